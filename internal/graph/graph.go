@@ -1,0 +1,116 @@
+// Package graph turns the descriptor that names an image into the list of everything that has to
+// travel with it. Use [Load]; what it returns is complete, free of repeats and in an order in
+// which children come before what refers to them.
+package graph
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/manifest"
+	"drayage/internal/platform"
+	"drayage/internal/transfer"
+)
+
+// Limits on what a hostile index can make us do. Real indexes nest once or twice
+// and have some dozens of entries.
+const (
+	maxDepth     = 8
+	maxManifests = 10_000
+	maxHeld      = 256 << 20 // bytes of manifests kept in memory at once
+)
+
+// Selection says which platforms of an image travel.
+type Selection struct {
+	All       bool          // everything, the index unchanged
+	Platforms []v1.Platform // the wanted ones; none means platform.Default
+}
+
+// wanted is the list that an empty selection stands for, and whether the user gave it.
+func (s Selection) wanted() ([]v1.Platform, bool) {
+	if len(s.Platforms) > 0 {
+		return s.Platforms, true
+	}
+	return []v1.Platform{platform.Default()}, false
+}
+
+// Node is a manifest or index with its bytes.
+type Node struct {
+	Descriptor v1.Descriptor
+	Raw        []byte
+	Document   manifest.Document
+}
+
+// Graph is an image, or the chosen part of one.
+type Graph struct {
+	Root      v1.Descriptor   // names it: a manifest, or an index
+	Manifests []Node          // children before parents, the root last
+	Blobs     []v1.Descriptor // configurations and layers, each once
+	Platforms []v1.Platform   // of the images in it, as far as they are known
+
+	// Rewritten is set where the root is a new index, because only some of the platforms
+	// travel: its digest is not the registry's.
+	Rewritten bool
+
+	content map[digest.Digest][]byte
+}
+
+// Source gives out what Load has already read, and asks src for the rest.
+func (g *Graph) Source(src transfer.Source) transfer.Source {
+	return transfer.Memory{Content: g.content, Next: src}
+}
+
+// PlatformError says that an image is not to be had for a platform.
+type PlatformError struct {
+	Want v1.Platform
+	Have []v1.Platform
+}
+
+func (e *PlatformError) Error() string {
+	return fmt.Sprintf("no image for platform %s; it has: %s", platform.String(e.Want), platform.List(e.Have))
+}
+
+// Load reads root and what it refers to, except layers, from src. With one selected platform the root
+// of the result is that platform's manifest itself; with several it is an index of them; with all it is root.
+// An image without an index whose platform is not the default one is taken all the same
+// unless the platform was asked for.
+func Load(ctx context.Context, src transfer.Source, root v1.Descriptor, sel Selection) (*Graph, error) {
+	l := &loader{src: src, nodes: map[digest.Digest]*Node{}, content: map[digest.Digest][]byte{}}
+	if err := l.load(ctx, []v1.Descriptor{root}, 0); err != nil {
+		return nil, err
+	}
+	g := &Graph{Root: root, content: l.content}
+	if err := l.choose(ctx, g, sel); err != nil {
+		return nil, err
+	}
+	if err := l.collect(ctx, g); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// collect lists, from the root, the manifests in their order and the blobs.
+func (l *loader) collect(ctx context.Context, g *Graph) error {
+	seen := map[digest.Digest]bool{}
+	var visit func(d v1.Descriptor)
+	visit = func(d v1.Descriptor) {
+		if seen[d.Digest] {
+			return
+		}
+		seen[d.Digest] = true
+		n := l.nodes[d.Digest]
+		if n == nil {
+			g.Blobs = append(g.Blobs, d)
+			return
+		}
+		for _, c := range n.Document.Children() {
+			visit(c)
+		}
+		g.Manifests = append(g.Manifests, *n)
+	}
+	visit(g.Root)
+	return ctx.Err()
+}

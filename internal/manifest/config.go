@@ -1,0 +1,47 @@
+package manifest
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
+)
+
+// MaxConfigSize bounds an image configuration. Real ones are a few kilobytes; a long history of
+// generated labels reaches hundreds.
+const MaxConfigSize = 8 << 20
+
+// ParseConfig reads an image configuration and validates what drayage relies on: the diff IDs
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md).
+func ParseConfig(raw []byte) (v1.Image, error) {
+	var c v1.Image
+	if len(raw) > MaxConfigSize {
+		return c, fmt.Errorf("image configuration of %d bytes: more than the %d that are accepted", len(raw), MaxConfigSize)
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return c, fmt.Errorf("image configuration is not valid JSON: %v", err)
+	}
+	for _, id := range c.RootFS.DiffIDs {
+		if err := verify.Digest(id); err != nil {
+			return c, fmt.Errorf("image configuration, diff ID: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// ChainID identifies the file system that the layers up to diffIDs' last make together
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-chainid).
+func ChainID(diffIDs []digest.Digest) digest.Digest {
+	var chain digest.Digest
+	for i, id := range diffIDs {
+		if i == 0 {
+			chain = id
+		} else {
+			chain = digest.FromString(chain.String() + " " + id.String())
+		}
+	}
+	return chain
+}

@@ -1,0 +1,142 @@
+// Package manifest knows the documents that describe images: their media types, their limits and
+// what they refer to. Use [Parse] on raw bytes; everything it returns has been validated.
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
+)
+
+// Docker's media types (https://distribution.github.io/distribution/spec/manifest-v2-2/); the OCI
+// ones are constants of the image-spec module.
+const (
+	DockerList    = "application/vnd.docker.distribution.manifest.list.v2+json"
+	DockerImage   = "application/vnd.docker.distribution.manifest.v2+json"
+	DockerConfig  = "application/vnd.docker.container.image.v1+json"
+	DockerLayer   = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+	DockerForeign = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+	Schema1       = "application/vnd.docker.distribution.manifest.v1+json"
+	Schema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+)
+
+// MaxSize bounds a manifest or index: what registries accept, and the least that the
+// distribution specification asks of them.
+const MaxSize = 4 << 20
+
+// ErrUnsupported is wrapped by errors about documents that are well formed but of a kind that
+// drayage does not carry.
+var ErrUnsupported = errors.New("unsupported")
+
+// IsIndex reports whether a media type is that of an index or manifest list.
+func IsIndex(mediaType string) bool {
+	return mediaType == v1.MediaTypeImageIndex || mediaType == DockerList
+}
+
+// IsImage reports whether a media type is that of a manifest of one image or artifact.
+func IsImage(mediaType string) bool {
+	return mediaType == v1.MediaTypeImageManifest || mediaType == DockerImage
+}
+
+// IsManifest reports whether content of this type is fetched as a manifest and not as a blob.
+func IsManifest(mediaType string) bool {
+	return IsIndex(mediaType) || IsImage(mediaType) || mediaType == Schema1 || mediaType == Schema1Signed
+}
+
+// IsForeign reports whether a layer of this type need not be in the registry: its descriptor
+// carries URLs (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
+func IsForeign(mediaType string) bool {
+	return strings.HasPrefix(mediaType, DockerForeign) || strings.Contains(mediaType, "image.layer.nondistributable.")
+}
+
+// Document is a manifest or an index: the one has Config and Layers, the other Manifests.
+type Document struct {
+	MediaType    string            `json:"mediaType"`
+	ArtifactType string            `json:"artifactType"`
+	Config       *v1.Descriptor    `json:"config"`
+	Layers       []v1.Descriptor   `json:"layers"`
+	Manifests    []v1.Descriptor   `json:"manifests"`
+	Subject      *v1.Descriptor    `json:"subject"`
+	Annotations  map[string]string `json:"annotations"`
+
+	FSLayers json.RawMessage `json:"fsLayers"` // only schema 1 has it
+}
+
+// Parse reads a document that was announced under mediaType, which may be empty. A document that could be
+// read as two kinds, or that contradicts its announcement, is refused (CVE-2021-41190).
+func Parse(mediaType string, raw []byte) (Document, error) {
+	var d Document
+	if len(raw) > MaxSize {
+		return d, fmt.Errorf("manifest of %d bytes: more than the %d that are accepted", len(raw), MaxSize)
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return d, fmt.Errorf("manifest is not valid JSON: %v", err)
+	}
+	kind, err := d.kind()
+	if err != nil {
+		return d, err
+	}
+	switch {
+	case d.MediaType == "" && mediaType == "":
+		d.MediaType = kind
+	case d.MediaType == "":
+		d.MediaType = mediaType
+	case mediaType != "" && mediaType != d.MediaType && IsManifest(mediaType):
+		return d, fmt.Errorf("manifest says it is %q but was announced as %q", d.MediaType, mediaType)
+	}
+	if IsIndex(d.MediaType) != (kind == v1.MediaTypeImageIndex) || !IsManifest(d.MediaType) {
+		return d, fmt.Errorf("manifest of type %q has the content of %q", d.MediaType, kind)
+	}
+	return d, d.validate()
+}
+
+// kind tells from the fields alone what the document is.
+func (d *Document) kind() (string, error) {
+	image, index := d.Config != nil || d.Layers != nil, d.Manifests != nil
+	switch {
+	case d.FSLayers != nil && (image || index), image && index:
+		return "", errors.New("manifest is ambiguous: it has the fields of two kinds")
+	case d.FSLayers != nil:
+		return "", fmt.Errorf("docker schema 1 image: %w: ask its publisher to push it again with any Docker since 1.10", ErrUnsupported)
+	case index:
+		return v1.MediaTypeImageIndex, nil
+	case d.Config != nil:
+		return v1.MediaTypeImageManifest, nil
+	}
+	return "", errors.New("not an image manifest: it has neither config nor manifests")
+}
+
+func (d *Document) validate() error {
+	for _, c := range d.Children() {
+		if err := verify.Descriptor(c); err != nil {
+			return fmt.Errorf("manifest refers to %w", err)
+		}
+	}
+	return nil
+}
+
+// Children are the descriptors of all that the document consists of, in its order, config first.
+func (d *Document) Children() []v1.Descriptor {
+	if IsIndex(d.MediaType) || d.Manifests != nil {
+		return d.Manifests
+	}
+	return append([]v1.Descriptor{*d.Config}, d.Layers...)
+}
+
+// Describe returns the descriptor of raw.
+func Describe(mediaType string, raw []byte) v1.Descriptor {
+	return v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
+}
+
+// IsContainerImage reports whether the document is an image that an engine can run, as opposed to
+// an artifact such as a signature, an SBOM or a Helm chart.
+func (d *Document) IsContainerImage() bool {
+	return d.Config != nil && slices.Contains([]string{DockerConfig, v1.MediaTypeImageConfig}, d.Config.MediaType)
+}

@@ -1,0 +1,142 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/retry"
+	"drayage/internal/verify"
+)
+
+const (
+	// maxStalls is how often a stream may break in a row without having moved on.
+	maxStalls = 5
+	// refill is how many new bytes make the reader forget earlier breaks: a link that drops every
+	// few minutes still gets a 40 GB layer through, a server that sends one byte a time does not.
+	refill = 1 << 20
+)
+
+// Reader is the verified stream of one blob. It opens its source again, at the offset it has
+// reached, when the stream breaks. Read returns io.EOF only when size and digest are right; until
+// then the data is tentative. A Reader is for one goroutine.
+type Reader struct {
+	ctx   context.Context // bounds the reopening inside Read, which has no parameter for it
+	src   Source
+	desc  v1.Descriptor
+	check *verify.Check
+	wait  retry.Backoff
+
+	rc     io.ReadCloser
+	stalls int
+	since  int64 // offset at which the last break happened
+	err    error // sticky
+}
+
+// NewReader returns the verified content of d from src. The caller closes it.
+func NewReader(ctx context.Context, src Source, d v1.Descriptor) *Reader {
+	r := &Reader{ctx: ctx, src: src, desc: d}
+	if err := verify.Descriptor(d); err != nil {
+		r.err = err
+		return r
+	}
+	r.check = verify.NewCheck(d)
+	return r
+}
+
+// Skip takes the first bytes of the blob from prefix instead of the source: what an earlier try has
+// left on disk. They are hashed like all others. It must come before the first Read.
+func (r *Reader) Skip(prefix io.Reader) (int64, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := io.Copy(r.check, prefix)
+	r.since = n
+	return n, err
+}
+
+// Read implements io.Reader.
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 || r.err != nil {
+		return 0, r.err
+	}
+	for {
+		n, err := r.readOnce(p)
+		if n > 0 {
+			if _, cerr := r.check.Write(p[:n]); cerr != nil {
+				return 0, r.fail(cerr)
+			}
+			return n, nil // an error that came with the bytes comes again
+		}
+		switch {
+		case err == nil:
+			continue
+		case r.check.Offset() == r.desc.Size || err == io.EOF:
+			if err = r.check.Done(); err == nil {
+				err = io.EOF
+			}
+			return 0, r.fail(err)
+		}
+		if err := r.recover(err); err != nil {
+			return 0, r.fail(err)
+		}
+	}
+}
+
+func (r *Reader) readOnce(p []byte) (int, error) {
+	if r.rc == nil {
+		if r.desc.Size > 0 && r.check.Offset() == r.desc.Size {
+			return 0, io.EOF // nothing left to ask the source for
+		}
+		rc, err := r.src.Open(r.ctx, r.desc, r.check.Offset(), ToEnd)
+		if err != nil {
+			return 0, err
+		}
+		r.rc = rc
+	}
+	return r.rc.Read(p)
+}
+
+// recover waits before the stream is opened again, or returns the error to give up with.
+func (r *Reader) recover(cause error) error {
+	r.drop()
+	if r.ctx.Err() != nil {
+		return context.Cause(r.ctx)
+	}
+	if !retry.IsTransient(cause) {
+		return cause
+	}
+	if off := r.check.Offset(); off-r.since >= refill {
+		r.stalls, r.since = 0, off
+	}
+	if r.stalls++; r.stalls > maxStalls {
+		return fmt.Errorf("%s: gave up at byte %d of %d after %d broken connections in a row: %w",
+			r.desc.Digest, r.check.Offset(), r.desc.Size, maxStalls, cause)
+	}
+	return retry.Sleep(r.ctx, r.wait.Delay(r.stalls))
+}
+
+func (r *Reader) drop() {
+	if r.rc != nil {
+		r.rc.Close()
+		r.rc = nil
+	}
+}
+
+func (r *Reader) fail(err error) error {
+	r.drop()
+	r.err = err
+	return err
+}
+
+// Close ends the stream; it never fails.
+func (r *Reader) Close() error {
+	r.drop()
+	if r.err == nil {
+		r.err = errors.New("read of a closed blob")
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+// Package transfer is the one path on which the bytes of a blob travel. A [Source] can be opened at
+// any offset; [Reader] makes of it one verified stream that survives broken connections; a [Sink]
+// takes a blob from a source and lets it appear only when it is whole; [Run] moves many at once.
+// Layout, archive and registry all implement these two interfaces and nothing else moves blobs.
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
+)
+
+// ToEnd as a length asks a [Source] for everything from the offset on.
+const ToEnd = -1
+
+// Source gives out the bytes of blobs and manifests.
+type Source interface {
+	// Open returns the bytes of d from offset on: length of them, or all that follow if length is
+	// [ToEnd]. The bytes are raw: whoever reads them verifies them, as [Reader] does. An error that
+	// may go away by opening again is marked with retry.Transient, also when it comes from Read.
+	// The caller closes the reader. Open may be called concurrently.
+	Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error)
+}
+
+// Sink stores blobs.
+type Sink interface {
+	// Push stores the content of d, which it reads from src, as often and from where it needs to.
+	// The blob appears under its digest only when it is whole and verified; one that is there already
+	// is not read. If reported is not nil it is told how many bytes of the blob are held so far.
+	// Push may be called concurrently for different digests.
+	Push(ctx context.Context, d v1.Descriptor, src Source, reported func(held int64)) error
+}
+
+// Memory is a [Source] of small content, by digest, in front of another source.
+type Memory struct {
+	Content map[digest.Digest][]byte
+	Next    Source // asked for all other digests; may be nil
+}
+
+// Open implements [Source].
+func (m Memory) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	p, ok := m.Content[d.Digest]
+	if !ok {
+		if m.Next == nil {
+			return nil, fmt.Errorf("%s: not here", d.Digest)
+		}
+		return m.Next.Open(ctx, d, offset, length)
+	}
+	return io.NopCloser(Section(bytes.NewReader(p), int64(len(p)), offset, length)), nil
+}
+
+// Section is the part of r, whose length is size, that an [Source.Open] with offset and length asks for.
+func Section(r io.ReaderAt, size, offset, length int64) *io.SectionReader {
+	offset = min(max(offset, 0), size)
+	if rest := size - offset; length == ToEnd || length > rest {
+		length = rest
+	}
+	return io.NewSectionReader(r, offset, length)
+}
+
+// ReadAll returns the verified content of d, which may be at most limit bytes.
+func ReadAll(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]byte, error) {
+	if err := verify.Descriptor(d); err != nil {
+		return nil, err
+	}
+	if d.Size > limit {
+		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are accepted for %s", d.Digest, d.Size, limit, d.MediaType)
+	}
+	r := NewReader(ctx, src, d)
+	defer r.Close()
+	var b bytes.Buffer // grows with what arrives: the announced size is no reason to allocate
+	if _, err := b.ReadFrom(r); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

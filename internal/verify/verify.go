@@ -1,0 +1,92 @@
+// Package verify holds the one place where bytes are compared with the digest and
+// size they were promised under. Use [Descriptor] before a descriptor is trusted in a path,
+// a URL or an allocation, and [Check] to follow the bytes as they pass.
+package verify
+
+import (
+	_ "crypto/sha256" // registers the algorithm that every registry uses
+	_ "crypto/sha512" // registers the other algorithm of the image specification
+	"errors"
+	"fmt"
+	"hash"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// ErrMismatch is wrapped by every error that says that content is not what its
+// digest or size promises.
+var ErrMismatch = errors.New("content does not match its digest")
+
+// MaxBlobSize bounds the declared size of a blob, so that offsets can be added without
+// overflow. It is far above any real layer.
+const MaxBlobSize = 1 << 50
+
+// Digest reports why d cannot be used: bad syntax or an algorithm other than sha256 and sha512.
+// Every digest from outside passes here before it becomes part of a path or URL
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests).
+func Digest(d digest.Digest) error {
+	if err := d.Validate(); err != nil {
+		return fmt.Errorf("invalid digest %q: %v", string(d), err)
+	}
+	if a := d.Algorithm(); a != digest.SHA256 && a != digest.SHA512 {
+		return fmt.Errorf("invalid digest %q: only sha256 and sha512 are supported", string(d))
+	}
+	return nil
+}
+
+// Descriptor reports why a descriptor from outside cannot be used.
+func Descriptor(d v1.Descriptor) error {
+	if err := Digest(d.Digest); err != nil {
+		return err
+	}
+	if d.Size < 0 || d.Size > MaxBlobSize {
+		return fmt.Errorf("%s: impossible size %d", d.Digest, d.Size)
+	}
+	return nil
+}
+
+// Check compares a stream of bytes with a descriptor. It is not safe for concurrent use.
+type Check struct {
+	want v1.Descriptor
+	hash hash.Hash
+	n    int64
+}
+
+// NewCheck starts a check of the content of d, which must have passed [Descriptor].
+func NewCheck(d v1.Descriptor) *Check {
+	return &Check{want: d, hash: d.Digest.Algorithm().Hash()}
+}
+
+// Offset is how many bytes have been taken so far.
+func (c *Check) Offset() int64 { return c.n }
+
+// Write takes the next bytes. It fails, wrapping [ErrMismatch], as soon as there are more
+// of them than the descriptor allows, so an endless body is cut off one buffer after its end.
+func (c *Check) Write(p []byte) (int, error) {
+	if int64(len(p)) > c.want.Size-c.n {
+		return 0, fmt.Errorf("%s: more than the %d bytes announced: %w", c.want.Digest, c.want.Size, ErrMismatch)
+	}
+	c.n += int64(len(p))
+	return c.hash.Write(p)
+}
+
+// Done reports whether the bytes taken are the whole content. The error wraps [ErrMismatch].
+func (c *Check) Done() error {
+	if c.n != c.want.Size {
+		return fmt.Errorf("%s: only %d of %d bytes: %w", c.want.Digest, c.n, c.want.Size, ErrMismatch)
+	}
+	if got := digest.NewDigest(c.want.Digest.Algorithm(), c.hash); got != c.want.Digest {
+		return fmt.Errorf("%s: the bytes hash to %s: %w", c.want.Digest, got, ErrMismatch)
+	}
+	return nil
+}
+
+// Bytes checks content that is in memory.
+func Bytes(d v1.Descriptor, p []byte) error {
+	c := NewCheck(d)
+	if _, err := c.Write(p); err != nil {
+		return err
+	}
+	return c.Done()
+}

@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// errNoChallenge says that a 401 did not tell how to authenticate.
+var errNoChallenge = errors.New("no usable challenge")
+
+// authorizer knows how one host wants to be authenticated with. The first request goes out without
+// authorization; what its 401 says is remembered for all that follow.
+type authorizer struct {
+	host *host
+
+	mu        sync.Mutex
+	challenge challenge // scheme "" until the host has asked, else basic or bearer
+	basic     Credential
+	tokens    map[string]token // by scope
+	refused   error            // what the token server or registry said to our credentials
+}
+
+type token struct {
+	value   string
+	expires time.Time
+}
+
+// scope is what a token must allow
+// (https://distribution.github.io/distribution/spec/auth/scope/).
+func scope(repository, actions string) string { return "repository:" + repository + ":" + actions }
+
+// authorize puts the known authorization on req. Nothing is ever put on a request to another origin than
+// the registry's own: that is where redirected uploads and foreign addresses end.
+func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope string) error {
+	if a.host.base == nil || !sameOrigin(a.host.base, req.URL) {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch a.challenge.scheme {
+	case "basic":
+		req.SetBasicAuth(a.basic.Username, a.basic.Password)
+	case "bearer":
+		t, err := a.token(ctx, scope)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+t.value)
+	}
+	return nil
+}
+
+// token returns the cached token for scope, or asks for one. a.mu is held, so that one
+// worker asks and the others wait for the same answer.
+func (a *authorizer) token(ctx context.Context, scope string) (token, error) {
+	for _, s := range []string{scope, strings.Replace(scope, ":pull", ":pull,push", 1)} {
+		if t, ok := a.tokens[s]; ok && time.Now().Before(t.expires) {
+			return t, nil
+		}
+	}
+	if a.refused != nil {
+		return token{}, a.refused // asking again with the same credentials gets accounts locked
+	}
+	t, err := a.fetchToken(ctx, scope)
+	if err != nil {
+		if errors.Is(err, ErrDenied) {
+			a.refused = err
+		}
+		return token{}, err
+	}
+	if a.tokens == nil {
+		a.tokens = map[string]token{}
+	}
+	a.tokens[scope] = t
+	return t, nil
+}
+
+// renew reads the challenge of a 401 and forgets the token that was refused.
+func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string) error {
+	if !sameOrigin(a.host.base, refused.Request.URL) {
+		return errNoChallenge // a storage host behind a redirect: not the registry's business
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	sent := refused.Request.Header.Get("Authorization")
+	c, err := a.pick(ctx, parseChallenges(refused.Header))
+	if err != nil {
+		return err
+	}
+	if c.scheme == "basic" && (sent != "" || a.refused != nil) {
+		a.refused = fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied)
+		return a.refused
+	}
+	a.challenge = c
+	if t := a.tokens[scope]; sent == "Bearer "+t.value {
+		delete(a.tokens, scope)
+	}
+	if c.scheme == "bearer" {
+		_, err = a.token(ctx, scope)
+	}
+	return err
+}
+
+// pick chooses between the offered schemes: Bearer where it is offered, because registries
+// that offer both want it; unknown schemes are passed over.
+func (a *authorizer) pick(ctx context.Context, offered []challenge) (challenge, error) {
+	var basic *challenge
+	for _, c := range offered {
+		if c.scheme == "bearer" && c.params["realm"] != "" {
+			return c, nil
+		}
+		if c.scheme == "basic" && basic == nil {
+			basic = &c
+		}
+	}
+	if basic == nil {
+		return challenge{}, errNoChallenge
+	}
+	cred, err := a.host.credential(ctx)
+	if err != nil {
+		return challenge{}, err
+	}
+	if cred.Username == "" {
+		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; give --creds or log in with docker login", a.host.name, ErrDenied)
+	}
+	a.basic = cred
+	return *basic, nil
+}
+
+func (h *host) credential(ctx context.Context) (Credential, error) {
+	if h.client.Credentials == nil {
+		return Credential{}, nil
+	}
+	c, err := h.client.Credentials(ctx, h.name)
+	if err != nil {
+		return Credential{}, fmt.Errorf("credentials for %s: %w", h.name, err)
+	}
+	return c, nil
+}

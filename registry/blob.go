@@ -1,0 +1,155 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/manifest"
+	"drayage/internal/retry"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+)
+
+var (
+	_ transfer.Source = (*Repository)(nil)
+	_ transfer.Sink   = (*Repository)(nil)
+)
+
+// Open returns the raw bytes of a blob or manifest from offset on: length of them, or all if length is negative.
+// They are not verified. Where the server does not do ranges, the bytes before offset are read and
+// dropped. The caller closes the reader.
+func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	if err := verify.Descriptor(d); err != nil {
+		return nil, err
+	}
+	if manifest.IsManifest(d.MediaType) {
+		return r.openManifest(ctx, d, offset, length)
+	}
+	req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	end := d.Size
+	if length >= 0 {
+		end = min(offset+length, d.Size)
+	}
+	ranged := offset > 0 || end < d.Size
+	if ranged {
+		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
+		req.accept = append(req.accept, http.StatusPartialContent)
+	}
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	b := &blobBody{req: req, rc: resp.Body, left: end - offset, exact: end == d.Size, desc: d}
+	if err := b.begin(resp, offset, end); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (r *Repository) openManifest(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	_, raw, err := r.Resolve(ctx, d.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	m := transfer.Memory{Content: map[digest.Digest][]byte{d.Digest: raw}}
+	return m.Open(ctx, d, offset, length)
+}
+
+// blobBody is the body of a blob or of a range of one. It never ends early without an error: a stream that is cut
+// is transient, whatever way it was cut.
+type blobBody struct {
+	req   *request
+	rc    io.ReadCloser
+	desc  v1.Descriptor
+	left  int64
+	exact bool // the range ends where the blob does: more bytes are an error
+}
+
+// begin checks that the answer is what was asked for, and brings the stream to offset.
+func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
+	if resp.StatusCode == http.StatusPartialContent {
+		first, last, total, ok := parseContentRange(resp.Header.Values("Content-Range"))
+		if !ok || first != offset || last != end-1 || total >= 0 && total != b.desc.Size {
+			return refuse("%s: asked for bytes %d-%d of %d, got %q", redact(b.req.url), offset, end-1, b.desc.Size, resp.Header.Get("Content-Range"))
+		}
+		return nil
+	}
+	if n := resp.ContentLength; n >= 0 && n != b.desc.Size {
+		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)
+	}
+	b.exact = b.exact || end == b.desc.Size
+	if _, err := io.CopyN(io.Discard, b.rc, offset); err != nil {
+		return networkError(b.req, err)
+	}
+	return nil
+}
+
+// Read implements io.Reader.
+func (b *blobBody) Read(p []byte) (int, error) {
+	if b.left == 0 && !b.exact {
+		return 0, io.EOF
+	}
+	if !b.exact && int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.rc.Read(p)
+	b.left -= int64(n)
+	if err == io.EOF && b.left > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && err != io.EOF {
+		err = retry.Transient(&NetworkError{Host: b.req.url.Host, Err: err})
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *blobBody) Close() error { return b.rc.Close() }
+
+// parseContentRange reads bytes first-last/total, where total may be * and is then -1
+// (https://www.rfc-editor.org/rfc/rfc9110#section-14.4).
+func parseContentRange(values []string) (first, last, total int64, ok bool) {
+	if len(values) != 1 {
+		return 0, 0, 0, false
+	}
+	spec, found := strings.CutPrefix(strings.TrimSpace(values[0]), "bytes ")
+	span, size, cut := strings.Cut(spec, "/")
+	from, to, dash := strings.Cut(span, "-")
+	if !found || !cut || !dash {
+		return 0, 0, 0, false
+	}
+	total = -1
+	var errs [3]error
+	first, errs[0] = strconv.ParseInt(strings.TrimSpace(from), 10, 64)
+	last, errs[1] = strconv.ParseInt(strings.TrimSpace(to), 10, 64)
+	if size != "*" {
+		total, errs[2] = strconv.ParseInt(size, 10, 64)
+	}
+	ok = errs == [3]error{} && first >= 0 && last >= first && (total == -1 || total > last)
+	return first, last, total, ok
+}
+
+// Exists reports whether the repository has a blob, by the registry's word.
+func (r *Repository) Exists(ctx context.Context, d v1.Descriptor) (bool, error) {
+	req, err := r.request(ctx, http.MethodHead, "/blobs/"+d.Digest.String(), http.StatusOK, http.StatusNotFound)
+	if err != nil {
+		return false, err
+	}
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		return false, err
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK && (resp.ContentLength < 0 || resp.ContentLength == d.Size), nil
+}

@@ -1,0 +1,143 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Client talks to any number of registries. The zero value is an anonymous client with default
+// settings. It may be used concurrently; its fields must not change after the first use.
+type Client struct {
+	// Transport sends single requests; nil means NewTransport(nil). It must neither follow
+	// redirects, nor authenticate, nor decode bodies.
+	Transport http.RoundTripper
+
+	// Credentials returns what to log in to a registry with; nil, or an empty credential, means
+	// anonymously. It is asked only after the registry has demanded authentication.
+	Credentials func(ctx context.Context, registry string) (Credential, error)
+
+	// PlainHTTP makes all registries be spoken to over http. Without it http is used only
+	// with loopback addresses that do not speak TLS.
+	PlainHTTP bool
+
+	// UserAgent is sent with every request; empty means "drayage".
+	UserAgent string
+
+	// StallTimeout is how long a connection may stay silent before it is given up and tried
+	// again; 0 means one minute.
+	StallTimeout time.Duration
+
+	// Notify is told, in a line, what a user should know but no call fails for: a wait that a registry asked for,
+	// a warning it sent. It may be called concurrently; nil means nobody is told.
+	Notify func(message string)
+
+	mu    sync.Mutex
+	hosts map[string]*host
+}
+
+// NewTransport returns a transport made for blobs: HTTP/1.1 only, because HTTP/2 would put all
+// transfers on one TCP connection; as many idle connections as there are workers; no transparent
+// decompression, which would break digests.
+func NewTransport(config *tls.Config) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: 15 * time.Second,
+		Protocols:           &protocols,
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true,
+		ReadBufferSize:      64 << 10,
+		WriteBufferSize:     64 << 10,
+	}
+}
+
+// Repository returns the repository that ref names; its tag and digest do not matter.
+func (c *Client) Repository(ref Reference) *Repository {
+	return &Repository{host: c.host(ref.Registry), registry: ref.Registry, name: ref.Repository}
+}
+
+// Close drops idle connections.
+func (c *Client) Close() {
+	if t, ok := c.transport().(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+func (c *Client) transport() http.RoundTripper {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.Transport == nil {
+		c.Transport = NewTransport(nil)
+	}
+	return c.Transport
+}
+
+func (c *Client) notify(message string) {
+	if c.Notify != nil {
+		c.Notify(message)
+	}
+}
+
+func (c *Client) host(registry string) *host {
+	transport := c.transport()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.hosts[registry]; h != nil {
+		return h
+	}
+	if c.hosts == nil {
+		c.hosts = map[string]*host{}
+	}
+	h := &host{client: c, name: registry}
+	h.http = &http.Client{Transport: transport, CheckRedirect: checkRedirect}
+	h.auth.host = h
+	c.hosts[registry] = h
+	return h
+}
+
+// apiHost is the machine behind a registry's name.
+func apiHost(registry string) string {
+	if registry == "docker.io" || registry == "index.docker.io" {
+		return "registry-1.docker.io"
+	}
+	return registry
+}
+
+// isLoopback reports whether host, with or without a port, can only be this machine.
+func isLoopback(hostport string) bool {
+	name := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		name = h
+	}
+	name = strings.Trim(name, "[]")
+	if ip := net.ParseIP(name); ip != nil {
+		return ip.IsLoopback()
+	}
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
+
+// sameOrigin reports whether two URLs have the same scheme, host and port: only then may one
+// see what was meant for the other.
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	if u.Scheme == "https" {
+		return "443"
+	}
+	return "80"
+}

@@ -1,0 +1,129 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"drayage/internal/verify"
+)
+
+// Errors to match with errors.Is.
+var (
+	ErrNotFound    = errors.New("not found")            // the registry has no such thing, or hides it
+	ErrDenied      = errors.New("access denied")        // credentials are missing, wrong or not enough
+	ErrUnavailable = errors.New("registry unavailable") // network failure, rate limit or server error
+	ErrIntegrity   = verify.ErrMismatch                 // bytes are not what their digest says
+)
+
+// maxErrorBody bounds what is read of an error answer; a registry needs some hundred bytes.
+const maxErrorBody = 64 << 10
+
+// Error is a registry's refusal. It matches ErrNotFound, ErrDenied or ErrUnavailable by its status.
+type Error struct {
+	Method  string
+	URL     string // without query, which may hold secrets
+	Status  int
+	Code    string        // the first code of the body, such as MANIFEST_UNKNOWN
+	Message string        // in the registry's words, made safe to print
+	Wait    time.Duration // what Retry-After asked for, if the wait was too long to obey
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %d %s", e.Method, e.URL, e.Status, http.StatusText(e.Status))
+	if e.Code != "" {
+		b.WriteString(": " + e.Code)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.Wait > 0 {
+		fmt.Fprintf(&b, " (the registry asks to wait %s)", e.Wait.Round(time.Second))
+	}
+	return b.String()
+}
+
+// Is implements matching for errors.Is.
+func (e *Error) Is(target error) bool {
+	switch {
+	case e.Status == http.StatusNotFound:
+		return target == ErrNotFound
+	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden, e.Status == http.StatusProxyAuthRequired:
+		return target == ErrDenied
+	case e.Status == http.StatusRequestTimeout, e.Status == http.StatusTooManyRequests, e.Status >= 500:
+		return target == ErrUnavailable
+	}
+	return false
+}
+
+// newError reads the answer's body, closes it, and says what the registry said.
+func newError(resp *http.Response) *Error {
+	defer resp.Body.Close()
+	e := &Error{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil && len(raw) == 0 {
+		return e
+	}
+	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), raw)
+	return e
+}
+
+// parseErrorBody reads the body of an error
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes), or makes the
+// best of one that is something else.
+func parseErrorBody(contentType string, raw []byte) (code, message string) {
+	var body struct {
+		Errors []struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
+		Details string `json:"details"`
+	}
+	if json.Unmarshal(raw, &body) == nil {
+		if len(body.Errors) > 0 {
+			return printable(body.Errors[0].Code, 64), printable(body.Errors[0].Message, 300)
+		}
+		return "", printable(body.Details, 300)
+	}
+	if strings.Contains(contentType, "html") {
+		return "", "the answer is a web page, not a registry's: is this address a registry, or does a proxy or login page stand in front of it?"
+	}
+	return "", printable(string(raw), 200)
+}
+
+// printable makes foreign text safe for a terminal and a single line.
+func printable(s string, limit int) string {
+	var b strings.Builder
+	for _, r := range strings.TrimSpace(s) {
+		if b.Len() >= limit {
+			b.WriteString("...")
+			break
+		}
+		if r == '\n' || r == '\t' {
+			r = ' '
+		}
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// redact is a URL fit for messages: presigned queries and user information are secrets.
+func redact(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// isStatus reports whether err is a registry's answer with one of the given statuses.
+func isStatus(err error, statuses ...int) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(statuses, e.Status)
+}

@@ -1,0 +1,201 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"drayage/internal/retry"
+)
+
+const (
+	// maxTries bounds how often one request is sent. With the delays between them a
+	// registry has half a minute to come back.
+	maxTries = 6
+	// maxWait is the longest Retry-After that is obeyed. A pull limit of hours is
+	// better told to the user than slept through.
+	maxWait = 3 * time.Minute
+)
+
+// host is a registry as one client knows it: where it is, how it wants to be authenticated with and
+// whether it has asked for quiet.
+type host struct {
+	client *Client
+	name   string // as in references
+	http   *http.Client
+	auth   authorizer
+	pause  pause
+
+	detect sync.Mutex
+	base   *url.URL // nil until the scheme is known
+}
+
+// request is a request that can be sent again.
+type request struct {
+	method  string
+	url     *url.URL
+	header  http.Header
+	body    *body  // nil: none
+	scope   string // what a token must allow, such as repository:library/alpine:pull
+	accept  []int  // statuses that are not errors
+	renewed bool   // a refused authorization has been renewed once
+	tries   int    // how often it is sent at most; 0 means maxTries
+}
+
+// url is the address of an API path, such as library/alpine/tags/list, below /v2/.
+func (h *host) url(ctx context.Context, path string) (*url.URL, error) {
+	base, err := h.endpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return base.Parse("/v2/" + path)
+}
+
+// endpoint finds out, once, which scheme the registry speaks.
+func (h *host) endpoint(ctx context.Context) (*url.URL, error) {
+	h.detect.Lock()
+	defer h.detect.Unlock()
+	if h.base != nil {
+		return h.base, nil
+	}
+	u := &url.URL{Scheme: "https", Host: apiHost(h.name)}
+	if h.client.PlainHTTP || isLoopback(u.Host) && h.speaksPlainHTTP(ctx, u.Host) {
+		u.Scheme = "http"
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	h.base = u
+	return u, nil
+}
+
+// speaksPlainHTTP asks a loopback address for its API over http. A TLS server answers that with
+// garbage, a hang-up, or a 400 that says so.
+func (h *host) speaksPlainHTTP(ctx context.Context, hostport string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostport+"/v2/", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := h.client.transport().RoundTrip(req)
+	if err != nil {
+		// Nobody there: http, so that the error is about the connection and not about TLS.
+		return strings.Contains(err.Error(), "connection refused")
+	}
+	resp.Body.Close()
+	return resp.StatusCode != http.StatusBadRequest
+}
+
+// do sends r until it is answered with a status that r accepts, authenticating and retrying as
+// needed. The caller closes the answer's body. An error is marked transient only where r had
+// a body that cannot be sent again from here.
+func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
+	var backoff retry.Backoff
+	for try := 1; ; try++ {
+		if err := h.pause.wait(ctx); err != nil {
+			return nil, err
+		}
+		resp, err := h.send(ctx, r)
+		if err == nil && slices.Contains(r.accept, resp.StatusCode) {
+			h.warnings(resp)
+			return resp, nil
+		}
+		if err == nil && resp.StatusCode == http.StatusUnauthorized && !r.renewed {
+			r.renewed = true
+			if err := h.renew(ctx, r, resp); err != nil {
+				return nil, err
+			}
+			try--
+			continue
+		}
+		delay, transient, err := h.failure(r, resp, err)
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case transient && !r.body.replayable():
+			return nil, retry.Transient(err)
+		case !transient || try >= r.most(err):
+			return nil, err
+		}
+		if delay == 0 {
+			delay = backoff.Delay(try)
+		}
+		if err := retry.Sleep(ctx, delay); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// most is how often r is sent when it fails with err. It is less for a port on which nothing listens:
+// that rarely changes within seconds.
+func (r *request) most(err error) int {
+	switch {
+	case r.tries > 0:
+		return r.tries
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return 3
+	}
+	return maxTries
+}
+
+// renew authenticates after the 401 in resp, which it closes.
+func (h *host) renew(ctx context.Context, r *request, resp *http.Response) error {
+	refused := newError(resp)
+	if err := h.auth.renew(ctx, resp, r.scope); err != nil {
+		if errors.Is(err, errNoChallenge) {
+			return refused
+		}
+		return err
+	}
+	if !r.body.replayable() {
+		return retry.Transient(refused) // whoever made the body can make it again
+	}
+	return nil
+}
+
+// failure turns an answer or error into the error to return, says whether another try makes sense, and
+// after what wait if the registry has asked for one.
+func (h *host) failure(r *request, resp *http.Response, err error) (time.Duration, bool, error) {
+	if err != nil {
+		err = networkError(r, err)
+		return 0, retry.IsTransient(err), err
+	}
+	e := newError(resp)
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		wait, ok := retryAfter(resp.Header, time.Now())
+		if wait > maxWait {
+			e.Wait = wait
+			return 0, false, e
+		}
+		if ok {
+			h.pause.until(time.Now().Add(wait))
+			if wait >= 2*time.Second {
+				h.client.notify(fmt.Sprintf("%s asks to wait %s (%d %s)", h.name, wait.Round(time.Second), e.Status, http.StatusText(e.Status)))
+			}
+			return max(wait, time.Millisecond), true, e
+		}
+		return 0, true, e
+	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout, 522:
+		return 0, true, e
+	}
+	return 0, false, e
+}
+
+// warnings passes on what the registry wants users to see
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#warnings).
+func (h *host) warnings(resp *http.Response) {
+	for _, w := range resp.Header.Values("Warning") {
+		if text, ok := strings.CutPrefix(w, "299 - "); ok {
+			h.client.notify(h.name + ": " + printable(strings.Trim(text, `"`), 300))
+		}
+	}
+}

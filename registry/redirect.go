@@ -1,0 +1,52 @@
+package registry
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// maxRedirects is more than any registry with its storage and CDN needs.
+const maxRedirects = 10
+
+// checkRedirect is the policy for every redirect. Only reads follow one; credentials
+// never go to another origin, which includes another port or scheme of the same host, where net/http
+// itself would keep them; encryption is never dropped.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if first.Method != http.MethodGet && first.Method != http.MethodHead {
+		return http.ErrUseLastResponse
+	}
+	if len(via) > maxRedirects {
+		return refuse("more than %d redirects, the last to %s", maxRedirects, redact(req.URL))
+	}
+	if err := checkHop(via[len(via)-1].URL, req.URL); err != nil {
+		return err
+	}
+	if !sameOrigin(first.URL, req.URL) {
+		req.Header.Del("Authorization")
+		req.Header.Del("Cookie")
+	}
+	return nil
+}
+
+// checkHop refuses what no honest server sends a client to.
+func checkHop(from, to *url.URL) error {
+	if to.Scheme != "https" && to.Scheme != "http" {
+		return refuse("redirect to a %q address", to.Scheme)
+	}
+	if from.Scheme == "https" && to.Scheme == "http" {
+		return refuse("redirect from https to %s: refused, encryption would be lost", redact(to))
+	}
+	if isLoopback(to.Host) && !isLoopback(from.Host) {
+		return refuse("redirect from %s to this machine: refused", from.Host)
+	}
+	return nil
+}
+
+// refusal is an answer that drayage does not act on; asking again would not change it.
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return r.reason }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }

@@ -1,0 +1,74 @@
+package registry
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/verify"
+)
+
+// Reference names an image in a registry. It is comparable.
+type Reference struct {
+	Registry   string        // host[:port] as in the name: docker.io, localhost:5000
+	Repository string        // path in the registry: library/alpine
+	Tag        string        // empty if the name has a digest and no tag
+	Digest     digest.Digest // if given, decides; the tag is then only a label
+}
+
+// ParseReference reads a name as Docker users type it: a missing registry is docker.io, a one-part name
+// on it is under library/, a missing tag is latest. A leading docker:// is accepted.
+func ParseReference(s string) (Reference, error) {
+	name := strings.TrimPrefix(s, "docker://")
+	parsed, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return Reference{}, fmt.Errorf("invalid image reference %q: %v", s, err)
+	}
+	r := Reference{Registry: reference.Domain(parsed), Repository: reference.Path(parsed)}
+	if d, ok := parsed.(reference.Digested); ok {
+		if err := verify.Digest(d.Digest()); err != nil {
+			return Reference{}, fmt.Errorf("invalid image reference %q: %v", s, err)
+		}
+		r.Digest = d.Digest()
+	}
+	if t, ok := parsed.(reference.Tagged); ok {
+		r.Tag = t.Tag()
+	} else if r.Digest == "" {
+		r.Tag = "latest"
+	}
+	return r, nil
+}
+
+// Name is the repository with its registry: docker.io/library/alpine.
+func (r Reference) Name() string { return r.Registry + "/" + r.Repository }
+
+// String is the full normalised form: docker.io/library/alpine:3.20, with the digest if there is one.
+func (r Reference) String() string {
+	s := r.Name()
+	if r.Tag != "" {
+		s += ":" + r.Tag
+	}
+	if r.Digest != "" {
+		s += "@" + r.Digest.String()
+	}
+	return s
+}
+
+// Tagged is the full form without a digest, as archives and layouts record it; it is empty if
+// there is no tag.
+func (r Reference) Tagged() string {
+	if r.Tag == "" {
+		return ""
+	}
+	return r.Name() + ":" + r.Tag
+}
+
+// Target is what a manifest is asked for by: the digest if there is one, else the tag.
+func (r Reference) Target() string {
+	if r.Digest != "" {
+		return r.Digest.String()
+	}
+	return r.Tag
+}

@@ -1,0 +1,163 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/manifest"
+	"drayage/internal/verify"
+)
+
+// Repository is one repository of a registry. It is both a source and a sink of blobs, and may
+// be used concurrently.
+type Repository struct {
+	host     *host
+	registry string
+	name     string
+}
+
+// Name is the repository with its registry: docker.io/library/alpine.
+func (r *Repository) Name() string { return r.registry + "/" + r.name }
+
+// accepted lists every kind of manifest. A registry answers "not found" for one that it has but that is not
+// listed, or converts it; */* is not understood by all.
+var accepted = []string{
+	v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, manifest.DockerList, manifest.DockerImage,
+	manifest.Schema1Signed, manifest.Schema1,
+}
+
+func (r *Repository) request(ctx context.Context, method, path string, accept ...int) (*request, error) {
+	u, err := r.host.url(ctx, r.name+path)
+	if err != nil {
+		return nil, err
+	}
+	actions := "pull"
+	if method != http.MethodGet && method != http.MethodHead {
+		actions = "pull,push"
+	}
+	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.name, actions), accept: accept}, nil
+}
+
+// Resolve asks for the manifest that a tag or digest stands for and returns its descriptor and bytes.
+// The digest is computed from the bytes; where target is a digest, they have been verified against it.
+func (r *Repository) Resolve(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
+	req, err := r.request(ctx, http.MethodGet, "/manifests/"+target, http.StatusOK)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	req.header["Accept"] = accepted
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, manifest.MaxSize+1))
+	if err != nil {
+		return v1.Descriptor{}, nil, networkError(req, err)
+	}
+	mediaType, err := manifestType(resp.Header.Get("Content-Type"), raw)
+	if err != nil {
+		return v1.Descriptor{}, nil, fmt.Errorf("%s:%s: %w", r.Name(), target, err)
+	}
+	d := manifest.Describe(mediaType, raw)
+	if want, err := digest.Parse(target); err == nil {
+		d.Digest = want
+		if err := verify.Bytes(d, raw); err != nil {
+			return v1.Descriptor{}, nil, fmt.Errorf("%s: manifest %w", r.Name(), err)
+		}
+	}
+	return d, raw, nil
+}
+
+// manifestType decides what the bytes are. The document's own word counts where it has one; the
+// header must not contradict it.
+func manifestType(header string, raw []byte) (string, error) {
+	announced, _, err := mime.ParseMediaType(header)
+	if err != nil || !manifest.IsManifest(announced) {
+		if announced == "text/html" {
+			return "", refuse("the answer is a web page, not a manifest: is this address a registry?")
+		}
+		announced = "" // text/plain and application/json are seen
+	}
+	doc, err := manifest.Parse(announced, raw)
+	return doc.MediaType, err
+}
+
+// Digest asks what manifest a tag or digest stands for without fetching it. The answer is the registry's word, good
+// for deciding that nothing needs to be done. It is empty where the registry has none.
+func (r *Repository) Digest(ctx context.Context, target string) (digest.Digest, error) {
+	req, err := r.request(ctx, http.MethodHead, "/manifests/"+target, http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed)
+	if err != nil {
+		return "", err
+	}
+	req.header["Accept"] = accepted
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", nil
+	}
+	d := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
+	if verify.Digest(d) != nil {
+		return "", nil
+	}
+	return d, nil
+}
+
+// PutManifest stores a manifest under a tag or its digest, unless it is there already.
+func (r *Repository) PutManifest(ctx context.Context, target, mediaType string, raw []byte) error {
+	d := manifest.Describe(mediaType, raw)
+	if there, err := r.Digest(ctx, target); err == nil && there == d.Digest {
+		return nil
+	}
+	req, err := r.request(ctx, http.MethodPut, "/manifests/"+target, http.StatusCreated, http.StatusOK, http.StatusAccepted)
+	if err != nil {
+		return err
+	}
+	req.header.Set("Content-Type", mediaType)
+	req.body = bytesBody(raw)
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if got := digest.Digest(resp.Header.Get("Docker-Content-Digest")); verify.Digest(got) == nil && got.Algorithm() == d.Digest.Algorithm() && got != d.Digest {
+		return fmt.Errorf("%s: the registry stored manifest %s as %s: %w", r.Name(), d.Digest, got, ErrIntegrity)
+	}
+	return nil
+}
+
+func bytesBody(p []byte) *body {
+	return &body{length: int64(len(p)), open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p)), nil }}
+}
+
+// resolveLocation reads the address that an upload goes on at. It may be relative and is used with its
+// query as it is, which holds the registry's state.
+func resolveLocation(resp *http.Response) (*url.URL, error) {
+	l := resp.Header.Get("Location")
+	if l == "" {
+		return nil, refuse("%s %s: the answer names no Location to upload to", resp.Request.Method, redact(resp.Request.URL))
+	}
+	from := resp.Request.URL
+	u, err := from.Parse(l)
+	if err != nil {
+		return nil, refuse("%s: invalid upload Location", redact(from))
+	}
+	if from.Scheme == "https" && u.Scheme == "http" && u.Hostname() == from.Hostname() {
+		u.Scheme, u.Host = "https", from.Host // a registry that does not know of the TLS proxy before it
+	}
+	if err := checkHop(from, u); err != nil {
+		return nil, err
+	}
+	return u, nil
+}

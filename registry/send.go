@@ -1,0 +1,206 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"drayage/internal/retry"
+)
+
+const (
+	defaultStall = time.Minute
+	// commitTime is how long a registry may think after it has got a whole body: it may be
+	// moving gigabytes from one store to another.
+	commitTime = 10 * time.Minute
+)
+
+var errStalled = errors.New("no data for too long")
+
+// body is what a request sends.
+type body struct {
+	open   func() (io.ReadCloser, error)
+	length int64 // -1: unknown
+	once   bool  // open works a single time
+}
+
+func (b *body) replayable() bool { return b == nil || !b.once }
+
+// send sends r once, with what authorization there is.
+func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	dog := newWatchdog(h.client.StallTimeout, cancel)
+	req, err := http.NewRequestWithContext(ctx, r.method, r.url.String(), nil)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	for k, v := range r.header {
+		req.Header[k] = v
+	}
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("User-Agent", h.userAgent())
+	if err := attach(req, r.body, dog); err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	if err := h.auth.authorize(ctx, req, r.scope); err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	resp, err := h.http.Do(req)
+	if err != nil {
+		dog.stop()
+		if context.Cause(ctx) == errStalled {
+			err = errStalled
+		}
+		cancel(nil)
+		return nil, err
+	}
+	dog.stop()
+	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: ctx, cancel: cancel}
+	return resp, nil
+}
+
+func (h *host) userAgent() string {
+	if h.client.UserAgent != "" {
+		return h.client.UserAgent
+	}
+	return "drayage"
+}
+
+func attach(req *http.Request, b *body, dog *watchdog) error {
+	if b == nil {
+		return nil
+	}
+	rc, err := b.open()
+	if err != nil {
+		return err
+	}
+	req.ContentLength = b.length
+	req.Body = &watchedUpload{ReadCloser: rc, dog: dog}
+	if b.length == 0 {
+		rc.Close()
+		req.Body = http.NoBody
+	}
+	return nil
+}
+
+// watchdog cancels a request on which nothing moves. It is set while drayage waits for the
+// network and stopped while the network waits for drayage.
+type watchdog struct {
+	timer *time.Timer
+	stall time.Duration
+}
+
+func newWatchdog(stall time.Duration, cancel context.CancelCauseFunc) *watchdog {
+	if stall <= 0 {
+		stall = defaultStall
+	}
+	return &watchdog{stall: stall, timer: time.AfterFunc(stall, func() { cancel(errStalled) })}
+}
+
+func (w *watchdog) set(d time.Duration) { w.timer.Reset(d) }
+func (w *watchdog) stop()               { w.timer.Stop() }
+
+type watchedBody struct {
+	io.ReadCloser
+	dog    *watchdog
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.dog.set(b.dog.stall)
+	n, err := b.ReadCloser.Read(p)
+	b.dog.stop()
+	if err != nil && err != io.EOF && context.Cause(b.ctx) == errStalled {
+		err = errStalled
+	}
+	return n, err
+}
+
+func (b *watchedBody) Close() error {
+	b.dog.stop()
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
+
+type watchedUpload struct {
+	io.ReadCloser
+	dog *watchdog
+}
+
+func (u *watchedUpload) Read(p []byte) (int, error) {
+	u.dog.stop()
+	n, err := u.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+		u.dog.set(u.dog.stall)
+	case err == io.EOF:
+		u.dog.set(commitTime)
+	default:
+		err = &sourceError{err}
+	}
+	return n, err
+}
+
+// NetworkError says that a registry could not be talked to. It matches ErrUnavailable.
+type NetworkError struct {
+	Host string
+	Hint string // what to do about it; may be empty
+	Err  error
+}
+
+func (e *NetworkError) Error() string {
+	s := fmt.Sprintf("cannot talk to %s: %v", e.Host, e.Err)
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *NetworkError) Unwrap() error { return e.Err }
+
+// Is implements matching for errors.Is.
+func (e *NetworkError) Is(target error) bool { return target == ErrUnavailable }
+
+// networkError classifies why r was not answered. Errors of the body that was being sent, such
+// as a layer that turns out to be corrupt, are passed on as they are.
+func networkError(r *request, err error) error {
+	if own := bodyError(err); own != nil {
+		return own
+	}
+	cause := innermost(err)
+	e := &NetworkError{Host: r.url.Host, Err: cause}
+	var dns *net.DNSError
+	var unknownCA x509.UnknownAuthorityError
+	var header tls.RecordHeaderError
+	switch {
+	case errors.As(err, new(*refusal)):
+		return cause
+	case errors.As(err, &dns) && dns.IsNotFound:
+		e.Hint = "check the name; behind a proxy set HTTPS_PROXY"
+		return e
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &header):
+		e.Hint = "it does not speak TLS; --plain-http if that is meant to be"
+		return e
+	case errors.As(err, &unknownCA):
+		e.Hint = "give its CA with --ca-file, or --insecure to go without verification"
+		return e
+	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
+		return e
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Hint = "nothing listens there"
+	}
+	return retry.Transient(e)
+}

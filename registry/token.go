@@ -1,0 +1,134 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxTokenBody bounds a token server's answer; tokens with many groups in them reach tens of kilobytes.
+	maxTokenBody = 128 << 10
+	// minTokenLife is what the token specification makes of shorter or missing lifetimes.
+	minTokenLife = time.Minute
+	// tokenMargin is how long before its end a token is not used any more.
+	tokenMargin = 5 * time.Second
+)
+
+// fetchToken asks the realm of the challenge for a token
+// (https://distribution.github.io/distribution/spec/auth/token/ and .../auth/oauth/).
+func (a *authorizer) fetchToken(ctx context.Context, scope string) (token, error) {
+	cred, err := a.host.credential(ctx)
+	if err != nil {
+		return token{}, err
+	}
+	realm, err := a.host.base.Parse(a.challenge.params["realm"])
+	if err != nil {
+		return token{}, fmt.Errorf("%s names an invalid token server %q", a.host.name, a.challenge.params["realm"])
+	}
+	if err := checkHop(a.host.base, realm); err != nil {
+		return token{}, fmt.Errorf("token server of %s: %w", a.host.name, err)
+	}
+	scopes := a.scopes(scope)
+	if cred.IdentityToken != "" {
+		t, err := a.tokenByPost(ctx, realm, cred, scopes)
+		if err == nil || !isStatus(err, http.StatusNotFound, http.StatusUnauthorized, http.StatusBadRequest, http.StatusMethodNotAllowed) {
+			return t, err
+		}
+	}
+	return a.tokenByGet(ctx, realm, cred, scopes)
+}
+
+// scopes are the one that is needed first, because some servers look no further, and then what the challenge asks for.
+func (a *authorizer) scopes(needed string) []string {
+	all := []string{needed}
+	for _, s := range strings.Fields(a.challenge.params["scope"]) {
+		if s != needed && !strings.HasPrefix(needed, s+",") {
+			all = append(all, s)
+		}
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+func (a *authorizer) tokenByGet(ctx context.Context, realm *url.URL, cred Credential, scopes []string) (token, error) {
+	q := realm.Query()
+	if s := a.challenge.params["service"]; s != "" {
+		q.Set("service", s)
+	}
+	for _, s := range scopes {
+		q.Add("scope", s)
+	}
+	header := http.Header{}
+	if cred.Username != "" && cred.Password != "" {
+		q.Set("account", cred.Username)
+		header.Set("Authorization", basicAuth(cred))
+	}
+	u := *realm
+	u.RawQuery = q.Encode()
+	return a.askToken(ctx, &request{method: http.MethodGet, url: &u, header: header})
+}
+
+func (a *authorizer) tokenByPost(ctx context.Context, realm *url.URL, cred Credential, scopes []string) (token, error) {
+	form := url.Values{
+		"grant_type":    {"refresh_token"},
+		"refresh_token": {cred.IdentityToken},
+		"service":       {a.challenge.params["service"]},
+		"client_id":     {"drayage"},
+		"scope":         {strings.Join(scopes, " ")},
+	}.Encode()
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	b := &body{length: int64(len(form)), open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(form)), nil }}
+	return a.askToken(ctx, &request{method: http.MethodPost, url: realm, header: header, body: b})
+}
+
+// askToken sends r to the token server, which is a host of its own: it retries like any other and is
+// never sent the registry's authorization.
+func (a *authorizer) askToken(ctx context.Context, r *request) (token, error) {
+	server := &host{client: a.host.client, name: r.url.Host, http: a.host.http}
+	server.auth.host = server
+	r.accept = []int{http.StatusOK}
+	r.renewed = true // a 401 here is the answer
+	resp, err := server.do(ctx, r)
+	if err != nil {
+		if isStatus(err, http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest) {
+			return token{}, fmt.Errorf("%s does not let us in: %w", a.host.name, err)
+		}
+		return token{}, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenBody+1))
+	if err != nil {
+		return token{}, networkError(r, err)
+	}
+	if len(raw) > maxTokenBody {
+		return token{}, fmt.Errorf("token server %s: answer larger than %d bytes", r.url.Host, maxTokenBody)
+	}
+	return parseToken(r.url.Host, raw)
+}
+
+func parseToken(server string, raw []byte) (token, error) {
+	var answer struct {
+		Token       string  `json:"token"`
+		AccessToken string  `json:"access_token"`
+		ExpiresIn   float64 `json:"expires_in"`
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return token{}, fmt.Errorf("token server %s: the answer is not a token: %v", server, err)
+	}
+	value := answer.Token
+	if value == "" {
+		value = answer.AccessToken
+	}
+	if value == "" || strings.ContainsAny(value, "\r\n") {
+		return token{}, fmt.Errorf("token server %s: the answer holds no token", server)
+	}
+	// The clock that counts is ours, from the moment the answer came: issued_at may be anything.
+	life := max(time.Duration(min(answer.ExpiresIn, 1e6)*float64(time.Second)), minTokenLife)
+	return token{value: value, expires: time.Now().Add(life - tokenMargin)}, nil
+}

@@ -1,0 +1,210 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/retry"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+)
+
+// maxUploads is how often one blob is begun again after a broken connection.
+const maxUploads = 5
+
+const octetStream = "application/octet-stream"
+
+// Push stores a blob unless the repository has it. It is sent as one PUT, the form that all
+// registries take, and verified while it is sent: a corrupt source breaks the upload.
+func (r *Repository) Push(ctx context.Context, d v1.Descriptor, src transfer.Source, reported func(held int64)) error {
+	return r.PushFrom(ctx, d, src, "", reported)
+}
+
+// PushFrom is Push for a blob that another repository of the same registry is known to have: from,
+// if not empty, is its name there, and the registry is asked to take it over
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository).
+func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer.Source, from string, reported func(held int64)) error {
+	return r.tries(ctx, func() error {
+		there, err := r.Exists(ctx, d)
+		if errors.Is(err, ErrDenied) {
+			return err
+		}
+		var location *url.URL
+		if !there {
+			if location, there, err = r.begin(ctx, d.Digest, from); err != nil {
+				return err
+			}
+		}
+		if there {
+			report(reported, d.Size)
+			return nil
+		}
+		report(reported, 0)
+		b := &body{length: d.Size, once: true, open: func() (io.ReadCloser, error) {
+			return &countedReader{ReadCloser: transfer.NewReader(ctx, src, d), reported: reported}, nil
+		}}
+		return r.commit(ctx, location, d.Digest, b)
+	})
+}
+
+// PushStream stores a blob whose digest is known only when all of it has passed by, and returns
+// its descriptor. open gives the content from its beginning, again after a broken connection; an error
+// from its Read breaks the upload off and is returned. Nothing is stored unless the reader ended with io.EOF.
+func (r *Repository) PushStream(ctx context.Context, mediaType string, open func() (io.ReadCloser, error), reported func(sent int64)) (v1.Descriptor, error) {
+	var d v1.Descriptor
+	err := r.tries(ctx, func() error {
+		location, _, err := r.begin(ctx, "", "")
+		if err != nil {
+			return err
+		}
+		location, d, err = r.stream(ctx, location, open, reported)
+		if err != nil {
+			return err
+		}
+		return r.commit(ctx, location, d.Digest, nil)
+	})
+	d.MediaType = mediaType
+	return d, err
+}
+
+// stream sends everything in one PATCH of unknown length.
+func (r *Repository) stream(ctx context.Context, location *url.URL, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
+	var d v1.Descriptor
+	req := r.uploadRequest(http.MethodPatch, location, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	req.header.Set("Content-Type", octetStream)
+	hash := digest.SHA256.Digester()
+	counted := &countedReader{reported: reported, hash: hash.Hash()}
+	req.body = &body{length: -1, once: true, open: func() (rc io.ReadCloser, err error) {
+		counted.ReadCloser, err = open()
+		return counted, err
+	}}
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		r.cancel(ctx, location)
+		return nil, d, err
+	}
+	resp.Body.Close()
+	if !counted.ended {
+		return nil, d, retry.Transient(fmt.Errorf("%s: the registry answered before it had the whole blob", r.Name()))
+	}
+	next, err := resolveLocation(resp)
+	return next, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
+}
+
+// begin opens an upload session, or finds that the blob could be mounted. A registry may refuse a mount in many ways;
+// all of them mean that the blob is uploaded instead.
+func (r *Repository) begin(ctx context.Context, d digest.Digest, from string) (location *url.URL, mounted bool, err error) {
+	req, err := r.request(ctx, http.MethodPost, "/blobs/uploads/", http.StatusAccepted, http.StatusCreated)
+	if err != nil {
+		return nil, false, err
+	}
+	req.body = bytesBody(nil)
+	if from != "" {
+		mount := *req
+		u := *req.url
+		u.RawQuery = url.Values{"mount": {d.String()}, "from": {from}}.Encode()
+		mount.url, mount.tries = &u, 1
+		if resp, err := r.host.do(ctx, &mount); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusCreated {
+				return nil, true, nil
+			}
+			location, err := resolveLocation(resp)
+			return location, false, err
+		}
+	}
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		return nil, false, err
+	}
+	resp.Body.Close()
+	location, err = resolveLocation(resp)
+	return location, false, err
+}
+
+// commit closes an upload session with the digest, and b if not nil.
+func (r *Repository) commit(ctx context.Context, location *url.URL, d digest.Digest, b *body) error {
+	u := *location
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "digest=" + url.QueryEscape(d.String())
+	req := r.uploadRequest(http.MethodPut, &u, http.StatusCreated, http.StatusNoContent, http.StatusOK)
+	req.header.Set("Content-Type", octetStream)
+	if req.body = b; b == nil {
+		req.body = bytesBody(nil)
+	}
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		r.cancel(ctx, location)
+		return err
+	}
+	return resp.Body.Close()
+}
+
+func (r *Repository) uploadRequest(method string, u *url.URL, accept ...int) *request {
+	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.name, "pull,push"), accept: accept}
+}
+
+// cancel tells the registry to drop what it has of a failed upload. Whether it does is its business.
+func (r *Repository) cancel(ctx context.Context, location *url.URL) {
+	if ctx.Err() != nil {
+		return
+	}
+	req := r.uploadRequest(http.MethodDelete, location, http.StatusNoContent, http.StatusAccepted, http.StatusOK)
+	req.renewed = true
+	if resp, err := r.host.send(ctx, req); err == nil {
+		resp.Body.Close()
+	}
+}
+
+// tries repeats a whole upload while its failures are transient. Requests without a body have
+// been retried below already; what comes here are streams that broke.
+func (r *Repository) tries(ctx context.Context, upload func() error) error {
+	var backoff retry.Backoff
+	for n := 1; ; n++ {
+		err := upload()
+		if err == nil || errors.Is(err, verify.ErrMismatch) || !retry.IsTransient(err) || n >= maxUploads {
+			return err
+		}
+		if serr := retry.Sleep(ctx, backoff.Delay(n)); serr != nil {
+			return serr
+		}
+	}
+}
+
+func report(reported func(int64), n int64) {
+	if reported != nil {
+		reported(n)
+	}
+}
+
+// countedReader follows the bytes that are sent.
+type countedReader struct {
+	io.ReadCloser
+	reported func(int64)
+	hash     io.Writer // may be nil
+	n        int64
+	ended    bool
+}
+
+// Read implements io.Reader.
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n += int64(n)
+	if c.hash != nil {
+		c.hash.Write(p[:n])
+	}
+	if n > 0 {
+		report(c.reported, c.n)
+	}
+	c.ended = c.ended || err == io.EOF
+	return n, err
+}
