@@ -129,13 +129,17 @@ func (img *Image) addManifest(mediaType string, manifest any) (v1.Descriptor, er
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	desc := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
+	desc := describe(mediaType, raw)
 	img.Manifests = append(img.Manifests, wire.Manifest{Descriptor: desc, Raw: raw})
 	return desc, nil
 }
 
 func (img *Image) addBlob(mediaType string, raw []byte) v1.Descriptor {
-	dgst := digest.FromBytes(raw)
-	img.Blobs[dgst] = raw
-	return v1.Descriptor{MediaType: mediaType, Digest: dgst, Size: int64(len(raw))}
+	desc := describe(mediaType, raw)
+	img.Blobs[desc.Digest] = raw
+	return desc
+}
+
+func describe(mediaType string, raw []byte) v1.Descriptor {
+	return v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
 }

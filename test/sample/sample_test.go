@@ -194,3 +194,28 @@ func TestProgramRuns(t *testing.T) {
 		t.Errorf("it prints %q, want %q", got, platform.Output)
 	}
 }
+
+func TestBig(t *testing.T) {
+	registry, err := registry3.Start(t.Context(), registry3.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer registry.Close()
+	const size = 3 << 20
+	big, err := BuildBig(t.Context(), t.TempDir(), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if big.Unpacked < size || big.Unpacked > 2*size {
+		t.Errorf("the layer holds %d bytes, want little more than %d", big.Unpacked, size)
+	}
+	repo := &wire.Repository{URL: registry.URL(), Name: "big"}
+	if err := big.Seed(t.Context(), repo, "1"); err != nil {
+		t.Fatal(err)
+	}
+	m, err := repo.Manifest(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkImage(t, repo, m)
+}
