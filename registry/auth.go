@@ -22,7 +22,7 @@ type authorizer struct {
 	challenge challenge // scheme "" until the host has asked, else basic or bearer
 	basic     Credential
 	tokens    map[string]token // by scope
-	refused   error            // what the token server or registry said to our credentials
+	refused   map[string]error // what was said to our credentials, by scope; "" for Basic
 }
 
 type token struct {
@@ -63,13 +63,13 @@ func (a *authorizer) token(ctx context.Context, scope string) (token, error) {
 			return t, nil
 		}
 	}
-	if a.refused != nil {
-		return token{}, a.refused // asking again with the same credentials gets accounts locked
+	if err := a.refused[scope]; err != nil {
+		return token{}, err // asking again with the same credentials gets accounts locked
 	}
 	t, err := a.fetchToken(ctx, scope)
 	if err != nil {
 		if errors.Is(err, ErrDenied) {
-			a.refused = err
+			a.refuse(scope, err)
 		}
 		return token{}, err
 	}
@@ -78,6 +78,13 @@ func (a *authorizer) token(ctx context.Context, scope string) (token, error) {
 	}
 	a.tokens[scope] = t
 	return t, nil
+}
+
+func (a *authorizer) refuse(scope string, err error) {
+	if a.refused == nil {
+		a.refused = map[string]error{}
+	}
+	a.refused[scope] = err
 }
 
 // renew reads the challenge of a 401 and forgets the token that was refused.
@@ -92,9 +99,11 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 	if err != nil {
 		return err
 	}
-	if c.scheme == "basic" && (sent != "" || a.refused != nil) {
-		a.refused = fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied)
-		return a.refused
+	if c.scheme == "basic" && sent != "" {
+		a.refuse("", fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied))
+	}
+	if err := a.refused[""]; err != nil {
+		return err
 	}
 	a.challenge = c
 	if t := a.tokens[scope]; sent == "Bearer "+t.value {

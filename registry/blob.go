@@ -32,20 +32,15 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if manifest.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
-	req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
 	end := d.Size
 	if length >= 0 {
 		end = min(offset+length, d.Size)
 	}
 	ranged := offset > 0 || end < d.Size
-	if ranged {
-		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
-		req.accept = append(req.accept, http.StatusPartialContent)
+	req, resp, err := r.getBlob(ctx, d, offset, end, ranged)
+	if ranged && isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented) {
+		req, resp, err = r.getBlob(ctx, d, offset, end, false) // a server that does not know ranges
 	}
-	resp, err := r.host.do(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +50,19 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 		return nil, err
 	}
 	return b, nil
+}
+
+func (r *Repository) getBlob(ctx context.Context, d v1.Descriptor, offset, end int64, ranged bool) (*request, *http.Response, error) {
+	req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ranged {
+		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
+		req.accept = append(req.accept, http.StatusPartialContent)
+	}
+	resp, err := r.host.do(ctx, req)
+	return req, resp, err
 }
 
 func (r *Repository) openManifest(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {

@@ -1,0 +1,135 @@
+package dockerarchive
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options say how an archive is written. The zero value is good.
+type Options struct {
+	Jobs int // layers that are unpacked at once; 0 means one more than there are processors, and at least three
+
+	// Planned is called once, before any layer is read, with all of them.
+	Planned func(layers []v1.Descriptor)
+	// Progress is told how many bytes of a layer's blob have been read. It is called concurrently and must return at once.
+	Progress func(layer v1.Descriptor, read int64)
+}
+
+func (o Options) jobs() int {
+	if o.Jobs > 0 {
+		return o.Jobs
+	}
+	return max(3, runtime.GOMAXPROCS(0)+1)
+}
+
+func (o Options) planned(c *contents) {
+	if o.Planned == nil {
+		return
+	}
+	var all []v1.Descriptor
+	for _, l := range c.layers {
+		all = append(all, l.blob)
+	}
+	o.Planned(all)
+}
+
+// File is what an archive is written into: *os.File is one.
+type File interface {
+	io.WriterAt
+	Truncate(size int64) error
+}
+
+// errSurprise says that a layer is not as large as its blob makes believe.
+var errSurprise = errors.New("layer of unexpected size")
+
+// Write writes the images to f in the format of docker save up to version 24. Layers are unpacked side
+// by side, each straight to its place, and every digest and diff ID is checked. The same images give the same
+// bytes, whatever the source and the number of jobs. What f holds is worth
+// something only if Write returns nil; making it durable and naming it is the caller's.
+func Write(ctx context.Context, f File, images []Image, opts Options) error {
+	c, err := prepare(ctx, images, opts)
+	if err != nil {
+		return err
+	}
+	err = c.writeAt(ctx, f, opts)
+	if errors.Is(err, errSurprise) {
+		// A layer of another size than its blob says changes the place of all that follow. All such
+		// layers are known by now; they go behind the others, where sizes need not be known.
+		err = c.writeAt(ctx, f, opts)
+	}
+	return err
+}
+
+// Stream writes what Write writes to something that cannot be written out of order, such as a pipe. The
+// sources are read twice: first to learn the sizes of the layers, which a tar has to tell before their content, and
+// to check everything, so that nothing is written of images that are not in order.
+func Stream(ctx context.Context, w io.Writer, images []Image, opts Options) error {
+	c, err := prepare(ctx, images, opts)
+	if err != nil {
+		return err
+	}
+	if err := c.measure(ctx, opts); err != nil {
+		return err
+	}
+	members, err := c.members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		h, err := m.head()
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(h); err != nil {
+			return err
+		}
+		if m.layer == nil {
+			continue
+		}
+		if _, err := unpack(ctx, m.layer, w, nil); err != nil {
+			return err
+		}
+		if _, err := w.Write(make([]byte, m.body()-m.layer.size)); err != nil {
+			return err
+		}
+	}
+	_, err = w.Write(make([]byte, 2*blockSize))
+	return err
+}
+
+func prepare(ctx context.Context, images []Image, opts Options) (*contents, error) {
+	c, err := load(ctx, images)
+	if err != nil {
+		return nil, err
+	}
+	opts.planned(c)
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(16) // a few bytes each: a matter of round trips
+	for _, l := range c.layers {
+		eg.Go(func() error { return guess(ctx, l) })
+	}
+	return c, eg.Wait()
+}
+
+// measure unpacks every layer to nowhere.
+func (c *contents) measure(ctx context.Context, opts Options) error {
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(opts.jobs())
+	for _, l := range c.layers {
+		eg.Go(func() error {
+			n, err := unpack(ctx, l, io.Discard, opts.Progress)
+			l.late = l.late || l.size != n
+			l.size = n
+			return err
+		})
+	}
+	return eg.Wait()
+}

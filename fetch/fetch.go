@@ -1,0 +1,157 @@
+// Package fetch brings images from registries into an OCI layout. [Resolve] finds out what an image consists of;
+// [Images] brings any number of them, each blob once.
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/graph"
+	"drayage/internal/transfer"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// parallelImages is how many images are resolved at once; each is a few small requests.
+const parallelImages = 8
+
+// Options say what of each image is wanted, and how. The zero value means the default platform,
+// and nobody is told anything.
+type Options struct {
+	All       bool          // every platform, the index unchanged
+	Platforms []v1.Platform // the wanted ones; none means linux on this machine's architecture
+	Jobs      int           // blobs that move at once; 0 means 8
+
+	// Planned is called once, before anything is transferred, with every blob that the images
+	// consist of, each once.
+	Planned func(blobs []v1.Descriptor)
+	// Progress is told how many bytes of a blob are in the layout. It is called concurrently and must return at once.
+	Progress func(blob v1.Descriptor, held int64)
+	// Finished is called for each image when its outcome is known, by one goroutine at a time.
+	Finished func(Result)
+}
+
+// Image is a resolved image: where it is and all that it consists of.
+type Image struct {
+	Reference registry.Reference
+	*graph.Graph
+	Source transfer.Source // gives out its manifests and blobs
+}
+
+// Result is the outcome for one image.
+type Result struct {
+	Reference registry.Reference
+	Image     *Image        // nil if it could not be resolved
+	Replaced  v1.Descriptor // what the name referred to in the layout before, if it was something else
+	Err       error
+}
+
+// Resolve asks a registry for an image's manifests and chooses among its platforms. No layer is read.
+func Resolve(ctx context.Context, c *registry.Client, ref registry.Reference, opts Options) (*Image, error) {
+	repo := c.Repository(ref)
+	root, raw, err := repo.Resolve(ctx, ref.Target())
+	if err != nil {
+		return nil, err
+	}
+	first := transfer.Memory{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
+	g, err := graph.Load(ctx, first, root, graph.Selection{All: opts.All, Platforms: opts.Platforms})
+	if err != nil {
+		return nil, err
+	}
+	return &Image{Reference: ref, Graph: g, Source: g.Source(repo)}, nil
+}
+
+// Images brings the images into dst and names them there. One that fails does not stop the others; the results
+// are in the order of refs. The error is that of ctx, if it has ended.
+func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options) ([]Result, error) {
+	results := resolveAll(ctx, c, refs, opts)
+	var tracked []*tracked
+	for i := range results {
+		if r := &results[i]; r.Err == nil {
+			tracked = append(tracked, newTracked(r))
+		} else {
+			opts.finished(*r)
+		}
+	}
+	plan := newPlan(tracked)
+	for _, t := range tracked {
+		if t.missing == 0 { // an index of nothing
+			t.commit(ctx, dst)
+			opts.finished(*t.Result)
+		}
+	}
+	if opts.Planned != nil {
+		opts.Planned(plan.blobs())
+	}
+	push := func(ctx context.Context, j transfer.Job) error {
+		return dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
+	}
+	transfer.Run(ctx, plan.jobs, opts.Jobs, push, func(j transfer.Job, err error) {
+		for _, t := range plan.users[j.Blob.Digest] {
+			if t.done(err) {
+				t.commit(ctx, dst)
+				opts.finished(*t.Result)
+			}
+		}
+	})
+	return results, context.Cause(ctx)
+}
+
+func resolveAll(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
+	results := make([]Result, len(refs))
+	slots := make(chan struct{}, parallelImages)
+	var wg sync.WaitGroup
+	for i, ref := range refs {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			im, err := Resolve(ctx, c, ref, opts)
+			results[i] = Result{Reference: ref, Image: im, Err: err}
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+func (o Options) finished(r Result) {
+	if o.Finished != nil {
+		o.Finished(r)
+	}
+}
+
+func (o Options) report(d v1.Descriptor) func(int64) {
+	if o.Progress == nil {
+		return nil
+	}
+	return func(held int64) { o.Progress(d, held) }
+}
+
+// commit writes the manifests of an image whose blobs are all there, children first, and then its
+// name: what the layout names is complete.
+func (t *tracked) commit(ctx context.Context, dst *layout.Dir) {
+	if t.Err != nil {
+		return
+	}
+	for _, n := range t.Image.Manifests {
+		if err := dst.Push(ctx, n.Descriptor, t.Image.Source, nil); err != nil {
+			t.Err = err
+			return
+		}
+	}
+	name := t.Reference.Tagged()
+	if name == "" {
+		name = t.Reference.String()
+	}
+	old, err := dst.Tag(ctx, t.Image.Root, name, t.Reference.Tag)
+	if err != nil {
+		t.Err = fmt.Errorf("name in the layout: %w", err)
+		return
+	}
+	if old.Digest != t.Image.Root.Digest {
+		t.Replaced = old
+	}
+}

@@ -1,0 +1,80 @@
+// Package compression recognises compressed streams by their first bytes, never by a name or a media type,
+// and opens them.
+package compression
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Kind is a compression format.
+type Kind string
+
+// The formats that are recognised. None stands for everything else, a plain tar among it.
+const (
+	None  Kind = "none"
+	Gzip  Kind = "gzip" // https://www.rfc-editor.org/rfc/rfc1952
+	Zstd  Kind = "zstd" // https://www.rfc-editor.org/rfc/rfc8878
+	Bzip2 Kind = "bzip2"
+	Xz    Kind = "xz"
+)
+
+// PeekSize is how many bytes Detect needs at most.
+const PeekSize = 10
+
+// maxWindow bounds what a zstd stream can make the decoder allocate; it is what zstd itself decodes without being asked.
+const maxWindow = 128 << 20
+
+// Detect tells the format from the first bytes of a stream.
+func Detect(prefix []byte) Kind {
+	has := func(magic string) bool { return bytes.HasPrefix(prefix, []byte(magic)) }
+	switch {
+	case has("\x1f\x8b\x08"):
+		return Gzip
+	case has("\x28\xb5\x2f\xfd"):
+		return Zstd
+	case len(prefix) >= 4 && prefix[0]&0xf0 == 0x50 && has(string(prefix[0])+"\x2a\x4d\x18"): // a skippable frame first, as zstd:chunked has
+		return Zstd
+	case len(prefix) >= 10 && has("BZh") && string(prefix[4:10]) == "\x31\x41\x59\x26\x53\x59":
+		return Bzip2
+	case has("\xfd7zXZ\x00"):
+		return Xz
+	}
+	return None
+}
+
+// NewReader returns what r holds, uncompressed, and the format it was in. Closing it does not close r.
+func NewReader(r io.Reader) (io.ReadCloser, Kind, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	prefix, err := b.Peek(PeekSize)
+	if err != nil && err != io.EOF {
+		return nil, None, err
+	}
+	kind := Detect(prefix)
+	rc, err := open(b, kind)
+	return rc, kind, err
+}
+
+func open(r io.Reader, kind Kind) (io.ReadCloser, error) {
+	switch kind {
+	case Gzip:
+		return gzip.NewReader(r)
+	case Zstd:
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	case Bzip2:
+		return io.NopCloser(bzip2.NewReader(r)), nil
+	case None:
+		return io.NopCloser(r), nil
+	}
+	return nil, fmt.Errorf("%s compression is not supported", kind)
+}

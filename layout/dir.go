@@ -1,0 +1,177 @@
+package layout
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/durable"
+	"drayage/internal/filelock"
+)
+
+const (
+	// workDir holds what is not part of the layout: partial blobs, temporary files and the lock. It is inside
+	// the layout so that everything in it is on the same file system, and survives the process.
+	workDir  = ".drayage"
+	lockFile = workDir + "/lock"
+	partDir  = workDir + "/partial"
+)
+
+// Dir is a layout in a directory that can be written to, also by several goroutines
+// and processes at once.
+type Dir struct {
+	*Layout
+	root *os.Root
+	path string
+}
+
+// OpenDir opens an existing layout. The caller closes it.
+func OpenDir(path string) (*Dir, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := New(root.FS())
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Dir{Layout: l, root: root, path: path}, nil
+}
+
+// CreateDir opens the layout at path and makes it first if there is none. A directory that holds
+// other things is refused. The caller closes it.
+func CreateDir(ctx context.Context, path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{root: root, path: path}
+	if err := d.initialise(ctx); err != nil {
+		root.Close()
+		return nil, err
+	}
+	if d.Layout, err = New(root.FS()); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return d, nil
+}
+
+// initialise writes what is missing of an empty layout. It finds out first whether the
+// directory can be written to at all, before anything is transferred.
+func (d *Dir) initialise(ctx context.Context) error {
+	if err := d.checkForeign(); err != nil {
+		return err
+	}
+	for _, dir := range []string{partDir, v1.ImageBlobsDir + "/sha256"} {
+		if err := d.root.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("%s: %w", d.path, err)
+		}
+	}
+	return d.locked(ctx, func() error {
+		index, err := emptyIndex().marshal()
+		if err != nil {
+			return err
+		}
+		// The marker comes last: a layout that has it has an index too.
+		if err := d.writeMissing(v1.ImageIndexFile, index); err != nil {
+			return err
+		}
+		return d.writeMissing(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`))
+	})
+}
+
+// checkForeign refuses a directory that is neither empty nor a layout: it was most likely not meant.
+func (d *Dir) checkForeign() error {
+	if _, err := d.root.Lstat(v1.ImageLayoutFile); err == nil {
+		if _, err := d.root.Lstat(v1.ImageIndexFile); err != nil {
+			return fmt.Errorf("%s: an OCI layout without index.json: restore it, or take another directory", d.path)
+		}
+		return nil
+	}
+	if _, err := d.root.Lstat(workDir); err == nil {
+		return nil // we were here before and did not get far
+	}
+	entries, err := fs.ReadDir(d.root.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s: neither empty nor an OCI layout (it holds %q): take another directory", d.path, entries[0].Name())
+	}
+	return nil
+}
+
+// Path is the path that the layout was opened with.
+func (d *Dir) Path() string { return d.path }
+
+// Close releases the directory.
+func (d *Dir) Close() error { return d.root.Close() }
+
+// Tag makes name (a full name such as docker.io/library/alpine:3.20, or one with a digest) and its tag refer to
+// the manifest or index desc, whose content must be in the layout. It returns the descriptor that name
+// referred to before, if any. Entries and fields of other tools stay as they are.
+func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
+	err = d.locked(ctx, func() error {
+		raw, err := readFile(d.root.FS(), v1.ImageIndexFile, maxIndexSize)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.path, err)
+		}
+		ix, err := parseIndex(raw)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.path, err)
+		}
+		var changed bool
+		if old, changed, err = ix.set(desc, name, tag); err != nil || !changed {
+			return err
+		}
+		if raw, err = ix.marshal(); err != nil {
+			return err
+		}
+		return d.write(v1.ImageIndexFile, raw)
+	})
+	return old, err
+}
+
+func (d *Dir) write(name string, data []byte) error {
+	if err := durable.WriteFile(d.root, workDir+"/"+name+"."+rand.Text(), name, data); err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	return nil
+}
+
+func (d *Dir) writeMissing(name string, data []byte) error {
+	if _, err := d.root.Lstat(name); err == nil {
+		return nil
+	}
+	return d.write(name, data)
+}
+
+// locked runs f while no other process changes index.json.
+func (d *Dir) locked(ctx context.Context, f func() error) error {
+	file, err := d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
+	if errors.Is(err, fs.ErrNotExist) { // a layout made by another tool
+		if err := d.root.MkdirAll(partDir, 0o755); err != nil {
+			return fmt.Errorf("%s: %w", d.path, err)
+		}
+		file, err = d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Clean(d.path), err)
+	}
+	defer file.Close()
+	if err := filelock.Lock(ctx, file); err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	return f()
+}

@@ -1,0 +1,148 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/durable"
+	"drayage/internal/filelock"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+)
+
+var _ transfer.Sink = (*Dir)(nil)
+
+// Push stores the content of desc, unless the layout has it: blobs only ever appear whole, so a file of
+// the right size is trusted. The bytes go into a partial file of a fixed name, which another call
+// with the same digest, after a crash or in another process, goes on with.
+func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src transfer.Source, reported func(held int64)) error {
+	if err := verify.Descriptor(desc); err != nil {
+		return err
+	}
+	for {
+		if ok, err := d.has(desc); ok || err != nil {
+			if ok && reported != nil {
+				reported(desc.Size)
+			}
+			return err
+		}
+		p, err := d.openPartial(ctx, desc)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			continue // whoever had it before us has finished it
+		}
+		return p.fill(ctx, src, reported)
+	}
+}
+
+// has reports whether the blob is there. Something that is not a regular file is refused: nothing is
+// ever written through it.
+func (d *Dir) has(desc v1.Descriptor) (bool, error) {
+	name := blobPath(desc)
+	fi, err := d.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", d.path, err)
+	}
+	if !fi.Mode().IsRegular() {
+		return false, fmt.Errorf("%s: %s is not a regular file (%s)", d.path, name, fi.Mode().Type())
+	}
+	return fi.Size() == desc.Size, nil
+}
+
+// partial is the locked, unfinished file of one blob.
+type partial struct {
+	dir  *Dir
+	desc v1.Descriptor
+	name string
+	file *os.File
+}
+
+// openPartial opens and locks the partial file of desc. It returns nil if meanwhile the file was
+// given its final name or removed.
+func (d *Dir) openPartial(ctx context.Context, desc v1.Descriptor) (*partial, error) {
+	name := partDir + "/" + desc.Digest.Algorithm().String() + "-" + desc.Digest.Encoded()
+	if fi, err := d.root.Lstat(name); err == nil && !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %s is not a regular file", d.path, name)
+	}
+	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if errors.Is(err, fs.ErrNotExist) { // a layout made by another tool
+		if err := d.root.MkdirAll(partDir, 0o755); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.path, err)
+		}
+		f, err = d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.path, err)
+	}
+	if err := filelock.Lock(ctx, f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", d.path, err)
+	}
+	ours, err1 := f.Stat()
+	named, err2 := d.root.Lstat(name)
+	if err1 != nil || err2 != nil || !os.SameFile(ours, named) {
+		f.Close()
+		return nil, nil
+	}
+	return &partial{dir: d, desc: desc, name: name, file: f}, nil
+}
+
+// fill completes the partial file and gives it its final name. On error it is kept as far as it
+// is worth something.
+func (p *partial) fill(ctx context.Context, src transfer.Source, reported func(int64)) error {
+	defer p.file.Close()
+	fi, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	keep, err := transfer.Fill(ctx, src, p.desc, p.file, fi.Size(), reported)
+	if err == nil && fi.Size() > keep {
+		err = p.file.Truncate(keep)
+	}
+	if err == nil {
+		err = p.publish()
+	}
+	if err != nil {
+		p.keep(keep)
+	}
+	return err
+}
+
+func (p *partial) publish() error {
+	name := blobPath(p.desc)
+	if err := p.dir.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	if err := p.file.Sync(); err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" { // an open file cannot be renamed there
+		if err := p.file.Close(); err != nil {
+			return err
+		}
+	}
+	return durable.Replace(p.dir.root, p.name, name)
+}
+
+// keep cuts the partial file to the bytes that the next try can go on from.
+func (p *partial) keep(n int64) {
+	if n == 0 {
+		p.dir.root.Remove(p.name)
+		return
+	}
+	if fi, err := p.file.Stat(); err == nil && fi.Size() > n {
+		p.file.Truncate(n)
+	}
+}
