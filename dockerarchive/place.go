@@ -73,8 +73,8 @@ func (c *contents) writeAt(ctx context.Context, f File, opts Options) error {
 				return err
 			}
 			off += int64(len(h))
-			if m.layer != nil {
-				eg.Go(func() error { return m.layer.writeAt(egctx, f, off, opts, &surprised) })
+			if at := off; m.layer != nil {
+				eg.Go(func() error { return m.layer.writeAt(egctx, f, at, opts, &surprised) })
 			}
 			off += m.body()
 		}

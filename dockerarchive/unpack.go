@@ -59,6 +59,7 @@ func decompress(ctx context.Context, l *layer, free <-chan []byte, full chan<- [
 	defer raw.Close()
 	var src io.Reader = raw
 	if progress != nil {
+		progress(l.blob, 0)
 		src = &counted{r: raw, blob: l.blob, progress: progress}
 	}
 	plain, _, err := compression.NewReader(src)

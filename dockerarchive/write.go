@@ -1,11 +1,8 @@
 package dockerarchive
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
 

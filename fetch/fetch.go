@@ -155,3 +155,6 @@ func (t *tracked) commit(ctx context.Context, dst *layout.Dir) {
 		t.Replaced = old
 	}
 }
+
+// PlatformError says that an image is not to be had for a wanted platform, and lists those it has.
+type PlatformError = graph.PlatformError

@@ -161,3 +161,10 @@ func resolveLocation(resp *http.Response) (*url.URL, error) {
 	}
 	return u, nil
 }
+
+// Path is the repository without its registry: library/alpine.
+func (r *Repository) Path() string { return r.name }
+
+// SameRegistry reports whether two repositories are in the same registry, so that blobs can be mounted
+// from one into the other.
+func (r *Repository) SameRegistry(other *Repository) bool { return r.host == other.host }

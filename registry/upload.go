@@ -36,15 +36,18 @@ func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer
 		if errors.Is(err, ErrDenied) {
 			return err
 		}
-		var location *url.URL
-		if !there {
-			if location, there, err = r.begin(ctx, d.Digest, from); err != nil {
+		if !there && from != "" {
+			if there, err = r.Mount(ctx, d, from); err != nil {
 				return err
 			}
 		}
 		if there {
 			report(reported, d.Size)
 			return nil
+		}
+		location, err := r.begin(ctx)
+		if err != nil {
+			return err
 		}
 		report(reported, 0)
 		b := &body{length: d.Size, once: true, open: func() (io.ReadCloser, error) {
@@ -60,7 +63,7 @@ func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer
 func (r *Repository) PushStream(ctx context.Context, mediaType string, open func() (io.ReadCloser, error), reported func(sent int64)) (v1.Descriptor, error) {
 	var d v1.Descriptor
 	err := r.tries(ctx, func() error {
-		location, _, err := r.begin(ctx, "", "")
+		location, err := r.begin(ctx)
 		if err != nil {
 			return err
 		}
@@ -98,35 +101,50 @@ func (r *Repository) stream(ctx context.Context, location *url.URL, open func() 
 	return next, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
 }
 
-// begin opens an upload session, or finds that the blob could be mounted. A registry may refuse a mount in many ways;
-// all of them mean that the blob is uploaded instead.
-func (r *Repository) begin(ctx context.Context, d digest.Digest, from string) (location *url.URL, mounted bool, err error) {
+// Mount asks the registry to take a blob over from another of its repositories, from, and reports whether
+// it did. A refusal, of which there are many kinds, is no error.
+func (r *Repository) Mount(ctx context.Context, d v1.Descriptor, from string) (bool, error) {
+	req, err := r.postUpload(ctx)
+	if err != nil {
+		return false, err
+	}
+	req.url.RawQuery = url.Values{"mount": {d.Digest.String()}, "from": {from}}.Encode()
+	req.tries = 1
+	resp, err := r.host.do(ctx, req)
+	if err != nil {
+		return false, ctx.Err()
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusCreated {
+		return true, nil
+	}
+	if location, err := resolveLocation(resp); err == nil {
+		r.cancel(ctx, location) // the session that came instead
+	}
+	return false, nil
+}
+
+func (r *Repository) postUpload(ctx context.Context) (*request, error) {
 	req, err := r.request(ctx, http.MethodPost, "/blobs/uploads/", http.StatusAccepted, http.StatusCreated)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	req.body = bytesBody(nil)
-	if from != "" {
-		mount := *req
-		u := *req.url
-		u.RawQuery = url.Values{"mount": {d.String()}, "from": {from}}.Encode()
-		mount.url, mount.tries = &u, 1
-		if resp, err := r.host.do(ctx, &mount); err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusCreated {
-				return nil, true, nil
-			}
-			location, err := resolveLocation(resp)
-			return location, false, err
-		}
+	return req, nil
+}
+
+// begin opens an upload session.
+func (r *Repository) begin(ctx context.Context) (*url.URL, error) {
+	req, err := r.postUpload(ctx)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := r.host.do(ctx, req)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	resp.Body.Close()
-	location, err = resolveLocation(resp)
-	return location, false, err
+	return resolveLocation(resp)
 }
 
 // commit closes an upload session with the digest, and b if not nil.

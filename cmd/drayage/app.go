@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set by the Makefile; without it the module's own version is shown.
+var version string
+
+// environment is where a command reads and writes.
+type environment struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+}
+
+func newApp(env *environment) *cli.App {
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version"}
+	app := &cli.App{
+		Name:      "drayage",
+		Usage:     "move container images across an air gap, without a container engine",
+		UsageText: "drayage COMMAND [ARGUMENTS] [FLAGS]",
+		Version:   versionString(),
+		Description: `The way of an image, and what to type:
+
+   drayage fetch alpine:3.20 -o images            registry -> OCI layout directory
+   drayage save images -o alpine.tar              layout or registry -> tar for docker load
+   drayage push alpine.tar registry.corp/mirror/  tar or layout -> private registry
+
+SOURCE is an image name (alpine, ghcr.io/a/b:1@sha256:...), a path to a layout or a saved
+tar, or one of those with its kind before it: oci:DIR[:NAME], docker-archive:FILE[:NAME].
+Results go to standard output, everything else to standard error.`,
+		Commands:             []*cli.Command{fetchCommand(env), saveCommand(env), pushCommand(env)},
+		Writer:               env.stdout,
+		ErrWriter:            env.stderr,
+		HideHelpCommand:      true,
+		ExitErrHandler:       func(*cli.Context, error) {},
+		OnUsageError:         onUsageError,
+		EnableBashCompletion: true,
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return usagef("there is no command %q", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitCodesHelp,
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = onUsageError
+		c.HideHelpCommand = true
+	}
+	return app
+}
+
+func onUsageError(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+
+func versionString() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// note tells the user something that is not a result.
+func (e *environment) note(c *cli.Context, format string, args ...any) {
+	if !c.Bool("quiet") {
+		fmt.Fprintf(e.stderr, format+"\n", args...)
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"drayage/internal/platform"
+	"drayage/registry"
+)
+
+// maxPassword bounds what --password-stdin reads; tokens used as passwords reach some kilobytes.
+const maxPassword = 64 << 10
+
+func outputFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only results and errors"},
+		&cli.BoolFlag{Name: "json", Usage: "print the result as one JSON document"},
+	}
+}
+
+func jobsFlag(what string) cli.Flag {
+	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "`N` " + what + " at once"}
+}
+
+func platformFlag(usage string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "platform", Usage: usage}
+}
+
+func registryFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "creds", Usage: "log in as `USER[:PASSWORD]` instead of what docker's config.json holds"},
+		&cli.BoolFlag{Name: "password-stdin", Usage: "read the password for --creds USER from standard input"},
+		&cli.StringFlag{Name: "authfile", Usage: "docker config.json to take credentials from", Value: ""},
+		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry (unasked only on this machine)"},
+		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the registry's TLS certificate"},
+		&cli.StringFlag{Name: "ca-file", Usage: "PEM file with CA certificates to trust besides the system's"},
+	}
+}
+
+// newClient makes the registry client that the flags ask for. registries are those that the command talks to.
+func (e *environment) newClient(c *cli.Context, registries []string) (*registry.Client, error) {
+	credentials, err := e.credentials(c, registries)
+	if err != nil {
+		return nil, err
+	}
+	config, err := tlsConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	return &registry.Client{
+		Transport:   registry.NewTransport(config),
+		Credentials: credentials,
+		PlainHTTP:   c.Bool("plain-http"),
+		UserAgent:   "drayage/" + versionString(),
+		Notify:      func(message string) { e.note(c, "note: %s", message) },
+	}, nil
+}
+
+func tlsConfig(c *cli.Context) (*tls.Config, error) {
+	config := &tls.Config{InsecureSkipVerify: c.Bool("insecure")}
+	path := c.String("ca-file")
+	if path == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--ca-file: %w", err)
+	}
+	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
+		config.RootCAs = x509.NewCertPool()
+	}
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, usagef("--ca-file %s holds no PEM certificate", path)
+	}
+	return config, nil
+}
+
+type credentialsFunc = func(ctx context.Context, registry string) (registry.Credential, error)
+
+// credentials are those of the flags, for the one registry that the command talks to, or those of a file.
+func (e *environment) credentials(c *cli.Context, registries []string) (credentialsFunc, error) {
+	if !c.IsSet("creds") {
+		if c.Bool("password-stdin") {
+			return nil, usagef("--password-stdin needs --creds USER")
+		}
+		path := c.String("authfile")
+		if path == "" {
+			path = registry.DefaultConfigPath()
+		} else if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("--authfile: %w", err)
+		}
+		file, err := registry.LoadConfigFile(path)
+		if err != nil {
+			return nil, err
+		}
+		return file.Credential, nil
+	}
+	slices.Sort(registries)
+	registries = slices.Compact(registries)
+	if len(registries) > 1 {
+		return nil, usagef("--creds is for one registry, but the command talks to %s", strings.Join(registries, " and "))
+	}
+	user, password, ok := strings.Cut(c.String("creds"), ":")
+	if c.Bool("password-stdin") {
+		if ok {
+			return nil, usagef("--password-stdin, but --creds holds a password too")
+		}
+		var err error
+		if password, err = readPassword(e.stdin); err != nil {
+			return nil, err
+		}
+	} else if !ok {
+		return nil, usagef("--creds %s holds no password: add :PASSWORD or --password-stdin", user)
+	}
+	return func(_ context.Context, name string) (registry.Credential, error) {
+		if !slices.Contains(registries, name) {
+			return registry.Credential{}, nil
+		}
+		return registry.Credential{Username: user, Password: password}, nil
+	}, nil
+}
+
+func readPassword(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxPassword)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	if line = strings.TrimRight(line, "\r\n"); line == "" {
+		return "", usagef("--password-stdin: standard input is empty")
+	}
+	return line, nil
+}
+
+// platforms reads --platform. Values may also be given as one list with commas.
+func platforms(c *cli.Context) (chosen []v1.Platform, all bool, err error) {
+	values := c.StringSlice("platform")
+	for _, s := range values {
+		if s == "all" {
+			if len(values) > 1 {
+				return nil, false, usagef("--platform all stands alone")
+			}
+			return nil, true, nil
+		}
+		p, err := platform.Parse(s)
+		if err != nil {
+			return nil, false, usagef("%v", err)
+		}
+		chosen = append(chosen, p)
+	}
+	return chosen, false, nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+
+	"drayage/dockerarchive"
+	"drayage/fetch"
+	"drayage/registry"
+)
+
+// Exit codes; exitCodesHelp says them to users.
+const (
+	exitDone        = 0
+	exitOther       = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitDenied      = 4
+	exitUnavailable = 5
+	exitIntegrity   = 6
+	exitPartly      = 7
+)
+
+const exitCodesHelp = `EXIT CODES:
+   0  done
+   1  any other failure
+   2  wrong usage
+   3  not found: image, tag, platform or file
+   4  authentication or permission
+   5  network, rate limit or registry failure
+   6  integrity: a digest or an archive is wrong
+   7  partly done: some images failed, the others are complete
+   130, 143  interrupted, terminated
+`
+
+// usageError is a command line that makes no sense.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// partlyError is returned when some of several images failed; each has been reported already.
+type partlyError struct{ failed, total int }
+
+func (e *partlyError) Error() string { return fmt.Sprintf("%d of %d images failed", e.failed, e.total) }
+
+// exitCode is the one place where errors become exit codes.
+func exitCode(ctx context.Context, err error) int {
+	var (
+		usage    *usageError
+		partly   *partlyError
+		sig      signalled
+		platform *fetch.PlatformError
+		network  net.Error
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(context.Cause(ctx), &sig):
+		return 128 + int(sig.signal)
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &partly):
+		return exitPartly
+	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage):
+		return exitIntegrity
+	case errors.Is(err, registry.ErrDenied):
+		return exitDenied
+	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform):
+		return exitNotFound
+	case errors.Is(err, registry.ErrUnavailable), errors.As(err, &network):
+		return exitUnavailable
+	}
+	return exitOther
+}
+
+// describe makes one line of an error, with what to do about it where that is known.
+func describe(err error) string {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	var refused *registry.Error
+	switch {
+	case errors.As(err, &refused) && refused.Status == 401, errors.As(err, &refused) && refused.Status == 403:
+		line += " (no access, or no such repository: give --creds, or log in with docker login)"
+	case errors.As(err, new(*usageError)):
+		line += " (see drayage --help)"
+	}
+	return line
+}
+
+// outcome is the error for a command that has dealt with several images, of which some failed.
+func outcome(errs []error) error {
+	var failed []error
+	for _, err := range errs {
+		if err != nil {
+			failed = append(failed, err)
+		}
+	}
+	switch {
+	case len(failed) == 0:
+		return nil
+	case len(errs) == 1:
+		return failed[0]
+	case len(failed) == len(errs):
+		return &allFailed{first: failed[0], total: len(errs)}
+	}
+	return &partlyError{failed: len(failed), total: len(errs)}
+}
+
+// allFailed ends a command of which nothing succeeded; the exit code is that of the first failure.
+type allFailed struct {
+	first error
+	total int
+}
+
+func (e *allFailed) Error() string { return fmt.Sprintf("all %d images failed", e.total) }
+func (e *allFailed) Unwrap() error { return e.first }

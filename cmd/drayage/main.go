@@ -1,0 +1,61 @@
+// Command drayage moves container images across an air gap without a container engine: it fetches them from a
+// registry into an OCI layout, saves them as tars that docker load takes, and pushes them into another registry.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main without the exit, so that tests can drive the real command line.
+func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	app := newApp(&environment{stdin: stdin, stdout: stdout, stderr: stderr})
+	err := app.RunContext(ctx, reorder(app, args))
+	if err != nil {
+		fmt.Fprintf(stderr, "drayage: %s\n", describe(err))
+	}
+	return exitCode(ctx, err)
+}
+
+// signalled is why a context ends when the user or the system wants drayage to stop.
+type signalled struct{ signal syscall.Signal }
+
+func (s signalled) Error() string {
+	if s.signal == syscall.SIGINT {
+		return "interrupted"
+	}
+	return "terminated"
+}
+
+// withSignals ends the context at the first signal, so that what is half done is cleaned up; the
+// second one ends the process at once.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			n, _ := s.(syscall.Signal)
+			cancel(signalled{n})
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}

@@ -1,0 +1,206 @@
+package dockerarchive
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"drayage/internal/compression"
+)
+
+// Limits on what an archive can make us hold. Real archives have some hundred entries.
+const (
+	maxEntries      = 1_000_000
+	maxManifestJSON = 16 << 20
+	maxLinks        = 8
+)
+
+// ErrNotImage is wrapped by errors about input that is no saved image.
+var ErrNotImage = errors.New("not a saved image")
+
+// Reader gives access to a saved tar, which is read in place: its entries are found once and nothing is ever
+// unpacked by a name that stands in it. It may be used concurrently.
+type Reader struct {
+	r       io.ReaderAt
+	size    int64
+	entries map[string][]span // by cleaned name; more than one if the name repeats
+	count   int
+}
+
+// span is where an entry's content lies.
+type span struct {
+	offset, size int64
+	kind         byte
+	link         string
+	sparse       bool
+}
+
+// NewReader finds the entries of the tar in r, which is size bytes long and uncompressed. r stays in use and is
+// the caller's to close.
+func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
+	if err := sniff(r, size); err != nil {
+		return nil, err
+	}
+	a := &Reader{r: r, size: size, entries: map[string][]span{}}
+	section := io.NewSectionReader(r, 0, size)
+	tr := tar.NewReader(section)
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return a, nil
+		}
+		if err != nil {
+			return nil, a.damaged(err)
+		}
+		offset, err := section.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.add(h, offset); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// sniff names input that is no tar at all.
+func sniff(r io.ReaderAt, size int64) error {
+	prefix := make([]byte, blockSize)
+	n, err := r.ReadAt(prefix, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	prefix = prefix[:n]
+	kind := compression.Detect(prefix)
+	switch {
+	case size == 0:
+		return fmt.Errorf("%w: the file is empty", ErrNotImage)
+	case kind != compression.None:
+		return fmt.Errorf("%w: it is compressed (%s)", ErrNotImage, kind)
+	case size < blockSize || len(bytes.Trim(prefix, "\x00")) > 0 && !bytes.HasPrefix(prefix[257:], []byte("ustar")) && !plausibleV7(prefix):
+		return fmt.Errorf("%w: it is no tar file", ErrNotImage)
+	}
+	return nil
+}
+
+// plausibleV7 lets through tar headers from before the magic was invented: archive/tar checks their sums.
+func plausibleV7(block []byte) bool {
+	for _, c := range bytes.Trim(block[100:107], " \x00") {
+		if c < '0' || c > '7' {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Reader) add(h *tar.Header, offset int64) error {
+	if a.count++; a.count > maxEntries {
+		return fmt.Errorf("archive has more than %d entries", maxEntries)
+	}
+	if h.Size < 0 || h.Typeflag == tar.TypeReg && h.Size > a.size-offset {
+		return fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w", h.Name, h.Size, a.size-offset, ErrIntegrity)
+	}
+	name := clean(h.Name)
+	a.entries[name] = append(a.entries[name], span{
+		offset: offset, size: h.Size, kind: h.Typeflag, link: h.Linkname,
+		sparse: h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.map"] != "",
+	})
+	return nil
+}
+
+func (a *Reader) damaged(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("archive is cut off after %d entries (%d bytes): %w", a.count, a.size, ErrIntegrity)
+	case a.count == 0:
+		return fmt.Errorf("%w: it is no tar file", ErrNotImage)
+	}
+	return fmt.Errorf("archive is damaged after %d entries: %v: %w", a.count, err, ErrIntegrity)
+}
+
+// clean makes the ways to write one name equal. Names are keys here and never paths, so what climbs out
+// of the archive just matches nothing.
+func clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// find returns the content of a regular file, following links inside the archive.
+func (a *Reader) find(name string) (*io.SectionReader, error) {
+	asked := name
+	name = clean(name)
+	for range maxLinks {
+		s, err := a.single(name)
+		if err != nil {
+			return nil, err
+		}
+		switch s.kind {
+		case tar.TypeReg, tar.TypeGNUSparse:
+			if s.sparse {
+				return nil, fmt.Errorf("entry %q is sparse, which saved images never are", name)
+			}
+			return io.NewSectionReader(a.r, s.offset, s.size), nil
+		case tar.TypeSymlink:
+			name = clean(path.Join(path.Dir("/"+name), s.link))
+			if path.IsAbs(s.link) {
+				name = clean(s.link)
+			}
+		case tar.TypeLink:
+			name = clean(s.link)
+		default:
+			return nil, fmt.Errorf("entry %q is no regular file", asked)
+		}
+	}
+	return nil, fmt.Errorf("entry %q: more than %d links one after another", asked, maxLinks)
+}
+
+// single returns the entry of a name. Tools differ in which of several they take, so several are
+// accepted only if they are the same.
+func (a *Reader) single(name string) (span, error) {
+	all := a.entries[name]
+	if len(all) == 0 {
+		return span{}, fmt.Errorf("archive has no entry %q", name)
+	}
+	for _, other := range all[1:] {
+		same, err := a.equal(all[0], other)
+		if err != nil {
+			return span{}, err
+		}
+		if !same {
+			return span{}, fmt.Errorf("archive is ambiguous: it has several entries %q that differ", name)
+		}
+	}
+	return all[0], nil
+}
+
+func (a *Reader) equal(x, y span) (bool, error) {
+	if x.kind != y.kind || x.size != y.size || x.link != y.link || x.sparse != y.sparse {
+		return false, nil
+	}
+	var bx, by [32 << 10]byte
+	for off := int64(0); off < x.size; off += int64(len(bx)) {
+		n := min(int64(len(bx)), x.size-off)
+		if _, err := a.r.ReadAt(bx[:n], x.offset+off); err != nil {
+			return false, err
+		}
+		if _, err := a.r.ReadAt(by[:n], y.offset+off); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(bx[:n], by[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// readSmall returns a file of the archive that has to fit in memory.
+func (a *Reader) readSmall(name string, limit int64) ([]byte, error) {
+	s, err := a.find(name)
+	if err != nil {
+		return nil, err
+	}
+	if s.Size() > limit {
+		return nil, fmt.Errorf("entry %q has %d bytes, more than the %d that are accepted", name, s.Size(), limit)
+	}
+	return io.ReadAll(s)
+}

@@ -1,0 +1,168 @@
+package dockerarchive
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/compression"
+	"drayage/internal/manifest"
+)
+
+// SavedImage is an image in a saved tar.
+type SavedImage struct {
+	ID     digest.Digest // of Config: what docker images shows
+	Config []byte        // as it stands in the archive
+	Names  []string      // full names with tags; none if it was saved by its ID
+	Layers []SavedLayer  // base first
+}
+
+// SavedLayer is a layer in a saved tar.
+type SavedLayer struct {
+	DiffID  digest.Digest // what its uncompressed content must hash to; not verified
+	Path    string        // in the archive
+	content *io.SectionReader
+}
+
+// Open returns the layer as it is stored, compressed or not. It may be called any number of times and concurrently.
+func (l SavedLayer) Open() *io.SectionReader {
+	return io.NewSectionReader(l.content, 0, l.content.Size())
+}
+
+// Size is the number of bytes stored.
+func (l SavedLayer) Size() int64 { return l.content.Size() }
+
+// Images lists the images of the archive in the order of its manifest.json. Configurations are checked
+// against their names, layers are only looked up.
+func (a *Reader) Images() ([]SavedImage, error) {
+	if len(a.entries["manifest.json"]) == 0 {
+		return nil, a.foreign()
+	}
+	raw, err := a.readSmall("manifest.json", maxManifestJSON)
+	if err != nil {
+		return nil, err
+	}
+	var items []manifestItem
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, fmt.Errorf("manifest.json: %v", err)
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("manifest.json lists no image")
+	}
+	var images []SavedImage
+	for i, item := range items {
+		im, err := a.image(item)
+		if err != nil {
+			return nil, fmt.Errorf("image %d of %d: %w", i+1, len(items), err)
+		}
+		images = append(images, im)
+	}
+	return images, a.checkPaths(images)
+}
+
+// foreign says what an archive without manifest.json is.
+func (a *Reader) foreign() error {
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return len(a.entries[n]) > 0 })
+	}
+	switch {
+	case has("oci-layout"):
+		return fmt.Errorf("%w by docker: it is an OCI archive without manifest.json, which cannot be read yet; unpack it and give the directory", ErrNotImage)
+	case has("repositories"):
+		return fmt.Errorf("%w of a kind that is supported: it is from a Docker before 1.10 and has no manifest.json", ErrNotImage)
+	case has("etc", "usr", "bin", "etc/passwd", "usr/bin"):
+		return fmt.Errorf("%w: it is a root filesystem, as docker export makes; docker save makes images", ErrNotImage)
+	case has("Chart.yaml") || a.hasSuffix("/Chart.yaml"):
+		return fmt.Errorf("%w: it is a Helm chart", ErrNotImage)
+	case a.count == 0:
+		return fmt.Errorf("%w: the archive is empty", ErrNotImage)
+	}
+	return fmt.Errorf("%w: the archive has no manifest.json", ErrNotImage)
+}
+
+func (a *Reader) hasSuffix(suffix string) bool {
+	for name := range a.entries {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Reader) image(item manifestItem) (SavedImage, error) {
+	var im SavedImage
+	config, err := a.readSmall(item.Config, manifest.MaxConfigSize)
+	if err != nil {
+		return im, fmt.Errorf("configuration: %w", err)
+	}
+	im.ID, im.Config = digest.FromBytes(config), config
+	if want, ok := namedDigest(item.Config); ok && want != im.ID {
+		return im, fmt.Errorf("configuration %q hashes to %s: %w", item.Config, im.ID, ErrIntegrity)
+	}
+	parsed, err := manifest.ParseConfig(config)
+	if err != nil {
+		return im, err
+	}
+	if len(parsed.RootFS.DiffIDs) != len(item.Layers) {
+		return im, fmt.Errorf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
+	}
+	for i, p := range item.Layers {
+		content, err := a.find(p)
+		if err != nil {
+			return im, fmt.Errorf("%s, layer %d: %w", im.ID, i+1, err)
+		}
+		im.Layers = append(im.Layers, SavedLayer{DiffID: parsed.RootFS.DiffIDs[i], Path: clean(p), content: content})
+	}
+	im.Names, err = fullNames(item.RepoTags)
+	return im, err
+}
+
+// namedDigest reads the digest that the name of a configuration promises, in the ways it is written: as the stem
+// of a .json file, as sha256:hex, or as the name of a blob.
+func namedDigest(name string) (digest.Digest, bool) {
+	stem := strings.TrimPrefix(strings.TrimSuffix(path.Base(name), ".json"), "sha256:")
+	d := digest.NewDigestFromEncoded(digest.SHA256, stem)
+	return d, d.Validate() == nil
+}
+
+func fullNames(tags []string) ([]string, error) {
+	var names []string
+	for _, t := range tags {
+		ref, err := reference.ParseNormalizedNamed(t)
+		if err != nil {
+			return nil, fmt.Errorf("invalid name %q: %v", t, err)
+		}
+		names = appendNew(names, []string{reference.TagNameOnly(ref).String()})
+	}
+	return names, nil
+}
+
+// checkPaths refuses archives in which one file is said to be two different layers.
+func (a *Reader) checkPaths(images []SavedImage) error {
+	used := map[string]digest.Digest{}
+	for _, im := range images {
+		for _, l := range im.Layers {
+			if other, ok := used[l.Path]; ok && other != l.DiffID {
+				return fmt.Errorf("archive is contradictory: layer %q is said to be %s and %s: %w", l.Path, other, l.DiffID, ErrIntegrity)
+			}
+			used[l.Path] = l.DiffID
+		}
+	}
+	return nil
+}
+
+// Compression tells from the layer's first bytes how it is stored.
+func (l SavedLayer) Compression() (compression.Kind, error) {
+	prefix := make([]byte, compression.PeekSize)
+	n, err := l.content.ReadAt(prefix, 0)
+	if err != nil && err != io.EOF {
+		return compression.None, err
+	}
+	return compression.Detect(prefix[:n]), nil
+}

@@ -1,0 +1,104 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"drayage/internal/filelock"
+)
+
+// Output is a file that is being made: it is written as NAME.partial beside its final name, which it gets from Commit.
+// A second process that makes the same file is refused.
+type Output struct {
+	*os.File
+	root *os.Root
+	name string
+	path string
+	done bool
+}
+
+// CreateOutput begins the file at path. Links are followed, so that what they point to is replaced. The caller ends it
+// with Commit or Abort.
+func CreateOutput(path string) (*Output, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	o := &Output{root: root, name: filepath.Base(path), path: path}
+	if o.File, err = o.open(); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *Output) partial() string { return o.name + ".partial" }
+
+func (o *Output) open() (*os.File, error) {
+	if fi, err := o.root.Lstat(o.partial()); err == nil && !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s.partial: not a regular file", o.path)
+	}
+	f, err := o.root.OpenFile(o.partial(), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.path, cause(err))
+	}
+	if err := filelock.TryLock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", o.path, err)
+	}
+	if err := f.Truncate(0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// cause drops the path of a PathError, which is named already.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// Commit makes the content durable and gives the file its name, replacing what had it.
+func (o *Output) Commit() error {
+	if err := o.Sync(); err != nil {
+		o.Abort()
+		return err
+	}
+	if runtime.GOOS == "windows" { // an open file cannot be renamed there
+		o.File.Close()
+	}
+	if err := Replace(o.root, o.partial(), o.name); err != nil {
+		o.Abort()
+		return err
+	}
+	o.end()
+	return nil
+}
+
+// Abort removes what has been written. After Commit it does nothing.
+func (o *Output) Abort() {
+	if !o.done {
+		o.root.Remove(o.partial())
+		o.end()
+	}
+}
+
+func (o *Output) end() {
+	o.done = true
+	o.File.Close()
+	o.root.Close()
+}

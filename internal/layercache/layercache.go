@@ -1,0 +1,75 @@
+// Package layercache remembers what a layer became when it was compressed, so that the next push of the same
+// layer can ask the registry for it instead of compressing it again. It holds descriptors and no
+// content, trusts nothing that it cannot check, and may be deleted at any time.
+package layercache
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/durable"
+	"drayage/internal/verify"
+)
+
+// Cache is a directory of entries. The nil Cache remembers nothing.
+type Cache struct {
+	dir    string
+	method string
+}
+
+// Open returns the cache in dir for one way of compressing; method names it in file names. An empty dir
+// means no cache.
+func Open(dir, method string) *Cache {
+	if dir == "" {
+		return nil
+	}
+	return &Cache{dir: dir, method: method}
+}
+
+// DefaultDir is drayage's place in the user's cache directory, or empty if there is none.
+func DefaultDir() string {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(base, "drayage", "layers")
+}
+
+func (c *Cache) name(diffID digest.Digest) string {
+	return diffID.Algorithm().String() + "-" + diffID.Encoded() + "." + c.method
+}
+
+// Lookup returns what the layer with this diff ID became, if that is known.
+func (c *Cache) Lookup(diffID digest.Digest) (v1.Descriptor, bool) {
+	var d v1.Descriptor
+	if c == nil {
+		return d, false
+	}
+	raw, err := os.ReadFile(filepath.Join(c.dir, c.name(diffID)))
+	if err != nil || json.Unmarshal(raw, &d) != nil || verify.Descriptor(d) != nil {
+		return v1.Descriptor{}, false
+	}
+	return d, true
+}
+
+// Store remembers it. A cache that cannot be written is no error: the next push is slower.
+func (c *Cache) Store(diffID digest.Digest, d v1.Descriptor) {
+	if c == nil || os.MkdirAll(c.dir, 0o700) != nil {
+		return
+	}
+	root, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	raw, err := json.Marshal(v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+	if err != nil {
+		return
+	}
+	name := c.name(diffID)
+	_ = durable.WriteFile(root, name+".tmp", name, raw)
+}

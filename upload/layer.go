@@ -1,0 +1,244 @@
+package upload
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/pgzip"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/dockerarchive"
+	"drayage/internal/compression"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+	"drayage/registry"
+)
+
+const (
+	// gzipLevel and gzipBlock decide the bytes of a compressed layer: the same layer gives the same digest on
+	// every machine, however many processors work on its blocks.
+	gzipLevel = 4
+	gzipBlock = 512 << 10
+	// compressionMethod names them in the cache; change it with them.
+	compressionMethod = "pgzip-4-512k"
+)
+
+// newSlots bounds the layers that are compressed at once. Each is spread over all processors already; two
+// keep them busy while one waits for the network.
+func newSlots() chan struct{} { return make(chan struct{}, max(2, runtime.GOMAXPROCS(0))) }
+
+// layer brings a layer of a saved tar into a repository, in the form in which it can be pulled.
+func (p *pusher) layer(ctx context.Context, t *task, reported func(int64)) error {
+	defer p.lockDiffID(t.layer.DiffID)()
+	l := t.layer
+	if d, ok := p.known(l.DiffID); ok {
+		there, err := p.reuse(ctx, t.repo, d)
+		if there {
+			report(reported, l.Size())
+			p.remember(l.DiffID, d, t.repo)
+		}
+		if there || err != nil {
+			return err
+		}
+	}
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	report(reported, 0)
+	d, err := p.pack(ctx, t.repo, l, reported)
+	if err != nil {
+		return fmt.Errorf("layer %q: %w", l.Path, err)
+	}
+	report(reported, l.Size())
+	p.remember(l.DiffID, d, t.repo)
+	return nil
+}
+
+// lockDiffID makes a layer that goes to several repositories be compressed once; it returns the unlock.
+func (p *pusher) lockDiffID(id digest.Digest) func() {
+	p.mu.Lock()
+	m := p.packing[id]
+	if m == nil {
+		m = &sync.Mutex{}
+		p.packing[id] = m
+	}
+	p.mu.Unlock()
+	m.Lock()
+	return m.Unlock
+}
+
+// known is what the layer became, in this run or in an earlier one.
+func (p *pusher) known(id digest.Digest) (v1.Descriptor, bool) {
+	p.mu.Lock()
+	d, ok := p.packed[id]
+	p.mu.Unlock()
+	if ok {
+		return d, true
+	}
+	return p.cache.Lookup(id)
+}
+
+func (p *pusher) remember(id digest.Digest, d v1.Descriptor, repo *registry.Repository) {
+	p.mu.Lock()
+	p.packed[id] = d
+	p.mu.Unlock()
+	p.place(repo, d.Digest)
+	p.cache.Store(id, d)
+}
+
+// reuse reports whether the repository has the blob, or could mount it.
+func (p *pusher) reuse(ctx context.Context, repo *registry.Repository, d v1.Descriptor) (bool, error) {
+	there, err := repo.Exists(ctx, d)
+	if there || err != nil {
+		return there, err
+	}
+	if from := p.origin(repo, d.Digest); from != "" {
+		return repo.Mount(ctx, d, from)
+	}
+	return false, nil
+}
+
+// pack uploads a layer. What is compressed with gzip or zstd already goes as it is, everything else is compressed on the way.
+func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, reported func(int64)) (v1.Descriptor, error) {
+	kind, err := l.Compression()
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	switch kind {
+	case compression.Gzip:
+		return p.stored(ctx, repo, l, manifest.DockerLayer, reported)
+	case compression.Zstd:
+		return p.stored(ctx, repo, l, v1.MediaTypeImageLayerZstd, reported)
+	}
+	return repo.PushStream(ctx, manifest.DockerLayer, func() (io.ReadCloser, error) { return compress(ctx, l, reported), nil }, nil)
+}
+
+// stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to learn its digest.
+func (p *pusher) stored(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, mediaType string, reported func(int64)) (v1.Descriptor, error) {
+	h := sha256.New()
+	src := io.TeeReader(l.Open(), h)
+	if err := checkLayer(ctx, l, src, io.Discard); err != nil {
+		return v1.Descriptor{}, err
+	}
+	if _, err := io.Copy(io.Discard, src); err != nil {
+		return v1.Descriptor{}, err
+	}
+	d := v1.Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: l.Size()}
+	return d, p.blob(ctx, repo, d, savedSource{l}, reported)
+}
+
+// savedSource gives out a stored layer.
+type savedSource struct{ layer *dockerarchive.SavedLayer }
+
+// Open implements transfer.Source.
+func (s savedSource) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	r := s.layer.Open()
+	return io.NopCloser(transfer.Section(r, r.Size(), offset, length)), nil
+}
+
+// checkLayer writes a layer's uncompressed content to w and compares it with the diff ID.
+func checkLayer(ctx context.Context, l *dockerarchive.SavedLayer, stored io.Reader, w io.Writer) error {
+	plain, _, err := compression.NewReader(stored)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	h := l.DiffID.Algorithm().Hash()
+	if _, err := io.CopyBuffer(io.MultiWriter(h, w), contextReader{ctx, plain}, make([]byte, gzipBlock)); err != nil {
+		return err
+	}
+	return checkDiffID(l, h)
+}
+
+func checkDiffID(l *dockerarchive.SavedLayer, h hash.Hash) error {
+	if got := digest.NewDigest(l.DiffID.Algorithm(), h); got != l.DiffID {
+		return fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", got, l.DiffID, verify.ErrMismatch)
+	}
+	return nil
+}
+
+// compress returns the gzip stream of a layer. Its last Read fails if the diff ID is wrong, so that
+// no upload of a wrong layer can end well.
+func compress(ctx context.Context, l *dockerarchive.SavedLayer, reported func(int64)) io.ReadCloser {
+	pr, pw := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pw.CloseWithError(compressTo(ctx, pw, l, reported))
+	}()
+	return &compressed{PipeReader: pr, done: done}
+}
+
+// compressed waits for its goroutine when it is closed.
+type compressed struct {
+	*io.PipeReader
+	done <-chan struct{}
+}
+
+// Close implements io.Closer.
+func (c *compressed) Close() error {
+	err := c.PipeReader.Close()
+	<-c.done
+	return err
+}
+
+func compressTo(ctx context.Context, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
+	z, err := pgzip.NewWriterLevel(w, gzipLevel)
+	if err != nil {
+		return err
+	}
+	if err := z.SetConcurrency(gzipBlock, runtime.GOMAXPROCS(0)); err != nil {
+		return err
+	}
+	section := l.Open()
+	stored := &progressReader{r: section, reported: reported}
+	if err := checkLayer(ctx, l, stored, z); err != nil {
+		z.Close() // ends its goroutines; the stream is worthless
+		return err
+	}
+	return z.Close()
+}
+
+// contextReader ends when its context does.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
+}
+
+type progressReader struct {
+	r        io.Reader
+	reported func(int64)
+	n        int64
+}
+
+// Read implements io.Reader.
+func (p *progressReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.n += int64(n)
+	report(p.reported, p.n)
+	return n, err
+}
+
+func report(reported func(int64), n int64) {
+	if reported != nil {
+		reported(n)
+	}
+}

@@ -1,0 +1,151 @@
+package upload
+
+import (
+	"context"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/dockerarchive"
+	"drayage/internal/layercache"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+	"drayage/registry"
+)
+
+// pusher is one run of Push.
+type pusher struct {
+	opts  Options
+	cache *layercache.Cache
+	slots chan struct{} // for compressing, which takes processors and memory
+	tasks map[key]*task
+	users map[key][]*image
+
+	mu      sync.Mutex
+	placed  map[digest.Digest]*registry.Repository // where a blob has been pushed already, to mount it from
+	packed  map[digest.Digest]v1.Descriptor        // diff ID -> compressed layer
+	packing map[digest.Digest]*sync.Mutex          // held while a diff ID is compressed for the first time
+}
+
+// key is a blob and the repository it goes to: the unit of work.
+type key struct {
+	repository string
+	blob       digest.Digest
+}
+
+// task is what is done for a key.
+type task struct {
+	repo  *registry.Repository
+	layer *dockerarchive.SavedLayer // nil: the blob goes as it is
+}
+
+// source makes a task findable from the job it stands in: the copy engine knows only
+// descriptors and sources.
+type taskSource struct {
+	transfer.Source
+	key key
+}
+
+func jobKey(j transfer.Job) key { return j.Source.(taskSource).key }
+
+// image is a target on its way.
+type image struct {
+	Result
+	missing int
+}
+
+func (im *image) done(err error) bool {
+	im.missing--
+	if err != nil && im.Err == nil {
+		im.Err = err
+	}
+	return im.missing == 0
+}
+
+// plan lists what has to be in which repository, each once.
+func (p *pusher) plan(images []*image) []transfer.Job {
+	p.tasks, p.users = map[key]*task{}, map[key][]*image{}
+	p.placed, p.packed, p.packing = map[digest.Digest]*registry.Repository{}, map[digest.Digest]v1.Descriptor{}, map[digest.Digest]*sync.Mutex{}
+	var jobs []transfer.Job
+	add := func(im *image, d v1.Descriptor, src transfer.Source, l *dockerarchive.SavedLayer) {
+		k := key{im.Target.Repository.Name(), d.Digest}
+		if p.tasks[k] == nil {
+			p.tasks[k] = &task{repo: im.Target.Repository, layer: l}
+			jobs = append(jobs, transfer.Job{Blob: d, Source: taskSource{src, k}})
+		}
+		for _, known := range p.users[k] {
+			if known == im {
+				return // a layer that the image has twice
+			}
+		}
+		p.users[k] = append(p.users[k], im)
+		im.missing++
+	}
+	for _, im := range images {
+		if l := im.Target.Layout; l != nil {
+			for _, d := range l.Graph.Blobs {
+				add(im, d, l.Source, nil)
+			}
+			continue
+		}
+		s := im.Target.Saved
+		config := manifest.Describe(manifest.DockerConfig, s.Config)
+		add(im, config, transfer.Memory{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
+		for _, l := range s.Layers {
+			add(im, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}, nil, &l)
+		}
+	}
+	return jobs
+}
+
+func (p *pusher) announce(jobs []transfer.Job) {
+	if p.opts.Planned == nil {
+		return
+	}
+	all := make([]v1.Descriptor, len(jobs))
+	for i, j := range jobs {
+		all[i] = j.Blob
+	}
+	p.opts.Planned(all)
+}
+
+// do brings one blob into one repository.
+func (p *pusher) do(ctx context.Context, j transfer.Job) error {
+	t := p.tasks[jobKey(j)]
+	var reported func(int64)
+	if p.opts.Progress != nil {
+		reported = func(n int64) { p.opts.Progress(j.Blob, n) }
+	}
+	if t.layer != nil {
+		return p.layer(ctx, t, reported)
+	}
+	return p.blob(ctx, t.repo, j.Blob, j.Source, reported)
+}
+
+// blob pushes content as it is, or has it mounted from where this run has pushed it before.
+func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descriptor, src transfer.Source, reported func(int64)) error {
+	if err := repo.PushFrom(ctx, d, src, p.origin(repo, d.Digest), reported); err != nil {
+		return err
+	}
+	p.place(repo, d.Digest)
+	return nil
+}
+
+// origin is the name of another repository of the same registry that has the blob, or empty.
+func (p *pusher) origin(repo *registry.Repository, d digest.Digest) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if from := p.placed[d]; from != nil && from.SameRegistry(repo) {
+		return from.Path()
+	}
+	return ""
+}
+
+func (p *pusher) place(repo *registry.Repository, d digest.Digest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.placed[d] == nil {
+		p.placed[d] = repo
+	}
+}

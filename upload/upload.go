@@ -1,0 +1,127 @@
+// Package upload pushes images into registries: those of a layout as they are, with [Target.Layout], those of a
+// saved tar, whose layers are compressed on the way, with [Target.Saved]. [Push] takes any number of them.
+package upload
+
+import (
+	"context"
+	"fmt"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/dockerarchive"
+	"drayage/internal/graph"
+	"drayage/internal/layercache"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+	"drayage/registry"
+)
+
+// Target is an image and where it goes. Exactly one of Layout and Saved is set.
+type Target struct {
+	Repository *registry.Repository
+	Tag        string // empty: the image can be pulled by its digest only
+
+	Layout *LayoutImage
+	Saved  *dockerarchive.SavedImage
+}
+
+// LayoutImage is an image that is pushed byte for byte.
+type LayoutImage struct {
+	Graph  *graph.Graph
+	Source transfer.Source
+}
+
+// Load reads the manifests of an image in a layout: all of it, or the chosen platforms.
+func Load(ctx context.Context, src transfer.Source, root v1.Descriptor, all bool, platforms []v1.Platform) (*LayoutImage, error) {
+	g, err := graph.Load(ctx, src, root, graph.Selection{All: all, Platforms: platforms})
+	if err != nil {
+		return nil, err
+	}
+	return &LayoutImage{Graph: g, Source: g.Source(src)}, nil
+}
+
+// Options say how images are pushed. The zero value is good.
+type Options struct {
+	Jobs     int    // layers that move at once; 0 means 8
+	CacheDir string // where to remember compressed layers; empty: nowhere
+
+	// Planned is called once, before anything is transferred, with the layers and
+	// configurations to come. Those of saved tars have their diff ID as digest and their stored size.
+	Planned func(blobs []v1.Descriptor)
+	// Progress is told how many bytes of such a blob have been dealt with. It is called concurrently and must return at once.
+	Progress func(blob v1.Descriptor, done int64)
+	// Finished is called for each target when its outcome is known, by one goroutine at a time.
+	Finished func(Result)
+}
+
+// Result is the outcome for one target.
+type Result struct {
+	Target     Target
+	Descriptor v1.Descriptor // of the manifest or index in the registry
+	Err        error
+}
+
+// Push pushes all targets. One that fails does not stop the others; results are in the order of targets. The error is
+// that of ctx, if it has ended. For each image the manifest is stored only when all that it
+// refers to is there, and its tag last.
+func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error) {
+	p := &pusher{opts: opts, cache: layercache.Open(opts.CacheDir, compressionMethod), slots: newSlots()}
+	images := make([]*image, len(targets))
+	for i, t := range targets {
+		images[i] = &image{Result: Result{Target: t}}
+	}
+	jobs := p.plan(images)
+	p.announce(jobs)
+	transfer.Run(ctx, jobs, opts.Jobs, p.do, func(j transfer.Job, err error) {
+		for _, im := range p.users[jobKey(j)] {
+			if im.done(err) {
+				p.finish(ctx, im)
+			}
+		}
+	})
+	results := make([]Result, len(images))
+	for i, im := range images {
+		results[i] = im.Result
+	}
+	return results, context.Cause(ctx)
+}
+
+// finish stores the manifests of an image whose blobs are all there.
+func (p *pusher) finish(ctx context.Context, im *image) {
+	if im.Err == nil {
+		im.Descriptor, im.Err = p.manifests(ctx, im)
+	}
+	if p.opts.Finished != nil {
+		p.opts.Finished(im.Result)
+	}
+}
+
+func (p *pusher) manifests(ctx context.Context, im *image) (v1.Descriptor, error) {
+	repo, tag := im.Target.Repository, im.Target.Tag
+	if im.Target.Saved != nil {
+		raw, mediaType, err := p.rebuild(im.Target.Saved)
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		d := manifest.Describe(mediaType, raw)
+		return d, repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
+	}
+	nodes := im.Target.Layout.Graph.Manifests
+	for i, n := range nodes {
+		name := n.Descriptor.Digest.String()
+		if i == len(nodes)-1 {
+			name = targetName(tag, n.Descriptor)
+		}
+		if err := repo.PutManifest(ctx, name, n.Document.MediaType, n.Raw); err != nil {
+			return v1.Descriptor{}, fmt.Errorf("manifest %s: %w", n.Descriptor.Digest, err)
+		}
+	}
+	return im.Target.Layout.Graph.Root, nil
+}
+
+func targetName(tag string, d v1.Descriptor) string {
+	if tag != "" {
+		return tag
+	}
+	return d.Digest.String()
+}
