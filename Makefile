@@ -1,0 +1,49 @@
+# make build | demo | test | interop | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build demo test race interop lint vuln cross clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
+
+demo: build
+	cd test && go run ./cmd/demo -drayage ../bin/drayage
+
+# Unit tests and scripts of the command line, then the round trip through a real registry.
+test:
+	go test ./...
+	cd test && go test $$(go list ./... | grep -v /interop)
+
+race:
+	go test -race ./...
+
+# Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes
+# a missing one a failure.
+interop:
+	cd test && go test -count=1 -timeout 40m -v ./interop/... ./roundtrip/...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	go vet ./... && GOOS=windows go vet ./... && GOOS=darwin go vet ./...
+	cd test && go vet ./...
+	go run $(STATICCHECK) ./...
+	cd test && go run $(STATICCHECK) ./...
+	go mod tidy -diff
+	cd test && go mod tidy -diff
+
+vuln:
+	.ci/vuln
+
+cross:
+	@set -e; for p in $(PLATFORMS); do \
+		out=bin/drayage-$${p%/*}-$${p#*/}; case $$p in windows/*) out=$$out.exe;; esac; \
+		echo "$$p -> $$out"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -trimpath -ldflags '$(LDFLAGS)' -o $$out ./cmd/drayage; \
+	done
+
+clean:
+	rm -rf bin
