@@ -166,3 +166,16 @@ func splitName(name string) (familiar, tag string, err error) {
 	}
 	return reference.FamiliarName(ref), t.Tag(), nil
 }
+
+// ID returns the image ID, which is the digest of the configuration.
+func (im Image) ID(ctx context.Context) (digest.Digest, error) {
+	raw, err := transfer.ReadAll(ctx, im.Source, im.Manifest, manifest.MaxSize)
+	if err != nil {
+		return "", err
+	}
+	doc, err := manifest.Parse(im.Manifest.MediaType, raw)
+	if err != nil || doc.Config == nil {
+		return "", fmt.Errorf("%s: no image manifest", im.Manifest.Digest)
+	}
+	return doc.Config.Digest, nil
+}

@@ -37,8 +37,8 @@ type meter struct {
 }
 
 type blobState struct {
-	size, first, held int64
-	seen              bool
+	size, held int64
+	seen, done bool
 }
 
 // newMeter starts showing progress on standard error, unless the user wants none. The caller calls finish.
@@ -79,14 +79,17 @@ func (m *meter) update(d v1.Descriptor, held int64) {
 	}
 	held = min(held, b.size)
 	if !b.seen {
-		b.seen, b.first, b.held = true, held, held
+		b.seen, b.held = true, held
 		m.total -= held
 		m.present += held
 	}
-	if b.held == b.size && held < b.size {
-		m.ready--
-	} else if held == b.size && (b.held < b.size || b.first == b.size) && held >= b.held {
-		m.ready++
+	if done := held == b.size; done != b.done {
+		b.done = done
+		if done {
+			m.ready++
+		} else {
+			m.ready--
+		}
 	}
 	m.moved += held - b.held
 	b.held = held

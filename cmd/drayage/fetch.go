@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"drayage/fetch"
+	"drayage/internal/platform"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+const fetchHelp = `Puts images into an OCI layout directory, which is made if it is not there and added to if it is.
+Images share blobs; what is there already is not transferred again. Every byte is verified.
+
+EXAMPLES:
+   drayage fetch alpine:3.20 -o images
+   drayage fetch alpine:3.20 ghcr.io/team/app@sha256:... -o images --platform linux/arm64
+   drayage fetch --from list.txt -o images --platform all`
+
+func fetchCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "fetch",
+		Usage:       "fetch images from a registry into an OCI layout directory",
+		UsageText:   "drayage fetch IMAGE... -o DIR",
+		Description: fetchHelp,
+		Flags: append(append([]cli.Flag{
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "layout `DIR`ectory"},
+			platformFlag("`OS/ARCH[/VARIANT]`, repeatable, or all (default: linux on this machine's architecture)"),
+			&cli.StringFlag{Name: "from", Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
+			jobsFlag("transfers"),
+		}, registryFlags()...), outputFlags()...),
+		Action: func(c *cli.Context) error { return env.fetch(c.Context, c) },
+	}
+}
+
+func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
+	refs, err := e.imageNames(c)
+	if err != nil {
+		return err
+	}
+	dir := c.String("output")
+	if dir == "" {
+		return usagef("fetch needs -o DIR, the layout directory")
+	}
+	chosen, all, err := platforms(c)
+	if err != nil {
+		return err
+	}
+	var hosts []string
+	for _, r := range refs {
+		hosts = append(hosts, r.Registry)
+	}
+	client, err := e.newClient(c, hosts)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if len(chosen) == 0 && !all {
+		e.note(c, "platform %s (the default here; --platform chooses others)", platform.String(platform.Default()))
+	}
+	dst, err := layout.CreateDir(ctx, dir)
+	if err != nil {
+		return fmt.Errorf("fetch into %w", err)
+	}
+	defer dst.Close()
+	return e.fetchInto(ctx, c, client, refs, dst, fetch.Options{All: all, Platforms: chosen, Jobs: c.Int("jobs")})
+}
+
+func (e *environment) fetchInto(ctx context.Context, c *cli.Context, client *registry.Client, refs []registry.Reference, dst *layout.Dir, opts fetch.Options) error {
+	meter := e.newMeter(c, "fetch")
+	opts.Planned, opts.Progress = meter.plan, meter.update
+	results, err := fetch.Images(ctx, client, refs, dst, opts)
+	sum := meter.finish()
+	if err != nil {
+		return fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dst.Path())
+	}
+	errs := make([]error, len(results))
+	for i, r := range results {
+		if r.Err != nil {
+			errs[i] = fmt.Errorf("fetch %s: %w", r.Reference, r.Err)
+			if len(results) > 1 {
+				fmt.Fprintf(e.stderr, "drayage: %s\n", describe(errs[i]))
+			}
+			continue
+		}
+		e.noteFetched(c, r)
+	}
+	if err := e.fetchJSON(c, dst.Path(), results, sum); err != nil {
+		return err
+	}
+	e.note(c, "%s: %s", dst.Path(), sum)
+	return outcome(errs)
+}
+
+func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
+	root := r.Image.Root
+	e.note(c, "%s@%s (%s)", r.Reference.Name(), root.Digest, platform.List(r.Image.Platforms))
+	if r.Image.Rewritten {
+		e.note(c, "note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
+	}
+	if r.Replaced.Digest != "" {
+		e.note(c, "note: %s was %s before", r.Reference, r.Replaced.Digest)
+	}
+}
+
+// fetchedImage is an image in the JSON result.
+type fetchedImage struct {
+	Name      string   `json:"name"`
+	Digest    string   `json:"digest,omitempty"`
+	MediaType string   `json:"mediaType,omitempty"`
+	Platforms []string `json:"platforms,omitempty"`
+	Rewritten bool     `json:"rewritten,omitempty"`
+	Error     string   `json:"error,omitempty"`
+}
+
+func (e *environment) fetchJSON(c *cli.Context, dir string, results []fetch.Result, sum summary) error {
+	if !c.Bool("json") {
+		return nil
+	}
+	doc := struct {
+		Layout      string         `json:"layout"`
+		Images      []fetchedImage `json:"images"`
+		Transferred int64          `json:"transferredBytes"`
+		Present     int64          `json:"presentBytes"`
+	}{Layout: dir, Transferred: sum.Moved, Present: sum.Present}
+	for _, r := range results {
+		im := fetchedImage{Name: r.Reference.String()}
+		if r.Err != nil {
+			im.Error = r.Err.Error()
+		} else {
+			im.Digest, im.MediaType = r.Image.Root.Digest.String(), r.Image.Root.MediaType
+			im.Platforms, im.Rewritten = platformNames(r.Image.Platforms), r.Image.Rewritten
+		}
+		doc.Images = append(doc.Images, im)
+	}
+	return e.printJSON(doc)
+}
+
+func platformNames(all []v1.Platform) []string {
+	var names []string
+	for _, p := range all {
+		names = append(names, platform.String(p))
+	}
+	return names
+}
+
+// maxList bounds the file that --from reads.
+const maxList = 16 << 20
+
+// imageNames reads the names of images from the arguments and from --from, each once.
+func (e *environment) imageNames(c *cli.Context) ([]registry.Reference, error) {
+	names := c.Args().Slice()
+	if from := c.String("from"); from != "" {
+		listed, err := e.readList(from)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, listed...)
+	}
+	if len(names) == 0 {
+		return nil, usagef("fetch needs an image name, such as alpine:3.20")
+	}
+	var refs []registry.Reference
+	seen := map[registry.Reference]bool{}
+	for _, n := range names {
+		ref, err := registry.ParseReference(n)
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		if !seen[ref] {
+			seen[ref] = true
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
+func (e *environment) readList(path string) ([]string, error) {
+	var r io.Reader = e.stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("--from: %w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	var names []string
+	lines := bufio.NewScanner(io.LimitReader(r, maxList))
+	for lines.Scan() {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		if line = strings.TrimSpace(line); line != "" {
+			names = append(names, line)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("--from %s: %w", path, err)
+	}
+	if len(names) == 0 {
+		return nil, errors.Join(usagef("--from %s names no image", path))
+	}
+	return names, nil
+}

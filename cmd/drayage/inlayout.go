@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// findInLayout returns the images of a layout that name means, or all of them if it is empty.
+func findInLayout(l *layout.Dir, name string) ([]layout.Image, error) {
+	all, err := l.Images()
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("the layout holds no image: %w", registry.ErrNotFound)
+	}
+	if name == "" {
+		return all, nil
+	}
+	names := []string{name}
+	if ref, err := registry.ParseReference(name); err == nil {
+		names = append(names, ref.String())
+	}
+	for _, n := range names {
+		found, err := l.Find(n)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 1 {
+			return found, nil
+		}
+		if len(found) > 1 {
+			return nil, usagef("%q means several images: %s", name, labels(found))
+		}
+	}
+	return nil, fmt.Errorf("the layout has no image %q; it has: %s: %w", name, labels(all), registry.ErrNotFound)
+}
+
+// maxLabels is how many images an error lists.
+const maxLabels = 20
+
+func labels(images []layout.Image) string {
+	var names []string
+	for i, im := range images {
+		if i == maxLabels {
+			names = append(names, fmt.Sprintf("and %d more", len(images)-i))
+			break
+		}
+		names = append(names, imageLabel(im))
+	}
+	return strings.Join(names, ", ")
+}
+
+func imageLabel(im layout.Image) string {
+	switch {
+	case im.Name != "":
+		return im.Name
+	case im.Ref != "":
+		return im.Ref
+	}
+	return im.Descriptor.Digest.String()
+}
+
+// taggedName is the full name with a tag under which an image of a layout is known, or empty.
+func taggedName(im layout.Image) string {
+	if im.Name == "" {
+		return ""
+	}
+	ref, err := registry.ParseReference(im.Name)
+	if err != nil {
+		return ""
+	}
+	return ref.Tagged()
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"drayage/dockerarchive"
+	"drayage/fetch"
+	"drayage/internal/durable"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// write makes the archive: a file that appears when it is whole, or a stream.
+func (s *saver) write(ctx context.Context, out string) (err error) {
+	meter := s.env.newMeter(s.c, "save")
+	defer func() { s.sum = meter.finish() }()
+	opts := dockerarchive.Options{Jobs: s.c.Int("jobs"), Planned: meter.plan, Progress: meter.update}
+	w, err := s.stream(out)
+	if err != nil {
+		return err
+	}
+	if w != nil {
+		defer func() { err = errors.Join(err, w.Close()) }()
+		if err := s.spool(ctx); err != nil {
+			return err
+		}
+		return dockerarchive.Stream(ctx, w, s.images, opts)
+	}
+	f, err := durable.CreateOutput(out)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := dockerarchive.Write(ctx, f, s.images, opts); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// stream returns where to write if that is not a regular file: standard output, a device or a named pipe.
+func (s *saver) stream(out string) (io.WriteCloser, error) {
+	if out == "-" {
+		return nopCloser{s.env.stdout}, nil
+	}
+	fi, err := os.Stat(out)
+	if err != nil || fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) == 0 {
+		return nil, nil
+	}
+	return os.OpenFile(out, os.O_WRONLY, 0)
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// spool brings what comes from a registry into a temporary layout: a stream needs everything twice, and nobody wants to
+// download twice.
+func (s *saver) spool(ctx context.Context) error {
+	if len(s.pulled) == 0 {
+		return nil
+	}
+	path, err := os.MkdirTemp("", "drayage-")
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, func() error { return os.RemoveAll(path) })
+	s.env.note(s.c, "standard output cannot be written out of order: layers go by way of %s", path)
+	dst, err := layout.CreateDir(ctx, path)
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, dst.Close)
+	var refs []registry.Reference
+	for _, im := range s.pulled {
+		ref := im.Reference
+		ref.Digest = im.Root.Digest
+		refs = append(refs, ref)
+	}
+	results, err := fetch.Images(ctx, s.client, refs, dst, fetch.Options{Platforms: s.sel.Platforms})
+	if err != nil {
+		return err
+	}
+	local := map[string]bool{}
+	for _, r := range results {
+		if r.Err != nil {
+			return r.Err
+		}
+		local[r.Image.Root.Digest.String()] = true
+	}
+	for i := range s.images {
+		if local[s.images[i].Manifest.Digest.String()] {
+			s.images[i].Source = dst
+		}
+	}
+	return nil
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"drayage/internal/layercache"
+	"drayage/layout"
+	"drayage/registry"
+	"drayage/upload"
+)
+
+const pushHelp = `Pushes a saved tar (a file, or - for standard input) or a layout into a registry, without a container engine.
+Of a tar the layers are compressed on the way and the image IDs stay; a layout is pushed byte for byte,
+so that digests stay too. What the registry has is not sent again.
+
+DEST is the new name of a single image, or ends in / and takes every image under its own
+repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20.
+
+EXAMPLES:
+   drayage push alpine.tar registry.corp/team/alpine:3.20
+   drayage push images registry.corp/mirror/
+   drayage push oci:images:alpine:3.20 registry.corp/alpine:3.20
+   ssh host docker save app | drayage push - registry.corp/app:1.2`
+
+func pushCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "push",
+		Usage:       "push a saved tar or a layout into a registry",
+		UsageText:   "drayage push SOURCE DEST",
+		Description: pushHelp,
+		Flags: append(append([]cli.Flag{
+			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
+			jobsFlag("transfers"),
+		}, registryFlags()...), outputFlags()...),
+		Action: func(c *cli.Context) error { return env.push(c.Context, c) },
+	}
+}
+
+func (e *environment) push(ctx context.Context, c *cli.Context) error {
+	if c.NArg() != 2 {
+		return usagef("push needs a SOURCE and a DEST: %d arguments given", c.NArg())
+	}
+	dest, err := parseDestination(c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	src, err := parseSource(c.Args().First())
+	if err != nil {
+		return fmt.Errorf("push %w", err)
+	}
+	if src.kind == fromRegistry {
+		return usagef("push takes a saved tar or a layout, and %q is neither: fetch it first", src.text)
+	}
+	if src.kind == fromStdin && c.Bool("password-stdin") {
+		return usagef("the tar and the password cannot both come from standard input")
+	}
+	client, err := e.newClient(c, []string{dest.registry()})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	p := &pusher{env: e, c: c, client: client, dest: dest}
+	defer p.close()
+	if err := p.open(ctx, src); err != nil {
+		return fmt.Errorf("push %s: %w", src.text, err)
+	}
+	return p.push(ctx)
+}
+
+// pusher is one push command.
+type pusher struct {
+	env     *environment
+	c       *cli.Context
+	client  *registry.Client
+	dest    destination
+	targets []upload.Target
+	names   []string // of the targets: where each goes
+	closes  []func() error
+}
+
+func (p *pusher) close() {
+	for _, f := range p.closes {
+		f()
+	}
+}
+
+func (p *pusher) open(ctx context.Context, src source) error {
+	if src.kind == fromLayout {
+		return p.openLayout(ctx, src)
+	}
+	return p.openArchive(ctx, src)
+}
+
+func (p *pusher) openLayout(ctx context.Context, src source) error {
+	dir, err := layout.OpenDir(src.path)
+	if err != nil {
+		return err
+	}
+	p.closes = append(p.closes, dir.Close)
+	images, err := findInLayout(dir, src.name)
+	if err != nil {
+		return err
+	}
+	if len(images) > 1 && !p.dest.prefix {
+		return usagef("%s is the name of one image, but there are %d: %s: end DEST in / to keep their names, or choose one with oci:%s:NAME",
+			p.dest.text, len(images), labels(images), src.path)
+	}
+	chosen, all, err := platforms(p.c)
+	if err != nil {
+		return err
+	}
+	for _, im := range images {
+		loaded, err := upload.Load(ctx, dir, im.Descriptor, all || len(chosen) == 0, chosen)
+		if err != nil {
+			return fmt.Errorf("%s: %w", imageLabel(im), err)
+		}
+		if err := p.add(upload.Target{Layout: loaded}, []string{im.Name}, imageLabel(im)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add gives an image its destination: one for each of its names under a prefix.
+func (p *pusher) add(t upload.Target, names []string, label string) error {
+	if !p.dest.prefix {
+		names = []string{""}
+	}
+	if len(names) == 0 || p.dest.prefix && names[0] == "" {
+		return usagef("%s has no name: give a full DEST such as %srepository:tag", label, p.dest.text)
+	}
+	for _, n := range names {
+		ref, err := p.dest.of(n)
+		if err != nil {
+			return err
+		}
+		t.Repository, t.Tag = p.client.Repository(ref), ref.Tag
+		p.targets = append(p.targets, t)
+		p.names = append(p.names, ref.String())
+	}
+	return nil
+}
+
+func (p *pusher) push(ctx context.Context) error {
+	meter := p.env.newMeter(p.c, "push")
+	opts := upload.Options{Jobs: p.c.Int("jobs"), CacheDir: layercache.DefaultDir(), Planned: meter.plan, Progress: meter.update}
+	results, err := upload.Push(ctx, p.targets, opts)
+	sum := meter.finish()
+	if err != nil {
+		return fmt.Errorf("push: %w; what has arrived stays in the registry, the same command sends the rest", err)
+	}
+	errs := make([]error, len(results))
+	var pushed []pushedImage
+	for i, r := range results {
+		im := pushedImage{Name: p.names[i]}
+		if r.Err != nil {
+			errs[i] = fmt.Errorf("push %s: %w", p.names[i], r.Err)
+			im.Error = r.Err.Error()
+			if len(results) > 1 {
+				fmt.Fprintf(p.env.stderr, "drayage: %s\n", describe(errs[i]))
+			}
+		} else {
+			im.Reference, im.MediaType = r.Target.Repository.Name()+"@"+r.Descriptor.Digest.String(), r.Descriptor.MediaType
+		}
+		pushed = append(pushed, im)
+	}
+	if err := p.print(pushed); err != nil {
+		return err
+	}
+	p.env.note(p.c, "%s: %s", p.dest.text, sum)
+	return outcome(errs)
+}
+
+// pushedImage is an image in the JSON result.
+type pushedImage struct {
+	Name      string `json:"name"`
+	Reference string `json:"reference,omitempty"`
+	MediaType string `json:"mediaType,omitempty"`
+	Error     string `json:"error,omitempty"`
+}
+
+func (p *pusher) print(pushed []pushedImage) error {
+	if p.c.Bool("json") {
+		return p.env.printJSON(struct {
+			Images []pushedImage `json:"images"`
+		}{pushed})
+	}
+	for _, im := range pushed {
+		if im.Reference == "" {
+			continue
+		}
+		if _, err := fmt.Fprintln(p.env.stdout, im.Reference); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// destination is a DEST argument.
+type destination struct {
+	text   string
+	prefix bool // it ends in / and takes images under their own names
+	ref    registry.Reference
+}
+
+func parseDestination(s string) (destination, error) {
+	d := destination{text: strings.TrimPrefix(s, "docker://")}
+	name := d.text
+	if d.prefix = strings.HasSuffix(name, "/"); d.prefix {
+		host, _, _ := strings.Cut(name, "/")
+		if !strings.ContainsAny(host, ".:") && host != "localhost" {
+			return d, usagef("DEST %q does not begin with a registry's host name", s)
+		}
+		name += "image"
+	}
+	ref, err := registry.ParseReference(name)
+	if err != nil {
+		return d, usagef("DEST %q is not the name of an image or a prefix of names that ends in /", s)
+	}
+	if ref.Digest != "" {
+		return d, usagef("DEST %q has a digest, which cannot be chosen: give a tag", s)
+	}
+	d.ref = ref
+	return d, nil
+}
+
+func (d destination) registry() string { return d.ref.Registry }
+
+// of is where the image with a full name goes.
+func (d destination) of(name string) (registry.Reference, error) {
+	if !d.prefix {
+		return d.ref, nil
+	}
+	old, err := registry.ParseReference(name)
+	if err != nil {
+		return old, fmt.Errorf("image name %q: %w", name, err)
+	}
+	target := d.text + old.Repository
+	if old.Tag != "" {
+		target += ":" + old.Tag
+	} else {
+		target += "@" + old.Digest.String()
+	}
+	ref, err := registry.ParseReference(target)
+	ref.Digest = ""
+	return ref, err
+}
