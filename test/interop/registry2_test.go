@@ -1,0 +1,63 @@
+//go:build linux
+
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// listening is how docker-registry says which port it was given.
+var listening = regexp.MustCompile(`msg="listening on ([0-9.]+:[0-9]+)"`)
+
+// startRegistry2 runs Debian's docker-registry (distribution 2.8) and returns its host:port. With a user it asks for
+// these Basic credentials.
+func startRegistry2(t *testing.T, user, password string) string {
+	t.Helper()
+	require(t, "docker-registry")
+	dir := scratch(t)
+	config := fmt.Sprintf("version: 0.1\nlog: {level: info, formatter: text}\n"+
+		"storage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: \"127.0.0.1:0\"}\n", filepath.Join(dir, "data"))
+	if user != "" {
+		passwords := filepath.Join(dir, "htpasswd")
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(passwords, []byte(user+":"+string(hash)+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		config += fmt.Sprintf("auth: {htpasswd: {realm: drayage, path: %q}}\n", passwords)
+	}
+	file := filepath.Join(dir, "config.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := startDaemon(dir, "docker-registry", "serve", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.stopAfter(t)
+	var addr string
+	err = d.ready(func() error {
+		log, err := os.ReadFile(d.log)
+		if err != nil {
+			return err
+		}
+		match := listening.FindSubmatch(log)
+		if match == nil {
+			return fmt.Errorf("no port is named in %s", d.log)
+		}
+		addr = string(match[1])
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
