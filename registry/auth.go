@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -106,9 +107,7 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 		return err
 	}
 	a.challenge = c
-	if t := a.tokens[scope]; sent == "Bearer "+t.value {
-		delete(a.tokens, scope)
-	}
+	maps.DeleteFunc(a.tokens, func(_ string, t token) bool { return sent == "Bearer "+t.value })
 	if c.scheme == "bearer" {
 		_, err = a.token(ctx, scope)
 	}

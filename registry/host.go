@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -130,6 +131,32 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		}
 		if err := retry.Sleep(ctx, delay); err != nil {
 			return nil, err
+		}
+	}
+}
+
+// read sends r and returns the body of the answer, which is at most limit bytes. A body that breaks off is asked for again.
+func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Response, []byte, error) {
+	var backoff retry.Backoff
+	for try := 1; ; try++ {
+		resp, err := h.do(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		raw, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+		resp.Body.Close()
+		switch {
+		case err == nil && int64(len(raw)) > limit:
+			return nil, nil, refuse("%s: the answer is larger than %d bytes", redact(r.url), limit)
+		case err == nil:
+			return resp, raw, nil
+		case ctx.Err() != nil:
+			return nil, nil, context.Cause(ctx)
+		case try >= maxTries:
+			return nil, nil, &NetworkError{Host: r.url.Host, Err: err}
+		}
+		if err := retry.Sleep(ctx, backoff.Delay(try)); err != nil {
+			return nil, nil, err
 		}
 	}
 }

@@ -54,14 +54,9 @@ func (r *Repository) Resolve(ctx context.Context, target string) (v1.Descriptor,
 		return v1.Descriptor{}, nil, err
 	}
 	req.header["Accept"] = accepted
-	resp, err := r.host.do(ctx, req)
+	resp, raw, err := r.host.read(ctx, req, manifest.MaxSize)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, manifest.MaxSize+1))
-	if err != nil {
-		return v1.Descriptor{}, nil, networkError(req, err)
 	}
 	mediaType, err := manifestType(resp.Header.Get("Content-Type"), raw)
 	if err != nil {

@@ -94,20 +94,12 @@ func (a *authorizer) askToken(ctx context.Context, r *request) (token, error) {
 	server.auth.host = server
 	r.accept = []int{http.StatusOK}
 	r.renewed = true // a 401 here is the answer
-	resp, err := server.do(ctx, r)
+	_, raw, err := server.read(ctx, r, maxTokenBody)
+	if isStatus(err, http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest) {
+		return token{}, fmt.Errorf("%s does not let us in: %w", a.host.name, err)
+	}
 	if err != nil {
-		if isStatus(err, http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest) {
-			return token{}, fmt.Errorf("%s does not let us in: %w", a.host.name, err)
-		}
 		return token{}, err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenBody+1))
-	if err != nil {
-		return token{}, networkError(r, err)
-	}
-	if len(raw) > maxTokenBody {
-		return token{}, fmt.Errorf("token server %s: answer larger than %d bytes", r.url.Host, maxTokenBody)
 	}
 	return parseToken(r.url.Host, raw)
 }

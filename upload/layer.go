@@ -154,7 +154,7 @@ func checkLayer(ctx context.Context, l *dockerarchive.SavedLayer, stored io.Read
 	}
 	defer plain.Close()
 	h := l.DiffID.Algorithm().Hash()
-	if _, err := io.CopyBuffer(io.MultiWriter(h, w), contextReader{ctx, plain}, make([]byte, gzipBlock)); err != nil {
+	if _, err := io.CopyBuffer(io.MultiWriter(h, w), transfer.WithContext(ctx, plain), make([]byte, gzipBlock)); err != nil {
 		return err
 	}
 	return checkDiffID(l, h)
@@ -207,20 +207,6 @@ func compressTo(ctx context.Context, w io.Writer, l *dockerarchive.SavedLayer, r
 		return err
 	}
 	return z.Close()
-}
-
-// contextReader ends when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-// Read implements io.Reader.
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(p)
 }
 
 type progressReader struct {

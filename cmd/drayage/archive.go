@@ -9,34 +9,22 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
+	"drayage/internal/transfer"
 	"drayage/registry"
 	"drayage/upload"
 )
 
-// openArchive finds the images of a saved tar.
+// openArchive finds the images of a saved tar that is to be pushed.
 func (p *pusher) openArchive(ctx context.Context, src source) error {
 	if len(p.c.StringSlice("platform")) > 0 {
 		return usagef("--platform chooses among the images of a layout; a saved tar is pushed as it is")
 	}
-	f, err := p.archiveFile(ctx, src)
+	images, err := p.env.savedImages(ctx, p.c, src, &p.closes)
 	if err != nil {
-		return err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	archive, err := dockerarchive.NewReader(f, fi.Size())
-	if err != nil {
-		return err
-	}
-	images, err := archive.Images()
-	if err != nil {
-		return err
-	}
-	if images, err = chooseSaved(images, src.name); err != nil {
 		return err
 	}
 	if len(images) > 1 && !p.dest.prefix {
@@ -51,16 +39,37 @@ func (p *pusher) openArchive(ctx context.Context, src source) error {
 	return nil
 }
 
+// savedImages finds the images of a saved tar. What has to be closed afterwards is added to closes.
+func (e *environment) savedImages(ctx context.Context, c *cli.Context, src source, closes *[]func() error) ([]dockerarchive.SavedImage, error) {
+	f, err := e.archiveFile(ctx, c, src, closes)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	archive, err := dockerarchive.NewReader(f, fi.Size())
+	if err != nil {
+		return nil, err
+	}
+	images, err := archive.Images()
+	if err != nil {
+		return nil, err
+	}
+	return chooseSaved(images, src.name)
+}
+
 // archiveFile opens the archive as something that can be read at any place: a plain tar as it is, a
 // stream or a compressed file by way of a temporary file.
-func (p *pusher) archiveFile(ctx context.Context, src source) (*os.File, error) {
-	f := p.env.stdin
+func (e *environment) archiveFile(ctx context.Context, c *cli.Context, src source, closes *[]func() error) (*os.File, error) {
+	f := e.stdin
 	if src.kind != fromStdin {
 		var err error
 		if f, err = os.Open(src.path); err != nil {
 			return nil, missing(src.path, err)
 		}
-		p.closes = append(p.closes, f.Close)
+		*closes = append(*closes, f.Close)
 	}
 	fi, err := f.Stat()
 	if err != nil {
@@ -75,7 +84,7 @@ func (p *pusher) archiveFile(ctx context.Context, src source) (*os.File, error) 
 			return f, err
 		}
 	}
-	return p.spool(ctx, f)
+	return e.spoolArchive(ctx, c, f, closes)
 }
 
 func detect(f *os.File) (compression.Kind, error) {
@@ -87,46 +96,32 @@ func detect(f *os.File) (compression.Kind, error) {
 	return compression.Detect(prefix[:n]), nil
 }
 
-// spool copies a stream, uncompressed, into a temporary file, which is gone when the command ends, however
+// spoolArchive copies a stream, uncompressed, into a temporary file, which is gone when the command ends, however
 // it ends where the system lets open files be removed.
-func (p *pusher) spool(ctx context.Context, f *os.File) (*os.File, error) {
+func (e *environment) spoolArchive(ctx context.Context, c *cli.Context, f *os.File, closes *[]func() error) (*os.File, error) {
 	tmp, err := os.CreateTemp("", "drayage-")
 	if err != nil {
 		return nil, err
 	}
 	if runtime.GOOS == "windows" {
-		p.closes = append(p.closes, func() error { return errors.Join(tmp.Close(), os.Remove(tmp.Name())) })
+		*closes = append(*closes, func() error { return errors.Join(tmp.Close(), os.Remove(tmp.Name())) })
 	} else {
 		os.Remove(tmp.Name())
-		p.closes = append(p.closes, tmp.Close)
+		*closes = append(*closes, tmp.Close)
 	}
-	p.env.note(p.c, "the tar cannot be read in place: it is copied to a temporary file in %s", os.TempDir())
+	e.note(c, "the tar cannot be read in place: it is copied to a temporary file in %s", os.TempDir())
 	plain, _, err := compression.NewReader(f)
 	if err != nil {
 		return nil, err
 	}
 	defer plain.Close()
-	if _, err := io.Copy(tmp, stoppable{ctx, plain}); err != nil {
+	if _, err := io.Copy(tmp, transfer.WithContext(ctx, plain)); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, fmt.Errorf("the compressed archive is cut off: %w", registry.ErrIntegrity)
 		}
 		return nil, fmt.Errorf("copy to a temporary file: %w", err)
 	}
 	return tmp, nil
-}
-
-// stoppable ends a stream when its context ends.
-type stoppable struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-// Read implements io.Reader.
-func (s stoppable) Read(p []byte) (int, error) {
-	if s.ctx.Err() != nil {
-		return 0, context.Cause(s.ctx)
-	}
-	return s.r.Read(p)
 }
 
 // chooseSaved returns the images that name means, or all of them if it is empty.

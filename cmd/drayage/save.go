@@ -144,7 +144,7 @@ func (s *saver) add(ctx context.Context, src source) error {
 		s.closes = append(s.closes, dir.Close)
 		return s.addLayout(ctx, dir, src.name)
 	}
-	return usagef("saving from an archive is not supported yet: push it, or load it")
+	return s.addArchive(ctx, src)
 }
 
 func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
@@ -169,6 +169,25 @@ func (s *saver) addLayout(ctx context.Context, dir *layout.Dir, name string) err
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
 		s.take(&fetch.Image{Graph: g, Source: g.Source(dir)}, taggedName(im))
+	}
+	return nil
+}
+
+// addArchive takes the images of a saved tar as they are.
+func (s *saver) addArchive(ctx context.Context, src source) error {
+	if len(s.sel.Platforms) > 0 {
+		return usagef("--platform chooses among the images of a layout or registry; a saved tar is taken as it is")
+	}
+	images, err := s.env.savedImages(ctx, s.c, src, &s.closes)
+	if err != nil {
+		return err
+	}
+	for _, saved := range images {
+		im, err := saved.Image(ctx)
+		if err != nil {
+			return err
+		}
+		s.images = append(s.images, im)
 	}
 	return nil
 }

@@ -1,0 +1,74 @@
+package dockerarchive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/compression"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+)
+
+// Image is the saved image as one that can be written again. It has a manifest of its own, in which layers stand as they
+// are stored; those that are stored compressed are read once, to learn their digest.
+func (s SavedImage) Image(ctx context.Context) (Image, error) {
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: manifest.Describe(v1.MediaTypeImageConfig, s.Config), Layers: []v1.Descriptor{}}
+	m.SchemaVersion = 2
+	src := savedSource{layers: map[digest.Digest]SavedLayer{}}
+	for _, l := range s.Layers {
+		d, err := l.describe(ctx)
+		if err != nil {
+			return Image{}, fmt.Errorf("layer %q: %w", l.Path, err)
+		}
+		src.layers[d.Digest] = l
+		m.Layers = append(m.Layers, d)
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return Image{}, err
+	}
+	desc := manifest.Describe(v1.MediaTypeImageManifest, raw)
+	content := map[digest.Digest][]byte{desc.Digest: raw, m.Config.Digest: s.Config}
+	return Image{Manifest: desc, Names: s.Names, Source: transfer.Memory{Content: content, Next: src}}, nil
+}
+
+// describe returns the descriptor of the layer as it is stored.
+func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
+	kind, err := l.Compression()
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}
+	switch kind {
+	case compression.None:
+		return d, nil
+	case compression.Gzip:
+		d.MediaType = v1.MediaTypeImageLayerGzip
+	case compression.Zstd:
+		d.MediaType = v1.MediaTypeImageLayerZstd
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, transfer.WithContext(ctx, l.Open())); err != nil {
+		return d, err
+	}
+	d.Digest = digest.NewDigest(digest.SHA256, h)
+	return d, nil
+}
+
+// savedSource gives out the layers of a saved tar.
+type savedSource struct{ layers map[digest.Digest]SavedLayer }
+
+// Open implements transfer.Source.
+func (s savedSource) Open(_ context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	l, ok := s.layers[d.Digest]
+	if !ok {
+		return nil, fmt.Errorf("archive has no blob %s", d.Digest)
+	}
+	return io.NopCloser(transfer.Section(l.content, l.Size(), offset, length)), nil
+}
