@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -28,6 +27,7 @@ type authorizer struct {
 
 type token struct {
 	value   string
+	issued  time.Time
 	expires time.Time
 }
 
@@ -59,7 +59,7 @@ func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope str
 // token returns the cached token for scope, or asks for one. a.mu is held, so that one
 // worker asks and the others wait for the same answer.
 func (a *authorizer) token(ctx context.Context, scope string) (token, error) {
-	for _, s := range []string{scope, strings.Replace(scope, ":pull", ":pull,push", 1)} {
+	for _, s := range usable(scope) {
 		if t, ok := a.tokens[s]; ok && time.Now().Before(t.expires) {
 			return t, nil
 		}
@@ -81,6 +81,14 @@ func (a *authorizer) token(ctx context.Context, scope string) (token, error) {
 	return t, nil
 }
 
+// usable are the scopes whose tokens allow what scope asks for.
+func usable(scope string) []string {
+	if strings.HasSuffix(scope, ":pull") {
+		return []string{scope, scope + ",push"}
+	}
+	return []string{scope}
+}
+
 func (a *authorizer) refuse(scope string, err error) {
 	if a.refused == nil {
 		a.refused = map[string]error{}
@@ -88,8 +96,8 @@ func (a *authorizer) refuse(scope string, err error) {
 	a.refused[scope] = err
 }
 
-// renew reads the challenge of a 401 and forgets the token that was refused.
-func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string) error {
+// renew reads the challenge of a 401 to a request that was begun at the given time, and forgets the tokens from before.
+func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string, began time.Time) error {
 	if !sameOrigin(a.host.base, refused.Request.URL) {
 		return errNoChallenge // a storage host behind a redirect: not the registry's business
 	}
@@ -107,7 +115,11 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 		return err
 	}
 	a.challenge = c
-	maps.DeleteFunc(a.tokens, func(_ string, t token) bool { return sent == "Bearer "+t.value })
+	for _, s := range usable(scope) {
+		if a.tokens[s].issued.Before(began) { // not one that another worker has got since
+			delete(a.tokens, s)
+		}
+	}
 	if c.scheme == "bearer" {
 		_, err = a.token(ctx, scope)
 	}

@@ -104,6 +104,7 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		if err := h.pause.wait(ctx); err != nil {
 			return nil, err
 		}
+		began := time.Now()
 		resp, err := h.send(ctx, r)
 		if err == nil && slices.Contains(r.accept, resp.StatusCode) {
 			h.warnings(resp)
@@ -111,7 +112,7 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		}
 		if err == nil && resp.StatusCode == http.StatusUnauthorized && !r.renewed {
 			r.renewed = true
-			if err := h.renew(ctx, r, resp); err != nil {
+			if err := h.renew(ctx, r, resp, began); err != nil {
 				return nil, err
 			}
 			try--
@@ -174,9 +175,9 @@ func (r *request) most(err error) int {
 }
 
 // renew authenticates after the 401 in resp, which it closes.
-func (h *host) renew(ctx context.Context, r *request, resp *http.Response) error {
+func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began time.Time) error {
 	refused := newError(resp)
-	if err := h.auth.renew(ctx, resp, r.scope); err != nil {
+	if err := h.auth.renew(ctx, resp, r.scope, began); err != nil {
 		if errors.Is(err, errNoChallenge) {
 			return refused
 		}

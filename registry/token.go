@@ -122,5 +122,6 @@ func parseToken(server string, raw []byte) (token, error) {
 	}
 	// The clock that counts is ours, from the moment the answer came: issued_at may be anything.
 	life := max(time.Duration(min(answer.ExpiresIn, 1e6)*float64(time.Second)), minTokenLife)
-	return token{value: value, expires: time.Now().Add(life - tokenMargin)}, nil
+	now := time.Now()
+	return token{value: value, issued: now, expires: now.Add(life - tokenMargin)}, nil
 }

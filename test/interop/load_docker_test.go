@@ -63,6 +63,18 @@ func TestDockerLoadsSample(t *testing.T) {
 	}
 }
 
+// TestDockerLoadsStream is `drayage save -o - | docker load`.
+func TestDockerLoadsStream(t *testing.T) {
+	d := startDocker(t)
+	image, here := newSample(t, sample.Options{})
+	ref := seed(t, image, startRegistry3(t), "team/hello", "1")
+	saved, loaded := pipe(t, drayageCommand(t, "save", ref, "-o", "-"), d.command("load"))
+	saved.ok(t)
+	equal(t, "docker load prints", loaded.ok(t), "Loaded image: "+ref)
+	equal(t, "image ID", d.id(t, ref), here.Config.String())
+	equal(t, "docker run prints", d.start(t, ref), here.Output)
+}
+
 // sources are the two ways from a registry to a tar.
 var sources = []struct {
 	name     string

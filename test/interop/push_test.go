@@ -31,6 +31,17 @@ var pushes = []struct {
 		saved.ok(t)
 		return pushed
 	}},
+	{"gzip", func(t *testing.T, b docker, dest string) outcome {
+		tar := saveImages(t, b, "built:1")
+		run(t, "gzip", tar)
+		return drayage(t, "push", tar+".gz", dest)
+	}},
+	{"gzip on stdin", func(t *testing.T, b docker, dest string) outcome {
+		zip := invocation{argv: []string{"gzip", "-c", saveImages(t, b, "built:1")}}
+		zipped, pushed := pipe(t, zip, drayageCommand(t, "push", "-", dest))
+		zipped.ok(t)
+		return pushed
+	}},
 	{"skopeo from the daemon", func(t *testing.T, b docker, dest string) outcome {
 		tar := filepath.Join(scratch(t), "skopeo.tar")
 		skopeo(t, "copy", "--src-daemon-host", b.socket, "docker-daemon:built:1", "docker-archive:"+tar+":built:1")

@@ -2,6 +2,7 @@ package roundtrip
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -196,20 +197,22 @@ func TestPushSurvivesFaults(t *testing.T) {
 
 // What never gets better must end with the network's exit code and without a half image.
 func TestLastingFaultEnds(t *testing.T) {
-	always := 1 << 30
-	injected := &injector{fault: fault{"blob 503", is(http.MethodGet, "/blobs/"), always, answer(http.StatusServiceUnavailable, nil)}}
-	s := startSite(t, registry3.Options{Wrap: injected.wrap})
-	source := s.Addr() + "/app:1"
-	s.seed(t, "app", "1", sample.Options{})
-	c := newCLI(t)
-	checkOneLine(t, c.fails(t, exitNetwork, "fetch", "-q", source, "-o", "images"), s.Addr())
-	c.fails(t, exitNetwork, "save", "-q", source, "-o", "image.tar")
-	if c.exists("image.tar") {
-		t.Error("a failed save left a tar")
-	}
-	if c.exists("images/index.json") {
-		if named := readLayout(t, c.path("images")); len(named) != 0 {
-			t.Errorf("a failed fetch left %v in the layout", named)
-		}
+	always := fault{"blob 503", is(http.MethodGet, "/blobs/"), math.MaxInt, answer(http.StatusServiceUnavailable, nil)}
+	for _, verb := range []string{"fetch", "save"} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			s := startSite(t, registry3.Options{Wrap: (&injector{fault: always}).wrap})
+			s.seed(t, "app", "1", sample.Options{})
+			c := newCLI(t)
+			checkOneLine(t, c.fails(t, exitNetwork, verb, "-q", s.Addr()+"/app:1", "-o", "out"), s.Addr())
+			switch {
+			case verb == "save" && c.exists("out"):
+				t.Error("a failed save left a tar")
+			case verb == "fetch" && c.exists("out/index.json"):
+				if named := readLayout(t, c.path("out")); len(named) != 0 {
+					t.Errorf("a failed fetch left %v in the layout", named)
+				}
+			}
+		})
 	}
 }

@@ -7,11 +7,14 @@ package roundtrip
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -33,6 +36,12 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	if binary, err = provide(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, "roundtrip:", err)
+		return 1
+	}
+	flag.Parse()
+	// The fault tests wait for drayage's pauses between tries far more than they compute.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(8, runtime.GOMAXPROCS(0)))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

@@ -32,10 +32,19 @@ func TestSaveIsTheSameEveryWay(t *testing.T) {
 			if piped.stdout != string(readFile(t, c.path("layout.tar"))) {
 				t.Errorf("save -o - gives other bytes (%d) than save -o FILE", len(piped.stdout))
 			}
-			c.must(t, "save", "docker-archive:layout.tar", "-o", "copy.tar")
-			checkSaved(t, c.path("copy.tar"), source, want)
 		})
 	}
+}
+
+// A saved tar is a source like any other.
+func TestSaveFromTar(t *testing.T) {
+	connected := startSite(t, registry3.Options{})
+	source := connected.Addr() + "/app:1"
+	want := host(t, connected.seed(t, "app", "1", sample.Options{}))
+	c := newCLI(t)
+	c.must(t, "save", source, "-o", "image.tar")
+	c.must(t, "save", "docker-archive:image.tar", "-o", "copy.tar")
+	checkSaved(t, c.path("copy.tar"), source, want)
 }
 
 // A layout of all platforms still gives a tar of one, and any of them.
