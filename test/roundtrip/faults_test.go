@@ -195,6 +195,30 @@ func TestPushSurvivesFaults(t *testing.T) {
 	}
 }
 
+// A layer that is compressed on the way ends with a request without content. When its answer is lost, the upload it asks
+// about again is gone, and the blob is there.
+func TestPushOfTarSurvivesLostCommits(t *testing.T) {
+	commit := func(r *http.Request) bool { return is(http.MethodPut, "/uploads/")(r) && r.ContentLength == 0 }
+	for name, act := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
+		"stored": dropAfter, "not stored": drop, "refused": answer(http.StatusBadGateway, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			injected := &injector{fault: fault{name, commit, 2, act}}
+			private := startSite(t, registry3.Options{Wrap: injected.wrap})
+			connected := startSite(t, registry3.Options{})
+			want := host(t, connected.seed(t, "app", "1", sample.Options{}))
+			c := newCLI(t)
+			c.must(t, "save", connected.Addr()+"/app:1", "-o", "image.tar")
+			c.must(t, "push", "image.tar", private.Addr()+"/app:1")
+			checkServed(t, private.repo("app"), "1", want)
+			if n := injected.count(); n != 2 {
+				t.Errorf("the fault struck %d times, want 2: was the layer not streamed?", n)
+			}
+		})
+	}
+}
+
 // What never gets better must end with the network's exit code and without a half image.
 func TestLastingFaultEnds(t *testing.T) {
 	always := fault{"blob 503", is(http.MethodGet, "/blobs/"), math.MaxInt, answer(http.StatusServiceUnavailable, nil)}
