@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/durable"
 	"drayage/internal/graph"
 	"drayage/internal/transfer"
 	"drayage/layout"
@@ -66,7 +67,7 @@ func Resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 }
 
 // Images brings the images into dst and names them there. One that fails does not stop the others; the results
-// are in the order of refs. The error is that of ctx, if it has ended.
+// are in the order of refs. The error is that of ctx, if it has ended, or says that the disk takes nothing more.
 func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options) ([]Result, error) {
 	results := resolveAll(ctx, c, refs, opts)
 	var tracked []*tracked
@@ -87,8 +88,14 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 	if opts.Planned != nil {
 		opts.Planned(plan.blobs())
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	push := func(ctx context.Context, j transfer.Job) error {
-		return dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
+		err := dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
+		if durable.DiskFailed(err) {
+			stop(err) // no other blob would fare better
+		}
+		return err
 	}
 	transfer.Run(ctx, plan.jobs, opts.Jobs, push, func(j transfer.Job, err error) {
 		for _, t := range plan.users[j.Blob.Digest] {

@@ -27,8 +27,9 @@ const (
 // and processes at once.
 type Dir struct {
 	*Layout
-	root *os.Root
-	path string
+	root  *os.Root
+	path  string
+	fresh bool // CreateDir made the directory
 }
 
 // OpenDir opens an existing layout. The caller closes it.
@@ -48,14 +49,16 @@ func OpenDir(path string) (*Dir, error) {
 // CreateDir opens the layout at path and makes it first if there is none. A directory that holds
 // other things is refused. The caller closes it.
 func CreateDir(ctx context.Context, path string) (*Dir, error) {
+	_, err := os.Lstat(path)
+	fresh := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: the directory cannot be made: %w", path, err)
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	d := &Dir{root: root, path: path}
+	d := &Dir{root: root, path: path, fresh: fresh}
 	if err := d.initialise(ctx); err != nil {
 		root.Close()
 		return nil, err
@@ -117,6 +120,24 @@ func (d *Dir) Path() string { return d.path }
 
 // Close releases the directory.
 func (d *Dir) Close() error { return d.root.Close() }
+
+// Discard removes the layout again if CreateDir made its directory and nothing has been put into it, not
+// even a part of a blob. It is for commands that fail before there is anything to keep.
+func (d *Dir) Discard(ctx context.Context) {
+	if !d.fresh {
+		return
+	}
+	_ = d.locked(ctx, func() error {
+		// Directories that hold something are not removed, and then nothing else is.
+		for _, name := range []string{partDir, v1.ImageBlobsDir + "/sha256", v1.ImageBlobsDir,
+			v1.ImageLayoutFile, v1.ImageIndexFile, lockFile, workDir} {
+			if err := d.root.Remove(name); err != nil {
+				return err
+			}
+		}
+		return os.Remove(d.path)
+	})
+}
 
 // Tag makes name (a full name such as docker.io/library/alpine:3.20, or one with a digest) and its tag refer to
 // the manifest or index desc, whose content must be in the layout. It returns the descriptor that name

@@ -117,6 +117,15 @@ func (p *partial) fill(ctx context.Context, src transfer.Source, reported func(i
 	if err != nil {
 		p.keep(keep)
 	}
+	return p.dir.located(err)
+}
+
+// located names the layout in an error of its disk: the system's own names only a file in it.
+func (d *Dir) located(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
 	return err
 }
 

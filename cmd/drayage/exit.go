@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"strings"
 
 	"drayage/dockerarchive"
 	"drayage/fetch"
+	"drayage/internal/durable"
 	"drayage/registry"
 )
 
@@ -56,7 +56,6 @@ func exitCode(ctx context.Context, err error) int {
 		partly   *partlyError
 		sig      signalled
 		platform *fetch.PlatformError
-		network  net.Error
 	)
 	switch {
 	case err == nil:
@@ -73,7 +72,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDenied
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform):
 		return exitNotFound
-	case errors.Is(err, registry.ErrUnavailable), errors.As(err, &network):
+	case errors.Is(err, registry.ErrUnavailable):
 		return exitUnavailable
 	}
 	return exitOther
@@ -82,6 +81,9 @@ func exitCode(ctx context.Context, err error) int {
 // describe makes one line of an error, with what to do about it where that is known.
 func describe(err error) string {
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if hint := durable.DiskHint(err); hint != "" {
+		return line + " (" + hint + ")"
+	}
 	var refused *registry.Error
 	switch {
 	case errors.As(err, &refused) && refused.Status == 401, errors.As(err, &refused) && refused.Status == 403:

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/fetch"
+	"drayage/internal/durable"
 	"drayage/internal/platform"
 	"drayage/layout"
 	"drayage/registry"
@@ -72,7 +72,11 @@ func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
 		return fmt.Errorf("fetch into %w", err)
 	}
 	defer dst.Close()
-	return e.fetchInto(ctx, c, client, refs, dst, fetch.Options{All: all, Platforms: chosen, Jobs: c.Int("jobs")})
+	err = e.fetchInto(ctx, c, client, refs, dst, fetch.Options{All: all, Platforms: chosen, Jobs: c.Int("jobs")})
+	if err != nil {
+		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
+	}
+	return err
 }
 
 func (e *environment) fetchInto(ctx context.Context, c *cli.Context, client *registry.Client, refs []registry.Reference, dst *layout.Dir, opts fetch.Options) error {
@@ -80,6 +84,9 @@ func (e *environment) fetchInto(ctx context.Context, c *cli.Context, client *reg
 	opts.Planned, opts.Progress = meter.plan, meter.update
 	results, err := fetch.Images(ctx, client, refs, dst, opts)
 	sum := meter.finish()
+	if durable.DiskFailed(err) {
+		return fmt.Errorf("fetch: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dst.Path())
 	}
@@ -97,8 +104,11 @@ func (e *environment) fetchInto(ctx context.Context, c *cli.Context, client *reg
 	if err := e.fetchJSON(c, dst.Path(), results, sum); err != nil {
 		return err
 	}
-	e.note(c, "%s: %s", dst.Path(), sum)
-	return outcome(errs)
+	err = outcome(errs)
+	if err == nil || sum.Moved > 0 {
+		e.note(c, "%s: %s", dst.Path(), sum)
+	}
+	return err
 }
 
 func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
@@ -206,7 +216,7 @@ func (e *environment) readList(path string) ([]string, error) {
 		return nil, fmt.Errorf("--from %s: %w", path, err)
 	}
 	if len(names) == 0 {
-		return nil, errors.Join(usagef("--from %s names no image", path))
+		return nil, usagef("--from %s names no image", path)
 	}
 	return names, nil
 }

@@ -119,7 +119,9 @@ func (s summary) String() string {
 	if s.Present > 0 {
 		text += ", " + size(s.Present) + " already there"
 	}
-	text += " in " + s.Elapsed.Round(10*time.Millisecond).String()
+	if s.Moved > 0 {
+		text += " in " + s.Elapsed.Round(10*time.Millisecond).String()
+	}
 	if s.Elapsed > 100*time.Millisecond && s.Moved > 1<<20 {
 		text += fmt.Sprintf(" (%s/s)", size(int64(float64(s.Moved)/s.Elapsed.Seconds())))
 	}
@@ -141,16 +143,15 @@ func (m *meter) snapshot() snapshot {
 // draw shows a bar: bytes, rate, time left and how many blobs are done.
 func (m *meter) draw() {
 	defer close(m.stopped)
-	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(m.out), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetWidth(24), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(drawEvery/2), progressbar.OptionSetDescription(m.verb))
 	tick := time.NewTicker(drawEvery)
 	defer tick.Stop()
-	known := int64(-1)
+	var bar *progressbar.ProgressBar
 	for {
 		select {
 		case <-m.stop:
-			_ = bar.Clear()
+			if bar != nil {
+				_ = bar.Clear()
+			}
 			return
 		case <-tick.C:
 		}
@@ -158,13 +159,21 @@ func (m *meter) draw() {
 		if s.blobs == 0 || s.total <= 0 {
 			continue
 		}
-		if s.total != known {
-			known = s.total
-			bar.ChangeMax64(known)
+		if bar == nil {
+			bar = m.newBar(s.total)
+		}
+		if bar.GetMax64() != s.total {
+			bar.ChangeMax64(s.total)
 		}
 		bar.Describe(fmt.Sprintf("%s %d/%d", m.verb, s.ready, s.blobs))
-		_ = bar.Set64(min(s.moved, known-1)) // a full bar would end itself
+		_ = bar.Set64(min(s.moved, s.total-1)) // a full bar would end itself
 	}
+}
+
+func (m *meter) newBar(total int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(m.out), progressbar.OptionShowBytes(true),
+		progressbar.OptionShowTotalBytes(true), progressbar.OptionSetWidth(24), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(drawEvery/2))
 }
 
 // lines shows the same for logs.

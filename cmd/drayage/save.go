@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -211,11 +212,7 @@ type savedImage struct {
 }
 
 func (s *saver) report(out string) error {
-	if out != "-" {
-		s.env.note(s.c, "%s: %s", out, s.sum)
-		s.env.note(s.c, "load it with:\n  docker load -i %s", shellWord(out))
-	}
-	if !s.c.Bool("json") || out == "-" {
+	if out == "-" {
 		return nil
 	}
 	doc := struct {
@@ -225,6 +222,11 @@ func (s *saver) report(out string) error {
 	}{File: out}
 	if fi, err := os.Stat(out); err == nil {
 		doc.Size = fi.Size()
+	}
+	s.env.note(s.c, "%s: %s, images: %d, in %s", out, size(doc.Size), len(s.images), s.sum.Elapsed.Round(10*time.Millisecond))
+	s.env.note(s.c, "load it with:\n  docker load -i %s", shellWord(out))
+	if !s.c.Bool("json") {
+		return nil
 	}
 	for _, im := range s.images {
 		id, err := im.ID(s.c.Context)

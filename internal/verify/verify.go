@@ -16,7 +16,7 @@ import (
 
 // ErrMismatch is wrapped by every error that says that content is not what its
 // digest or size promises.
-var ErrMismatch = errors.New("content does not match its digest")
+var ErrMismatch = errors.New("integrity check failed")
 
 // MaxBlobSize bounds the declared size of a blob, so that offsets can be added without
 // overflow. It is far above any real layer.

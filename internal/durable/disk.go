@@ -1,0 +1,29 @@
+package durable
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+)
+
+// DiskFailed reports whether err means that this disk takes nothing more: it is full, read-only, broken, or cannot
+// hold a file of that size. Going on with other files, or trying again, would only fail again.
+func DiskFailed(err error) bool {
+	for _, e := range slices.Concat(diskErrors, []error{syscall.ENOSPC, syscall.EROFS, syscall.EFBIG, syscall.EIO}) {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// DiskHint says what to do about such an error; it is empty for all others.
+func DiskHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EFBIG):
+		return "the file system cannot hold a file of this size: FAT32 ends at 4 GiB; take one with exFAT, NTFS or ext4"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), !DiskFailed(err):
+		return ""
+	}
+	return "the disk is full: free some space and run the same command again"
+}

@@ -1,0 +1,7 @@
+//go:build unix
+
+package durable
+
+import "syscall"
+
+var diskErrors = []error{syscall.EDQUOT}
