@@ -34,10 +34,10 @@ func (b Backoff) Delay(n int) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/4+1))
 }
 
-// Sleep waits for d, or until ctx ends, whose error it then returns.
+// Sleep waits for d, or until ctx ends, whose cause it then returns.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
