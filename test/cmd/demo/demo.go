@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	repository = "demo/hello"
+	repository = "hello"
 	tag        = "1.0"
 	layoutDir  = "images"
 	tarFile    = "hello.tar"
@@ -47,7 +47,8 @@ func prepare(ctx context.Context, out io.Writer, binary, dir string) (_ *demo, e
 	}
 	d.say("drayage carries a container image across an air gap without a container engine.")
 	d.say("This demonstration runs it between two real registries (CNCF distribution 3) on")
-	d.say("this machine. The sample image is being built: a program for several platforms.")
+	d.say("this machine. First the go command builds a sample image for several platforms,")
+	d.say("which takes up to a minute the first time.")
 	if d.image, err = sample.Build(ctx, sample.Options{}); err != nil {
 		return nil, err
 	}

@@ -31,14 +31,13 @@ func (d *demo) runInEngine(ctx context.Context) error {
 		return err
 	}
 	cmd := d.tool(ctx, docker, "run", "--rm", "--network", "none", d.sourceRef())
-	d.say("   $ docker %s", strings.Join(cmd.Args[1:], " "))
+	d.say("\n   $ docker %s", strings.Join(cmd.Args[1:], " "))
 	printed, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("docker run: %v: %s", err, bytes.TrimSpace(printed))
 	}
 	line := strings.TrimSpace(string(printed))
 	d.say("   %s", line)
-	d.say("")
 	if line != d.platform.Output {
 		return fmt.Errorf("the container printed %q, want %q", line, d.platform.Output)
 	}

@@ -29,7 +29,7 @@ func main() {
 	stop()
 	switch {
 	case interrupted:
-		fmt.Fprintln(os.Stderr, "\ndemo: interrupted, everything is cleaned up")
+		fmt.Fprintln(os.Stderr, "\ndemo: interrupted")
 		os.Exit(130)
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "\ndemo: FAILED: %v\n", err)
@@ -65,6 +65,6 @@ func run(ctx context.Context, drayage string) (err error) {
 		}
 	}
 	d.say("")
-	d.say("Every check passed in %.1f s. The temporary files are removed.", time.Since(began).Seconds())
+	d.say("Every check passed in %.1f s.", time.Since(began).Seconds())
 	return nil
 }

@@ -26,7 +26,7 @@ func (d *demo) heading(title string) {
 
 // passed reports a check that was made without drayage.
 func (d *demo) passed(format string, args ...any) {
-	d.say("   ok: "+format, args...)
+	d.say("\n   ok: "+format, args...)
 }
 
 // drayage shows and runs one command line of the binary under test, away from the user's credentials and caches.
@@ -49,7 +49,6 @@ func (d *demo) show(name string, cmd *exec.Cmd) error {
 	if flushErr := out.flush(); err == nil {
 		err = flushErr
 	}
-	d.say("")
 	if err != nil {
 		return fmt.Errorf("%s %s: %v", name, cmd.Args[1], err)
 	}

@@ -62,7 +62,7 @@ func (d *demo) push(ctx context.Context) error {
 	if id != d.platform.Config {
 		return fmt.Errorf("the image ID on the private side is %s, the source has %s", id, d.platform.Config)
 	}
-	d.passed("same image ID on both sides, %s", id)
+	d.passed("same image ID on both sides\n       %s", id)
 	return nil
 }
 
@@ -100,7 +100,6 @@ func (d *demo) compare(ctx context.Context) error {
 			return fmt.Errorf("the image ID of %s is %q on the private side, the source has %s", name, private.ids[p.Manifest.Digest], p.Config)
 		}
 	}
-	d.say("")
 	d.passed("index digest and all %d image IDs are equal on both sides", len(d.image.Platforms))
 	return nil
 }
