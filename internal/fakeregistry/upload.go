@@ -1,0 +1,153 @@
+package fakeregistry
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// session is an upload that has been begun. Like the reference implementation it has a state that changes with each
+// step and has to be given back.
+type session struct {
+	name  string
+	state int
+	data  bytes.Buffer
+}
+
+func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, name, id string) {
+	if req.Method == http.MethodPost && id == "" {
+		r.begin(w, req, name)
+		return
+	}
+	s, ok := r.take(id, name, req)
+	switch {
+	case s == nil:
+		fail(w, http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN", "no such upload")
+		return
+	case !ok:
+		fail(w, http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "stale state")
+		return
+	}
+	switch req.Method {
+	case http.MethodPatch:
+		r.patch(w, req, id, s)
+	case http.MethodPut:
+		r.finish(w, req, id, s)
+	case http.MethodDelete:
+		r.drop(id)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		fail(w, http.StatusMethodNotAllowed, "UNSUPPORTED", req.Method)
+	}
+}
+
+// take finds a session and, if the request knows its state, moves the state on, so that no other request can use
+// it meanwhile.
+func (r *Registry) take(id, name string, req *http.Request) (*session, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sessions[id]
+	if s == nil || s.name != name {
+		return nil, false
+	}
+	if req.URL.Query().Get("_state") != strconv.Itoa(s.state) {
+		return s, false
+	}
+	s.state++
+	return s, true
+}
+
+// begin opens a session, or mounts a blob of another repository if asked to and able to.
+func (r *Registry) begin(w http.ResponseWriter, req *http.Request, name string) {
+	q := req.URL.Query()
+	d := digest.Digest(q.Get("mount"))
+	r.mu.Lock()
+	if content, ok := r.repo(q.Get("from")).blobs[d]; ok && d != "" {
+		r.repo(name).blobs[d] = content
+		r.mu.Unlock()
+		created(w, name, d)
+		return
+	}
+	r.opened++
+	id := fmt.Sprintf("upload-%d", r.opened)
+	s := &session{name: name}
+	r.sessions[id] = s
+	r.mu.Unlock()
+	r.accepted(w, req, id, s)
+}
+
+// accepted says where the upload goes on. The state comes before another parameter and holds what a careless
+// client would decode or reorder.
+func (r *Registry) accepted(w http.ResponseWriter, req *http.Request, id string, s *session) {
+	path := fmt.Sprintf("/v2/%s/blobs/uploads/%s?z=a%%2Bb&_state=%d", s.name, id, s.state)
+	if r.Location != nil {
+		path = r.Location(req, path)
+	}
+	w.Header().Set("Location", path)
+	w.Header().Set("Range", fmt.Sprintf("0-%d", max(s.data.Len()-1, 0)))
+	w.Header().Set("Docker-Upload-UUID", id)
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// receive adds the body to what the session has; a broken one leaves it unusable.
+func receive(w http.ResponseWriter, req *http.Request, s *session) bool {
+	if !strings.Contains(req.URL.RawQuery, "z=a%2Bb&_state=") {
+		fail(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the query of Location was changed")
+		return false
+	}
+	if t := req.Header.Get("Content-Type"); t != "" && t != "application/octet-stream" {
+		fail(w, http.StatusUnsupportedMediaType, "UNSUPPORTED", t)
+		return false
+	}
+	if _, err := io.Copy(&s.data, req.Body); err != nil {
+		fail(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the body was cut off")
+		return false
+	}
+	return true
+}
+
+func (r *Registry) patch(w http.ResponseWriter, req *http.Request, id string, s *session) {
+	if receive(w, req, s) {
+		r.accepted(w, req, id, s)
+	}
+}
+
+func (r *Registry) finish(w http.ResponseWriter, req *http.Request, id string, s *session) {
+	if !receive(w, req, s) {
+		return
+	}
+	d, err := digest.Parse(req.URL.Query().Get("digest"))
+	if err != nil || !r.Trusting && d.Algorithm().FromBytes(s.data.Bytes()) != d {
+		fail(w, http.StatusBadRequest, "DIGEST_INVALID", "the content is something else")
+		return
+	}
+	r.mu.Lock()
+	r.repo(s.name).blobs[d] = s.data.Bytes()
+	r.mu.Unlock()
+	r.drop(id)
+	created(w, s.name, d)
+}
+
+func created(w http.ResponseWriter, name string, d digest.Digest) {
+	w.Header().Set("Location", "/v2/"+name+"/blobs/"+d.String())
+	w.Header().Set("Docker-Content-Digest", d.String())
+	w.WriteHeader(http.StatusCreated)
+}
+
+func (r *Registry) drop(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, id)
+}
+
+// OpenUploads counts the sessions that were neither finished nor dropped.
+func (r *Registry) OpenUploads() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.sessions)
+}
