@@ -24,7 +24,7 @@ const (
 // reached, when the stream breaks. Read returns io.EOF only when size and digest are right; until
 // then the data is tentative. A Reader is for one goroutine.
 type Reader struct {
-	ctx   context.Context // bounds the reopening inside Read, which has no parameter for it
+	ctx   context.Context // bounds Read, which has no parameter for it
 	src   Source
 	desc  v1.Descriptor
 	check *verify.Check
@@ -64,6 +64,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 		return 0, r.err
 	}
 	for {
+		if r.ctx.Err() != nil { // a source need not look at it: files do not
+			return 0, r.fail(context.Cause(r.ctx))
+		}
 		n, err := r.readOnce(p)
 		if n > 0 {
 			if _, cerr := r.check.Write(p[:n]); cerr != nil {
@@ -103,7 +106,7 @@ func (r *Reader) readOnce(p []byte) (int, error) {
 // recover waits before the stream is opened again, or returns the error to give up with.
 func (r *Reader) recover(cause error) error {
 	r.drop()
-	if r.ctx.Err() != nil {
+	if r.ctx.Err() != nil { // cause is then a consequence of it
 		return context.Cause(r.ctx)
 	}
 	if !retry.IsTransient(cause) {
