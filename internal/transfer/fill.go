@@ -46,12 +46,13 @@ func fillOnce(ctx context.Context, src Source, d v1.Descriptor, f File, held int
 	defer r.Close()
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
+	off := int64(0)
 	if held > 0 {
-		if _, err := r.Skip(io.NewSectionReader(f, 0, held)); err != nil {
+		var err error
+		if off, err = r.Skip(io.NewSectionReader(f, 0, held)); err != nil {
 			return 0, err
 		}
 	}
-	off := held
 	for {
 		if reported != nil {
 			reported(off)
