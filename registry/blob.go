@@ -144,7 +144,7 @@ func parseContentRange(values []string) (first, last, total int64, ok bool) {
 	if size != "*" {
 		total, errs[2] = strconv.ParseInt(size, 10, 64)
 	}
-	ok = errs == [3]error{} && first >= 0 && last >= first && (total == -1 || total > last)
+	ok = errs == [3]error{} && first >= 0 && last >= first && (size == "*" || total > last)
 	return first, last, total, ok
 }
 
