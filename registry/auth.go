@@ -103,15 +103,11 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	sent := refused.Request.Header.Get("Authorization")
 	c, err := a.pick(ctx, parseChallenges(refused.Header))
 	if err != nil {
 		return err
 	}
-	if c.scheme == "basic" && sent != "" {
-		a.refuse("", fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied))
-	}
-	if err := a.refused[""]; err != nil {
+	if err := a.refused[""]; err != nil && c.scheme == "basic" {
 		return err
 	}
 	a.challenge = c
@@ -123,6 +119,20 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 	if c.scheme == "bearer" {
 		_, err = a.token(ctx, scope)
 	}
+	return err
+}
+
+// denied is the error for a 401 that came in spite of an authorization. A refused password is not sent again:
+// registries lock accounts for less.
+func (a *authorizer) denied(resp *http.Response) error {
+	refused := newError(resp)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.challenge.scheme != "basic" || resp.Request.Header.Get("Authorization") == "" {
+		return refused
+	}
+	err := fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied)
+	a.refuse("", err)
 	return err
 }
 

@@ -118,6 +118,9 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 			try--
 			continue
 		}
+		if err == nil && resp.StatusCode == http.StatusUnauthorized {
+			return nil, h.auth.denied(resp)
+		}
 		delay, transient, err := h.failure(r, resp, err)
 		switch {
 		case ctx.Err() != nil:

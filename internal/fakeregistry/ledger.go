@@ -108,17 +108,28 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write implements http.ResponseWriter. The body of an answer to HEAD is not counted: it is not sent.
-func (r *recorder) Write(p []byte) (int, error) {
+// Write implements http.ResponseWriter. It passes on a little at a time, so that what nobody took is not counted.
+func (r *recorder) Write(p []byte) (n int, err error) {
+	for first := true; first || len(p) > 0 && err == nil; first = false {
+		piece := p[:min(len(p), 4<<10)]
+		r.count(len(piece))
+		var done int
+		done, err = r.ResponseWriter.Write(piece)
+		n, p = n+done, p[len(piece):]
+	}
+	return n, err
+}
+
+// count adds to what was sent. The body of an answer to HEAD is not sent.
+func (r *recorder) count(n int) {
 	r.ledger.locked(func() {
 		if r.entry.Status == 0 {
 			r.entry.Status = http.StatusOK
 		}
 		if r.entry.Method != http.MethodHead {
-			r.entry.Sent += int64(len(p))
+			r.entry.Sent += int64(n)
 		}
 	})
-	return r.ResponseWriter.Write(p)
 }
 
 // Hijack implements http.Hijacker.

@@ -1,0 +1,76 @@
+package registry
+
+import (
+	"strings"
+	"testing"
+)
+
+const someDigest = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+func TestParseReference(t *testing.T) {
+	for in, want := range map[string]Reference{
+		"alpine":                           {"docker.io", "library/alpine", "latest", ""},
+		"alpine:3.20":                      {"docker.io", "library/alpine", "3.20", ""},
+		"docker.io/alpine":                 {"docker.io", "library/alpine", "latest", ""},
+		"index.docker.io/alpine":           {"docker.io", "library/alpine", "latest", ""},
+		"grafana/loki:2.9":                 {"docker.io", "grafana/loki", "2.9", ""},
+		"docker://grafana/loki:2.9":        {"docker.io", "grafana/loki", "2.9", ""},
+		"ghcr.io/a/b/c/d:v1":               {"ghcr.io", "a/b/c/d", "v1", ""},
+		"localhost/app":                    {"localhost", "app", "latest", ""},
+		"localhost:5000/app":               {"localhost:5000", "app", "latest", ""},
+		"127.0.0.1:5000/library/app:1":     {"127.0.0.1:5000", "library/app", "1", ""},
+		"[::1]:5000/app:1":                 {"[::1]:5000", "app", "1", ""},
+		"[fd00::1]/app":                    {"[fd00::1]", "app", "latest", ""},
+		"registry.example:443/app":         {"registry.example:443", "app", "latest", ""},
+		"Registry.Example/app":             {"Registry.Example", "app", "latest", ""},
+		"UPPER/app":                        {"UPPER", "app", "latest", ""},
+		"app@" + someDigest:                {"docker.io", "library/app", "", someDigest},
+		"ghcr.io/a/b:1.2@" + someDigest:    {"ghcr.io", "a/b", "1.2", someDigest},
+		"localhost:5000/a:1@" + someDigest: {"localhost:5000", "a", "1", someDigest},
+	} {
+		t.Run(in, func(t *testing.T) {
+			got, err := ParseReference(in)
+			if err != nil || got != want {
+				t.Fatalf("%+v, %v; want %+v", got, err, want)
+			}
+			if again, err := ParseReference(got.String()); err != nil || again != got {
+				t.Errorf("%s reads back as %+v, %v", got, again, err)
+			}
+		})
+	}
+}
+
+func TestParseReferenceRefuses(t *testing.T) {
+	for _, in := range []string{
+		"", " ", "docker://", "docker://docker://alpine", "https://registry.example/app", "/app", "app/", "a//b", "App", "docker.io/Library/alpine",
+		"registry.example/UPPER", "app:", "app:ta g", "app:-1", "app:" + strings.Repeat("t", 129), "app@", "app@sha256:abc", "app@sha256:" + strings.Repeat("G", 64),
+		"app@md5:d41d8cd98f00b204e9800998ecf8427e", "app@sha384:" + strings.Repeat("0", 96), "registry.example:port/app", "::1/app", "[::1/app",
+		"../etc/passwd", "registry.example/../../etc", "registry.example/a/./b", `registry.example\a`, "app?x=1", "app#x", "user@registry.example/app", "a:b@c:d/app",
+		"app\n", "app\x00", "app\x1b[31m", "äpp", "registry.example/" + strings.Repeat("a/", 200) + "a", strings.Repeat("0", 64),
+	} {
+		got, err := ParseReference(in)
+		if err == nil {
+			t.Errorf("%q is read as %+v", in, got)
+			continue
+		}
+		if text := err.Error(); strings.ContainsAny(text, "\n\x00\x1b") {
+			t.Errorf("%q: the error holds control characters: %q", in, text)
+		}
+	}
+}
+
+func TestReferenceForms(t *testing.T) {
+	for in, want := range map[string][4]string{
+		"alpine:3.20":          {"docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20", "3.20", "docker.io/library/alpine"},
+		"alpine@" + someDigest: {"docker.io/library/alpine@" + someDigest, "", someDigest, "docker.io/library/alpine"},
+		"a/b:1@" + someDigest:  {"docker.io/a/b:1@" + someDigest, "docker.io/a/b:1", someDigest, "docker.io/a/b"},
+	} {
+		r, err := ParseReference(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [4]string{r.String(), r.Tagged(), r.Target(), r.Name()}; got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
