@@ -23,10 +23,24 @@ const (
 	chunks    = 4 // buffers between the two halves of a pipeline
 )
 
-// unpack writes a layer, uncompressed, to w, and returns its size. The blob is verified against its digest and what
-// comes out of it against the diff ID. Decompression and what follows it, hashing and
-// writing, run side by side: on one core each they take about the same time.
-func unpack(ctx context.Context, l *layer, w io.Writer, progress func(v1.Descriptor, int64)) (int64, error) {
+// unpack writes a layer, uncompressed, to what begin returns, and returns its size. Bytes that are not what the blob's digest
+// says may have been changed on the way, so the blob is read once more, from the start.
+func unpack(ctx context.Context, l *layer, begin func() io.Writer, progress func(v1.Descriptor, int64)) (int64, error) {
+	n, err := unpackOnce(ctx, l, begin(), progress)
+	if errors.As(err, new(wrongBlob)) {
+		n, err = unpackOnce(ctx, l, begin(), progress)
+	}
+	return n, err
+}
+
+// wrongBlob is the error of a blob whose bytes are not what its digest says.
+type wrongBlob struct{ error }
+
+func (w wrongBlob) Unwrap() error { return w.error }
+
+// unpackOnce verifies the blob against its digest and what comes out of it against the diff ID. Decompression and what
+// follows it, hashing and writing, run side by side: on one core each they take about the same time.
+func unpackOnce(ctx context.Context, l *layer, w io.Writer, progress func(v1.Descriptor, int64)) (int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	free, full := make(chan []byte, chunks), make(chan []byte, chunks)
@@ -64,7 +78,7 @@ func decompress(ctx context.Context, l *layer, free <-chan []byte, full chan<- [
 	}
 	plain, _, err := compression.NewReader(src)
 	if err != nil {
-		return l.corrupt(err)
+		return l.corrupt(err, src)
 	}
 	defer plain.Close()
 	for {
@@ -84,14 +98,12 @@ func decompress(ctx context.Context, l *layer, free <-chan []byte, full chan<- [
 			break
 		}
 		if err != nil {
-			return l.corrupt(err)
+			return l.corrupt(err, src)
 		}
 	}
 	// What stands behind the compressed stream belongs to the blob too, and its end is where the digest is compared.
-	if _, err := io.Copy(io.Discard, src); err != nil {
-		return l.corrupt(err)
-	}
-	return nil
+	_, err = io.Copy(io.Discard, src)
+	return l.corrupt(err, src)
 }
 
 // fill reads until buf is full or r fails. Unlike io.ReadFull it keeps apart the end of a stream and
@@ -125,13 +137,20 @@ func checkDiffID(l *layer, h hash.Hash) error {
 	return nil
 }
 
-// corrupt names the layer in an error of its stream. What the decompressor cannot read, although the
-// blob is what its digest says, was broken when the image was made.
-func (l *layer) corrupt(err error) error {
-	if errors.Is(err, verify.ErrMismatch) || errors.Is(err, context.Canceled) {
-		return err
+// corrupt names the layer in an error of its stream. When a decompressor cannot go on, the rest of the blob tells why: either
+// the blob is not what its digest says, or it was broken when the image was made.
+func (l *layer) corrupt(err error, rest io.Reader) error {
+	if err == nil {
+		return nil
 	}
-	return fmt.Errorf("image %s, layer %s: %w", l.image, l.blob.Digest, err)
+	_, rerr := io.Copy(io.Discard, rest)
+	switch {
+	case errors.Is(rerr, verify.ErrMismatch):
+		return wrongBlob{fmt.Errorf("image %s, layer %w", l.image, rerr)}
+	case rerr != nil:
+		return fmt.Errorf("image %s, layer %s: %w", l.image, l.blob.Digest, rerr)
+	}
+	return fmt.Errorf("image %s, layer %s: it cannot be decompressed, although its digest is right: %v: %w", l.image, l.blob.Digest, err, verify.ErrMismatch)
 }
 
 // counted reports how much of a blob has been read.

@@ -91,7 +91,7 @@ func Stream(ctx context.Context, w io.Writer, images []Image, opts Options) erro
 		if m.layer == nil {
 			continue
 		}
-		if _, err := unpack(ctx, m.layer, w, nil); err != nil {
+		if _, err := unpackOnce(ctx, m.layer, w, nil); err != nil {
 			return err
 		}
 		if _, err := w.Write(make([]byte, m.body()-m.layer.size)); err != nil {
@@ -122,7 +122,7 @@ func (c *contents) measure(ctx context.Context, opts Options) error {
 	eg.SetLimit(opts.jobs())
 	for _, l := range c.layers {
 		eg.Go(func() error {
-			n, err := unpack(ctx, l, io.Discard, opts.Progress)
+			n, err := unpack(ctx, l, func() io.Writer { return io.Discard }, opts.Progress)
 			l.late = l.late || l.size != n
 			l.size = n
 			return err

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"drayage/internal/fakeregistry"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"drayage": main})
+}
+
+// TestScripts runs the real command line against registries in memory. Each script has:
+// REG with the images of fill, LOCKED with the same behind a password, and BROKEN with images that are not in order.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"tarlist": tarlist,
+			"has":     has,
+			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
+				path := ts.MkAbs(args[0])
+				fi, err := os.Stat(path)
+				ts.Check(err)
+				ts.Check(os.Truncate(path, fi.Size()/2))
+			},
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+func setup(e *testscript.Env) error {
+	open, locked, broken := fakeregistry.New(), fakeregistry.New(), fakeregistry.New()
+	fill(open)
+	fill(locked)
+	locked.RequireBasic("ann", "secret")
+	breakImages(broken)
+	for name, r := range map[string]*fakeregistry.Registry{"REG": open, "LOCKED": locked, "BROKEN": broken} {
+		server := httptest.NewServer(r)
+		e.Defer(server.Close)
+		e.Setenv(name, strings.TrimPrefix(server.URL, "http://"))
+	}
+	home := filepath.Join(e.WorkDir, "home")
+	e.Setenv("HOME", home)
+	e.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
+	e.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
+	e.Values["REG"], e.Values["LOCKED"] = open, locked
+	return os.MkdirAll(home, 0o755)
+}
+
+// fill puts in app:1 (an index for three platforms that share a layer), solo:1 (one platform, OCI types), base:1 (the
+// shared layer alone) and arm:1 (for arm64 only).
+func fill(r *fakeregistry.Registry) {
+	base := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"base": strings.Repeat("base ", 40_000)}))
+	image := func(repo, tag, arch string, docker bool, more ...fakeregistry.Layer) v1.Descriptor {
+		return r.PutImage(repo, tag, fakeregistry.Image{
+			Platform: v1.Platform{OS: "linux", Architecture: arch}, Docker: docker, Layers: append([]fakeregistry.Layer{base}, more...),
+		})
+	}
+	var children []v1.Descriptor
+	for _, arch := range []string{"amd64", "arm64", "s390x"} {
+		top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"bin/app": "program for " + arch}))
+		children = append(children, image("team/app", "", arch, true, top))
+	}
+	r.PutIndex("team/app", "1", true, children...)
+	image("solo", "1", "amd64", false, fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"solo": "solo"})))
+	image("base", "1", "amd64", true)
+	image("arm", "1", "arm64", false)
+}
+
+// breakImages puts in flipped:1 (a byte of a layer is wrong), short:1 (a layer ends early) and
+// diffid:1 (a layer is not what the configuration says).
+func breakImages(r *fakeregistry.Registry) {
+	content := fakeregistry.Tar(map[string]string{"file": strings.Repeat("content ", 9_000)})
+	put := func(repo string, l fakeregistry.Layer) {
+		r.PutImage(repo, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Layers: []fakeregistry.Layer{l}})
+	}
+	put("flipped", fakeregistry.GzipLayer(content))
+	put("short", fakeregistry.GzipLayer(content))
+	wrong := fakeregistry.GzipLayer(content)
+	wrong.DiffID = digest.FromString("something else")
+	put("diffid", wrong)
+	layer := func(repo string) fakeregistry.Match {
+		return fakeregistry.Match{Method: "GET", Path: "/" + repo + "/blobs/" + layerDigest(content)}
+	}
+	r.On(layer("flipped"), fakeregistry.FlipByte(100))
+	r.On(layer("short"), fakeregistry.Short(100))
+}
+
+func layerDigest(content []byte) string {
+	return digest.FromBytes(fakeregistry.GzipLayer(content).Content).String()
+}
+
+// tarlist FILE prints the names of a tar's entries, sorted, with digits of layer directories cut off.
+func tarlist(ts *testscript.TestScript, _ bool, args []string) {
+	raw := ts.ReadFile(args[0])
+	r := tar.NewReader(bytes.NewReader([]byte(raw)))
+	var names []string
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		ts.Check(err)
+		name := h.Name
+		if len(name) > 64 && !strings.Contains(name[:64], "/") && !strings.Contains(name[:64], ".") {
+			name = "ID" + name[64:]
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	fmt.Fprintln(ts.Stdout(), strings.Join(names, "\n"))
+}
+
+// has REGISTRY REPOSITORY TAG fails unless the registry in memory has the tag; "! has" the other way round.
+func has(ts *testscript.TestScript, neg bool, args []string) {
+	r, ok := ts.Value(args[0]).(*fakeregistry.Registry)
+	if !ok {
+		ts.Fatalf("no registry %q", args[0])
+	}
+	if _, found := r.Tag(args[1], args[2]); found == neg {
+		ts.Fatalf("%s:%s in %s: %v", args[1], args[2], args[0], found)
+	}
+}
