@@ -1,0 +1,69 @@
+package manifest_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/manifest"
+	"drayage/internal/verify"
+)
+
+// FuzzParse checks that what is accepted is of one kind, whoever asks, and refers to nothing invalid.
+func FuzzParse(f *testing.F) {
+	for _, raw := range []string{image, index, schema1, `{}`, `null`, `{"config":{},"manifests":[]}`} {
+		for _, announced := range []string{"", v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, manifest.DockerImage, manifest.DockerList, "application/json"} {
+			f.Add(announced, []byte(raw))
+		}
+	}
+	f.Fuzz(func(t *testing.T, announced string, raw []byte) {
+		d, err := manifest.Parse(announced, raw)
+		if err != nil {
+			return
+		}
+		if manifest.IsIndex(d.MediaType) == manifest.IsImage(d.MediaType) || manifest.IsIndex(d.MediaType) != (d.Manifests != nil) {
+			t.Fatalf("accepted as %q with config %v and manifests %v", d.MediaType, d.Config, d.Manifests)
+		}
+		if d.Manifests != nil && d.IsContainerImage() {
+			t.Fatal("an index and an image at once")
+		}
+		for _, c := range d.Children() {
+			if err := verify.Descriptor(c); err != nil {
+				t.Fatalf("accepted with a bad reference: %v", err)
+			}
+		}
+		again, err := manifest.Parse(d.MediaType, raw)
+		if err != nil {
+			t.Fatalf("not accepted under its own type: %v", err)
+		}
+		if diff := cmp.Diff(d, again); diff != "" {
+			t.Fatalf("read differently the second time:\n%s", diff)
+		}
+	})
+}
+
+// FuzzParseConfig checks that accepted diff IDs can be used without further checks.
+func FuzzParseConfig(f *testing.F) {
+	for _, raw := range []string{
+		`{}`, `null`, `{"created":"0001-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`,
+		`{"rootfs":{"type":"layers","diff_ids":["sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","sha256:x"]}}`,
+		`{"rootfs":{"type":"layers","diff_ids":["sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"]}}`,
+	} {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c, err := manifest.ParseConfig(raw)
+		if err != nil {
+			return
+		}
+		for i, id := range c.RootFS.DiffIDs {
+			if err := verify.Digest(id); err != nil {
+				t.Fatal(err)
+			}
+			if err := verify.Digest(manifest.ChainID(c.RootFS.DiffIDs[:i+1])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,186 @@
+package manifest_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/manifest"
+)
+
+// Documents that other tests and the fuzz seeds are built of.
+var (
+	layer   = descriptor(v1.MediaTypeImageLayerGzip, digest.FromString("layer").String(), 5)
+	config  = descriptor(v1.MediaTypeImageConfig, digest.FromString("config").String(), 6)
+	child   = descriptor(v1.MediaTypeImageManifest, digest.FromString("child").String(), 7)
+	image   = document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+layer+`]`)
+	index   = document(v1.MediaTypeImageIndex, `"manifests":[`+child+`]`)
+	schema1 = `{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"sha256:` + strings.Repeat("0", 64) + `"}],"history":[]}`
+)
+
+func descriptor(mediaType, digest string, size int64) string {
+	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digest, size)
+}
+
+func document(mediaType, fields string) string {
+	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,%s}`, mediaType, fields)
+}
+
+func TestParse(t *testing.T) {
+	untyped := `{"schemaVersion":2,"config":` + config + `,"layers":[]}`
+	for _, c := range []struct {
+		name, announced, raw string
+		want                 string // media type; empty if it is refused
+	}{
+		{"image", v1.MediaTypeImageManifest, image, v1.MediaTypeImageManifest},
+		{"image, not announced", "", image, v1.MediaTypeImageManifest},
+		{"image, announced as something vague", "application/json", image, v1.MediaTypeImageManifest},
+		{"image of docker", manifest.DockerImage, document(manifest.DockerImage, `"config":`+config+`,"layers":[]`), manifest.DockerImage},
+		{"image without a type", manifest.DockerImage, untyped, manifest.DockerImage},
+		{"image without a type, not announced", "", untyped, v1.MediaTypeImageManifest},
+		{"image without layers", "", document(v1.MediaTypeImageManifest, `"config":`+config), v1.MediaTypeImageManifest},
+		{"image with layers null", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":null`), v1.MediaTypeImageManifest},
+		{"index", v1.MediaTypeImageIndex, index, v1.MediaTypeImageIndex},
+		{"list of docker", "", document(manifest.DockerList, `"manifests":[`+child+`]`), manifest.DockerList},
+		{"empty index", "", document(v1.MediaTypeImageIndex, `"manifests":[]`), v1.MediaTypeImageIndex},
+
+		{"image announced as an index", v1.MediaTypeImageIndex, image, ""},
+		{"image announced as one of docker", manifest.DockerImage, image, ""},
+		{"index announced as a docker list", manifest.DockerList, index, ""},
+		{"image without a type announced as an index", v1.MediaTypeImageIndex, untyped, ""},
+		{"image that calls itself an index", "", document(v1.MediaTypeImageIndex, `"config":`+config+`,"layers":[]`), ""},
+		{"index that calls itself an image", "", document(v1.MediaTypeImageManifest, `"manifests":[]`), ""},
+		{"image that calls itself json", "", document("application/json", `"config":`+config), ""},
+		{"both kinds", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"manifests":[]`), ""},
+		{"both kinds, by layers alone", "", document(v1.MediaTypeImageIndex, `"layers":[],"manifests":[]`), ""},
+		{"image and schema 1", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"fsLayers":[]`), ""},
+		{"index and schema 1", "", document(v1.MediaTypeImageIndex, `"manifests":[],"fsLayers":[]`), ""},
+		{"schema 1", manifest.Schema1Signed, schema1, ""},
+		{"layers without a config", "", document(v1.MediaTypeImageManifest, `"layers":[]`), ""},
+		{"neither kind", "", `{"schemaVersion":2}`, ""},
+		{"an error of a registry", "", `{"errors":[{"code":"DENIED"}]}`, ""},
+		{"null", "", `null`, ""},
+		{"list", "", `[]`, ""},
+		{"nothing", "", ``, ""},
+		{"web page", "", `<html></html>`, ""},
+		{"byte order mark", "", "\ufeff" + image, ""},
+		{"two documents", "", image + image, ""},
+		{"cut off", "", image[:len(image)-1], ""},
+		{"wrong types", "", `{"config":"x","layers":{}}`, ""},
+		{"as large as allowed", "", index + strings.Repeat(" ", manifest.MaxSize-len(index)), v1.MediaTypeImageIndex},
+		{"a byte too large", "", index + strings.Repeat(" ", manifest.MaxSize-len(index)+1), ""},
+		{"nested without end", "", strings.Repeat("[", 100_000), ""},
+	} {
+		d, err := manifest.Parse(c.announced, []byte(c.raw))
+		if (err == nil) != (c.want != "") || err == nil && d.MediaType != c.want {
+			t.Errorf("%s: type %q, %v; want %q", c.name, d.MediaType, err, c.want)
+		}
+	}
+	if _, err := manifest.Parse("", []byte(schema1)); !errors.Is(err, manifest.ErrUnsupported) {
+		t.Errorf("schema 1: %v, want ErrUnsupported", err)
+	}
+}
+
+func TestParseRefusesBadReferences(t *testing.T) {
+	hex := strings.Repeat("ab", 32)
+	for _, bad := range []string{
+		descriptor("", "sha256:../../x", 1),
+		descriptor("", "sha256:"+strings.ToUpper(hex), 1),
+		descriptor("", "sha256:"+hex[2:], 1),
+		descriptor("", "md5:"+hex[:32], 1),
+		descriptor("", hex, 1),
+		descriptor("", "sha256:"+hex, -1),
+		descriptor("", "sha256:"+hex, 1<<62),
+		`{"digest":"sha256:` + hex + `","size":9223372036854775808}`,
+		`{"digest":"sha256:` + hex + `","size":1.5}`,
+		`{"digest":"sha256:` + hex + `","size":"1"}`,
+		`{"size":1}`, `{}`, `null`,
+	} {
+		for place, raw := range map[string]string{
+			"config": document(v1.MediaTypeImageManifest, `"config":`+bad+`,"layers":[]`),
+			"layer":  document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+layer+`,`+bad+`]`),
+			"child":  document(v1.MediaTypeImageIndex, `"manifests":[`+child+`,`+bad+`]`),
+		} {
+			if d, err := manifest.Parse("", []byte(raw)); err == nil {
+				t.Errorf("%s %s was accepted: %+v", place, bad, d.Children())
+			}
+		}
+	}
+	sha512 := descriptor(v1.MediaTypeImageLayer, "sha512:"+hex+hex, 0)
+	if _, err := manifest.Parse("", []byte(document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+sha512+`]`))); err != nil {
+		t.Errorf("an empty layer with a sha512 digest: %v", err)
+	}
+}
+
+func TestChildren(t *testing.T) {
+	digests := func(raw string) (all []digest.Digest) {
+		d, err := manifest.Parse("", []byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range d.Children() {
+			all = append(all, c.Digest)
+		}
+		return all
+	}
+	if diff := cmp.Diff([]digest.Digest{digest.FromString("config"), digest.FromString("layer")}, digests(image)); diff != "" {
+		t.Errorf("image (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]digest.Digest{digest.FromString("child")}, digests(index)); diff != "" {
+		t.Errorf("index (-want +got):\n%s", diff)
+	}
+	if got := digests(document(v1.MediaTypeImageIndex, `"manifests":[]`)); got != nil {
+		t.Errorf("empty index: %v", got)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for _, c := range []struct {
+		mediaType                         string
+		index, image, isManifest, foreign bool
+	}{
+		{v1.MediaTypeImageIndex, true, false, true, false},
+		{manifest.DockerList, true, false, true, false},
+		{v1.MediaTypeImageManifest, false, true, true, false},
+		{manifest.DockerImage, false, true, true, false},
+		{manifest.Schema1, false, false, true, false},
+		{manifest.Schema1Signed, false, false, true, false},
+		{v1.MediaTypeImageLayerGzip, false, false, false, false},
+		{manifest.DockerLayer, false, false, false, false},
+		{manifest.DockerForeign + ".gzip", false, false, false, true},
+		{"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", false, false, false, true},
+		{"", false, false, false, false},
+	} {
+		m := c.mediaType
+		if manifest.IsIndex(m) != c.index || manifest.IsImage(m) != c.image || manifest.IsManifest(m) != c.isManifest || manifest.IsForeign(m) != c.foreign {
+			t.Errorf("%q: index %v, image %v, manifest %v, foreign %v", m, !c.index, !c.image, !c.isManifest, !c.foreign)
+		}
+	}
+}
+
+func TestIsContainerImage(t *testing.T) {
+	for mediaType, want := range map[string]bool{
+		v1.MediaTypeImageConfig: true, manifest.DockerConfig: true,
+		v1.MediaTypeEmptyJSON: false, "application/vnd.cncf.helm.config.v1+json": false,
+	} {
+		d := manifest.Document{Config: &v1.Descriptor{MediaType: mediaType}}
+		if d.IsContainerImage() != want {
+			t.Errorf("config %q: container image %v", mediaType, !want)
+		}
+	}
+	if (&manifest.Document{}).IsContainerImage() {
+		t.Error("an index is a container image")
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	want := v1.Descriptor{MediaType: "a/b", Digest: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Size: 3}
+	if diff := cmp.Diff(want, manifest.Describe("a/b", []byte("abc"))); diff != "" {
+		t.Error(diff)
+	}
+}
