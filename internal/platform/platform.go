@@ -3,6 +3,7 @@ package platform
 
 import (
 	"fmt"
+	"io/fs"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,12 +20,13 @@ func Default() v1.Platform {
 
 // Parse reads os/arch[/variant], or an architecture alone, which means Linux.
 func Parse(s string) (v1.Platform, error) {
-	if strings.Count(s, "/") == 0 {
-		s = "linux/" + s
+	full := s
+	if !strings.Contains(s, "/") {
+		full = "linux/" + s
 	}
-	p, err := platforms.Parse(s)
-	if err != nil {
-		return p, fmt.Errorf("platform %q is not of the form os/arch[/variant], such as linux/arm64", s)
+	p, err := platforms.Parse(full)
+	if err != nil || !fs.ValidPath(full) { // platforms.Parse takes . and .. for components
+		return v1.Platform{}, fmt.Errorf("platform %q is not of the form os/arch[/variant], such as linux/arm64", s)
 	}
 	return p, nil
 }
