@@ -58,28 +58,33 @@ func (r *Repository) Resolve(ctx context.Context, target string) (v1.Descriptor,
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	mediaType, err := manifestType(resp.Header.Get("Content-Type"), raw)
-	if err != nil {
-		return v1.Descriptor{}, nil, fmt.Errorf("%s:%s: %w", r.Name(), target, err)
+	contentType := mediaTypeOf(resp.Header)
+	if contentType == "text/html" {
+		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: is this address a registry?", r.Name(), target)
 	}
-	d := manifest.Describe(mediaType, raw)
+	d := manifest.Describe("", raw)
 	if want, err := digest.Parse(target); err == nil {
 		d.Digest = want
 		if err := verify.Bytes(d, raw); err != nil {
 			return v1.Descriptor{}, nil, fmt.Errorf("%s: manifest %w", r.Name(), err)
 		}
 	}
+	if d.MediaType, err = manifestType(contentType, raw); err != nil {
+		return v1.Descriptor{}, nil, fmt.Errorf("%s:%s: %w", r.Name(), target, err)
+	}
 	return d, raw, nil
+}
+
+// mediaTypeOf is the Content-Type without its parameters, or empty.
+func mediaTypeOf(h http.Header) string {
+	t, _, _ := mime.ParseMediaType(h.Get("Content-Type")) // a bad parameter leaves the type
+	return t
 }
 
 // manifestType decides what the bytes are. The document's own word counts where it has one; the
 // header must not contradict it.
-func manifestType(header string, raw []byte) (string, error) {
-	announced, _, err := mime.ParseMediaType(header)
-	if err != nil || !manifest.IsManifest(announced) {
-		if announced == "text/html" {
-			return "", refuse("the answer is a web page, not a manifest: is this address a registry?")
-		}
+func manifestType(announced string, raw []byte) (string, error) {
+	if !manifest.IsManifest(announced) {
 		announced = "" // text/plain and application/json are seen
 	}
 	doc, err := manifest.Parse(announced, raw)
