@@ -71,7 +71,15 @@ func (r *Repository) PushStream(ctx context.Context, mediaType string, open func
 		if err != nil {
 			return err
 		}
-		return r.commit(ctx, location, d.Digest, nil)
+		err = r.commit(ctx, location, d.Digest, nil)
+		if isStatus(err, http.StatusNotFound) {
+			// An earlier try of the commit may have been done and its answer lost: then the upload is gone.
+			if there, _ := r.Exists(ctx, d); there {
+				return nil
+			}
+			return retry.Transient(err)
+		}
+		return err
 	})
 	d.MediaType = mediaType
 	return d, err
