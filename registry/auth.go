@@ -96,7 +96,8 @@ func (a *authorizer) refuse(scope string, err error) {
 	a.refused[scope] = err
 }
 
-// renew reads the challenge of a 401 to a request that was begun at the given time, and forgets the tokens from before.
+// renew reads the challenge of a 401 to a request that was begun at the given time, and forgets the token that was sent
+// and those from before.
 func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string, began time.Time) error {
 	if !sameOrigin(a.host.base, refused.Request.URL) {
 		return errNoChallenge // a storage host behind a redirect: not the registry's business
@@ -111,8 +112,10 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 		return err
 	}
 	a.challenge = c
+	sent := refused.Request.Header.Get("Authorization")
 	for _, s := range usable(scope) {
-		if a.tokens[s].issued.Before(began) { // not one that another worker has got since
+		t := a.tokens[s]
+		if t.issued.Before(began) || sent == "Bearer "+t.value { // not one that another worker has got since
 			delete(a.tokens, s)
 		}
 	}
