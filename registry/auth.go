@@ -22,7 +22,7 @@ type authorizer struct {
 	challenge challenge // scheme "" until the host has asked, else basic or bearer
 	basic     Credential
 	tokens    map[string]token // by scope
-	refused   map[string]error // what was said to our credentials, by scope; "" for Basic
+	refused   map[string]error // what was said to our credentials, by scopes; "" for Basic
 }
 
 type token struct {
@@ -47,7 +47,7 @@ func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope str
 	case "basic":
 		req.SetBasicAuth(a.basic.Username, a.basic.Password)
 	case "bearer":
-		t, err := a.token(ctx, scope)
+		t, err := a.token(ctx, scope, "")
 		if err != nil {
 			return err
 		}
@@ -56,21 +56,23 @@ func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope str
 	return nil
 }
 
-// token returns the cached token for scope, or asks for one. a.mu is held, so that one
-// worker asks and the others wait for the same answer.
-func (a *authorizer) token(ctx context.Context, scope string) (token, error) {
+// token returns the cached token for scope, or asks for one that also allows what a challenge has demanded. a.mu is
+// held, so that one worker asks and the others wait for the same answer.
+func (a *authorizer) token(ctx context.Context, scope, demanded string) (token, error) {
 	for _, s := range usable(scope) {
 		if t, ok := a.tokens[s]; ok && time.Now().Before(t.expires) {
 			return t, nil
 		}
 	}
-	if err := a.refused[scope]; err != nil {
+	scopes := allScopes(scope, demanded)
+	asked := strings.Join(scopes, " ")
+	if err := a.refused[asked]; err != nil {
 		return token{}, err // asking again with the same credentials gets accounts locked
 	}
-	t, err := a.fetchToken(ctx, scope)
+	t, err := a.fetchToken(ctx, scopes)
 	if err != nil {
 		if errors.Is(err, ErrDenied) {
-			a.refuse(scope, err)
+			a.refuse(asked, err)
 		}
 		return token{}, err
 	}
@@ -89,11 +91,11 @@ func usable(scope string) []string {
 	return []string{scope}
 }
 
-func (a *authorizer) refuse(scope string, err error) {
+func (a *authorizer) refuse(scopes string, err error) {
 	if a.refused == nil {
 		a.refused = map[string]error{}
 	}
-	a.refused[scope] = err
+	a.refused[scopes] = err
 }
 
 // renew reads the challenge of a 401 to a request that was begun at the given time, and forgets the token that was sent
@@ -120,7 +122,7 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 		}
 	}
 	if c.scheme == "bearer" {
-		_, err = a.token(ctx, scope)
+		_, err = a.token(ctx, scope, c.params["scope"])
 	}
 	return err
 }

@@ -23,7 +23,7 @@ const (
 
 // fetchToken asks the realm of the challenge for a token
 // (https://distribution.github.io/distribution/spec/auth/token/ and .../auth/oauth/).
-func (a *authorizer) fetchToken(ctx context.Context, scope string) (token, error) {
+func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, error) {
 	cred, err := a.host.credential(ctx)
 	if err != nil {
 		return token{}, err
@@ -35,7 +35,6 @@ func (a *authorizer) fetchToken(ctx context.Context, scope string) (token, error
 	if err := checkHop(a.host.base, realm); err != nil {
 		return token{}, fmt.Errorf("token server of %s: %w", a.host.name, err)
 	}
-	scopes := a.scopes(scope)
 	if cred.IdentityToken != "" {
 		t, err := a.tokenByPost(ctx, realm, cred, scopes)
 		if err == nil || !isStatus(err, http.StatusNotFound, http.StatusUnauthorized, http.StatusBadRequest, http.StatusMethodNotAllowed) {
@@ -45,10 +44,11 @@ func (a *authorizer) fetchToken(ctx context.Context, scope string) (token, error
 	return a.tokenByGet(ctx, realm, cred, scopes)
 }
 
-// scopes are the one that is needed first, because some servers look no further, and then what the challenge asks for.
-func (a *authorizer) scopes(needed string) []string {
+// allScopes are the one that is needed first, because some servers look no further, and then what the challenge to the same
+// request demands. Challenges to other requests do not count: a token server may refuse them all for one.
+func allScopes(needed, demanded string) []string {
 	all := []string{needed}
-	for _, s := range strings.Fields(a.challenge.params["scope"]) {
+	for _, s := range strings.Fields(demanded) {
 		if s != needed && !strings.HasPrefix(needed, s+",") {
 			all = append(all, s)
 		}
