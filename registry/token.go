@@ -117,7 +117,7 @@ func parseToken(server string, raw []byte) (token, error) {
 	if value == "" {
 		value = answer.AccessToken
 	}
-	if value == "" || strings.ContainsAny(value, "\r\n") {
+	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return token{}, fmt.Errorf("token server %s: the answer holds no token", server)
 	}
 	// The clock that counts is ours, from the moment the answer came: issued_at may be anything.
