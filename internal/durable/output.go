@@ -45,22 +45,35 @@ func CreateOutput(path string) (*Output, error) {
 func (o *Output) partial() string { return o.name + ".partial" }
 
 func (o *Output) open() (*os.File, error) {
-	if fi, err := o.root.Lstat(o.partial()); err == nil && !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s.partial: not a regular file", o.path)
+	for {
+		if fi, err := o.root.Lstat(o.partial()); err == nil && !fi.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s.partial: not a regular file", o.path)
+		}
+		f, err := o.root.OpenFile(o.partial(), os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.path, cause(err))
+		}
+		if err := filelock.TryLock(f); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", o.path, err)
+		}
+		if !o.isPartial(f) {
+			f.Close() // whoever had it has given it its final name, or removed it, since it was opened
+			continue
+		}
+		if err := f.Truncate(0); err != nil {
+			f.Close()
+			return nil, err
+		}
+		return f, nil
 	}
-	f, err := o.root.OpenFile(o.partial(), os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.path, cause(err))
-	}
-	if err := filelock.TryLock(f); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", o.path, err)
-	}
-	if err := f.Truncate(0); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+}
+
+// isPartial reports whether f is what the partial name means.
+func (o *Output) isPartial(f *os.File) bool {
+	opened, err1 := f.Stat()
+	named, err2 := o.root.Lstat(o.partial())
+	return err1 == nil && err2 == nil && os.SameFile(opened, named)
 }
 
 // cause drops the path of a PathError, which is named already.
