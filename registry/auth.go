@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,8 @@ var errNoChallenge = errors.New("no usable challenge")
 // authorizer knows how one host wants to be authenticated with. The first request goes out without
 // authorization; what its 401 says is remembered for all that follow.
 type authorizer struct {
-	host *host
+	host   *host
+	proven atomic.Bool // the registry has let a request with authorization through
 
 	mu        sync.Mutex
 	challenge challenge // scheme "" until the host has asked, else basic or bearer
@@ -45,6 +47,9 @@ func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope str
 	defer a.mu.Unlock()
 	switch a.challenge.scheme {
 	case "basic":
+		if err := a.refused[""]; err != nil {
+			return err
+		}
 		req.SetBasicAuth(a.basic.Username, a.basic.Password)
 	case "bearer":
 		t, err := a.token(ctx, scope, "")
@@ -127,13 +132,20 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 	return err
 }
 
-// denied is the error for a 401 that came in spite of an authorization. A refused password is not sent again:
-// registries lock accounts for less.
+// took notes that a request with authorization was not refused for it.
+func (a *authorizer) took(resp *http.Response) {
+	if resp.Request.Header.Get("Authorization") != "" {
+		a.proven.Store(true)
+	}
+}
+
+// denied is the error for a 401 that came in spite of an authorization. A password that has never been taken is not sent
+// again: registries lock accounts for less. One that has been is good, and what was asked for is out of its reach.
 func (a *authorizer) denied(resp *http.Response) error {
 	refused := newError(resp)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.challenge.scheme != "basic" || resp.Request.Header.Get("Authorization") == "" {
+	if a.proven.Load() || a.challenge.scheme != "basic" || resp.Request.Header.Get("Authorization") == "" {
 		return refused
 	}
 	err := fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied)

@@ -107,6 +107,7 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		began := time.Now()
 		resp, err := h.send(ctx, r)
 		if err == nil && slices.Contains(r.accept, resp.StatusCode) {
+			h.auth.took(resp)
 			h.warnings(resp)
 			return resp, nil
 		}
