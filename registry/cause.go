@@ -5,17 +5,18 @@ import (
 	"net/url"
 )
 
-// sourceError carries an error of a body through net/http, which wraps it with its own.
-type sourceError struct{ err error }
+// ownError carries an error that is not the network's through net/http and the retrying around it: of the body that is
+// being sent, or of what it took to be authorized.
+type ownError struct{ err error }
 
-func (e *sourceError) Error() string { return e.err.Error() }
-func (e *sourceError) Unwrap() error { return e.err }
+func (e *ownError) Error() string { return e.err.Error() }
+func (e *ownError) Unwrap() error { return e.err }
 
-// bodyError is the error of the body that was being sent, if that is why the request failed.
-func bodyError(err error) error {
-	var s *sourceError
-	if errors.As(err, &s) {
-		return s.err
+// own is the error that err carries, if that is why the request failed.
+func own(err error) error {
+	var o *ownError
+	if errors.As(err, &o) {
+		return o.err
 	}
 	return nil
 }

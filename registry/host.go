@@ -196,6 +196,9 @@ func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began
 // failure turns an answer or error into the error to return, says whether another try makes sense, and
 // after what wait if the registry has asked for one.
 func (h *host) failure(r *request, resp *http.Response, err error) (time.Duration, bool, error) {
+	if e := own(err); e != nil {
+		return 0, false, e
+	}
 	if err != nil {
 		err = networkError(r, err)
 		return 0, retry.IsTransient(err), err

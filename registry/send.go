@@ -47,13 +47,13 @@ func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", h.userAgent())
-	if err := attach(req, r.body, dog); err != nil {
-		cancel(nil)
-		return nil, err
-	}
 	if err := h.auth.authorize(ctx, req, r.scope); err != nil {
 		cancel(nil)
-		return nil, err
+		return nil, &ownError{err}
+	}
+	if err := attach(req, r.body, dog); err != nil {
+		cancel(nil)
+		return nil, &ownError{err}
 	}
 	resp, err := h.http.Do(req)
 	if err != nil {
@@ -148,7 +148,7 @@ func (u *watchedUpload) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		u.dog.set(commitTime)
 	default:
-		err = &sourceError{err}
+		err = &ownError{err}
 	}
 	return n, err
 }
@@ -177,8 +177,8 @@ func (e *NetworkError) Is(target error) bool { return target == ErrUnavailable }
 // networkError classifies why r was not answered. Errors of the body that was being sent, such
 // as a layer that turns out to be corrupt, are passed on as they are.
 func networkError(r *request, err error) error {
-	if own := bodyError(err); own != nil {
-		return own
+	if e := own(err); e != nil {
+		return e
 	}
 	cause := innermost(err)
 	e := &NetworkError{Host: r.url.Host, Err: cause}
