@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -32,6 +33,36 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if manifest.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
+	if len(r.mirrors) > 0 && offset == 0 && length < 0 && !r.begun.first(d.Digest) {
+		// Begun again from the start: what a mirror gave out was not what the digest says.
+		return r.openBlob(ctx, d, offset, length)
+	}
+	var rc io.ReadCloser
+	err := r.reading(ctx, false, func(from *Repository) (err error) {
+		rc, err = from.openBlob(ctx, d, offset, length)
+		return err
+	})
+	return rc, err
+}
+
+// begun remembers which blobs have been read from their start.
+type begun struct {
+	mu    sync.Mutex
+	blobs map[digest.Digest]bool
+}
+
+func (b *begun) first(d digest.Digest) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.blobs == nil {
+		b.blobs = map[digest.Digest]bool{}
+	}
+	known := b.blobs[d]
+	b.blobs[d] = true
+	return !known
+}
+
+func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	end := d.Size
 	if length >= 0 {
 		end = min(offset+length, d.Size)

@@ -22,6 +22,10 @@ type Client struct {
 	// anonymously. It is asked only after the registry has demanded authentication.
 	Credentials func(ctx context.Context, registry string) (Credential, error)
 
+	// Endpoints, if set, lists the ways to reach a registry for a repository: mirrors in the order
+	// in which they are asked, and the registry itself. nil means the registry itself, by its name.
+	Endpoints func(registry, repository string) ([]Endpoint, error)
+
 	// PlainHTTP makes all registries be spoken to over http. Without it http is used only
 	// with loopback addresses that do not speak TLS.
 	PlainHTTP bool
@@ -39,6 +43,7 @@ type Client struct {
 
 	mu    sync.Mutex
 	hosts map[string]*host
+	told  map[string]bool // messages that Notify has been given
 }
 
 // NewTransport returns a transport made for blobs: HTTP/1.1 only, because HTTP/2 would put all
@@ -61,15 +66,12 @@ func NewTransport(config *tls.Config) *http.Transport {
 	}
 }
 
-// Repository returns the repository that ref names; its tag and digest do not matter.
-func (c *Client) Repository(ref Reference) *Repository {
-	return &Repository{host: c.host(ref.Registry), registry: ref.Registry, name: ref.Repository}
-}
-
 // Close drops idle connections.
 func (c *Client) Close() {
-	if t, ok := c.transport().(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range c.hosts {
+		h.http.CloseIdleConnections()
 	}
 }
 
@@ -82,27 +84,18 @@ func (c *Client) transport() http.RoundTripper {
 	return c.Transport
 }
 
+// notify tells the user each thing once.
 func (c *Client) notify(message string) {
-	if c.Notify != nil {
+	c.mu.Lock()
+	told := c.told[message]
+	if c.told == nil {
+		c.told = map[string]bool{}
+	}
+	c.told[message] = true
+	c.mu.Unlock()
+	if c.Notify != nil && !told {
 		c.Notify(message)
 	}
-}
-
-func (c *Client) host(registry string) *host {
-	transport := c.transport()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if h := c.hosts[registry]; h != nil {
-		return h
-	}
-	if c.hosts == nil {
-		c.hosts = map[string]*host{}
-	}
-	h := &host{client: c, name: registry}
-	h.http = &http.Client{Transport: transport, CheckRedirect: checkRedirect}
-	h.auth.host = h
-	c.hosts[registry] = h
-	return h
 }
 
 // apiHost is the machine behind a registry's name.

@@ -29,7 +29,9 @@ const (
 // whether it has asked for quiet.
 type host struct {
 	client *Client
-	name   string // as in references
+	name   string      // as in references; that of a mirror is its host
+	at     url.URL     // where it is, perhaps without a scheme
+	header http.Header // for its own origin only
 	http   *http.Client
 	auth   authorizer
 	pause  pause
@@ -56,7 +58,9 @@ func (h *host) url(ctx context.Context, path string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	return base.Parse("/v2/" + path)
+	u := *base
+	u.Path = strings.TrimSuffix(base.Path, "/") + "/v2/" + path
+	return &u, nil
 }
 
 // endpoint finds out, once, which scheme the registry speaks.
@@ -66,23 +70,27 @@ func (h *host) endpoint(ctx context.Context) (*url.URL, error) {
 	if h.base != nil {
 		return h.base, nil
 	}
-	u := &url.URL{Scheme: "https", Host: apiHost(h.name)}
-	if h.client.PlainHTTP || isLoopback(u.Host) && h.speaksPlainHTTP(ctx, u.Host) {
+	u := h.at
+	switch {
+	case u.Scheme != "":
+	case h.client.PlainHTTP || isLoopback(u.Host) && h.speaksPlainHTTP(ctx, u):
 		u.Scheme = "http"
+	default:
+		u.Scheme = "https"
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	h.base = u
-	return u, nil
+	h.base = &u
+	return h.base, nil
 }
 
 // speaksPlainHTTP asks a loopback address for its API over http. A TLS server answers that with
 // garbage, a hang-up, or a 400 that says so.
-func (h *host) speaksPlainHTTP(ctx context.Context, hostport string) bool {
+func (h *host) speaksPlainHTTP(ctx context.Context, u url.URL) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostport+"/v2/", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+u.Host+strings.TrimSuffix(u.Path, "/")+"/v2/", nil)
 	if err != nil {
 		return false
 	}

@@ -24,8 +24,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 		return err
 	}
 	if !sameOrigin(first.URL, req.URL) {
-		req.Header.Del("Authorization")
-		req.Header.Del("Cookie")
+		forgetful(req.Header)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -21,7 +22,11 @@ import (
 type Repository struct {
 	host     *host
 	registry string
-	name     string
+	name     string // as in references
+	path     string // as the registry's own address has it
+	mirrors  []mirror
+	begun    begun
+	err      error // of Client.Endpoints
 }
 
 // Name is the repository with its registry: docker.io/library/alpine.
@@ -35,7 +40,10 @@ var accepted = []string{
 }
 
 func (r *Repository) request(ctx context.Context, method, path string, accept ...int) (*request, error) {
-	u, err := r.host.url(ctx, r.name+path)
+	if r.err != nil {
+		return nil, r.err
+	}
+	u, err := r.host.url(ctx, r.path+path)
 	if err != nil {
 		return nil, err
 	}
@@ -43,12 +51,22 @@ func (r *Repository) request(ctx context.Context, method, path string, accept ..
 	if method != http.MethodGet && method != http.MethodHead {
 		actions = "pull,push"
 	}
-	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.name, actions), accept: accept}, nil
+	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.path, actions), accept: accept}, nil
 }
 
 // Resolve asks for the manifest that a tag or digest stands for and returns its descriptor and bytes.
 // The digest is computed from the bytes; where target is a digest, they have been verified against it.
-func (r *Repository) Resolve(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
+func (r *Repository) Resolve(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
+	err = r.reading(ctx, isTag(target), func(from *Repository) (err error) {
+		d, raw, err = from.resolve(ctx, target)
+		return err
+	})
+	return d, raw, err
+}
+
+func isTag(target string) bool { return !strings.Contains(target, ":") }
+
+func (r *Repository) resolve(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
 	req, err := r.request(ctx, http.MethodGet, "/manifests/"+target, http.StatusOK)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
@@ -162,8 +180,8 @@ func resolveLocation(resp *http.Response) (*url.URL, error) {
 	return u, nil
 }
 
-// Path is the repository without its registry: library/alpine.
-func (r *Repository) Path() string { return r.name }
+// Path is what the repository is called in its registry: library/alpine.
+func (r *Repository) Path() string { return r.path }
 
 // SameRegistry reports whether two repositories are in the same registry, so that blobs can be mounted
 // from one into the other.

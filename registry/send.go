@@ -35,9 +35,8 @@ func (b *body) replayable() bool { return b == nil || !b.once }
 
 // send sends r once, with what authorization there is.
 func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	dog := newWatchdog(h.client.StallTimeout, cancel)
-	req, err := http.NewRequestWithContext(ctx, r.method, r.url.String(), nil)
+	watched, cancel := context.WithCancelCause(ctx)
+	req, err := http.NewRequestWithContext(watched, r.method, r.url.String(), nil)
 	if err != nil {
 		cancel(nil)
 		return nil, err
@@ -47,25 +46,32 @@ func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", h.userAgent())
+	if h.base != nil && sameOrigin(h.base, req.URL) {
+		for k, v := range h.header {
+			req.Header[k] = v
+		}
+	}
 	if err := h.auth.authorize(ctx, req, r.scope); err != nil {
 		cancel(nil)
 		return nil, &ownError{err}
 	}
+	dog := newWatchdog(h.client.StallTimeout, cancel)
 	if err := attach(req, r.body, dog); err != nil {
+		dog.stop()
 		cancel(nil)
 		return nil, &ownError{err}
 	}
 	resp, err := h.http.Do(req)
 	if err != nil {
 		dog.stop()
-		if context.Cause(ctx) == errStalled {
+		if context.Cause(watched) == errStalled {
 			err = errStalled
 		}
 		cancel(nil)
 		return nil, err
 	}
 	dog.stop()
-	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: ctx, cancel: cancel}
+	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel}
 	return resp, nil
 }
 

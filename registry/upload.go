@@ -176,7 +176,7 @@ func (r *Repository) commit(ctx context.Context, location *url.URL, d digest.Dig
 }
 
 func (r *Repository) uploadRequest(method string, u *url.URL, accept ...int) *request {
-	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.name, "pull,push"), accept: accept}
+	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.path, "pull,push"), accept: accept}
 }
 
 // cancel tells the registry to drop what it has of a failed upload. Whether it does is its business.
