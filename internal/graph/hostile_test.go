@@ -1,0 +1,113 @@
+package graph_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/graph"
+	"drayage/internal/manifest"
+	"drayage/internal/verify"
+)
+
+func TestLoadDepth(t *testing.T) {
+	s := newSite(t)
+	if g := load(t, s, s.chain(8), graph.Selection{All: true}); len(g.Manifests) != 9 {
+		t.Errorf("eight indexes: %d manifests", len(g.Manifests))
+	}
+	clear(s.asked)
+	if _, err := graph.Load(t.Context(), s, s.chain(9), graph.Selection{All: true}); err == nil {
+		t.Error("nine indexes in one another were accepted")
+	}
+}
+
+func TestLoadCountsARepeatedChildOnce(t *testing.T) {
+	s := newSite(t)
+	child := at(s.image("linux/amd64"), "linux/amd64")
+	many := make([]v1.Descriptor, 5000)
+	for i := range many {
+		many[i] = child
+	}
+	g := load(t, s, s.index(many...), graph.Selection{All: true})
+	if len(g.Manifests) != 2 || len(g.Blobs) != 3 {
+		t.Errorf("%d manifests, %d blobs", len(g.Manifests), len(g.Blobs))
+	}
+}
+
+// A cycle cannot be made, as a digest cannot be in what it is the digest of; but a server can answer as if there
+// were one.
+func TestLoadRefusesACycle(t *testing.T) {
+	s := newSite(t)
+	first := s.index()
+	second := s.index(first)
+	ring := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{second}}
+	s.content[first.Digest] = s.content[s.putJSON(v1.MediaTypeImageIndex, ring).Digest]
+	if _, err := graph.Load(t.Context(), s, second, graph.Selection{All: true}); !errors.Is(err, verify.ErrMismatch) {
+		t.Errorf("%v, want a mismatch", err)
+	}
+}
+
+func TestLoadBoundsTheNumberOfManifests(t *testing.T) {
+	s := newSite(t)
+	var many []v1.Descriptor
+	for i := range 10_001 {
+		d := digest.FromString(fmt.Sprint(i))
+		many = append(many, v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: d, Size: 1})
+	}
+	if _, err := graph.Load(t.Context(), s, s.index(many...), graph.Selection{}); err == nil || len(s.asked) != 1 {
+		t.Errorf("%v after %d documents; want a refusal after the index", err, len(s.asked))
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	s := newSite(t)
+	image := s.image("linux/amd64")
+	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, image.MediaType, image.Digest, image.Size)
+	badConfig := func(raw string) v1.Descriptor {
+		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(v1.MediaTypeImageConfig, []byte(raw))}
+		return s.putJSON(v1.MediaTypeImageManifest, m)
+	}
+	resized := func(d v1.Descriptor, by int64) v1.Descriptor { d.Size += by; return d }
+	retyped := func(d v1.Descriptor, mediaType string) v1.Descriptor { d.MediaType = mediaType; return d }
+	for name, root := range map[string]v1.Descriptor{
+		"both kinds":                         s.put("", []byte(`{"config":`+child+`,"layers":[],"manifests":[`+child+`]}`)),
+		"another type than announced":        retyped(image, v1.MediaTypeImageIndex),
+		"a child of another type":            s.index(retyped(image, v1.MediaTypeImageIndex)),
+		"schema 1":                           s.put(manifest.Schema1, []byte(`{"schemaVersion":1,"fsLayers":[]}`)),
+		"schema 1 as a child":                s.index(s.put(manifest.Schema1Signed, []byte(`{"schemaVersion":1,"fsLayers":[]}`))),
+		"a digest that is a path":            {Digest: "sha256:../../x", Size: 1},
+		"a child's digest that is a path":    s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, image.Digest.Encoded(), "../../x"))),
+		"a child's digest in capitals":       s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, image.Digest.Encoded(), strings.ToUpper(image.Digest.Encoded())))),
+		"a child's digest of md5":            s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, "sha256:"+image.Digest.Encoded(), "md5:"+image.Digest.Encoded()[:32]))),
+		"a child's size that is negative":    s.put("", []byte(`{"manifests":[{"digest":"`+image.Digest.String()+`","size":-5}]}`)),
+		"a manifest larger than it says":     resized(image, -1),
+		"a manifest smaller than it says":    resized(image, 1),
+		"a child smaller than it says":       s.index(resized(image, 1)),
+		"a manifest of 4 MiB and a byte":     s.put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`+strings.Repeat(" ", 4<<20-15))),
+		"a terabyte":                         resized(image, 1<<40),
+		"a child that is not there":          s.index(v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6}),
+		"a configuration that is no JSON":    badConfig(`x`),
+		"a configuration with bad diff IDs":  badConfig(`{"rootfs":{"diff_ids":["sha256:x"]}}`),
+		"a child's configuration, not JSON":  s.index(badConfig(`x`)),
+		"a web page instead of the manifest": s.put("text/html", []byte(`<html>log in first</html>`)),
+	} {
+		if g, err := graph.Load(t.Context(), s, root, graph.Selection{All: true}); err == nil {
+			t.Errorf("%s: accepted: %v", name, g.Root)
+		}
+	}
+}
+
+func TestLoadStopsWithItsContext(t *testing.T) {
+	s := newSite(t)
+	reason := errors.New("the user has gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(reason)
+	if _, err := graph.Load(ctx, s, s.multi(), graph.Selection{}); !errors.Is(err, reason) {
+		t.Errorf("%v, want the cause of the context", err)
+	}
+}

@@ -1,0 +1,119 @@
+package graph_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/manifest"
+	"drayage/internal/platform"
+	"drayage/internal/transfer"
+)
+
+// site is a registry in memory that counts what it is asked for.
+type site struct {
+	t       *testing.T
+	content map[digest.Digest][]byte
+	mu      sync.Mutex
+	asked   map[digest.Digest]int
+}
+
+func newSite(t *testing.T) *site {
+	return &site{t: t, content: map[digest.Digest][]byte{}, asked: map[digest.Digest]int{}}
+}
+
+func (s *site) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	s.mu.Lock()
+	s.asked[d.Digest]++
+	s.mu.Unlock()
+	return transfer.Memory{Content: s.content}.Open(ctx, d, offset, length)
+}
+
+func (s *site) put(mediaType string, raw []byte) v1.Descriptor {
+	d := manifest.Describe(mediaType, raw)
+	s.content[d.Digest] = raw
+	return d
+}
+
+func (s *site) putJSON(mediaType string, v any) v1.Descriptor {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.put(mediaType, raw)
+}
+
+// image stores an image for a platform: a base layer that all have, and one of its own.
+func (s *site) image(p string) v1.Descriptor {
+	c := v1.Image{Platform: parse(s.t, p)}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{
+		s.put(v1.MediaTypeImageLayer, []byte("base")), s.put(v1.MediaTypeImageLayer, []byte("layer of "+p)),
+	}}
+	m.SchemaVersion = 2
+	m.Config = s.putJSON(v1.MediaTypeImageConfig, c)
+	return s.putJSON(v1.MediaTypeImageManifest, m)
+}
+
+// artifact stores something that is no container image, such as the attestation of one.
+func (s *site) artifact(configType string) v1.Descriptor {
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(configType, []byte("{}"))}
+	m.SchemaVersion = 2
+	m.Layers = []v1.Descriptor{s.put("application/vnd.in-toto+json", []byte("statement"))}
+	return s.putJSON(v1.MediaTypeImageManifest, m)
+}
+
+func (s *site) index(children ...v1.Descriptor) v1.Descriptor {
+	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: append([]v1.Descriptor{}, children...), Annotations: map[string]string{"note": "kept"}}
+	ix.SchemaVersion = 2
+	return s.putJSON(v1.MediaTypeImageIndex, ix)
+}
+
+// at is d with a platform in it, as indexes have.
+func at(d v1.Descriptor, p string) v1.Descriptor {
+	d.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
+	if parsed, err := platform.Parse(p); err == nil {
+		d.Platform = &parsed
+	}
+	return d
+}
+
+func parse(t *testing.T, s string) v1.Platform {
+	t.Helper()
+	p, err := platform.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func platforms(t *testing.T, all ...string) (ps []v1.Platform) {
+	for _, s := range all {
+		ps = append(ps, parse(t, s))
+	}
+	return ps
+}
+
+// multi is an index of three platforms with the attestation of the first.
+func (s *site) multi() v1.Descriptor {
+	attestation := at(s.artifact(v1.MediaTypeImageConfig), "?")
+	attestation.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest"}
+	return s.index(at(s.image("linux/amd64"), "linux/amd64"), at(s.image("linux/arm64"), "linux/arm64"),
+		at(s.image("linux/arm/v7"), "linux/arm/v7"), attestation)
+}
+
+// chain is an image below n indexes.
+func (s *site) chain(n int) v1.Descriptor {
+	d := at(s.image("linux/amd64"), "linux/amd64")
+	for range n {
+		d = s.index(d)
+	}
+	return d
+}
+
+func (s *site) name(d digest.Digest) string { return fmt.Sprintf("%.30s", s.content[d]) }
