@@ -112,9 +112,9 @@ func isLoopback(hostport string) bool {
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		name = h
 	}
-	name = strings.Trim(name, "[]")
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
 	if ip := net.ParseIP(name); ip != nil {
-		return ip.IsLoopback()
+		return ip.IsLoopback() || ip.IsUnspecified() // connecting to 0.0.0.0 ends here too
 	}
 	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }

@@ -127,3 +127,20 @@ func isStatus(err error, statuses ...int) bool {
 	var e *Error
 	return errors.As(err, &e) && slices.Contains(statuses, e.Status)
 }
+
+// IsManifestRefused reports whether a registry did not take a manifest because of its kind: some take OCI's
+// media types only, some Docker's.
+func IsManifestRefused(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Status == http.StatusUnsupportedMediaType || e.Status == http.StatusBadRequest && (e.Code == "MANIFEST_INVALID" || e.Code == "UNSUPPORTED")
+}
+
+// IsBlobUnknown reports whether a registry did not take a manifest because it lacks something that the manifest refers
+// to, although it may have said otherwise before.
+func IsBlobUnknown(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == "MANIFEST_BLOB_UNKNOWN" || e.Code == "BLOB_UNKNOWN")
+}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,6 +36,7 @@ type host struct {
 	http   *http.Client
 	auth   authorizer
 	pause  pause
+	small  atomic.Bool // whole blobs are too large for one request there
 
 	detect sync.Mutex
 	base   *url.URL // nil until the scheme is known

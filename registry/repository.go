@@ -138,6 +138,12 @@ func (r *Repository) PutManifest(ctx context.Context, target, mediaType string, 
 	if there, err := r.Digest(ctx, target); err == nil && there == d.Digest {
 		return nil
 	}
+	return r.ReplaceManifest(ctx, target, mediaType, raw)
+}
+
+// ReplaceManifest stores a manifest without asking whether it is there.
+func (r *Repository) ReplaceManifest(ctx context.Context, target, mediaType string, raw []byte) error {
+	d := manifest.Describe(mediaType, raw)
 	req, err := r.request(ctx, http.MethodPut, "/manifests/"+target, http.StatusCreated, http.StatusOK, http.StatusAccepted)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (r *Repository) Push(ctx context.Context, d v1.Descriptor, src transfer.Sou
 }
 
 // PushFrom is Push for a blob that another repository of the same registry is known to have: from,
-// if not empty, is its name there, and the registry is asked to take it over
+// if not empty, is its path there, and the registry is asked to take it over
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository).
 func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer.Source, from string, reported func(held int64)) error {
 	return r.tries(ctx, func() error {
@@ -45,16 +45,43 @@ func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer
 			report(reported, d.Size)
 			return nil
 		}
-		location, err := r.begin(ctx)
-		if err != nil {
+		return r.upload(ctx, d, src, reported)
+	})
+}
+
+// Upload is Push for a blob that the registry does not have, whatever it says.
+func (r *Repository) Upload(ctx context.Context, d v1.Descriptor, src transfer.Source, reported func(held int64)) error {
+	return r.tries(ctx, func() error { return r.upload(ctx, d, src, reported) })
+}
+
+// upload sends a blob in one request or, where that is found too large, in several.
+func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.Source, reported func(int64)) error {
+	s, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	report(reported, 0)
+	open := func() (io.ReadCloser, error) {
+		return &countedReader{ReadCloser: transfer.NewReader(ctx, src, d), reported: reported}, nil
+	}
+	if !r.host.small.Load() {
+		err := r.commit(ctx, s.location, d.Digest, &body{length: d.Size, once: true, open: open})
+		if !isStatus(err, http.StatusRequestEntityTooLarge) {
 			return err
 		}
-		report(reported, 0)
-		b := &body{length: d.Size, once: true, open: func() (io.ReadCloser, error) {
-			return &countedReader{ReadCloser: transfer.NewReader(ctx, src, d), reported: reported}, nil
-		}}
-		return r.commit(ctx, location, d.Digest, b)
-	})
+		r.host.small.Store(true)
+		if s, err = r.begin(ctx); err != nil {
+			return err
+		}
+	}
+	content, _ := open()
+	defer content.Close()
+	location, err := r.chunks(ctx, s, content)
+	if err != nil {
+		r.cancel(ctx, s.location)
+		return err
+	}
+	return r.commit(ctx, location, d.Digest, nil)
 }
 
 // PushStream stores a blob whose digest is known only when all of it has passed by, and returns
@@ -63,12 +90,13 @@ func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer
 func (r *Repository) PushStream(ctx context.Context, mediaType string, open func() (io.ReadCloser, error), reported func(sent int64)) (v1.Descriptor, error) {
 	var d v1.Descriptor
 	err := r.tries(ctx, func() error {
-		location, err := r.begin(ctx)
+		s, err := r.begin(ctx)
 		if err != nil {
 			return err
 		}
-		location, d, err = r.stream(ctx, location, open, reported)
-		if err != nil {
+		var location *url.URL
+		if location, d, err = r.stream(ctx, s, open, reported); err != nil {
+			r.cancel(ctx, s.location)
 			return err
 		}
 		err = r.commit(ctx, location, d.Digest, nil)
@@ -85,25 +113,37 @@ func (r *Repository) PushStream(ctx context.Context, mediaType string, open func
 	return d, err
 }
 
-// stream sends everything in one PATCH of unknown length.
-func (r *Repository) stream(ctx context.Context, location *url.URL, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
-	var d v1.Descriptor
-	req := r.uploadRequest(http.MethodPatch, location, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
-	req.header.Set("Content-Type", octetStream)
+// stream sends everything in one PATCH of unknown length or, where that is found too large, in several of known length.
+func (r *Repository) stream(ctx context.Context, s session, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
 	hash := digest.SHA256.Digester()
 	counted := &countedReader{reported: reported, hash: hash.Hash()}
+	if r.host.small.Load() {
+		rc, err := open()
+		if err != nil {
+			return nil, v1.Descriptor{}, err
+		}
+		defer rc.Close()
+		counted.ReadCloser = rc
+		location, err := r.chunks(ctx, s, counted)
+		return location, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
+	}
+	req := r.uploadRequest(http.MethodPatch, s.location, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	req.header.Set("Content-Type", octetStream)
 	req.body = &body{length: -1, once: true, open: func() (rc io.ReadCloser, err error) {
 		counted.ReadCloser, err = open()
 		return counted, err
 	}}
 	resp, err := r.host.do(ctx, req)
+	if isStatus(err, http.StatusRequestEntityTooLarge) {
+		r.host.small.Store(true)
+		err = retry.Transient(err)
+	}
 	if err != nil {
-		r.cancel(ctx, location)
-		return nil, d, err
+		return nil, v1.Descriptor{}, err
 	}
 	resp.Body.Close()
 	if !counted.ended {
-		return nil, d, retry.Transient(fmt.Errorf("%s: the registry answered before it had the whole blob", r.Name()))
+		return nil, v1.Descriptor{}, retry.Transient(fmt.Errorf("%s: the registry answered before it had the whole blob", r.Name()))
 	}
 	next, err := resolveLocation(resp)
 	return next, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
@@ -142,17 +182,17 @@ func (r *Repository) postUpload(ctx context.Context) (*request, error) {
 }
 
 // begin opens an upload session.
-func (r *Repository) begin(ctx context.Context) (*url.URL, error) {
+func (r *Repository) begin(ctx context.Context) (session, error) {
 	req, err := r.postUpload(ctx)
 	if err != nil {
-		return nil, err
+		return session{}, err
 	}
 	resp, err := r.host.do(ctx, req)
 	if err != nil {
-		return nil, err
+		return session{}, err
 	}
 	resp.Body.Close()
-	return resolveLocation(resp)
+	return newSession(resp)
 }
 
 // commit closes an upload session with the digest, and b if not nil.

@@ -4,14 +4,12 @@ package upload
 
 import (
 	"context"
-	"fmt"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
 	"drayage/internal/graph"
 	"drayage/internal/layercache"
-	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 	"drayage/registry"
 )
@@ -58,6 +56,7 @@ type Options struct {
 type Result struct {
 	Target     Target
 	Descriptor v1.Descriptor // of the manifest or index in the registry
+	Converted  bool          // the registry wanted other media types, so its digest is not the layout's
 	Err        error
 }
 
@@ -89,39 +88,9 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 // finish stores the manifests of an image whose blobs are all there.
 func (p *pusher) finish(ctx context.Context, im *image) {
 	if im.Err == nil {
-		im.Descriptor, im.Err = p.manifests(ctx, im)
+		im.Err = p.manifests(ctx, im)
 	}
 	if p.opts.Finished != nil {
 		p.opts.Finished(im.Result)
 	}
-}
-
-func (p *pusher) manifests(ctx context.Context, im *image) (v1.Descriptor, error) {
-	repo, tag := im.Target.Repository, im.Target.Tag
-	if im.Target.Saved != nil {
-		raw, mediaType, err := p.rebuild(im.Target.Saved)
-		if err != nil {
-			return v1.Descriptor{}, err
-		}
-		d := manifest.Describe(mediaType, raw)
-		return d, repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
-	}
-	nodes := im.Target.Layout.Graph.Manifests
-	for i, n := range nodes {
-		name := n.Descriptor.Digest.String()
-		if i == len(nodes)-1 {
-			name = targetName(tag, n.Descriptor)
-		}
-		if err := repo.PutManifest(ctx, name, n.Document.MediaType, n.Raw); err != nil {
-			return v1.Descriptor{}, fmt.Errorf("manifest %s: %w", n.Descriptor.Digest, err)
-		}
-	}
-	return im.Target.Layout.Graph.Root, nil
-}
-
-func targetName(tag string, d v1.Descriptor) string {
-	if tag != "" {
-		return tag
-	}
-	return d.Digest.String()
 }

@@ -18,13 +18,14 @@ import (
 // Docker's media types (https://distribution.github.io/distribution/spec/manifest-v2-2/); the OCI
 // ones are constants of the image-spec module.
 const (
-	DockerList    = "application/vnd.docker.distribution.manifest.list.v2+json"
-	DockerImage   = "application/vnd.docker.distribution.manifest.v2+json"
-	DockerConfig  = "application/vnd.docker.container.image.v1+json"
-	DockerLayer   = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-	DockerForeign = "application/vnd.docker.image.rootfs.foreign.diff.tar"
-	Schema1       = "application/vnd.docker.distribution.manifest.v1+json"
-	Schema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+	DockerList       = "application/vnd.docker.distribution.manifest.list.v2+json"
+	DockerImage      = "application/vnd.docker.distribution.manifest.v2+json"
+	DockerConfig     = "application/vnd.docker.container.image.v1+json"
+	DockerLayer      = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+	DockerPlainLayer = "application/vnd.docker.image.rootfs.diff.tar"
+	DockerForeign    = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+	Schema1          = "application/vnd.docker.distribution.manifest.v1+json"
+	Schema1Signed    = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
 // MaxSize bounds a manifest or index: what registries accept, and the least that the

@@ -1,0 +1,116 @@
+package manifest
+
+import (
+	"encoding/json"
+	"fmt"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// toOCI tells how Docker's media types are called by OCI. The content is the same.
+var toOCI = map[string]string{
+	DockerImage:             v1.MediaTypeImageManifest,
+	DockerList:              v1.MediaTypeImageIndex,
+	DockerConfig:            v1.MediaTypeImageConfig,
+	DockerLayer:             v1.MediaTypeImageLayerGzip,
+	DockerPlainLayer:        v1.MediaTypeImageLayer,
+	DockerForeign:           "application/vnd.oci.image.layer.nondistributable.v1.tar",
+	DockerForeign + ".gzip": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+}
+
+// fromOCI is the other way round.
+var fromOCI = func() map[string]string {
+	m := map[string]string{}
+	for docker, oci := range toOCI {
+		m[oci] = docker
+	}
+	return m
+}()
+
+// OtherFamily rewrites a manifest or index in OCI's media types if it has Docker's, and in Docker's if it has OCI's, for registries
+// that take only one of them. Descriptors whose digest is a key of replaced are replaced: the children of an index change with
+// their own conversion. What the other family has no type for is an error.
+func OtherFamily(raw []byte, replaced map[string]v1.Descriptor) ([]byte, string, error) {
+	doc, err := Parse("", raw)
+	if err != nil {
+		return nil, "", err
+	}
+	types := toOCI
+	if _, docker := toOCI[doc.MediaType]; !docker {
+		types = fromOCI
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, "", err
+	}
+	c := converter{types: types, replaced: replaced}
+	for _, name := range []string{"config", "layers", "manifests"} {
+		if fields[name] == nil {
+			continue
+		}
+		if fields[name], err = c.field(fields[name]); err != nil {
+			return nil, "", fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	mediaType, err := c.mediaType(doc.MediaType)
+	if err != nil {
+		return nil, "", err
+	}
+	fields["mediaType"], _ = json.Marshal(mediaType)
+	raw, err = json.Marshal(fields)
+	return raw, mediaType, err
+}
+
+type converter struct {
+	types    map[string]string
+	replaced map[string]v1.Descriptor
+}
+
+func (c converter) mediaType(t string) (string, error) {
+	other, ok := c.types[t]
+	if !ok {
+		return "", fmt.Errorf("media type %q has no counterpart: %w", t, ErrUnsupported)
+	}
+	return other, nil
+}
+
+// field converts a descriptor or a list of them, and leaves all their other fields alone.
+func (c converter) field(raw json.RawMessage) (json.RawMessage, error) {
+	var many []map[string]json.RawMessage
+	if json.Unmarshal(raw, &many) != nil {
+		var one map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &one); err != nil {
+			return nil, err
+		}
+		if err := c.descriptor(one); err != nil {
+			return nil, err
+		}
+		return json.Marshal(one)
+	}
+	for _, d := range many {
+		if err := c.descriptor(d); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(many)
+}
+
+func (c converter) descriptor(d map[string]json.RawMessage) error {
+	var digest, mediaType string
+	_ = json.Unmarshal(d["digest"], &digest)
+	if err := json.Unmarshal(d["mediaType"], &mediaType); err != nil {
+		return err
+	}
+	if r, ok := c.replaced[digest]; ok {
+		d["digest"], _ = json.Marshal(r.Digest)
+		d["size"], _ = json.Marshal(r.Size)
+		d["mediaType"], _ = json.Marshal(r.MediaType)
+		return nil
+	}
+	other, err := c.mediaType(mediaType)
+	if err != nil {
+		return err
+	}
+	d["mediaType"], _ = json.Marshal(other)
+	return nil
+}

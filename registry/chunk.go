@@ -1,0 +1,90 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"drayage/internal/retry"
+)
+
+const (
+	// chunkSize is how much goes into one request where whole blobs are too large for one: proxies
+	// have limits, and GHCR's own for such requests is 4 MiB. A chunk is held in memory, so that it can be sent again.
+	chunkSize    = 4 << 20
+	minChunkSize = 256 << 10
+	maxChunkSize = 64 << 20
+)
+
+// session is an upload that has been begun.
+type session struct {
+	location *url.URL
+	chunk    int // the least that the registry takes in a chunk other than the last; 0: anything
+}
+
+// newSession reads the answer to a POST
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks).
+func newSession(resp *http.Response) (session, error) {
+	location, err := resolveLocation(resp)
+	s := session{location: location}
+	if n, perr := strconv.Atoi(resp.Header.Get("OCI-Chunk-Min-Length")); perr == nil && n > 0 {
+		s.chunk = n
+	}
+	if s.chunk > maxChunkSize {
+		return s, refuse("%s wants chunks of at least %d bytes", redact(resp.Request.URL), s.chunk)
+	}
+	return s, err
+}
+
+// chunks sends everything from content in requests of limited size and returns where the upload goes on. A registry behind
+// something that finds even these too large makes them smaller.
+func (r *Repository) chunks(ctx context.Context, s session, content io.Reader) (*url.URL, error) {
+	size := max(chunkSize, s.chunk)
+	buf := make([]byte, size)
+	location, offset, held, ended := s.location, int64(0), 0, false
+	for {
+		for held < size && !ended {
+			n, err := content.Read(buf[held:size])
+			held += n
+			if err == io.EOF {
+				ended = true
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		if held == 0 {
+			return location, nil
+		}
+		n := min(held, size)
+		next, err := r.patch(ctx, location, buf[:n], offset)
+		if isStatus(err, http.StatusRequestEntityTooLarge) && n > minChunkSize && n/2 >= s.chunk {
+			size = n / 2
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		location, offset = next, offset+int64(n)
+		held = copy(buf, buf[n:held])
+	}
+}
+
+// patch sends one chunk.
+func (r *Repository) patch(ctx context.Context, location *url.URL, chunk []byte, offset int64) (*url.URL, error) {
+	req := r.uploadRequest(http.MethodPatch, location, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	req.header.Set("Content-Type", octetStream)
+	req.header.Set("Content-Range", fmt.Sprintf("%d-%d", offset, offset+int64(len(chunk))-1))
+	req.body = bytesBody(chunk)
+	resp, err := r.host.do(ctx, req)
+	if isStatus(err, http.StatusRequestedRangeNotSatisfiable, http.StatusNotFound) {
+		return nil, retry.Transient(err) // the session is not where we think it is: begin again
+	}
+	if err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	return resolveLocation(resp)
+}

@@ -1,0 +1,138 @@
+package upload
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/graph"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+	"drayage/registry"
+)
+
+// manifests stores the manifests of an image whose blobs are all there: children first, the tag last.
+func (p *pusher) manifests(ctx context.Context, im *image) error {
+	nodes, err := p.nodes(im)
+	if err != nil {
+		return err
+	}
+	replaced := map[string]v1.Descriptor{}
+	for i, n := range nodes {
+		tag := ""
+		if i == len(nodes)-1 {
+			tag = im.Target.Tag
+		}
+		d, err := p.put(ctx, im, n, tag, replaced)
+		if err != nil {
+			return fmt.Errorf("manifest %s: %w", n.Descriptor.Digest, err)
+		}
+		if d.Digest != n.Descriptor.Digest {
+			replaced[n.Descriptor.Digest.String()] = d
+			im.Converted = true
+		}
+		im.Descriptor = d
+	}
+	return nil
+}
+
+// nodes are the manifests to store: those of the layout, or the one that is made for a saved image.
+func (p *pusher) nodes(im *image) ([]graph.Node, error) {
+	if im.Target.Layout != nil {
+		return im.Target.Layout.Graph.Manifests, nil
+	}
+	raw, mediaType, err := p.rebuild(im.Target.Saved)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := manifest.Parse(mediaType, raw)
+	return []graph.Node{{Descriptor: manifest.Describe(mediaType, raw), Raw: raw, Document: doc}}, err
+}
+
+// put stores one manifest. A registry that has lost what it said it had gets it again; one that does not take
+// the media types gets the other family's. Both are tried once.
+func (p *pusher) put(ctx context.Context, im *image, n graph.Node, tag string, replaced map[string]v1.Descriptor) (v1.Descriptor, error) {
+	repo, raw, mediaType := im.Target.Repository, n.Raw, n.Document.MediaType
+	if changed(n, replaced) {
+		var err error
+		if raw, mediaType, err = manifest.OtherFamily(raw, replaced); err != nil {
+			return v1.Descriptor{}, err
+		}
+	}
+	d := manifest.Describe(mediaType, raw)
+	err := repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
+	if registry.IsBlobUnknown(err) {
+		if rerr := p.resend(ctx, im, n); rerr != nil {
+			return d, fmt.Errorf("%w; sending what is missing again: %w", err, rerr)
+		}
+		err = repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
+	}
+	if !registry.IsManifestRefused(err) || changed(n, replaced) {
+		return d, err
+	}
+	other, otherType, cerr := manifest.OtherFamily(raw, replaced)
+	if cerr != nil {
+		return d, err
+	}
+	converted := manifest.Describe(otherType, other)
+	if perr := repo.PutManifest(ctx, targetName(tag, converted), otherType, other); perr != nil {
+		return d, err // the first refusal is about what the user has
+	}
+	return converted, nil
+}
+
+// changed reports whether a child of an index has been converted.
+func changed(n graph.Node, replaced map[string]v1.Descriptor) bool {
+	for _, c := range n.Document.Manifests {
+		if _, ok := replaced[c.Digest.String()]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// resend sends what a manifest refers to again, without asking the registry whether it has it.
+func (p *pusher) resend(ctx context.Context, im *image, n graph.Node) error {
+	if im.Target.Saved != nil {
+		return p.resendSaved(ctx, im)
+	}
+	l := im.Target.Layout
+	for _, c := range n.Document.Children() {
+		if !manifest.IsManifest(c.MediaType) {
+			if err := im.Target.Repository.Upload(ctx, c, l.Source, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		raw, err := transfer.ReadAll(ctx, l.Source, c, manifest.MaxSize)
+		if err != nil {
+			return err
+		}
+		if err := im.Target.Repository.ReplaceManifest(ctx, c.Digest.String(), c.MediaType, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pusher) resendSaved(ctx context.Context, im *image) error {
+	s, repo := im.Target.Saved, im.Target.Repository
+	for _, l := range s.Layers {
+		d, err := p.pack(ctx, repo, &l, nil)
+		if err != nil {
+			return err
+		}
+		p.remember(l.DiffID, d, repo)
+	}
+	config := manifest.Describe(manifest.DockerConfig, s.Config)
+	return repo.Upload(ctx, config, transfer.Memory{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
+}
+
+func targetName(tag string, d v1.Descriptor) string {
+	if tag != "" {
+		return tag
+	}
+	return d.Digest.String()
+}
