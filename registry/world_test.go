@@ -59,18 +59,20 @@ func (w *world) close() {
 }
 
 func (w *world) serve(address string, h http.Handler) {
-	s := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
+	s := &http.Server{Handler: h, ErrorLog: discardLog()}
 	w.servers = append(w.servers, s)
 	l := w.net.Listen(address)
 	go s.Serve(l)
 }
 
 func (w *world) serveTLS(address string, h http.Handler) {
-	s := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.cert}}}
+	s := &http.Server{Handler: h, ErrorLog: discardLog(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.cert}}}
 	w.servers = append(w.servers, s)
 	l := w.net.Listen(address)
 	go s.ServeTLS(l, "", "")
 }
+
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // other adds a registry at another address.
 func (w *world) other(address string) *fakeregistry.Registry {
