@@ -165,6 +165,9 @@ func (p *pusher) push(ctx context.Context) error {
 			}
 		} else {
 			im.Reference, im.MediaType = r.Target.Repository.Name()+"@"+r.Descriptor.Digest.String(), r.Descriptor.MediaType
+			if r.Converted {
+				p.env.note(p.c, "note: %s takes no manifest of this kind: its media types were converted, so its digest is another", p.names[i])
+			}
 		}
 		pushed = append(pushed, im)
 	}
