@@ -7,82 +7,9 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/internal/dockerv1"
 	"drayage/internal/manifest"
 )
-
-// v1Image is the per-layer json of docker's first image format. Docker names the layer directories by
-// a hash of it, so the fields and their order are part of the format.
-type v1Image struct {
-	ID              string           `json:"id,omitempty"`
-	Parent          string           `json:"parent,omitempty"`
-	Comment         string           `json:"comment,omitempty"`
-	Created         time.Time        `json:"created"`
-	Container       string           `json:"container,omitempty"`
-	ContainerConfig containerConfig  `json:"container_config,omitempty"`
-	DockerVersion   string           `json:"docker_version,omitempty"`
-	Author          string           `json:"author,omitempty"`
-	Config          *containerConfig `json:"config,omitempty"`
-	Architecture    string           `json:"architecture,omitempty"`
-	Variant         string           `json:"variant,omitempty"`
-	OS              string           `json:"os,omitempty"`
-	Size            int64            `json:",omitempty"`
-}
-
-type containerConfig struct {
-	Hostname        string
-	Domainname      string
-	User            string
-	AttachStdin     bool
-	AttachStdout    bool
-	AttachStderr    bool
-	ExposedPorts    map[string]struct{} `json:",omitempty"`
-	Tty             bool
-	OpenStdin       bool
-	StdinOnce       bool
-	Env             []string
-	Cmd             oneOrMany
-	Healthcheck     *healthcheck `json:",omitempty"`
-	ArgsEscaped     bool         `json:",omitempty"`
-	Image           string
-	Volumes         map[string]struct{}
-	WorkingDir      string
-	Entrypoint      oneOrMany
-	NetworkDisabled bool   `json:",omitempty"`
-	MacAddress      string `json:",omitempty"`
-	OnBuild         []string
-	Labels          map[string]string
-	StopSignal      string    `json:",omitempty"`
-	StopTimeout     *int      `json:",omitempty"`
-	Shell           oneOrMany `json:",omitempty"`
-}
-
-type healthcheck struct {
-	Test        []string      `json:",omitempty"`
-	Interval    time.Duration `json:",omitempty"`
-	Timeout     time.Duration `json:",omitempty"`
-	StartPeriod time.Duration `json:",omitempty"`
-	Retries     int           `json:",omitempty"`
-}
-
-// oneOrMany is a list that old configurations give as a bare string.
-type oneOrMany []string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *oneOrMany) UnmarshalJSON(raw []byte) error {
-	var one string
-	if json.Unmarshal(raw, &one) == nil {
-		if one != "" {
-			*o = oneOrMany{one}
-		}
-		return nil
-	}
-	var many []string
-	if err := json.Unmarshal(raw, &many); err != nil {
-		return err
-	}
-	*o = many
-	return nil
-}
 
 // v1Layer is one layer directory.
 type v1Layer struct {
@@ -93,14 +20,14 @@ type v1Layer struct {
 // v1Layers computes the directories' names and json files, base first, as docker does. Docker dates lower layers
 // to 1970 in the daemon's time zone, which makes its names depend on it; UTC is taken here.
 func v1Layers(config []byte, diffIDs []digest.Digest) ([]v1Layer, error) {
-	var top v1Image
+	var top dockerv1.Image
 	if err := json.Unmarshal(config, &top); err != nil {
 		return nil, fmt.Errorf("image configuration: %v", err)
 	}
 	layers := make([]v1Layer, len(diffIDs))
 	var parent digest.Digest
 	for i := range diffIDs {
-		im := v1Image{Created: time.Unix(0, 0).UTC()}
+		im := dockerv1.Image{Created: time.Unix(0, 0).UTC()}
 		if i == len(diffIDs)-1 {
 			im = top
 		}
@@ -123,7 +50,7 @@ func v1Layers(config []byte, diffIDs []digest.Digest) ([]v1Layer, error) {
 }
 
 // v1ID hashes the json with its top-level keys sorted, without an id and with the chain ID.
-func v1ID(im v1Image, chain, parent digest.Digest) (digest.Digest, error) {
+func v1ID(im dockerv1.Image, chain, parent digest.Digest) (digest.Digest, error) {
 	im.ID = ""
 	raw, err := json.Marshal(im)
 	if err != nil {
