@@ -25,6 +25,7 @@ const parallelImages = 8
 type Options struct {
 	All       bool          // every platform, the index unchanged
 	Platforms []v1.Platform // the wanted ones; none means linux on this machine's architecture
+	Referrers bool          // signatures, SBOMs and whatever else belongs to the images too
 	Jobs      int           // blobs that move at once; 0 means 8
 
 	// Planned is called once, before anything is transferred, with every blob that the images
@@ -40,7 +41,8 @@ type Options struct {
 type Image struct {
 	Reference registry.Reference
 	*graph.Graph
-	Source transfer.Source // gives out its manifests and blobs
+	Source    transfer.Source // gives out its manifests and blobs
+	Referrers []*Referrer     // what belongs to it, if Options asked for that
 }
 
 // Result is the outcome for one image.
@@ -63,7 +65,11 @@ func Resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Reference: ref, Graph: g, Source: g.Source(repo)}, nil
+	im := &Image{Reference: ref, Graph: g, Source: g.Source(repo)}
+	if opts.Referrers {
+		im.Referrers, err = Referrers(ctx, repo, g)
+	}
+	return im, err
 }
 
 // Images brings the images into dst and names them there. One that fails does not stop the others; the results
@@ -143,11 +149,8 @@ func (t *tracked) commit(ctx context.Context, dst *layout.Dir) {
 	if t.Err != nil {
 		return
 	}
-	for _, n := range t.Image.Manifests {
-		if err := dst.Push(ctx, n.Descriptor, t.Image.Source, nil); err != nil {
-			t.Err = err
-			return
-		}
+	if t.Err = pushManifests(ctx, dst, t.Image.Graph, t.Image.Source); t.Err != nil {
+		return
 	}
 	name := t.Reference.Tagged()
 	if name == "" {
@@ -161,6 +164,20 @@ func (t *tracked) commit(ctx context.Context, dst *layout.Dir) {
 	if old.Digest != t.Image.Root.Digest {
 		t.Replaced = old
 	}
+	for _, r := range t.Image.Referrers {
+		if t.Err = r.commit(ctx, dst, t.Reference); t.Err != nil {
+			return
+		}
+	}
+}
+
+func pushManifests(ctx context.Context, dst *layout.Dir, g *graph.Graph, src transfer.Source) error {
+	for _, n := range g.Manifests {
+		if err := dst.Push(ctx, n.Descriptor, src, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PlatformError says that an image is not to be had for a wanted platform, and lists those it has.

@@ -14,7 +14,21 @@ type tracked struct {
 }
 
 func newTracked(r *Result) *tracked {
-	return &tracked{Result: r, missing: len(r.Image.Blobs)}
+	return &tracked{Result: r, missing: len(r.Image.jobs())}
+}
+
+// jobs are the blobs of an image and of what belongs to it.
+func (im *Image) jobs() []transfer.Job {
+	var all []transfer.Job
+	for _, d := range im.Blobs {
+		all = append(all, transfer.Job{Blob: d, Source: im.Source})
+	}
+	for _, r := range im.Referrers {
+		for _, d := range r.Blobs {
+			all = append(all, transfer.Job{Blob: d, Source: r.Source})
+		}
+	}
+	return all
 }
 
 // done takes the outcome of one blob and reports whether the image's own outcome is now known.
@@ -35,11 +49,11 @@ type plan struct {
 func newPlan(images []*tracked) *plan {
 	p := &plan{users: map[digest.Digest][]*tracked{}}
 	for _, t := range images {
-		for _, d := range t.Image.Blobs {
-			if p.users[d.Digest] == nil {
-				p.jobs = append(p.jobs, transfer.Job{Blob: d, Source: t.Image.Source})
+		for _, j := range t.Image.jobs() {
+			if p.users[j.Blob.Digest] == nil {
+				p.jobs = append(p.jobs, j)
 			}
-			p.users[d.Digest] = append(p.users[d.Digest], t)
+			p.users[j.Blob.Digest] = append(p.users[j.Blob.Digest], t)
 		}
 	}
 	return p

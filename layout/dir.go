@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/durable"
 	"drayage/internal/filelock"
+	"drayage/internal/verify"
 )
 
 const (
@@ -143,7 +145,28 @@ func (d *Dir) Discard(ctx context.Context) {
 // the manifest or index desc, whose content must be in the layout. It returns the descriptor that name
 // referred to before, if any. Entries and fields of other tools stay as they are.
 func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
-	err = d.locked(ctx, func() error {
+	if err := verify.Descriptor(desc); err != nil {
+		return old, err
+	}
+	if name == "" {
+		return old, errors.New("an entry of index.json needs a name")
+	}
+	err = d.change(ctx, func(ix *index) (changed bool, err error) {
+		old, changed, err = ix.set(desc, name, tag)
+		return changed, err
+	})
+	return old, err
+}
+
+// Refer enters a manifest that belongs to the image with the digest subject, such as its signature. Its content must
+// be in the layout.
+func (d *Dir) Refer(ctx context.Context, desc v1.Descriptor, subject digest.Digest) error {
+	return d.change(ctx, func(ix *index) (bool, error) { return ix.refer(desc, subject) })
+}
+
+// change reads index.json, lets f change it, and writes it if it did, while nobody else can.
+func (d *Dir) change(ctx context.Context, f func(*index) (bool, error)) error {
+	return d.locked(ctx, func() error {
 		raw, err := readFile(d.root.FS(), v1.ImageIndexFile, maxIndexSize)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
@@ -152,8 +175,8 @@ func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (ol
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
-		var changed bool
-		if old, changed, err = ix.set(desc, name, tag); err != nil || !changed {
+		changed, err := f(ix)
+		if err != nil || !changed {
 			return err
 		}
 		if raw, err = ix.marshal(); err != nil {
@@ -161,7 +184,6 @@ func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (ol
 		}
 		return d.write(v1.ImageIndexFile, raw)
 	})
-	return old, err
 }
 
 func (d *Dir) write(name string, data []byte) error {

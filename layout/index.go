@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -22,10 +24,17 @@ type entry struct {
 	desc v1.Descriptor
 }
 
+// cosignTag is how cosign names what belongs to an image, and the referrers tag of the distribution specification is named.
+var cosignTag = regexp.MustCompile(`^sha256-([0-9a-f]{64})(\.[a-z]+)?$`)
+
 func (e entry) image() Image {
 	im := Image{Descriptor: e.desc, Name: e.desc.Annotations[AnnotationName], Ref: e.desc.Annotations[v1.AnnotationRefName]}
 	if im.Name == "" && strings.ContainsAny(im.Ref, "/") {
 		im.Name = im.Ref // podman, skopeo and others put the full name there
+	}
+	im.Subject = digest.Digest(e.desc.Annotations[AnnotationSubject])
+	if m := cosignTag.FindStringSubmatch(im.Ref); m != nil {
+		im.Subject = digest.NewDigestFromEncoded(digest.SHA256, m[1])
 	}
 	im.Descriptor.Annotations = nil
 	return im
@@ -64,6 +73,37 @@ func parseIndex(raw []byte) (*index, error) {
 	return ix, nil
 }
 
+// refer adds an entry without a name for something whose subject is another manifest, unless it is there.
+func (ix *index) refer(d v1.Descriptor, subject digest.Digest) (changed bool, err error) {
+	for _, e := range ix.entries {
+		if e.desc.Digest == d.Digest && e.desc.Annotations[AnnotationSubject] == subject.String() {
+			return false, nil
+		}
+	}
+	d = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType,
+		Annotations: map[string]string{AnnotationSubject: subject.String()}}
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return false, err
+	}
+	ix.entries = append(ix.entries, entry{raw, d})
+	ix.sort()
+	return true, nil
+}
+
+// sort orders entries by name, and those without by what they refer to, so that the order of arrival does not show.
+func (ix *index) sort() {
+	key := func(e entry) string {
+		return e.desc.Annotations[AnnotationName] + " " + e.desc.Annotations[AnnotationSubject]
+	}
+	slices.SortStableFunc(ix.entries, func(a, b entry) int {
+		if c := strings.Compare(key(a), key(b)); c != 0 || a.desc.Annotations[AnnotationSubject] == "" {
+			return c
+		}
+		return strings.Compare(a.desc.Digest.String(), b.desc.Digest.String())
+	})
+}
+
 // set makes name, and tag if not empty, refer to d, and returns what name referred to before. An entry
 // of the same name is replaced; all others stay as they are. Entries are kept sorted by name, so that the order
 // in which images arrive does not show.
@@ -88,9 +128,7 @@ func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, chan
 		return old, true, nil
 	}
 	ix.entries = append(ix.entries, entry{raw, d})
-	slices.SortStableFunc(ix.entries, func(a, b entry) int {
-		return strings.Compare(a.desc.Annotations[AnnotationName], b.desc.Annotations[AnnotationName])
-	})
+	ix.sort()
 	return old, true, nil
 }
 

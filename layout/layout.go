@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/transfer"
@@ -20,6 +21,9 @@ import (
 
 // AnnotationName is where Docker and containerd look for the full name of an image in index.json.
 const AnnotationName = "io.containerd.image.name"
+
+// AnnotationSubject marks an entry of index.json that belongs to the image with this digest, as Docker writes it.
+const AnnotationSubject = "io.containerd.manifest.subject"
 
 // ErrIntegrity is wrapped where content is not what its digest says.
 var ErrIntegrity = verify.ErrMismatch
@@ -39,6 +43,9 @@ type Image struct {
 	Descriptor v1.Descriptor
 	Name       string // full name, as in docker.io/library/alpine:3.20; empty if the entry has none
 	Ref        string // org.opencontainers.image.ref.name: the tag, or whatever its writer put there
+
+	// Subject is set for what is no image of its own but belongs to one: a signature, an SBOM.
+	Subject digest.Digest
 }
 
 // New checks that fsys is an image layout of a version that is understood.
@@ -60,9 +67,21 @@ func New(fsys fs.FS) (*Layout, error) {
 	return &Layout{fsys: fsys}, nil
 }
 
+// openFile opens a regular file. Everything else is refused unopened: a named pipe would wait for its other end.
+func openFile(fsys fs.FS, name string) (fs.File, error) {
+	fi, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file (%s)", name, fi.Mode().Type())
+	}
+	return fsys.Open(name)
+}
+
 // readFile reads a small file; one that is larger than limit is an error.
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
-	f, err := fsys.Open(name)
+	f, err := openFile(fsys, name)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +107,7 @@ func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) 
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
 	}
-	f, err := l.fsys.Open(blobPath(d))
+	f, err := openFile(l.fsys, blobPath(d))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("layout has no blob %s: %w", d.Digest, fs.ErrNotExist)
 	}

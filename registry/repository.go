@@ -132,33 +132,49 @@ func (r *Repository) Digest(ctx context.Context, target string) (digest.Digest, 
 	return d, nil
 }
 
-// PutManifest stores a manifest under a tag or its digest, unless it is there already.
+// PutManifest stores a manifest under a tag or its digest, unless it is there already. One that names a subject is
+// entered into the list of the subject's referrers, where the registry does not do so itself.
 func (r *Repository) PutManifest(ctx context.Context, target, mediaType string, raw []byte) error {
 	d := manifest.Describe(mediaType, raw)
-	if there, err := r.Digest(ctx, target); err == nil && there == d.Digest {
-		return nil
+	doc, err := manifest.Parse(mediaType, raw)
+	if err != nil {
+		return err
 	}
-	return r.ReplaceManifest(ctx, target, mediaType, raw)
+	if doc.Subject == nil {
+		if there, err := r.Digest(ctx, target); err == nil && there == d.Digest {
+			return nil
+		}
+	}
+	answer, err := r.putManifest(ctx, target, mediaType, raw)
+	if err != nil || doc.Subject == nil || answer.Get("OCI-Subject") != "" {
+		return err
+	}
+	return r.addReferrer(ctx, d, doc)
 }
 
 // ReplaceManifest stores a manifest without asking whether it is there.
 func (r *Repository) ReplaceManifest(ctx context.Context, target, mediaType string, raw []byte) error {
+	_, err := r.putManifest(ctx, target, mediaType, raw)
+	return err
+}
+
+func (r *Repository) putManifest(ctx context.Context, target, mediaType string, raw []byte) (http.Header, error) {
 	d := manifest.Describe(mediaType, raw)
 	req, err := r.request(ctx, http.MethodPut, "/manifests/"+target, http.StatusCreated, http.StatusOK, http.StatusAccepted)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.header.Set("Content-Type", mediaType)
 	req.body = bytesBody(raw)
 	resp, err := r.host.do(ctx, req)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer resp.Body.Close()
+	resp.Body.Close()
 	if got := digest.Digest(resp.Header.Get("Docker-Content-Digest")); verify.Digest(got) == nil && got.Algorithm() == d.Digest.Algorithm() && got != d.Digest {
-		return fmt.Errorf("%s: the registry stored manifest %s as %s: %w", r.Name(), d.Digest, got, ErrIntegrity)
+		return nil, fmt.Errorf("%s: the registry stored manifest %s as %s: %w", r.Name(), d.Digest, got, ErrIntegrity)
 	}
-	return nil
+	return resp.Header, nil
 }
 
 func bytesBody(p []byte) *body {

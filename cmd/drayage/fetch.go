@@ -36,6 +36,7 @@ func fetchCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "layout `DIR`ectory"},
 			platformFlag("`OS/ARCH[/VARIANT]`, repeatable, or all (default: linux on this machine's architecture)"),
 			&cli.StringFlag{Name: "from", Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
+			&cli.BoolFlag{Name: "referrers", Usage: "also what belongs to the images: signatures, attestations, SBOMs"},
 			jobsFlag("transfers"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.fetch(c.Context, c) },
@@ -72,7 +73,7 @@ func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
 		return fmt.Errorf("fetch into %w", err)
 	}
 	defer dst.Close()
-	err = e.fetchInto(ctx, c, client, refs, dst, fetch.Options{All: all, Platforms: chosen, Jobs: c.Int("jobs")})
+	err = e.fetchInto(ctx, c, client, refs, dst, fetch.Options{All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs")})
 	if err != nil {
 		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
 	}
@@ -114,6 +115,9 @@ func (e *environment) fetchInto(ctx context.Context, c *cli.Context, client *reg
 func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
 	root := r.Image.Root
 	e.note(c, "%s@%s (%s)", r.Reference.Name(), root.Digest, platform.List(r.Image.Platforms))
+	if n := len(r.Image.Referrers); n > 0 {
+		e.note(c, "with %d referrers (signatures, attestations, SBOMs)", n)
+	}
 	if r.Image.Rewritten {
 		e.note(c, "note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
 	}

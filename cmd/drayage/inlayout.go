@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 
 	"drayage/layout"
 	"drayage/registry"
@@ -18,7 +21,7 @@ func findInLayout(l *layout.Dir, name string) ([]layout.Image, error) {
 		return nil, fmt.Errorf("the layout holds no image: %w", registry.ErrNotFound)
 	}
 	if name == "" {
-		return all, nil
+		return slices.DeleteFunc(all, func(im layout.Image) bool { return im.Subject != "" }), nil
 	}
 	names := []string{name}
 	if ref, err := registry.ParseReference(name); err == nil {
@@ -74,4 +77,19 @@ func taggedName(im layout.Image) string {
 		return ""
 	}
 	return ref.Tagged()
+}
+
+// subjects groups what belongs to images by the digest it belongs to.
+func subjects(l *layout.Dir) (map[digest.Digest][]layout.Image, error) {
+	all, err := l.Images()
+	if err != nil {
+		return nil, err
+	}
+	by := map[digest.Digest][]layout.Image{}
+	for _, im := range all {
+		if im.Subject != "" {
+			by[im.Subject] = append(by[im.Subject], im)
+		}
+	}
+	return by, nil
 }

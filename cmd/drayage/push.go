@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/layercache"
@@ -34,6 +35,7 @@ func pushCommand(env *environment) *cli.Command {
 		Description: pushHelp,
 		Flags: append(append([]cli.Flag{
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
+			&cli.BoolFlag{Name: "referrers", Usage: "of a layout: also what belongs to the images, as fetch --referrers has brought it"},
 			jobsFlag("transfers"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.push(c.Context, c) },
@@ -80,6 +82,9 @@ type pusher struct {
 	targets []upload.Target
 	names   []string // of the targets: where each goes
 	closes  []func() error
+
+	layout    *layout.Dir                      // what is pushed, if it is a layout
+	belonging map[digest.Digest][]layout.Image // what in it belongs to other images
 }
 
 func (p *pusher) close() {
@@ -113,6 +118,10 @@ func (p *pusher) openLayout(ctx context.Context, src source) error {
 	if err != nil {
 		return err
 	}
+	if p.belonging, err = subjects(dir); err != nil {
+		return err
+	}
+	p.layout = dir
 	for _, im := range images {
 		loaded, err := upload.Load(ctx, dir, im.Descriptor, all || len(chosen) == 0, chosen)
 		if err != nil {
@@ -172,6 +181,9 @@ func (p *pusher) push(ctx context.Context) error {
 		pushed = append(pushed, im)
 	}
 	if err := p.print(pushed); err != nil {
+		return err
+	}
+	if err := p.referrers(ctx, results, opts); err != nil {
 		return err
 	}
 	p.env.note(p.c, "%s: %s", p.dest.text, sum)

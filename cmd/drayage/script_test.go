@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http/httptest"
@@ -82,9 +83,35 @@ func fill(r *fakeregistry.Registry) {
 		children = append(children, image("team/app", "", arch, true, top))
 	}
 	r.PutIndex("team/app", "1", true, children...)
-	image("solo", "1", "amd64", false, fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"solo": "solo"})))
+	solo := image("solo", "1", "amd64", false, fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"solo": "solo"})))
 	image("base", "1", "amd64", true)
 	image("arm", "1", "arm64", false)
+	sign(r, "solo", solo)
+}
+
+// sign gives an image what may belong to one: an SBOM that names it as its subject, listed in the tag that stands in for the referrers
+// API, a signature of that SBOM, and a signature under cosign's tag.
+func sign(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
+	artifact := func(tag, kind string, subject *v1.Descriptor) v1.Descriptor {
+		blob := r.PutBlob(repo, []byte(kind))
+		config := r.PutBlob(repo, []byte("{}"))
+		config.MediaType, blob.MediaType = v1.MediaTypeEmptyJSON, "text/plain"
+		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, ArtifactType: kind, Config: config, Layers: []v1.Descriptor{blob}, Subject: subject}
+		m.SchemaVersion = 2
+		raw, err := json.Marshal(m)
+		if err != nil {
+			panic(err)
+		}
+		return r.PutManifest(repo, tag, v1.MediaTypeImageManifest, raw)
+	}
+	plain := func(d v1.Descriptor) v1.Descriptor {
+		return v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	}
+	subject := plain(image)
+	sbom := plain(artifact("", "application/sbom", &subject))
+	r.PutIndex(repo, "sha256-"+image.Digest.Encoded(), false, sbom)
+	r.PutIndex(repo, "sha256-"+sbom.Digest.Encoded(), false, plain(artifact("", "application/signature", &sbom)))
+	artifact("sha256-"+image.Digest.Encoded()+".sig", "application/cosign", nil)
 }
 
 // breakImages puts in flipped:1 (a byte of a layer is wrong), short:1 (a layer ends early) and

@@ -1,0 +1,120 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"drayage/internal/graph"
+	"drayage/internal/transfer"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// maxReferrers bounds what one image can drag along.
+const maxReferrers = 1000
+
+// cosignSuffixes are the tags under which cosign puts what belongs to an image: sha256-HEX.sig and so on.
+var cosignSuffixes = []string{".sig", ".att", ".sbom"}
+
+// Referrer is what belongs to an image without being part of it: a signature, an attestation, an SBOM.
+type Referrer struct {
+	*graph.Graph
+	Source  transfer.Source
+	Subject digest.Digest // of the manifest that it belongs to
+	Tag     string        // how cosign names it; empty where its manifest names the subject
+}
+
+// Referrers finds what belongs to an image and, in turn, to that.
+func Referrers(ctx context.Context, repo *registry.Repository, g *graph.Graph) ([]*Referrer, error) {
+	seen := map[digest.Digest]bool{}
+	var level []digest.Digest
+	for _, n := range g.Manifests {
+		seen[n.Descriptor.Digest] = true
+		level = append(level, n.Descriptor.Digest)
+	}
+	var all []*Referrer
+	for len(level) > 0 {
+		found := make([][]*Referrer, len(level))
+		eg, egctx := errgroup.WithContext(ctx)
+		eg.SetLimit(parallelImages)
+		for i, d := range level {
+			eg.Go(func() (err error) {
+				found[i], err = referrersOf(egctx, repo, d)
+				return err
+			})
+		}
+		if err := eg.Wait(); err != nil {
+			return nil, fmt.Errorf("referrers: %w", err)
+		}
+		level = nil
+		for _, some := range found {
+			for _, r := range some {
+				if d := r.Root.Digest; !seen[d] {
+					seen[d] = true
+					level = append(level, d)
+					all = append(all, r)
+				}
+			}
+		}
+		if len(all) > maxReferrers {
+			return nil, fmt.Errorf("more than %d referrers", maxReferrers)
+		}
+	}
+	return all, nil
+}
+
+func referrersOf(ctx context.Context, repo *registry.Repository, d digest.Digest) ([]*Referrer, error) {
+	listed, err := repo.Referrers(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	var all []*Referrer
+	for _, desc := range listed {
+		r, err := loadReferrer(ctx, repo, desc, d, "")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	for _, suffix := range cosignSuffixes {
+		tag := registry.ReferrersTag(d) + suffix
+		desc, _, err := repo.Resolve(ctx, tag)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, err := loadReferrer(ctx, repo, desc, d, tag)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func loadReferrer(ctx context.Context, repo *registry.Repository, desc v1.Descriptor, subject digest.Digest, tag string) (*Referrer, error) {
+	g, err := graph.Load(ctx, repo, desc, graph.Selection{All: true})
+	if err != nil {
+		return nil, err
+	}
+	return &Referrer{Graph: g, Source: g.Source(repo), Subject: subject, Tag: tag}, nil
+}
+
+// commit writes a referrer's manifests and enters it in the layout.
+func (r *Referrer) commit(ctx context.Context, dst *layout.Dir, image registry.Reference) error {
+	if err := pushManifests(ctx, dst, r.Graph, r.Source); err != nil {
+		return err
+	}
+	if r.Tag == "" {
+		return dst.Refer(ctx, r.Root, r.Subject)
+	}
+	_, err := dst.Tag(ctx, r.Root, image.Name()+":"+r.Tag, r.Tag)
+	return err
+}

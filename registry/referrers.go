@@ -1,0 +1,111 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/manifest"
+	"drayage/internal/verify"
+)
+
+// maxReferrerPages bounds the answers that a list of referrers may be spread over.
+const maxReferrerPages = 100
+
+// ReferrersTag is the tag under which a registry without the referrers API keeps the list for a digest
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema).
+func ReferrersTag(d digest.Digest) string {
+	algorithm, encoded := d.Algorithm().String(), d.Encoded()
+	return algorithm[:min(len(algorithm), 32)] + "-" + encoded[:min(len(encoded), 64)]
+}
+
+// Referrers lists the manifests that name d as their subject: signatures, SBOMs and the like. A registry that does not have
+// the API for it is asked for the tag that stands in for it.
+func (r *Repository) Referrers(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
+	if err := verify.Digest(d); err != nil {
+		return nil, err
+	}
+	all, err := r.referrersAPI(ctx, d)
+	if errors.Is(err, errNoReferrersAPI) {
+		all, err = r.referrersTag(ctx, d)
+	}
+	return all, err
+}
+
+var errNoReferrersAPI = errors.New("no referrers API")
+
+func (r *Repository) referrersAPI(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
+	req, err := r.request(ctx, http.MethodGet, "/referrers/"+d.String(), http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	var all []v1.Descriptor
+	for range maxReferrerPages {
+		resp, raw, err := r.host.read(ctx, req, manifest.MaxSize)
+		if isStatus(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
+			return nil, errNoReferrersAPI
+		}
+		if err != nil {
+			return nil, err
+		}
+		if mediaTypeOf(resp.Header) != v1.MediaTypeImageIndex {
+			return nil, errNoReferrersAPI
+		}
+		index, err := manifest.Parse(v1.MediaTypeImageIndex, raw)
+		if err != nil {
+			return nil, fmt.Errorf("referrers of %s: %w", d, err)
+		}
+		all = append(all, index.Manifests...)
+		next, err := nextPage(req.url, resp)
+		if err != nil || next == nil {
+			return all, err
+		}
+		req = &request{method: http.MethodGet, url: next, header: http.Header{}, scope: req.scope, accept: req.accept}
+	}
+	return nil, fmt.Errorf("referrers of %s: more than %d pages", d, maxReferrerPages)
+}
+
+func (r *Repository) referrersTag(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
+	_, raw, err := r.resolve(ctx, ReferrersTag(d))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	index, err := manifest.Parse("", raw)
+	if err != nil {
+		return nil, err
+	}
+	return index.Manifests, nil
+}
+
+// addReferrer enters a manifest with a subject into the tag that stands in for the referrers API. Of two clients that do so at the
+// same time one may lose; the specification has no better way.
+func (r *Repository) addReferrer(ctx context.Context, d v1.Descriptor, doc manifest.Document) error {
+	known, err := r.referrersTag(ctx, doc.Subject.Digest)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(known, func(k v1.Descriptor) bool { return k.Digest == d.Digest }) {
+		return nil
+	}
+	d.ArtifactType, d.Annotations = doc.ArtifactType, doc.Annotations
+	if d.ArtifactType == "" && doc.Config != nil {
+		d.ArtifactType = doc.Config.MediaType
+	}
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: append(known, d)}
+	index.SchemaVersion = 2
+	raw, err := json.Marshal(index)
+	if err != nil {
+		return err
+	}
+	_, err = r.putManifest(ctx, ReferrersTag(doc.Subject.Digest), v1.MediaTypeImageIndex, raw)
+	return err
+}
