@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,10 +69,29 @@ func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, leng
 		end = min(offset+length, d.Size)
 	}
 	ranged := offset > 0 || end < d.Size
-	req, resp, err := r.getBlob(ctx, d, offset, end, ranged)
-	if ranged && isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented) {
-		req, resp, err = r.getBlob(ctx, d, offset, end, false) // a server that does not know ranges
+	b, err := r.getBlob(ctx, d, offset, end, ranged)
+	if ranged && (errors.Is(err, errOtherRange) || isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)) {
+		b, err = r.getBlob(ctx, d, offset, end, false) // a server that does not know ranges
 	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// errOtherRange says that a server sent another range than it was asked for.
+var errOtherRange = errors.New("that is another range")
+
+func (r *Repository) getBlob(ctx context.Context, d v1.Descriptor, offset, end int64, ranged bool) (*blobBody, error) {
+	req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	if ranged {
+		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
+		req.accept = append(req.accept, http.StatusPartialContent)
+	}
+	resp, err := r.host.do(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -81,19 +101,6 @@ func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, leng
 		return nil, err
 	}
 	return b, nil
-}
-
-func (r *Repository) getBlob(ctx context.Context, d v1.Descriptor, offset, end int64, ranged bool) (*request, *http.Response, error) {
-	req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
-	if err != nil {
-		return nil, nil, err
-	}
-	if ranged {
-		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
-		req.accept = append(req.accept, http.StatusPartialContent)
-	}
-	resp, err := r.host.do(ctx, req)
-	return req, resp, err
 }
 
 func (r *Repository) openManifest(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
@@ -120,7 +127,7 @@ func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
 	if resp.StatusCode == http.StatusPartialContent {
 		first, last, total, ok := parseContentRange(resp.Header.Values("Content-Range"))
 		if !ok || first != offset || last != end-1 || total >= 0 && total != b.desc.Size {
-			return refuse("%s: asked for bytes %d-%d of %d, got %q", redact(b.req.url), offset, end-1, b.desc.Size, resp.Header.Get("Content-Range"))
+			return fmt.Errorf("%s: asked for bytes %d-%d of %d, got %q: %w", redact(b.req.url), offset, end-1, b.desc.Size, resp.Header.Get("Content-Range"), errOtherRange)
 		}
 		return nil
 	}
