@@ -51,7 +51,10 @@ func Extra(more string) Fault {
 
 // Cut closes the connection when k bytes of the answer's body have been sent.
 func Cut(k int64) Fault {
-	return stopAt(k, func(w http.ResponseWriter, _ *http.Request) { reset(w) })
+	return stopAt(k, func(w http.ResponseWriter, _ *http.Request) {
+		http.NewResponseController(w).Flush()
+		reset(w)
+	})
 }
 
 // Stall sends k bytes of the answer's body and then nothing until the client has gone.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func Redirect(code int, base string) Fault {
 			if err != nil {
 				panic(err)
 			}
-			u.Path += req.URL.Path
+			u.Path = strings.TrimSuffix(u.Path, "/") + req.URL.Path
 			w.Header().Set("Location", u.String())
 			w.WriteHeader(code)
 		})
@@ -121,11 +122,10 @@ func CutBody(k int64) Fault {
 
 // reset closes the connection under an answer, with a TCP reset if it is TCP.
 func reset(w http.ResponseWriter) {
-	conn, buf, err := http.NewResponseController(w).Hijack()
+	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	buf.Flush()
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
