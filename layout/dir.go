@@ -98,6 +98,11 @@ func (d *Dir) initialise(ctx context.Context) error {
 
 // checkForeign refuses a directory that is neither empty nor a layout: it was most likely not meant.
 func (d *Dir) checkForeign() error {
+	// What another process makes at this moment comes after workDir: it is looked for after the listing.
+	entries, err := fs.ReadDir(d.root.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
 	if _, err := d.root.Lstat(v1.ImageLayoutFile); err == nil {
 		if _, err := d.root.Lstat(v1.ImageIndexFile); err != nil {
 			return fmt.Errorf("%s: an OCI layout without index.json: restore it, or take another directory", d.path)
@@ -106,10 +111,6 @@ func (d *Dir) checkForeign() error {
 	}
 	if _, err := d.root.Lstat(workDir); err == nil {
 		return nil // we were here before and did not get far
-	}
-	entries, err := fs.ReadDir(d.root.FS(), ".")
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("%s: neither empty nor an OCI layout (it holds %q): take another directory", d.path, entries[0].Name())
