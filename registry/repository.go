@@ -67,6 +67,27 @@ func (r *Repository) Resolve(ctx context.Context, target string) (d v1.Descripto
 func isTag(target string) bool { return !strings.Contains(target, ":") }
 
 func (r *Repository) resolve(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
+	d, raw, err := r.raw(ctx, target)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	if d.MediaType, err = manifestType(d.MediaType, raw); err != nil {
+		return v1.Descriptor{}, nil, fmt.Errorf("%s:%s: %w", r.Name(), target, err)
+	}
+	return d, raw, nil
+}
+
+// Raw is Resolve for those who want to see a manifest and not to use it: it is taken of whatever kind it is, and the
+// descriptor has the media type that the registry says.
+func (r *Repository) Raw(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
+	err = r.reading(ctx, isTag(target), func(from *Repository) (err error) {
+		d, raw, err = from.raw(ctx, target)
+		return err
+	})
+	return d, raw, err
+}
+
+func (r *Repository) raw(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
 	req, err := r.request(ctx, http.MethodGet, "/manifests/"+target, http.StatusOK)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
@@ -76,19 +97,15 @@ func (r *Repository) resolve(ctx context.Context, target string) (v1.Descriptor,
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	contentType := mediaTypeOf(resp.Header)
-	if contentType == "text/html" {
+	d := manifest.Describe(mediaTypeOf(resp.Header), raw)
+	if d.MediaType == "text/html" {
 		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: is this address a registry?", r.Name(), target)
 	}
-	d := manifest.Describe("", raw)
 	if want, err := digest.Parse(target); err == nil {
 		d.Digest = want
 		if err := verify.Bytes(d, raw); err != nil {
 			return v1.Descriptor{}, nil, fmt.Errorf("%s: manifest %w", r.Name(), err)
 		}
-	}
-	if d.MediaType, err = manifestType(contentType, raw); err != nil {
-		return v1.Descriptor{}, nil, fmt.Errorf("%s:%s: %w", r.Name(), target, err)
 	}
 	return d, raw, nil
 }
