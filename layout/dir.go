@@ -15,7 +15,6 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/filelock"
 	"drayage/internal/verify"
-	"drayage/internal/verify"
 )
 
 const (
@@ -147,12 +146,6 @@ func (d *Dir) Discard(ctx context.Context) {
 // the manifest or index desc, whose content must be in the layout. It returns the descriptor that name
 // referred to before, if any. Entries and fields of other tools stay as they are.
 func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
-	if err := verify.Descriptor(desc); err != nil {
-		return old, err
-	}
-	if name == "" {
-		return old, errors.New("an entry of index.json needs a name")
-	}
 	if err := verify.Descriptor(desc); err != nil {
 		return old, err
 	}
