@@ -34,9 +34,9 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if manifest.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
-	if len(r.mirrors) > 0 && offset == 0 && length < 0 && !r.begun.first(d.Digest) {
+	if n := len(r.readers); n > 1 && offset == 0 && length < 0 && !r.begun.first(d.Digest) {
 		// Begun again from the start: what a mirror gave out was not what the digest says.
-		return r.openBlob(ctx, d, offset, length)
+		return r.readers[n-1].openBlob(ctx, d, offset, length)
 	}
 	var rc io.ReadCloser
 	err := r.reading(ctx, false, func(from *Repository) (err error) {

@@ -22,9 +22,9 @@ type Client struct {
 	// anonymously. It is asked only after the registry has demanded authentication.
 	Credentials func(ctx context.Context, registry string) (Credential, error)
 
-	// Endpoints, if set, lists the ways to reach a registry for a repository: mirrors in the order
-	// in which they are asked, and the registry itself. nil means the registry itself, by its name.
-	Endpoints func(registry, repository string) ([]Endpoint, error)
+	// Endpoints, if set, lists the ways to reach the repository of an image, in the order in which they are asked: mirrors, and
+	// the registry itself. Pushes go to the first that takes them. nil means the registry itself, by its name.
+	Endpoints func(Reference) ([]Endpoint, error)
 
 	// PlainHTTP makes all registries be spoken to over http. Without it http is used only
 	// with loopback addresses that do not speak TLS.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,49 +11,60 @@ import (
 
 // Endpoint is one way to reach a registry: the registry itself, or a mirror of it.
 type Endpoint struct {
-	// URL is scheme, host and the path, if any, below which /v2/ lies. An empty scheme means https, or what
-	// Client.PlainHTTP and the rule for loopback addresses make of it.
+	// URL is the root of the API, which for most is https://host/v2/. An empty scheme means https, or
+	// what Client.PlainHTTP and the rule for loopback addresses make of it.
 	URL url.URL
+	// FallbackHTTP allows http, with an empty scheme, where nothing at the address speaks TLS.
+	FallbackHTTP bool
 
-	Transport  http.RoundTripper // used with this endpoint only, for its CA and client certificate; nil: Client.Transport
-	Header     http.Header       // sent to this endpoint only
+	Transport  http.RoundTripper // used with this origin only, for its CA and client certificate; nil: Client.Transport
+	Header     http.Header       // sent to this origin only
 	Repository string            // what the repository is called there; empty: the same
+	Namespace  string            // sent as the query parameter ns when reading; a mirror of several registries needs it
 
-	Mirror            bool // only asked when reading, and with credentials of its own
-	NoTags, NoDigests bool // what a mirror is not asked for
+	Mirror              bool // another host than the registry: it gets credentials of its own only
+	Tags, Digests, Push bool // what it is asked for
 }
 
 // ownEndpoint is where a registry is found by its name alone.
 func ownEndpoint(registry string) Endpoint {
-	return Endpoint{URL: url.URL{Host: apiHost(registry)}}
+	return Endpoint{URL: url.URL{Host: apiHost(registry), Path: "/v2/"}, Tags: true, Digests: true, Push: true}
 }
 
-// Repository returns the repository that ref names; its tag and digest do not matter. Errors of
-// Client.Endpoints come out of its methods.
+// Repository returns the repository that ref names. Errors of Client.Endpoints come out of its methods.
 func (c *Client) Repository(ref Reference) *Repository {
-	endpoints := []Endpoint{ownEndpoint(ref.Registry)}
-	r := &Repository{registry: ref.Registry, name: ref.Repository, path: ref.Repository}
-	if c.Endpoints != nil {
-		if endpoints, r.err = c.Endpoints(ref.Registry, ref.Repository); r.err != nil {
-			endpoints = []Endpoint{ownEndpoint(ref.Registry)}
-		}
+	if c.Endpoints == nil {
+		return c.at(ref, ownEndpoint(ref.Registry))
 	}
+	endpoints, err := c.Endpoints(ref)
+	var r *Repository
+	var readers []reader
 	for _, e := range endpoints {
-		path := e.Repository
-		if path == "" {
-			path = ref.Repository
+		there := c.at(ref, e)
+		readers = append(readers, reader{Repository: there, tags: e.Tags, digests: e.Digests})
+		if e.Push && r == nil {
+			r = there
 		}
-		if !e.Mirror {
-			r.host, r.path = c.host(ref.Registry, e), path
-			continue
-		}
-		there := &Repository{registry: e.URL.Host, name: path, path: path, host: c.host(e.URL.Host, e)}
-		r.mirrors = append(r.mirrors, mirror{Repository: there, tags: !e.NoTags, digests: !e.NoDigests})
 	}
-	if r.host == nil {
-		r.host = c.host(ref.Registry, ownEndpoint(ref.Registry))
+	if r == nil {
+		r = c.at(ref, ownEndpoint(ref.Registry))
+		r.noPush = fmt.Errorf("no endpoint of %s is configured for pushing", ref.Registry)
 	}
-	return r
+	whole := *r
+	whole.err, whole.readers, whole.begun = err, readers, &begun{}
+	return &whole
+}
+
+// at is a repository as one endpoint has it.
+func (c *Client) at(ref Reference, e Endpoint) *Repository {
+	name, path := ref.Registry, e.Repository
+	if e.Mirror {
+		name = e.URL.Host
+	}
+	if path == "" {
+		path = ref.Repository
+	}
+	return &Repository{registry: ref.Registry, name: ref.Repository, path: path, namespace: e.Namespace, host: c.host(name, e)}
 }
 
 // host returns what the client knows of an endpoint, under whose name its credentials are looked up.
@@ -67,7 +79,7 @@ func (c *Client) host(name string, e Endpoint) *host {
 	if c.hosts == nil {
 		c.hosts = map[string]*host{}
 	}
-	h := &host{client: c, name: name, at: e.URL, header: e.Header}
+	h := &host{client: c, name: name, at: e.URL, fallbackHTTP: e.FallbackHTTP, header: e.Header}
 	h.http = &http.Client{Transport: &originTransport{host: h, own: e.Transport, other: fallback}, CheckRedirect: checkRedirect}
 	h.auth.host = h
 	c.hosts[key] = h
@@ -98,28 +110,38 @@ func (t *originTransport) CloseIdleConnections() {
 	}
 }
 
-// mirror is another place to read a repository from.
-type mirror struct {
+// reader is a place to read a repository from.
+type reader struct {
 	*Repository
 	tags, digests bool
 }
 
-// reading does f with each mirror that may be asked and, if none of them can serve it, with the registry itself.
+// reading does f with the places to read from, in their order, until one can serve it.
 func (r *Repository) reading(ctx context.Context, byTag bool, f func(*Repository) error) error {
 	if r.err != nil {
 		return r.err
 	}
-	for _, m := range r.mirrors {
-		if byTag && !m.tags || !byTag && !m.digests {
+	if len(r.readers) == 0 {
+		return f(r)
+	}
+	var failed error
+	var at *host
+	for _, from := range r.readers {
+		if byTag && !from.tags || !byTag && !from.digests {
 			continue
 		}
-		err := f(m.Repository)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if failed != nil {
+			r.host.client.notify(fmt.Sprintf("%s cannot serve %s (%v): trying %s", at.at.Host, r.Name(), failed, from.host.at.Host))
 		}
-		r.host.client.notify("mirror " + m.host.at.Host + " cannot serve " + r.Name() + ": " + err.Error())
+		if failed = f(from.Repository); failed == nil || ctx.Err() != nil {
+			return failed
+		}
+		at = from.host
 	}
-	return f(r)
+	if failed == nil {
+		failed = fmt.Errorf("no endpoint of %s is configured for reading", r.registry)
+	}
+	return failed
 }
 
 // forgetful removes from a redirected request what was meant for the first server only: everything but what

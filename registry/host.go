@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,14 +30,15 @@ const (
 // host is a registry as one client knows it: where it is, how it wants to be authenticated with and
 // whether it has asked for quiet.
 type host struct {
-	client *Client
-	name   string      // as in references; that of a mirror is its host
-	at     url.URL     // where it is, perhaps without a scheme
-	header http.Header // for its own origin only
-	http   *http.Client
-	auth   authorizer
-	pause  pause
-	small  atomic.Bool // whole blobs are too large for one request there
+	client       *Client
+	name         string  // as in references; that of a mirror is its host
+	at           url.URL // the root of its API, perhaps without a scheme
+	fallbackHTTP bool
+	header       http.Header // for its own origin only
+	http         *http.Client
+	auth         authorizer
+	pause        pause
+	small        atomic.Bool // whole blobs are too large for one request there
 
 	detect sync.Mutex
 	base   *url.URL // nil until the scheme is known
@@ -61,7 +63,7 @@ func (h *host) url(ctx context.Context, path string) (*url.URL, error) {
 		return nil, err
 	}
 	u := *base
-	u.Path = strings.TrimSuffix(base.Path, "/") + "/v2/" + path
+	u.Path = strings.TrimSuffix(base.Path, "/") + "/" + path
 	return &u, nil
 }
 
@@ -75,7 +77,7 @@ func (h *host) endpoint(ctx context.Context) (*url.URL, error) {
 	u := h.at
 	switch {
 	case u.Scheme != "":
-	case h.client.PlainHTTP || isLoopback(u.Host) && h.speaksPlainHTTP(ctx, u):
+	case h.client.PlainHTTP, isLoopback(u.Host) && h.speaksPlainHTTP(ctx, u), h.fallbackHTTP && !h.speaksTLS(ctx, u):
 		u.Scheme = "http"
 	default:
 		u.Scheme = "https"
@@ -87,21 +89,39 @@ func (h *host) endpoint(ctx context.Context) (*url.URL, error) {
 	return h.base, nil
 }
 
+// probeTime bounds the question which scheme is spoken.
+const probeTime = 10 * time.Second
+
+// probe asks for the API with one scheme.
+func (h *host) probe(ctx context.Context, u url.URL, scheme string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	u.Scheme = scheme
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := h.http.Transport.RoundTrip(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	return resp, err
+}
+
+// speaksTLS reports whether anything at the address takes a TLS connection.
+func (h *host) speaksTLS(ctx context.Context, u url.URL) bool {
+	_, err := h.probe(ctx, u, "https")
+	return err == nil || errors.As(err, new(*tls.CertificateVerificationError))
+}
+
 // speaksPlainHTTP asks a loopback address for its API over http. A TLS server answers that with
 // garbage, a hang-up, or a 400 that says so.
 func (h *host) speaksPlainHTTP(ctx context.Context, u url.URL) bool {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+u.Host+strings.TrimSuffix(u.Path, "/")+"/v2/", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := h.client.transport().RoundTrip(req)
+	resp, err := h.probe(ctx, u, "http")
 	if err != nil {
 		// Nobody there: http, so that the error is about the connection and not about TLS.
 		return strings.Contains(err.Error(), "connection refused")
 	}
-	resp.Body.Close()
 	return resp.StatusCode != http.StatusBadRequest
 }
 

@@ -20,13 +20,15 @@ import (
 // Repository is one repository of a registry. It is both a source and a sink of blobs, and may
 // be used concurrently.
 type Repository struct {
-	host     *host
-	registry string
-	name     string // as in references
-	path     string // as the registry's own address has it
-	mirrors  []mirror
-	begun    begun
-	err      error // of Client.Endpoints
+	host      *host
+	registry  string
+	name      string   // as in references
+	path      string   // as the registry's own address has it
+	namespace string   // the query parameter ns of reads
+	readers   []reader // where to read from; none: here
+	begun     *begun
+	err       error // of Client.Endpoints
+	noPush    error // why nothing can be pushed
 }
 
 // Name is the repository with its registry: docker.io/library/alpine.
@@ -50,6 +52,11 @@ func (r *Repository) request(ctx context.Context, method, path string, accept ..
 	actions := "pull"
 	if method != http.MethodGet && method != http.MethodHead {
 		actions = "pull,push"
+		if r.noPush != nil {
+			return nil, r.noPush
+		}
+	} else if r.namespace != "" {
+		u.RawQuery = url.Values{"ns": {r.namespace}}.Encode()
 	}
 	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.path, actions), accept: accept}, nil
 }
