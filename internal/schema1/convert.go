@@ -1,0 +1,81 @@
+package schema1
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/compression"
+	"drayage/internal/dockerv1"
+	"drayage/internal/manifest"
+)
+
+// Blob is a layer's blob with all that schema 1 does not say about it.
+type Blob struct {
+	Size int64 // as it is stored
+	Content
+}
+
+// descriptor and schema2 have their fields in Docker's order, not in that of OCI: the
+// manifest is byte for byte the one that skopeo makes, so both push the same digest.
+type descriptor struct {
+	MediaType string        `json:"mediaType"`
+	Size      int64         `json:"size"`
+	Digest    digest.Digest `json:"digest"`
+}
+
+type schema2 struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType"`
+	Config        descriptor   `json:"config"`
+	Layers        []descriptor `json:"layers"`
+}
+
+// Convert makes the configuration and the manifest (of type [manifest.DockerImage]) of the image. It needs to know all of im.Blobs.
+// The same image gives the same bytes.
+//
+// A layer is empty only where its description says "throwaway", as Docker and skopeo see it. Docker before 1.10 did not
+// write that, but stored an empty tar: such layers stay, because an image without them would have
+// another ID than the one that Docker gives it.
+func (im Image) Convert(blobs map[digest.Digest]Blob) (config, image []byte, err error) {
+	m := schema2{SchemaVersion: 2, MediaType: manifest.DockerImage, Layers: []descriptor{}}
+	var history []dockerv1.History
+	var diffIDs []digest.Digest
+	for _, l := range im.Layers {
+		history = append(history, l.image.History(l.Empty))
+		if l.Empty {
+			continue
+		}
+		b, known := blobs[l.Blob]
+		if !known {
+			return nil, nil, fmt.Errorf("the content of layer %s is not known", l.Blob)
+		}
+		mediaType, err := layerType(b.Kind)
+		if err != nil {
+			return nil, nil, fmt.Errorf("layer %s: %w", l.Blob, err)
+		}
+		m.Layers = append(m.Layers, descriptor{mediaType, b.Size, l.Blob})
+		diffIDs = append(diffIDs, b.DiffID)
+	}
+	top := im.Layers[len(im.Layers)-1].Description
+	if config, err = dockerv1.Config(top, history, diffIDs); err != nil {
+		return nil, nil, err
+	}
+	if len(config) > manifest.MaxConfigSize {
+		return nil, nil, fmt.Errorf("its configuration would have %d bytes, more than the %d that are accepted", len(config), manifest.MaxConfigSize)
+	}
+	m.Config = descriptor{manifest.DockerConfig, int64(len(config)), digest.FromBytes(config)}
+	image, err = json.Marshal(m)
+	return config, image, err
+}
+
+func layerType(k compression.Kind) (string, error) {
+	switch k {
+	case compression.Gzip:
+		return manifest.DockerLayer, nil
+	case compression.None:
+		return manifest.DockerPlainLayer, nil
+	}
+	return "", fmt.Errorf("docker has no media type for a layer compressed with %s: %w", k, manifest.ErrUnsupported)
+}

@@ -1,0 +1,154 @@
+// Package schema1 reads images in Docker's manifest V2 schema 1 (https://distribution.github.io/distribution/spec/manifest-v2-1/),
+// which has no configuration and no diff IDs, and converts them. [Parse] validates the manifest, [ReadContent] learns what a
+// layer's blob holds, and [Image.Convert] makes a configuration and a schema 2 manifest of both, with the image
+// ID that Docker gives the image when it pulls it.
+package schema1
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/dockerv1"
+	"drayage/internal/verify"
+)
+
+// maxLayers bounds the entries of a manifest. Engines refuse images of more than 127 layers; steps of a build
+// that added no files come on top.
+const maxLayers = 4096
+
+// Image is a validated schema 1 manifest.
+type Image struct {
+	Name, Tag    string // where it was first pushed to, which says nothing about where it is now
+	Architecture string
+	Layers       []Layer // base first; at least one
+}
+
+// Layer is an entry of the manifest.
+type Layer struct {
+	Blob        digest.Digest
+	Empty       bool   // it changed no files, its blob need not be read
+	Description []byte // the v1Compatibility JSON
+
+	image dockerv1.Image
+}
+
+// document is the manifest as it is written: its lists begin at the top.
+type document struct {
+	SchemaVersion int    `json:"schemaVersion"`
+	Name          string `json:"name"`
+	Tag           string `json:"tag"`
+	Architecture  string `json:"architecture"`
+	FSLayers      []struct {
+		BlobSum digest.Digest `json:"blobSum"`
+	} `json:"fsLayers"`
+	History []struct {
+		V1Compatibility string `json:"v1Compatibility"`
+	} `json:"history"`
+}
+
+// Parse reads a manifest. Only its [Payload] counts: what stands besides it is covered by no digest.
+func Parse(raw []byte) (Image, error) {
+	payload, err := Payload(raw)
+	if err != nil {
+		return Image{}, err
+	}
+	var doc document
+	if err := json.Unmarshal(payload, &doc); err != nil {
+		return Image{}, fmt.Errorf("schema 1 manifest is not valid JSON: %v", err)
+	}
+	if err := doc.check(); err != nil {
+		return Image{}, fmt.Errorf("schema 1 manifest: %v", err)
+	}
+	im := Image{Name: doc.Name, Tag: doc.Tag, Architecture: doc.Architecture}
+	for i := range doc.FSLayers {
+		l, err := parseLayer(doc.FSLayers[i].BlobSum, doc.History[i].V1Compatibility)
+		if err != nil {
+			return Image{}, fmt.Errorf("schema 1 manifest, layer %d from the top: %v", i+1, err)
+		}
+		im.Layers = append(im.Layers, l)
+	}
+	slices.Reverse(im.Layers)
+	if im.Layers, err = chain(im.Layers); err != nil {
+		return Image{}, fmt.Errorf("schema 1 manifest: %v", err)
+	}
+	return im, nil
+}
+
+func (doc *document) check() error {
+	switch layers, history := len(doc.FSLayers), len(doc.History); {
+	case doc.SchemaVersion != 1:
+		return fmt.Errorf("its schema version is %d", doc.SchemaVersion)
+	case layers == 0:
+		return errors.New("it has no layers")
+	case layers != history:
+		return fmt.Errorf("it has %d layers but describes %d", layers, history)
+	case layers > maxLayers:
+		return fmt.Errorf("it has %d layers, more than the %d that are accepted", layers, maxLayers)
+	}
+	return nil
+}
+
+func parseLayer(blob digest.Digest, description string) (Layer, error) {
+	if err := verify.Digest(blob); err != nil {
+		return Layer{}, err
+	}
+	var d struct {
+		dockerv1.Image
+		Throwaway bool `json:"throwaway"`
+	}
+	if err := json.Unmarshal([]byte(description), &d); err != nil {
+		return Layer{}, fmt.Errorf("its description: %v", err)
+	}
+	if err := verify.Digest(digest.NewDigestFromEncoded(digest.SHA256, d.ID)); err != nil {
+		return Layer{}, fmt.Errorf("its id %q is not 64 hexadecimal digits", d.ID)
+	}
+	return Layer{Blob: blob, Empty: d.Throwaway, Description: []byte(description), image: d.Image}, nil
+}
+
+// chain checks that each layer stands on the one before it. A layer that is repeated at once, which some old versions of
+// Docker wrote, is dropped, the upper one as Docker does it.
+func chain(layers []Layer) ([]Layer, error) {
+	if parent := layers[0].image.Parent; parent != "" {
+		return nil, fmt.Errorf("its base layer stands on %q, which is not there", parent)
+	}
+	seen := map[string]bool{layers[0].image.ID: true}
+	kept := layers[:1]
+	for _, l := range layers[1:] {
+		below := kept[len(kept)-1].image.ID
+		switch {
+		case l.image.ID == below:
+			continue
+		case seen[l.image.ID]:
+			return nil, fmt.Errorf("layer %s stands in it twice", l.image.ID)
+		case l.image.Parent != below:
+			return nil, fmt.Errorf("layer %s says that it stands on %q, but below it is %s", l.image.ID, l.image.Parent, below)
+		}
+		seen[l.image.ID] = true
+		kept = append(kept, l)
+	}
+	return kept, nil
+}
+
+// Platform is what the image says it runs on. Images of early versions of Docker do not say it.
+func (im Image) Platform() v1.Platform {
+	top := im.Layers[len(im.Layers)-1].image
+	return v1.Platform{OS: top.OS, Architecture: top.Architecture, Variant: top.Variant}
+}
+
+// Blobs lists, each once and from the base on, the blobs whose content [Image.Convert] needs to know.
+func (im Image) Blobs() []digest.Digest {
+	var blobs []digest.Digest
+	seen := map[digest.Digest]bool{}
+	for _, l := range im.Layers {
+		if !l.Empty && !seen[l.Blob] {
+			seen[l.Blob] = true
+			blobs = append(blobs, l.Blob)
+		}
+	}
+	return blobs
+}
