@@ -134,7 +134,7 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 
 // took notes that a request with authorization was not refused for it.
 func (a *authorizer) took(resp *http.Response) {
-	if resp.Request.Header.Get("Authorization") != "" {
+	if resp.Request.Header.Get("Authorization") != "" && resp.StatusCode != http.StatusUnauthorized {
 		a.proven.Store(true)
 	}
 }
@@ -173,7 +173,7 @@ func (a *authorizer) pick(ctx context.Context, offered []challenge) (challenge, 
 		return challenge{}, err
 	}
 	if cred.Username == "" {
-		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; give --creds or log in with docker login", a.host.name, ErrDenied)
+		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; give --creds or log in with drayage login", a.host.name, ErrDenied)
 	}
 	a.basic = cred
 	return *basic, nil

@@ -17,6 +17,8 @@ const (
 	maxTokenBody = 128 << 10
 	// minTokenLife is what the token specification makes of shorter or missing lifetimes.
 	minTokenLife = time.Minute
+	// registryTokenLife is how long a token that the user was given is used before it is looked up again.
+	registryTokenLife = 5 * time.Minute
 	// tokenMargin is how long before its end a token is not used any more.
 	tokenMargin = 5 * time.Second
 )
@@ -27,6 +29,9 @@ func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, er
 	cred, err := a.host.credential(ctx)
 	if err != nil {
 		return token{}, err
+	}
+	if cred.RegistryToken != "" {
+		return newToken(cred.RegistryToken, registryTokenLife), nil
 	}
 	realm, err := a.host.base.Parse(a.challenge.params["realm"])
 	if err != nil {
@@ -120,8 +125,12 @@ func parseToken(server string, raw []byte) (token, error) {
 	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return token{}, fmt.Errorf("token server %s: the answer holds no token", server)
 	}
-	// The clock that counts is ours, from the moment the answer came: issued_at may be anything.
 	life := max(time.Duration(min(answer.ExpiresIn, 1e6)*float64(time.Second)), minTokenLife)
+	return newToken(value, life), nil
+}
+
+// newToken is a token that has just come. The clock that counts is ours: issued_at may be anything.
+func newToken(value string, life time.Duration) token {
 	now := time.Now()
-	return token{value: value, issued: now, expires: now.Add(life - tokenMargin)}, nil
+	return token{value: value, issued: now, expires: now.Add(life - tokenMargin)}
 }

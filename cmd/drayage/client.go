@@ -15,6 +15,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/dockerauth"
 	"drayage/internal/platform"
 	"drayage/registry"
 )
@@ -38,22 +39,44 @@ func platformFlag(usage string) cli.Flag {
 }
 
 func registryFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "creds", Usage: "log in as `USER[:PASSWORD]` instead of what docker's config.json holds"},
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "creds", Usage: "log in as `USER[:PASSWORD]` instead of with what docker or podman have stored"},
 		&cli.BoolFlag{Name: "password-stdin", Usage: "read the password for --creds USER from standard input"},
-		&cli.StringFlag{Name: "authfile", Usage: "docker config.json to take credentials from", Value: ""},
+		authFileFlag("take credentials from `FILE` only, docker's config.json or podman's auth.json"),
+	}, connectionFlags()...)
+}
+
+func authFileFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "authfile", Usage: usage} }
+
+// connectionFlags say how a registry is reached.
+func connectionFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry (unasked only on this machine)"},
 		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the registry's TLS certificate"},
 		&cli.StringFlag{Name: "ca-file", Usage: "PEM file with CA certificates to trust besides the system's"},
 	}
 }
 
-// newClient makes the registry client that the flags ask for. registries are those that the command talks to.
+// newClient makes the registry client that the flags ask for, for reading. registries are those that the command talks to.
 func (e *environment) newClient(c *cli.Context, registries []string) (*registry.Client, error) {
-	credentials, err := e.credentials(c, registries)
+	credentials, err := e.credentials(c, registries, false)
 	if err != nil {
 		return nil, err
 	}
+	return e.clientWith(c, credentials)
+}
+
+// newWriteClient is newClient for commands that change something in a registry: who cannot be looked up, because a
+// credential helper fails, is not taken for anonymous.
+func (e *environment) newWriteClient(c *cli.Context, registries []string) (*registry.Client, error) {
+	credentials, err := e.credentials(c, registries, true)
+	if err != nil {
+		return nil, err
+	}
+	return e.clientWith(c, credentials)
+}
+
+func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*registry.Client, error) {
 	config, err := tlsConfig(c)
 	if err != nil {
 		return nil, err
@@ -88,23 +111,18 @@ func tlsConfig(c *cli.Context) (*tls.Config, error) {
 
 type credentialsFunc = func(ctx context.Context, registry string) (registry.Credential, error)
 
-// credentials are those of the flags, for the one registry that the command talks to, or those of a file.
-func (e *environment) credentials(c *cli.Context, registries []string) (credentialsFunc, error) {
+// credentials are those of the flags, for the one registry that the command talks to, or those that are stored.
+func (e *environment) credentials(c *cli.Context, registries []string, strict bool) (credentialsFunc, error) {
 	if !c.IsSet("creds") {
 		if c.Bool("password-stdin") {
 			return nil, usagef("--password-stdin needs --creds USER")
 		}
-		path := c.String("authfile")
-		if path == "" {
-			path = registry.DefaultConfigPath()
-		} else if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("--authfile: %w", err)
+		if path := c.String("authfile"); path != "" {
+			if _, err := os.Stat(path); err != nil {
+				return nil, fmt.Errorf("--authfile: %w", err)
+			}
 		}
-		file, err := registry.LoadConfigFile(path)
-		if err != nil {
-			return nil, err
-		}
-		return file.Credential, nil
+		return storedCredentials(e.credentialStore(c, strict)), nil
 	}
 	slices.Sort(registries)
 	registries = slices.Compact(registries)
@@ -129,6 +147,22 @@ func (e *environment) credentials(c *cli.Context, registries []string) (credenti
 		}
 		return registry.Credential{Username: user, Password: password}, nil
 	}, nil
+}
+
+// credentialStore is where docker and podman keep credentials. strict makes a failing helper an error.
+func (e *environment) credentialStore(c *cli.Context, strict bool) *dockerauth.Store {
+	return dockerauth.New(dockerauth.Options{
+		AuthFile: c.String("authfile"),
+		Strict:   strict,
+		Warn:     func(message string) { e.note(c, "warning: %s", message) },
+	})
+}
+
+func storedCredentials(s *dockerauth.Store) credentialsFunc {
+	return func(ctx context.Context, name string) (registry.Credential, error) {
+		found, err := s.Lookup(ctx, name, "")
+		return registry.Credential(found), err
+	}
 }
 
 func readPassword(r io.Reader) (string, error) {

@@ -9,6 +9,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/fetch"
+	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
 	"drayage/registry"
 )
@@ -56,6 +57,7 @@ func exitCode(ctx context.Context, err error) int {
 		partly   *partlyError
 		sig      signalled
 		platform *fetch.PlatformError
+		unusable *dockerauth.Error
 	)
 	switch {
 	case err == nil:
@@ -68,7 +70,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitPartly
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage):
 		return exitIntegrity
-	case errors.Is(err, registry.ErrDenied):
+	case errors.Is(err, registry.ErrDenied), errors.As(err, &unusable):
 		return exitDenied
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform):
 		return exitNotFound
@@ -87,7 +89,7 @@ func describe(err error) string {
 	var refused *registry.Error
 	switch {
 	case errors.As(err, &refused) && refused.Status == 401, errors.As(err, &refused) && refused.Status == 403:
-		line += " (no access, or no such repository: give --creds, or log in with docker login)"
+		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
 	case errors.As(err, new(*usageError)):
 		line += " (see drayage --help)"
 	}

@@ -60,7 +60,7 @@ func (e *environment) push(ctx context.Context, c *cli.Context) error {
 	if src.kind == fromStdin && c.Bool("password-stdin") {
 		return usagef("the tar and the password cannot both come from standard input")
 	}
-	client, err := e.newClient(c, []string{dest.registry()})
+	client, err := e.newWriteClient(c, []string{dest.registry()})
 	if err != nil {
 		return err
 	}

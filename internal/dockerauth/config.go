@@ -1,0 +1,125 @@
+package dockerauth
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// config is what docker's config.json and podman's auth.json say about credentials.
+type config struct {
+	Auths       map[string]entry  `json:"auths"`
+	CredHelpers map[string]string `json:"credHelpers"`
+	CredsStore  string            `json:"credsStore"`
+}
+
+// entry is what a file itself holds for one key. An empty one marks that a helper has it.
+type entry struct {
+	Auth          string `json:"auth"`
+	Username      string `json:"username"`
+	Password      string `json:"password"`
+	IdentityToken string `json:"identitytoken"`
+	RegistryToken string `json:"registrytoken"`
+}
+
+// parseConfig reads a file. One without content is empty: that is how some programs make it.
+func parseConfig(raw []byte) (config, error) {
+	var c config
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return c, nil
+	}
+	return c, describeJSON(json.Unmarshal(raw, &c))
+}
+
+// parseLegacy reads ~/.dockercfg, which is older than config.json and holds nothing but entries.
+func parseLegacy(raw []byte) (config, error) {
+	var c config
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return c, nil
+	}
+	return c, describeJSON(json.Unmarshal(raw, &c.Auths))
+}
+
+// describeJSON says what is wrong without the words of encoding/json, which repeat parts of the text.
+func describeJSON(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		return fmt.Errorf("not valid JSON, at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		return fmt.Errorf("a value has the wrong type, at byte %d", kind.Offset)
+	}
+	return errors.New("not valid JSON")
+}
+
+// helper is the helper that is configured for a registry, or empty. An empty one that is configured turns off the
+// general one.
+func (c *config) helper(registry string) string {
+	if key, ok := match(c.CredHelpers, normalize(registry)); ok {
+		return c.CredHelpers[key]
+	}
+	return c.CredsStore
+}
+
+// find returns the entry for a repository, and its key.
+func (c *config) find(registry, repository string) (string, entry, bool) {
+	for _, name := range candidates(registry, repository) {
+		for _, key := range matches(c.Auths, name) {
+			if e := c.Auths[key]; e != (entry{}) {
+				return key, e, true
+			}
+		}
+	}
+	return "", entry{}, false
+}
+
+func match[V any](m map[string]V, name string) (string, bool) {
+	if keys := matches(m, name); len(keys) > 0 {
+		return keys[0], true
+	}
+	return "", false
+}
+
+// matches are the keys that mean name: as docker would write it first, then literally, then all others.
+func matches[V any](m map[string]V, name string) []string {
+	rank := func(key string) int {
+		switch key {
+		case serverKey(name):
+			return 0
+		case name:
+			return 1
+		}
+		return 2
+	}
+	var keys []string
+	for key := range maps.Keys(m) {
+		if normalize(key) == name {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
+	return keys
+}
+
+func (e entry) credential(place, key string) (Credential, error) {
+	c := Credential{Username: e.Username, Password: e.Password, IdentityToken: e.IdentityToken, RegistryToken: e.RegistryToken}
+	if e.Auth == "" {
+		return c, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimRight(e.Auth, "\x00"))
+	user, password, ok := strings.Cut(strings.TrimRight(string(raw), "\x00"), ":")
+	if err != nil || !ok {
+		return Credential{}, &Error{place, fmt.Sprintf("the auth entry of %q is not base64 of user:password", key)}
+	}
+	c.Username, c.Password = user, password
+	return c, nil
+}

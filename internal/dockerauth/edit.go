@@ -1,0 +1,187 @@
+package dockerauth
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+)
+
+// object is a JSON object whose members keep their order and whose values keep their bytes, so that what other programs
+// have written stays.
+type object []member
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// parseObject reads an object; null is an empty one.
+func parseObject(raw []byte) (object, error) {
+	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+		return nil, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil {
+		return nil, describeJSON(err)
+	} else if t != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	var o object
+	for dec.More() {
+		var m member
+		name, err := dec.Token()
+		if err == nil {
+			m.name, _ = name.(string)
+			err = dec.Decode(&m.value)
+		}
+		if err != nil {
+			return nil, describeJSON(err)
+		}
+		o = append(o, m)
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, describeJSON(err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return o, nil
+}
+
+// index is where a member stands, or -1. encoding/json, with which docker reads these files, takes names of fields
+// in any case.
+func (o object) index(field string) int {
+	return slices.IndexFunc(o, func(m member) bool { return strings.EqualFold(m.name, field) })
+}
+
+// without drops members by their names.
+func (o object) without(drop func(name string) bool) object {
+	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return drop(m.name) })
+}
+
+// encode writes the object without any space between its parts.
+func (o object) encode() json.RawMessage {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(encodeString(m.name))
+		b.WriteByte(':')
+		b.Write(m.value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+func encodeString(s string) json.RawMessage {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.Encode(s) // a string cannot fail
+	return bytes.TrimSpace(b.Bytes())
+}
+
+// document is a configuration file that is being changed.
+type document struct {
+	members object
+	auths   object
+	indent  string // of a level; empty if all stands in one line
+	oneLine bool
+	ending  string // after the last brace
+}
+
+func parseDocument(raw []byte) (*document, error) {
+	d := &document{indent: "\t"}
+	body := bytes.TrimSpace(raw)
+	if len(body) == 0 {
+		return d, nil
+	}
+	if bytes.HasSuffix(raw, []byte("\n")) {
+		d.ending = "\n"
+	}
+	_, after, lines := bytes.Cut(body, []byte("\n"))
+	d.oneLine = !lines && len(body) > len("{}")
+	if rest := bytes.TrimLeft(after, " \t"); len(rest) < len(after) {
+		d.indent = string(after[:len(after)-len(rest)])
+	}
+	var err error
+	if d.members, err = parseObject(body); err != nil {
+		return nil, err
+	}
+	if i := d.members.index("auths"); i >= 0 {
+		if d.members[i+1:].index("auths") >= 0 {
+			return nil, errors.New("auths stands in it twice")
+		}
+		d.auths, err = parseObject(d.members[i].value)
+	}
+	return d, err
+}
+
+// bytes is the file.
+func (d *document) bytes() []byte {
+	members := slices.Clone(d.members)
+	if i := members.index("auths"); i >= 0 {
+		members[i].value = d.auths.encode()
+	} else {
+		members = append(members, member{"auths", d.auths.encode()})
+	}
+	raw := members.encode()
+	var b bytes.Buffer
+	if d.oneLine {
+		json.Compact(&b, raw)
+	} else {
+		json.Indent(&b, raw, "", d.indent)
+	}
+	b.WriteString(d.ending)
+	return b.Bytes()
+}
+
+// setAuth puts c, or a mark that a helper has it if c is zero, in the place of all that means the registry. What else
+// stands in its entry stays.
+func (d *document) setAuth(registry string, c Credential) error {
+	key, at := serverKey(registry), len(d.auths)
+	var old object
+	for i, m := range d.auths {
+		if normalize(m.name) != normalize(registry) {
+			continue
+		}
+		at = min(at, i)
+		if m.name != key && old != nil {
+			continue
+		}
+		var err error
+		if old, err = parseObject(m.value); err != nil {
+			return err
+		}
+	}
+	d.removeAuth(registry)
+	entry := append(old.without(isSecret), credentialMembers(c)...)
+	d.auths = slices.Insert(d.auths, at, member{key, entry.encode()})
+	return nil
+}
+
+// removeAuth drops all that means the registry.
+func (d *document) removeAuth(registry string) {
+	d.auths = d.auths.without(func(name string) bool { return normalize(name) == normalize(registry) })
+}
+
+func isSecret(field string) bool {
+	return slices.ContainsFunc([]string{"auth", "username", "password", "identitytoken", "registrytoken"}, func(s string) bool { return strings.EqualFold(s, field) })
+}
+
+func credentialMembers(c Credential) object {
+	var o object
+	if c.Username != "" {
+		o = append(o, member{"auth", encodeString(base64.StdEncoding.EncodeToString([]byte(c.Username + ":" + c.Password)))})
+	}
+	if c.IdentityToken != "" {
+		o = append(o, member{"identitytoken", encodeString(c.IdentityToken)})
+	}
+	return o
+}

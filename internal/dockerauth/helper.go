@@ -1,0 +1,124 @@
+package dockerauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/client"
+	"github.com/docker/docker-credential-helpers/credentials"
+)
+
+// identityUser is the user name that says that the secret is an identity token.
+const identityUser = "<token>"
+
+// helper is a program that keeps credentials
+// (https://github.com/docker/docker-credential-helpers#development).
+type helper struct {
+	name    string // what follows docker-credential-
+	file    string // that names it
+	timeout time.Duration
+}
+
+func (h helper) binary() string { return "docker-credential-" + h.name }
+
+// keys are the names under which a helper may have what is for a registry: podman has its own for Docker Hub.
+func (h helper) keys(registry string) []string {
+	if key := serverKey(registry); key != registry {
+		return []string{key, hub}
+	}
+	return []string{registry}
+}
+
+// get returns what the helper has for a registry, or the zero Credential.
+func (h helper) get(ctx context.Context, registry string) (Credential, error) {
+	for _, key := range h.keys(registry) {
+		c, err := h.getKey(ctx, key)
+		if err != nil || c != (Credential{}) {
+			return c, err
+		}
+	}
+	return Credential{}, nil
+}
+
+func (h helper) getKey(ctx context.Context, key string) (Credential, error) {
+	var found *credentials.Credentials
+	err := h.run(ctx, "", func(program client.ProgramFunc) (err error) {
+		found, err = client.Get(program, key)
+		return err
+	})
+	switch {
+	case credentials.IsErrCredentialsNotFound(err):
+		return Credential{}, nil
+	case err != nil:
+		return Credential{}, err
+	case found.Username == identityUser:
+		return Credential{IdentityToken: found.Secret}, nil
+	}
+	return Credential{Username: found.Username, Password: found.Secret}, nil
+}
+
+// store makes the helper keep c.
+func (h helper) store(ctx context.Context, key string, c Credential) error {
+	kept := &credentials.Credentials{ServerURL: key, Username: c.Username, Secret: c.Password}
+	if c.IdentityToken != "" {
+		kept.Username, kept.Secret = identityUser, c.IdentityToken
+	}
+	return h.run(ctx, kept.Secret, func(program client.ProgramFunc) error { return client.Store(program, kept) })
+}
+
+// erase makes the helper forget what it has for a registry, and reports whether there was something. It asks
+// first, because many helpers fail when there is nothing to erase.
+func (h helper) erase(ctx context.Context, registry string) (bool, error) {
+	erased := false
+	for _, key := range h.keys(registry) {
+		c, err := h.getKey(ctx, key)
+		if err != nil {
+			return erased, err
+		}
+		if c == (Credential{}) {
+			continue
+		}
+		err = h.run(ctx, c.Password+c.IdentityToken, func(program client.ProgramFunc) error { return client.Erase(program, key) })
+		if err != nil {
+			return erased, err
+		}
+		erased = true
+	}
+	return erased, nil
+}
+
+// run lets the helper do one thing and says what went wrong in words that hold no secret.
+func (h helper) run(ctx context.Context, secret string, do func(client.ProgramFunc) error) error {
+	if h.name != strings.TrimSpace(h.name) || strings.ContainsAny(h.name, `/\`) {
+		return h.error("that is not the name of a program")
+	}
+	limited, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	p := &program{ctx: limited, binary: h.binary()}
+	err := do(p.start)
+	switch {
+	case err == nil, credentials.IsErrCredentialsNotFound(err):
+		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case limited.Err() != nil:
+		return h.error(fmt.Sprintf("no answer within %s", h.timeout))
+	case p.err == nil:
+		return h.error("its answer is not what the protocol says")
+	case errors.Is(p.err, exec.ErrNotFound):
+		return h.error("there is no such program in PATH")
+	}
+	problem := "failed: " + p.err.Error()
+	if said := p.said(secret); said != "" {
+		problem += fmt.Sprintf(": %q", said)
+	}
+	return h.error(problem)
+}
+
+func (h helper) error(problem string) error {
+	return &Error{fmt.Sprintf("credential helper %q (configured in %s)", h.binary(), h.file), problem}
+}
