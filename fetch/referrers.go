@@ -18,9 +18,6 @@ import (
 // maxReferrers bounds what one image can drag along.
 const maxReferrers = 1000
 
-// cosignSuffixes are the tags under which cosign puts what belongs to an image: sha256-HEX.sig and so on.
-var cosignSuffixes = []string{".sig", ".att", ".sbom"}
-
 // Referrer is what belongs to an image without being part of it: a signature, an attestation, an SBOM.
 type Referrer struct {
 	*graph.Graph
@@ -81,8 +78,7 @@ func referrersOf(ctx context.Context, repo *registry.Repository, d digest.Digest
 		}
 		all = append(all, r)
 	}
-	for _, suffix := range cosignSuffixes {
-		tag := registry.ReferrersTag(d) + suffix
+	for _, tag := range registry.CosignTags(d) {
 		desc, _, err := repo.Resolve(ctx, tag)
 		if errors.Is(err, registry.ErrNotFound) {
 			continue

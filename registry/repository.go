@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -62,7 +63,8 @@ func (r *Repository) request(ctx context.Context, method, path string, accept ..
 }
 
 // Resolve asks for the manifest that a tag or digest stands for and returns its descriptor and bytes.
-// The digest is computed from the bytes; where target is a digest, they have been verified against it.
+// The digest is computed from the bytes; where target is a digest, they have been verified against it. A manifest
+// in Docker's schema 1 comes without its signatures, which its digest is not of, as manifest.Schema1.
 func (r *Repository) Resolve(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
 	err = r.reading(ctx, isTag(target), func(from *Repository) (err error) {
 		d, raw, err = from.resolve(ctx, target)
@@ -78,14 +80,16 @@ func (r *Repository) resolve(ctx context.Context, target string) (v1.Descriptor,
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
+	raw = covered(d.MediaType, raw)
+	d.Size = int64(len(raw))
 	if d.MediaType, err = manifestType(d.MediaType, raw); err != nil {
 		return v1.Descriptor{}, nil, fmt.Errorf("%s:%s: %w", r.Name(), target, err)
 	}
 	return d, raw, nil
 }
 
-// Raw is Resolve for those who want to see a manifest and not to use it: it is taken of whatever kind it is, and the
-// descriptor has the media type that the registry says.
+// Raw is Resolve for those who want to see a manifest and not to use it: it is taken of whatever kind it is, signatures and all, and
+// the descriptor has the media type that the registry says.
 func (r *Repository) Raw(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
 	err = r.reading(ctx, isTag(target), func(from *Repository) (err error) {
 		d, raw, err = from.raw(ctx, target)
@@ -104,16 +108,19 @@ func (r *Repository) raw(ctx context.Context, target string) (v1.Descriptor, []b
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	d := manifest.Describe(mediaTypeOf(resp.Header), raw)
-	if d.MediaType == "text/html" {
+	mediaType := mediaTypeOf(resp.Header)
+	if mediaType == "text/html" {
 		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: is this address a registry?", r.Name(), target)
 	}
+	hashed := covered(mediaType, raw)
+	d := manifest.Describe(mediaType, hashed)
 	if want, err := digest.Parse(target); err == nil {
 		d.Digest = want
-		if err := verify.Bytes(d, raw); err != nil {
+		if err := verify.Bytes(d, hashed); err != nil {
 			return v1.Descriptor{}, nil, fmt.Errorf("%s: manifest %w", r.Name(), err)
 		}
 	}
+	d.Size = int64(len(raw))
 	return d, raw, nil
 }
 
@@ -130,6 +137,9 @@ func manifestType(announced string, raw []byte) (string, error) {
 		announced = "" // text/plain and application/json are seen
 	}
 	doc, err := manifest.Parse(announced, raw)
+	if errors.Is(err, manifest.ErrUnsupported) && !manifest.IsImage(announced) && !manifest.IsIndex(announced) {
+		return manifest.Schema1, nil
+	}
 	return doc.MediaType, err
 }
 

@@ -34,7 +34,11 @@ func newApp(env *environment) *cli.App {
 SOURCE is an image name (alpine, ghcr.io/a/b:1@sha256:...), a path to a layout or a saved
 tar, or one of those with its kind before it: oci:DIR[:NAME], docker-archive:FILE[:NAME].
 Results go to standard output, everything else to standard error.`,
-		Commands:             []*cli.Command{fetchCommand(env), saveCommand(env), pushCommand(env)},
+		Commands: []*cli.Command{
+			fetchCommand(env), saveCommand(env), pushCommand(env),
+			inspectCommand(env), lsCommand(env), digestCommand(env), manifestCommand(env), configCommand(env), blobCommand(env),
+			loginCommand(env), logoutCommand(env),
+		},
 		Writer:               env.stdout,
 		ErrWriter:            env.stderr,
 		HideHelpCommand:      true,

@@ -25,9 +25,13 @@ const maxPassword = 64 << 10
 
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only results and errors"},
+		quietFlag(),
 		&cli.BoolFlag{Name: "json", Usage: "print the result as one JSON document"},
 	}
+}
+
+func quietFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only results and errors"}
 }
 
 func jobsFlag(what string) cli.Flag {
@@ -43,7 +47,7 @@ func registryFlags() []cli.Flag {
 		&cli.StringFlag{Name: "creds", Usage: "log in as `USER[:PASSWORD]` instead of with what docker or podman have stored"},
 		&cli.BoolFlag{Name: "password-stdin", Usage: "read the password for --creds USER from standard input"},
 		authFileFlag("take credentials from `FILE` only, docker's config.json or podman's auth.json"),
-	}, connectionFlags()...)
+	}, append(connectionFlags(), endpointFlags()...)...)
 }
 
 func authFileFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "authfile", Usage: usage} }
@@ -81,8 +85,13 @@ func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*
 	if err != nil {
 		return nil, err
 	}
+	ends, err := newEndpoints(c, config)
+	if err != nil {
+		return nil, err
+	}
 	return &registry.Client{
 		Transport:   registry.NewTransport(config),
+		Endpoints:   ends.of,
 		Credentials: credentials,
 		PlainHTTP:   c.Bool("plain-http"),
 		UserAgent:   "drayage/" + versionString(),

@@ -90,6 +90,8 @@ func describe(err error) string {
 	switch {
 	case errors.As(err, &refused) && refused.Status == 401, errors.As(err, &refused) && refused.Status == 403:
 		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
+	case errors.As(err, &refused) && refused.Status == 429:
+		line += " (the registry limits how much is pulled: wait, log in for a higher limit, or read from a --mirror)"
 	case errors.As(err, new(*usageError)):
 		line += " (see drayage --help)"
 	}

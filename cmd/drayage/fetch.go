@@ -186,7 +186,7 @@ func (e *environment) imageNames(c *cli.Context) ([]registry.Reference, error) {
 	var refs []registry.Reference
 	seen := map[registry.Reference]bool{}
 	for _, n := range names {
-		ref, err := registry.ParseReference(n)
+		ref, err := reference(c, n)
 		if err != nil {
 			return nil, usagef("%v", err)
 		}

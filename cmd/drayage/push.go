@@ -46,11 +46,11 @@ func (e *environment) push(ctx context.Context, c *cli.Context) error {
 	if c.NArg() != 2 {
 		return usagef("push needs a SOURCE and a DEST: %d arguments given", c.NArg())
 	}
-	dest, err := parseDestination(c.Args().Get(1))
+	dest, err := parseDestination(c, c.Args().Get(1))
 	if err != nil {
 		return err
 	}
-	src, err := parseSource(c.Args().First())
+	src, err := parseSource(c, c.Args().First())
 	if err != nil {
 		return fmt.Errorf("push %w", err)
 	}
@@ -222,8 +222,15 @@ type destination struct {
 	ref    registry.Reference
 }
 
-func parseDestination(s string) (destination, error) {
+func parseDestination(c *cli.Context, s string) (destination, error) {
 	d := destination{text: strings.TrimPrefix(s, "docker://")}
+	if base := c.String("registry"); base != "" {
+		host, err := hostOf(base)
+		if err != nil {
+			return d, err
+		}
+		d.text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(d.text, host), "/")
+	}
 	name := d.text
 	if d.prefix = strings.HasSuffix(name, "/"); d.prefix {
 		host, _, _ := strings.Cut(name, "/")

@@ -106,7 +106,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	var sources []source
 	var hosts []string
 	for _, a := range args {
-		src, err := parseSource(a)
+		src, err := parseSource(s.c, a)
 		if err != nil {
 			return err
 		}

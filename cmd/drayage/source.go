@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"drayage/registry"
 )
 
@@ -32,7 +34,7 @@ type source struct {
 
 // parseSource tells what a SOURCE argument means: its kind if it begins with one, else what exists at that path,
 // else an image name.
-func parseSource(s string) (source, error) {
+func parseSource(c *cli.Context, s string) (source, error) {
 	src := source{text: s}
 	if s == "-" {
 		src.kind = fromStdin
@@ -58,7 +60,7 @@ func parseSource(s string) (source, error) {
 	if looksLikePath(s) {
 		return src, missing(s, fs.ErrNotExist)
 	}
-	ref, err := registry.ParseReference(s)
+	ref, err := reference(c, s)
 	if err != nil {
 		return src, usagef("%v, and there is no file of that name", err)
 	}

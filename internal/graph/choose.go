@@ -52,16 +52,8 @@ func (l *loader) single(ctx context.Context, g *Graph, sel Selection) error {
 	if err != nil {
 		return err
 	}
-	have := []v1.Platform{p}
-	if want, asked := sel.wanted(); asked && !sel.All && p.OS != "" {
-		for _, w := range want {
-			if !platform.Match(w, p) {
-				return &PlatformError{Want: w, Have: have}
-			}
-		}
-	}
-	g.Platforms = have
-	return nil
+	g.Platforms = []v1.Platform{p}
+	return sel.Check(p)
 }
 
 // configPlatform reads the platform from the image's configuration; an artifact has none.

@@ -37,6 +37,20 @@ func (s Selection) wanted() ([]v1.Platform, bool) {
 	return []v1.Platform{platform.Default()}, false
 }
 
+// Check returns a [PlatformError] if an image that has no index, and is for p, is not what was asked for.
+func (s Selection) Check(p v1.Platform) error {
+	want, asked := s.wanted()
+	if !asked || s.All || p.OS == "" {
+		return nil
+	}
+	for _, w := range want {
+		if !platform.Match(w, p) {
+			return &PlatformError{Want: w, Have: []v1.Platform{p}}
+		}
+	}
+	return nil
+}
+
 // Node is a manifest or index with its bytes.
 type Node struct {
 	Descriptor v1.Descriptor

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"drayage/internal/durable"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+const blobHelp = `Fetches one blob, a layer or a configuration, and compares it with its digest while it passes. A file appears
+under its name only when the blob is complete and right. What goes to standard output is tentative until the
+command ends with exit code 0: a wrong blob is known as such only at its end, exit code 6.
+
+EXAMPLES:
+   drayage blob ghcr.io/team/app@sha256:... -o layer.tar.gz
+   drayage blob alpine@sha256:... | tar tz
+   drayage blob oci:images@sha256:... -o layer.tar.gz`
+
+func blobCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "blob",
+		Usage:       "fetch one blob by its digest",
+		UsageText:   "drayage blob REPOSITORY@DIGEST [-o FILE|-]",
+		Description: blobHelp,
+		Flags:       rawFlags(&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` to write, - for standard output", Value: "-"}),
+		Action:      func(c *cli.Context) error { return env.blob(c.Context, c) },
+	}
+}
+
+func (e *environment) blob(ctx context.Context, c *cli.Context) error {
+	l := e.newLooker(c)
+	defer l.close()
+	arg, err := l.argument("REPOSITORY@DIGEST")
+	if err != nil {
+		return err
+	}
+	d, src, err := l.openBlob(ctx, arg)
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", arg, err)
+	}
+	if out := c.String("output"); out != "-" {
+		err = l.blobFile(ctx, d, src, out)
+	} else {
+		err = copyBlob(ctx, e.rawOutput(), src, d)
+	}
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", arg, err)
+	}
+	return nil
+}
+
+// openBlob finds the blob that REPOSITORY@DIGEST or oci:DIR@DIGEST means.
+func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, transfer.Source, error) {
+	name, hash, found := cutLast(arg, "@")
+	if !found {
+		return v1.Descriptor{}, nil, usagef("which blob? Give its digest, as in %s@sha256:...", arg)
+	}
+	d := digest.Digest(hash)
+	if err := verify.Digest(d); err != nil {
+		return v1.Descriptor{}, nil, usagef("%v", err)
+	}
+	if path, ok := strings.CutPrefix(name, "oci:"); ok {
+		dir, err := layout.OpenDir(path)
+		if err != nil {
+			return v1.Descriptor{}, nil, err
+		}
+		l.closes = append(l.closes, dir.Close)
+		desc, err := dir.Stat(d)
+		return desc, dir, err
+	}
+	ref, err := reference(l.c, name)
+	if err != nil {
+		return v1.Descriptor{}, nil, usagef("%v", err)
+	}
+	client, err := l.newClient(ref)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	repo := client.Repository(ref)
+	desc, err := repo.Stat(ctx, d)
+	if errors.Is(err, registry.ErrNotFound) {
+		err = fmt.Errorf("%w (a manifest is no blob: drayage manifest %s@%s)", err, ref.Name(), d)
+	}
+	return desc, repo, err
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// blobFile writes the blob into a file, or into a device or named pipe.
+func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src transfer.Source, out string) error {
+	if fi, err := os.Stat(out); err == nil && fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0 {
+		f, err := os.OpenFile(out, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(copyBlob(ctx, f, src, d), f.Close())
+	}
+	f, err := durable.CreateOutput(out)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	meter := l.env.newMeter(l.c, "blob")
+	meter.plan([]v1.Descriptor{d})
+	_, err = transfer.Fill(ctx, src, d, f, 0, func(held int64) { meter.update(d, held) })
+	sum := meter.finish()
+	if err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	l.env.note(l.c, "%s: %s", out, sum)
+	return nil
+}
+
+// copyBlob streams the blob; that it was right is known only when it returns nil.
+func copyBlob(ctx context.Context, w io.Writer, src transfer.Source, d v1.Descriptor) error {
+	r := transfer.NewReader(ctx, src, d)
+	defer r.Close()
+	_, err := io.Copy(w, r)
+	return err
+}

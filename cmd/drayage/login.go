@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"drayage/internal/dockerauth"
+	"drayage/registry"
+)
+
+const loginHelp = `Checks a user name and password with a registry and stores them where docker does: in the credential helper
+that docker's config.json names for the registry, or else in that file. Without a REGISTRY, Docker Hub is meant.
+What is not given is asked for on the terminal.
+
+EXAMPLES:
+   drayage login registry.corp
+   drayage login registry.corp:5000 -u robot --password-stdin < token.txt
+   drayage login registry.corp -u ann --authfile auth.json      docker's or podman's format`
+
+const logoutHelp = `Removes what login has stored. Without a REGISTRY, Docker Hub is meant.
+
+EXAMPLES:
+   drayage logout registry.corp`
+
+func loginCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "login",
+		Usage:       "check and store a user name and password for a registry",
+		UsageText:   "drayage login [REGISTRY]",
+		Description: loginHelp,
+		Flags: append(append([]cli.Flag{
+			&cli.StringFlag{Name: "username", Aliases: []string{"u"}, Usage: "log in as `USER`"},
+			&cli.StringFlag{Name: "password", Aliases: []string{"p"}, Usage: "`PASSWORD`, which others then see in the process list: better --password-stdin"},
+			&cli.BoolFlag{Name: "password-stdin", Usage: "read the password from standard input"},
+			authFileFlag("store it in `FILE` instead, in docker's and podman's format"),
+		}, connectionFlags()...), quietFlag()),
+		Action: func(c *cli.Context) error { return env.login(c.Context, c) },
+	}
+}
+
+func logoutCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "logout",
+		Usage:       "remove what login has stored",
+		UsageText:   "drayage logout [REGISTRY]",
+		Description: logoutHelp,
+		Flags:       []cli.Flag{authFileFlag("remove it from `FILE` instead"), quietFlag()},
+		Action:      func(c *cli.Context) error { return env.logout(c.Context, c) },
+	}
+}
+
+func (e *environment) login(ctx context.Context, c *cli.Context) error {
+	name, err := e.registryArgument(c)
+	if err != nil {
+		return err
+	}
+	cred, err := e.typedCredential(ctx, c)
+	if err != nil {
+		return err
+	}
+	client, err := e.clientWith(c, only(name, registry.Credential(cred)))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Ping(ctx, name); err != nil {
+		return loginError(name, err)
+	}
+	place, err := e.credentialStore(c, true).Save(ctx, name, cred)
+	if err != nil {
+		return fmt.Errorf("login %s: the password is right, but cannot be stored: %w", name, err)
+	}
+	e.note(c, "logged in to %s as %s; the password is kept in %s", name, cred.Username, kept(place))
+	if place.Helper == "" {
+		e.note(c, "warning: it is not encrypted there; a credential helper (credsStore in that file) would keep it safe")
+	}
+	return nil
+}
+
+func (e *environment) logout(ctx context.Context, c *cli.Context) error {
+	name, err := e.registryArgument(c)
+	if err != nil {
+		return err
+	}
+	place, removed, err := e.credentialStore(c, true).Remove(ctx, name)
+	if err != nil {
+		return fmt.Errorf("logout %s: %w", name, err)
+	}
+	if !removed {
+		e.note(c, "note: not logged in to %s: %s has nothing for it", name, kept(place))
+		return nil
+	}
+	e.note(c, "logged out of %s: removed from %s", name, kept(place))
+	return nil
+}
+
+// kept names a place for users.
+func kept(p dockerauth.Place) string {
+	if p.Helper != "" {
+		return "credential helper " + p.Helper
+	}
+	return p.File
+}
+
+// registryArgument is the registry that a command is for, as it stands in names of images. An address, as it is
+// copied from a browser, will do.
+func (e *environment) registryArgument(c *cli.Context) (string, error) {
+	if c.NArg() > 1 {
+		return "", usagef("%s takes one REGISTRY: %d arguments given", c.Command.Name, c.NArg())
+	}
+	name := c.Args().First()
+	if name == "" {
+		e.note(c, "note: no registry given, so Docker Hub (docker.io) is meant")
+		return "docker.io", nil
+	}
+	if _, address, isURL := strings.Cut(name, "://"); isURL {
+		name, _, _ = strings.Cut(address, "/")
+	}
+	if strings.Contains(name, "@") {
+		return "", usagef("a REGISTRY has no user name in it: give it with --username")
+	}
+	name = strings.TrimSuffix(name, "/")
+	ref, err := registry.ParseReference(name + "/x")
+	if err != nil || strings.TrimPrefix(ref.Repository, "library/") != "x" {
+		return "", usagef("%q is no REGISTRY: give host[:port]", name)
+	}
+	return ref.Registry, nil
+}
+
+// typedCredential is what the flags say, or what the user types.
+func (e *environment) typedCredential(ctx context.Context, c *cli.Context) (cred dockerauth.Credential, err error) {
+	cred.Username, cred.Password = c.String("username"), c.String("password")
+	stdin := c.Bool("password-stdin")
+	switch {
+	case stdin && c.IsSet("password"):
+		return cred, usagef("--password-stdin, but --password gives a password too")
+	case cred.Username == "" && (stdin || c.IsSet("password")):
+		return cred, usagef("a password needs --username USER")
+	case stdin:
+		cred.Password, err = readPassword(e.stdin)
+	case c.IsSet("password"):
+		e.note(c, "warning: others can see --password in the process list, and the shell remembers it; --password-stdin is safe")
+	case cred.Username == "":
+		if cred.Username, err = e.ask(ctx, "User name", readLine); err == nil {
+			cred.Password, err = e.ask(ctx, "Password", e.readSecret)
+		}
+	default:
+		cred.Password, err = e.ask(ctx, "Password", e.readSecret)
+	}
+	switch {
+	case err != nil:
+		return cred, err
+	case cred.Username == "" || cred.Password == "":
+		return cred, usagef("neither the user name nor the password may be empty")
+	case strings.Contains(cred.Username, ":"):
+		return cred, usagef("a user name cannot hold a colon")
+	}
+	return cred, nil
+}
+
+// only gives a credential to one registry.
+func only(name string, cred registry.Credential) credentialsFunc {
+	return func(_ context.Context, asked string) (registry.Credential, error) {
+		if asked != name {
+			return registry.Credential{}, nil
+		}
+		return cred, nil
+	}
+}
+
+// loginError says why a login failed. Advice to log in would be no help.
+func loginError(name string, err error) error {
+	if errors.Is(err, registry.ErrDenied) && errors.As(err, new(*registry.Error)) {
+		return fmt.Errorf("login %s: %w: %v", name, registry.ErrDenied, err)
+	}
+	return fmt.Errorf("login %s: %w", name, err)
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+)
+
+// compareNatural orders texts as people order versions: runs of digits by their value, so that 1.9 comes before 1.10, and
+// everything else byte by byte. Texts that differ only in leading zeros are ordered too, so that the order is total.
+func compareNatural(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		if n, m := digits(x), digits(y); n > 0 && m > 0 {
+			if c := compareNumbers(x[:n], y[:m]); c != 0 {
+				return c
+			}
+			x, y = x[n:], y[m:]
+			continue
+		}
+		if x[0] != y[0] {
+			return cmp.Compare(x[0], y[0])
+		}
+		x, y = x[1:], y[1:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
+}
+
+// digits is how many digits s begins with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// compareNumbers compares numbers of any length, such as dates and build numbers.
+func compareNumbers(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}

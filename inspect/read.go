@@ -1,0 +1,190 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"drayage/internal/graph"
+	"drayage/internal/manifest"
+	"drayage/internal/platform"
+	"drayage/internal/transfer"
+	"drayage/registry"
+)
+
+// parallelReads is how many manifests or configurations are read at once.
+const parallelReads = 8
+
+// Options say how closely an image is looked at. The zero value reads the manifests of all platforms.
+type Options struct {
+	Platforms []v1.Platform // only these; none means all
+	Configs   bool          // read the configurations of all platforms; that of a single one is always read
+}
+
+// Read describes the image that root stands for. It reads indexes, manifests and configurations from src, never layers, and
+// neither attestations nor, if Options.Platforms are given, manifests of others. Names is left empty.
+func Read(ctx context.Context, src transfer.Source, root v1.Descriptor, opts Options) (*Image, error) {
+	o, err := graph.LoadOutline(ctx, src, root)
+	if err != nil {
+		return nil, err
+	}
+	im := &Image{Kind: Index, MediaType: o.Root.Document.MediaType, Digest: root.Digest, Size: root.Size, Platforms: []Platform{}}
+	leaves := im.sort(o.Leaves)
+	if len(opts.Platforms) > 0 {
+		if leaves, err = o.Pick(ctx, graph.Selection{Platforms: opts.Platforms}); err != nil {
+			return nil, err
+		}
+	}
+	r := reader{outline: o, root: root.Digest, configs: opts.Configs || len(leaves) == 1, required: len(opts.Platforms) > 0}
+	if im.Platforms, err = r.platforms(ctx, leaves); err != nil {
+		return nil, err
+	}
+	if !o.IsIndex() {
+		im.Kind = Manifest
+		if im.Platforms[0].ArtifactType != "" {
+			im.Kind = Artifact
+		}
+	}
+	im.count()
+	return im, nil
+}
+
+// sort puts attestations aside and returns the other leaves.
+func (im *Image) sort(leaves []graph.Leaf) []graph.Leaf {
+	var rest []graph.Leaf
+	for _, l := range leaves {
+		if l.IsAttestation() {
+			im.Attestations = append(im.Attestations, Attestation{Digest: l.Descriptor.Digest, For: l.Attested()})
+		} else {
+			rest = append(rest, l)
+		}
+	}
+	return rest
+}
+
+func (im *Image) count() {
+	seen := map[digest.Digest]bool{}
+	for _, p := range im.Platforms {
+		n, bytes := distinct(p.Layers, seen)
+		im.Layers += n
+		im.LayerBytes += bytes
+	}
+}
+
+// distinct counts the layers that have not been seen.
+func distinct(layers []Layer, seen map[digest.Digest]bool) (n int, bytes int64) {
+	for _, l := range layers {
+		key := l.Digest
+		if key == "" {
+			key = l.DiffID
+		}
+		if !seen[key] {
+			seen[key] = true
+			n++
+			bytes += l.Size
+		}
+	}
+	return n, bytes
+}
+
+type reader struct {
+	outline  *graph.Outline
+	root     digest.Digest
+	configs  bool
+	required bool // a manifest that is not there is an error
+}
+
+func (r *reader) platforms(ctx context.Context, leaves []graph.Leaf) ([]Platform, error) {
+	all := make([]Platform, len(leaves))
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(parallelReads)
+	for i, l := range leaves {
+		eg.Go(func() (err error) {
+			all[i], err = r.platform(ctx, l)
+			return err
+		})
+	}
+	return all, eg.Wait()
+}
+
+func (r *reader) platform(ctx context.Context, l graph.Leaf) (Platform, error) {
+	p := Platform{Digest: l.Descriptor.Digest, MediaType: l.Descriptor.MediaType, Size: l.Descriptor.Size}
+	p.place(l.Platform)
+	n, err := r.outline.Manifest(ctx, l.Descriptor)
+	if !r.required && (errors.Is(err, registry.ErrNotFound) || errors.Is(err, fs.ErrNotExist)) {
+		p.Missing = true
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	p.Annotations = n.Document.Annotations
+	for _, d := range n.Document.Layers {
+		p.Layers = append(p.Layers, Layer{Digest: d.Digest, MediaType: d.MediaType, Size: d.Size})
+	}
+	_, p.LayerBytes = distinct(p.Layers, map[digest.Digest]bool{})
+	if !n.Document.IsContainerImage() {
+		p.ArtifactType = artifactType(n.Document)
+		return p, nil
+	}
+	p.ID = n.Document.Config.Digest
+	p.DockerID = &DockerID{GraphDriver: p.ID, Containerd: r.root}
+	if r.configs || p.Platform == "" {
+		return p, r.config(ctx, n, &p)
+	}
+	return p, nil
+}
+
+// artifactType is what an artifact says it is
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
+func artifactType(d manifest.Document) string {
+	if d.ArtifactType != "" {
+		return d.ArtifactType
+	}
+	return d.Config.MediaType
+}
+
+func (r *reader) config(ctx context.Context, n *graph.Node, p *Platform) error {
+	raw, err := r.outline.Config(ctx, n)
+	if err != nil {
+		return err
+	}
+	if err := p.configure(raw); err != nil {
+		return fmt.Errorf("%s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// configure takes what the configuration says.
+func (p *Platform) configure(raw []byte) error {
+	c, err := manifest.ParseConfig(raw)
+	if err != nil {
+		return err
+	}
+	p.place(platform.Of(c))
+	if ids := c.RootFS.DiffIDs; len(ids) == len(p.Layers) {
+		for i := range ids {
+			p.Layers[i].DiffID = ids[i]
+		}
+	}
+	p.Config = &Config{
+		Created: c.Created, Author: c.Author, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.Config.Env,
+		User: c.Config.User, WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels, StopSignal: c.Config.StopSignal,
+		ExposedPorts: slices.Sorted(maps.Keys(c.Config.ExposedPorts)), Volumes: slices.Sorted(maps.Keys(c.Config.Volumes)),
+	}
+	return nil
+}
+
+// place says which platform p is for, unless that is known already.
+func (p *Platform) place(of v1.Platform) {
+	if p.Platform == "" && of.OS != "" {
+		p.Platform, p.OSVersion = platform.String(of), of.OSVersion
+	}
+}

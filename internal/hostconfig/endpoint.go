@@ -1,0 +1,161 @@
+// Package hostconfig finds out how a registry is reached from the files in which a machine's container engines are
+// told so: containerd's hosts.toml, podman's registries.conf, and the certs.d directories of all of them.
+// Start with DefaultFiles and call Files.Endpoints.
+package hostconfig
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+)
+
+// ErrBlocked is wrapped by the error of Files.Endpoints for a repository that registries.conf forbids.
+var ErrBlocked = errors.New("blocked")
+
+// Endpoint is one address at which a repository can be reached, with all that is needed to talk to it. Headers,
+// certificates, proxy and relaxed TLS are for the origin (scheme, host and port) of URL: they must not follow
+// a redirect, or any other address that a server gives, to another one.
+type Endpoint struct {
+	// URL is the root of the API, which is https://host/v2/ for most. It ends in a slash, and has
+	// neither user, query nor fragment.
+	URL *url.URL
+	// Repository is the repository's name at this endpoint. It differs where registries.conf
+	// rewrites it.
+	Repository string
+	// Mirror says that this is another host than the registry: credentials for the registry must not be
+	// sent to it, only those that the user has for its own host.
+	Mirror bool
+	// Source is the file that names the endpoint. It is empty for a registry no file says anything of.
+	Source string
+
+	Pull      bool // manifests and blobs by digest
+	Resolve   bool // manifests by tag, and lists of tags: the endpoint is believed what a tag means
+	Referrers bool // lists of what refers to a manifest
+	Push      bool
+	TagOnly   bool // not to be asked for images that the user named by digest
+
+	// Namespace, unless empty, is to be sent as the query parameter ns: it tells a
+	// mirror of several registries which is meant.
+	Namespace string
+	// Header is added to every request.
+	Header http.Header
+	// Proxy replaces what the environment says about proxies; nil leaves it.
+	Proxy *url.URL
+	// DialTimeout bounds the making of a connection; 0 means the caller's default.
+	DialTimeout time.Duration
+
+	// CAs are trusted besides those of the system.
+	CAs []*x509.Certificate
+	// Certificates are offered to a server that asks for one.
+	Certificates []tls.Certificate
+	// SkipVerify says that the server's certificate is not to be verified.
+	SkipVerify bool
+	// FallbackHTTP says that http is allowed where the server does not speak TLS at URL, which is an https
+	// address, or, if that has no port, where nobody answers.
+	FallbackHTTP bool
+}
+
+// TLS returns a copy of base, which may be nil, with what the endpoint adds to it.
+func (e *Endpoint) TLS(base *tls.Config) *tls.Config {
+	config := base.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	if len(e.CAs) > 0 {
+		config.RootCAs = e.pool(config.RootCAs)
+	}
+	config.Certificates = append(config.Certificates[:len(config.Certificates):len(config.Certificates)], e.Certificates...)
+	config.InsecureSkipVerify = config.InsecureSkipVerify || e.SkipVerify
+	return config
+}
+
+func (e *Endpoint) pool(base *x509.CertPool) *x509.CertPool {
+	pool := base.Clone()
+	if base == nil {
+		var err error
+		if pool, err = x509.SystemCertPool(); err != nil {
+			pool = x509.NewCertPool()
+		}
+	}
+	for _, ca := range e.CAs {
+		pool.AddCert(ca)
+	}
+	return pool
+}
+
+// own is the endpoint of a registry that no file says anything of.
+func own(registry, repository string) Endpoint {
+	e := Endpoint{URL: apiRoot(registry), Repository: repository}
+	e.allowAll()
+	return e
+}
+
+func (e *Endpoint) allowAll() { e.Pull, e.Resolve, e.Referrers, e.Push = true, true, true, true }
+
+// apiRoot is where a registry's API is by convention.
+func apiRoot(registry string) *url.URL {
+	return &url.URL{Scheme: "https", Host: apiHost(registry), Path: "/v2/"}
+}
+
+// apiHost is the machine behind a registry's name.
+func apiHost(registry string) string {
+	if registry == "docker.io" || registry == "index.docker.io" {
+		return "registry-1.docker.io"
+	}
+	return registry
+}
+
+// parseAddress reads the address of an API: a URL, or host[:port] for https. Below its path lies /v2/, which the address may
+// or may not name; with override the path is the root of the API itself.
+func parseAddress(address string, override bool) (*url.URL, error) {
+	full := address
+	if !strings.Contains(full, "://") {
+		full = "https://" + full
+	}
+	u, err := url.Parse(full)
+	if err != nil {
+		// The error of net/url repeats the address, with a password that may be in it.
+		return nil, errors.New("it is not a URL")
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("scheme %q: it takes https or http", u.Scheme)
+	}
+	if !plainHost(u.Host) || u.Hostname() == "" {
+		return nil, fmt.Errorf("%q is not the name of a host", u.Host)
+	}
+	root := path.Clean("/" + u.Path)
+	if !override && !strings.HasSuffix(root, "/v2") {
+		root = path.Join(root, "v2")
+	}
+	if root != "/" {
+		root += "/"
+	}
+	return &url.URL{Scheme: u.Scheme, Host: apiHost(u.Host), Path: root}, nil
+}
+
+// plainHost reports whether host[:port] can be the name of a file without leading anywhere else.
+func plainHost(host string) bool {
+	return host != "" && host != "." && host != ".." && !strings.ContainsAny(host, `/\`+"\x00")
+}
+
+// isOwn reports whether u is an address of the registry itself, whatever the scheme.
+func isOwn(u *url.URL, registry string) bool {
+	name := url.URL{Host: apiHost(registry)}
+	return strings.EqualFold(u.Hostname(), name.Hostname()) && portOf(u, u.Scheme) == portOf(&name, u.Scheme)
+}
+
+func portOf(u *url.URL, scheme string) string {
+	switch port := u.Port(); {
+	case port != "":
+		return port
+	case scheme == "http":
+		return "80"
+	}
+	return "443"
+}

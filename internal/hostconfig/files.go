@@ -1,0 +1,116 @@
+package hostconfig
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// Files says where to look. The zero value looks nowhere. Whatever does not exist, or is in a directory
+// that the user may not enter, counts as absent.
+type Files struct {
+	// ContainerdCerts are directories such as /etc/containerd/certs.d. The first that has a directory for a
+	// registry, or one called _default, counts.
+	ContainerdCerts []string
+	// DockerCerts are directories such as /etc/docker/certs.d. The first that has a directory for a host counts.
+	DockerCerts []string
+	// RegistriesConf are the places of podman's configuration. The first whose File exists counts; if there is
+	// none, the last.
+	RegistriesConf []RegistriesConf
+}
+
+// RegistriesConf is a registries.conf and the directories whose files are read after it.
+type RegistriesConf struct {
+	File     string
+	Dirs     []string // files *.conf, in the order of their names, replace tables of the same prefix
+	Required bool     // it is an error if File does not exist
+}
+
+// DefaultFiles are the places that containerd, docker and podman use themselves, the user's before those of the system.
+// $CONTAINERS_REGISTRIES_CONF takes the place of registries.conf, as with podman.
+func DefaultFiles() Files {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = ""
+	}
+	return places{runtime.GOOS, home, os.Getenv}.files()
+}
+
+// places is what the default files depend on.
+type places struct {
+	goos   string
+	home   string // empty: there is none
+	getenv func(string) string
+}
+
+func (p places) files() Files {
+	user, system := p.userConfig(), p.systemConfig
+	f := Files{
+		ContainerdCerts: below(user, "containerd/certs.d"),
+		DockerCerts:     append(below(user, "containers/certs.d"), below(user, "docker/certs.d")...),
+	}
+	if p.goos != "linux" {
+		// Docker Desktop.
+		f.DockerCerts = append(f.DockerCerts, below(p.home, ".docker/certs.d")...)
+	}
+	f.ContainerdCerts = append(f.ContainerdCerts, system("containerd/certs.d")...)
+	f.DockerCerts = append(f.DockerCerts, append(system("containers/certs.d"), system("docker/certs.d")...)...)
+	f.RegistriesConf = p.registriesConf()
+	return f
+}
+
+func (p places) registriesConf() []RegistriesConf {
+	const file, dir = "containers/registries.conf", "containers/registries.conf.d"
+	userDirs := below(p.userConfig(), dir)
+	var dirs []string
+	if p.goos != "windows" {
+		dirs = append(dirs, "/usr/share/"+dir)
+	}
+	dirs = append(append(dirs, p.systemConfig(dir)...), userDirs...)
+	for _, name := range []string{"CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"} {
+		if chosen := p.getenv(name); chosen != "" {
+			return []RegistriesConf{{File: chosen, Dirs: dirs, Required: true}}
+		}
+	}
+	var all []RegistriesConf
+	for _, user := range below(p.userConfig(), file) {
+		all = append(all, RegistriesConf{File: user, Dirs: userDirs})
+	}
+	for _, system := range p.systemConfig(file) {
+		all = append(all, RegistriesConf{File: system, Dirs: dirs})
+	}
+	if p.goos != "windows" {
+		all = append(all, RegistriesConf{File: "/usr/share/" + file, Dirs: dirs})
+	}
+	return all
+}
+
+// userConfig is the directory of the user's configuration, or empty.
+func (p places) userConfig() string {
+	if dir := p.getenv("XDG_CONFIG_HOME"); dir != "" {
+		return dir
+	}
+	if p.home == "" {
+		return ""
+	}
+	return filepath.Join(p.home, ".config")
+}
+
+// systemConfig is where the system keeps what is in /etc on Unix.
+func (p places) systemConfig(name string) []string {
+	if p.goos != "windows" {
+		return below("/etc", name)
+	}
+	if name == "containerd/certs.d" {
+		return below(p.getenv("ProgramFiles"), name)
+	}
+	return below(p.getenv("ProgramData"), name)
+}
+
+// below is a list of one path, or of none if there is no directory for it to be in.
+func below(dir, name string) []string {
+	if dir == "" {
+		return nil
+	}
+	return []string{filepath.Join(dir, filepath.FromSlash(name))}
+}
