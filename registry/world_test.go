@@ -56,6 +56,7 @@ func (w *world) close() {
 	for _, s := range w.servers {
 		s.Close()
 	}
+	time.Sleep(time.Second) // servers linger that long over a connection they have closed
 }
 
 func (w *world) serve(address string, h http.Handler) {

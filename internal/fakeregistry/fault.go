@@ -120,6 +120,35 @@ func CutBody(k int64) Fault {
 	}
 }
 
+// Early answers without having read the body.
+func Early(code int, header ...string) Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			for i := 0; i+1 < len(header); i += 2 {
+				w.Header().Add(header[i], header[i+1])
+			}
+			w.WriteHeader(code)
+		})
+	}
+}
+
+// LoseAnswer lets the registry do what was asked for and closes the connection instead of answering.
+func LoseAnswer() Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			next.ServeHTTP(void{http.Header{}}, req)
+			reset(w)
+		})
+	}
+}
+
+// void takes an answer that nobody gets.
+type void struct{ header http.Header }
+
+func (v void) Header() http.Header         { return v.header }
+func (v void) Write(p []byte) (int, error) { return len(p), nil }
+func (v void) WriteHeader(int)             {}
+
 // reset closes the connection under an answer, with a TCP reset if it is TCP.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()

@@ -55,7 +55,7 @@ func (r *Registry) take(id, name string, req *http.Request) (*session, bool) {
 	if s == nil || s.name != name {
 		return nil, false
 	}
-	if req.URL.Query().Get("_state") != strconv.Itoa(s.state) {
+	if req.Method != http.MethodDelete && req.URL.Query().Get("_state") != strconv.Itoa(s.state) {
 		return s, false
 	}
 	s.state++
@@ -98,6 +98,10 @@ func (r *Registry) accepted(w http.ResponseWriter, req *http.Request, id string,
 func receive(w http.ResponseWriter, req *http.Request, s *session) bool {
 	if !strings.Contains(req.URL.RawQuery, "z=a%2Bb&_state=") {
 		fail(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the query of Location was changed")
+		return false
+	}
+	if span := req.Header.Get("Content-Range"); span != "" && !strings.HasPrefix(span, fmt.Sprintf("%d-", s.data.Len())) {
+		fail(w, http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "not where the upload is")
 		return false
 	}
 	if t := req.Header.Get("Content-Type"); t != "" && t != "application/octet-stream" {

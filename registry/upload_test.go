@@ -1,0 +1,423 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/fakeregistry"
+	"drayage/internal/transfer"
+)
+
+var (
+	puts    = fakeregistry.Match{Method: "PUT", Path: "/blobs/uploads/"}
+	patches = fakeregistry.Match{Method: "PATCH"}
+	once    = func(m fakeregistry.Match) fakeregistry.Match { m.Count = 1; return m }
+)
+
+// sequence is what was done, without HEAD.
+func sequence(reg *fakeregistry.Registry) string {
+	var all []string
+	for _, e := range reg.Requests("", "") {
+		if e.Method != "HEAD" {
+			all = append(all, e.Method)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// opener is the source of a blob or stream, and counts the readers that have not been closed.
+type opener struct {
+	content []byte
+	claimed []byte // what the descriptor is of, if not of content
+	err     error // at the end instead of io.EOF
+	left    atomic.Int32
+	opened  atomic.Int32
+}
+
+func (o *opener) open() (io.ReadCloser, error) {
+	o.left.Add(1)
+	o.opened.Add(1)
+	var r io.Reader = bytes.NewReader(o.content)
+	if o.err != nil {
+		r = io.MultiReader(r, failing{o.err})
+	}
+	return &closer{Reader: r, opener: o}, nil
+}
+
+func (o *opener) Open(_ context.Context, _ v1.Descriptor, offset, _ int64) (io.ReadCloser, error) {
+	rc, err := o.open()
+	io.CopyN(io.Discard, rc, offset)
+	return rc, err
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+type closer struct {
+	io.Reader
+	opener *opener
+	closed bool
+}
+
+func (c *closer) Close() error {
+	if !c.closed {
+		c.closed = true
+		c.opener.left.Add(-1)
+	}
+	return nil
+}
+
+// bothWays pushes content as a blob that is known and as a stream.
+func bothWays(t *testing.T, f func(w *world, content []byte, push func(*opener) error)) {
+	content := noise(300_000)
+	t.Run("blob", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			f(w, content, func(o *opener) error {
+				if o.claimed == nil {
+					o.claimed = o.content
+				}
+				return w.repo("app").Push(w.Context(), describe(o.claimed), o, nil)
+			})
+		})
+	})
+	t.Run("stream", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			f(w, content, func(o *opener) error {
+				d, err := w.repo("app").PushStream(w.Context(), "some/type", o.open, nil)
+				if want := (v1.Descriptor{MediaType: "some/type", Digest: digest.FromBytes(o.content), Size: int64(len(o.content))}); err == nil && !cmp.Equal(d, want) {
+					w.Errorf("%+v, want %+v", d, want)
+				}
+				return err
+			})
+		})
+	})
+}
+
+func (w *world) stored(content []byte) {
+	w.Helper()
+	if got := w.reg.Blob("app", digest.FromBytes(content)); !bytes.Equal(got, content) {
+		w.Errorf("%d bytes are stored, want %d", len(got), len(content))
+	}
+	if n := w.reg.OpenUploads(); n != 0 {
+		w.Errorf("%d uploads are left open", n)
+	}
+}
+
+func (w *world) nothingStored() {
+	w.Helper()
+	if blobs, manifests, tags := w.reg.Stored("app"); blobs+manifests+tags != 0 {
+		w.Errorf("%d blobs, %d manifests, %d tags are stored", blobs, manifests, tags)
+	}
+	if n := w.reg.OpenUploads(); n != 0 {
+		w.Errorf("%d uploads are left open", n)
+	}
+}
+
+func TestPush(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		if err := push(&opener{content: content}); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		if n := w.reg.Received("", ""); n != int64(len(content)) {
+			w.Errorf("%d bytes were sent, want %d", n, len(content))
+		}
+		if got := sequence(w.reg); got != "POST PUT" && got != "POST PATCH PUT" {
+			w.Errorf("requests: %s", got)
+		}
+	})
+}
+
+func TestPushEmpty(t *testing.T) {
+	bothWays(t, func(w *world, _ []byte, push func(*opener) error) {
+		if err := push(&opener{}); err != nil {
+			w.Error(err)
+		}
+		if ok, err := w.repo("app").Exists(w.Context(), describe(nil)); !ok || err != nil {
+			w.Errorf("stored: %v, %v", ok, err)
+		}
+	})
+}
+
+func TestPushSkipsWhatIsThere(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(1000)
+		d := w.reg.PutBlob("app", content)
+		var held int64
+		o := &opener{content: content}
+		if err := w.repo("app").Push(w.Context(), d, o, func(n int64) { held = n }); err != nil {
+			w.Error(err)
+		}
+		if got := sequence(w.reg); got != "" || o.opened.Load() != 0 || held != d.Size {
+			w.Errorf("requests %q, opened %d times, %d bytes reported", got, o.opened.Load(), held)
+		}
+	})
+}
+
+// The address that an upload goes on at comes in many forms, and its query is used as it is.
+func TestUploadLocation(t *testing.T) {
+	bare := func(path string) string { _, rest, _ := strings.Cut(path, "/uploads/"); return rest }
+	for name, location := range map[string]func(*http.Request, string) string{
+		"path":             func(_ *http.Request, path string) string { return path },
+		"absolute":         func(_ *http.Request, path string) string { return "http://registry.test" + path },
+		"with port":        func(_ *http.Request, path string) string { return "http://registry.test:80" + path },
+		"without scheme":   func(_ *http.Request, path string) string { return "//registry.test" + path },
+		"climbing":         func(_ *http.Request, path string) string { return "/v2/../v2/" + strings.TrimPrefix(path, "/v2/") },
+		"relative to POST": func(req *http.Request, path string) string { return bare(path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+				w.reg.Location = location
+				if err := push(&opener{content: content}); err != nil {
+					w.Error(err)
+				}
+				w.stored(content)
+			})
+		})
+	}
+}
+
+func TestUploadLocationMissing(t *testing.T) {
+	for _, location := range []string{"", "http://[::1", "mailto:me"} {
+		bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+			w.reg.On(fakeregistry.Match{Method: "POST"}, fakeregistry.Early(202, "Location", location))
+			w.refused("push", "", func() error { return push(&opener{content: content}) })
+			w.nothingStored()
+		})
+	}
+}
+
+// Behind a proxy that speaks TLS, registries name addresses without it.
+func TestUploadLocationOfProxiedRegistry(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		w.client.PlainHTTP = false
+		w.serveTLS("registry.test:443", w.reg)
+		w.reg.Location = func(_ *http.Request, path string) string { return "http://registry.test" + path }
+		if err := push(&opener{content: content}); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+	})
+}
+
+func TestMount(t *testing.T) {
+	content := noise(1000)
+	for name, tc := range map[string]struct {
+		fault fakeregistry.Fault
+		from  string
+		want  string // requests
+	}{
+		"done":            {nil, "base", "POST"},
+		"not there":       {nil, "other", "POST DELETE POST PUT"},
+		"not asked for":   {nil, "", "POST PUT"},
+		"session instead": {fakeregistry.Call(func(req *http.Request) { req.URL.RawQuery = "" }), "base", "POST DELETE POST PUT"},
+		"unauthorized":    {fakeregistry.Status(401), "base", "POST POST PUT"},
+		"forbidden":       {fakeregistry.Status(403), "base", "POST POST PUT"},
+		"not found":       {fakeregistry.Status(404), "base", "POST POST PUT"},
+		"not allowed":     {fakeregistry.Status(405), "base", "POST POST PUT"},
+		"bad request":     {fakeregistry.Status(400), "base", "POST POST PUT"},
+		"server error":    {fakeregistry.Status(500), "base", "POST POST PUT"},
+		"broken":          {fakeregistry.CutBody(0), "base", "POST POST PUT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				d := w.reg.PutBlob("base", content)
+				if tc.fault != nil {
+					w.reg.On(fakeregistry.Match{Method: "POST", Count: 1}, tc.fault)
+				}
+				var held int64
+				if err := w.repo("app").PushFrom(w.Context(), d, memory(content), tc.from, func(n int64) { held = n }); err != nil {
+					w.Error(err)
+				}
+				w.stored(content)
+				if got := sequence(w.reg); got != tc.want || held != d.Size {
+					w.Errorf("requests %q, want %q; %d bytes reported", got, tc.want, held)
+				}
+			})
+		})
+	}
+}
+
+// Whatever breaks an upload, it begins again, ends well, and leaves nothing behind.
+func TestUploadRecovers(t *testing.T) {
+	for name, break_ := range map[string]func(*world){
+		"body cut": func(w *world) {
+			w.reg.On(once(puts), fakeregistry.CutBody(100_000))
+			w.reg.On(once(patches), fakeregistry.CutBody(100_000))
+		},
+		"body cut three times": func(w *world) {
+			puts, patches := puts, patches
+			puts.Count, patches.Count = 3, 3
+			w.reg.On(puts, fakeregistry.CutBody(100_000))
+			w.reg.On(patches, fakeregistry.CutBody(1))
+		},
+		"unavailable": func(w *world) { w.reg.On(fakeregistry.Match{Path: "/uploads/", Count: 3}, fakeregistry.Status(503)) },
+		"told to wait": func(w *world) {
+			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, fakeregistry.Status(429, "Retry-After", "90"))
+		},
+		"session forgotten": func(w *world) { w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, w.reg.Forget()) },
+		"session forgotten before the commit": func(w *world) {
+			w.reg.On(once(puts), w.reg.Forget())
+		},
+		"answer lost":          func(w *world) { w.reg.On(once(puts), fakeregistry.LoseAnswer()) },
+		"answer to PATCH lost": func(w *world) { w.reg.On(once(patches), fakeregistry.LoseAnswer()) },
+		"answered early": func(w *world) {
+			w.reg.On(once(patches), fakeregistry.Early(202, "Location", "/v2/app/blobs/uploads/upload-1"))
+		},
+		"refused early": func(w *world) {
+			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, fakeregistry.Early(503))
+		},
+		"stalled": func(w *world) {
+			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, fakeregistry.Delay(time.Hour))
+		},
+		"token revoked": func(w *world) {
+			tokens := w.tokenServer(&fakeregistry.Tokens{Life: time.Hour})
+			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+				break_(w)
+				o := &opener{content: content}
+				if err := push(o); err != nil {
+					w.Error(err)
+				}
+				w.Log(sequence(w.reg))
+				if got := w.reg.Blob("app", digest.FromBytes(content)); !bytes.Equal(got, content) {
+					w.Errorf("%d bytes are stored", len(got))
+				}
+				if n := w.reg.OpenUploads(); n > 1 && name != "body cut three times" || n > 4 {
+					w.Errorf("%d uploads are left open", n)
+				}
+				if n := o.left.Load(); n != 0 {
+					w.Errorf("%d readers were not closed", n)
+				}
+			})
+		})
+	}
+}
+
+// A source that is not what its descriptor says stores nothing, even in a registry that would believe it.
+func TestPushCorrupt(t *testing.T) {
+	for _, size := range []int{10, 4096, 65_536, 300_000} {
+		content := noise(size)
+		flipped := bytes.Clone(content)
+		flipped[size/2] ^= 1
+		for name, bad := range map[string][]byte{"flipped": flipped, "shorter": content[:size-1], "longer": append(bytes.Clone(content), 'x'), "empty": nil} {
+			t.Run(fmt.Sprintf("%s, %d", name, size), func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					w.reg.Trusting = true
+					o := &opener{content: bad}
+					err := w.repo("app").Push(w.Context(), describe(content), o, nil)
+					if !errors.Is(err, ErrIntegrity) {
+						w.Errorf("error %v", err)
+					}
+					w.nothingStored()
+					if n := len(w.reg.Requests("PUT", "")); n != 1 || o.left.Load() != 0 {
+						w.Errorf("%d PUT, %d readers not closed", n, o.left.Load())
+					}
+				})
+			})
+		}
+	}
+}
+
+// The error of a source is passed on as it is, and the upload is dropped.
+func TestPushSourceFails(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		w.reg.Trusting = true
+		broken := errors.New("the disk is broken")
+		o := &opener{content: content[:200_000], claimed: content, err: broken}
+		if err := push(o); err != broken || o.left.Load() != 0 {
+			w.Errorf("error %v, %d readers not closed", err, o.left.Load())
+		}
+		w.nothingStored()
+		if n := len(w.reg.Requests("POST", "")); n != 1 {
+			w.Errorf("begun %d times", n)
+		}
+	})
+}
+
+// A registry may take its time with a blob that it has got.
+func TestUploadSlowCommit(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		w.reg.On(puts, fakeregistry.Delay(5*time.Minute))
+		if err := push(&opener{content: content}); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		if n := len(w.reg.Requests("PUT", "")); n != 1 {
+			w.Errorf("%d PUT, want 1", n)
+		}
+	})
+}
+
+func TestUploadDenied(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		w.tokenServer(&fakeregistry.Tokens{Forbid: []string{"app"}})
+		o := &opener{content: content}
+		if err := push(o); !errors.Is(err, ErrDenied) || o.opened.Load() != 0 {
+			w.Errorf("%v, the content was opened %d times", err, o.opened.Load())
+		}
+		w.nothingStored()
+	})
+}
+
+// The token ends between the begin of an upload and its body, and there is no other.
+func TestUploadTokenEnds(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		tokens, began := &fakeregistry.Tokens{}, time.Now()
+		server := fakeregistry.New()
+		later := func(*http.Request) bool { return time.Since(began) > 30*time.Second }
+		server.On(fakeregistry.Match{Func: later}, fakeregistry.Status(401))
+		server.On(fakeregistry.Match{}, func(http.Handler) http.Handler { return tokens })
+		w.serve("auth.test:80", server)
+		w.reg.RequireToken(tokens, "http://auth.test/token")
+		authorized := func(req *http.Request) bool { return req.Header.Get("Authorization") != "" }
+		w.reg.On(fakeregistry.Match{Method: "POST", Func: authorized}, fakeregistry.Delay(56*time.Second))
+		o := &opener{content: content}
+		if err := push(o); !errors.Is(err, ErrDenied) || o.left.Load() != 0 {
+			w.Errorf("%v, %d readers not closed", err, o.left.Load())
+		}
+		if blobs, _, _ := w.reg.Stored("app"); blobs != 0 {
+			w.Errorf("%d blobs are stored", blobs)
+		}
+	})
+}
+
+func TestUploadCancelled(t *testing.T) {
+	stop := errors.New("the user has had enough")
+	for name, fault := range map[string]fakeregistry.Fault{"in the body": fakeregistry.Delay(time.Hour), "between tries": fakeregistry.CutBody(10)} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				content := noise(300_000)
+				w.reg.On(patches, fault)
+				ctx, cancel := context.WithCancelCause(w.Context())
+				time.AfterFunc(time.Millisecond, func() { cancel(stop) })
+				o := &opener{content: content}
+				began := time.Now()
+				if _, err := w.repo("app").PushStream(ctx, "", o.open, nil); !errors.Is(err, stop) || time.Since(began) != time.Millisecond {
+					w.Errorf("after %s: %v", time.Since(began), err)
+				}
+				if n := o.left.Load(); n != 0 {
+					w.Errorf("%d readers not closed", n)
+				}
+			})
+		})
+	}
+}
+
+var _ transfer.Source = (*opener)(nil)
