@@ -95,6 +95,9 @@ func attach(req *http.Request, b *body, dog *watchdog) error {
 	if b.length == 0 {
 		rc.Close()
 		req.Body = http.NoBody
+		if req.Method == http.MethodPut { // the commit of what was sent before
+			dog.set(commitTime)
+		}
 	}
 	return nil
 }
