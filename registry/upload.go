@@ -231,19 +231,27 @@ func (r *Repository) cancel(ctx context.Context, location *url.URL) {
 	}
 }
 
-// tries repeats a whole upload while its failures are transient. Requests without a body have
+// tries repeats a whole upload while its failures are transient or its session is gone. Requests without a body have
 // been retried below already; what comes here are streams that broke.
 func (r *Repository) tries(ctx context.Context, upload func() error) error {
 	var backoff retry.Backoff
 	for n := 1; ; n++ {
 		err := upload()
-		if err == nil || errors.Is(err, verify.ErrMismatch) || !retry.IsTransient(err) || n >= maxUploads {
+		again := (retry.IsTransient(err) || lost(err)) && !errors.Is(err, verify.ErrMismatch)
+		if !again || n >= maxUploads {
 			return err
 		}
 		if serr := retry.Sleep(ctx, backoff.Delay(n)); serr != nil {
 			return serr
 		}
 	}
+}
+
+// lost reports whether a registry no longer knows an upload that it has begun, or knows it otherwise than we do.
+func lost(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Method == http.MethodPatch || e.Method == http.MethodPut) &&
+		(e.Status == http.StatusNotFound || e.Status == http.StatusRequestedRangeNotSatisfiable || e.Code == "BLOB_UPLOAD_UNKNOWN" || e.Code == "BLOB_UPLOAD_INVALID")
 }
 
 func report(reported func(int64), n int64) {
