@@ -21,8 +21,9 @@ const (
 )
 
 // Reader is the verified stream of one blob. It opens its source again, at the offset it has
-// reached, when the stream breaks. Read returns io.EOF only when size and digest are right; until
-// then the data is tentative. A Reader is for one goroutine.
+// reached, when the stream breaks. Until Read has returned io.EOF the data is tentative; its last bytes are
+// given out only when size and digest are right, so that nobody can end up with the whole of something wrong. A
+// Reader is for one goroutine.
 type Reader struct {
 	ctx   context.Context // bounds Read, which has no parameter for it
 	src   Source
@@ -72,6 +73,11 @@ func (r *Reader) Read(p []byte) (int, error) {
 			if _, cerr := r.check.Write(p[:n]); cerr != nil {
 				return 0, r.fail(cerr)
 			}
+			if r.check.Offset() == r.desc.Size {
+				if err := r.finish(); err != io.EOF {
+					return 0, err
+				}
+			}
 			return n, nil // an error that came with the bytes comes again
 		}
 		switch {
@@ -87,6 +93,27 @@ func (r *Reader) Read(p []byte) (int, error) {
 			return 0, r.fail(err)
 		}
 	}
+}
+
+// finish makes sure that nothing follows the last byte and that all bytes were right. The error, io.EOF if so,
+// is also that of the next Read.
+func (r *Reader) finish() error {
+	var more [1]byte
+	for {
+		n, err := r.rc.Read(more[:])
+		if n > 0 {
+			_, err := r.check.Write(more[:])
+			return r.fail(err)
+		}
+		if err != nil { // whatever it is: everything has arrived
+			break
+		}
+	}
+	err := r.check.Done()
+	if err == nil {
+		err = io.EOF
+	}
+	return r.fail(err)
 }
 
 func (r *Reader) readOnce(p []byte) (int, error) {
