@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -142,7 +143,7 @@ func (r *Repository) stream(ctx context.Context, s session, open func() (io.Read
 		return nil, v1.Descriptor{}, err
 	}
 	resp.Body.Close()
-	if !counted.ended {
+	if !counted.ended.Load() {
 		return nil, v1.Descriptor{}, retry.Transient(fmt.Errorf("%s: the registry answered before it had the whole blob", r.Name()))
 	}
 	next, err := resolveLocation(resp)
@@ -266,7 +267,7 @@ type countedReader struct {
 	reported func(int64)
 	hash     io.Writer // may be nil
 	n        int64
-	ended    bool
+	ended    atomic.Bool // all has been read: net/http may read on in its own goroutine after an early answer
 }
 
 // Read implements io.Reader.
@@ -279,6 +280,8 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	if n > 0 {
 		report(c.reported, c.n)
 	}
-	c.ended = c.ended || err == io.EOF
+	if err == io.EOF {
+		c.ended.Store(true)
+	}
 	return n, err
 }

@@ -41,7 +41,7 @@ func sequence(reg *fakeregistry.Registry) string {
 type opener struct {
 	content []byte
 	claimed []byte // what the descriptor is of, if not of content
-	err     error // at the end instead of io.EOF
+	err     error  // at the end instead of io.EOF
 	left    atomic.Int32
 	opened  atomic.Int32
 }
@@ -326,7 +326,7 @@ func TestPushCorrupt(t *testing.T) {
 						w.Errorf("error %v", err)
 					}
 					w.nothingStored()
-					if n := len(w.reg.Requests("PUT", "")); n != 1 || o.left.Load() != 0 {
+					if n := len(w.reg.Requests("PUT", "")); n > 1 || o.left.Load() != 0 {
 						w.Errorf("%d PUT, %d readers not closed", n, o.left.Load())
 					}
 				})
