@@ -127,7 +127,6 @@ func TestResolveContentTypes(t *testing.T) {
 
 func TestResolveRefuses(t *testing.T) {
 	inBubble(t, func(w *world) {
-		schema1 := `{"schemaVersion":1,"name":"app","fsLayers":[{"blobSum":"` + someDigest + `"}]}`
 		w.reg.PutManifest("app", "page", v1.MediaTypeImageManifest, nil)
 		w.reg.On(fakeregistry.Match{Path: "/page"}, fakeregistry.Page())
 		for tag, tc := range map[string]struct{ mediaType, body, want string }{
@@ -135,7 +134,6 @@ func TestResolveRefuses(t *testing.T) {
 			"ambiguous": {v1.MediaTypeImageManifest, `{"manifests":[],"layers":[]}`, "ambiguous"},
 			"escaping":  {v1.MediaTypeImageManifest, `{"config":{"digest":"sha256:../../../etc/passwd","size":1},"layers":[]}`, "invalid digest"},
 			"negative":  {v1.MediaTypeImageManifest, `{"config":{"digest":"` + someDigest + `","size":-1},"layers":[]}`, "impossible size"},
-			"schema1":   {manifest.Schema1Signed, schema1, "schema 1"},
 			"no JSON":   {v1.MediaTypeImageManifest, "hello", "not valid JSON"},
 		} {
 			w.reg.PutManifest("app", tag, tc.mediaType, []byte(tc.body))
