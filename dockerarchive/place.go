@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	blockSize = 512 // tar's unit: headers are blocks, and content is filled up to whole ones
-	maxUSTAR  = 1<<33 - 1
+	blockSize = 512       // tar's unit: headers are blocks, and content is filled up to whole ones
+	maxUSTAR  = 1<<33 - 1 // the largest size or time that a plain header holds
 )
 
 // head is what stands before a layer's content: the header; or all of an entry that is no layer.
@@ -23,8 +23,8 @@ func (m *member) head() ([]byte, error) {
 	if m.layer != nil {
 		h.Size = m.layer.size
 	}
-	if h.Size > maxUSTAR {
-		h.Format = tar.FormatGNU // holds any size in a single block, so the place of what follows does not depend on it
+	if h.Size > maxUSTAR || h.ModTime.Unix() > maxUSTAR {
+		h.Format = tar.FormatGNU // holds any number in a single block, so the place of what follows does not depend on it
 	}
 	var b bytes.Buffer
 	if err := tar.NewWriter(&b).WriteHeader(&h); err != nil {
