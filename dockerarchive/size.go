@@ -10,6 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/manifest"
+	"drayage/internal/retry"
 	"drayage/internal/transfer"
 )
 
@@ -49,16 +50,35 @@ func plausible(size, blob int64) bool {
 	return size > 0 && size%512 == 0 && size+size/1000+1024 >= blob
 }
 
+// maxTries is how often the end of a blob is asked for before a broken connection counts.
+const maxTries = 5
+
 // trailer is the size field at the end of a gzip stream.
 func trailer(ctx context.Context, src transfer.Source, d v1.Descriptor) (int64, error) {
+	for try := 1; ; try++ {
+		size, err := trailerOnce(ctx, src, d)
+		if !retry.IsTransient(err) || try == maxTries {
+			return size, err
+		}
+		if err := retry.Sleep(ctx, retry.Backoff{}.Delay(try)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func trailerOnce(ctx context.Context, src transfer.Source, d v1.Descriptor) (int64, error) {
 	rc, err := src.Open(ctx, d, d.Size-4, 4)
 	if err != nil {
 		return 0, err
 	}
 	defer rc.Close()
 	var field [4]byte
-	if _, err := io.ReadFull(rc, field[:]); err != nil {
+	switch _, err := io.ReadFull(rc, field[:]); err {
+	case nil:
+		return int64(binary.LittleEndian.Uint32(field[:])), nil
+	case io.EOF, io.ErrUnexpectedEOF:
 		return 0, fmt.Errorf("%s: shorter than the %d bytes announced: %w", d.Digest, d.Size, ErrIntegrity)
+	default:
+		return 0, err
 	}
-	return int64(binary.LittleEndian.Uint32(field[:])), nil
 }
