@@ -69,13 +69,19 @@ func (im *Image) sort(leaves []graph.Leaf) []graph.Leaf {
 	return rest
 }
 
-func (im *Image) count() {
+func (im *Image) count() { im.Layers, im.LayerBytes = Total([]*Image{im}) }
+
+// Total counts the different layers of images, and their bytes.
+func Total(images []*Image) (layers int, bytes int64) {
 	seen := map[digest.Digest]bool{}
-	for _, p := range im.Platforms {
-		n, bytes := distinct(p.Layers, seen)
-		im.Layers += n
-		im.LayerBytes += bytes
+	for _, im := range images {
+		for _, p := range im.Platforms {
+			n, size := distinct(p.Layers, seen)
+			layers += n
+			bytes += size
+		}
 	}
+	return layers, bytes
 }
 
 // distinct counts the layers that have not been seen.

@@ -29,7 +29,7 @@ func Saved(s dockerarchive.SavedImage) (*Image, error) {
 	if err := p.configure(s.Config); err != nil {
 		return nil, err
 	}
-	im := &Image{Names: s.Names, Kind: SavedTar, Platforms: []Platform{p}}
+	im := &Image{Names: append([]string{}, s.Names...), Kind: SavedTar, Platforms: []Platform{p}}
 	im.count()
 	return im, nil
 }

@@ -26,7 +26,9 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.url.RawQuery = "n=" + tagPage
+	query := req.url.Query()
+	query.Set("n", tagPage)
+	req.url.RawQuery = query.Encode()
 	l := tagList{left: maxTagBytes, seen: map[string]bool{}, pages: map[string]bool{}}
 	for req.url != nil {
 		if err := l.visit(req.url); err != nil {

@@ -91,7 +91,7 @@ func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, trans
 	repo := client.Repository(ref)
 	desc, err := repo.Stat(ctx, d)
 	if errors.Is(err, registry.ErrNotFound) {
-		err = fmt.Errorf("%w (a manifest is no blob: drayage manifest %s@%s)", err, ref.Name(), d)
+		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w", ref.Name(), ref.Name(), d, registry.ErrNotFound)
 	}
 	return desc, repo, err
 }

@@ -37,9 +37,11 @@ func inspectCommand(env *environment) *cli.Command {
 
 // inspection is the JSON result.
 type inspection struct {
-	Source string           `json:"source"`
-	Images []*inspect.Image `json:"images"`
-	Quota  *pullQuota       `json:"pullQuota,omitempty"`
+	Source     string           `json:"source"`
+	Images     []*inspect.Image `json:"images"`
+	Layers     int              `json:"layers"`     // different ones in all images together
+	LayerBytes int64            `json:"layerBytes"` // their size, each counted once
+	Quota      *pullQuota       `json:"pullQuota,omitempty"`
 }
 
 // pullQuota is what a registry says of the pulls that it grants.
@@ -81,6 +83,7 @@ func (e *environment) inspect(ctx context.Context, c *cli.Context) error {
 	if len(doc.Images) > 0 {
 		doc.Quota = quotaOf(ctx, &subjects[0])
 	}
+	doc.Layers, doc.LayerBytes = inspect.Total(doc.Images)
 	if err := l.printInspection(doc, all || len(want) > 0); err != nil {
 		return err
 	}
@@ -126,15 +129,15 @@ func (l *looker) printInspection(doc inspection, detailed bool) error {
 	if l.c.Bool("json") {
 		return l.env.printJSON(doc)
 	}
-	p := &picture{w: l.env.stdout, detailed: detailed}
-	if len(doc.Images) == 1 {
-		p.source = doc.Source
-	}
+	p := &picture{w: l.env.stdout, detailed: detailed, several: len(doc.Images) > 1}
 	for i, im := range doc.Images {
 		if i > 0 {
 			p.line("")
 		}
 		p.image(im)
+	}
+	if !detailed && len(doc.Images) > 0 && (p.several || len(doc.Images[0].Platforms) != 1) {
+		p.legend(doc.Images, l.source)
 	}
 	if doc.Quota != nil {
 		p.quota(*doc.Quota)

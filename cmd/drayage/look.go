@@ -23,7 +23,8 @@ type looker struct {
 	env    *environment
 	c      *cli.Context
 	closes []func() error
-	noted  bool // the default platform has been said
+	source source // what has been opened
+	noted  bool   // the default platform has been said
 }
 
 func (e *environment) newLooker(c *cli.Context) *looker { return &looker{env: e, c: c} }
@@ -61,6 +62,7 @@ func (l *looker) open(ctx context.Context, arg string) ([]subject, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.source = src
 	switch src.kind {
 	case fromRegistry:
 		return l.openRemote(src.ref)
@@ -187,7 +189,7 @@ func (l *looker) onePlatform() ([]v1.Platform, error) {
 
 // noManifest says why a saved tar has no manifest to show.
 func noManifest(s *subject) error {
-	return fmt.Errorf("%s is in a docker tar, whose layers are not those of the registry, so that it has no manifest and no manifest digest; its image ID is %s: %w",
+	return fmt.Errorf("%s is in a docker tar, which does not keep the manifest of a registry, nor its digest; its image ID is %s: manifest %w",
 		s.label, s.saved.ID, registry.ErrNotFound)
 }
 

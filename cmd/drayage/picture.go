@@ -27,9 +27,9 @@ const (
 // picture shows images to people, in lines of 80 characters where digests, names and texts allow it.
 type picture struct {
 	w        io.Writer
-	detailed bool   // every platform in detail, not only a single one
-	source   string // what the user asked about, if it is a single image
-	err      error  // the first one; nothing is written after it
+	detailed bool  // every platform in detail, not only that of a single image
+	several  bool  // there is more than one image
+	err      error // the first one; nothing is written after it
 }
 
 func (p *picture) line(format string, args ...any) {
@@ -61,7 +61,7 @@ func (p *picture) image(im *inspect.Image) {
 	if im.Kind == inspect.Index {
 		p.line("index    %s", im.Digest)
 	}
-	if im.Kind == inspect.Index && !p.detailed && len(im.Platforms) != 1 {
+	if !p.detailed && (p.several || len(im.Platforms) != 1) {
 		p.overview(im)
 	} else {
 		for i := range im.Platforms {
@@ -74,34 +74,62 @@ func (p *picture) image(im *inspect.Image) {
 	p.referrers(im)
 }
 
-// overview lists the platforms of an index.
+// overview lists the platforms of an image.
 func (p *picture) overview(im *inspect.Image) {
-	holds := count(len(im.Platforms), "platform")
-	if n := len(im.Attestations); n > 0 {
-		holds += ", " + count(n, "attestation")
+	if im.Kind == inspect.Index {
+		holds := count(len(im.Platforms), "platform")
+		if n := len(im.Attestations); n > 0 {
+			holds += ", " + count(n, "attestation")
+		}
+		p.line("holds    %s", holds)
+		p.line("size     %s %s in %s", size(im.LayerBytes), stored(im), count(im.Layers, "different layer"))
+		p.line("")
 	}
-	p.line("holds    %s", holds)
-	p.line("size     %s compressed in %s", size(im.LayerBytes), count(im.Layers, "different layer"))
-	p.line("")
-	rows := [][]string{{"PLATFORM", "MANIFEST", "IMAGE ID", "COMPRESSED", "LAYERS"}}
-	example := ""
+	rows := [][]string{{"PLATFORM", "MANIFEST", "IMAGE ID", sizeTitle(im), "LAYERS"}}
 	for _, pl := range im.Platforms {
+		row := []string{platformLabel(pl), short(pl.Digest), short(pl.ID), alignSize(pl.LayerBytes), fmt.Sprintf("%6d", len(pl.Layers))}
 		if pl.Missing {
-			rows = append(rows, []string{platformLabel(pl), short(pl.Digest), "is not here"})
-			continue
+			row = append(row[:2], "is not here")
 		}
-		if example == "" {
-			example = pl.Platform
-		}
-		rows = append(rows, []string{platformLabel(pl), short(pl.Digest), short(pl.ID), alignSize(pl.LayerBytes, 10), fmt.Sprintf("%6d", len(pl.Layers))})
+		rows = append(rows, row)
 	}
 	p.table(rows)
+}
+
+// stored says how layers are counted: a saved tar mostly has them uncompressed.
+func stored(im *inspect.Image) string {
+	if im.Kind == inspect.SavedTar {
+		return "stored"
+	}
+	return "compressed"
+}
+
+func sizeTitle(im *inspect.Image) string { return fmt.Sprintf("%10s", strings.ToUpper(stored(im))) }
+
+// legend ends an overview: it says what the IDs are good for, and how to see more.
+func (p *picture) legend(images []*inspect.Image, source source) {
+	first := images[0]
+	containerd := "the index, or else the MANIFEST,"
+	switch {
+	case first.Kind == inspect.SavedTar:
+		containerd = "another ID"
+	case !p.several:
+		containerd = short(first.Digest)
+	}
 	p.line("")
-	p.line("docker images will show as ID")
-	p.line("  the IMAGE ID    on the graph-driver store")
-	p.line("  %s    on the containerd store", short(im.Digest))
-	if example != "" && p.source != "" {
-		p.line("one platform in detail: drayage inspect %s --platform %s", shellWord(p.source), safe(example, maxText))
+	if p.several {
+		n, bytes := inspect.Total(images)
+		p.line("%s, together %s %s in %s", count(len(images), "image"), size(bytes), stored(first), count(n, "different layer"))
+	}
+	p.line("docker images will show as ID the IMAGE ID on the graph-driver store,")
+	p.line("and %s on the containerd store", containerd)
+	switch {
+	case !p.several && len(first.Platforms) > 0:
+		p.line("one platform in detail: drayage inspect %s --platform %s", shellWord(source.text), safe(first.Platforms[0].Platform, maxText))
+	case source.kind == fromLayout:
+		p.line("one image in detail: drayage inspect oci:%s:NAME", shellWord(source.path))
+	case source.kind == fromArchive:
+		p.line("one image in detail: drayage inspect docker-archive:%s:NAME", shellWord(source.path))
 	}
 }
 
@@ -204,17 +232,13 @@ func pairs(m map[string]string) []string {
 }
 
 func (p *picture) layers(im *inspect.Image, pl *inspect.Platform) {
-	stored := "COMPRESSED"
-	if im.Kind == inspect.SavedTar {
-		stored = "STORED"
-	}
-	rows := [][]string{{"LAYER", fmt.Sprintf("%10s", stored), "DIGEST", "DIFF ID", "TYPE"}}
+	rows := [][]string{{"LAYER", sizeTitle(im), "DIGEST", "DIFF ID", "TYPE"}}
 	sum := int64(0)
 	for i, l := range pl.Layers {
 		sum += l.Size
-		rows = append(rows, []string{fmt.Sprintf("%5d", i+1), alignSize(l.Size, 10), short(l.Digest), short(l.DiffID), layerType(l.MediaType)})
+		rows = append(rows, []string{fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l.MediaType)})
 	}
-	total := []string{"total", alignSize(pl.LayerBytes, 10)}
+	total := []string{"total", alignSize(pl.LayerBytes)}
 	if sum != pl.LayerBytes {
 		total = append(total, "a layer that comes again is counted once")
 	}
@@ -243,14 +267,13 @@ func (p *picture) dockerID(pl *inspect.Platform) {
 	if pl.DockerID == nil {
 		return
 	}
-	p.line("")
-	p.line("docker images will show as ID")
-	p.line("  %s    on the graph-driver store", short(pl.DockerID.GraphDriver))
-	if d := pl.DockerID.Containerd; d != "" {
-		p.line("  %s    on the containerd store", short(d))
-	} else {
-		p.line("  another one     on the containerd store, which it makes when it loads the tar")
+	containerd := short(pl.DockerID.Containerd)
+	if pl.DockerID.Containerd == "" {
+		containerd = "another ID, made when it is loaded,"
 	}
+	p.line("")
+	p.line("docker images will show as ID %s on the graph-driver store,", short(pl.DockerID.GraphDriver))
+	p.line("and %s on the containerd store", containerd)
 }
 
 func (p *picture) referrers(im *inspect.Image) {
@@ -300,7 +323,7 @@ func short(d digest.Digest) string {
 	return d.Encoded()[:12]
 }
 
-func alignSize(n int64, width int) string { return fmt.Sprintf("%*s", width, size(n)) }
+func alignSize(n int64) string { return fmt.Sprintf("%10s", size(n)) }
 
 // safe makes a text from elsewhere fit for a terminal: what is not printable is escaped, what is too long is cut.
 func safe(s string, limit int) string {

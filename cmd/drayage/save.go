@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -236,13 +235,6 @@ func (s *saver) report(out string) error {
 		doc.Images = append(doc.Images, savedImage{ID: id.String(), Names: im.Names, Manifest: im.Manifest.Digest.String()})
 	}
 	return s.env.printJSON(doc)
-}
-
-func (e *environment) printJSON(v any) error {
-	enc := json.NewEncoder(e.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // shellWord quotes a path so that it can be pasted into a shell.
