@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -174,15 +172,20 @@ func storedCredentials(s *dockerauth.Store) credentialsFunc {
 	}
 }
 
+// readPassword takes all of r, less the line ends that follow it: keys that serve as passwords have many lines.
 func readPassword(r io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(r, maxPassword)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxPassword+1))
+	if err != nil {
 		return "", err
 	}
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
+	password := strings.TrimRight(string(raw), "\r\n")
+	switch {
+	case len(raw) > maxPassword:
+		return "", usagef("--password-stdin: more than %d bytes", maxPassword)
+	case password == "":
 		return "", usagef("--password-stdin: standard input is empty")
 	}
-	return line, nil
+	return password, nil
 }
 
 // platforms reads --platform. Values may also be given as one list with commas.
