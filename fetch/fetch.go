@@ -12,6 +12,7 @@ import (
 
 	"drayage/internal/durable"
 	"drayage/internal/graph"
+	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 	"drayage/layout"
 	"drayage/registry"
@@ -43,6 +44,12 @@ type Image struct {
 	*graph.Graph
 	Source    transfer.Source // gives out its manifests and blobs
 	Referrers []*Referrer     // what belongs to it, if Options asked for that
+
+	// Schema1 is the digest that the registry knows the image by if it has it in Docker's schema 1. The
+	// image has been converted then: the digest of its manifest is another one.
+	Schema1 digest.Digest
+
+	legacy *legacy // not converted yet; nil after that
 }
 
 // Result is the outcome for one image.
@@ -53,15 +60,32 @@ type Result struct {
 	Err       error
 }
 
-// Resolve asks a registry for an image's manifests and chooses among its platforms. No layer is read.
+// Resolve asks a registry for an image's manifests and chooses among its platforms. No layer is read, except of an image in
+// Docker's schema 1: it takes all of them to make a configuration of that. Then Options.Planned is called, and Options.Progress.
 func Resolve(ctx context.Context, c *registry.Client, ref registry.Reference, opts Options) (*Image, error) {
+	im, err := resolve(ctx, c, ref, opts)
+	if err == nil && im.legacy != nil {
+		err = im.read(ctx, opts)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return im, nil
+}
+
+// resolve is Resolve without reading layers.
+func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, opts Options) (*Image, error) {
 	repo := c.Repository(ref)
 	root, raw, err := repo.Resolve(ctx, ref.Target())
 	if err != nil {
 		return nil, err
 	}
+	sel := graph.Selection{All: opts.All, Platforms: opts.Platforms}
+	if root.MediaType == manifest.Schema1 {
+		return resolveLegacy(ctx, repo, ref, root, raw, sel)
+	}
 	first := transfer.Memory{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
-	g, err := graph.Load(ctx, first, root, graph.Selection{All: opts.All, Platforms: opts.Platforms})
+	g, err := graph.Load(ctx, first, root, sel)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +125,9 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 		if durable.DiskFailed(err) {
 			stop(err) // no other blob would fare better
 		}
+		if err == nil {
+			plan.learn(ctx, dst, j.Blob)
+		}
 		return err
 	}
 	transfer.Run(ctx, plan.jobs, opts.Jobs, push, func(j transfer.Job, err error) {
@@ -122,7 +149,7 @@ func resolveAll(ctx context.Context, c *registry.Client, refs []registry.Referen
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			im, err := Resolve(ctx, c, ref, opts)
+			im, err := resolve(ctx, c, ref, opts)
 			results[i] = Result{Reference: ref, Image: im, Err: err}
 		})
 	}
@@ -147,6 +174,9 @@ func (o Options) report(d v1.Descriptor) func(int64) {
 // name: what the layout names is complete.
 func (t *tracked) commit(ctx context.Context, dst *layout.Dir) {
 	if t.Err != nil {
+		return
+	}
+	if t.Err = t.convert(ctx, dst); t.Err != nil {
 		return
 	}
 	if t.Err = pushManifests(ctx, dst, t.Image.Graph, t.Image.Source); t.Err != nil {

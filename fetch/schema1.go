@@ -1,0 +1,156 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"drayage/internal/graph"
+	"drayage/internal/manifest"
+	"drayage/internal/schema1"
+	"drayage/internal/transfer"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// parallelStats is how many blobs are asked for their size at once. Old images have dozens of layers.
+const parallelStats = 8
+
+// legacy is an image in Docker's schema 1, which names the blobs of its layers and says nothing else about them. It becomes
+// an image with a configuration when all of them have been read.
+type legacy struct {
+	image schema1.Image
+
+	mu    sync.Mutex
+	known map[digest.Digest]schema1.Blob
+	err   error // the first failure to read a layer
+}
+
+// resolveLegacy makes an image that has blobs but no manifest yet.
+func resolveLegacy(ctx context.Context, repo *registry.Repository, ref registry.Reference, root v1.Descriptor, raw []byte, sel graph.Selection) (*Image, error) {
+	parsed, err := schema1.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := sel.Check(parsed.Platform()); err != nil {
+		return nil, err
+	}
+	digests := parsed.Blobs()
+	g := &graph.Graph{Root: root, Blobs: make([]v1.Descriptor, len(digests)), Platforms: []v1.Platform{parsed.Platform()}}
+	eg, egctx := errgroup.WithContext(ctx)
+	eg.SetLimit(parallelStats)
+	for i, d := range digests {
+		eg.Go(func() (err error) {
+			g.Blobs[i], err = repo.Stat(egctx, d)
+			return err
+		})
+	}
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	l := &legacy{image: parsed, known: map[digest.Digest]schema1.Blob{}}
+	return &Image{Reference: ref, Graph: g, Source: repo, Schema1: root.Digest, legacy: l}, nil
+}
+
+// learn takes what a layer holds. A failure is that of this image: others that have the same layer may be fine.
+func (l *legacy) learn(d v1.Descriptor, content schema1.Content, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil && l.err == nil {
+		l.err = fmt.Errorf("layer %s: %w", d.Digest, err)
+	}
+	l.known[d.Digest] = schema1.Blob{Size: d.Size, Content: content}
+}
+
+// readLayer finds out what a layer holds.
+func readLayer(ctx context.Context, src transfer.Source, d v1.Descriptor, reported func(int64)) (schema1.Content, error) {
+	r := transfer.NewReader(ctx, src, d)
+	defer r.Close()
+	return schema1.ReadContent(&counted{r: r, reported: reported})
+}
+
+// counted reports how much of a layer has been read.
+type counted struct {
+	r        io.Reader
+	n        int64
+	reported func(int64) // may be nil
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if c.reported != nil {
+		c.reported(c.n)
+	}
+	return n, err
+}
+
+// convert gives the image, all of whose layers have been read, its manifest and its configuration.
+func (im *Image) convert(ctx context.Context) error {
+	if im.legacy.err != nil {
+		return im.legacy.err
+	}
+	config, raw, err := im.legacy.image.Convert(im.legacy.known)
+	if err != nil {
+		return err
+	}
+	root := manifest.Describe(manifest.DockerImage, raw)
+	made := transfer.Memory{Content: map[digest.Digest][]byte{root.Digest: raw, digest.FromBytes(config): config}, Next: im.Source}
+	g, err := graph.Load(ctx, made, root, graph.Selection{All: true})
+	if err != nil {
+		return err
+	}
+	im.Graph, im.Source, im.legacy = g, made, nil
+	return nil
+}
+
+// read reads all layers of an image in schema 1 from where it is, and converts it.
+func (im *Image) read(ctx context.Context, opts Options) error {
+	if opts.Planned != nil {
+		opts.Planned(im.Blobs)
+	}
+	do := func(ctx context.Context, j transfer.Job) error {
+		content, err := readLayer(ctx, j.Source, j.Blob, opts.report(j.Blob))
+		im.legacy.learn(j.Blob, content, err)
+		return err
+	}
+	transfer.Run(ctx, im.jobs(), opts.Jobs, do, func(transfer.Job, error) {})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return im.convert(ctx)
+}
+
+// learn reads a blob that has arrived in dst if there are images that need to know what it holds.
+func (p *plan) learn(ctx context.Context, dst transfer.Source, d v1.Descriptor) {
+	var waiting []*legacy
+	for _, t := range p.users[d.Digest] {
+		if t.Image.legacy != nil {
+			waiting = append(waiting, t.Image.legacy)
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	content, err := readLayer(ctx, dst, d, nil)
+	for _, l := range waiting {
+		l.learn(d, content, err)
+	}
+}
+
+// convert makes the configuration of an image in schema 1, which is the only blob of it that the registry does not have.
+func (t *tracked) convert(ctx context.Context, dst *layout.Dir) error {
+	if t.Image.legacy == nil {
+		return nil
+	}
+	if err := t.Image.convert(ctx); err != nil {
+		return err
+	}
+	return dst.Push(ctx, *t.Image.Manifests[0].Document.Config, t.Image.Source, nil)
+}
