@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the real command line against registries in memory. Each script has:
-// REG with the images of fill, LOCKED with the same behind a password, and BROKEN with images that are not in order.
+// REG with the images of fill, LOCKED with the same behind a password, TOKEN behind a token server with the same password,
+// and BROKEN with images that are not in order.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -50,12 +51,17 @@ func TestScripts(t *testing.T) {
 }
 
 func setup(e *testscript.Env) error {
-	open, locked, broken := fakeregistry.New(), fakeregistry.New(), fakeregistry.New()
+	open, locked, token, broken := fakeregistry.New(), fakeregistry.New(), fakeregistry.New(), fakeregistry.New()
 	fill(open)
 	fill(locked)
 	locked.RequireBasic("ann", "secret")
+	fill(token)
+	tokens := &fakeregistry.Tokens{Users: map[string]string{"ann": "secret"}}
+	tokenServer := httptest.NewServer(tokens)
+	e.Defer(tokenServer.Close)
+	token.RequireToken(tokens, tokenServer.URL)
 	breakImages(broken)
-	for name, r := range map[string]*fakeregistry.Registry{"REG": open, "LOCKED": locked, "BROKEN": broken} {
+	for name, r := range map[string]*fakeregistry.Registry{"REG": open, "LOCKED": locked, "TOKEN": token, "BROKEN": broken} {
 		server := httptest.NewServer(r)
 		e.Defer(server.Close)
 		e.Setenv(name, strings.TrimPrefix(server.URL, "http://"))
@@ -64,6 +70,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("HOME", home)
 	e.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
 	e.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
+	e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 	e.Values["REG"], e.Values["LOCKED"] = open, locked
 	return os.MkdirAll(home, 0o755)
 }
