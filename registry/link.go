@@ -13,7 +13,7 @@ func nextLink(headers []string) string {
 				break
 			}
 			for _, r := range strings.Fields(relations) {
-				if strings.EqualFold(r, "next") {
+				if strings.EqualFold(r, "next") && target != "" {
 					return target
 				}
 			}

@@ -14,7 +14,7 @@ import (
 const (
 	tagPage     = "1000"   // ECR refuses to give more at once
 	maxTagPages = 10_000   // some registries give fifty at once, whatever is asked for
-	maxTagBytes = 64 << 20 // half a million tags of the greatest length
+	maxTagBytes = 16 << 20 // some hundred thousand tags, and what they take in memory
 )
 
 var tagPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
@@ -87,7 +87,7 @@ func nextPage(from *url.URL, resp *http.Response) (*url.URL, error) {
 	if !sameOrigin(from, next) {
 		return nil, refuse("the Link to the next page leads to another host: %s", redact(next))
 	}
-	next.User, next.Fragment = nil, ""
+	next.Host, next.User, next.Fragment = from.Host, nil, ""
 	return next, nil
 }
 

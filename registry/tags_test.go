@@ -1,0 +1,187 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"drayage/internal/fakeregistry"
+)
+
+var tagLists = fakeregistry.Match{Method: "GET", Path: "/tags/list"}
+
+// pages answers the questions for tags with one page after the other. Each is the body and the Link header.
+func (w *world) pages(all ...[2]string) {
+	for i, p := range all {
+		m := tagLists
+		m.First, m.Count = i+1, 1
+		header := []string{"Content-Type", "application/json"}
+		if p[1] != "" {
+			header = append(header, "Link", p[1])
+		}
+		w.reg.On(m, fakeregistry.Answer(200, p[0], header...))
+	}
+}
+
+func next(address string) string { return "<" + address + `>; rel="next"` }
+
+func TestTagsOfManyPages(t *testing.T) {
+	inBubble(t, func(w *world) {
+		image := w.reg.PutImage("app", "", oneLayer)
+		var want []string
+		for i := range 2345 {
+			want = append(want, fmt.Sprintf("v%04d", i))
+			w.reg.PutManifest("app", want[i], image.MediaType, w.reg.Manifest("app", image.Digest))
+		}
+		got, err := w.repo("app").Tags(w.Context())
+		if err != nil {
+			w.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			w.Error(diff)
+		}
+		asked := w.reg.Requests("GET", "/tags/list")
+		if len(asked) != 3 || asked[0].Query != "n=1000" {
+			w.Errorf("asked %d times, first %q", len(asked), asked[0].Query)
+		}
+	})
+}
+
+func TestTagsAreKeptInOrderValidAndOnce(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.pages(
+			[2]string{`{"name":"app","tags":["2","1","2","../x","` + strings.Repeat("a", 128) + `"]}`, next("/v2/app/tags/list?last=1")},
+			[2]string{`{"tags":null}`, next("list?last=2")}, // an empty page in the middle, a path relative to the page
+			[2]string{`{"tags":["1","0","a b","\u001b[31m","` + strings.Repeat("b", 129) + `",""]}`, ""},
+		)
+		got, err := w.repo("app").Tags(w.Context())
+		if err != nil {
+			w.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"2", "1", strings.Repeat("a", 128), "0"}, got); diff != "" {
+			w.Error(diff)
+		}
+		if told := w.told(); len(told) != 1 || !strings.Contains(told[0], `5 tags that are none, the first is "../x"`) {
+			w.Errorf("told %q", told)
+		}
+		var queries []string
+		for _, e := range w.reg.Requests("GET", "/v2/app/tags/list") {
+			queries = append(queries, e.Query)
+		}
+		if diff := cmp.Diff([]string{"n=1000", "last=1", "last=2"}, queries); diff != "" {
+			w.Error(diff)
+		}
+	})
+}
+
+func TestTagsOfAnAbsentOrEmptyRepository(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.pages([2]string{`{"name":"app","tags":[]}`, ""})
+		if got, err := w.repo("app").Tags(w.Context()); err != nil || len(got) != 0 {
+			w.Errorf("empty: %q, %v", got, err)
+		}
+		w.reg.On(tagLists, fakeregistry.Answer(404, `{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}`))
+		if _, err := w.repo("app").Tags(w.Context()); !errors.Is(err, ErrNotFound) {
+			w.Errorf("absent: %v", err)
+		}
+	})
+}
+
+// The next page is asked for with the credentials of the first, so it has to be where that was.
+func TestTagsStayAtTheirOrigin(t *testing.T) {
+	for _, link := range []string{
+		"http://other.test/v2/app/tags/list?last=1", "//other.test/v2/app/tags/list?last=1", "http://registry.test:81/v2/app/tags/list?last=1",
+		"https://registry.test/v2/app/tags/list?last=1", "http://registry.test.other.test/x", "http://registry.test@other.test/x",
+		"ftp://registry.test/x", "file:///etc/passwd", "http://cdn.registry.test/x",
+	} {
+		t.Run(link, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				elsewhere := w.other("other.test:80")
+				w.serve("registry.test:81", elsewhere)
+				w.serve("cdn.registry.test:80", elsewhere)
+				w.serveTLS("registry.test:443", elsewhere)
+				w.login(Credential{Username: "me", Password: "secret"})
+				w.reg.RequireBasic("me", "secret")
+				page := tagLists
+				page.Func = func(req *http.Request) bool { return req.Header.Get("Authorization") != "" }
+				w.reg.On(page, fakeregistry.Answer(200, `{"tags":["1"]}`, "Link", next(link)))
+				got, err := w.repo("app").Tags(w.Context())
+				var refused *refusal
+				if !errors.As(err, &refused) || got != nil {
+					w.Errorf("got %q, %v", got, err)
+				}
+				if n := len(elsewhere.Requests("", "")); n > 0 {
+					w.Errorf("%d requests went elsewhere", n)
+				}
+			})
+		})
+	}
+}
+
+func TestTagsTakeAnAbsoluteLink(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.pages([2]string{`{"tags":["1"]}`, next("http://user:pw@REGISTRY.test:80/v2/app/tags/list?n=1&last=1#top")}, [2]string{`{"tags":["2"]}`, ""})
+		got, err := w.repo("app").Tags(w.Context())
+		if err != nil || !slices.Equal(got, []string{"1", "2"}) {
+			w.Fatalf("%q, %v", got, err)
+		}
+		if e := w.reg.Requests("GET", "/tags/list")[1]; e.Query != "n=1&last=1" || e.Authorization() != "" {
+			w.Errorf("asked for %q with %q", e.Query, e.Authorization())
+		}
+	})
+}
+
+func TestTagsRefuse(t *testing.T) {
+	for name, page := range map[string][]string{
+		"a web page":     {"<!DOCTYPE html>", "Content-Type", "text/html; charset=utf-8"},
+		"no JSON":        {"tags: 1"},
+		"another shape":  {`{"tags":"1"}`},
+		"a large answer": {`{"tags":["` + strings.Repeat("x", maxTagBytes) + `"]}`},
+		"a circle":       {`{"tags":["1"]}`, "Link", next("/v2/app/tags/list?n=1000")},
+		"a bad address":  {`{"tags":["1"]}`, "Link", next("http://[::1/")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.reg.On(tagLists, fakeregistry.Answer(200, page[0], page[1:]...))
+				got, err := w.repo("app").Tags(w.Context())
+				var refused *refusal
+				if !errors.As(err, &refused) || got != nil {
+					w.Errorf("%q, %v", got, err)
+				}
+				if n := len(w.reg.Requests("GET", "/tags/list")); n != 1 {
+					w.Errorf("asked %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// A list without an end is given up, be its pages small or large.
+func TestTagsAreBounded(t *testing.T) {
+	for name, tc := range map[string]struct {
+		size, atMost int
+	}{"pages": {10, maxTagPages}, "bytes": {maxTagBytes / 8, 9}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				page, asked := strings.Repeat(" ", tc.size)+`{"tags":[]}`, 0
+				w.reg.On(tagLists, func(http.Handler) http.Handler {
+					return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+						asked++
+						rw.Header().Set("Link", next(fmt.Sprintf("?last=%d", asked)))
+						rw.Write([]byte(page))
+					})
+				})
+				_, err := w.repo("app").Tags(w.Context())
+				var refused *refusal
+				if !errors.As(err, &refused) || asked > tc.atMost || asked < tc.atMost/2 {
+					w.Errorf("after %d pages: %v", asked, err)
+				}
+			})
+		})
+	}
+}
