@@ -37,6 +37,9 @@ func (l *loader) choose(ctx context.Context, g *Graph, sel Selection) error {
 	if err != nil {
 		return err
 	}
+	if err := l.load(ctx, l.unread(chosen), 1); err != nil {
+		return err
+	}
 	g.Platforms = known(chosen)
 	if len(chosen) == 1 {
 		d := chosen[0].desc
@@ -79,11 +82,11 @@ func (l *loader) leaves(ctx context.Context, root v1.Descriptor) ([]leaf, error)
 	var visit func(d v1.Descriptor) error
 	visit = func(d v1.Descriptor) error {
 		n := l.nodes[d.Digest]
-		if n == nil || seen[d.Digest] {
+		if seen[d.Digest] || n == nil && !tellsPlatform(d) {
 			return nil
 		}
 		seen[d.Digest] = true
-		if manifest.IsIndex(n.Document.MediaType) {
+		if n != nil && manifest.IsIndex(n.Document.MediaType) {
 			for _, c := range n.Document.Manifests {
 				if err := visit(c); err != nil {
 					return err
@@ -127,6 +130,17 @@ func pick(leaves []leaf, want []v1.Platform) ([]leaf, error) {
 		chosen = append(chosen, leaves[i])
 	}
 	return chosen, nil
+}
+
+// unread lists the chosen manifests that have not been loaded.
+func (l *loader) unread(chosen []leaf) []v1.Descriptor {
+	var out []v1.Descriptor
+	for _, lf := range chosen {
+		if l.nodes[lf.desc.Digest] == nil {
+			out = append(out, lf.desc)
+		}
+	}
+	return out
 }
 
 // subset makes the new index that refers to the chosen manifests only, in the media type

@@ -87,12 +87,12 @@ func (e *PlatformError) Error() string {
 	return fmt.Sprintf("no image for platform %s; it has: %s", platform.String(e.Want), platform.List(e.Have))
 }
 
-// Load reads root and what it refers to, except layers, from src. With one selected platform the root
+// Load reads root and what of it is selected, except layers, from src. With one selected platform the root
 // of the result is that platform's manifest itself; with several it is an index of them; with all it is root.
 // An image without an index whose platform is not the default one is taken all the same
 // unless the platform was asked for.
 func Load(ctx context.Context, src transfer.Source, root v1.Descriptor, sel Selection) (*Graph, error) {
-	l := &loader{src: src, nodes: map[digest.Digest]*Node{}, content: map[digest.Digest][]byte{}}
+	l := &loader{src: src, lazy: !sel.All, nodes: map[digest.Digest]*Node{}, content: map[digest.Digest][]byte{}}
 	if err := l.load(ctx, []v1.Descriptor{root}, 0); err != nil {
 		return nil, err
 	}

@@ -18,7 +18,8 @@ import (
 const parallelLoads = 8
 
 type loader struct {
-	src transfer.Source
+	src  transfer.Source
+	lazy bool // leave out manifests whose platform their index tells, until they are chosen
 
 	mu      sync.Mutex
 	nodes   map[digest.Digest]*Node
@@ -88,7 +89,7 @@ func (l *loader) below(nodes []*Node) []v1.Descriptor {
 	queued := map[digest.Digest]bool{}
 	for _, n := range nodes {
 		for _, c := range n.Document.Manifests {
-			if l.nodes[c.Digest] == nil && !queued[c.Digest] && manifest.IsManifest(c.MediaType) {
+			if l.nodes[c.Digest] == nil && !queued[c.Digest] && manifest.IsManifest(c.MediaType) && !(l.lazy && tellsPlatform(c)) {
 				queued[c.Digest] = true
 				next = append(next, c)
 			}
@@ -96,3 +97,7 @@ func (l *loader) below(nodes []*Node) []v1.Descriptor {
 	}
 	return next
 }
+
+// tellsPlatform reports whether one can choose an image by its descriptor alone. Registries count the manifests that are
+// read against a limit.
+func tellsPlatform(d v1.Descriptor) bool { return d.Platform != nil && manifest.IsImage(d.MediaType) }
