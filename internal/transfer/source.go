@@ -7,6 +7,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -64,7 +65,7 @@ func Section(r io.ReaderAt, size, offset, length int64) *io.SectionReader {
 	return io.NewSectionReader(r, offset, length)
 }
 
-// ReadAll returns the verified content of d, which may be at most limit bytes.
+// ReadAll returns the verified content of d, which may be at most limit bytes. Content that is wrong is read once more.
 func ReadAll(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]byte, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
@@ -72,6 +73,14 @@ func ReadAll(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]b
 	if d.Size > limit {
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are accepted for %s", d.Digest, d.Size, limit, d.MediaType)
 	}
+	p, err := readOnce(ctx, src, d)
+	if errors.Is(err, verify.ErrMismatch) {
+		p, err = readOnce(ctx, src, d)
+	}
+	return p, err
+}
+
+func readOnce(ctx context.Context, src Source, d v1.Descriptor) ([]byte, error) {
 	r := NewReader(ctx, src, d)
 	defer r.Close()
 	var b bytes.Buffer // grows with what arrives: the announced size is no reason to allocate
