@@ -131,7 +131,7 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 		return err
 	}
 	transfer.Run(ctx, plan.jobs, opts.Jobs, push, func(j transfer.Job, err error) {
-		for _, t := range plan.users[j.Blob.Digest] {
+		for _, t := range plan.users[wantedBy(j)] {
 			if t.done(err) {
 				t.commit(ctx, dst)
 				opts.finished(*t.Result)

@@ -1,6 +1,10 @@
 package fetch
 
 import (
+	"context"
+	"io"
+	"slices"
+
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -43,20 +47,51 @@ func (t *tracked) done(err error) bool {
 // plan is the union of what several images consist of.
 type plan struct {
 	jobs  []transfer.Job
-	users map[digest.Digest][]*tracked
+	users map[wanted][]*tracked
 }
 
+// wanted is a blob as a manifest describes it. Images that disagree about its size do not share it: one of them is wrong,
+// and only that one must fail.
+type wanted struct {
+	digest digest.Digest
+	size   int64
+}
+
+func wantedBy(j transfer.Job) wanted { return wanted{j.Blob.Digest, j.Blob.Size} }
+
 func newPlan(images []*tracked) *plan {
-	p := &plan{users: map[digest.Digest][]*tracked{}}
+	p := &plan{users: map[wanted][]*tracked{}}
+	at := map[wanted]int{}
 	for _, t := range images {
 		for _, j := range t.Image.jobs() {
-			if p.users[j.Blob.Digest] == nil {
+			w := wantedBy(j)
+			if users := p.users[w]; users == nil {
+				at[w] = len(p.jobs)
 				p.jobs = append(p.jobs, j)
+			} else if from := t.Reference.Name(); !slices.ContainsFunc(users, func(u *tracked) bool { return u.Reference.Name() == from }) {
+				first := &p.jobs[at[w]]
+				first.Source = alternatives{first.Source, j.Source}
 			}
-			p.users[j.Blob.Digest] = append(p.users[j.Blob.Digest], t)
+			p.users[w] = append(p.users[w], t)
 		}
 	}
 	return p
+}
+
+// alternatives are two places to have a blob from. The second is asked where the first cannot be opened.
+type alternatives [2]transfer.Source
+
+// Open implements transfer.Source.
+func (a alternatives) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	rc, err := a[0].Open(ctx, d, offset, length)
+	if err == nil || ctx.Err() != nil {
+		return rc, err
+	}
+	rc, other := a[1].Open(ctx, d, offset, length)
+	if other != nil {
+		return nil, err
+	}
+	return rc, nil
 }
 
 func (p *plan) blobs() []v1.Descriptor {
