@@ -35,6 +35,7 @@ type picture struct {
 	created time.Time
 	diffIDs []digest.Digest
 	names   []string
+	named   map[string]bool // the same names
 	v1      []v1Layer
 }
 
@@ -61,14 +62,14 @@ func load(ctx context.Context, images []Image) (*contents, error) {
 		}
 		id := doc.Config.Digest
 		if p := known[id]; p != nil {
-			p.names = appendNew(p.names, im.Names)
+			p.name(im.Names)
 			continue
 		}
 		p, err := newPicture(id, config, len(doc.Layers))
 		if err != nil {
 			return nil, err
 		}
-		p.names = appendNew(nil, im.Names)
+		p.name(im.Names)
 		known[id] = p
 		c.images = append(c.images, p)
 		for i, diffID := range p.diffIDs {
@@ -110,7 +111,7 @@ func newPicture(id digest.Digest, config []byte, layers int) (*picture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", id, err)
 	}
-	p := &picture{config: config, id: id, diffIDs: parsed.RootFS.DiffIDs, created: time.Unix(0, 0)}
+	p := &picture{config: config, id: id, diffIDs: parsed.RootFS.DiffIDs, created: time.Unix(0, 0), named: map[string]bool{}}
 	if parsed.Created != nil && parsed.Created.After(p.created) {
 		p.created = parsed.Created.Truncate(time.Second)
 	}
@@ -123,6 +124,7 @@ func newPicture(id digest.Digest, config []byte, layers int) (*picture, error) {
 	return p, nil
 }
 
+// appendNew is for few names: it compares each with all.
 func appendNew(names, more []string) []string {
 	for _, n := range more {
 		if !slices.Contains(names, n) {
@@ -130,6 +132,16 @@ func appendNew(names, more []string) []string {
 		}
 	}
 	return names
+}
+
+// name adds the names that p does not have yet.
+func (p *picture) name(names []string) {
+	for _, n := range names {
+		if !p.named[n] {
+			p.named[n] = true
+			p.names = append(p.names, n)
+		}
+	}
 }
 
 // checkNames refuses an archive in which one name would mean two images: docker load gives it to

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"drayage/internal/compression"
 )
@@ -16,6 +17,7 @@ import (
 const (
 	maxEntries      = 1_000_000
 	maxManifestJSON = 16 << 20
+	maxConfigs      = 256 << 20 // bytes of all configurations together
 	maxLinks        = 8
 )
 
@@ -29,6 +31,9 @@ type Reader struct {
 	size    int64
 	entries map[string][]span // by cleaned name; more than one if the name repeats
 	count   int
+
+	mu    sync.Mutex
+	equal map[string]bool // names that repeat, and whose entries have been found to be the same
 }
 
 // span is where an entry's content lies.
@@ -45,13 +50,13 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if err := sniff(r, size); err != nil {
 		return nil, err
 	}
-	a := &Reader{r: r, size: size, entries: map[string][]span{}}
+	a := &Reader{r: r, size: size, entries: map[string][]span{}, equal: map[string]bool{}}
 	section := io.NewSectionReader(r, 0, size)
 	tr := tar.NewReader(section)
 	for {
 		h, err := tr.Next()
 		if err == io.EOF {
-			return a, nil
+			return a, a.checkEnd(section)
 		}
 		if err != nil {
 			return nil, a.damaged(err)
@@ -62,6 +67,23 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 		}
 		if err := a.add(h, offset); err != nil {
 			return nil, err
+		}
+	}
+}
+
+// checkEnd refuses an archive behind whose end something stands: tools differ in whether they read that too.
+func (a *Reader) checkEnd(rest io.Reader) error {
+	var buf [32 << 10]byte
+	for {
+		n, err := rest.Read(buf[:])
+		if len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
+			return fmt.Errorf("archive is damaged: something stands behind its end, after %d entries: %w", a.count, ErrIntegrity)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -161,8 +183,16 @@ func (a *Reader) single(name string) (span, error) {
 	if len(all) == 0 {
 		return span{}, fmt.Errorf("archive has no entry %q", name)
 	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.equal[name] {
+		return all[0], nil
+	}
 	for _, other := range all[1:] {
-		same, err := a.equal(all[0], other)
+		same, err := a.same(all[0], other)
 		if err != nil {
 			return span{}, err
 		}
@@ -170,10 +200,11 @@ func (a *Reader) single(name string) (span, error) {
 			return span{}, fmt.Errorf("archive is ambiguous: it has several entries %q that differ", name)
 		}
 	}
+	a.equal[name] = true
 	return all[0], nil
 }
 
-func (a *Reader) equal(x, y span) (bool, error) {
+func (a *Reader) same(x, y span) (bool, error) {
 	if x.kind != y.kind || x.size != y.size || x.link != y.link || x.sparse != y.sparse {
 		return false, nil
 	}

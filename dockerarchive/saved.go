@@ -56,12 +56,16 @@ func (a *Reader) Images() ([]SavedImage, error) {
 		return nil, fmt.Errorf("manifest.json lists no image")
 	}
 	var images []SavedImage
+	held := 0
 	for i, item := range items {
 		im, err := a.image(item)
 		if err != nil {
 			return nil, fmt.Errorf("image %d of %d: %w", i+1, len(items), err)
 		}
 		images = append(images, im)
+		if held += len(im.Config); held > maxConfigs {
+			return nil, fmt.Errorf("the configurations of %d images take more than %d bytes", len(items), maxConfigs)
+		}
 	}
 	return images, a.checkPaths(images)
 }
@@ -133,12 +137,16 @@ func namedDigest(name string) (digest.Digest, bool) {
 
 func fullNames(tags []string) ([]string, error) {
 	var names []string
+	seen := map[string]bool{}
 	for _, t := range tags {
 		ref, err := reference.ParseNormalizedNamed(t)
 		if err != nil {
 			return nil, fmt.Errorf("invalid name %q: %v", t, err)
 		}
-		names = appendNew(names, []string{reference.TagNameOnly(ref).String()})
+		if n := reference.TagNameOnly(ref).String(); !seen[n] {
+			seen[n] = true
+			names = append(names, n)
+		}
 	}
 	return names, nil
 }
