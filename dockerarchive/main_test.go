@@ -1,0 +1,247 @@
+package dockerarchive_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.uber.org/goleak"
+
+	"drayage/dockerarchive"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// store holds the content of images.
+type store struct {
+	t       testing.TB
+	content map[digest.Digest][]byte
+}
+
+func newStore(t testing.TB) *store { return &store{t, map[digest.Digest][]byte{}} }
+
+func (s *store) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	return transfer.Memory{Content: s.content}.Open(ctx, d, offset, length)
+}
+
+func (s *store) put(mediaType string, raw []byte) v1.Descriptor {
+	d := manifest.Describe(mediaType, raw)
+	s.content[d.Digest] = raw
+	return d
+}
+
+func (s *store) putJSON(mediaType string, v any) v1.Descriptor {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.put(mediaType, raw)
+}
+
+// packed is a layer as it is stored, and what must come out of it.
+type packed struct {
+	blob   v1.Descriptor
+	diffID digest.Digest
+}
+
+// layer stores what pack makes of content.
+func (s *store) layer(content []byte, p packing) packed {
+	return packed{s.put(p.mediaType, p.pack(s.t, content)), digest.FromBytes(content)}
+}
+
+type packing struct {
+	mediaType string
+	pack      func(testing.TB, []byte) []byte
+}
+
+var (
+	plain  = packing{v1.MediaTypeImageLayer, func(_ testing.TB, b []byte) []byte { return b }}
+	zipped = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte { return gz(t, nil, b) }}
+	docker = packing{manifest.DockerLayer, zipped.pack}
+	zstded = packing{v1.MediaTypeImageLayerZstd, func(t testing.TB, b []byte) []byte {
+		w, err := zstd.NewWriter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.EncodeAll(b, nil)
+	}}
+
+	// The following make the end of the blob lie about the size of what is in it.
+	halves = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte { return append(gz(t, nil, b[:512]), gz(t, nil, b[512:])...) }}
+	stargz = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte {
+		return append(gz(t, nil, b), gz(t, []byte("SG\x16\x00footer"), nil)...)
+	}}
+	oddEnd    = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte { return append(gz(t, nil, b[:700]), gz(t, nil, b[700:])...) }}
+	mistyped  = packing{v1.MediaTypeImageLayer, zipped.pack}            // said to be a plain tar
+	tooLarge  = packing{v1.MediaTypeImageLayer, padded}                 // the same, and larger than what is in it
+	unzipped  = packing{v1.MediaTypeImageLayerGzip, plain.pack}         // said to be gzip
+	nameless  = packing{"application/vnd.example.unknown", zipped.pack} // of a type that nobody knows
+	otherKind = packing{v1.MediaTypeImageLayerGzip, zstded.pack}        // zstd that is said to be gzip
+	foreign   = packing{manifest.DockerForeign + ".gzip", zipped.pack}  // of Windows
+	trailing  = packing{v1.MediaTypeImageLayer, func(_ testing.TB, b []byte) []byte { return append(bytes.Clone(b), "odd end"...) }}
+)
+
+func gz(t testing.TB, extra, b []byte) []byte {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	w.Extra = extra
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// padded is gzip that is larger than what is in it, by a multiple of a tar's blocks.
+func padded(t testing.TB, b []byte) []byte {
+	small := len(gz(t, []byte{0}, b))
+	return gz(t, make([]byte, 1+(len(b)/512+2)*512-small), b)
+}
+
+// tarball makes a layer of some kilobytes, the same one for each seed; a part of it is compressible.
+func tarball(seed byte, size int) []byte {
+	content := make([]byte, size)
+	rand.NewChaCha8([32]byte{seed}).Read(content[:size/2])
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	w.WriteHeader(&tar.Header{Name: "file", Mode: 0o644, Size: int64(size)})
+	w.Write(content)
+	w.Close()
+	return b.Bytes()
+}
+
+var created = time.Date(2024, 2, 3, 4, 5, 6, 789e6, time.UTC)
+
+// image stores an image of layers. Images that are to differ have different authors.
+func (s *store) image(author string, names []string, layers ...packed) dockerarchive.Image {
+	return s.build(v1.Image{Created: &created, Author: author, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, names, layers...)
+}
+
+func (s *store) build(c v1.Image, names []string, layers ...packed) dockerarchive.Image {
+	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
+	m.SchemaVersion = 2
+	for _, l := range layers {
+		m.Layers, c.RootFS.DiffIDs = append(m.Layers, l.blob), append(c.RootFS.DiffIDs, l.diffID)
+	}
+	m.Config = s.putJSON(v1.MediaTypeImageConfig, c)
+	return dockerarchive.Image{Manifest: s.putJSON(v1.MediaTypeImageManifest, m), Names: names, Source: s}
+}
+
+// memory is a dockerarchive.File.
+type memory struct {
+	mu   sync.Mutex
+	data []byte
+	room int // if not 0: how much fits
+}
+
+func (m *memory) WriteAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.room > 0 && int(off)+len(p) > m.room {
+		return 0, errFull
+	}
+	if grow := int(off) + len(p) - len(m.data); grow > 0 {
+		m.data = append(m.data, make([]byte, grow)...)
+	}
+	return copy(m.data[off:], p), nil
+}
+
+func (m *memory) Truncate(size int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if int(size) < len(m.data) {
+		m.data = m.data[:size]
+	}
+	return nil
+}
+
+// written is the archive that Write makes of images.
+func written(t testing.TB, opts dockerarchive.Options, images ...dockerarchive.Image) []byte {
+	t.Helper()
+	f := &memory{data: bytes.Repeat([]byte("left over from before"), 1000)}
+	if err := dockerarchive.Write(t.Context(), f, images, opts); err != nil {
+		t.Fatal(err)
+	}
+	return f.data
+}
+
+// entry is an entry of a tar: what a test says of it, and what it finds.
+type entry struct {
+	Name string
+	Body string
+	Type byte // 0 stands for a regular file
+	Link string
+}
+
+func entries(t testing.TB, archive []byte) (all []entry, headers []*tar.Header) {
+	t.Helper()
+	r := tar.NewReader(bytes.NewReader(archive))
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			return all, headers
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := entry{Name: h.Name, Body: string(body), Link: h.Linkname}
+		if h.Typeflag != tar.TypeReg {
+			e.Type = h.Typeflag
+		}
+		all, headers = append(all, e), append(headers, h)
+	}
+}
+
+// archive makes a tar of entries.
+func archive(t testing.TB, all ...entry) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range all {
+		h := &tar.Header{Name: e.Name, Mode: 0o644, Typeflag: e.Type, Linkname: e.Link, Size: int64(len(e.Body))}
+		if h.Typeflag == 0 {
+			h.Typeflag = tar.TypeReg
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, e.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func open(archive []byte) (*dockerarchive.Reader, error) {
+	return dockerarchive.NewReader(bytes.NewReader(archive), int64(len(archive)))
+}
+
+func images(archive []byte) ([]dockerarchive.SavedImage, error) {
+	r, err := open(archive)
+	if err != nil {
+		return nil, err
+	}
+	return r.Images()
+}
