@@ -130,7 +130,7 @@ func (im *Image) read(ctx context.Context, opts Options) error {
 // learn reads a blob that has arrived in dst if there are images that need to know what it holds.
 func (p *plan) learn(ctx context.Context, dst transfer.Source, d v1.Descriptor) {
 	var waiting []*legacy
-	for _, t := range p.users[d.Digest] {
+	for _, t := range p.users[wanted{d.Digest, d.Size}] {
 		if t.Image.legacy != nil {
 			waiting = append(waiting, t.Image.legacy)
 		}
