@@ -8,6 +8,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/manifest"
+	"drayage/internal/platform"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
@@ -89,11 +90,8 @@ func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 	var known []leaf
 	for _, l := range o.Leaves {
 		if l.Platform.OS == "" {
-			n, err := o.Manifest(ctx, l.Descriptor)
-			if err != nil {
-				return nil, err
-			}
-			if l.Platform, err = o.loader.configPlatform(ctx, n); err != nil {
+			var err error
+			if l.Platform, err = o.platform(ctx, l.Descriptor); err != nil {
 				return nil, err
 			}
 		}
@@ -111,6 +109,23 @@ func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 		out = append(out, Leaf{Descriptor: l.desc, Platform: l.platform})
 	}
 	return out, nil
+}
+
+// platform reads what an index does not say; an artifact has no platform.
+func (o *Outline) platform(ctx context.Context, d v1.Descriptor) (v1.Platform, error) {
+	n, err := o.Manifest(ctx, d)
+	if err != nil || !n.Document.IsContainerImage() {
+		return v1.Platform{}, err
+	}
+	raw, err := o.Config(ctx, n)
+	if err != nil {
+		return v1.Platform{}, err
+	}
+	c, err := manifest.ParseConfig(raw)
+	if err != nil {
+		return v1.Platform{}, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
+	}
+	return platform.Of(c), nil
 }
 
 // IsAttestation reports whether the leaf is what buildkit knows about how another one was built: provenance or an SBOM.
