@@ -14,18 +14,15 @@ import (
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/transfer"
+	"drayage/layout"
 	"drayage/registry"
 	"drayage/upload"
 )
 
-// openArchive finds the images of a saved tar that is to be pushed.
-func (p *pusher) openArchive(ctx context.Context, src source) error {
+// openSaved takes the images of a saved tar that is to be pushed.
+func (p *pusher) openSaved(src source, images []dockerarchive.SavedImage) error {
 	if len(p.c.StringSlice("platform")) > 0 {
 		return usagef("--platform chooses among the images of a layout; a saved tar is pushed as it is")
-	}
-	images, err := p.env.savedImages(ctx, p.c, src, &p.closes)
-	if err != nil {
-		return err
 	}
 	if len(images) > 1 && !p.dest.prefix {
 		return usagef("%s is the name of one image, but the archive holds %d: %s: end DEST in / to keep their names, or choose one with docker-archive:%s:NAME",
@@ -39,25 +36,44 @@ func (p *pusher) openArchive(ctx context.Context, src source) error {
 	return nil
 }
 
-// savedImages finds the images of a saved tar. What has to be closed afterwards is added to closes.
-func (e *environment) savedImages(ctx context.Context, c *cli.Context, src source, closes *[]func() error) ([]dockerarchive.SavedImage, error) {
+// local is what a SOURCE on this machine holds: a layout, as a directory or as an archive that is one, or
+// the images of a saved tar.
+type local struct {
+	layout *layout.Layout // nil: saved counts
+	saved  []dockerarchive.SavedImage
+}
+
+// openLocal opens a layout or archive. What has to be closed afterwards is added to closes.
+func (e *environment) openLocal(ctx context.Context, c *cli.Context, src source, closes *[]func() error) (local, error) {
+	if src.kind == fromLayout {
+		dir, err := layout.OpenDir(src.path)
+		if err != nil {
+			return local{}, err
+		}
+		*closes = append(*closes, dir.Close)
+		return local{layout: dir.Layout}, nil
+	}
 	f, err := e.archiveFile(ctx, c, src, closes)
 	if err != nil {
-		return nil, err
+		return local{}, err
 	}
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return local{}, err
 	}
 	archive, err := dockerarchive.NewReader(f, fi.Size())
 	if err != nil {
-		return nil, err
+		return local{}, err
+	}
+	if l, err := archive.Layout(ctx); l != nil || err != nil {
+		return local{layout: l}, err
 	}
 	images, err := archive.Images()
 	if err != nil {
-		return nil, err
+		return local{}, err
 	}
-	return chooseSaved(images, src.name)
+	images, err = chooseSaved(images, src.name)
+	return local{saved: images}, err
 }
 
 // archiveFile opens the archive as something that can be read at any place: a plain tar as it is, a

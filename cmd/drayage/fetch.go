@@ -121,6 +121,7 @@ func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
 	if r.Image.Rewritten {
 		e.note(c, "note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
 	}
+	e.noteConverted(c, r.Image)
 	if r.Replaced.Digest != "" {
 		e.note(c, "note: %s was %s before", r.Reference, r.Replaced.Digest)
 	}
@@ -133,6 +134,7 @@ type fetchedImage struct {
 	MediaType string   `json:"mediaType,omitempty"`
 	Platforms []string `json:"platforms,omitempty"`
 	Rewritten bool     `json:"rewritten,omitempty"`
+	Schema1   string   `json:"schema1Digest,omitempty"` // as the registry knows an image that was converted
 	Error     string   `json:"error,omitempty"`
 }
 
@@ -153,6 +155,7 @@ func (e *environment) fetchJSON(c *cli.Context, dir string, results []fetch.Resu
 		} else {
 			im.Digest, im.MediaType = r.Image.Root.Digest.String(), r.Image.Root.MediaType
 			im.Platforms, im.Rewritten = platformNames(r.Image.Platforms), r.Image.Rewritten
+			im.Schema1 = r.Image.Schema1.String()
 		}
 		doc.Images = append(doc.Images, im)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // findInLayout returns the images of a layout that name means, or all of them if it is empty.
-func findInLayout(l *layout.Dir, name string) ([]layout.Image, error) {
+func findInLayout(l *layout.Layout, name string) ([]layout.Image, error) {
 	all, err := l.Images()
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func taggedName(im layout.Image) string {
 }
 
 // subjects groups what belongs to images by the digest it belongs to.
-func subjects(l *layout.Dir) (map[digest.Digest][]layout.Image, error) {
+func subjects(l *layout.Layout) (map[digest.Digest][]layout.Image, error) {
 	all, err := l.Images()
 	if err != nil {
 		return nil, err

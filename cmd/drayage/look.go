@@ -63,13 +63,20 @@ func (l *looker) open(ctx context.Context, arg string) ([]subject, error) {
 		return nil, err
 	}
 	l.source = src
-	switch src.kind {
-	case fromRegistry:
+	if src.kind == fromRegistry {
 		return l.openRemote(src.ref)
-	case fromLayout:
-		return l.openLayout(src)
 	}
-	return l.openSaved(ctx, src)
+	if src.kind == fromStdin && l.c.Bool("password-stdin") {
+		return nil, usagef("the tar and the password cannot both come from standard input")
+	}
+	here, err := l.env.openLocal(ctx, l.c, src, &l.closes)
+	if err != nil {
+		return nil, err
+	}
+	if here.layout == nil {
+		return l.openSaved(here.saved)
+	}
+	return l.openLayout(src, here.layout)
 }
 
 // one is open for commands that show a single image.
@@ -101,12 +108,7 @@ func (l *looker) newClient(ref registry.Reference) (*registry.Client, error) {
 	return client, nil
 }
 
-func (l *looker) openLayout(src source) ([]subject, error) {
-	dir, err := layout.OpenDir(src.path)
-	if err != nil {
-		return nil, err
-	}
-	l.closes = append(l.closes, dir.Close)
+func (l *looker) openLayout(src source, dir *layout.Layout) ([]subject, error) {
 	images, err := findInLayout(dir, src.name)
 	if err != nil {
 		return nil, err
@@ -126,16 +128,9 @@ func (l *looker) openLayout(src source) ([]subject, error) {
 	return all, nil
 }
 
-func (l *looker) openSaved(ctx context.Context, src source) ([]subject, error) {
+func (l *looker) openSaved(images []dockerarchive.SavedImage) ([]subject, error) {
 	if len(l.c.StringSlice("platform")) > 0 {
 		return nil, usagef("--platform chooses among the images of a layout or registry; a saved tar is shown as it is")
-	}
-	if src.kind == fromStdin && l.c.Bool("password-stdin") {
-		return nil, usagef("the tar and the password cannot both come from standard input")
-	}
-	images, err := l.env.savedImages(ctx, l.c, src, &l.closes)
-	if err != nil {
-		return nil, err
 	}
 	var all []subject
 	for i, im := range images {

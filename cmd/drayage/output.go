@@ -24,6 +24,9 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	}
 	if w != nil {
 		defer func() { err = errors.Join(err, w.Close()) }()
+		if s.oci {
+			return dockerarchive.StreamOCI(ctx, w, s.wholes, opts)
+		}
 		if err := s.spool(ctx); err != nil {
 			return err
 		}
@@ -34,7 +37,12 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 		return err
 	}
 	defer f.Abort()
-	if err := dockerarchive.Write(ctx, f, s.images, opts); err != nil {
+	if s.oci {
+		err = dockerarchive.WriteOCI(ctx, f, s.wholes, opts)
+	} else {
+		err = dockerarchive.Write(ctx, f, s.images, opts)
+	}
+	if err != nil {
 		return err
 	}
 	return f.Commit()
@@ -76,7 +84,9 @@ func (s *saver) spool(ctx context.Context) error {
 	var refs []registry.Reference
 	for _, im := range s.pulled {
 		ref := im.Reference
-		ref.Digest = im.Root.Digest
+		if ref.Digest = im.Root.Digest; im.Schema1 != "" {
+			ref.Digest = im.Schema1 // what it was converted into is not in the registry
+		}
 		refs = append(refs, ref)
 	}
 	results, err := fetch.Images(ctx, s.client, refs, dst, fetch.Options{Platforms: s.sel.Platforms})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -83,7 +84,7 @@ type pusher struct {
 	names   []string // of the targets: where each goes
 	closes  []func() error
 
-	layout    *layout.Dir                      // what is pushed, if it is a layout
+	layout    *layout.Layout                   // what is pushed, if it is a layout
 	belonging map[digest.Digest][]layout.Image // what in it belongs to other images
 }
 
@@ -94,21 +95,23 @@ func (p *pusher) close() {
 }
 
 func (p *pusher) open(ctx context.Context, src source) error {
-	if src.kind == fromLayout {
-		return p.openLayout(ctx, src)
-	}
-	return p.openArchive(ctx, src)
-}
-
-func (p *pusher) openLayout(ctx context.Context, src source) error {
-	dir, err := layout.OpenDir(src.path)
+	here, err := p.env.openLocal(ctx, p.c, src, &p.closes)
 	if err != nil {
 		return err
 	}
-	p.closes = append(p.closes, dir.Close)
+	if here.layout == nil {
+		return p.openSaved(src, here.saved)
+	}
+	return p.openLayout(ctx, src, here.layout)
+}
+
+func (p *pusher) openLayout(ctx context.Context, src source, dir *layout.Layout) error {
 	images, err := findInLayout(dir, src.name)
 	if err != nil {
 		return err
+	}
+	if !p.dest.prefix {
+		images = slices.CompactFunc(images, func(a, b layout.Image) bool { return a.Descriptor.Digest == b.Descriptor.Digest })
 	}
 	if len(images) > 1 && !p.dest.prefix {
 		return usagef("%s is the name of one image, but there are %d: %s: end DEST in / to keep their names, or choose one with oci:%s:NAME",

@@ -7,6 +7,11 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/dockerarchive"
+	"drayage/fetch"
+	"drayage/internal/graph"
+	"drayage/layout"
+	"drayage/registry"
 	"drayage/upload"
 )
 
@@ -73,4 +78,46 @@ func (p *pusher) referrersOf(ctx context.Context, r upload.Result, seen map[dige
 		}
 	}
 	return targets, nil
+}
+
+// referrers finds what a layout holds that belongs to an image, and to that in turn, if the user wants it.
+func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *graph.Graph) ([]*fetch.Referrer, error) {
+	if !s.c.Bool("referrers") {
+		return nil, nil
+	}
+	belonging, err := subjects(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []*fetch.Referrer
+	seen := map[digest.Digest]bool{}
+	for graphs := []*graph.Graph{g}; len(graphs) > 0; graphs = graphs[1:] {
+		for _, n := range graphs[0].Manifests {
+			for _, im := range belonging[n.Descriptor.Digest] {
+				if seen[im.Descriptor.Digest] {
+					continue
+				}
+				seen[im.Descriptor.Digest] = true
+				rg, err := graph.Load(ctx, dir, im.Descriptor, graph.Selection{All: true})
+				if err != nil {
+					return nil, fmt.Errorf("referrer %s: %w", im.Descriptor.Digest, err)
+				}
+				r := &fetch.Referrer{Graph: rg, Source: rg.Source(dir), Subject: im.Subject}
+				if strings.Contains(im.Ref, ".") {
+					r.Tag = im.Ref
+				}
+				all, graphs = append(all, r), append(graphs, rg)
+			}
+		}
+	}
+	return all, nil
+}
+
+// wholeReferrer is a referrer of the image with the given name as an archive holds it.
+func wholeReferrer(r *fetch.Referrer, image string) dockerarchive.Whole {
+	w := dockerarchive.Whole{Graph: r.Graph, Source: r.Source, Subject: r.Subject}
+	if ref, err := registry.ParseReference(image); err == nil && r.Tag != "" {
+		w.Names = []string{ref.Name() + ":" + r.Tag}
+	}
+	return w
 }

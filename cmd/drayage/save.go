@@ -23,10 +23,15 @@ const saveHelp = `Writes images into one tar file that docker load, podman load 
 images share are in it once. The file appears under its name only when it is complete; the same
 images give the same bytes. With -o - it goes to standard output.
 
+--format docker is what docker save wrote up to version 24: every engine loads it, and image IDs stay.
+--format oci holds the registry's own bytes, so that digests stay too: Docker since 20.10, podman, containerd and
+skopeo take it, and push gives the digest that the image was fetched with.
+
 EXAMPLES:
    drayage save images -o all.tar                  every image in the layout
    drayage save oci:images:alpine:3.20 -o a.tar    one of them
    drayage save alpine:3.20 -o alpine.tar          straight from the registry
+   drayage save alpine:3.20 -o a.tar --format oci --platform all
    drayage save alpine:3.20 -o - | ssh host docker load`
 
 func saveCommand(env *environment) *cli.Command {
@@ -37,8 +42,9 @@ func saveCommand(env *environment) *cli.Command {
 		Description: saveHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` to write, - for standard output"},
-			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker", Value: "docker"},
-			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture)"),
+			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: formatDocker},
+			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
+			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
 			jobsFlag("layers"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.save(c.Context, c) },
@@ -52,8 +58,10 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 		return usagef("save needs a SOURCE: a layout directory or an image name")
 	case out == "":
 		return usagef("save needs -o FILE, or -o - for standard output")
-	case c.String("format") != "docker":
-		return usagef("there is no --format %q, only docker", c.String("format"))
+	case c.String("format") != formatDocker && c.String("format") != formatOCI:
+		return usagef("there is no --format %q, only docker and oci", c.String("format"))
+	case c.Bool("referrers") && c.String("format") != formatOCI:
+		return usagef("--referrers needs --format oci: a docker tar has no room for them")
 	case out == "-" && e.stdoutIsTerminal():
 		return usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
 	}
@@ -61,10 +69,11 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if all || len(chosen) > 1 {
-		return usagef("a docker tar holds one platform under a name: give one --platform")
+	oci := c.String("format") == formatOCI
+	if !oci && (all || len(chosen) > 1) {
+		return usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
 	}
-	s := &saver{env: e, c: c, sel: graph.Selection{Platforms: chosen}}
+	s := &saver{env: e, c: c, oci: oci, sel: graph.Selection{All: all, Platforms: chosen}}
 	defer s.close()
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		return fmt.Errorf("save %w", err)
@@ -75,6 +84,12 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 	return s.report(out)
 }
 
+// What --format takes.
+const (
+	formatDocker = "docker"
+	formatOCI    = "oci"
+)
+
 func (e *environment) stdoutIsTerminal() bool {
 	f, ok := e.stdout.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -84,9 +99,10 @@ func (e *environment) stdoutIsTerminal() bool {
 type saver struct {
 	env    *environment
 	c      *cli.Context
+	oci    bool
 	sel    graph.Selection
-	remote bool // something comes from a registry
-	images []dockerarchive.Image
+	images []dockerarchive.Image // for docker's format
+	wholes []dockerarchive.Whole // for OCI's
 	pulled []*fetch.Image
 	closes []func() error
 	client *registry.Client
@@ -114,7 +130,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 			hosts = append(hosts, src.ref.Registry)
 		}
 	}
-	if len(s.sel.Platforms) == 0 {
+	if len(s.sel.Platforms) == 0 && !s.sel.All {
 		s.env.note(s.c, "platform %s (the default here; --platform chooses another)", platform.String(platform.Default()))
 	}
 	if len(hosts) > 0 {
@@ -133,23 +149,21 @@ func (s *saver) open(ctx context.Context, args []string) error {
 }
 
 func (s *saver) add(ctx context.Context, src source) error {
-	switch src.kind {
-	case fromRegistry:
+	if src.kind == fromRegistry {
 		return s.addRemote(ctx, src.ref)
-	case fromLayout:
-		dir, err := layout.OpenDir(src.path)
-		if err != nil {
-			return err
-		}
-		s.closes = append(s.closes, dir.Close)
-		return s.addLayout(ctx, dir, src.name)
 	}
-	return s.addArchive(ctx, src)
+	here, err := s.env.openLocal(ctx, s.c, src, &s.closes)
+	if err != nil {
+		return err
+	}
+	if here.layout == nil {
+		return s.addSaved(ctx, here.saved)
+	}
+	return s.addLayout(ctx, here.layout, src.name)
 }
 
 func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
-	s.remote = true
-	im, err := fetch.Resolve(ctx, s.client, ref, fetch.Options{Platforms: s.sel.Platforms})
+	im, err := s.resolve(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -158,7 +172,7 @@ func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
 	return nil
 }
 
-func (s *saver) addLayout(ctx context.Context, dir *layout.Dir, name string) error {
+func (s *saver) addLayout(ctx context.Context, dir *layout.Layout, name string) error {
 	images, err := findInLayout(dir, name)
 	if err != nil {
 		return err
@@ -168,44 +182,72 @@ func (s *saver) addLayout(ctx context.Context, dir *layout.Dir, name string) err
 		if err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
-		s.take(&fetch.Image{Graph: g, Source: g.Source(dir)}, taggedName(im))
+		if !s.oci && name == "" && !isContainerImage(g) {
+			s.env.note(s.c, "note: %s is no container image: it is left out of a docker tar", imageLabel(im))
+			continue
+		}
+		whole := &fetch.Image{Graph: g, Source: g.Source(dir)}
+		if whole.Referrers, err = s.referrers(ctx, dir, g); err != nil {
+			return err
+		}
+		s.take(whole, taggedName(im))
 	}
 	return nil
 }
 
-// addArchive takes the images of a saved tar as they are.
-func (s *saver) addArchive(ctx context.Context, src source) error {
+// isContainerImage reports whether the root is what an engine can run.
+func isContainerImage(g *graph.Graph) bool {
+	root := g.Manifests[len(g.Manifests)-1].Document
+	return root.IsContainerImage()
+}
+
+// addSaved takes the images of a saved tar as they are.
+func (s *saver) addSaved(ctx context.Context, images []dockerarchive.SavedImage) error {
 	if len(s.sel.Platforms) > 0 {
 		return usagef("--platform chooses among the images of a layout or registry; a saved tar is taken as it is")
-	}
-	images, err := s.env.savedImages(ctx, s.c, src, &s.closes)
-	if err != nil {
-		return err
 	}
 	for _, saved := range images {
 		im, err := saved.Image(ctx)
 		if err != nil {
 			return err
 		}
-		s.images = append(s.images, im)
+		if !s.oci {
+			s.images = append(s.images, im)
+			continue
+		}
+		g, err := graph.Load(ctx, im.Source, im.Manifest, graph.Selection{All: true})
+		if err != nil {
+			return err
+		}
+		s.wholes = append(s.wholes, dockerarchive.Whole{Graph: g, Source: im.Source, Names: im.Names})
 	}
 	return nil
 }
 
-// take adds an image for which one platform has been chosen.
+// take adds an image whose platforms have been chosen.
 func (s *saver) take(im *fetch.Image, name string) {
-	add := dockerarchive.Image{Manifest: im.Root, Source: im.Source}
+	var names []string
 	if name != "" {
-		add.Names = []string{name}
+		names = []string{name}
 	} else {
 		s.env.note(s.c, "note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
-	s.images = append(s.images, add)
+	if !s.oci {
+		s.images = append(s.images, dockerarchive.Image{Manifest: im.Root, Names: names, Source: im.Source})
+		return
+	}
+	if im.Rewritten {
+		s.env.note(s.c, "note: only some platforms travel, in a new index: its digest is not the registry's")
+	}
+	s.wholes = append(s.wholes, dockerarchive.Whole{Graph: im.Graph, Source: im.Source, Names: names})
+	for _, r := range im.Referrers {
+		s.wholes = append(s.wholes, wholeReferrer(r, name))
+	}
 }
 
 // savedImage is an image in the JSON result.
 type savedImage struct {
-	ID       string   `json:"id"`
+	ID       string   `json:"id,omitempty"`
 	Names    []string `json:"names"`
 	Manifest string   `json:"manifest"`
 }
@@ -222,17 +264,21 @@ func (s *saver) report(out string) error {
 	if fi, err := os.Stat(out); err == nil {
 		doc.Size = fi.Size()
 	}
-	s.env.note(s.c, "%s: %s, images: %d, in %s", out, size(doc.Size), len(s.images), s.sum.Elapsed.Round(10*time.Millisecond))
+	s.env.note(s.c, "%s: %s, images: %d, in %s", out, size(doc.Size), len(s.images)+len(s.wholes), s.sum.Elapsed.Round(10*time.Millisecond))
 	s.env.note(s.c, "load it with:\n  docker load -i %s", shellWord(out))
 	if !s.c.Bool("json") {
 		return nil
 	}
-	for _, im := range s.images {
-		id, err := im.ID(s.c.Context)
-		if err != nil {
-			return err
+	images := s.images
+	for _, w := range s.wholes {
+		images = append(images, dockerarchive.Image{Manifest: w.Graph.Root, Names: w.Names, Source: w.Source})
+	}
+	for _, im := range images {
+		saved := savedImage{Names: im.Names, Manifest: im.Manifest.Digest.String()}
+		if id, err := im.ID(s.c.Context); err == nil { // an index has none
+			saved.ID = id.String()
 		}
-		doc.Images = append(doc.Images, savedImage{ID: id.String(), Names: im.Names, Manifest: im.Manifest.Digest.String()})
+		doc.Images = append(doc.Images, saved)
 	}
 	return s.env.printJSON(doc)
 }

@@ -94,6 +94,7 @@ func fill(r *fakeregistry.Registry) {
 	image("base", "1", "amd64", true)
 	image("arm", "1", "arm64", false)
 	sign(r, "solo", solo)
+	fillOld(r)
 }
 
 // sign gives an image what may belong to one: an SBOM that names it as its subject, listed in the tag that stands in for the referrers

@@ -1,0 +1,185 @@
+package dockerarchive
+
+import (
+	"archive/tar"
+	"context"
+	"io"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/transfer"
+)
+
+// OCIFile is what an OCI archive is written into: *os.File is one.
+type OCIFile interface {
+	File
+	io.ReaderAt
+}
+
+// WriteOCI writes images to f as an OCI layout that docker load takes too: oci-layout, index.json, manifest.json and blobs with
+// the registry's own bytes, so that manifest digests travel. Blobs are written side by side, each straight to its place, and
+// verified. What f holds is worth something only if WriteOCI returns nil; making it durable and naming it is the caller's.
+func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) error {
+	c, members, err := prepareOCI(ctx, images, opts)
+	if err != nil {
+		return err
+	}
+	var places []place
+	off := int64(0)
+	for _, m := range members {
+		h, err := m.head()
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(h, off); err != nil {
+			return err
+		}
+		off += int64(len(h))
+	}
+	for _, b := range c.blobs() {
+		h, err := b.head()
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(h, off); err != nil {
+			return err
+		}
+		off += int64(len(h))
+		places = append(places, place{b, off})
+		off += padded(b.desc.Size)
+	}
+	if err := f.Truncate(off + 2*blockSize); err != nil { // what nobody writes to is zero
+		return err
+	}
+	return fillPlaces(ctx, f, places, opts)
+}
+
+// place is where a blob's content goes.
+type place struct {
+	blob ociBlob
+	off  int64
+}
+
+func fillPlaces(ctx context.Context, f OCIFile, places []place, opts Options) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	offsets := map[string]int64{}
+	var jobs []transfer.Job
+	for _, p := range places {
+		offsets[p.blob.desc.Digest.String()] = p.off
+		jobs = append(jobs, transfer.Job{Blob: p.blob.desc, Source: p.blob.source})
+	}
+	var failed error
+	transfer.Run(ctx, jobs, opts.Jobs, func(ctx context.Context, j transfer.Job) error {
+		part := section{f: f, off: offsets[j.Blob.Digest.String()], size: j.Blob.Size}
+		_, err := transfer.Fill(ctx, j.Source, j.Blob, part, 0, opts.reported(j.Blob))
+		return err
+	}, func(_ transfer.Job, err error) {
+		if err != nil && failed == nil {
+			failed = err
+			stop(err) // an archive is whole or nothing
+		}
+	})
+	return failed
+}
+
+// StreamOCI writes what WriteOCI writes to something that cannot be written out of order. Every blob is read once; one that
+// turns out wrong ends the stream with an error after part of it has been written.
+func StreamOCI(ctx context.Context, w io.Writer, images []Whole, opts Options) error {
+	c, members, err := prepareOCI(ctx, images, opts)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		h, err := m.head()
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(h); err != nil {
+			return err
+		}
+	}
+	for _, b := range c.blobs() {
+		if err := b.stream(ctx, w, opts); err != nil {
+			return err
+		}
+	}
+	_, err = w.Write(make([]byte, 2*blockSize))
+	return err
+}
+
+func (b ociBlob) stream(ctx context.Context, w io.Writer, opts Options) error {
+	h, err := b.head()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(h); err != nil {
+		return err
+	}
+	r := transfer.NewReader(ctx, b.source, b.desc)
+	defer r.Close()
+	var src io.Reader = r
+	if opts.Progress != nil {
+		opts.Progress(b.desc, 0)
+		src = &counted{r: r, blob: b.desc, progress: opts.Progress}
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, src, make([]byte, chunkSize)); err != nil {
+		return err
+	}
+	_, err = w.Write(make([]byte, padded(b.desc.Size)-b.desc.Size))
+	return err
+}
+
+func prepareOCI(ctx context.Context, images []Whole, opts Options) (*ociContents, []*member, error) {
+	c, err := loadOCI(ctx, images)
+	if err != nil {
+		return nil, nil, err
+	}
+	if opts.Planned != nil {
+		var all []v1.Descriptor
+		for _, b := range c.blobs() {
+			all = append(all, b.desc)
+		}
+		opts.Planned(all)
+	}
+	members, err := c.documents()
+	return c, members, err
+}
+
+func (c *ociContents) blobs() []ociBlob {
+	return append(append([]ociBlob(nil), c.small...), c.large...)
+}
+
+func (b ociBlob) head() ([]byte, error) {
+	h := header(ociPath(b.desc.Digest), tar.TypeReg, 0o644, time.Unix(0, 0))
+	h.Size = b.desc.Size
+	m := member{header: h}
+	return m.head()
+}
+
+func (o Options) reported(d v1.Descriptor) func(int64) {
+	if o.Progress == nil {
+		return nil
+	}
+	return func(n int64) { o.Progress(d, n) }
+}
+
+// section is the part of a file in which one blob lies.
+type section struct {
+	f         OCIFile
+	off, size int64
+}
+
+// ReadAt implements io.ReaderAt.
+func (s section) ReadAt(p []byte, off int64) (int, error) {
+	return io.NewSectionReader(s.f, s.off, s.size).ReadAt(p, off)
+}
+
+// WriteAt implements io.WriterAt. The verified reader before it never delivers more than the blob's size.
+func (s section) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off+int64(len(p)) > s.size {
+		return 0, io.ErrShortWrite
+	}
+	return s.f.WriteAt(p, s.off+off)
+}
