@@ -105,7 +105,7 @@ func (d *Document) kind() (string, error) {
 	case d.FSLayers != nil && (image || index), image && index:
 		return "", errors.New("manifest is ambiguous: it has the fields of two kinds")
 	case d.FSLayers != nil:
-		return "", fmt.Errorf("docker schema 1 image: %w: ask its publisher to push it again with any Docker since 1.10", ErrUnsupported)
+		return "", fmt.Errorf("docker schema 1 image: %w here: fetch and save convert one that is named in a registry", ErrUnsupported)
 	case index:
 		return v1.MediaTypeImageIndex, nil
 	case d.Config != nil:
