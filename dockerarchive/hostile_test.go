@@ -101,19 +101,12 @@ func TestImagesHoldsLittle(t *testing.T) {
 		t.Errorf("a configuration of 8 MiB that 100,000 images share: %d images", len(got))
 	}
 
-	twice := []entry{index(item("c", nil, strings.Split(strings.Repeat("a ", 100_000)+"a", " ")...)), file("c", configOf(repeat(idA, 100_001)...))}
-	large := strings.Repeat(layerA, 1<<20/len(layerA))
+	uses := strings.Split(strings.Repeat("a ", 20_000)+"a", " ")
+	twice := []entry{index(item("c", nil, uses...)), file("c", configOf(repeat(idA, len(uses))...))}
+	large := strings.Repeat(layerA, 8<<20/len(layerA))
 	got, err := images(archive(t, append(twice, file("a", large), file("a", large))...))
-	if err != nil || len(got[0].Layers) != 100_001 {
-		t.Errorf("a layer that is there twice and used 100,001 times: %v", err)
-	}
-
-	tags := make([]string, 300_000)
-	for i := range tags {
-		tags[i] = fmt.Sprintf("a:%d", i)
-	}
-	if got, err := images(archive(t, with(standard[1:], index(item(configName, tags, "a/layer.tar", "b/layer.tar")))...)); err != nil || len(got[0].Names) != len(tags) {
-		t.Errorf("300,000 names: %v", err)
+	if err != nil || len(got[0].Layers) != len(uses) {
+		t.Errorf("a layer that is there twice and used %d times: %v", len(uses), err)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 const (
 	maxEntries      = 1_000_000
 	maxManifestJSON = 16 << 20
-	maxConfigs      = 256 << 20 // bytes of all configurations together
+	maxConfigs      = 64 << 20 // bytes of all configurations together
 	maxLinks        = 8
 )
 
