@@ -3,6 +3,7 @@ package upload_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,9 +11,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -207,6 +211,29 @@ func TestOneFailureStopsNoOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An image that misdescribes a blob spoils itself and not another that has the blob too.
+func TestLayoutWrongSize(t *testing.T) {
+	onSite(t, func(s *site) {
+		layer := packed(1, 1000)
+		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
+			return reg.PutImage("app", "", fakeregistry.Image{Layers: []fakeregistry.Layer{layer}})
+		})
+		right := s.load(dir, root)
+		size := fmt.Sprintf(`"size":%d`, len(layer.Content))
+		raw := bytes.Replace(right.Graph.Manifests[0].Raw, []byte(size), []byte(size+"0"), 1)
+		d := manifest.Describe(root.MediaType, raw)
+		if err := dir.Push(s.Context(), d, transfer.Memory{Content: map[digest.Digest][]byte{d.Digest: raw}}, nil); err != nil {
+			s.Fatal(err)
+		}
+		bad, good := s.to("app:bad"), s.to("app:good")
+		bad.Layout, good.Layout = s.load(dir, d), right
+		results := s.push(upload.Options{}, bad, good)
+		if !errors.Is(results[0].Err, registry.ErrIntegrity) || results[1].Err != nil {
+			s.Errorf("%v, %v", results[0].Err, results[1].Err)
+		}
+	})
 }
 
 // Saved images and layouts that share the bytes of a layer do not get into each other's way.

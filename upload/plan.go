@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -19,8 +20,12 @@ type pusher struct {
 	opts  Options
 	cache *layercache.Cache
 	slots chan struct{} // for compressing, which takes processors and memory
-	tasks map[key]*task
-	users map[key][]*image
+
+	tasks   map[key]*task
+	users   map[key][]*image
+	jobs    []transfer.Job
+	repeats []transfer.Job                           // what jobs bring into the same registry already: done after them, by mounting
+	first   map[digest.Digest][]*registry.Repository // where jobs bring a blob or layer
 
 	mu      sync.Mutex
 	placed  map[digest.Digest]*registry.Repository // where a blob has been pushed already, to mount it from
@@ -28,10 +33,13 @@ type pusher struct {
 	packing map[digest.Digest]*sync.Mutex          // held while a diff ID is compressed for the first time
 }
 
-// key is a blob and the repository it goes to: the unit of work.
+// key is a blob and the repository it goes to: the unit of work. Of images that disagree about the size of a blob one is
+// wrong, and only that one must fail.
 type key struct {
 	repository string
 	blob       digest.Digest
+	size       int64
+	saved      bool // blob is the diff ID of a layer that is compressed on the way
 }
 
 // task is what is done for a key.
@@ -64,48 +72,60 @@ func (im *image) done(err error) bool {
 }
 
 // plan lists what has to be in which repository, each once.
-func (p *pusher) plan(images []*image) []transfer.Job {
-	p.tasks, p.users = map[key]*task{}, map[key][]*image{}
+func (p *pusher) plan(images []*image) {
+	p.tasks, p.users, p.first = map[key]*task{}, map[key][]*image{}, map[digest.Digest][]*registry.Repository{}
 	p.placed, p.packed, p.packing = map[digest.Digest]*registry.Repository{}, map[digest.Digest]v1.Descriptor{}, map[digest.Digest]*sync.Mutex{}
-	var jobs []transfer.Job
-	add := func(im *image, d v1.Descriptor, src transfer.Source, l *dockerarchive.SavedLayer) {
-		k := key{im.Target.Repository.Name(), d.Digest}
-		if p.tasks[k] == nil {
-			p.tasks[k] = &task{repo: im.Target.Repository, layer: l}
-			jobs = append(jobs, transfer.Job{Blob: d, Source: taskSource{src, k}})
-		}
-		for _, known := range p.users[k] {
-			if known == im {
-				return // a layer that the image has twice
-			}
-		}
-		p.users[k] = append(p.users[k], im)
-		im.missing++
-	}
 	for _, im := range images {
 		if l := im.Target.Layout; l != nil {
 			for _, d := range l.Graph.Blobs {
-				add(im, d, l.Source, nil)
+				p.add(im, d, l.Source, nil)
 			}
 			continue
 		}
 		s := im.Target.Saved
 		config := manifest.Describe(manifest.DockerConfig, s.Config)
-		add(im, config, transfer.Memory{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
+		p.add(im, config, transfer.Memory{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
 		for _, l := range s.Layers {
-			add(im, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}, nil, &l)
+			p.add(im, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}, nil, &l)
 		}
 	}
-	return jobs
 }
 
-func (p *pusher) announce(jobs []transfer.Job) {
+// add makes im wait for a blob.
+func (p *pusher) add(im *image, d v1.Descriptor, src transfer.Source, l *dockerarchive.SavedLayer) {
+	k := key{im.Target.Repository.Name(), d.Digest, d.Size, l != nil}
+	if p.tasks[k] == nil {
+		j := transfer.Job{Blob: d, Source: taskSource{src, k}}
+		if p.repeated(d.Digest, im.Target.Repository) {
+			p.repeats = append(p.repeats, j)
+		} else {
+			p.jobs = append(p.jobs, j)
+		}
+		p.tasks[k] = &task{repo: im.Target.Repository, layer: l}
+	}
+	if slices.Contains(p.users[k], im) {
+		return // a layer that the image has twice
+	}
+	p.users[k] = append(p.users[k], im)
+	im.missing++
+}
+
+// repeated reports whether another job brings the blob or layer into the same registry already.
+func (p *pusher) repeated(d digest.Digest, repo *registry.Repository) bool {
+	if slices.ContainsFunc(p.first[d], repo.SameRegistry) {
+		return true
+	}
+	p.first[d] = append(p.first[d], repo)
+	return false
+}
+
+func (p *pusher) announce() {
 	if p.opts.Planned == nil {
 		return
 	}
-	all := make([]v1.Descriptor, len(jobs))
-	for i, j := range jobs {
-		all[i] = j.Blob
+	var all []v1.Descriptor
+	for _, j := range slices.Concat(p.jobs, p.repeats) {
+		all = append(all, j.Blob)
 	}
 	p.opts.Planned(all)
 }

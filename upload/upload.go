@@ -69,15 +69,22 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 	for i, t := range targets {
 		images[i] = &image{Result: Result{Target: t}}
 	}
-	jobs := p.plan(images)
-	p.announce(jobs)
-	transfer.Run(ctx, jobs, opts.Jobs, p.do, func(j transfer.Job, err error) {
+	p.plan(images)
+	p.announce()
+	for _, im := range images {
+		if im.missing == 0 { // an index of nothing
+			p.finish(ctx, im)
+		}
+	}
+	finished := func(j transfer.Job, err error) {
 		for _, im := range p.users[jobKey(j)] {
 			if im.done(err) {
 				p.finish(ctx, im)
 			}
 		}
-	})
+	}
+	transfer.Run(ctx, p.jobs, opts.Jobs, p.do, finished)
+	transfer.Run(ctx, p.repeats, opts.Jobs, p.do, finished)
 	results := make([]Result, len(images))
 	for i, im := range images {
 		results[i] = im.Result
