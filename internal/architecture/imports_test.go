@@ -1,0 +1,114 @@
+package architecture
+
+import (
+	"bufio"
+	"bytes"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "drayage"
+
+// public lists the packages that others may use, and which of each other these may import. All may import
+// what is internal. A new public package has to be entered here.
+var public = map[string][]string{
+	"registry":      {}, // registry and layout stay apart: descriptors and strings go between them
+	"layout":        {},
+	"dockerarchive": {"layout"},
+	"fetch":         {"registry", "layout"},
+	"upload":        {"registry", "layout", "dockerarchive"},
+	"inspect":       {"registry", "layout", "dockerarchive"},
+}
+
+// commandOnly are modules that only the command may use: what a terminal shows is none of a library's business.
+var commandOnly = []string{"github.com/urfave/cli", "github.com/schollz/progressbar", "golang.org/x/term"}
+
+// testOnly are packages that tests are made of. Other names end in "test".
+var testOnly = []string{"internal/fakeregistry", "internal/pipenet"}
+
+func isTestOnly(pkg string) bool {
+	return strings.HasSuffix(pkg, "test") || slices.Contains(testOnly, pkg)
+}
+
+// list runs go list in the module's root and returns its lines, divided at spaces.
+func list(t *testing.T, args ...string) (lines [][]string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+	cmd.Dir = root
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v: %s", args, err, stderr.String())
+	}
+	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
+		lines = append(lines, strings.Fields(s.Text()))
+	}
+	if len(lines) == 0 {
+		t.Fatalf("go list %v prints nothing", args)
+	}
+	return lines
+}
+
+// imports maps the module's packages to what they import, both without the module's name.
+func imports(t *testing.T) map[string][]string {
+	all := map[string][]string{}
+	for _, l := range list(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
+		for i := range l {
+			l[i] = strings.TrimPrefix(l[i], module+"/")
+		}
+		all[l[0]] = l[1:]
+	}
+	return all
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	packages := imports(t)
+	for name := range public {
+		if _, ok := packages[name]; !ok {
+			t.Errorf("%s is entered here but is no package any more", name)
+		}
+	}
+	for pkg, imported := range packages {
+		command, internal := strings.HasPrefix(pkg, "cmd/"), strings.HasPrefix(pkg, "internal/")
+		may, known := public[pkg]
+		if !command && !internal && !known {
+			t.Errorf("%s is a new public package: enter it here", pkg)
+		}
+		for _, i := range imported {
+			_, isPublic := public[i]
+			switch {
+			case strings.HasPrefix(i, "cmd/"):
+				t.Errorf("%s imports the command %s", pkg, i)
+			case isPublic && internal:
+				t.Errorf("%s is internal and imports %s, which is built on it", pkg, i)
+			case isPublic && known && !slices.Contains(may, i):
+				t.Errorf("%s imports %s", pkg, i)
+			case isTestOnly(i) && !isTestOnly(pkg):
+				t.Errorf("%s imports %s, which is for tests", pkg, i)
+			case !command && slices.ContainsFunc(commandOnly, func(m string) bool { return strings.HasPrefix(i, m) }):
+				t.Errorf("%s imports %s, which only the command may", pkg, i)
+			}
+		}
+	}
+}
+
+func TestCommandHoldsNoTests(t *testing.T) {
+	for _, l := range list(t, "-deps", "./cmd/...") {
+		if pkg := l[0]; pkg == "testing" || strings.HasPrefix(pkg, module+"/") && isTestOnly(strings.TrimPrefix(pkg, module+"/")) {
+			t.Errorf("the command is built of %s", pkg)
+		}
+	}
+}
+
+func TestNoPackageIsNamedAfterNothing(t *testing.T) {
+	for pkg := range imports(t) {
+		for _, word := range strings.Split(pkg, "/") {
+			if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "manager", "misc", "base", "types"}, word) {
+				t.Errorf("%s: the name does not say what it provides", pkg)
+			}
+		}
+	}
+}
