@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -165,14 +164,10 @@ func chooseSaved(images []dockerarchive.SavedImage, name string) ([]dockerarchiv
 
 func savedLabels(images []dockerarchive.SavedImage) string {
 	var names []string
-	for i, im := range images {
-		if i == maxLabels {
-			names = append(names, fmt.Sprintf("and %d more", len(images)-i))
-			break
-		}
+	for _, im := range images {
 		names = append(names, savedLabel(im))
 	}
-	return strings.Join(names, ", ")
+	return list(names)
 }
 
 func savedLabel(im dockerarchive.SavedImage) string {

@@ -45,16 +45,20 @@ func findInLayout(l *layout.Layout, name string) ([]layout.Image, error) {
 // maxLabels is how many images an error lists.
 const maxLabels = 20
 
-func labels(images []layout.Image) string {
-	var names []string
-	for i, im := range images {
-		if i == maxLabels {
-			names = append(names, fmt.Sprintf("and %d more", len(images)-i))
-			break
-		}
-		names = append(names, imageLabel(im))
+// list joins names for a message, the first of many.
+func list(names []string) string {
+	if n := len(names); n > maxLabels {
+		names = append(slices.Clone(names[:maxLabels]), fmt.Sprintf("and %d more", n-maxLabels))
 	}
 	return strings.Join(names, ", ")
+}
+
+func labels(images []layout.Image) string {
+	var names []string
+	for _, im := range images {
+		names = append(names, imageLabel(im))
+	}
+	return list(names)
 }
 
 func imageLabel(im layout.Image) string {

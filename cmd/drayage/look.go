@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -190,12 +189,8 @@ func noManifest(s *subject) error {
 
 func subjectLabels(all []subject) string {
 	var names []string
-	for i, s := range all {
-		if i == maxLabels {
-			names = append(names, fmt.Sprintf("and %d more", len(all)-i))
-			break
-		}
+	for _, s := range all {
 		names = append(names, s.label)
 	}
-	return strings.Join(names, ", ")
+	return list(names)
 }
