@@ -1,0 +1,130 @@
+package registry
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"drayage/internal/fakeregistry"
+)
+
+// limit makes a proxy of sorts refuse bodies of more than n bytes, and those that do not say how long they are.
+func (w *world) limit(n int64, refusal fakeregistry.Fault) {
+	tooLarge := func(req *http.Request) bool { return req.ContentLength > n || req.ContentLength < 0 }
+	w.reg.On(fakeregistry.Match{Func: tooLarge}, refusal)
+}
+
+// sizes are the lengths of the chunks that were taken.
+func sizes(reg *fakeregistry.Registry) (all []int64) {
+	for _, e := range reg.Requests("PATCH", "") {
+		if e.Status == http.StatusAccepted {
+			all = append(all, e.Received)
+		}
+	}
+	return all
+}
+
+func TestChunks(t *testing.T) {
+	const mib = 1 << 20
+	for name, tc := range map[string]struct {
+		limit   int64
+		refusal fakeregistry.Fault
+		least   string // OCI-Chunk-Min-Length
+		want    []int64
+	}{
+		"as large as usual": {4 * mib, fakeregistry.Status(413), "", []int64{4 * mib, 4 * mib, 1000}},
+		"refused early":     {4 * mib, fakeregistry.Early(413), "", []int64{4 * mib, 4 * mib, 1000}},
+		"smaller":           {3 * mib, fakeregistry.Status(413), "", []int64{2 * mib, 2 * mib, 2 * mib, 2 * mib, 1000}},
+		"at least":          {8 * mib, fakeregistry.Status(413), "5242880", []int64{5 * mib, 3*mib + 1000}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.limit(tc.limit, tc.refusal)
+				if tc.least != "" {
+					w.reg.On(fakeregistry.Match{Method: "POST"}, fakeregistry.Header("OCI-Chunk-Min-Length", tc.least))
+				}
+				content := noise(8*mib + 1000)
+				o := &opener{content: content}
+				if err := w.repo("app").Push(w.Context(), describe(content), o, nil); err != nil {
+					w.Error(err)
+				}
+				w.stored(content)
+				if diff := cmp.Diff(tc.want, sizes(w.reg)); diff != "" {
+					w.Error(diff)
+				}
+				// What was found out holds for the next blob: it is not tried whole again.
+				w.reg.Reset()
+				next := append([]byte("another "), content...)
+				if _, err := w.repo("app").PushStream(w.Context(), "", (&opener{content: next}).open, nil); err != nil {
+					w.Error(err)
+				}
+				w.stored(next)
+				if got := sequence(w.reg); !strings.HasPrefix(got, "POST PATCH") || w.reg.Received("PATCH", "") > 2*int64(len(next)) {
+					w.Errorf("%s, %d bytes", got, w.reg.Received("PATCH", ""))
+				}
+				if n := o.left.Load(); n != 0 {
+					w.Errorf("%d readers not closed", n)
+				}
+			})
+		})
+	}
+}
+
+func TestChunksOfStream(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.limit(4<<20, fakeregistry.Early(413))
+		o := &opener{content: noise(5 << 20)}
+		if _, err := w.repo("app").PushStream(w.Context(), "", o.open, nil); err != nil {
+			w.Error(err)
+		}
+		w.stored(o.content)
+		if n := o.left.Load(); n != 0 {
+			w.Errorf("%d readers not closed", n)
+		}
+	})
+}
+
+func TestChunksRecover(t *testing.T) {
+	chunked := fakeregistry.Match{Func: func(req *http.Request) bool { return req.Header.Get("Content-Range") != "" }, First: 2, Count: 1}
+	for name, fault := range map[string]func(*world) fakeregistry.Fault{
+		"cut":         func(*world) fakeregistry.Fault { return fakeregistry.CutBody(1000) },
+		"unavailable": func(*world) fakeregistry.Fault { return fakeregistry.Status(503) },
+		"answer lost": func(*world) fakeregistry.Fault { return fakeregistry.LoseAnswer() },
+		"forgotten":   func(w *world) fakeregistry.Fault { return w.reg.Forget() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.limit(4<<20, fakeregistry.Status(413))
+				w.reg.On(chunked, fault(w))
+				content := noise(9 << 20)
+				if err := w.repo("app").Push(w.Context(), describe(content), memory(content), nil); err != nil {
+					w.Error(err)
+				}
+				w.stored(content)
+			})
+		})
+	}
+}
+
+// Where no chunk is small enough the refusal is passed on.
+func TestChunksNeverSmallEnough(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		w.limit(1000, fakeregistry.Answer(413, "too large"))
+		var e *Error
+		if err := push(&opener{content: content}); !errors.As(err, &e) || e.Status != 413 {
+			w.Error(err)
+		}
+		w.nothingStored()
+	})
+}
+
+// A registry may not make us hold any amount.
+func TestChunkMinimumTooLarge(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		w.reg.On(fakeregistry.Match{Method: "POST"}, fakeregistry.Header("OCI-Chunk-Min-Length", "1099511627776"))
+		w.refused("push", "chunks of at least", func() error { return push(&opener{content: content}) })
+	})
+}
