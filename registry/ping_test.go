@@ -66,8 +66,10 @@ func TestPingOpenBasic(t *testing.T) {
 		}
 		w.login(Credential{Username: "ann", Password: "wrong"})
 		w.client.hosts = nil // what is proven is not asked for again
-		if err := w.client.Ping(w.Context(), "open.test"); !errors.Is(err, ErrDenied) {
-			w.Error(err)
+		for range 2 {
+			if err := w.client.Ping(w.Context(), "open.test"); !errors.Is(err, ErrDenied) {
+				w.Error(err)
+			}
 		}
 	})
 }

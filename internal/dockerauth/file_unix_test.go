@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,4 +83,46 @@ func TestSaveWaits(t *testing.T) {
 	if raw, err := os.ReadFile(path); err != nil || string(raw) != text {
 		t.Errorf("%s, %v", raw, err)
 	}
+}
+
+// A lock file that has been removed while it was waited for locks nothing: the one that has the name now does.
+func TestLockOfRemovedFile(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	first, err := root.Create("lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := filelock.TryLock(first); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	defer cancel()
+	var held atomic.Bool
+	var waiter sync.WaitGroup
+	waiter.Go(func() {
+		unlock, err := lock(ctx, root, "lock")
+		if err != nil {
+			return
+		}
+		if held.Load() {
+			t.Error("locked twice")
+		}
+		unlock()
+	})
+	time.Sleep(100 * time.Millisecond) // for it to wait for the file that there is; else this proves nothing
+	if err := root.Remove("lock"); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lock(t.Context(), root, "lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.Store(true)
+	first.Close()
+	waiter.Wait()
+	unlock()
 }

@@ -197,7 +197,9 @@ func TestHelperInterrupted(t *testing.T) {
 
 // A helper may leave an agent behind that holds its output open.
 func TestHelperLeavesAgent(t *testing.T) {
-	installHelper(t, "fake", "#!/bin/sh\nsleep 5 &\necho '{\"Username\":\"ann\",\"Secret\":\"s\"}'\n")
+	dir := installHelper(t, "fake", "#!/bin/sh\n(while test -e \"$(dirname \"$0\")/stay\"; do sleep 0.1; done) &\necho '{\"Username\":\"ann\",\"Secret\":\"s\"}'\n")
+	stay := write(t, filepath.Join(dir, "stay"), "")
+	defer os.Remove(stay)
 	b := newBox(t)
 	b.opts.Strict = true
 	b.write(".docker/config.json", `{"credsStore":"fake"}`)
@@ -234,14 +236,19 @@ func TestHelperAskedOnce(t *testing.T) {
 
 // One who waits for another's answer can still be interrupted.
 func TestHelperWaitInterrupted(t *testing.T) {
-	installHelper(t, "fake", hanging)
+	dir := installHelper(t, "fake", "#!/bin/sh\ntouch \"$(dirname \"$0\")/asked\"\nexec sleep 1000\n")
 	b := newBox(t)
+	b.opts.HelperTimeout = time.Hour
 	b.write(".docker/config.json", `{"credsStore":"fake"}`)
 	s := New(b.opts)
 	first, stop := context.WithCancel(t.Context())
+	defer stop()
 	var all sync.WaitGroup
 	all.Go(func() { s.Lookup(first, "r.example", "") })
-	second, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	for _, err := os.Stat(filepath.Join(dir, "asked")); err != nil; _, err = os.Stat(filepath.Join(dir, "asked")) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	second, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := s.Lookup(second, "r.example", ""); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)

@@ -164,8 +164,10 @@ func TestSaveByHelper(t *testing.T) {
 }
 
 func TestSaveHelperFails(t *testing.T) {
-	installHelper(t, "fake", "#!/bin/sh\necho cannot keep\ncat\nexit 1\n")
-	for store, says := range map[string]string{"fake": "exit status 1", "missing": "no such program"} {
+	installHelper(t, "full", "#!/bin/sh\ncat >/dev/null\necho no room\nexit 1\n")
+	installHelper(t, "echo", "#!/bin/sh\ncat\nexit 1\n")
+	installHelper(t, "tell", "#!/bin/sh\ncat >/dev/null\necho no room for secret\nexit 1\n")
+	for store, says := range map[string]string{"full": `"no room"`, "echo": "exit status 1", "tell": "exit status 1", "missing": "no such program"} {
 		b := newBox(t)
 		text := `{"auths": {"r.example": {}}, "credsStore": "` + store + `"}`
 		b.write(".docker/config.json", text)
