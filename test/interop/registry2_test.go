@@ -19,21 +19,28 @@ var listening = regexp.MustCompile(`msg="listening on ([0-9.]+:[0-9]+)"`)
 // these Basic credentials.
 func startRegistry2(t *testing.T, user, password string) string {
 	t.Helper()
+	if user == "" {
+		return startRegistry2With(t, "")
+	}
+	passwords := filepath.Join(scratch(t), "htpasswd")
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(passwords, []byte(user+":"+string(hash)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return startRegistry2With(t, fmt.Sprintf("auth: {htpasswd: {realm: drayage, path: %q}}\n", passwords))
+}
+
+// startRegistry2With is startRegistry2 with more lines of configuration.
+func startRegistry2With(t *testing.T, more string) string {
+	t.Helper()
 	require(t, "docker-registry")
 	dir := scratch(t)
 	config := fmt.Sprintf("version: 0.1\nlog: {level: info, formatter: text}\n"+
 		"storage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: \"127.0.0.1:0\"}\n", filepath.Join(dir, "data"))
-	if user != "" {
-		passwords := filepath.Join(dir, "htpasswd")
-		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(passwords, []byte(user+":"+string(hash)+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		config += fmt.Sprintf("auth: {htpasswd: {realm: drayage, path: %q}}\n", passwords)
-	}
+	config += more
 	file := filepath.Join(dir, "config.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
