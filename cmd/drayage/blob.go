@@ -15,7 +15,6 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
-	"drayage/layout"
 	"drayage/registry"
 )
 
@@ -26,7 +25,7 @@ command ends with exit code 0: a wrong blob is known as such only at its end, ex
 EXAMPLES:
    drayage blob ghcr.io/team/app@sha256:... -o layer.tar.gz
    drayage blob alpine@sha256:... | tar tz
-   drayage blob oci:images@sha256:... -o layer.tar.gz`
+   drayage blob oci:images@sha256:... -o layer.tar.gz      from a layout`
 
 func blobCommand(env *environment) *cli.Command {
 	return &cli.Command{
@@ -61,7 +60,7 @@ func (e *environment) blob(ctx context.Context, c *cli.Context) error {
 	return nil
 }
 
-// openBlob finds the blob that REPOSITORY@DIGEST or oci:DIR@DIGEST means.
+// openBlob finds the blob that SOURCE@DIGEST means.
 func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, transfer.Source, error) {
 	name, hash, found := cutLast(arg, "@")
 	if !found {
@@ -71,29 +70,35 @@ func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, trans
 	if err := verify.Digest(d); err != nil {
 		return v1.Descriptor{}, nil, usagef("%v", err)
 	}
-	if path, ok := strings.CutPrefix(name, "oci:"); ok {
-		dir, err := layout.OpenDir(path)
-		if err != nil {
-			return v1.Descriptor{}, nil, err
-		}
-		l.closes = append(l.closes, dir.Close)
-		desc, err := dir.Stat(d)
-		return desc, dir, err
-	}
-	ref, err := reference(l.c, name)
-	if err != nil {
-		return v1.Descriptor{}, nil, usagef("%v", err)
-	}
-	client, err := l.newClient(ref)
+	src, err := parseSource(l.c, name)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	repo := client.Repository(ref)
+	if src.kind != fromRegistry {
+		return l.openLocalBlob(ctx, src, d)
+	}
+	client, err := l.newClient(src.ref)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	repo := client.Repository(src.ref)
 	desc, err := repo.Stat(ctx, d)
 	if errors.Is(err, registry.ErrNotFound) {
-		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w", ref.Name(), ref.Name(), d, registry.ErrNotFound)
+		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w", repo.Name(), repo.Name(), d, registry.ErrNotFound)
 	}
 	return desc, repo, err
+}
+
+func (l *looker) openLocalBlob(ctx context.Context, src source, d digest.Digest) (v1.Descriptor, transfer.Source, error) {
+	here, err := l.env.openLocal(ctx, l.c, src, &l.closes)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	if here.layout == nil {
+		return v1.Descriptor{}, nil, usagef("blobs are in registries and OCI layouts; %s is a docker tar", src.text)
+	}
+	desc, err := here.layout.Stat(d)
+	return desc, here.layout, err
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

@@ -10,7 +10,7 @@ import (
 	"drayage/internal/transfer"
 )
 
-const manifestHelp = `Prints the bytes of a manifest or index exactly as they are stored: their SHA-256 is the digest. Without
+const manifestHelp = `Prints the bytes of a manifest or index exactly as they are stored, so that their SHA-256 is the digest. Without
 --platform it is what the tag stands for, for images of several platforms an index.
 
 EXAMPLES:

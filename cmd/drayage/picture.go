@@ -38,12 +38,13 @@ func (p *picture) line(format string, args ...any) {
 	}
 }
 
-// table writes rows whose columns line up.
+// table writes rows whose columns line up. The first row has the most cells.
 func (p *picture) table(rows [][]string) {
 	var b bytes.Buffer
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintln(t, strings.Join(r, "\t"))
+		fill := max(len(rows[0])-len(r), 0) // a shorter row would end the alignment
+		fmt.Fprintln(t, strings.Join(r, "\t")+strings.Repeat("\t", fill))
 	}
 	t.Flush()
 	for l := range strings.Lines(b.String()) {
@@ -128,8 +129,10 @@ func (p *picture) legend(images []*inspect.Image, source source) {
 		p.line("one platform in detail: drayage inspect %s --platform %s", shellWord(source.text), safe(first.Platforms[0].Platform, maxText))
 	case source.kind == fromLayout:
 		p.line("one image in detail: drayage inspect oci:%s:NAME", shellWord(source.path))
-	case source.kind == fromArchive:
+	case source.kind == fromArchive && first.Kind == inspect.SavedTar:
 		p.line("one image in detail: drayage inspect docker-archive:%s:NAME", shellWord(source.path))
+	case source.kind == fromArchive:
+		p.line("one image in detail: drayage inspect oci-archive:%s:NAME", shellWord(source.path))
 	}
 }
 
@@ -238,12 +241,13 @@ func (p *picture) layers(im *inspect.Image, pl *inspect.Platform) {
 		sum += l.Size
 		rows = append(rows, []string{fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l.MediaType)})
 	}
-	total := []string{"total", alignSize(pl.LayerBytes)}
-	if sum != pl.LayerBytes {
-		total = append(total, "a layer that comes again is counted once")
-	}
 	p.line("")
-	p.table(append(rows, total))
+	p.table(rows)
+	total := "total  " + alignSize(pl.LayerBytes)
+	if sum != pl.LayerBytes {
+		total += "  a layer that comes again is counted once"
+	}
+	p.line("%s", total)
 }
 
 // layerType is the short name of a layer's media type: gzip, zstd or tar; of artifacts the whole type.

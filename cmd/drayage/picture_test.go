@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"drayage/inspect"
+)
+
+func fakeDigest(c string) digest.Digest { return digest.Digest("sha256:" + strings.Repeat(c, 64)) }
+
+// indexPicture is an index with an image for Windows, one that is not there, and an artifact.
+func indexPicture() *inspect.Image {
+	layer := inspect.Layer{Digest: fakeDigest("8"), MediaType: "application/vnd.oci.image.layer.v1.tar+gzip", Size: 1234}
+	return &inspect.Image{
+		Names: []string{"registry.example/app:1"}, Kind: inspect.Index, Digest: fakeDigest("1"), Layers: 2, LayerBytes: 3_500_000,
+		Attestations: []inspect.Attestation{{Digest: fakeDigest("2")}},
+		Referrers:    []inspect.Referrer{{Digest: fakeDigest("6"), Subject: fakeDigest("1"), ArtifactType: "application/sbom\x1b[2J"}},
+		Platforms: []inspect.Platform{
+			{Platform: "linux/amd64", Digest: fakeDigest("3"), ID: fakeDigest("a"), LayerBytes: 1234, Layers: []inspect.Layer{layer}},
+			{Platform: "windows/amd64", OSVersion: "10.0.20348.3207", Digest: fakeDigest("4"), ID: fakeDigest("b"), LayerBytes: 123_456_789, Layers: make([]inspect.Layer, 12)},
+			{Platform: "linux/arm64", Digest: fakeDigest("5"), Missing: true},
+			{ArtifactType: "application/vnd.example.thing+json", Digest: fakeDigest("7")},
+		},
+	}
+}
+
+func draw(p picture, images ...*inspect.Image) string {
+	var b bytes.Buffer
+	p.w = &b
+	for _, im := range images {
+		p.image(im)
+	}
+	if !p.detailed && (p.several || len(images[0].Platforms) != 1) {
+		p.legend(images, source{text: "app:1"})
+	}
+	return b.String()
+}
+
+func TestOverview(t *testing.T) {
+	want := `registry.example/app:1
+index    sha256:1111111111111111111111111111111111111111111111111111111111111111
+holds    4 platforms, 1 attestation
+size     3.5 MB compressed in 2 different layers
+
+PLATFORM                            MANIFEST      IMAGE ID      COMPRESSED  LAYERS
+linux/amd64                         333333333333  aaaaaaaaaaaa      1.2 kB       1
+windows/amd64 10.0.20348.3207       444444444444  bbbbbbbbbbbb    123.5 MB      12
+linux/arm64                         555555555555  is not here
+application/vnd.example.thing+json  777777777777  -                    0 B       0
+
+REFERRER      OF            WHAT
+666666666666  111111111111  application/sbom\x1b[2J
+
+docker images will show as ID the IMAGE ID on the graph-driver store,
+and 111111111111 on the containerd store
+one platform in detail: drayage inspect app:1 --platform linux/amd64
+`
+	if diff := cmp.Diff(want, draw(picture{}, indexPicture())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDetail(t *testing.T) {
+	created := time.Date(2025, 4, 16, 16, 50, 31, 0, time.FixedZone("", 7200))
+	same := inspect.Layer{Digest: fakeDigest("8"), DiffID: fakeDigest("9"), MediaType: "application/vnd.docker.image.rootfs.diff.tar.gzip", Size: 1000}
+	im := &inspect.Image{Names: []string{"a/app:1"}, Kind: inspect.Manifest, Platforms: []inspect.Platform{{
+		Platform: "linux/arm/v7", Digest: fakeDigest("3"), ID: fakeDigest("a"), LayerBytes: 1012,
+		DockerID: &inspect.DockerID{GraphDriver: fakeDigest("a"), Containerd: fakeDigest("3")},
+		Config: &inspect.Config{
+			Created: &created, Entrypoint: []string{"/app", "<&>"}, User: "me", WorkingDir: "/srv", Env: []string{"A=1", "", "EVIL=\x1b]0;x\a\u009b1m\u202e\xff"},
+			ExposedPorts: []string{"53/udp", "80/tcp"}, Volumes: []string{"/a", "/b"}, Labels: map[string]string{"z": "1", "a": strings.Repeat("é", 200)}, StopSignal: "SIGQUIT",
+		},
+		Layers: []inspect.Layer{same, {Digest: fakeDigest("7"), MediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", Size: 12}, same},
+	}}}
+	want := `a/app:1
+manifest sha256:3333333333333333333333333333333333333333333333333333333333333333
+image ID sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+platform linux/arm/v7
+
+created      2025-04-16T14:50:31Z
+entrypoint   ["/app","<&>"]
+user         me
+workdir      /srv
+env          A=1
+             EVIL=\x1b]0;x\a\u009b1m\u202e\xff
+ports        53/udp 80/tcp
+volumes      /a
+             /b
+labels       a=` + strings.Repeat("é", 99) + `... (402 bytes)
+             z=1
+stop signal  SIGQUIT
+
+LAYER  COMPRESSED  DIGEST        DIFF ID       TYPE
+    1      1.0 kB  888888888888  999999999999  gzip
+    2        12 B  777777777777  -             zstd (foreign)
+    3      1.0 kB  888888888888  999999999999  gzip
+total      1.0 kB  a layer that comes again is counted once
+
+docker images will show as ID aaaaaaaaaaaa on the graph-driver store,
+and 333333333333 on the containerd store
+`
+	if diff := cmp.Diff(want, draw(picture{}, im)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Lines fit on a terminal of 80 columns as far as it is in our hands.
+func TestPictureIsNarrow(t *testing.T) {
+	im := indexPicture()
+	im.Platforms = im.Platforms[:3]
+	for _, p := range []picture{{}, {detailed: true}, {several: true}} {
+		for l := range strings.Lines(draw(p, im)) {
+			if n := len(strings.TrimSuffix(l, "\n")); n > 80 {
+				t.Errorf("%d columns: %s", n, l)
+			}
+		}
+	}
+}
+
+func TestPictureStopsAtTheFirstError(t *testing.T) {
+	w := &failing{}
+	p := picture{w: w}
+	p.image(indexPicture())
+	if p.err == nil || w.n != 1 {
+		t.Errorf("%v after %d writes", p.err, w.n)
+	}
+}
+
+type failing struct{ n int }
+
+func (f *failing) Write([]byte) (int, error) {
+	f.n++
+	return 0, errors.New("no space left on device")
+}
+
+func TestWindow(t *testing.T) {
+	for d, want := range map[time.Duration]string{6 * time.Hour: "6 h", 90 * time.Minute: "90 min", 90 * time.Second: "1m30s"} {
+		if got := window(d); got != want {
+			t.Errorf("%v: %q", d, got)
+		}
+	}
+}
+
+// JSON may hold what 8-bit terminals take for commands; escaped, it is the same JSON.
+func TestJSONIsSafeForTerminals(t *testing.T) {
+	var b bytes.Buffer
+	e := &environment{stdout: &b}
+	if err := e.printJSON(map[string]string{"k": "\u009b31m\u007f <&> é \x1b"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "{\n  \"k\": \"\\u009b31m\\u007f <&> é \\u001b\"\n}\n"; b.String() != want {
+		t.Errorf("%q", b.String())
+	}
+}
