@@ -193,20 +193,67 @@ func (c *compressed) Close() error {
 }
 
 func compressTo(ctx context.Context, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
-	z, err := pgzip.NewWriterLevel(w, gzipLevel)
+	sink := &patientWriter{w: w}
+	z, err := pgzip.NewWriterLevel(sink, gzipLevel)
 	if err != nil {
 		return err
 	}
 	if err := z.SetConcurrency(gzipBlock, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
-	section := l.Open()
-	stored := &progressReader{r: section, reported: reported}
-	if err := checkLayer(ctx, l, stored, z); err != nil {
-		z.Close() // ends its goroutines; the stream is worthless
-		return err
+	stored := &progressReader{r: l.Open(), reported: reported}
+	err = checkLayer(ctx, l, stored, sink.guard(z))
+	if cerr := z.Close(); err == nil {
+		err = cerr
 	}
-	return z.Close()
+	if failed := sink.failed(); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// patientWriter hides from pgzip that writing has failed: it would leave goroutines behind. What comes
+// after a failure goes nowhere.
+type patientWriter struct {
+	w io.Writer
+
+	mu  sync.Mutex
+	err error
+}
+
+func (p *patientWriter) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// Write implements io.Writer. It never fails.
+func (p *patientWriter) Write(b []byte) (int, error) {
+	if p.failed() != nil {
+		return len(b), nil
+	}
+	if _, err := p.w.Write(b); err != nil {
+		p.mu.Lock()
+		p.err = err
+		p.mu.Unlock()
+	}
+	return len(b), nil
+}
+
+// guard returns a writer to z that fails when writing behind z has failed.
+func (p *patientWriter) guard(z io.Writer) io.Writer { return guarded{p, z} }
+
+type guarded struct {
+	behind *patientWriter
+	z      io.Writer
+}
+
+// Write implements io.Writer.
+func (g guarded) Write(b []byte) (int, error) {
+	if err := g.behind.failed(); err != nil {
+		return 0, err
+	}
+	return g.z.Write(b)
 }
 
 type progressReader struct {

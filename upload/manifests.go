@@ -55,9 +55,10 @@ func (p *pusher) nodes(im *image) ([]graph.Node, error) {
 // the media types gets the other family's. Both are tried once.
 func (p *pusher) put(ctx context.Context, im *image, n graph.Node, tag string, replaced map[string]v1.Descriptor) (v1.Descriptor, error) {
 	repo, raw, mediaType := im.Target.Repository, n.Raw, n.Document.MediaType
-	if changed(n, replaced) {
+	child, converted := changed(n, replaced)
+	if converted {
 		var err error
-		if raw, mediaType, err = manifest.OtherFamily(raw, replaced); err != nil {
+		if raw, mediaType, err = manifest.Convert(raw, child.MediaType, replaced); err != nil {
 			return v1.Descriptor{}, err
 		}
 	}
@@ -69,28 +70,28 @@ func (p *pusher) put(ctx context.Context, im *image, n graph.Node, tag string, r
 		}
 		err = repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
 	}
-	if !registry.IsManifestRefused(err) || changed(n, replaced) {
+	if !registry.IsManifestRefused(err) || converted {
 		return d, err
 	}
-	other, otherType, cerr := manifest.OtherFamily(raw, replaced)
+	other, otherType, cerr := manifest.Convert(raw, manifest.OtherFamily(mediaType), replaced)
 	if cerr != nil {
 		return d, err
 	}
-	converted := manifest.Describe(otherType, other)
-	if perr := repo.PutManifest(ctx, targetName(tag, converted), otherType, other); perr != nil {
+	od := manifest.Describe(otherType, other)
+	if perr := repo.PutManifest(ctx, targetName(tag, od), otherType, other); perr != nil {
 		return d, err // the first refusal is about what the user has
 	}
-	return converted, nil
+	return od, nil
 }
 
-// changed reports whether a child of an index has been converted.
-func changed(n graph.Node, replaced map[string]v1.Descriptor) bool {
+// changed returns what a child of an index has been converted to, if one has.
+func changed(n graph.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bool) {
 	for _, c := range n.Document.Manifests {
-		if _, ok := replaced[c.Digest.String()]; ok {
-			return true
+		if d, ok := replaced[c.Digest.String()]; ok {
+			return d, true
 		}
 	}
-	return false
+	return v1.Descriptor{}, false
 }
 
 // resend sends what a manifest refers to again, without asking the registry whether it has it.

@@ -27,23 +27,31 @@ var fromOCI = func() map[string]string {
 	return m
 }()
 
-// OtherFamily rewrites a manifest or index in OCI's media types if it has Docker's, and in Docker's if it has OCI's, for registries
-// that take only one of them. Descriptors whose digest is a key of replaced are replaced: the children of an index change with
-// their own conversion. What the other family has no type for is an error.
-func OtherFamily(raw []byte, replaced map[string]v1.Descriptor) ([]byte, string, error) {
+// OtherFamily is the media type of a manifest or index in the other family, Docker's or OCI's. It is empty for what
+// has none.
+func OtherFamily(mediaType string) string {
+	if t := toOCI[mediaType]; t != "" {
+		return t
+	}
+	return fromOCI[mediaType]
+}
+
+// Convert rewrites a manifest or index in the family of mediaType, one of that family's manifest types, for registries that take
+// only one of them. What is of that family already stays. Descriptors whose digest is a key of replaced are replaced: the children of an
+// index change with their own conversion. What the family has no type for is an error.
+func Convert(raw []byte, mediaType string, replaced map[string]v1.Descriptor) ([]byte, string, error) {
 	doc, err := Parse("", raw)
 	if err != nil {
 		return nil, "", err
 	}
-	types := toOCI
-	if _, docker := toOCI[doc.MediaType]; !docker {
-		types = fromOCI
+	c := converter{types: fromOCI, own: toOCI, replaced: replaced}
+	if _, docker := toOCI[mediaType]; !docker {
+		c.types, c.own = toOCI, fromOCI
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return nil, "", err
 	}
-	c := converter{types: types, replaced: replaced}
 	for _, name := range []string{"config", "layers", "manifests"} {
 		if fields[name] == nil {
 			continue
@@ -52,21 +60,25 @@ func OtherFamily(raw []byte, replaced map[string]v1.Descriptor) ([]byte, string,
 			return nil, "", fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	mediaType, err := c.mediaType(doc.MediaType)
+	converted, err := c.mediaType(doc.MediaType)
 	if err != nil {
 		return nil, "", err
 	}
-	fields["mediaType"], _ = json.Marshal(mediaType)
+	fields["mediaType"], _ = json.Marshal(converted)
 	raw, err = json.Marshal(fields)
-	return raw, mediaType, err
+	return raw, converted, err
 }
 
 type converter struct {
-	types    map[string]string
+	types    map[string]string // from the other family's to this one's
+	own      map[string]string // has the types of this family as keys
 	replaced map[string]v1.Descriptor
 }
 
 func (c converter) mediaType(t string) (string, error) {
+	if _, ok := c.own[t]; ok {
+		return t, nil
+	}
 	other, ok := c.types[t]
 	if !ok {
 		return "", fmt.Errorf("media type %q has no counterpart: %w", t, ErrUnsupported)
