@@ -25,6 +25,9 @@ func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) erro
 	if err != nil {
 		return err
 	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
 	var places []place
 	off := int64(0)
 	for _, m := range members {
