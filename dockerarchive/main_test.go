@@ -164,9 +164,7 @@ func (m *memory) WriteAt(p []byte, off int64) (int, error) {
 func (m *memory) Truncate(size int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if int(size) < len(m.data) {
-		m.data = m.data[:size]
-	}
+	m.data = append(m.data[:min(int(size), len(m.data))], make([]byte, max(0, int(size)-len(m.data)))...)
 	return nil
 }
 

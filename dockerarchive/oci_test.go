@@ -1,0 +1,296 @@
+package dockerarchive_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/dockerarchive"
+	"drayage/internal/graph"
+	"drayage/internal/platform"
+	"drayage/internal/transfer"
+	tt "drayage/internal/transfertest"
+)
+
+// whole is the image with all that belongs to root.
+func (s *store) whole(root v1.Descriptor, names ...string) dockerarchive.Whole {
+	s.t.Helper()
+	g, err := graph.Load(s.t.Context(), s, root, graph.Selection{All: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return dockerarchive.Whole{Graph: g, Source: g.Source(s), Names: names}
+}
+
+// multi is an index of images for this machine and for two others.
+func (s *store) multi(author string) v1.Descriptor {
+	ix := v1.Index{MediaType: v1.MediaTypeImageIndex}
+	ix.SchemaVersion = 2
+	for i, p := range []v1.Platform{{OS: "linux", Architecture: "mips"}, platform.Default(), {OS: "windows", Architecture: "amd64"}} {
+		d := s.build(v1.Image{Author: author, Platform: p}, nil, s.layer(tarball(1, 3000), zipped), s.layer(tarball(byte(20+i), 2000), zipped)).Manifest
+		d.Platform = &p
+		ix.Manifests = append(ix.Manifests, d)
+	}
+	return s.putJSON(ix.MediaType, ix)
+}
+
+func ociShapes(t testing.TB) map[string][]dockerarchive.Whole {
+	s := newStore(t)
+	const a, b = "docker.io/library/a:1", "docker.io/library/b:1"
+	shared := s.layer(tarball(1, 3000), zipped)
+	one, two := s.image("one", nil, shared, s.layer(tarball(2, 700_000), zstded)).Manifest, s.image("two", nil, shared).Manifest
+	signature := s.whole(s.artifact("application/vnd.example.signature"))
+	signature.Subject = one.Digest
+	return map[string][]dockerarchive.Whole{
+		"one":               {s.whole(one, a)},
+		"without a name":    {s.whole(one)},
+		"two names":         {s.whole(one, b, a)},
+		"no layers":         {s.whole(s.image("none", nil).Manifest, a)},
+		"an empty layer":    {s.whole(s.image("empty", nil, s.layer(nil, plain), shared).Manifest, a)},
+		"sharing a layer":   {s.whole(two, b), s.whole(one, a)},
+		"twice":             {s.whole(one, a), s.whole(one, a, b)},
+		"several platforms": {s.whole(s.multi("x"), a), s.whole(two, b)},
+		"with a signature":  {s.whole(one, a), signature},
+		"an artifact":       {s.whole(s.artifact("application/vnd.cncf.helm.config.v1+json"), a)},
+	}
+}
+
+// artifact stores something that is no container image.
+func (s *store) artifact(configType string) v1.Descriptor {
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(configType, []byte("{}")), Layers: []v1.Descriptor{s.put("text/plain", []byte("text"))}}
+	m.SchemaVersion = 2
+	return s.putJSON(m.MediaType, m)
+}
+
+// ociFile adds reading to memory.
+type ociFile struct{ memory }
+
+func (f *ociFile) ReadAt(p []byte, off int64) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return bytes.NewReader(f.data).ReadAt(p, off)
+}
+
+func writtenOCI(t testing.TB, opts dockerarchive.Options, images ...dockerarchive.Whole) []byte {
+	t.Helper()
+	f := &ociFile{memory{data: bytes.Repeat([]byte("left over from before"), 1000)}}
+	if err := dockerarchive.WriteOCI(t.Context(), f, images, opts); err != nil {
+		t.Fatal(err)
+	}
+	return f.data
+}
+
+func TestWriteOCI(t *testing.T) {
+	for name, given := range ociShapes(t) {
+		want := writtenOCI(t, dockerarchive.Options{}, given...)
+		if got := writtenOCI(t, dockerarchive.Options{Jobs: 1}, given...); !bytes.Equal(got, want) {
+			t.Errorf("%s: other bytes with one job", name)
+		}
+		var b bytes.Buffer
+		if err := dockerarchive.StreamOCI(t.Context(), &b, given, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
+			t.Errorf("%s: StreamOCI writes %d bytes, WriteOCI %d: %v", name, b.Len(), len(want), err)
+		}
+		checkOCIEntries(t, name, want)
+		checkOCILayout(t, name, want, given)
+	}
+}
+
+// checkOCIEntries checks the order of an archive, and that every blob is there once and what its name says.
+func checkOCIEntries(t *testing.T, name string, archive []byte) {
+	t.Helper()
+	all, headers := entries(t, archive)
+	var documents []string
+	seen := map[string]bool{}
+	for i, e := range all {
+		if seen[e.Name] {
+			t.Errorf("%s: %s is there twice", name, e.Name)
+		}
+		seen[e.Name] = true
+		hex, isBlob := strings.CutPrefix(e.Name, "blobs/sha256/")
+		if isBlob && digest.FromString(e.Body).Encoded() != hex {
+			t.Errorf("%s: %s holds something else", name, e.Name)
+		}
+		if !isBlob {
+			documents = append(documents, e.Name)
+		}
+		if h := headers[i]; e.Type != 0 || h.Mode != 0o644 || h.ModTime.Unix() != 0 || h.Uid != 0 || h.Uname != "" {
+			t.Errorf("%s: header %+v", name, h)
+		}
+	}
+	full := []string{"oci-layout", "index.json", "manifest.json", "repositories"}
+	if len(documents) > len(full) || !slices.Equal(documents, full[:len(documents)]) || all[0].Name != "oci-layout" {
+		t.Errorf("%s: documents %v", name, documents)
+	}
+	if tail := archive[len(archive)-1024:]; !bytes.Equal(tail, make([]byte, 1024)) {
+		t.Errorf("%s: the end is not empty", name)
+	}
+}
+
+// checkOCILayout opens the archive as a layout and as a saved tar, and compares with what it was made of.
+func checkOCILayout(t *testing.T, name string, archive []byte, given []dockerarchive.Whole) {
+	t.Helper()
+	r, err := open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := r.Layout(t.Context())
+	if err != nil || l == nil {
+		if name == "an empty layer" && err == nil {
+			return // a plain layer, as Docker 25 writes them all: read by its manifest.json
+		}
+		t.Fatalf("%s: layout %v, %v", name, l, err)
+	}
+	for _, im := range given {
+		found, err := l.Find(im.Graph.Root.Digest.String())
+		if err != nil || len(found) == 0 {
+			t.Errorf("%s: %s is not in the index: %v", name, im.Graph.Root.Digest, err)
+			continue
+		}
+		if found[0].Subject != im.Subject {
+			t.Errorf("%s: %s belongs to %q", name, im.Graph.Root.Digest, found[0].Subject)
+		}
+		for _, n := range im.Names {
+			if found, err := l.Find(n); err != nil || len(found) != 1 || found[0].Descriptor.Digest != im.Graph.Root.Digest {
+				t.Errorf("%s: %s is %v, %v", name, n, found, err)
+			}
+		}
+		g, err := graph.Load(t.Context(), l, im.Graph.Root, graph.Selection{All: true})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, b := range g.Blobs {
+			if _, err := transfer.ReadAll(t.Context(), l, b, 1<<20); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if name == "an artifact" {
+		return
+	}
+	saved, err := r.Images()
+	if err != nil {
+		t.Errorf("%s: as a saved tar: %v", name, err)
+	}
+	for _, s := range saved {
+		im, err := s.Image(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		written(t, dockerarchive.Options{}, im) // checks every layer against its diff ID
+	}
+}
+
+func TestWriteOCINamesOnePlatform(t *testing.T) {
+	s := newStore(t)
+	images, err := images(writtenOCI(t, dockerarchive.Options{}, s.whole(s.multi("x"), "docker.io/library/a:1")))
+	if err != nil || len(images) != 1 {
+		t.Fatalf("%d images in manifest.json, %v", len(images), err)
+	}
+	if diff := cmp.Diff([]string{"docker.io/library/a:1"}, images[0].Names); diff != "" {
+		t.Error(diff)
+	}
+	if config := string(images[0].Config); !strings.Contains(config, `"`+platform.Default().Architecture+`"`) {
+		t.Errorf("manifest.json names %s", config)
+	}
+}
+
+func TestWriteOCIRefuses(t *testing.T) {
+	s := newStore(t)
+	good := s.layer(tarball(1, 3000), zipped)
+	whole := func(names ...string) []dockerarchive.Whole {
+		return []dockerarchive.Whole{s.whole(s.image("a", nil, good).Manifest, names...)}
+	}
+	other := s.whole(s.image("b", nil, good).Manifest, "docker.io/library/a:1")
+	changed := s.layer(tarball(2, 3000), zipped)
+	wrong := []dockerarchive.Whole{s.whole(s.image("c", nil, good, changed).Manifest)}
+	s.content[changed.blob.Digest] = flipped(s.content[changed.blob.Digest], 100)
+	gone := s.layer(tarball(3, 3000), zipped)
+	absent := []dockerarchive.Whole{s.whole(s.image("d", nil, good, gone).Manifest)}
+	delete(s.content, gone.blob.Digest)
+	for name, c := range map[string]struct {
+		images []dockerarchive.Whole
+		want   error
+	}{
+		"no images":               {nil, nil},
+		"name with a digest":      {whole("docker.io/library/a@" + good.diffID.String()), nil},
+		"name without a tag":      {whole("docker.io/library/a"), nil},
+		"one name for two images": {append(whole("docker.io/library/a:1"), other), nil},
+		"changed blob":            {wrong, dockerarchive.ErrIntegrity},
+		"absent blob":             {absent, nil},
+	} {
+		if err := dockerarchive.WriteOCI(t.Context(), &ociFile{}, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s: WriteOCI: %v, want %v", name, err, c.want)
+		}
+		if err := dockerarchive.StreamOCI(t.Context(), &bytes.Buffer{}, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s: StreamOCI: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestWriteOCISurvivesFaults(t *testing.T) {
+	s := newStore(t)
+	l := s.layer(tarball(1, 530_000), zipped)
+	im := s.whole(s.image("a", nil, l).Manifest, "docker.io/library/a:1")
+	want := writtenOCI(t, dockerarchive.Options{}, im)
+	for name, tries := range map[string][]tt.Try{
+		"wrong once": {tt.Flip(100_000)}, "too long once": {tt.Long("x")}, "too short once": {tt.Short(1)},
+	} {
+		im.Source = im.Graph.Source(&faulty{s, l.blob.Digest, &tt.Source{Content: s.content[l.blob.Digest], Tries: tries}})
+		if got := writtenOCI(t, dockerarchive.Options{}, im); !bytes.Equal(got, want) {
+			t.Errorf("%s: other bytes", name)
+		}
+	}
+	for _, room := range []int{1, 600, len(want) / 2, len(want) - 3000} {
+		f := &ociFile{memory{room: room}}
+		im.Source = im.Graph.Source(s)
+		if err := dockerarchive.WriteOCI(t.Context(), f, []dockerarchive.Whole{im}, dockerarchive.Options{}); !errors.Is(err, errFull) {
+			t.Errorf("room for %d of %d bytes: %v", room, len(want), err)
+		}
+	}
+}
+
+// TestLayoutOrSavedTar checks by which of its two descriptions an archive is read.
+func TestLayoutOrSavedTar(t *testing.T) {
+	s := newStore(t)
+	pulled := s.whole(s.image("a", nil, s.layer(tarball(1, 2000), zipped)).Manifest, "docker.io/library/a:1")
+	rebuilt := s.whole(s.image("b", nil, s.layer(tarball(1, 2000), plain)).Manifest, "docker.io/library/a:1")
+	full, _ := entries(t, writtenOCI(t, dockerarchive.Options{}, pulled))
+	without := func(drop func(entry) bool) []byte { return archive(t, slices.DeleteFunc(slices.Clone(full), drop)...) }
+	named := func(names ...string) func(entry) bool {
+		return func(e entry) bool { return slices.Contains(names, e.Name) }
+	}
+	for name, c := range map[string]struct {
+		archive []byte
+		layout  bool
+	}{
+		"both":                          {archive(t, full...), true},
+		"without manifest.json":         {without(named("manifest.json", "repositories")), true},
+		"without index.json":            {without(named("index.json")), false},
+		"without oci-layout":            {without(named("oci-layout")), false},
+		"without its layer":             {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Graph.Blobs[1].Digest.Encoded() }), false},
+		"without its manifest":          {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Graph.Root.Digest.Encoded() }), false},
+		"with layers as Docker 25 does": {writtenOCI(t, dockerarchive.Options{}, rebuilt), false},
+		"a saved tar":                   {archive(t, standard...), false},
+	} {
+		r, err := open(c.archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := r.Layout(t.Context()); err != nil || (l != nil) != c.layout {
+			t.Errorf("%s: layout %v, %v; want one: %v", name, l != nil, err, c.layout)
+		}
+	}
+	r, err := open(archive(t, file("oci-layout", `{"imageLayoutVersion":"9"}`), file("index.json", "{}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := r.Layout(t.Context()); err == nil {
+		t.Errorf("version 9: %v", l)
+	}
+}
