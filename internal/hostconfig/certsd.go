@@ -11,27 +11,29 @@ import (
 	"strings"
 )
 
-// dockerNames are the names under which certs.d may hold a directory for an endpoint: that of the registry in references, if it
-// is the registry itself, and that of the machine. Windows has no colons in file names.
-func (e *Endpoint) dockerNames(registry string) []string {
-	names := []string{e.URL.Host}
-	if !e.Mirror && registry != e.URL.Host {
-		names = []string{registry, e.URL.Host}
+// dockerNames are the names under which certs.d may hold a directory for an endpoint: that in the names of images, and that
+// of the machine.
+func (e *Endpoint) dockerNames() []string {
+	names := slices.Compact([]string{e.Registry, e.URL.Host})
+	return slices.DeleteFunc(names, func(name string) bool { return !plainHost(name) })
+}
+
+// fileName is host[:port] as the name of a directory. Windows allows no colons in those.
+func fileName(host, goos string) string {
+	if goos == "windows" {
+		return strings.ReplaceAll(host, ":", "")
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !plainHost(name) })
-	if runtime.GOOS == "windows" {
-		for i := range names {
-			names[i] = strings.ReplaceAll(names[i], ":", "")
-		}
-	}
-	return names
+	return host
 }
 
 // addDockerCerts gives e what certs.d holds for its host and no other.
-func (f Files) addDockerCerts(e *Endpoint, registry string) error {
+func (f Files) addDockerCerts(e *Endpoint) error {
+	if e.URL.Scheme != "https" {
+		return nil
+	}
 	for _, root := range f.DockerCerts {
-		for _, name := range e.dockerNames(registry) {
-			found, err := e.addCertDir(filepath.Join(root, name), false)
+		for _, name := range e.dockerNames() {
+			found, err := e.addCertDir(filepath.Join(root, fileName(name, runtime.GOOS)), false)
 			if found || err != nil {
 				return err
 			}
@@ -41,7 +43,7 @@ func (f Files) addDockerCerts(e *Endpoint, registry string) error {
 }
 
 // addCertDir gives e the certificates of one directory in docker's manner: *.crt are CAs, NAME.cert and
-// NAME.key a client certificate. With combined, as containerd reads such directories, NAME.cert may hold both.
+// NAME.key a client certificate. With combined, NAME.cert may hold both, as containerd reads it.
 func (e *Endpoint) addCertDir(dir string, combined bool) (found bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -77,9 +79,12 @@ func (e *Endpoint) addCertFile(dir, name string, all []string, combined bool) er
 			}
 			key = ""
 		}
-		return e.addPair(file, key)
+		if err := e.addPair(file, key); !errors.Is(err, errNoKey) {
+			return err
+		}
+		return missingKey(file, filepath.Join(dir, base+".key"))
 	case ".key":
-		if !slices.Contains(all, base+".cert") {
+		if !combined && !slices.Contains(all, base+".cert") {
 			return fmt.Errorf("%s is a key without its client certificate %s", file, filepath.Join(dir, base+".cert"))
 		}
 	}
@@ -106,11 +111,9 @@ func (e *Endpoint) addCA(file string) error {
 
 func (e *Endpoint) addPair(cert, key string) error {
 	pair, err := readPair(cert, key)
-	if errors.Is(err, errNoKey) {
-		return fmt.Errorf("%w, and no file with it is named", err)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		e.Certificates = append(e.Certificates, pair)
-	}
-	return err
+	e.Certificates = append(e.Certificates, pair)
+	return nil
 }

@@ -25,11 +25,16 @@ type Endpoint struct {
 	// URL is the root of the API, which is https://host/v2/ for most. It ends in a slash, and has
 	// neither user, query nor fragment.
 	URL *url.URL
+	// SchemeAssumed says that the https of URL is an assumption, because no scheme is given.
+	SchemeAssumed bool
+	// Registry is host[:port] as the names of images have it, docker.io for one. Credentials that are kept under it may be
+	// sent to the endpoint.
+	Registry string
 	// Repository is the repository's name at this endpoint. It differs where registries.conf
 	// rewrites it.
 	Repository string
 	// Mirror says that this is another host than the registry: credentials for the registry must not be
-	// sent to it, only those that the user has for its own host.
+	// sent to it, only those for its own.
 	Mirror bool
 	// Source is the file that names the endpoint. It is empty for a registry no file says anything of.
 	Source string
@@ -76,12 +81,13 @@ func (e *Endpoint) TLS(base *tls.Config) *tls.Config {
 }
 
 func (e *Endpoint) pool(base *x509.CertPool) *x509.CertPool {
-	pool := base.Clone()
-	if base == nil {
-		var err error
-		if pool, err = x509.SystemCertPool(); err != nil {
-			pool = x509.NewCertPool()
-		}
+	var pool *x509.CertPool
+	if base != nil {
+		pool = base.Clone()
+	} else if system, err := x509.SystemCertPool(); err == nil {
+		pool = system
+	} else {
+		pool = x509.NewCertPool()
 	}
 	for _, ca := range e.CAs {
 		pool.AddCert(ca)
@@ -91,7 +97,7 @@ func (e *Endpoint) pool(base *x509.CertPool) *x509.CertPool {
 
 // own is the endpoint of a registry that no file says anything of.
 func own(registry, repository string) Endpoint {
-	e := Endpoint{URL: apiRoot(registry), Repository: repository}
+	e := Endpoint{URL: apiRoot(registry), SchemeAssumed: true, Registry: registry, Repository: repository}
 	e.allowAll()
 	return e
 }
@@ -115,7 +121,7 @@ func apiHost(registry string) string {
 // or may not name; with override the path is the root of the API itself.
 func parseAddress(address string, override bool) (*url.URL, error) {
 	full := address
-	if !strings.Contains(full, "://") {
+	if !hasScheme(full) {
 		full = "https://" + full
 	}
 	u, err := url.Parse(full)
@@ -138,6 +144,8 @@ func parseAddress(address string, override bool) (*url.URL, error) {
 	}
 	return &url.URL{Scheme: u.Scheme, Host: apiHost(u.Host), Path: root}, nil
 }
+
+func hasScheme(s string) bool { return strings.Contains(s, "://") }
 
 // plainHost reports whether host[:port] can be the name of a file without leading anywhere else.
 func plainHost(host string) bool {

@@ -28,7 +28,7 @@ func (f Files) Endpoints(registry, repository string) ([]Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if all, err = unblocked(all, namespaces, registry); err != nil {
+	if all, err = unblocked(all, namespaces); err != nil {
 		return nil, err
 	}
 	for i := range all {
@@ -38,7 +38,7 @@ func (f Files) Endpoints(registry, repository string) ([]Endpoint, error) {
 				return nil, err
 			}
 		}
-		if err := f.addDockerCerts(e, registry); err != nil {
+		if err := f.addDockerCerts(e); err != nil {
 			return nil, err
 		}
 	}
@@ -57,17 +57,13 @@ func hostsOf(hosts *hostsFile, namespaces []namespace, registry, repository stri
 
 // unblocked leaves out the endpoints that registries.conf forbids. Mirrors of a registry that is blocked remain: that is how
 // podman is told to use them alone.
-func unblocked(all []Endpoint, namespaces []namespace, registry string) ([]Endpoint, error) {
+func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 	var (
 		left  []Endpoint
 		block *namespace
 	)
 	for _, e := range all {
-		host := registry
-		if e.Mirror {
-			host = e.URL.Host
-		}
-		if n := find(namespaces, host, e.Repository); n != nil && n.Blocked {
+		if n := find(namespaces, e.Registry, e.Repository); n != nil && n.Blocked {
 			block = n
 			continue
 		}
@@ -91,6 +87,6 @@ func (f Files) At(address string) (Endpoint, error) {
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("not the address of a registry: %w", err)
 	}
-	e := Endpoint{URL: u}
-	return e, f.addDockerCerts(&e, u.Host)
+	e := Endpoint{URL: u, SchemeAssumed: !hasScheme(address), Registry: u.Host}
+	return e, f.addDockerCerts(&e)
 }

@@ -4,14 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/BurntSushi/toml"
 )
 
 // hostsFile is containerd's hosts.toml (https://github.com/containerd/containerd/blob/main/docs/hosts.md).
@@ -24,14 +20,14 @@ type hostsFile struct {
 // hostTable is one [host."address"], or the root table with the address of server.
 type hostTable struct {
 	address      string
-	Capabilities []string     `toml:"capabilities"`
-	CA           oneOrMore    `toml:"ca"`
-	Client       clientPairs  `toml:"client"`
-	SkipVerify   *bool        `toml:"skip_verify"`
-	Header       headerTable  `toml:"header"`
-	OverridePath bool         `toml:"override_path"`
-	DialTimeout  positive     `toml:"dial_timeout"`
-	Proxy        proxyAddress `toml:"proxy"`
+	Capabilities []string       `toml:"capabilities"`
+	CA           any            `toml:"ca"`
+	Client       any            `toml:"client"`
+	SkipVerify   *bool          `toml:"skip_verify"`
+	Header       map[string]any `toml:"header"`
+	OverridePath bool           `toml:"override_path"`
+	DialTimeout  string         `toml:"dial_timeout"`
+	Proxy        string         `toml:"proxy"`
 }
 
 // containerdDir returns the directory that containerd reads for a registry, or "".
@@ -40,7 +36,7 @@ func (f Files) containerdDir(registry string) string {
 		return ""
 	}
 	for _, root := range f.ContainerdCerts {
-		for _, name := range containerdNames(registry) {
+		for _, name := range containerdNames(registry, runtime.GOOS) {
 			if dir := filepath.Join(root, name); isDir(dir) {
 				return dir
 			}
@@ -49,18 +45,13 @@ func (f Files) containerdDir(registry string) string {
 	return ""
 }
 
-func containerdNames(registry string) []string {
-	names := []string{registry, "_default"}
+func containerdNames(registry, goos string) []string {
+	names := []string{fileName(registry, goos), "_default"}
 	if host, port, err := net.SplitHostPort(registry); err == nil {
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
-		names = slices.Insert(names, 0, host+"_"+port+"_")
-	}
-	if runtime.GOOS == "windows" {
-		for i := range names {
-			names[i] = strings.ReplaceAll(names[i], ":", "")
-		}
+		names = slices.Insert(names, 0, fileName(host, goos)+"_"+port+"_")
 	}
 	return names
 }
@@ -84,13 +75,13 @@ func parseHosts(path string, raw []byte) (*hostsFile, error) {
 		Server string               `toml:"server"`
 		Host   map[string]hostTable `toml:"host"`
 	}
-	meta, err := decode(path, raw, &doc)
-	if err != nil {
+	if err := decode(path, raw, &doc); err != nil {
 		return nil, err
 	}
 	f := &hostsFile{path: path, server: doc.hostTable}
 	f.server.address = doc.Server
-	for _, address := range hostOrder(meta) {
+	// The hosts are tried in the order in which the file names them.
+	for _, address := range keysBelow(raw, "host") {
 		table := doc.Host[address]
 		table.address = address
 		f.hosts = append(f.hosts, table)
@@ -98,34 +89,29 @@ func parseHosts(path string, raw []byte) (*hostsFile, error) {
 	return f, nil
 }
 
-// hostOrder lists the addresses of the [host] tables in the order in which the file first names them, which is that in which
-// they are tried.
-func hostOrder(meta toml.MetaData) []string {
-	var order []string
-	seen := map[string]bool{}
-	for _, key := range meta.Keys() {
-		if len(key) > 1 && strings.EqualFold(key[0], "host") && !seen[key[1]] {
-			seen[key[1]] = true
-			order = append(order, key[1])
-		}
-	}
-	return order
-}
-
 // endpoints turns the file into endpoints for a repository: the hosts, then the server.
 func (f *hostsFile) endpoints(registry, repository string) ([]Endpoint, error) {
 	var all []Endpoint
 	for _, table := range f.hosts {
 		e, err := f.endpoint(table, registry, repository)
-		if err != nil {
-			return nil, fmt.Errorf("%s: host %q: %w", f.path, table.address, err)
+		if err == nil && table.address == "" {
+			err = errors.New("it has no address")
 		}
-		e.Push = !e.Mirror && len(table.Capabilities) == 0 || slices.ContainsFunc(table.Capabilities, isPush)
+		if err != nil {
+			return nil, fmt.Errorf("%s: host %q: %w", f.path, withoutUser(table.address), err)
+		}
+		// containerd pushes to a mirror of which nothing is said. That is rarely meant.
+		if e.Mirror && len(table.Capabilities) == 0 {
+			e.Push = false
+		}
 		all = append(all, e)
 	}
 	server, err := f.endpoint(f.server, registry, repository)
+	if err != nil && f.server.address == "" {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: server %q: %w", f.path, f.server.address, err)
+		return nil, fmt.Errorf("%s: server %q: %w", f.path, withoutUser(f.server.address), err)
 	}
 	return append(all, server), nil
 }
@@ -133,50 +119,86 @@ func (f *hostsFile) endpoints(registry, repository string) ([]Endpoint, error) {
 func (f *hostsFile) endpoint(t hostTable, registry, repository string) (Endpoint, error) {
 	e := own(registry, repository)
 	e.Source = f.path
+	// Without an address the table is about the registry itself, which, as with containerd, can do everything.
 	if t.address != "" {
 		var err error
 		if e.URL, err = parseAddress(t.address, t.OverridePath); err != nil {
 			return e, err
 		}
+		e.SchemeAssumed = !hasScheme(t.address)
 		if err := e.setCapabilities(t.Capabilities); err != nil {
 			return e, err
 		}
 	}
 	if e.Mirror = !isOwn(e.URL, registry); e.Mirror {
+		e.Registry = e.URL.Host
 		e.Namespace = registry
 	}
-	e.Header, e.DialTimeout, e.Proxy = http.Header(t.Header), time.Duration(t.DialTimeout), t.Proxy.url
-	e.setHostTLS(t)
-	return e, f.addCerts(&e, t)
+	if err := e.setConnection(t); err != nil {
+		return e, err
+	}
+	return e, f.setTLS(&e, t)
 }
 
-// setHostTLS follows containerd in reading settings for TLS on an http address as: try https first.
-func (e *Endpoint) setHostTLS(t hostTable) {
+func (e *Endpoint) setConnection(t hostTable) (err error) {
+	if e.Header, err = readHeader(t.Header); err != nil {
+		return fmt.Errorf("header %w", err)
+	}
+	if e.DialTimeout, err = readDuration(t.DialTimeout); err != nil {
+		return fmt.Errorf("dial_timeout: %w", err)
+	}
+	if e.Proxy, err = readProxy(t.Proxy); err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	return nil
+}
+
+// setTLS reads what concerns TLS. On an http address that means to containerd: try https first.
+func (f *hostsFile) setTLS(e *Endpoint, t hostTable) error {
 	e.SkipVerify = t.SkipVerify != nil && *t.SkipVerify
-	explicit := t.SkipVerify != nil || len(t.CA) > 0 || len(t.Client) > 0
+	if err := f.addCAs(e, t.CA); err != nil {
+		return fmt.Errorf("ca: %w", err)
+	}
+	if err := f.addClients(e, t.Client); err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	explicit := t.SkipVerify != nil || t.CA != nil || t.Client != nil
 	if explicit && e.URL.Scheme == "http" && e.URL.Port() != "80" {
 		e.URL.Scheme = "https"
 		e.FallbackHTTP = true
 	}
+	return nil
 }
 
-func (f *hostsFile) addCerts(e *Endpoint, t hostTable) error {
-	for _, ca := range t.CA {
-		if err := e.addCA(f.beside(ca)); err != nil {
-			return fmt.Errorf("ca: %w", err)
+func (f *hostsFile) addCAs(e *Endpoint, value any) error {
+	files, err := oneOrMore(value)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := e.addCA(f.beside(file)); err != nil {
+			return err
 		}
 	}
-	for _, pair := range t.Client {
-		cert, key := f.beside(pair[0]), ""
-		if pair[1] != "" {
-			key = f.beside(pair[1])
+	return nil
+}
+
+func (f *hostsFile) addClients(e *Endpoint, value any) error {
+	pairs, err := clientPairs(value)
+	if err != nil {
+		return err
+	}
+	for _, pair := range pairs {
+		key := ""
+		if pair.key != "" {
+			key = f.beside(pair.key)
 		}
-		err := e.addPair(cert, key)
+		err := e.addPair(f.beside(pair.cert), key)
 		if errors.Is(err, errNoKey) {
-			return fmt.Errorf("client: %w; certificate and key in two files are written [[%q, %q]]", err, "x.cert", "x.key")
+			return fmt.Errorf(`%w; a certificate and its key in another file are written [["x.cert", "x.key"]]`, err)
 		}
 		if err != nil {
-			return fmt.Errorf("client: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -190,7 +212,10 @@ func (f *hostsFile) beside(name string) string {
 	return filepath.Join(filepath.Dir(f.path), name)
 }
 
-func isPush(capability string) bool { return strings.EqualFold(capability, "push") }
+// withoutUser is an address for messages, without a password that may be in it.
+func withoutUser(address string) string {
+	return address[strings.LastIndex(address, "@")+1:]
+}
 
 // setCapabilities reads capabilities; none means all.
 func (e *Endpoint) setCapabilities(names []string) error {

@@ -11,84 +11,83 @@ import (
 	"time"
 )
 
-// The types of this file read the values of hosts.toml that may be written in several ways, and those that are
-// strings with a grammar. The TOML decoder puts file position and key before their errors.
-
-// oneOrMore is a string or a list of strings.
-type oneOrMore []string
-
-func (o *oneOrMore) UnmarshalTOML(v any) error {
-	switch v := v.(type) {
+// oneOrMore reads a string or a list of strings; nil is an empty list.
+func oneOrMore(value any) ([]string, error) {
+	switch value := value.(type) {
+	case nil:
+		return nil, nil
 	case string:
-		*o = oneOrMore{v}
-		return nil
+		return []string{value}, nil
 	case []any:
-		for _, element := range v {
+		var all []string
+		for _, element := range value {
 			s, ok := element.(string)
 			if !ok {
-				return errors.New("a list of strings is wanted")
+				return nil, errors.New("the list must be one of strings")
 			}
-			*o = append(*o, s)
+			all = append(all, s)
 		}
-		return nil
+		return all, nil
 	}
-	return errors.New("a string or a list of strings is wanted")
+	return nil, errors.New("the value must be a string or a list of strings")
 }
 
-// clientPairs are files of certificate and key; the latter is empty if the first file holds both.
-type clientPairs [][2]string
+// clientPair are the files of a client certificate. Without key, the first holds both.
+type clientPair struct{ cert, key string }
 
-func (c *clientPairs) UnmarshalTOML(v any) error {
-	if s, ok := v.(string); ok {
-		*c = clientPairs{{s, ""}}
-		return nil
+// clientPairs reads a file, a list of files, or a list of pairs of files.
+func clientPairs(value any) ([]clientPair, error) {
+	if value == nil {
+		return nil, nil
 	}
-	list, ok := v.([]any)
+	list, ok := value.([]any)
 	if !ok {
-		return errors.New("a string, a list of strings or a list of pairs is wanted")
+		list = []any{value}
 	}
+	var pairs []clientPair
 	for _, element := range list {
-		var pair oneOrMore
-		if err := pair.UnmarshalTOML(element); err != nil {
-			return err
+		files, err := oneOrMore(element)
+		if err != nil {
+			return nil, errors.New("the value must be a string, a list of strings, or a list of pairs of strings")
 		}
-		if _, isList := element.([]any); isList && len(pair) != 2 {
-			return fmt.Errorf("a pair is a certificate and a key, this list has a length of %d", len(pair))
+		pair := clientPair{}
+		switch _, isList := element.([]any); {
+		case !isList:
+			pair.cert = files[0]
+		case len(files) == 2:
+			pair = clientPair{files[0], files[1]}
+		default:
+			return nil, fmt.Errorf("a pair is a certificate and its key, but one has a length of %d", len(files))
 		}
-		*c = append(*c, [2]string(append(pair, "")[:2]))
+		pairs = append(pairs, pair)
 	}
-	return nil
+	return pairs, nil
 }
 
-// headerTable is a header. Its errors never show a value, which may be a password.
-type headerTable http.Header
-
-func (h *headerTable) UnmarshalTOML(v any) error {
-	table, ok := v.(map[string]any)
-	if !ok {
-		return errors.New("a table is wanted")
+// readHeader reads a table of strings or lists of strings. Its errors never show a value, which may be a password.
+func readHeader(table map[string]any) (http.Header, error) {
+	if len(table) == 0 {
+		return nil, nil
 	}
 	header := http.Header{}
 	for _, name := range slices.Sorted(maps.Keys(table)) {
-		var values oneOrMore
-		if err := values.UnmarshalTOML(table[name]); err != nil {
-			return fmt.Errorf("%q: %w", name, err)
+		values, err := oneOrMore(table[name])
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%q: %w", name, err)
+		case !isToken(name):
+			return nil, fmt.Errorf("%q: no header can have that name", name)
+		case strings.ContainsFunc(strings.Join(values, ""), isControl):
+			return nil, fmt.Errorf("%q: the value has a control character", name)
 		}
-		if !isToken(name) {
-			return fmt.Errorf("%q cannot be the name of a header", name)
-		}
-		for _, s := range values {
-			if strings.ContainsFunc(s, isControl) {
-				return fmt.Errorf("%q: its value has a control character", name)
-			}
-			header.Add(name, s)
+		for _, value := range values {
+			header.Add(name, value)
 		}
 	}
-	*h = headerTable(header)
-	return nil
+	return header, nil
 }
 
-// isToken reports whether s has only characters of RFC 9110, section 5.6.2.
+// isToken reports whether s is a token in the sense of RFC 9110, section 5.6.2.
 func isToken(s string) bool {
 	const others = "!#$%&'*+-.^_`|~"
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
@@ -99,48 +98,34 @@ func isToken(s string) bool {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-// positive is a duration as Go writes it: 500ms, 5s.
-type positive time.Duration
-
-func (p *positive) UnmarshalTOML(v any) error {
-	s, ok := v.(string)
-	if !ok {
-		return errors.New(`a string such as "5s" is wanted`)
-	}
+// readDuration reads a duration as Go writes it; an empty one is 0.
+func readDuration(s string) (time.Duration, error) {
 	if s == "" {
-		return nil
+		return 0, nil
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return fmt.Errorf(`%q is not a duration such as "5s"`, s)
+		return 0, fmt.Errorf(`%q is not a duration such as "5s"`, s)
 	}
-	*p = positive(d)
-	return nil
+	return d, nil
 }
 
-// proxyAddress is the URL of a proxy.
-type proxyAddress struct{ url *url.URL }
-
-func (p *proxyAddress) UnmarshalTOML(v any) error {
-	s, ok := v.(string)
-	if !ok {
-		return errors.New("a string is wanted")
-	}
+// readProxy reads the address of a proxy; an empty one is nil.
+func readProxy(s string) (*url.URL, error) {
 	if s == "" {
-		return nil
+		return nil, nil
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return errors.New("it is not a URL") // the error of net/url shows passwords
+		return nil, errors.New("it is not a URL") // the error of net/url shows a password
 	}
 	switch u.Scheme {
 	case "http", "https", "socks5", "socks5h":
 	default:
-		return fmt.Errorf("scheme %q: a proxy has http, https, socks5 or socks5h", u.Scheme)
+		return nil, fmt.Errorf("scheme %q: a proxy has http, https, socks5 or socks5h", u.Scheme)
 	}
 	if u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("a proxy is a scheme, a host and a port")
+		return nil, errors.New("a proxy is written as a scheme, a host and a port")
 	}
-	p.url = u
-	return nil
+	return u, nil
 }

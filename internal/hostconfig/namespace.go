@@ -68,11 +68,13 @@ func (n *namespace) at(name, registry string, insecure bool) (Endpoint, error) {
 		return Endpoint{}, fmt.Errorf("it makes the name %q, which is not valid: %v", name, err)
 	}
 	e := Endpoint{
-		URL:          apiRoot(reference.Domain(named)),
-		Repository:   reference.Path(named),
-		Source:       n.file,
-		SkipVerify:   insecure,
-		FallbackHTTP: insecure,
+		URL:           apiRoot(reference.Domain(named)),
+		SchemeAssumed: true,
+		Registry:      reference.Domain(named),
+		Repository:    reference.Path(named),
+		Source:        n.file,
+		SkipVerify:    insecure,
+		FallbackHTTP:  insecure,
 	}
 	e.Mirror = !isOwn(e.URL, registry)
 	return e, nil

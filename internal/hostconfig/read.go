@@ -6,9 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
-
-	"github.com/BurntSushi/toml"
 )
 
 // maxFile bounds every file that is read: the bundle of all public CAs has some 250 KB.
@@ -54,13 +51,4 @@ func isDir(name string) bool {
 // absent reports whether err means that there is nothing that this user could see.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
-}
-
-// decode reads TOML. Unknown keys are ignored, as containerd and podman do.
-func decode(name string, raw []byte, into any) (toml.MetaData, error) {
-	meta, err := toml.Decode(string(raw), into)
-	if err != nil {
-		return meta, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "toml: "))
-	}
-	return meta, nil
 }

@@ -117,7 +117,7 @@ func loadRegistries(file string) ([]namespace, error) {
 
 func parseRegistries(file string, raw []byte) ([]namespace, error) {
 	var doc registriesFile
-	if _, err := decode(file, raw, &doc); err != nil {
+	if err := decode(file, raw, &doc); err != nil {
 		return nil, err
 	}
 	for _, name := range doc.Registries.Block.Registries {
@@ -180,8 +180,6 @@ func (n *namespace) check() error {
 }
 
 var errScheme = errors.New("locations have no scheme, only host[:port][/path]")
-
-func hasScheme(s string) bool { return strings.Contains(s, "://") }
 
 func (m *mirrorSpec) check(n *namespace) error {
 	switch m.PullFromMirror {
