@@ -135,6 +135,28 @@ func TestLoadTakesThisMachinesPlatform(t *testing.T) {
 	}
 }
 
+// Registries count the manifests that are read, and archives of one platform may have an index of many.
+func TestLoadReadsOnlyWhatIsWanted(t *testing.T) {
+	s := newSite(t)
+	wanted := s.image("linux/arm64")
+	root := s.multi()
+	for d := range s.content {
+		raw := string(s.content[d])
+		if d != root.Digest && d != wanted.Digest && strings.Contains(raw, "schemaVersion") {
+			delete(s.content, d)
+		}
+	}
+	if g := load(t, s, root, graph.Selection{Platforms: platforms(t, "linux/arm64")}); g.Root.Digest != wanted.Digest || len(s.asked) != 2 {
+		t.Errorf("root %s, %d documents asked for; want %s and 2", g.Root.Digest, len(s.asked), wanted.Digest)
+	}
+	if g, err := graph.Load(t.Context(), s, root, graph.Selection{All: true}); err == nil {
+		t.Errorf("all of an index of which parts are absent: %d manifests", len(g.Manifests))
+	}
+	if g, err := graph.Load(t.Context(), s, root, graph.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); err == nil {
+		t.Errorf("two platforms, one of them absent: %d manifests", len(g.Manifests))
+	}
+}
+
 func TestLoadRewritesAnIndex(t *testing.T) {
 	for _, mediaType := range []string{v1.MediaTypeImageIndex, manifest.DockerList} {
 		s := newSite(t)
