@@ -18,9 +18,10 @@ import (
 	"drayage/registry"
 )
 
-const blobHelp = `Fetches one blob, a layer or a configuration, and compares it with its digest while it passes. A file appears
-under its name only when the blob is complete and right. What goes to standard output is tentative until the
-command ends with exit code 0: a wrong blob is known as such only at its end, exit code 6.
+const blobHelp = `Fetches one blob, a layer or a configuration, and compares it with its digest
+while it passes. A file appears under its name only when the blob is complete
+and right. What goes to standard output is tentative until the command ends
+with exit code 0: a wrong blob is known as such only at its end, exit code 6.
 
 EXAMPLES:
    drayage blob ghcr.io/team/app@sha256:... -o layer.tar.gz

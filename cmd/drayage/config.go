@@ -7,8 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const configHelp = `Prints the bytes of an image's configuration exactly as they are stored: their SHA-256 is the image ID. No
-layer is downloaded.
+const configHelp = `Prints the bytes of an image's configuration exactly as they are stored: their
+SHA-256 is the image ID. No layer is downloaded.
 
 EXAMPLES:
    drayage config alpine:3.20

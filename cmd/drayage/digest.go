@@ -12,9 +12,10 @@ import (
 	"drayage/registry"
 )
 
-const digestHelp = `Prints name@sha256:... of an image: of its manifest for one platform, or with --list of what the tag itself
-stands for, which for images of several platforms is an index. Of a layout it prints one line for
-each image. With --list nothing counts as a pull.
+const digestHelp = `Prints name@sha256:... of an image: of its manifest for one platform, or with
+--list of what the tag itself stands for, which for images of several platforms
+is an index. Of a layout it prints one line for each image. With --list nothing
+counts as a pull.
 
 EXAMPLES:
    drayage digest alpine:3.20

@@ -10,9 +10,10 @@ import (
 	"drayage/inspect"
 )
 
-const inspectHelp = `Shows what an image is: names, platforms, digests, image IDs, sizes, and for a single platform also its
-configuration and layers. No layer is downloaded. Of a layout or a saved tar it shows every image. IDs and
-digests are cut to 12 digits in tables, as docker images does; --json has all of everything.
+const inspectHelp = `Shows what an image is: names, platforms, digests, image IDs, sizes, and for
+a single platform also its configuration and layers. No layer is downloaded.
+Of a layout or a saved tar it shows every image. Tables have digests cut to
+12 digits, as docker images does; --json has all of everything.
 
 EXAMPLES:
    drayage inspect alpine:3.20

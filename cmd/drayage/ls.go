@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const lsHelp = `Lists the tags of a repository, one a line and sorted, with 1.9 before 1.10. Of a layout or a saved tar it
-lists the names of the images.
+const lsHelp = `Lists the tags of a repository, one a line and sorted, with 1.9 before 1.10.
+Of a layout or a saved tar it lists the names of the images.
 
 EXAMPLES:
    drayage ls alpine

@@ -10,8 +10,9 @@ import (
 	"drayage/internal/transfer"
 )
 
-const manifestHelp = `Prints the bytes of a manifest or index exactly as they are stored, so that their SHA-256 is the digest. Without
---platform it is what the tag stands for, for images of several platforms an index.
+const manifestHelp = `Prints the bytes of a manifest or index exactly as they are stored, so that
+their SHA-256 is the digest. Without --platform it is what the tag stands for,
+for images of several platforms an index.
 
 EXAMPLES:
    drayage manifest alpine:3.20

@@ -126,13 +126,13 @@ func (p *picture) legend(images []*inspect.Image, source source) {
 	p.line("and %s on the containerd store", containerd)
 	switch {
 	case !p.several && len(first.Platforms) > 0:
-		p.line("one platform in detail: drayage inspect %s --platform %s", shellWord(source.text), safe(first.Platforms[0].Platform, maxText))
+		p.line("one platform in detail:\n  drayage inspect %s --platform %s", shellWord(source.text), safe(first.Platforms[0].Platform, maxText))
 	case source.kind == fromLayout:
-		p.line("one image in detail: drayage inspect oci:%s:NAME", shellWord(source.path))
+		p.line("one image in detail:\n  drayage inspect oci:%s:NAME", shellWord(source.path))
 	case source.kind == fromArchive && first.Kind == inspect.SavedTar:
-		p.line("one image in detail: drayage inspect docker-archive:%s:NAME", shellWord(source.path))
+		p.line("one image in detail:\n  drayage inspect docker-archive:%s:NAME", shellWord(source.path))
 	case source.kind == fromArchive:
-		p.line("one image in detail: drayage inspect oci-archive:%s:NAME", shellWord(source.path))
+		p.line("one image in detail:\n  drayage inspect oci-archive:%s:NAME", shellWord(source.path))
 	}
 }
 

@@ -60,7 +60,8 @@ REFERRER      OF            WHAT
 
 docker images will show as ID the IMAGE ID on the graph-driver store,
 and 111111111111 on the containerd store
-one platform in detail: drayage inspect app:1 --platform linux/amd64
+one platform in detail:
+  drayage inspect app:1 --platform linux/amd64
 `
 	if diff := cmp.Diff(want, draw(picture{}, indexPicture())); diff != "" {
 		t.Error(diff)
