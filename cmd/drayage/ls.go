@@ -14,7 +14,7 @@ Of a layout or a saved tar it lists the names of the images.
 
 EXAMPLES:
    drayage ls alpine
-   drayage ls registry.corp/team/app | tail -1
+   drayage ls registry.corp/team/app | grep '^1\.' | tail -1
    drayage ls registry.corp/team/app --unsorted --json
    drayage ls images.tar`
 
