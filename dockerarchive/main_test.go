@@ -90,7 +90,6 @@ var (
 	nameless  = packing{"application/vnd.example.unknown", zipped.pack} // of a type that nobody knows
 	otherKind = packing{v1.MediaTypeImageLayerGzip, zstded.pack}        // zstd that is said to be gzip
 	foreign   = packing{manifest.DockerForeign + ".gzip", zipped.pack}  // of Windows
-	trailing  = packing{v1.MediaTypeImageLayer, func(_ testing.TB, b []byte) []byte { return append(bytes.Clone(b), "odd end"...) }}
 )
 
 func gz(t testing.TB, extra, b []byte) []byte {
