@@ -77,7 +77,7 @@ func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 	if block == nil {
 		return left, nil
 	}
-	return nil, fmt.Errorf("%s: registry %q: %w", block.file, block.Prefix, ErrBlocked)
+	return nil, fmt.Errorf("%s: registry %q is %w", block.file, block.Prefix, ErrBlocked)
 }
 
 // At is the endpoint at an address that the user gives: the URL of an API, or host[:port]. It has the certificates
