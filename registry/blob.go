@@ -136,7 +136,7 @@ func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
 	}
 	b.exact = b.exact || end == b.desc.Size
 	if _, err := io.CopyN(io.Discard, b.rc, offset); err != nil {
-		return networkError(b.req, err)
+		return retry.Transient(&NetworkError{Host: b.req.url.Host, Err: err})
 	}
 	return nil
 }

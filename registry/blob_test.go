@@ -206,6 +206,55 @@ func TestBlobGivenUp(t *testing.T) {
 	})
 }
 
+// What has been tried often enough is not tried again and again one level up.
+func TestBlobTriesDoNotMultiply(t *testing.T) {
+	for name, fault := range map[string]fakeregistry.Fault{"reset": fakeregistry.CutBody(0), "stalled": fakeregistry.Delay(time.Hour), "unavailable": fakeregistry.Status(503)} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.reg.PutImage("app", "1", oneLayer)
+				content := noise(1000)
+				d := w.reg.PutBlob("app", content)
+				if err := w.resolve("app"); err != nil {
+					w.Fatal(err)
+				}
+				w.reg.On(fakeregistry.Match{Path: "/blobs/"}, fault)
+				if _, err := w.fetchBlob(d); !errors.Is(err, ErrUnavailable) {
+					w.Error(err)
+				}
+				if n := len(w.reg.Requests("GET", "/blobs/")); n > maxReturnTries+1 { // net/http itself repeats one on a used connection
+					w.Errorf("%d times read", n)
+				}
+				next := noise(1001)
+				if err := w.repo("app").Push(w.Context(), describe(next), memory(next), nil); !errors.Is(err, ErrUnavailable) {
+					w.Error(err)
+				}
+				if n := len(w.reg.Requests("POST", "/blobs/")); n > maxReturnTries {
+					w.Errorf("%d times begun to write", n)
+				}
+			})
+		})
+	}
+}
+
+// A registry that is restarted in the midst of a blob goes on with it.
+func TestBlobSurvivesRestart(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(50_000)
+		d := w.reg.PutBlob("app", content)
+		w.reg.On(nth(1, 1), fakeregistry.Call(func(*http.Request) {
+			w.listeners["registry.test:80"].Close()
+			time.AfterFunc(40*time.Second, func() { w.serve("registry.test:80", w.reg) })
+		}))
+		w.reg.On(nth(1, 1), fakeregistry.Cut(20_000))
+		if got, err := w.fetchBlob(d); err != nil || !bytes.Equal(got, content) {
+			w.Errorf("%d bytes, %v", len(got), err)
+		}
+		if diff := cmp.Diff([]string{"", "bytes=20000-49999"}, ranges(w.reg)); diff != "" {
+			w.Error(diff)
+		}
+	})
+}
+
 func TestBlobAbsent(t *testing.T) {
 	inBubble(t, func(w *world) {
 		began := time.Now()

@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	// maxTries bounds how often one request is sent. With the delays between them a
-	// registry has half a minute to come back.
+	// maxTries bounds how often one request is sent: with the delays between them for a quarter of a minute.
 	maxTries = 6
+	// maxReturnTries is the bound for a registry that has gone away in the midst of the work: for a minute.
+	maxReturnTries = 8
 	// maxWait is the longest Retry-After that is obeyed. A pull limit of hours is
 	// better told to the user than slept through.
 	maxWait = 3 * time.Minute
@@ -38,6 +39,7 @@ type host struct {
 	http         *http.Client
 	auth         authorizer
 	pause        pause
+	answered     atomic.Bool // it has been there
 	small        atomic.Bool // whole blobs are too large for one request there
 
 	detect sync.Mutex
@@ -158,7 +160,7 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 			return nil, context.Cause(ctx)
 		case transient && !r.body.replayable():
 			return nil, retry.Transient(err)
-		case !transient || try >= r.most(err):
+		case !transient || try >= h.most(r, err):
 			return nil, err
 		}
 		if delay == 0 {
@@ -196,12 +198,16 @@ func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Respons
 	}
 }
 
-// most is how often r is sent when it fails with err. It is less for a port on which nothing listens:
-// that rarely changes within seconds.
-func (r *request) most(err error) int {
+// most is how often r is sent when it fails with err. A registry that was there a moment ago is given time to come back; a
+// port on which nothing has listened so far rarely changes within seconds.
+func (h *host) most(r *request, err error) int {
 	switch {
 	case r.tries > 0:
 		return r.tries
+	case !errors.As(err, new(*NetworkError)):
+		return maxTries
+	case h.answered.Load():
+		return maxReturnTries
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return 3
 	}
@@ -230,8 +236,8 @@ func (h *host) failure(r *request, resp *http.Response, err error) (time.Duratio
 		return 0, false, e
 	}
 	if err != nil {
-		err = networkError(r, err)
-		return 0, retry.IsTransient(err), err
+		err, transient := networkError(r, err)
+		return 0, transient, err
 	}
 	e := newError(resp)
 	switch resp.StatusCode {

@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"syscall"
 	"time"
-
-	"drayage/internal/retry"
 )
 
 const (
@@ -71,6 +69,7 @@ func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
 		return nil, err
 	}
 	dog.stop()
+	h.answered.Store(true)
 	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel}
 	return resp, nil
 }
@@ -183,33 +182,27 @@ func (e *NetworkError) Unwrap() error { return e.Err }
 // Is implements matching for errors.Is.
 func (e *NetworkError) Is(target error) bool { return target == ErrUnavailable }
 
-// networkError classifies why r was not answered. Errors of the body that was being sent, such
-// as a layer that turns out to be corrupt, are passed on as they are.
-func networkError(r *request, err error) error {
-	if e := own(err); e != nil {
-		return e
-	}
-	cause := innermost(err)
-	e := &NetworkError{Host: r.url.Host, Err: cause}
+// networkError says why r was not answered, and whether another try makes sense.
+func networkError(r *request, err error) (e error, transient bool) {
+	n := &NetworkError{Host: r.url.Host, Err: innermost(err)}
 	var dns *net.DNSError
 	var unknownCA x509.UnknownAuthorityError
 	var header tls.RecordHeaderError
 	switch {
 	case errors.As(err, new(*refusal)):
-		return cause
+		return n.Err, false
 	case errors.As(err, &dns) && dns.IsNotFound:
-		e.Hint = "check the name; behind a proxy set HTTPS_PROXY"
-		return e
+		n.Hint = "check the name; behind a proxy set HTTPS_PROXY"
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &header):
-		e.Hint = "it does not speak TLS; --plain-http if that is meant to be"
-		return e
+		n.Hint = "it does not speak TLS; --plain-http if that is meant to be"
 	case errors.As(err, &unknownCA):
-		e.Hint = "give its CA with --ca-file, or --insecure to go without verification"
-		return e
+		n.Hint = "give its CA with --ca-file, or --insecure to go without verification"
 	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
-		return e
 	case errors.Is(err, syscall.ECONNREFUSED):
-		e.Hint = "nothing listens there"
+		n.Hint = "nothing listens there"
+		return n, true
+	default:
+		return n, true
 	}
-	return retry.Transient(e)
+	return n, false
 }

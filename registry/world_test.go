@@ -10,6 +10,7 @@ import (
 	"io"
 	"log"
 	"math/big"
+	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -30,6 +31,8 @@ type world struct {
 	cert    tls.Certificate // good for every host
 	servers []*http.Server
 
+	listeners map[string]net.Listener
+
 	mu    sync.Mutex
 	notes []string // what the client has told its user
 	asked int      // how often it has asked for credentials
@@ -38,7 +41,7 @@ type world struct {
 func inBubble(t *testing.T, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, reg: fakeregistry.New()}
+		w := &world{T: t, reg: fakeregistry.New(), listeners: map[string]net.Listener{}}
 		w.cert = newCertificate(t)
 		pool := x509.NewCertPool()
 		pool.AddCert(w.cert.Leaf)
@@ -63,6 +66,7 @@ func (w *world) serve(address string, h http.Handler) {
 	s := &http.Server{Handler: h, ErrorLog: discardLog()}
 	w.servers = append(w.servers, s)
 	l := w.net.Listen(address)
+	w.listeners[address] = l
 	go s.Serve(l)
 }
 
