@@ -3,6 +3,7 @@ package dockerarchive
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -68,6 +69,9 @@ func trailer(ctx context.Context, src transfer.Source, d v1.Descriptor) (int64, 
 
 func trailerOnce(ctx context.Context, src transfer.Source, d v1.Descriptor) (int64, error) {
 	rc, err := src.Open(ctx, d, d.Size-4, 4)
+	if errors.Is(err, transfer.ErrNoRanges) {
+		rc, err = src.Open(ctx, d, d.Size-4, transfer.ToEnd)
+	}
 	if err != nil {
 		return 0, err
 	}

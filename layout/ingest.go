@@ -107,7 +107,9 @@ func (p *partial) fill(ctx context.Context, src transfer.Source, reported func(i
 	if err != nil {
 		return err
 	}
-	keep, err := transfer.Fill(ctx, src, p.desc, p.file, fi.Size(), reported)
+	marked := &markedFile{File: p.file, partial: p}
+	keep, err := transfer.Fill(ctx, src, p.desc, marked, p.held(fi.Size()), reported)
+	marked.close()
 	if err == nil && fi.Size() > keep {
 		err = p.file.Truncate(keep)
 	}
@@ -137,6 +139,7 @@ func (p *partial) publish() error {
 	if err := p.file.Sync(); err != nil {
 		return err
 	}
+	p.dropMark()
 	if runtime.GOOS == "windows" { // an open file cannot be renamed there
 		if err := p.file.Close(); err != nil {
 			return err
@@ -147,6 +150,7 @@ func (p *partial) publish() error {
 
 // keep cuts the partial file to the bytes that the next try can go on from.
 func (p *partial) keep(n int64) {
+	defer p.dropMark()
 	if n == 0 {
 		p.dir.root.Remove(p.name)
 		return

@@ -26,7 +26,7 @@ var (
 
 // Open returns the raw bytes of a blob or manifest from offset on: length of them, or all if length is negative.
 // They are not verified. Where the server does not do ranges, the bytes before offset are read and
-// dropped. The caller closes the reader.
+// dropped, or if a length was given the error is transfer.ErrNoRanges. The caller closes the reader.
 func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if manifest.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
-	if n := len(r.readers); n > 1 && offset == 0 && length < 0 && !r.begun.first(d.Digest) {
+	if n := len(r.readers); n > 1 && offset == 0 && !r.begun.first(d.Digest) {
 		// Begun again from the start: what a mirror gave out was not what the digest says.
 		return r.readers[n-1].openBlob(ctx, d, offset, length)
 	}
@@ -44,6 +44,16 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 		return err
 	})
 	return rc, err
+}
+
+// Lane implements transfer.Lanes: several ranges of one blob travel at once, a bounded number from one registry.
+func (r *Repository) Lane() func() {
+	select {
+	case r.host.lanes <- struct{}{}:
+		return func() { <-r.host.lanes }
+	default:
+		return nil
+	}
 }
 
 // begun remembers which blobs have been read from their start.
@@ -69,9 +79,13 @@ func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, leng
 		end = min(offset+length, d.Size)
 	}
 	ranged := offset > 0 || end < d.Size
-	b, err := r.getBlob(ctx, d, offset, end, ranged)
-	if ranged && (errors.Is(err, errOtherRange) || isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)) {
-		b, err = r.getBlob(ctx, d, offset, end, false) // a server that does not know ranges
+	b, err := r.getBlob(ctx, d, span{offset, end, ranged, ranged && length >= 0})
+	refused := errors.Is(err, errOtherRange) || errors.Is(err, transfer.ErrNoRanges) || isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
+	if ranged && refused && length >= 0 {
+		return nil, transfer.ErrNoRanges // whoever asks for a part has no use for the whole
+	}
+	if ranged && refused {
+		b, err = r.getBlob(ctx, d, span{offset, end, false, false}) // a server that does not know ranges
 	}
 	if err != nil {
 		return nil, err
@@ -82,21 +96,28 @@ func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, leng
 // errOtherRange says that a server sent another range than it was asked for.
 var errOtherRange = errors.New("that is another range")
 
-func (r *Repository) getBlob(ctx context.Context, d v1.Descriptor, offset, end int64, ranged bool) (*blobBody, error) {
+// span is the part of a blob that is asked for.
+type span struct {
+	offset, end int64
+	ranged      bool // by a Range header
+	bounded     bool // nothing else is wanted
+}
+
+func (r *Repository) getBlob(ctx context.Context, d v1.Descriptor, s span) (*blobBody, error) {
 	req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
-	if ranged {
-		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
+	if s.ranged {
+		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.offset, s.end-1))
 		req.accept = append(req.accept, http.StatusPartialContent)
 	}
 	resp, err := r.host.do(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	b := &blobBody{req: req, rc: resp.Body, left: end - offset, exact: end == d.Size, desc: d}
-	if err := b.begin(resp, offset, end); err != nil {
+	b := &blobBody{req: req, rc: resp.Body, left: s.end - s.offset, exact: s.end == d.Size, desc: d, bounded: s.bounded}
+	if err := b.begin(resp, s.offset, s.end); err != nil {
 		resp.Body.Close()
 		return nil, err
 	}
@@ -120,6 +141,8 @@ type blobBody struct {
 	desc  v1.Descriptor
 	left  int64
 	exact bool // the range ends where the blob does: more bytes are an error
+
+	bounded bool // a range of a given length was asked for
 }
 
 // begin checks that the answer is what was asked for, and brings the stream to offset.
@@ -130,6 +153,9 @@ func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
 			return fmt.Errorf("%s: asked for bytes %d-%d of %d, got %q: %w", redact(b.req.url), offset, end-1, b.desc.Size, resp.Header.Get("Content-Range"), errOtherRange)
 		}
 		return nil
+	}
+	if b.bounded {
+		return transfer.ErrNoRanges
 	}
 	if n := resp.ContentLength; n >= 0 && n != b.desc.Size {
 		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)

@@ -37,6 +37,10 @@ type Client struct {
 	// again; 0 means one minute.
 	StallTimeout time.Duration
 
+	// Lanes is how many streams, besides the first of each, may read ranges of large blobs from one registry at once; 0
+	// means 16, less than 0 none.
+	Lanes int
+
 	// Notify is told, in a line, what a user should know but no call fails for: a wait that a registry asked for,
 	// a warning it sent. It may be called concurrently; nil means nobody is told.
 	Notify func(message string)
@@ -73,6 +77,13 @@ func (c *Client) Close() {
 	for _, h := range c.hosts {
 		h.http.CloseIdleConnections()
 	}
+}
+
+func (c *Client) lanes() int {
+	if c.Lanes == 0 {
+		return 16
+	}
+	return max(c.Lanes, 0)
 }
 
 func (c *Client) transport() http.RoundTripper {

@@ -14,6 +14,8 @@ type Endpoint struct {
 	// URL is the root of the API, which for most is https://host/v2/. An empty scheme means https, or
 	// what Client.PlainHTTP and the rule for loopback addresses make of it.
 	URL url.URL
+	// Registry is the name that its credentials are kept under; empty: the registry's own, or for a mirror its host.
+	Registry string
 	// FallbackHTTP allows http, with an empty scheme, where nothing at the address speaks TLS.
 	FallbackHTTP bool
 
@@ -57,9 +59,12 @@ func (c *Client) Repository(ref Reference) *Repository {
 
 // at is a repository as one endpoint has it.
 func (c *Client) at(ref Reference, e Endpoint) *Repository {
-	name, path := ref.Registry, e.Repository
-	if e.Mirror {
+	name, path := e.Registry, e.Repository
+	switch {
+	case name == "" && e.Mirror:
 		name = e.URL.Host
+	case name == "":
+		name = ref.Registry
 	}
 	if path == "" {
 		path = ref.Repository
@@ -79,7 +84,7 @@ func (c *Client) host(name string, e Endpoint) *host {
 	if c.hosts == nil {
 		c.hosts = map[string]*host{}
 	}
-	h := &host{client: c, name: name, at: e.URL, fallbackHTTP: e.FallbackHTTP, header: e.Header}
+	h := &host{client: c, name: name, at: e.URL, fallbackHTTP: e.FallbackHTTP, header: e.Header, lanes: make(chan struct{}, c.lanes())}
 	h.http = &http.Client{Transport: &originTransport{host: h, own: e.Transport, other: fallback}, CheckRedirect: checkRedirect}
 	h.auth.host = h
 	c.hosts[key] = h

@@ -39,8 +39,9 @@ type host struct {
 	http         *http.Client
 	auth         authorizer
 	pause        pause
-	answered     atomic.Bool // it has been there
-	small        atomic.Bool // whole blobs are too large for one request there
+	lanes        chan struct{} // holds one for each additional stream of a blob
+	answered     atomic.Bool   // it has been there
+	small        atomic.Bool   // whole blobs are too large for one request there
 
 	detect sync.Mutex
 	base   *url.URL // nil until the scheme is known

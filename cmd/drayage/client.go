@@ -92,9 +92,18 @@ func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*
 		Endpoints:   ends.of,
 		Credentials: credentials,
 		PlainHTTP:   c.Bool("plain-http"),
+		Lanes:       lanes(c.Int("jobs")),
 		UserAgent:   "drayage/" + versionString(),
 		Notify:      func(message string) { e.note(c, "note: %s", message) },
 	}, nil
+}
+
+// lanes is how many additional streams may read large blobs: -j bounds them too.
+func lanes(jobs int) int {
+	if jobs == 1 {
+		return -1
+	}
+	return max(jobs-1, 0)
 }
 
 func tlsConfig(c *cli.Context) (*tls.Config, error) {

@@ -88,10 +88,10 @@ func (e *endpoints) given(h hostconfig.Endpoint, typed string) registry.Endpoint
 
 func (e *endpoints) convert(h hostconfig.Endpoint) registry.Endpoint {
 	to := registry.Endpoint{
-		URL: *h.URL, FallbackHTTP: h.FallbackHTTP, Header: h.Header, Repository: h.Repository, Namespace: h.Namespace,
+		URL: *h.URL, Registry: h.Registry, FallbackHTTP: h.FallbackHTTP, Header: h.Header, Repository: h.Repository, Namespace: h.Namespace,
 		Mirror: h.Mirror, Tags: h.Resolve, Digests: h.Pull, Push: h.Push,
 	}
-	if to.URL.Scheme == "https" && (h.Source == "" || h.FallbackHTTP || e.plainHTTP && !h.Mirror) {
+	if to.URL.Scheme == "https" && (h.SchemeAssumed || h.FallbackHTTP || e.plainHTTP && !h.Mirror) {
 		to.URL.Scheme = "" // nobody has asked for TLS: the rules for http apply
 	}
 	if len(h.CAs)+len(h.Certificates) > 0 || h.SkipVerify || h.Proxy != nil || h.DialTimeout > 0 {

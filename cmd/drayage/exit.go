@@ -11,6 +11,7 @@ import (
 	"drayage/fetch"
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
+	"drayage/internal/hostconfig"
 	"drayage/registry"
 )
 
@@ -70,7 +71,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitPartly
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage):
 		return exitIntegrity
-	case errors.Is(err, registry.ErrDenied), errors.As(err, &unusable):
+	case errors.Is(err, registry.ErrDenied), errors.Is(err, hostconfig.ErrBlocked), errors.As(err, &unusable):
 		return exitDenied
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform):
 		return exitNotFound

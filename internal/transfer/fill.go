@@ -17,6 +17,13 @@ type File interface {
 	io.WriterAt
 }
 
+// Marked is implemented by files that remember, also when the process is killed, how many bytes from their start are in
+// order. Without it a file's size tells.
+type Marked interface {
+	// Mark is called before bytes are written beyond n, and whenever all up to n have become whole.
+	Mark(n int64) error
+}
+
 // bufferSize is one read of a body: large enough that a write call costs nothing beside it.
 const bufferSize = 256 << 10
 
@@ -31,12 +38,30 @@ func Fill(ctx context.Context, src Source, d v1.Descriptor, f File, held int64, 
 	if held > d.Size {
 		held = 0
 	}
-	n, err := fillOnce(ctx, src, d, f, held, reported)
+	n, err := fillAny(ctx, src, d, f, held, reported)
 	if errors.Is(err, verify.ErrMismatch) {
+		if m, ok := f.(Marked); ok {
+			if err := m.Mark(0); err != nil {
+				return 0, err
+			}
+		}
 		n, err = fillOnce(ctx, src, d, f, 0, reported)
 		if errors.Is(err, verify.ErrMismatch) {
 			return 0, err
 		}
+	}
+	return n, err
+}
+
+// fillAny uses several streams where that helps and the source can do it.
+func fillAny(ctx context.Context, src Source, d v1.Descriptor, f File, held int64, reported func(int64)) (int64, error) {
+	lanes, ok := src.(Lanes)
+	if !ok || d.Size-held < splitSize || verify.Descriptor(d) != nil {
+		return fillOnce(ctx, src, d, f, held, reported)
+	}
+	n, err := fillLanes(ctx, src, lanes, d, f, held, reported)
+	if errors.Is(err, ErrNoRanges) {
+		return fillOnce(ctx, src, d, f, n, reported)
 	}
 	return n, err
 }

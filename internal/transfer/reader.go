@@ -3,21 +3,11 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/retry"
 	"drayage/internal/verify"
-)
-
-const (
-	// maxStalls is how often a stream may break in a row without having moved on.
-	maxStalls = 5
-	// refill is how many new bytes make the reader forget earlier breaks: a link that drops every
-	// few minutes still gets a 40 GB layer through, a server that sends one byte a time does not.
-	refill = 1 << 20
 )
 
 // Reader is the verified stream of one blob. It opens its source again, at the offset it has
@@ -29,12 +19,10 @@ type Reader struct {
 	src   Source
 	desc  v1.Descriptor
 	check *verify.Check
-	wait  retry.Backoff
 
-	rc     io.ReadCloser
-	stalls int
-	since  int64 // offset at which the last break happened
-	err    error // sticky
+	rc    io.ReadCloser
+	tries persistence
+	err   error // sticky
 }
 
 // NewReader returns the verified content of d from src. The caller closes it.
@@ -55,7 +43,7 @@ func (r *Reader) Skip(prefix io.Reader) (int64, error) {
 		return 0, r.err
 	}
 	n, err := io.Copy(r.check, prefix)
-	r.since = n
+	r.tries.since = n
 	return n, err
 }
 
@@ -133,20 +121,7 @@ func (r *Reader) readOnce(p []byte) (int, error) {
 // recover waits before the stream is opened again, or returns the error to give up with.
 func (r *Reader) recover(cause error) error {
 	r.drop()
-	if r.ctx.Err() != nil { // cause is then a consequence of it
-		return context.Cause(r.ctx)
-	}
-	if !retry.IsTransient(cause) {
-		return cause
-	}
-	if off := r.check.Offset(); off-r.since >= refill {
-		r.stalls, r.since = 0, off
-	}
-	if r.stalls++; r.stalls > maxStalls {
-		return fmt.Errorf("%s: gave up at byte %d of %d after %d broken connections in a row: %w",
-			r.desc.Digest, r.check.Offset(), r.desc.Size, maxStalls, cause)
-	}
-	return retry.Sleep(r.ctx, r.wait.Delay(r.stalls))
+	return r.tries.again(r.ctx, r.desc, r.check.Offset(), cause)
 }
 
 func (r *Reader) drop() {

@@ -29,6 +29,16 @@ type Source interface {
 	Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error)
 }
 
+// Lanes is implemented by sources that give out several ranges of one blob faster than one stream of it: registries, whose
+// storage often limits each connection.
+type Lanes interface {
+	// Lane returns the release of one more stream, or nil if there are enough already.
+	Lane() (release func())
+}
+
+// ErrNoRanges is the error of Open where a bounded length was asked for and the source has only whole streams.
+var ErrNoRanges = errors.New("the source does not give out ranges")
+
 // Sink stores blobs.
 type Sink interface {
 	// Push stores the content of d, which it reads from src, as often and from where it needs to.
@@ -54,6 +64,14 @@ func (m Memory) Open(ctx context.Context, d v1.Descriptor, offset, length int64)
 		return m.Next.Open(ctx, d, offset, length)
 	}
 	return io.NopCloser(Section(bytes.NewReader(p), int64(len(p)), offset, length)), nil
+}
+
+// Lane implements [Lanes] where the next source does, for what is not in memory.
+func (m Memory) Lane() func() {
+	if l, ok := m.Next.(Lanes); ok {
+		return l.Lane()
+	}
+	return nil
 }
 
 // Section is the part of r, whose length is size, that an [Source.Open] with offset and length asks for.
