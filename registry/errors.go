@@ -34,6 +34,7 @@ type Error struct {
 	Code    string        // the first code of the body, such as MANIFEST_UNKNOWN
 	Message string        // in the registry's words, made safe to print
 	Wait    time.Duration // what Retry-After asked for, if the wait was too long to obey
+	Quota   *Quota        // what is left of the pulls that are granted, if the registry said so
 }
 
 func (e *Error) Error() string {
@@ -48,7 +49,20 @@ func (e *Error) Error() string {
 	if e.Wait > 0 {
 		fmt.Fprintf(&b, " (the registry asks to wait %s)", e.Wait.Round(time.Second))
 	}
+	if q := e.Quota; q != nil {
+		fmt.Fprintf(&b, " (%d of %d pulls left", q.Remaining, q.Limit)
+		if q.Window > 0 {
+			fmt.Fprintf(&b, ", counted over %s", q.Window)
+		}
+		b.WriteString(")")
+	}
 	return b.String()
+}
+
+// pullLimit reports whether a 429 is about a number of pulls in hours, which no short wait changes, and not about
+// requests that come too fast.
+func (e *Error) pullLimit() bool {
+	return e.Quota != nil && e.Quota.Remaining == 0 || strings.Contains(strings.ToLower(e.Message), "pull rate limit")
 }
 
 // Is implements matching for errors.Is.
@@ -68,6 +82,9 @@ func (e *Error) Is(target error) bool {
 func newError(resp *http.Response) *Error {
 	defer resp.Body.Close()
 	e := &Error{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode}
+	if resp.StatusCode == http.StatusTooManyRequests {
+		e.Quota = parseQuota(resp.Header)
+	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil && len(raw) == 0 {
 		return e

@@ -255,7 +255,7 @@ func (h *host) failure(r *request, resp *http.Response, err error) (time.Duratio
 			}
 			return max(wait, time.Millisecond), true, e
 		}
-		return 0, true, e
+		return 0, !e.pullLimit(), e
 	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout, 522:
 		return 0, true, e
 	}
