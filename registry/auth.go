@@ -21,10 +21,9 @@ type authorizer struct {
 	proven atomic.Bool // the registry has let a request with authorization through
 
 	mu        sync.Mutex
-	challenge challenge // scheme "" until the host has asked, else basic or bearer
-	basic     Credential
+	challenge challenge        // scheme "" until the host has asked, else basic or bearer
 	tokens    map[string]token // by scope
-	refused   map[string]error // what was said to our credentials, by scopes; "" for Basic
+	refused   map[string]error // what was said to our credentials, by scopes; by basicKey for Basic
 }
 
 type token struct {
@@ -47,10 +46,14 @@ func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope str
 	defer a.mu.Unlock()
 	switch a.challenge.scheme {
 	case "basic":
-		if err := a.refused[""]; err != nil {
+		cred, err := a.host.credential(ctx, repositoryOf(scope))
+		if err != nil {
 			return err
 		}
-		req.SetBasicAuth(a.basic.Username, a.basic.Password)
+		if err := a.refused[basicKey(cred.Username)]; err != nil {
+			return err
+		}
+		req.SetBasicAuth(cred.Username, cred.Password)
 	case "bearer":
 		t, err := a.token(ctx, scope, "")
 		if err != nil {
@@ -88,6 +91,18 @@ func (a *authorizer) token(ctx context.Context, scope, demanded string) (token, 
 	return t, nil
 }
 
+// repositoryOf is the repository that a scope is for, or empty.
+func repositoryOf(scope string) string {
+	rest, _ := strings.CutPrefix(scope, "repository:")
+	if i := strings.LastIndex(rest, ":"); i >= 0 {
+		return rest[:i]
+	}
+	return ""
+}
+
+// basicKey is where refused holds what was said to a user's password. No scope looks like it.
+func basicKey(user string) string { return "user " + user }
+
 // usable are the scopes whose tokens allow what scope asks for.
 func usable(scope string) []string {
 	if strings.HasSuffix(scope, ":pull") {
@@ -111,11 +126,8 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c, err := a.pick(ctx, parseChallenges(refused.Header))
+	c, err := a.pick(ctx, parseChallenges(refused.Header), scope)
 	if err != nil {
-		return err
-	}
-	if err := a.refused[""]; err != nil && c.scheme == "basic" {
 		return err
 	}
 	a.challenge = c
@@ -145,17 +157,18 @@ func (a *authorizer) denied(resp *http.Response) error {
 	refused := newError(resp)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.proven.Load() || a.challenge.scheme != "basic" || resp.Request.Header.Get("Authorization") == "" {
+	user, _, sent := resp.Request.BasicAuth()
+	if a.proven.Load() || a.challenge.scheme != "basic" || !sent {
 		return refused
 	}
 	err := fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied)
-	a.refuse("", err)
+	a.refuse(basicKey(user), err)
 	return err
 }
 
 // pick chooses between the offered schemes: Bearer where it is offered, because registries
 // that offer both want it; unknown schemes are passed over.
-func (a *authorizer) pick(ctx context.Context, offered []challenge) (challenge, error) {
+func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string) (challenge, error) {
 	var basic *challenge
 	for _, c := range offered {
 		if c.scheme == "bearer" && c.params["realm"] != "" {
@@ -168,22 +181,24 @@ func (a *authorizer) pick(ctx context.Context, offered []challenge) (challenge, 
 	if basic == nil {
 		return challenge{}, errNoChallenge
 	}
-	cred, err := a.host.credential(ctx)
+	cred, err := a.host.credential(ctx, repositoryOf(scope))
 	if err != nil {
+		return challenge{}, err
+	}
+	if err := a.refused[basicKey(cred.Username)]; err != nil {
 		return challenge{}, err
 	}
 	if cred.Username == "" {
 		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; give --creds or log in with drayage login", a.host.name, ErrDenied)
 	}
-	a.basic = cred
 	return *basic, nil
 }
 
-func (h *host) credential(ctx context.Context) (Credential, error) {
+func (h *host) credential(ctx context.Context, repository string) (Credential, error) {
 	if h.client.Credentials == nil {
 		return Credential{}, nil
 	}
-	c, err := h.client.Credentials(ctx, h.name)
+	c, err := h.client.Credentials(ctx, h.name, repository)
 	if err != nil {
 		return Credential{}, fmt.Errorf("credentials for %s: %w", h.name, err)
 	}

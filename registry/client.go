@@ -18,9 +18,9 @@ type Client struct {
 	// redirects, nor authenticate, nor decode bodies.
 	Transport http.RoundTripper
 
-	// Credentials returns what to log in to a registry with; nil, or an empty credential, means
-	// anonymously. It is asked only after the registry has demanded authentication.
-	Credentials func(ctx context.Context, registry string) (Credential, error)
+	// Credentials returns what to log in to a registry with, for a repository of it if that is not empty; nil, or an empty
+	// credential, means anonymously. It is asked only after the registry has demanded authentication.
+	Credentials func(ctx context.Context, registry, repository string) (Credential, error)
 
 	// Endpoints, if set, lists the ways to reach the repository of an image, in the order in which they are asked: mirrors, and
 	// the registry itself. Pushes go to the first that takes them. nil means the registry itself, by its name.

@@ -27,7 +27,7 @@ func (h *host) login(ctx context.Context) error {
 	if err != nil || h.auth.proven.Load() {
 		return err
 	}
-	cred, err := h.credential(ctx)
+	cred, err := h.credential(ctx, "")
 	if err != nil || cred.Password == "" {
 		return err
 	}

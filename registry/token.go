@@ -26,7 +26,11 @@ const (
 // fetchToken asks the realm of the challenge for a token
 // (https://distribution.github.io/distribution/spec/auth/token/ and .../auth/oauth/).
 func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, error) {
-	cred, err := a.host.credential(ctx)
+	repository := ""
+	if len(scopes) > 0 {
+		repository = repositoryOf(scopes[0])
+	}
+	cred, err := a.host.credential(ctx, repository)
 	if err != nil {
 		return token{}, err
 	}

@@ -305,7 +305,7 @@ func TestCredentialsFail(t *testing.T) {
 		w.reg.PutImage("app", "1", oneLayer)
 		w.tokenServer(&fakeregistry.Tokens{})
 		locked := errors.New("the keychain is locked")
-		w.client.Credentials = func(_ context.Context, host string) (Credential, error) {
+		w.client.Credentials = func(_ context.Context, host, _ string) (Credential, error) {
 			if host != "registry.test" {
 				w.Errorf("asked for %s", host)
 			}
@@ -480,6 +480,27 @@ func TestTokenRealmRelative(t *testing.T) {
 		w.reg.On(fakeregistry.Match{Path: "/service/token"}, func(http.Handler) http.Handler { return tokens })
 		if err := w.resolve("app"); err != nil {
 			w.Error(err)
+		}
+	})
+}
+
+// Podman keeps credentials for parts of a registry: each repository is asked for with its own.
+func TestCredentialOfRepository(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.RequireBasic("app", "right")
+		w.reg.PutImage("app", "1", fakeregistry.Image{})
+		w.reg.PutImage("other", "1", fakeregistry.Image{})
+		w.client.Credentials = func(_ context.Context, _, repository string) (Credential, error) {
+			return Credential{Username: repository, Password: "right"}, nil
+		}
+		if _, _, err := w.repo("app").Resolve(w.Context(), "1"); err != nil {
+			w.Error(err)
+		}
+		if _, _, err := w.repo("other").Resolve(w.Context(), "1"); !errors.Is(err, ErrDenied) {
+			w.Errorf("other repository: %v", err)
+		}
+		if _, _, err := w.repo("app").Resolve(w.Context(), "1"); err != nil {
+			w.Errorf("after another user was refused: %v", err)
 		}
 	})
 }

@@ -92,7 +92,7 @@ func (w *world) repo(name string) *Repository {
 
 // login makes the client give a credential to every registry.
 func (w *world) login(c Credential) {
-	w.client.Credentials = func(context.Context, string) (Credential, error) {
+	w.client.Credentials = func(context.Context, string, string) (Credential, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.asked++

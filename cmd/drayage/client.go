@@ -125,7 +125,7 @@ func tlsConfig(c *cli.Context) (*tls.Config, error) {
 	return config, nil
 }
 
-type credentialsFunc = func(ctx context.Context, registry string) (registry.Credential, error)
+type credentialsFunc = func(ctx context.Context, registry, repository string) (registry.Credential, error)
 
 // credentials are those of the flags, for the one registry that the command talks to, or those that are stored.
 func (e *environment) credentials(c *cli.Context, registries []string, strict bool) (credentialsFunc, error) {
@@ -157,7 +157,7 @@ func (e *environment) credentials(c *cli.Context, registries []string, strict bo
 	} else if !ok {
 		return nil, usagef("--creds %s holds no password: add :PASSWORD or --password-stdin", user)
 	}
-	return func(_ context.Context, name string) (registry.Credential, error) {
+	return func(_ context.Context, name, _ string) (registry.Credential, error) {
 		if !slices.Contains(registries, name) {
 			return registry.Credential{}, nil
 		}
@@ -175,8 +175,8 @@ func (e *environment) credentialStore(c *cli.Context, strict bool) *dockerauth.S
 }
 
 func storedCredentials(s *dockerauth.Store) credentialsFunc {
-	return func(ctx context.Context, name string) (registry.Credential, error) {
-		found, err := s.Lookup(ctx, name, "")
+	return func(ctx context.Context, name, repository string) (registry.Credential, error) {
+		found, err := s.Lookup(ctx, name, repository)
 		return registry.Credential(found), err
 	}
 }

@@ -164,7 +164,7 @@ func (e *environment) typedCredential(ctx context.Context, c *cli.Context) (cred
 
 // only gives a credential to one registry.
 func only(name string, cred registry.Credential) credentialsFunc {
-	return func(_ context.Context, asked string) (registry.Credential, error) {
+	return func(_ context.Context, asked, _ string) (registry.Credential, error) {
 		if asked != name {
 			return registry.Credential{}, nil
 		}
