@@ -29,3 +29,14 @@ func innermost(err error) error {
 	}
 	return err
 }
+
+// failedHost is the host that a request failed at, which after a redirect is another than it was sent to.
+func failedHost(r *request, err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		if at, perr := url.Parse(u.URL); perr == nil && at.Host != "" {
+			return at.Host
+		}
+	}
+	return r.url.Host
+}

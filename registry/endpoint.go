@@ -20,6 +20,7 @@ type Endpoint struct {
 	FallbackHTTP bool
 
 	Transport  http.RoundTripper // used with this origin only, for its CA and client certificate; nil: Client.Transport
+	Elsewhere  http.RoundTripper // used where this origin sends us, such as its storage and token server, for its CA; nil: Client.Transport
 	Header     http.Header       // sent to this origin only
 	Repository string            // what the repository is called there; empty: the same
 	Namespace  string            // sent as the query parameter ns when reading; a mirror of several registries needs it
@@ -74,7 +75,10 @@ func (c *Client) at(ref Reference, e Endpoint) *Repository {
 
 // host returns what the client knows of an endpoint, under whose name its credentials are looked up.
 func (c *Client) host(name string, e Endpoint) *host {
-	fallback := c.transport()
+	elsewhere := c.transport()
+	if e.Elsewhere != nil {
+		elsewhere = e.Elsewhere
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := name + " " + e.URL.String()
@@ -85,7 +89,7 @@ func (c *Client) host(name string, e Endpoint) *host {
 		c.hosts = map[string]*host{}
 	}
 	h := &host{client: c, name: name, at: e.URL, fallbackHTTP: e.FallbackHTTP, header: e.Header, lanes: make(chan struct{}, c.lanes())}
-	h.http = &http.Client{Transport: &originTransport{host: h, own: e.Transport, other: fallback}, CheckRedirect: checkRedirect}
+	h.http = &http.Client{Transport: &originTransport{host: h, own: e.Transport, other: elsewhere}, CheckRedirect: checkRedirect}
 	h.auth.host = h
 	c.hosts[key] = h
 	return h

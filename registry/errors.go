@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -111,9 +113,20 @@ func parseErrorBody(contentType string, raw []byte) (code, message string) {
 		return "", printable(body.Details, 300)
 	}
 	if strings.Contains(contentType, "html") {
-		return "", "the answer is a web page, not a registry's: is this address a registry, or does a proxy or login page stand in front of it?"
+		return "", "the answer is a web page" + title(raw) + ", not a registry's: is this address a registry, or does a proxy or login page stand in front of it?"
 	}
 	return "", printable(string(raw), 200)
+}
+
+var titlePattern = regexp.MustCompile(`(?is)<title>(.*?)</title>`)
+
+// title is what a web page calls itself: of a proxy's error pages that is the reason.
+func title(page []byte) string {
+	found := titlePattern.FindSubmatch(page)
+	if found == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%q)", printable(html.UnescapeString(string(found[1])), 100))
 }
 
 // printable makes foreign text safe for a terminal and a single line.

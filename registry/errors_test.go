@@ -21,7 +21,9 @@ func TestParseErrorBody(t *testing.T) {
 		"old hub":         {"application/json", `{"details":"incorrect username or password"}`, "", "incorrect username or password"},
 		"wrong type":      {"text/plain", `{"errors":[{"code":"DENIED","message":"no"}]}`, "DENIED", "no"},
 		"plain":           {"text/plain", "Too Many Requests (HAP429).\n", "", "Too Many Requests (HAP429)."},
-		"web page":        {"text/html; charset=utf-8", "<!DOCTYPE html><title>Sign in</title>", "", webPage},
+		"web page":        {"text/html; charset=utf-8", "<!DOCTYPE html><title>Sign in</title>", "", webPage + ` ("Sign in")`},
+		"page untitled":   {"text/html; charset=utf-8", "<!DOCTYPE html><p>Sign in", "", webPage + ","},
+		"page hostile":    {"text/html", "<TITLE>\x1b[31ma &amp;\nb</title>", "", webPage + ` ("[31ma & b")`},
 		"cut off":         {"application/json", `{"errors":[{"code":"MANI`, "", `{"errors":[{"code":"MANI`},
 		"empty":           {"", "", "", ""},
 		"null":            {"application/json", "null", "", ""},
@@ -30,8 +32,8 @@ func TestParseErrorBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, message := parseErrorBody(tc.contentType, []byte(tc.body))
-			if tc.message == webPage {
-				if !strings.HasPrefix(message, webPage) {
+			if strings.HasPrefix(tc.message, webPage) {
+				if !strings.HasPrefix(message, tc.message) {
 					t.Errorf("message %q", message)
 				}
 				return

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -184,10 +185,11 @@ func (e *NetworkError) Is(target error) bool { return target == ErrUnavailable }
 
 // networkError says why r was not answered, and whether another try makes sense.
 func networkError(r *request, err error) (e error, transient bool) {
-	n := &NetworkError{Host: r.url.Host, Err: innermost(err)}
+	n := &NetworkError{Host: failedHost(r, err), Err: innermost(err)}
 	var dns *net.DNSError
 	var unknownCA x509.UnknownAuthorityError
 	var header tls.RecordHeaderError
+	var alert *net.OpError
 	switch {
 	case errors.As(err, new(*refusal)):
 		return n.Err, false
@@ -197,6 +199,11 @@ func networkError(r *request, err error) (e error, transient bool) {
 		n.Hint = "it does not speak TLS; --plain-http if that is meant to be"
 	case errors.As(err, &unknownCA):
 		n.Hint = "give its CA with --ca-file, or --insecure to go without verification"
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		// The server has broken the handshake off and would do so again. crypto/tls tells why in its text only.
+		if strings.Contains(alert.Err.Error(), "certificate") {
+			n.Hint = "it wants a client certificate that it knows: put one into certs.d"
+		}
 	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
 	case errors.Is(err, syscall.ECONNREFUSED):
 		n.Hint = "nothing listens there"

@@ -45,9 +45,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 		w.cert = newCertificate(t)
 		pool := x509.NewCertPool()
 		pool.AddCert(w.cert.Leaf)
-		transport := NewTransport(&tls.Config{RootCAs: pool})
-		transport.Proxy, transport.DialContext = nil, w.net.DialContext
-		w.client = &Client{Transport: transport, PlainHTTP: true, Notify: w.note}
+		w.client = &Client{Transport: w.transport(&tls.Config{RootCAs: pool}), PlainHTTP: true, Notify: w.note}
 		w.serve("registry.test:80", w.reg)
 		defer w.close()
 		f(w)

@@ -104,6 +104,10 @@ func (e *endpoints) convert(h hostconfig.Endpoint) registry.Endpoint {
 		}
 		to.Transport = t
 	}
+	if len(h.CAs) > 0 {
+		// A private registry's storage and token server have their certificates from the same CA; client certificates are not for them.
+		to.Elsewhere = registry.NewTransport((&hostconfig.Endpoint{CAs: h.CAs}).TLS(e.tls))
+	}
 	return to
 }
 
