@@ -33,14 +33,18 @@ func startDaemon(dir string, argv ...string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{log: filepath.Join(dir, filepath.Base(path)+".log"), exited: make(chan struct{})}
+	return startCommand(dir, exec.Command(path, argv[1:]...))
+}
+
+// startCommand is startDaemon for a command with an environment, which is added to that of all commands, or files of its own.
+func startCommand(dir string, cmd *exec.Cmd) (*daemon, error) {
+	d := &daemon{cmd: cmd, log: filepath.Join(dir, filepath.Base(cmd.Path)+".log"), exited: make(chan struct{})}
 	log, err := os.Create(d.log)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close() // the child has its own
-	d.cmd = exec.Command(path, argv[1:]...)
-	d.cmd.Env = environment
+	d.cmd.Env = slices.Concat(environment, cmd.Env)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	// A group of its own keeps an interrupt at the terminal from racing the test's own stop.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -13,7 +13,7 @@ import (
 )
 
 // listening is how docker-registry says which port it was given.
-var listening = regexp.MustCompile(`msg="listening on ([0-9.]+:[0-9]+)"`)
+var listening = regexp.MustCompile(`msg="listening on ([0-9.]+:[0-9]+)(?:, tls)?"`)
 
 // startRegistry2 runs Debian's docker-registry (distribution 2.8) and returns its host:port. With a user it asks for
 // these Basic credentials.
@@ -36,10 +36,21 @@ func startRegistry2(t *testing.T, user, password string) string {
 // startRegistry2With is startRegistry2 with more lines of configuration.
 func startRegistry2With(t *testing.T, more string) string {
 	t.Helper()
+	return startRegistry2HTTP(t, "", more)
+}
+
+// startRegistry2TLS runs it with a tls section of its own configuration.
+func startRegistry2TLS(t *testing.T, tls string) string {
+	t.Helper()
+	return startRegistry2HTTP(t, ", tls: "+tls, "")
+}
+
+func startRegistry2HTTP(t *testing.T, http, more string) string {
+	t.Helper()
 	require(t, "docker-registry")
 	dir := scratch(t)
 	config := fmt.Sprintf("version: 0.1\nlog: {level: info, formatter: text}\n"+
-		"storage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: \"127.0.0.1:0\"}\n", filepath.Join(dir, "data"))
+		"storage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: \"127.0.0.1:0\"%s}\n", filepath.Join(dir, "data"), http)
 	config += more
 	file := filepath.Join(dir, "config.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
