@@ -19,7 +19,7 @@ type environment struct {
 }
 
 func newApp(env *environment) *cli.App {
-	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version"}
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}
 	app := &cli.App{
 		Name:      "drayage",
 		Usage:     "move container images across an air gap, without a container engine",
@@ -56,6 +56,11 @@ Results go to standard output, everything else to standard error.`,
 	for _, c := range app.Commands {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true // what is not given is false, everybody knows
+			}
+		}
 	}
 	return app
 }

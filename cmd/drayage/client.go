@@ -32,8 +32,8 @@ func quietFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only results and errors"}
 }
 
-func jobsFlag(what string) cli.Flag {
-	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "`N` " + what + " at once"}
+func jobsFlag(what, number string) cli.Flag {
+	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "`N` " + what + " at once", DefaultText: number}
 }
 
 func platformFlag(usage string) cli.Flag {

@@ -37,7 +37,7 @@ func fetchCommand(env *environment) *cli.Command {
 			platformFlag("`OS/ARCH[/VARIANT]`, repeatable, or all (default: linux on this machine's architecture)"),
 			&cli.StringFlag{Name: "from", Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
 			&cli.BoolFlag{Name: "referrers", Usage: "also what belongs to the images: signatures, attestations, SBOMs"},
-			jobsFlag("transfers"),
+			jobsFlag("transfers", "8"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.fetch(c.Context, c) },
 	}

@@ -37,7 +37,7 @@ func pushCommand(env *environment) *cli.Command {
 		Flags: append(append([]cli.Flag{
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
 			&cli.BoolFlag{Name: "referrers", Usage: "of a layout: also what belongs to the images, as fetch --referrers has brought it"},
-			jobsFlag("transfers"),
+			jobsFlag("transfers", "8"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.push(c.Context, c) },
 	}

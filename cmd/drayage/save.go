@@ -45,7 +45,7 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: formatDocker},
 			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
-			jobsFlag("layers"),
+			jobsFlag("layers", "one more than there are processors, at least 3"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.save(c.Context, c) },
 	}
