@@ -4,7 +4,8 @@ import "fmt"
 
 // Endpoints lists where a repository is to be sought: mirrors in their order, then the registry itself, or
 // the server that hosts.toml puts in its place. If registries.conf blocks the registry, only its mirrors
-// are listed; if it has none, the error wraps ErrBlocked.
+// are listed; if it has none, the error wraps ErrBlocked. Without a repository it is about the registry as such, and the mirrors that
+// registries.conf has for repositories are left out.
 //
 // To read, take those with the capability in their order, and go on to the next where one fails or does not have
 // what is wanted. To push, take the first with Push and no other. There may be none with a certain capability.

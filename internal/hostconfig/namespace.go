@@ -33,6 +33,12 @@ func find(all []namespace, registry, repository string) *namespace {
 // endpoints lists the mirrors of a repository that n matches, its location, and the registry itself. Where these two
 // differ, the latter is only pushed to, because podman redirects reads alone.
 func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
+	self := own(registry, repository)
+	self.Source = n.file
+	self.SkipVerify, self.FallbackHTTP = n.Insecure, n.Insecure
+	if repository == "" {
+		return []Endpoint{self}, nil // a registry to log in to: its mirrors are others
+	}
 	rest, _ := n.match(registry, repository)
 	var all []Endpoint
 	for _, m := range n.Mirrors {
@@ -46,9 +52,6 @@ func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
 		e.TagOnly = m.PullFromMirror == "tag-only"
 		all = append(all, e)
 	}
-	self := own(registry, repository)
-	self.Source = n.file
-	self.SkipVerify, self.FallbackHTTP = n.Insecure, n.Insecure
 	if n.Location != "" && n.Location != n.Prefix {
 		e, err := n.at(n.Location+rest, registry, n.Insecure)
 		if err != nil {

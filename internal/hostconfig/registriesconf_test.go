@@ -22,6 +22,14 @@ insecure = true
 			"//m.corp:5000/v2/ proxy/team/app "+reading+" mirror=m.corp:5000",
 			"//a.corp/v2/ team/app "+reading+" mirror=a.corp unverified or-http",
 			"//r.corp/v2/ team/app "+all)},
+		{"the registry as such, to log in to", `
+[[registry]]
+prefix = "r.corp"
+location = "elsewhere.corp/proxy"
+insecure = true
+[[registry.mirror]]
+location = "m.corp"
+`, "r.corp/", "//r.corp/v2/  " + all + " unverified or-http"},
 		{"pull-from-mirror", `
 [[registry]]
 location = "r.corp"
