@@ -21,11 +21,11 @@ type docker struct {
 }
 
 // startDocker starts an empty Docker for this test: the far side of the gap. Docker does not even open a layer that
-// it has, so what is to be loaded or pulled for real needs a fresh one.
-func startDocker(t *testing.T) docker {
+// it has, so what is to be loaded or pulled for real needs a fresh one. flags are added to those of the daemon.
+func startDocker(t *testing.T, flags ...string) docker {
 	t.Helper()
 	requireDocker(t)
-	d, err := newDocker(scratch(t))
+	d, err := newDocker(scratch(t), flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,15 +67,15 @@ var (
 	stopBuilder = func() error { return nil }
 )
 
-func newDocker(dir string) (docker, error) {
+func newDocker(dir string, flags ...string) (docker, error) {
 	d := docker{socket: "unix://" + filepath.Join(dir, "docker.sock")}
 	var err error
 	if d.client, err = find("docker"); err != nil {
 		return d, err
 	}
-	d.daemon, err = startDaemon(dir, "dockerd", "--iptables=false", "--bridge=none", "-H", d.socket,
+	d.daemon, err = startDaemon(dir, slices.Concat([]string{"dockerd", "--iptables=false", "--bridge=none", "-H", d.socket,
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
-		"--pidfile", filepath.Join(dir, "pid"))
+		"--pidfile", filepath.Join(dir, "pid")}, flags)...)
 	if err != nil {
 		return d, err
 	}
