@@ -74,8 +74,8 @@ func fillOnce(ctx context.Context, src Source, d v1.Descriptor, f File, held int
 	off := int64(0)
 	if held > 0 {
 		var err error
-		if off, err = r.Skip(io.NewSectionReader(f, 0, held)); err != nil {
-			return 0, err
+		if off, err = r.Skip(WithContext(ctx, io.NewSectionReader(f, 0, held))); err != nil {
+			return unhashed(ctx, held), err
 		}
 	}
 	for {
@@ -96,4 +96,13 @@ func fillOnce(ctx context.Context, src Source, d v1.Descriptor, f File, held int
 			return off, err
 		}
 	}
+}
+
+// unhashed is how much of a prefix is worth keeping that could not be hashed to its end: nothing of what the disk does not give
+// back, all of it if somebody has only lost patience.
+func unhashed(ctx context.Context, held int64) int64 {
+	if ctx.Err() != nil {
+		return held
+	}
+	return 0
 }

@@ -142,6 +142,45 @@ func TestFillStopsWithItsContext(t *testing.T) {
 
 var _ = []transfer.Source{transfer.Memory{}, (*tt.Source)(nil)}
 
+// impatient ends a context when its prefix is read.
+type impatient struct {
+	file
+	stop context.CancelFunc
+}
+
+func (f *impatient) ReadAt(p []byte, off int64) (int, error) {
+	f.stop()
+	return f.file.ReadAt(p[:min(1000, len(p))], off)
+}
+
+// Who loses patience while a prefix is hashed has the prefix still.
+func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
+	content, desc := large(t)
+	for name, src := range map[string]transfer.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
+		ctx, stop := context.WithCancel(t.Context())
+		f := &impatient{file{data: slices.Clone(content[:5000])}, stop}
+		keep, err := transfer.Fill(ctx, src, desc, f, 5000, nil)
+		if keep != 5000 || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: keep %d of 5000, %v", name, keep, err)
+		}
+	}
+}
+
+// A prefix that cannot be read is worth nothing.
+func TestFillDropsAPrefixThatCannotBeRead(t *testing.T) {
+	content, desc := large(t)
+	for name, src := range map[string]transfer.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
+		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{}, 5000, nil)
+		if keep != 0 || !errors.Is(err, errGone) {
+			t.Errorf("%s: keep %d, %v", name, keep, err)
+		}
+	}
+}
+
+type unreadable struct{ file }
+
+func (*unreadable) ReadAt([]byte, int64) (int, error) { return 0, errGone }
+
 func TestSection(t *testing.T) {
 	content := []byte("0123456789")
 	for _, c := range []struct {

@@ -51,7 +51,7 @@ func fillLanes(ctx context.Context, src Source, more Lanes, d v1.Descriptor, f F
 	if held > 0 {
 		n, err := io.Copy(check, WithContext(ctx, io.NewSectionReader(f, 0, held)))
 		if err != nil {
-			return 0, err
+			return unhashed(ctx, held), err
 		}
 		held = n
 	}
