@@ -81,7 +81,8 @@ type pusher struct {
 	client  *registry.Client
 	dest    destination
 	targets []upload.Target
-	names   []string // of the targets: where each goes
+	names   []string         // of the targets: where each goes
+	taken   map[string]taken // by name with a tag
 	closes  []func() error
 
 	layout    *layout.Layout                   // what is pushed, if it is a layout
@@ -150,11 +151,48 @@ func (p *pusher) add(t upload.Target, names []string, label string) error {
 		if err != nil {
 			return err
 		}
+		if there, err := p.take(ref, identity(t), label); there || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		t.Repository, t.Tag = p.client.Repository(ref), ref.Tag
 		p.targets = append(p.targets, t)
 		p.names = append(p.names, ref.String())
 	}
 	return nil
+}
+
+// taken is what goes to a name.
+type taken struct {
+	image digest.Digest
+	label string
+}
+
+// identity tells whether two targets are the same image.
+func identity(t upload.Target) digest.Digest {
+	if t.Layout != nil {
+		return t.Layout.Graph.Root.Digest
+	}
+	return t.Saved.ID
+}
+
+// take reports whether the image goes to ref already. Another image that does is an error: a prefix drops the registry of a
+// name, and of two images that differ in nothing else one would be lost.
+func (p *pusher) take(ref registry.Reference, image digest.Digest, label string) (there bool, err error) {
+	if ref.Tag == "" {
+		return false, nil // pushed by its digest
+	}
+	first, there := p.taken[ref.String()]
+	if there && first.image != image {
+		return false, usagef("%s and %s would both become %s: choose one by its name (as in oci:DIR:NAME), and give each a DEST of its own", first.label, label, ref)
+	}
+	if p.taken == nil {
+		p.taken = map[string]taken{}
+	}
+	p.taken[ref.String()] = taken{image, label}
+	return there, nil
 }
 
 func (p *pusher) push(ctx context.Context) error {
