@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -35,25 +36,31 @@ func (a *Reader) Layout(ctx context.Context) (*layout.Layout, error) {
 		return nil, err
 	}
 	for _, im := range images {
-		if !a.asPulled(ctx, l, im.Descriptor) {
-			return nil, nil
+		if pulled, err := a.asPulled(ctx, l, im.Descriptor); !pulled || err != nil {
+			return nil, err
 		}
 	}
 	return l, nil
 }
 
-// asPulled reports whether all of an image is there, with layers as registries have them.
-func (a *Reader) asPulled(ctx context.Context, l *layout.Layout, root v1.Descriptor) bool {
+// asPulled reports whether all of an image is there, with layers as registries have them. A manifest that is there and damaged
+// is an error: manifest.json may know of less than it.
+func (a *Reader) asPulled(ctx context.Context, l *layout.Layout, root v1.Descriptor) (bool, error) {
 	g, err := graph.Load(ctx, l, root, graph.Selection{All: true})
-	if err != nil {
-		return false
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case errors.Is(err, ErrIntegrity):
+		return false, fmt.Errorf("archive is damaged: %w", err)
+	case err != nil:
+		return false, nil
 	}
 	for _, d := range g.Blobs {
 		if len(a.entries[ociPath(d.Digest)]) == 0 || d.MediaType == v1.MediaTypeImageLayer || d.MediaType == manifest.DockerPlainLayer {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // FS shows the files of the archive as a file system to read from. Directories cannot be listed.

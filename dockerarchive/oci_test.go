@@ -2,6 +2,7 @@ package dockerarchive_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -292,5 +293,40 @@ func TestLayoutOrSavedTar(t *testing.T) {
 	}
 	if l, err := r.Layout(t.Context()); err == nil {
 		t.Errorf("version 9: %v", l)
+	}
+}
+
+// An OCI archive whose manifest is damaged is not read by its manifest.json, which knows of one platform only.
+func TestLayoutDamaged(t *testing.T) {
+	s := newStore(t)
+	whole := s.whole(s.multi("ann"), "docker.io/library/a:1")
+	for i, n := range whole.Graph.Manifests {
+		all, _ := entries(t, writtenOCI(t, dockerarchive.Options{}, whole))
+		for j := range all {
+			if all[j].Name == "blobs/sha256/"+n.Descriptor.Digest.Encoded() {
+				all[j].Body = strings.Replace(all[j].Body, ":", ";", 1)
+			}
+		}
+		r, err := open(archive(t, all...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := r.Layout(t.Context()); !errors.Is(err, dockerarchive.ErrIntegrity) {
+			t.Errorf("manifest %d of %d: layout %v, %v", i+1, len(whole.Graph.Manifests), l != nil, err)
+		}
+	}
+}
+
+// A context that has ended makes no archive one of the other kind.
+func TestLayoutCancelled(t *testing.T) {
+	s := newStore(t)
+	r, err := open(writtenOCI(t, dockerarchive.Options{}, s.whole(s.multi("ann"), "docker.io/library/a:1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if l, err := r.Layout(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("layout %v, %v", l != nil, err)
 	}
 }
