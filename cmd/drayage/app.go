@@ -35,7 +35,7 @@ SOURCE is an image name (alpine, ghcr.io/a/b:1@sha256:...), a path to a layout o
 tar, or one of those with its kind before it: oci:DIR[:NAME], docker-archive:FILE[:NAME].
 Results go to standard output, everything else to standard error.`,
 		Commands: []*cli.Command{
-			fetchCommand(env), saveCommand(env), pushCommand(env),
+			fetchCommand(env), saveCommand(env), pushCommand(env), verifyCommand(env),
 			inspectCommand(env), lsCommand(env), digestCommand(env), manifestCommand(env), configCommand(env), blobCommand(env),
 			loginCommand(env), logoutCommand(env),
 		},

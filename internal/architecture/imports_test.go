@@ -20,6 +20,7 @@ var public = map[string][]string{
 	"fetch":         {"registry", "layout"},
 	"upload":        {"registry", "layout", "dockerarchive"},
 	"inspect":       {"registry", "layout", "dockerarchive"},
+	"audit":         {"layout", "dockerarchive"},
 }
 
 // commandOnly are modules that only the command may use: what a terminal shows is none of a library's business.

@@ -1,0 +1,230 @@
+package audit_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/audit"
+	"drayage/layout"
+)
+
+// store is a layout in memory whose blobs can be spoilt.
+type store struct {
+	t     *testing.T
+	files fstest.MapFS
+}
+
+func newStore(t *testing.T) *store {
+	return &store{t, fstest.MapFS{"oci-layout": {Data: []byte(`{"imageLayoutVersion":"1.0.0"}`)}}}
+}
+
+func path(d v1.Descriptor) string { return "blobs/sha256/" + d.Digest.Encoded() }
+
+func (s *store) put(mediaType string, raw []byte) v1.Descriptor {
+	d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
+	s.files[path(d)] = &fstest.MapFile{Data: raw, Mode: 0o644}
+	return d
+}
+
+func (s *store) putJSON(mediaType string, v any) v1.Descriptor {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.put(mediaType, raw)
+}
+
+func (s *store) layer(content string) v1.Descriptor {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(content))
+	if err := errors.Join(err, z.Close()); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.put(v1.MediaTypeImageLayerGzip, b.Bytes())
+}
+
+// sample is an index over one image of two layers.
+type sample struct{ index, manifest, config, base, top v1.Descriptor }
+
+func (s *store) image(top, topDiff string) sample {
+	m := sample{base: s.layer("base"), top: s.layer(top)}
+	c := v1.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}
+	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("base"), digest.FromString(topDiff)}}
+	m.config = s.putJSON(v1.MediaTypeImageConfig, c)
+	doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: m.config, Layers: []v1.Descriptor{m.base, m.top}}
+	doc.SchemaVersion = 2
+	m.manifest = s.putJSON(v1.MediaTypeImageManifest, doc)
+	m.index = s.indexOf(m.manifest)
+	return m
+}
+
+func (s *store) indexOf(children ...v1.Descriptor) v1.Descriptor {
+	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: children}
+	ix.SchemaVersion = 2
+	return s.putJSON(v1.MediaTypeImageIndex, ix)
+}
+
+func (s *store) check(partial bool, roots ...v1.Descriptor) *audit.Report {
+	s.t.Helper()
+	l, err := layout.New(s.files)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var targets []audit.Target
+	for _, r := range roots {
+		targets = append(targets, audit.Target{Root: r, Source: l, Partial: partial})
+	}
+	report, err := audit.Check(s.t.Context(), targets, audit.Options{Jobs: 3})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return report
+}
+
+func flip(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 1; return b }
+
+func TestEveryKindOfBlobAndFault(t *testing.T) {
+	kinds := map[string]struct {
+		kind audit.Kind
+		of   func(sample) v1.Descriptor
+	}{
+		"index":    {audit.Manifest, func(m sample) v1.Descriptor { return m.index }},
+		"manifest": {audit.Manifest, func(m sample) v1.Descriptor { return m.manifest }},
+		"config":   {audit.Configuration, func(m sample) v1.Descriptor { return m.config }},
+		"layer":    {audit.Layer, func(m sample) v1.Descriptor { return m.top }},
+	}
+	faults := map[string]struct {
+		spoil  func([]byte) []byte // nil: the file is removed
+		reason string
+	}{
+		"flipped":   {flip, "the bytes hash to"},
+		"truncated": {func(b []byte) []byte { return b[:len(b)-3] }, "only"},
+		"longer":    {func(b []byte) []byte { return append(bytes.Clone(b), 'x') }, "more than"},
+		"missing":   {nil, "missing"},
+	}
+	for name, k := range kinds {
+		for fault, f := range faults {
+			t.Run(name+" "+fault, func(t *testing.T) {
+				s := newStore(t)
+				m, good := s.image("top", "top"), s.image("other", "other")
+				bad := k.of(m)
+				if f.spoil == nil {
+					delete(s.files, path(bad))
+				} else {
+					s.files[path(bad)].Data = f.spoil(s.files[path(bad)].Data)
+				}
+				r := s.check(false, m.index, good.index)
+				if n := len(r.Results[1].Faults); n > 0 {
+					t.Errorf("the other image: %v", r.Results[1].Faults)
+				}
+				got := r.Results[0].Faults
+				if len(got) != 1 || got[0].Kind != k.kind || got[0].Digest != bad.Digest || !strings.Contains(got[0].Reason(), f.reason) {
+					t.Errorf("%v, want one of %s: %s", got, bad.Digest, f.reason)
+				}
+			})
+		}
+	}
+}
+
+func TestSharedBlobsAreReadOnceAndBadForAll(t *testing.T) {
+	s := newStore(t)
+	a, b := s.image("a", "a"), s.image("b", "b")
+	if r := s.check(false, a.index, b.manifest, a.manifest); r.Blobs != 3 || len(r.Results[0].Faults)+len(r.Results[1].Faults)+len(r.Results[2].Faults) > 0 {
+		t.Errorf("%d blobs read, want 3: %v", r.Blobs, r.Results)
+	}
+	s.files[path(a.base)].Data = flip(s.files[path(a.base)].Data)
+	for i, r := range s.check(false, a.index, b.manifest).Results {
+		if len(r.Faults) != 1 || r.Faults[0].Digest != a.base.Digest || !errors.Is(r.Faults[0], audit.ErrIntegrity) {
+			t.Errorf("image %d: %v", i, r.Faults)
+		}
+	}
+}
+
+func TestWrongDiffIDUnderTheRightDigest(t *testing.T) {
+	s := newStore(t)
+	m, good := s.image("top", "something else"), s.image("top", "top")
+	r := s.check(false, m.index, good.index)
+	if f := r.Results[0].Faults; len(f) != 1 || f[0].Digest != m.top.Digest || !strings.Contains(f[0].Reason(), "the image configuration says "+digest.FromString("something else").String()) {
+		t.Errorf("%v", f)
+	}
+	if f := r.Results[1].Faults; len(f) > 0 {
+		t.Errorf("the image whose configuration is right: %v", f)
+	}
+}
+
+// An artifact has no diff IDs; its blobs are still compared with their digests.
+func TestArtifactsAreCheckedByDigest(t *testing.T) {
+	s := newStore(t)
+	blob := s.put("text/plain", []byte("signature"))
+	doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(v1.MediaTypeEmptyJSON, []byte("{}")), Layers: []v1.Descriptor{blob}}
+	doc.SchemaVersion = 2
+	root := s.putJSON(v1.MediaTypeImageManifest, doc)
+	if r := s.check(false, root); len(r.Results[0].Faults) > 0 || !r.Reached[blob.Digest] || !r.Reached[doc.Config.Digest] {
+		t.Errorf("%v, reached %v", r.Results[0].Faults, r.Reached)
+	}
+	s.files[path(blob)].Data = []byte("Signature")
+	if f := s.check(false, root).Results[0].Faults; len(f) != 1 || f[0].Kind != audit.Other || f[0].Digest != blob.Digest {
+		t.Errorf("%v", f)
+	}
+}
+
+func TestPartialIndexes(t *testing.T) {
+	s := newStore(t)
+	m := s.image("top", "top")
+	absent := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6}
+	some, none := s.indexOf(m.manifest, absent), s.indexOf(absent)
+	if r := s.check(true, some).Results[0]; len(r.Faults) > 0 || len(r.Absent) != 1 || r.Absent[0].Digest != absent.Digest {
+		t.Errorf("one of two: %v, absent %v", r.Faults, r.Absent)
+	}
+	if f := s.check(false, some).Results[0].Faults; len(f) != 1 || f[0].Digest != absent.Digest {
+		t.Errorf("one of two, which may not be: %v", f)
+	}
+	if f := s.check(true, none).Results[0].Faults; len(f) != 1 || f[0].Digest != none.Digest {
+		t.Errorf("none: %v", f)
+	}
+}
+
+func TestCheckTellsProgressAndStops(t *testing.T) {
+	s := newStore(t)
+	m := s.image("top", "top")
+	l, err := layout.New(s.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := []audit.Target{{Root: m.index, Source: l}}
+	var mu sync.Mutex
+	left := map[digest.Digest]int64{}
+	opts := audit.Options{
+		Planned: func(blobs []v1.Descriptor) {
+			for _, d := range blobs {
+				left[d.Digest] = d.Size
+			}
+		},
+		Progress: func(d v1.Descriptor, read int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			if read == d.Size {
+				delete(left, d.Digest)
+			}
+		},
+	}
+	if r, err := audit.Check(t.Context(), targets, opts); err != nil || r.Bytes != m.base.Size+m.top.Size || len(left) > 0 {
+		t.Errorf("%+v, %v; not told of %v", r, err, left)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := audit.Check(ctx, targets, audit.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the context's error", err)
+	}
+}

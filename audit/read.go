@@ -1,0 +1,199 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"drayage/dockerarchive"
+	"drayage/internal/compression"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+)
+
+// taskKey tells reads apart: what is equal in all of this is read once.
+type taskKey struct {
+	blobKey
+	path      string           // in a docker tar: its digest is of the content, not of the file
+	algorithm digest.Algorithm // of the diff ID that is wanted; empty: the blob is not unpacked
+}
+
+// task is a blob to read, for as many images as have it.
+type task struct {
+	key    taskKey
+	desc   v1.Descriptor
+	source transfer.Source
+
+	diffID digest.Digest // found out
+	err    error
+}
+
+// use is a blob of one image.
+type use struct {
+	task   *task
+	result *Result
+	kind   Kind
+	desc   v1.Descriptor
+	diffID digest.Digest // what it must unpack to; empty: anything
+}
+
+// judge enters what reading the blob has shown into the result of its image.
+func (u use) judge() {
+	err := u.task.err
+	if errors.Is(err, fs.ErrNotExist) && manifest.IsForeign(u.desc.MediaType) {
+		u.result.Absent = append(u.result.Absent, u.desc)
+		return
+	}
+	if err == nil && u.diffID != "" && u.task.diffID != u.diffID {
+		err = fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", u.task.diffID, u.diffID, ErrIntegrity)
+	}
+	if err == nil {
+		return
+	}
+	if !slices.ContainsFunc(u.result.Faults, func(f Fault) bool { return f.Digest == u.desc.Digest && f.Err.Error() == err.Error() }) {
+		u.result.Faults = append(u.result.Faults, Fault{u.kind, u.desc.Digest, err})
+	}
+}
+
+// readAll does all tasks, the largest first.
+func (w *walker) readAll(ctx context.Context, opts Options) error {
+	slices.SortStableFunc(w.order, func(a, b *task) int { return cmp.Compare(b.desc.Size, a.desc.Size) })
+	if opts.Planned != nil {
+		var blobs []v1.Descriptor
+		for _, t := range w.order {
+			blobs = append(blobs, t.desc)
+		}
+		opts.Planned(blobs)
+	}
+	jobs := opts.Jobs
+	if jobs <= 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	var g errgroup.Group
+	g.SetLimit(jobs)
+	for _, t := range w.order {
+		g.Go(func() error {
+			if ctx.Err() == nil {
+				t.read(ctx, opts.Progress)
+			}
+			return context.Cause(ctx)
+		})
+	}
+	return g.Wait()
+}
+
+func (t *task) read(ctx context.Context, progress func(v1.Descriptor, int64)) {
+	rc, err := t.source.Open(ctx, t.desc, 0, transfer.ToEnd)
+	if err != nil {
+		t.err = err
+		return
+	}
+	defer rc.Close()
+	stored := &counted{r: transfer.WithContext(ctx, rc), desc: t.desc, progress: progress}
+	stored.report()
+	if t.key.path != "" {
+		t.diffID, t.err = unpack(stored, t.key.algorithm)
+		return
+	}
+	check := verify.NewCheck(t.desc)
+	raw := &sticky{r: io.TeeReader(stored, check)}
+	var unpacking error
+	if t.key.algorithm != "" {
+		t.diffID, unpacking = unpack(raw, t.key.algorithm)
+	}
+	// What is wrong with the bytes comes before what they could not be unpacked for.
+	if _, t.err = io.Copy(io.Discard, raw); t.err == nil {
+		t.err = cmp.Or(check.Done(), unpacking)
+	}
+}
+
+// sticky goes on failing once reading has failed, so that what read first cannot hide it from what reads on.
+type sticky struct {
+	r   io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (s *sticky) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.r.Read(p)
+	s.err = err
+	return n, err
+}
+
+// unpack returns the digest of what r holds, uncompressed.
+func unpack(r io.Reader, a digest.Algorithm) (digest.Digest, error) {
+	plain, kind, err := compression.NewReader(r)
+	if err != nil {
+		return "", fmt.Errorf("it cannot be unpacked: %w", err)
+	}
+	defer plain.Close()
+	h := a.Hash()
+	if _, err := io.CopyBuffer(h, plain, make([]byte, 256<<10)); err != nil {
+		return "", fmt.Errorf("it cannot be unpacked (%s): %w", kind, err)
+	}
+	return digest.NewDigest(a, h), nil
+}
+
+// readSmall returns the verified content of a manifest or configuration.
+func readSmall(ctx context.Context, src transfer.Source, d v1.Descriptor, limit int64) ([]byte, error) {
+	if err := verify.Descriptor(d); err != nil {
+		return nil, err
+	}
+	if d.Size > limit {
+		return nil, fmt.Errorf("it is said to have %d bytes, more than the %d that are read", d.Size, limit)
+	}
+	rc, err := src.Open(ctx, d, 0, transfer.ToEnd)
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	raw, err := io.ReadAll(io.LimitReader(rc, d.Size+1))
+	if err != nil {
+		return nil, err
+	}
+	return raw, verify.Bytes(d, raw)
+}
+
+// counted tells how far reading has come.
+type counted struct {
+	r        io.Reader
+	desc     v1.Descriptor
+	n        int64
+	progress func(v1.Descriptor, int64)
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	c.report()
+	return n, err
+}
+
+func (c *counted) report() {
+	if c.progress != nil {
+		c.progress(c.desc, c.n)
+	}
+}
+
+// savedLayer gives out a layer as it is stored in a docker tar.
+type savedLayer struct{ layer dockerarchive.SavedLayer }
+
+// Open implements transfer.Source.
+func (s savedLayer) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	r := s.layer.Open()
+	return io.NopCloser(transfer.Section(r, r.Size(), offset, length)), nil
+}

@@ -1,0 +1,209 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/dockerarchive"
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+)
+
+// Limits on what hostile manifests can make us do.
+const (
+	maxDepth     = 8
+	maxManifests = 20_000
+	maxHeld      = 256 << 20 // bytes of manifests
+)
+
+// blobKey is a blob as a descriptor claims it to be: two claims about one digest are two blobs.
+type blobKey struct {
+	digest digest.Digest
+	size   int64
+}
+
+// node is a manifest that has been read, once for all images.
+type node struct {
+	doc manifest.Document
+	err error
+}
+
+// walker goes through the manifests of all targets and gathers what has to be read besides.
+type walker struct {
+	reached map[digest.Digest]bool
+	nodes   map[blobKey]*node
+	held    int64
+	tasks   map[taskKey]*task
+	order   []*task
+	uses    []use
+
+	target  Target // the one at hand
+	result  *Result
+	visited map[blobKey]bool
+}
+
+func (w *walker) begin(t Target, r *Result) {
+	w.target, w.result, w.visited = t, r, map[blobKey]bool{}
+}
+
+func (w *walker) fault(kind Kind, d digest.Digest, err error) {
+	w.result.Faults = append(w.result.Faults, Fault{kind, d, err})
+}
+
+// manifest checks a manifest or index and all below it. It reports whether the content of d is there.
+func (w *walker) manifest(ctx context.Context, d v1.Descriptor, depth int) bool {
+	key := blobKey{d.Digest, d.Size}
+	if w.visited[key] || ctx.Err() != nil {
+		return true
+	}
+	w.visited[key] = true
+	w.reached[d.Digest] = true
+	if depth > maxDepth {
+		w.fault(Manifest, d.Digest, fmt.Errorf("indexes nest deeper than %d", maxDepth))
+		return true
+	}
+	n := w.node(ctx, d)
+	if errors.Is(n.err, fs.ErrNotExist) && depth > 0 && w.target.Partial {
+		w.result.Absent = append(w.result.Absent, d)
+		return false
+	}
+	if n.err != nil {
+		w.fault(Manifest, d.Digest, n.err)
+		return true
+	}
+	if manifest.IsIndex(n.doc.MediaType) {
+		return w.index(ctx, d, &n.doc, depth)
+	}
+	w.image(ctx, &n.doc)
+	return true
+}
+
+func (w *walker) index(ctx context.Context, d v1.Descriptor, doc *manifest.Document, depth int) bool {
+	there := len(doc.Manifests) == 0
+	for _, c := range doc.Manifests {
+		w.reached[c.Digest] = true
+		if c.MediaType != "" && !manifest.IsManifest(c.MediaType) {
+			w.blob(Other, c, "")
+			continue
+		}
+		if w.manifest(ctx, c, depth+1) {
+			there = true
+		}
+	}
+	if !there && depth == 0 {
+		w.fault(Manifest, d.Digest, fmt.Errorf("none of the %d manifests that it lists is there: %w", len(doc.Manifests), ErrIntegrity))
+	}
+	return there
+}
+
+// node reads a manifest, unless another image has it too.
+func (w *walker) node(ctx context.Context, d v1.Descriptor) *node {
+	key := blobKey{d.Digest, d.Size}
+	if n := w.nodes[key]; n != nil {
+		return n
+	}
+	n := &node{}
+	w.nodes[key] = n
+	if d.Size > 0 && d.Size <= manifest.MaxSize { // no others are read
+		w.held += d.Size
+	}
+	if len(w.nodes) > maxManifests || w.held > maxHeld {
+		n.err = fmt.Errorf("there are more than %d manifests, or more than %d bytes of them", maxManifests, maxHeld)
+		return n
+	}
+	raw, err := readSmall(ctx, w.target.Source, d, manifest.MaxSize)
+	if err != nil {
+		n.err = err
+		return n
+	}
+	n.doc, n.err = manifest.Parse(d.MediaType, raw)
+	return n
+}
+
+// image takes the configuration and layers of one manifest.
+func (w *walker) image(ctx context.Context, doc *manifest.Document) {
+	if !doc.IsContainerImage() || !layersAreTars(doc) {
+		for _, d := range doc.Children() {
+			w.blob(Other, d, "")
+		}
+		return
+	}
+	diffIDs := w.config(ctx, *doc.Config, len(doc.Layers))
+	for i, l := range doc.Layers {
+		var diffID digest.Digest
+		if diffIDs != nil {
+			diffID = diffIDs[i]
+		}
+		w.blob(Layer, l, diffID)
+	}
+}
+
+// layersAreTars tells images from attestations and signatures that have an image's configuration.
+func layersAreTars(doc *manifest.Document) bool {
+	for _, l := range doc.Layers {
+		if !strings.Contains(l.MediaType, ".tar") {
+			return false
+		}
+	}
+	return true
+}
+
+// config checks a configuration and returns the diff IDs in it, n of them, or nil if it is bad.
+func (w *walker) config(ctx context.Context, d v1.Descriptor, n int) []digest.Digest {
+	w.reached[d.Digest] = true
+	raw, err := readSmall(ctx, w.target.Source, d, manifest.MaxConfigSize)
+	if err != nil {
+		w.fault(Configuration, d.Digest, err)
+		return nil
+	}
+	c, err := manifest.ParseConfig(raw)
+	if err == nil && len(c.RootFS.DiffIDs) != n {
+		err = fmt.Errorf("it has %d diff IDs for %d layers: %w", len(c.RootFS.DiffIDs), n, ErrIntegrity)
+	}
+	if err != nil {
+		w.fault(Configuration, d.Digest, err)
+		return nil
+	}
+	return c.RootFS.DiffIDs
+}
+
+// saved takes the layers of an image of a docker tar. Its configuration has been checked when the tar was opened.
+func (w *walker) saved(im *dockerarchive.SavedImage) {
+	for _, l := range im.Layers {
+		d := v1.Descriptor{Digest: l.DiffID, Size: l.Size()}
+		t := w.task(taskKey{blobKey: blobKey{l.DiffID, l.Size()}, path: l.Path, algorithm: l.DiffID.Algorithm()}, d, savedLayer{l})
+		w.uses = append(w.uses, use{task: t, result: w.result, kind: Layer, desc: d, diffID: l.DiffID})
+	}
+}
+
+// blob notes that the image at hand has a blob, which must unpack to diffID if that is not empty.
+func (w *walker) blob(kind Kind, d v1.Descriptor, diffID digest.Digest) {
+	w.reached[d.Digest] = true
+	if err := verify.Descriptor(d); err != nil {
+		w.fault(kind, d.Digest, err)
+		return
+	}
+	var a digest.Algorithm
+	if diffID != "" {
+		a = diffID.Algorithm()
+	}
+	t := w.task(taskKey{blobKey: blobKey{d.Digest, d.Size}, algorithm: a}, d, w.target.Source)
+	w.uses = append(w.uses, use{task: t, result: w.result, kind: kind, desc: d, diffID: diffID})
+}
+
+func (w *walker) task(key taskKey, d v1.Descriptor, src transfer.Source) *task {
+	t := w.tasks[key]
+	if t == nil {
+		t = &task{key: key, desc: d, source: src}
+		w.tasks[key] = t
+		w.order = append(w.order, t)
+	}
+	return t
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/urfave/cli/v2"
+
+	"drayage/audit"
+	"drayage/dockerarchive"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+const verifyHelp = `Reads images of a layout or saved tar whole and compares everything: manifests, configurations and layers with
+their digests and sizes, and what layers unpack to with the diff IDs. Layers that images share are read once.
+What is no container image, such as a signature, is compared with its digests only.
+
+Prints a line for each image: ok NAME@DIGEST (of a docker tar, which has no such digest: ok NAME and the image ID),
+or bad NAME and each blob that is bad or missing. If anything is bad, the exit code is 6.
+
+EXAMPLES:
+   drayage verify images                    every image in the layout
+   drayage verify alpine.tar                a saved tar, of either format
+   drayage verify oci:images:alpine:3.20    one image`
+
+func verifyCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "verify",
+		Usage:       "check that everything in a layout or saved tar is what it should be",
+		UsageText:   "drayage verify SOURCE",
+		Description: verifyHelp,
+		Flags:       append([]cli.Flag{jobsFlag("blobs", "one for each processor")}, outputFlags()...),
+		Action:      func(c *cli.Context) error { return env.verify(c.Context, c) },
+	}
+}
+
+func (e *environment) verify(ctx context.Context, c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usagef("verify needs one SOURCE: %d arguments given", c.NArg())
+	}
+	src, err := parseSource(c, c.Args().First())
+	if err != nil {
+		return fmt.Errorf("verify %w", err)
+	}
+	if src.kind == fromRegistry {
+		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings", src.text)
+	}
+	v := &verifier{env: e, c: c, src: src}
+	defer v.close()
+	if err := v.open(ctx); err != nil {
+		return fmt.Errorf("verify %s: %w", src.text, err)
+	}
+	meter := e.newMeter(c, "verify")
+	report, err := audit.Check(ctx, v.targets, audit.Options{Jobs: c.Int("jobs"), Planned: meter.plan, Progress: meter.update})
+	sum := meter.finish()
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", src.text, err)
+	}
+	return v.report(report, sum)
+}
+
+// verifier is one verify command.
+type verifier struct {
+	env     *environment
+	c       *cli.Context
+	src     source
+	closes  []func() error
+	layout  *layout.Layout // nil for docker tars
+	targets []audit.Target
+	labels  []string // of the targets
+}
+
+func (v *verifier) close() {
+	for _, f := range slices.Backward(v.closes) {
+		f()
+	}
+}
+
+func (v *verifier) open(ctx context.Context) error {
+	if v.src.kind == fromLayout {
+		dir, err := layout.OpenDir(v.src.path)
+		if err != nil {
+			return err
+		}
+		v.closes = append(v.closes, dir.Close)
+		return v.openLayout(dir.Layout, false)
+	}
+	f, err := v.env.archiveFile(ctx, v.c, v.src, &v.closes)
+	if err != nil {
+		return err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	archive, err := dockerarchive.NewReader(f, fi.Size())
+	if err != nil {
+		return err
+	}
+	files := archive.FS()
+	if l, err := layout.New(files); err == nil {
+		if all, err := l.Images(); err != nil || len(all) > 0 {
+			_, err := fs.Stat(files, "manifest.json")
+			return v.openLayout(l, err == nil)
+		}
+	}
+	return v.openSaved(archive)
+}
+
+// openLayout takes images of a layout, with all that belongs to them. partial is set for what may have been written
+// by a container engine.
+func (v *verifier) openLayout(l *layout.Layout, partial bool) error {
+	v.layout = l
+	images, err := findInLayout(l, v.src.name)
+	if err == nil && v.src.name == "" {
+		images, err = l.Images()
+	}
+	if err != nil {
+		return err
+	}
+	for _, im := range images {
+		v.targets = append(v.targets, audit.Target{Root: im.Descriptor, Source: l, Partial: partial})
+		v.labels = append(v.labels, imageLabel(im))
+	}
+	return nil
+}
+
+func (v *verifier) openSaved(archive *dockerarchive.Reader) error {
+	images, err := archive.Images()
+	if err == nil {
+		images, err = chooseSaved(images, v.src.name)
+	} else if !errors.Is(err, dockerarchive.ErrNotImage) {
+		err = errors.Join(err, registry.ErrIntegrity)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range images {
+		v.targets = append(v.targets, audit.Target{Saved: &images[i]})
+		v.labels = append(v.labels, savedLabel(images[i]))
+	}
+	return nil
+}
+
+// verifiedImage is an image in the JSON result.
+type verifiedImage struct {
+	Name   string          `json:"name"`
+	OK     bool            `json:"ok"`
+	Digest digest.Digest   `json:"digest,omitempty"`
+	ID     digest.Digest   `json:"id,omitempty"` // of an image of a docker tar
+	Faults []verifiedFault `json:"faults,omitempty"`
+	Absent []digest.Digest `json:"absent,omitempty"` // what need not be there
+}
+
+type verifiedFault struct {
+	Kind   audit.Kind    `json:"kind"`
+	Digest digest.Digest `json:"digest"`
+	Reason string        `json:"reason"`
+}
+
+// unreferred is what a layout holds that nothing in it leads to.
+type unreferred struct {
+	Blobs int   `json:"blobs"`
+	Bytes int64 `json:"bytes"`
+}
+
+func (v *verifier) report(r *audit.Report, sum summary) error {
+	var images []verifiedImage
+	bad := 0
+	for i, result := range r.Results {
+		im := v.image(i, result)
+		if !im.OK {
+			bad++
+		}
+		if len(im.Absent) > 0 {
+			v.env.note(v.c, "note: %s: not here, and need not be: %s", plainText(im.Name), absentList(im.Absent))
+		}
+		images = append(images, im)
+	}
+	loose, err := v.unreferred(r)
+	if err != nil {
+		return err
+	}
+	if err := v.print(images, loose); err != nil {
+		return err
+	}
+	if loose != nil && loose.Blobs > 0 {
+		v.env.note(v.c, "note: no image leads to %d blobs with %s", loose.Blobs, size(loose.Bytes))
+	}
+	v.env.note(v.c, "%s: images: %d, bad: %d, layers read: %d with %s", v.src.text, len(images), bad, r.Blobs, size(r.Bytes))
+	if bad > 0 {
+		return fmt.Errorf("verify %s: %d of %d images are bad: %w", v.src.text, bad, len(images), registry.ErrIntegrity)
+	}
+	return nil
+}
+
+func absentList(digests []digest.Digest) string {
+	var names []string
+	for _, d := range digests {
+		names = append(names, d.String())
+	}
+	return list(names)
+}
+
+func (v *verifier) image(i int, result audit.Result) verifiedImage {
+	im := verifiedImage{Name: v.labels[i], OK: len(result.Faults) == 0}
+	if saved := v.targets[i].Saved; saved != nil {
+		im.ID = saved.ID
+	} else {
+		im.Digest = v.targets[i].Root.Digest
+	}
+	for _, f := range result.Faults {
+		im.Faults = append(im.Faults, verifiedFault{f.Kind, f.Digest, f.Reason()})
+	}
+	for _, d := range result.Absent {
+		im.Absent = append(im.Absent, d.Digest)
+	}
+	return im
+}
+
+// unreferred counts what nothing leads to. It returns nil if that cannot be known: of archives, if not everything was
+// checked, and below manifests that could not be read.
+func (v *verifier) unreferred(r *audit.Report) (*unreferred, error) {
+	if v.src.kind != fromLayout || v.src.name != "" {
+		return nil, nil
+	}
+	for _, result := range r.Results {
+		if slices.ContainsFunc(result.Faults, func(f audit.Fault) bool { return f.Kind == audit.Manifest }) {
+			return nil, nil
+		}
+	}
+	blobs, err := v.layout.Blobs()
+	if err != nil {
+		return nil, err
+	}
+	loose := &unreferred{}
+	for _, d := range blobs {
+		if !r.Reached[d.Digest] {
+			loose.Blobs++
+			loose.Bytes += d.Size
+		}
+	}
+	return loose, nil
+}
+
+func (v *verifier) print(images []verifiedImage, loose *unreferred) error {
+	if v.c.Bool("json") {
+		return v.env.printJSON(struct {
+			Images     []verifiedImage `json:"images"`
+			Unreferred *unreferred     `json:"unreferred,omitempty"`
+		}{images, loose})
+	}
+	for _, im := range images {
+		if _, err := fmt.Fprintln(v.env.stdout, im.line()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (im verifiedImage) line() string {
+	name := plainText(im.Name)
+	switch {
+	case !im.OK:
+		line := "bad " + name
+		for i, f := range im.Faults {
+			sep := "; "
+			if i == 0 {
+				sep = ": "
+			}
+			line += sep + fmt.Sprintf("%s %s: %s", f.Kind, f.Digest, plainText(f.Reason))
+		}
+		return line
+	case im.ID != "":
+		return fmt.Sprintf("ok %s image ID %s", name, im.ID)
+	case name == im.Digest.String():
+		return "ok " + name
+	}
+	return fmt.Sprintf("ok %s@%s", name, im.Digest)
+}
+
+// plainText is foreign text for a line of a result: quoted if it holds what could be taken for more than text.
+func plainText(s string) string {
+	if q := strconv.Quote(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}
