@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 
@@ -125,18 +126,28 @@ func (e *environment) spoolArchive(ctx context.Context, c *cli.Context, f *os.Fi
 		*closes = append(*closes, tmp.Close)
 	}
 	e.note(c, "the tar cannot be read in place: it is copied to a temporary file in %s", os.TempDir())
-	plain, _, err := compression.NewReader(f)
+	plain, kind, err := compression.NewReader(f)
 	if err != nil {
 		return nil, err
 	}
 	defer plain.Close()
 	if _, err := io.Copy(tmp, transfer.WithContext(ctx, plain)); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("the compressed archive is cut off: %w", registry.ErrIntegrity)
-		}
-		return nil, fmt.Errorf("copy to a temporary file: %w", err)
+		return nil, spoolError(ctx, kind, err)
 	}
 	return tmp, nil
+}
+
+// spoolError tells an archive that cannot be decompressed from a disk or a pipe that fails.
+func spoolError(ctx context.Context, kind compression.Kind, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case kind == compression.None, errors.As(err, new(*fs.PathError)):
+		return fmt.Errorf("copy to a temporary file: %w", err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the compressed archive is cut off: %w", registry.ErrIntegrity)
+	}
+	return fmt.Errorf("the compressed archive is damaged: %v: %w", err, registry.ErrIntegrity)
 }
 
 // chooseSaved returns the images that name means, or all of them if it is empty.
