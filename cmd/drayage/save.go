@@ -32,6 +32,7 @@ EXAMPLES:
    drayage save oci:images:alpine:3.20 -o a.tar    one of them
    drayage save alpine:3.20 -o alpine.tar          straight from the registry
    drayage save alpine:3.20 -o a.tar --format oci --platform all
+   drayage save alpine:3.20 -o a.tar --tag registry.corp/alpine:3.20
    drayage save alpine:3.20 -o - | ssh host docker load`
 
 func saveCommand(env *environment) *cli.Command {
@@ -45,6 +46,7 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: formatDocker},
 			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
+			tagFlag(),
 			jobsFlag("layers", "one more than there are processors, at least 3"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.save(c.Context, c) },
@@ -73,10 +75,17 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 	if !oci && (all || len(chosen) > 1) {
 		return usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
 	}
-	s := &saver{env: e, c: c, oci: oci, sel: graph.Selection{All: all, Platforms: chosen}}
+	names, err := newNames(c)
+	if err != nil {
+		return err
+	}
+	s := &saver{env: e, c: c, oci: oci, names: names, sel: graph.Selection{All: all, Platforms: chosen}}
 	defer s.close()
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		return fmt.Errorf("save %w", err)
+	}
+	if err := s.rename(); err != nil {
+		return err
 	}
 	if err := s.write(ctx, out); err != nil {
 		return fmt.Errorf("save %s: %w", out, err)
@@ -100,6 +109,7 @@ type saver struct {
 	env    *environment
 	c      *cli.Context
 	oci    bool
+	names  []string // given with --tag
 	sel    graph.Selection
 	images []dockerarchive.Image // for docker's format
 	wholes []dockerarchive.Whole // for OCI's
@@ -229,7 +239,7 @@ func (s *saver) take(im *fetch.Image, name string) {
 	var names []string
 	if name != "" {
 		names = []string{name}
-	} else {
+	} else if len(s.names) == 0 {
 		s.env.note(s.c, "note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
 	if !s.oci {
