@@ -5,6 +5,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -70,6 +71,41 @@ func (r *Repository) Manifest(ctx context.Context, ref string) (Manifest, error)
 		return Manifest{}, fmt.Errorf("manifest %s: registry says %q, bytes are %s", ref, named, m.Digest)
 	}
 	return m, nil
+}
+
+// Referrers lists the manifests that name dgst as their subject: by the API for it or, where there is none, by the tag that stands in
+// for it. The descriptors are as the registry has them.
+func (r *Repository) Referrers(ctx context.Context, dgst digest.Digest) ([]v1.Descriptor, error) {
+	resp, err := r.do(ctx, http.MethodGet, r.url("referrers", dgst.String()), nil, nil, 0)
+	var raw []byte
+	switch {
+	case err == nil:
+		defer resp.Body.Close()
+		raw, err = io.ReadAll(io.LimitReader(resp.Body, maxManifest))
+	case errors.Is(err, ErrNotFound):
+		var stored Manifest
+		stored, err = r.Manifest(ctx, ReferrersTag(dgst))
+		raw = stored.Raw
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var index v1.Index
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return nil, fmt.Errorf("referrers of %s: %v", dgst, err)
+	}
+	if index.MediaType != v1.MediaTypeImageIndex || index.SchemaVersion != 2 {
+		return nil, fmt.Errorf("referrers of %s: this is no index: %s", dgst, raw)
+	}
+	return index.Manifests, nil
+}
+
+// ReferrersTag is the tag that stands in for the referrers API.
+func ReferrersTag(dgst digest.Digest) string {
+	return strings.Replace(dgst.String(), ":", "-", 1)
 }
 
 // Blob opens a blob. The caller closes it and checks its digest.
