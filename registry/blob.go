@@ -34,15 +34,21 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if manifest.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
-	if n := len(r.readers); n > 1 && offset == 0 && !r.begun.first(d.Digest) {
-		// Begun again from the start: what a mirror gave out was not what the digest says.
-		return r.readers[n-1].openBlob(ctx, d, offset, length)
+	if n := len(r.readers); n > 1 && offset == 0 && r.begun.has(d.Digest) && r.readers[n-1].digests {
+		// Begun again from the start: what a mirror gave out may not have been what the digest says.
+		rc, err := r.readers[n-1].openBlob(ctx, d, offset, length)
+		if final(ctx, err) {
+			return rc, err
+		}
 	}
 	var rc io.ReadCloser
 	err := r.reading(ctx, false, func(from *Repository) (err error) {
 		rc, err = from.openBlob(ctx, d, offset, length)
 		return err
 	})
+	if err == nil && offset == 0 {
+		r.begun.add(d.Digest)
+	}
 	return rc, err
 }
 
@@ -56,21 +62,31 @@ func (r *Repository) Lane() func() {
 	}
 }
 
-// begun remembers which blobs have been read from their start.
+// begun remembers which blobs have been opened at their start. The nil begun remembers nothing.
 type begun struct {
 	mu    sync.Mutex
 	blobs map[digest.Digest]bool
 }
 
-func (b *begun) first(d digest.Digest) bool {
+func (b *begun) has(d digest.Digest) bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.blobs[d]
+}
+
+func (b *begun) add(d digest.Digest) {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.blobs == nil {
 		b.blobs = map[digest.Digest]bool{}
 	}
-	known := b.blobs[d]
 	b.blobs[d] = true
-	return !known
 }
 
 func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {

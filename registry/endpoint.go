@@ -2,11 +2,14 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"drayage/internal/transfer"
 )
 
 // Endpoint is one way to reach a registry: the registry itself, or a mirror of it.
@@ -142,7 +145,7 @@ func (r *Repository) reading(ctx context.Context, byTag bool, f func(*Repository
 		if failed != nil {
 			r.host.client.notify(fmt.Sprintf("%s cannot serve %s (%v): trying %s", at.at.Host, r.Name(), failed, from.host.at.Host))
 		}
-		if failed = f(from.Repository); failed == nil || ctx.Err() != nil {
+		if failed = f(from.Repository); final(ctx, failed) {
 			return failed
 		}
 		at = from.host
@@ -151,6 +154,12 @@ func (r *Repository) reading(ctx context.Context, byTag bool, f func(*Repository
 		failed = fmt.Errorf("no endpoint of %s is configured for reading", r.registry)
 	}
 	return failed
+}
+
+// final reports whether an endpoint's answer stands, so that no other is asked. One that has a blob but gives out no ranges of it
+// is asked for the whole.
+func final(ctx context.Context, err error) bool {
+	return err == nil || ctx.Err() != nil || errors.Is(err, transfer.ErrNoRanges)
 }
 
 // forgetful removes from a redirected request what was meant for the first server only: everything but what

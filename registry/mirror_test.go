@@ -1,0 +1,121 @@
+package registry
+
+import (
+	"bytes"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"drayage/internal/fakeregistry"
+	"drayage/internal/transfer"
+)
+
+// mirrored puts a mirror, mirror.test, before registry.test, or before an address at which nobody is.
+func (w *world) mirrored(registry string) (mirror *fakeregistry.Registry) {
+	w.client.Endpoints = func(Reference) ([]Endpoint, error) {
+		return []Endpoint{
+			{URL: url.URL{Scheme: "http", Host: "mirror.test", Path: "/v2/"}, Mirror: true, Tags: true, Digests: true},
+			{URL: url.URL{Scheme: "http", Host: registry, Path: "/v2/"}, Tags: true, Digests: true, Push: true},
+		}, nil
+	}
+	return w.other("mirror.test:80")
+}
+
+// ramFile is a file in memory.
+type ramFile struct {
+	mu sync.Mutex
+	p  []byte
+}
+
+func (m *ramFile) ReadAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.NewReader(m.p).ReadAt(p, off)
+}
+
+func (m *ramFile) WriteAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if grown := off + int64(len(p)) - int64(len(m.p)); grown > 0 {
+		m.p = append(m.p, make([]byte, grown)...)
+	}
+	return copy(m.p[off:], p), nil
+}
+
+// Behind a gap there may be nothing but a mirror: whatever it can do, and however often a blob is read, it is enough.
+func TestMirrorAlone(t *testing.T) {
+	content := noise(9 << 20) // large enough for ranges
+	for name, fault := range map[string]fakeregistry.Fault{
+		"ranges": nil, "no ranges": fakeregistry.IgnoreRange(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				mirror := w.mirrored("nowhere.test")
+				d := mirror.PutBlob("app", content)
+				if fault != nil {
+					mirror.On(blobs, fault)
+				}
+				repo := w.repo("app")
+				for range 2 {
+					var f ramFile
+					if _, err := transfer.Fill(w.Context(), repo, d, &f, 0, nil); err != nil || !bytes.Equal(f.p, content) {
+						w.Fatalf("%d bytes, %v", len(f.p), err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A connection that breaks before the first byte is no reason to give the mirror up for a registry that is out of reach.
+func TestMirrorBreaks(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(1000)
+		mirror := w.mirrored("nowhere.test")
+		d := mirror.PutBlob("app", content)
+		mirror.On(nth(1, 1), fakeregistry.Cut(0))
+		if p, err := transfer.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
+			w.Errorf("%d bytes, %v", len(p), err)
+		}
+	})
+}
+
+// What a mirror gives out wrong is asked of the registry itself, and only that.
+func TestMirrorLies(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(1000)
+		mirror := w.mirrored("registry.test")
+		mirror.PutBlob("app", content)
+		mirror.On(blobs, fakeregistry.FlipByte(7))
+		d := w.reg.PutBlob("app", content)
+		if p, err := transfer.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
+			w.Errorf("%d bytes, %v", len(p), err)
+		}
+		if diff := cmp.Diff([]int{1, 1}, []int{len(mirror.Requests("GET", "/blobs/")), len(w.reg.Requests("GET", "/blobs/"))}); diff != "" {
+			w.Errorf("requests to the mirror and to the registry (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A mirror without ranges is not passed over for the registry behind it.
+func TestMirrorWithoutRanges(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(9 << 20)
+		mirror := w.mirrored("registry.test")
+		mirror.PutBlob("app", content)
+		mirror.On(blobs, fakeregistry.IgnoreRange())
+		d := w.reg.PutBlob("app", content)
+		var f ramFile
+		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, &f, 0, nil); err != nil || !bytes.Equal(f.p, content) {
+			w.Errorf("%d bytes, %v", len(f.p), err)
+		}
+		if asked := w.reg.Requests("GET", "/blobs/"); len(asked) > 0 {
+			w.Errorf("the registry was asked %d times", len(asked))
+		}
+		if told := w.told(); len(told) > 0 {
+			w.Errorf("the user was told %q", told)
+		}
+	})
+}
