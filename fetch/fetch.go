@@ -100,6 +100,7 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 // are in the order of refs. The error is that of ctx, if it has ended, or says that the disk takes nothing more.
 func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options) ([]Result, error) {
 	results := resolveAll(ctx, c, refs, opts)
+	refuseTwins(results)
 	var tracked []*tracked
 	for i := range results {
 		if r := &results[i]; r.Err == nil {
@@ -155,6 +156,23 @@ func resolveAll(ctx context.Context, c *registry.Client, refs []registry.Referen
 	}
 	wg.Wait()
 	return results
+}
+
+// refuseTwins lets of several images that would have one name in the layout only the first pass.
+func refuseTwins(results []Result) {
+	named := map[string]digest.Digest{}
+	for i := range results {
+		r := &results[i]
+		name := r.Reference.Tagged()
+		if r.Err != nil || name == "" {
+			continue
+		}
+		if first, ok := named[name]; ok && first != r.Image.Root.Digest {
+			r.Err = fmt.Errorf("%s would name two images, %s and %s: fetch them into two layouts, or without the tag", name, first, r.Image.Root.Digest)
+			continue
+		}
+		named[name] = r.Image.Root.Digest
+	}
 }
 
 func (o Options) finished(r Result) {

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/transfer"
+	"drayage/registry"
 )
 
 // tracked is an image on its way: it is complete when as many blobs have arrived as it has.
@@ -65,12 +67,13 @@ func newPlan(images []*tracked) *plan {
 	for _, t := range images {
 		for _, j := range t.Image.jobs() {
 			w := wantedBy(j)
+			here := alternative{j.Source, t.Reference}
 			if users := p.users[w]; users == nil {
 				at[w] = len(p.jobs)
-				p.jobs = append(p.jobs, j)
+				p.jobs = append(p.jobs, transfer.Job{Blob: j.Blob, Source: alternatives{here}})
 			} else if from := t.Reference.Name(); !slices.ContainsFunc(users, func(u *tracked) bool { return u.Reference.Name() == from }) {
 				first := &p.jobs[at[w]]
-				first.Source = alternatives{first.Source, j.Source}
+				first.Source = append(first.Source.(alternatives), here)
 			}
 			p.users[w] = append(p.users[w], t)
 		}
@@ -78,20 +81,41 @@ func newPlan(images []*tracked) *plan {
 	return p
 }
 
-// alternatives are two places to have a blob from. The second is asked where the first cannot be opened.
-type alternatives [2]transfer.Source
+// alternatives are the places to have a blob from. The next is asked where one cannot be opened.
+type alternatives []alternative
 
-// Open implements transfer.Source.
+type alternative struct {
+	transfer.Source
+	at registry.Reference
+}
+
+// Open implements transfer.Source. A registry that cannot be talked to is not asked once more for another of its repositories. The
+// error is that of the first place.
 func (a alternatives) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	rc, err := a[0].Open(ctx, d, offset, length)
-	if err == nil || ctx.Err() != nil {
-		return rc, err
+	var first error
+	down := map[string]bool{}
+	for _, place := range a {
+		if down[place.at.Registry] {
+			continue
+		}
+		rc, err := place.Source.Open(ctx, d, offset, length)
+		if err == nil || ctx.Err() != nil || errors.Is(err, transfer.ErrNoRanges) {
+			return rc, err
+		}
+		if first == nil {
+			first = err
+		}
+		down[place.at.Registry] = errors.Is(err, registry.ErrUnavailable)
 	}
-	rc, other := a[1].Open(ctx, d, offset, length)
-	if other != nil {
-		return nil, err
+	return nil, first
+}
+
+// Lane implements transfer.Lanes where the first place does.
+func (a alternatives) Lane() func() {
+	if l, ok := a[0].Source.(transfer.Lanes); ok {
+		return l.Lane()
 	}
-	return rc, nil
+	return nil
 }
 
 func (p *plan) blobs() []v1.Descriptor {

@@ -1,0 +1,66 @@
+package fetch_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"drayage/fetch"
+	"drayage/internal/fakeregistry"
+	"drayage/registry"
+)
+
+// A registry that is down is asked for a blob as often as for one image, however many of its repositories have it.
+func TestSharedBlobOfADeadRegistry(t *testing.T) {
+	base := layer(1, 1000)
+	asked := func(names ...string) (n int) {
+		onSite(t, func(s *site) {
+			for _, name := range names {
+				s.reg.PutImage(strings.TrimSuffix(name, ":1"), "1", image(here, base))
+			}
+			s.reg.On(fakeregistry.Match{Path: "/blobs/" + digestOf(base)}, fakeregistry.Status(500))
+			for _, r := range s.fetch(fetch.Options{}, names...) {
+				if !errors.Is(r.Err, registry.ErrUnavailable) {
+					s.Errorf("%s: %v", r.Reference, r.Err)
+				}
+			}
+			n = layerReads(s.reg, base)[0]
+		})
+		return n
+	}
+	if one, four := asked("a:1"), asked("a:1", "b:1", "c:1", "d:1"); one == 0 || four != one {
+		t.Errorf("asked %d times for one image, %d for four", one, four)
+	}
+}
+
+// A large blob that several repositories have is read in ranges like any other.
+func TestSharedBlobInRanges(t *testing.T) {
+	onSite(t, func(s *site) {
+		base := layer(1, 9<<20)
+		s.reg.PutImage("a", "1", image(here, base))
+		s.reg.PutImage("b", "1", image(here, base))
+		s.good(fetch.Options{}, "a:1", "b:1")
+		if n := layerReads(s.reg, base)[0]; n < 2 {
+			s.Errorf("read in %d requests", n)
+		}
+		s.complete("b:1")
+	})
+}
+
+// Of two images that would have one name the first has it, whichever is there sooner.
+func TestTwins(t *testing.T) {
+	onSite(t, func(s *site) {
+		first := s.reg.PutImage("app", "old", image(here, layer(1, 50_000)))
+		second := s.reg.PutImage("app", "1", image(here, layer(2, 10)))
+		names := []string{"app:1@" + first.Digest.String(), "app:1", "app:1@" + second.Digest.String(), "app:old"}
+		results := s.fetch(fetch.Options{}, names...)
+		for i, bad := range []bool{false, true, true, false} {
+			if (results[i].Err != nil) != bad {
+				s.Errorf("%s: %v", names[i], results[i].Err)
+			}
+		}
+		if root := s.complete("app:1"); root.Digest != first.Digest {
+			s.Errorf("app:1 is %s, want %s", root.Digest, first.Digest)
+		}
+	})
+}
