@@ -93,7 +93,6 @@ func (p *pusher) remember(id digest.Digest, d v1.Descriptor, repo *registry.Repo
 	p.packed[id] = d
 	p.mu.Unlock()
 	p.place(repo, d.Digest)
-	p.cache.Store(id, d)
 }
 
 // reuse reports whether the repository has the blob, or could mount it.
@@ -120,7 +119,12 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 	case compression.Zstd:
 		return p.stored(ctx, repo, l, v1.MediaTypeImageLayerZstd, reported)
 	}
-	return repo.PushStream(ctx, manifest.DockerLayer, func() (io.ReadCloser, error) { return compress(ctx, l, reported), nil }, nil)
+	d, err := repo.PushStream(ctx, manifest.DockerLayer, func() (io.ReadCloser, error) { return compress(ctx, l, reported), nil }, nil)
+	if err == nil {
+		// Only what the layer alone decides is remembered for other runs: what another tool made of it would change their digests.
+		p.cache.Store(l.DiffID, d)
+	}
+	return d, err
 }
 
 // stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to learn its digest.

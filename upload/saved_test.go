@@ -217,6 +217,23 @@ func TestSavedCache(t *testing.T) {
 	})
 }
 
+// A layer that was once pushed as another tool had compressed it does not change what a later push makes of it.
+func TestSavedCacheHoldsOnlyItsOwn(t *testing.T) {
+	for kind, compressed := range map[string]fakeregistry.Layer{"gzip": fakeregistry.GzipLayer(content(1, 100_000)), "zstd": fakeregistry.ZstdLayer(content(1, 100_000))} {
+		onSite(t, func(s *site) {
+			opts := upload.Options{CacheDir: s.TempDir()}
+			foreign, own := s.to("app:1"), s.to("app:2")
+			foreign.Saved = s.saved(savedImage{layers: []fakeregistry.Layer{compressed}})[0]
+			own.Saved = s.saved(savedImage{layers: []fakeregistry.Layer{plain(1, 100_000)}})[0]
+			s.good(opts, foreign)
+			got := s.good(opts, own)[0].Descriptor
+			if want := s.good(upload.Options{}, own)[0].Descriptor; got.Digest != want.Digest {
+				s.Errorf("%s: %s (%s), without a cache %s (%s)", kind, got.Digest, got.MediaType, want.Digest, want.MediaType)
+			}
+		})
+	}
+}
+
 func TestSavedCacheDamaged(t *testing.T) {
 	onSite(t, func(s *site) {
 		cache := s.TempDir()
