@@ -110,6 +110,23 @@ func TestImagesHoldsLittle(t *testing.T) {
 	}
 }
 
+// TestNamesAreBounded checks that names, which compress to nothing, cannot fill memory.
+func TestNamesAreBounded(t *testing.T) {
+	long := strings.Repeat("n", 900_000)
+	for _, all := range [][]entry{
+		{file("a", ""), {Name: "b", Type: tar.TypeSymlink, Link: long}},
+		{file(long, "")},
+	} {
+		var many []entry
+		for range 80 {
+			many = append(many, all...)
+		}
+		if _, err := open(archive(t, many...)); err == nil || !strings.Contains(err.Error(), "names") {
+			t.Errorf("80 names of 900 kB: %v", err)
+		}
+	}
+}
+
 func repeat(d digest.Digest, n int) []digest.Digest {
 	all := make([]digest.Digest, n)
 	for i := range all {

@@ -16,6 +16,7 @@ import (
 // Limits on what an archive can make us hold. Real archives have some hundred entries.
 const (
 	maxEntries      = 1_000_000
+	maxNames        = 64 << 20 // bytes of all names and link targets together
 	maxManifestJSON = 16 << 20
 	maxConfigs      = 64 << 20 // bytes of all configurations together
 	maxLinks        = 8
@@ -31,6 +32,7 @@ type Reader struct {
 	size    int64
 	entries map[string][]span // by cleaned name; more than one if the name repeats
 	count   int
+	names   int // bytes of names
 
 	mu    sync.Mutex
 	equal map[string]bool // names that repeat, and whose entries have been found to be the same
@@ -121,6 +123,9 @@ func plausibleV7(block []byte) bool {
 func (a *Reader) add(h *tar.Header, offset int64) error {
 	if a.count++; a.count > maxEntries {
 		return fmt.Errorf("archive has more than %d entries", maxEntries)
+	}
+	if a.names += len(h.Name) + len(h.Linkname); a.names > maxNames {
+		return fmt.Errorf("the names of the archive's entries take more than %d bytes", maxNames)
 	}
 	if h.Size < 0 || h.Typeflag == tar.TypeReg && h.Size > a.size-offset {
 		return fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w", h.Name, h.Size, a.size-offset, ErrIntegrity)
