@@ -17,10 +17,12 @@ import (
 // endpointFlags choose where a registry is reached.
 func endpointFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "registry", Usage: "`URL` of the registry's API, with its path prefix; image names are then repositories in it"},
+		baseFlag("`URL` of the registry's API, with its path prefix; image names are then repositories in it"),
 		&cli.StringSliceFlag{Name: "mirror", Usage: "read from `[REGISTRY=]URL` first (without REGISTRY= it stands in for docker.io)"},
 	}
 }
+
+func baseFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "registry", Usage: usage} }
 
 // endpoints finds out how registries are reached: by the flags, else by the machine's configuration files.
 type endpoints struct {

@@ -19,7 +19,8 @@ What is not given is asked for on the terminal.
 EXAMPLES:
    drayage login registry.corp
    drayage login registry.corp:5000 -u robot --password-stdin < token.txt
-   drayage login registry.corp -u ann --authfile auth.json      docker's or podman's format`
+   drayage login registry.corp -u ann --authfile auth.json      docker's or podman's format
+   drayage login --registry https://nexus.corp/repository/docker -u ann`
 
 const logoutHelp = `Removes what login has stored. Without a REGISTRY, Docker Hub is meant.
 
@@ -37,7 +38,7 @@ func loginCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "password", Aliases: []string{"p"}, Usage: "`PASSWORD`, which others then see in the process list: better --password-stdin"},
 			&cli.BoolFlag{Name: "password-stdin", Usage: "read the password from standard input"},
 			authFileFlag("store it in `FILE` instead, in docker's and podman's format"),
-		}, connectionFlags()...), quietFlag()),
+		}, connectionFlags()...), baseFlag("`URL` of the registry's API, with its path prefix, to check with; stored is what is for its host"), quietFlag()),
 		Action: func(c *cli.Context) error { return env.login(c.Context, c) },
 	}
 }
@@ -113,6 +114,12 @@ func (e *environment) registryArgument(c *cli.Context) (string, error) {
 		return "", usagef("%s takes one REGISTRY: %d arguments given", c.Command.Name, c.NArg())
 	}
 	name := c.Args().First()
+	if base := c.String("registry"); base != "" {
+		if name != "" {
+			return "", usagef("--registry names the registry already: leave out %s", name)
+		}
+		return hostOf(base)
+	}
 	if name == "" {
 		e.note(c, "note: no registry given, so Docker Hub (docker.io) is meant")
 		return "docker.io", nil
