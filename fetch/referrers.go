@@ -18,6 +18,8 @@ import (
 // maxReferrers bounds what one image can drag along.
 const maxReferrers = 1000
 
+var errTooManyReferrers = fmt.Errorf("more than %d referrers", maxReferrers)
+
 // Referrer is what belongs to an image without being part of it: a signature, an attestation, an SBOM.
 type Referrer struct {
 	*graph.Graph
@@ -59,7 +61,7 @@ func Referrers(ctx context.Context, repo *registry.Repository, g *graph.Graph) (
 			}
 		}
 		if len(all) > maxReferrers {
-			return nil, fmt.Errorf("more than %d referrers", maxReferrers)
+			return nil, errTooManyReferrers
 		}
 	}
 	return all, nil
@@ -69,6 +71,9 @@ func referrersOf(ctx context.Context, repo *registry.Repository, d digest.Digest
 	listed, err := repo.Referrers(ctx, d)
 	if err != nil {
 		return nil, err
+	}
+	if len(listed) > maxReferrers { // before any of them is read
+		return nil, errTooManyReferrers
 	}
 	var all []*Referrer
 	for _, desc := range listed {

@@ -2,8 +2,12 @@ package fetch_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/fetch"
 	"drayage/internal/fakeregistry"
@@ -61,6 +65,26 @@ func TestTwins(t *testing.T) {
 		}
 		if root := s.complete("app:1"); root.Digest != first.Digest {
 			s.Errorf("app:1 is %s, want %s", root.Digest, first.Digest)
+		}
+	})
+}
+
+// A list of more referrers than anybody has is refused before the first of them is read.
+func TestTooManyReferrers(t *testing.T) {
+	onSite(t, func(s *site) {
+		d := s.reg.PutImage("app", "1", image(here, layer(1, 10)))
+		many := make([]v1.Descriptor, 1001)
+		for i := range many {
+			many[i] = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(strconv.Itoa(i)), Size: 10}
+		}
+		s.reg.PutIndex("app", registry.ReferrersTag(d.Digest), false, many...)
+		s.reg.Reset()
+		r := s.fetch(fetch.Options{Referrers: true}, "app:1")[0]
+		if r.Err == nil || !strings.Contains(r.Err.Error(), "more than 1000 referrers") {
+			s.Errorf("%v", r.Err)
+		}
+		if asked := s.reg.Requests("GET", "/manifests/sha256:"+many[0].Digest.Encoded()); len(asked) > 0 {
+			s.Errorf("the first was read %d times", len(asked))
 		}
 	})
 }

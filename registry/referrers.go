@@ -18,6 +18,9 @@ import (
 // maxReferrerPages bounds the answers that a list of referrers may be spread over.
 const maxReferrerPages = 100
 
+// maxReferrers bounds how many they may be together. Signed images have a handful, few have hundreds.
+const maxReferrers = 10_000
+
 // ReferrersTag is the tag under which a registry without the referrers API keeps the list for a digest
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema).
 func ReferrersTag(d digest.Digest) string {
@@ -61,7 +64,9 @@ func (r *Repository) referrersAPI(ctx context.Context, d digest.Digest) ([]v1.De
 		if err != nil {
 			return nil, fmt.Errorf("referrers of %s: %w", d, err)
 		}
-		all = append(all, index.Manifests...)
+		if all = append(all, index.Manifests...); len(all) > maxReferrers {
+			return nil, fmt.Errorf("referrers of %s: more than %d", d, maxReferrers)
+		}
 		next, err := nextPage(req.url, resp)
 		if err != nil || next == nil {
 			return all, err
