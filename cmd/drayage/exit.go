@@ -36,7 +36,7 @@ const exitCodesHelp = `EXIT CODES:
    5  network, rate limit or registry failure
    6  integrity: a digest or an archive is wrong
    7  partly done: some images failed, the others are complete
-   130, 143  interrupted, terminated
+   129, 130, 143  hung up, interrupted, terminated
 `
 
 // usageError is a command line that makes no sense.

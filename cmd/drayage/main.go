@@ -31,8 +31,11 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 type signalled struct{ signal syscall.Signal }
 
 func (s signalled) Error() string {
-	if s.signal == syscall.SIGINT {
+	switch s.signal {
+	case syscall.SIGINT:
 		return "interrupted"
+	case syscall.SIGHUP:
+		return "hung up"
 	}
 	return "terminated"
 }
@@ -43,6 +46,9 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it; else a lost terminal must not leave gigabytes of temporary files
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
 		select {

@@ -1,0 +1,35 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"os/signal"
+	"syscall"
+	"testing"
+)
+
+func TestSignals(t *testing.T) {
+	for sig, code := range map[syscall.Signal]int{syscall.SIGHUP: 129, syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		ctx, stop := withSignals(t.Context())
+		if err := syscall.Kill(syscall.Getpid(), sig); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		if got := exitCode(ctx, context.Cause(ctx)); got != code {
+			t.Errorf("%v: exit code %d, want %d", sig, got, code)
+		}
+		stop()
+	}
+}
+
+// What is started by nohup goes on when the terminal is gone.
+func TestIgnoredHangUpStaysIgnored(t *testing.T) {
+	signal.Ignore(syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
+	_, stop := withSignals(t.Context())
+	defer stop()
+	if !signal.Ignored(syscall.SIGHUP) {
+		t.Error("it is not ignored any more")
+	}
+}
