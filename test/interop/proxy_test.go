@@ -83,6 +83,32 @@ func TestPathPrefix(t *testing.T) {
 	}
 }
 
+// TestPathPrefixWithFiles does so with TLS, and with CA and password where configuration files have them.
+func TestPathPrefixWithFiles(t *testing.T) {
+	require(t, "nginx", "docker-registry")
+	image, here := newSample(t, sample.Options{})
+	backend := startRegistry2(t, "", "")
+	seed(t, image, backend, "team/app", "1")
+	ca, proxy := newAuthority(t), newNginx(t)
+	addr := proxy.listen(t)
+	proxy.start(t, proxy.tlsServer(t, ca, addr, fmt.Sprintf("location /repository/docker/v2/ { %s proxy_redirect ~^https?://[^/]+/v2/(.*)$ /repository/docker/v2/$1; proxy_pass http://%s/v2/; }",
+		proxy.passwords(t, "mary", "a:secret"), backend)))
+	user := newHome(t)
+	user.write(t, ".config/docker/certs.d/"+addr+"/ca.crt", ca.pem)
+	at := "--registry=https://" + addr + "/repository/docker"
+	for password, code := range map[string]int{"guess": 4, "a:secret": 0} {
+		login := drayageCommand(t, "login", at, "-u", "mary", "--password-stdin")
+		login.stdin = strings.NewReader(password + "\n")
+		equal(t, "exit code of the login", user.in(login).run(t).code, code)
+	}
+	layout := filepath.Join(scratch(t), "layout")
+	user.drayage(t, "fetch", at, "team/app:1", "-o", layout).ok(t)
+	pushed := user.drayage(t, "push", at, layout, "copy/app:2").ok(t)
+	equal(t, "push prints", pushed, addr+"/copy/app@"+here.Manifest.Digest.String())
+	user.drayage(t, "logout", addr).ok(t)
+	equal(t, "exit code after the logout", user.drayage(t, "digest", at, "team/app:1").code, 4)
+}
+
 // TestBodyLimit pushes through proxies that take 5 MB in one request, or 1 MB as nginx does unasked: what is larger goes in chunks.
 func TestBodyLimit(t *testing.T) {
 	require(t, "nginx", "docker-registry")

@@ -35,10 +35,13 @@ func TestPrivateCA(t *testing.T) {
 		{"docker's certs.d", ".config/docker/certs.d/" + addr + "/ca.crt", nil},
 		{"podman's certs.d", ".config/containers/certs.d/" + addr + "/ca.crt", nil},
 		{"containerd's certs.d", ".config/containerd/certs.d/" + strings.ReplaceAll(addr, ":", "_") + "_/hosts.toml", nil},
+		{"insecure in registries.conf", ".config/containers/registries.conf.d/lab.conf", nil},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			user := newHome(t)
 			switch {
+			case strings.HasSuffix(way.file, ".conf"):
+				user.write(t, way.file, fmt.Appendf(nil, "[[registry]]\nlocation = %q\ninsecure = true\n", addr))
 			case strings.HasSuffix(way.file, ".toml"):
 				user.write(t, way.file, fmt.Appendf(nil, "server = \"https://%s\"\nca = %q\n", addr, ca.file))
 			case way.file != "":
