@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -63,7 +64,7 @@ func newEndpoints(c *cli.Context, config *tls.Config) (*endpoints, error) {
 // of has the signature of registry.Client.Endpoints.
 func (e *endpoints) of(ref registry.Reference) ([]registry.Endpoint, error) {
 	if e.base != nil {
-		return append(e.mirrors[ref.Registry], *e.base), nil
+		return append(slices.Clone(e.mirrors[ref.Registry]), *e.base), nil
 	}
 	configured, err := e.files.Endpoints(ref.Registry, ref.Repository)
 	if err != nil {
