@@ -56,6 +56,7 @@ func connectionFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry (unasked only on this machine)"},
 		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the registry's TLS certificate"},
 		&cli.StringFlag{Name: "ca-file", Usage: "PEM file with CA certificates to trust besides the system's"},
+		&cli.StringFlag{Name: "limit-rate", Usage: "use no more than `BYTES` per second of the network, such as 500k or 2M"},
 	}
 }
 
@@ -83,12 +84,17 @@ func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*
 	if err != nil {
 		return nil, err
 	}
+	limit, err := rateLimit(c)
+	if err != nil {
+		return nil, err
+	}
 	ends, err := newEndpoints(c, config)
 	if err != nil {
 		return nil, err
 	}
+	ends.limit = limit
 	return &registry.Client{
-		Transport:   registry.NewTransport(config),
+		Transport:   limited(registry.NewTransport(config), limit),
 		Endpoints:   ends.of,
 		Credentials: credentials,
 		PlainHTTP:   c.Bool("plain-http"),

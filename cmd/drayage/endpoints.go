@@ -29,6 +29,7 @@ func baseFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "registry", 
 type endpoints struct {
 	files     hostconfig.Files
 	tls       *tls.Config
+	limit     *registry.Limit
 	plainHTTP bool
 	base      *registry.Endpoint             // --registry
 	mirrors   map[string][]registry.Endpoint // --mirror, by registry
@@ -105,11 +106,11 @@ func (e *endpoints) convert(h hostconfig.Endpoint) registry.Endpoint {
 		if h.DialTimeout > 0 {
 			t.DialContext = (&net.Dialer{Timeout: h.DialTimeout}).DialContext
 		}
-		to.Transport = t
+		to.Transport = limited(t, e.limit)
 	}
 	if len(h.CAs) > 0 {
 		// A private registry's storage and token server have their certificates from the same CA; client certificates are not for them.
-		to.Elsewhere = registry.NewTransport((&hostconfig.Endpoint{CAs: h.CAs}).TLS(e.tls))
+		to.Elsewhere = limited(registry.NewTransport((&hostconfig.Endpoint{CAs: h.CAs}).TLS(e.tls)), e.limit)
 	}
 	return to
 }
