@@ -239,6 +239,9 @@ func resolveLocation(resp *http.Response) (*url.URL, error) {
 // Path is what the repository is called in its registry: library/alpine.
 func (r *Repository) Path() string { return r.path }
 
+// Registry is the name of the registry: docker.io.
+func (r *Repository) Registry() string { return r.registry }
+
 // SameRegistry reports whether two repositories are in the same registry, so that blobs can be mounted
 // from one into the other.
 func (r *Repository) SameRegistry(other *Repository) bool { return r.host == other.host }

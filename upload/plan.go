@@ -143,7 +143,7 @@ func (p *pusher) do(ctx context.Context, j transfer.Job) error {
 	return p.blob(ctx, t.repo, j.Blob, j.Source, reported)
 }
 
-// blob pushes content as it is, or has it mounted from where this run has pushed it before.
+// blob pushes content as it is, or has it mounted from where it has been pushed before.
 func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descriptor, src transfer.Source, reported func(int64)) error {
 	if err := repo.PushFrom(ctx, d, src, p.origin(repo, d.Digest), reported); err != nil {
 		return err
@@ -152,17 +152,22 @@ func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descr
 	return nil
 }
 
-// origin is the name of another repository of the same registry that has the blob, or empty.
+// origin is the name of another repository of the same registry that has the blob, or, by the word of an earlier run, had it; or empty.
 func (p *pusher) origin(repo *registry.Repository, d digest.Digest) string {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if from := p.placed[d]; from != nil && from.SameRegistry(repo) {
+	from := p.placed[d]
+	p.mu.Unlock()
+	if from != nil && from.SameRegistry(repo) {
 		return from.Path()
+	}
+	if at := p.cache.Where(repo.Registry(), d); at != repo.Path() {
+		return at
 	}
 	return ""
 }
 
 func (p *pusher) place(repo *registry.Repository, d digest.Digest) {
+	p.cache.Placed(repo.Registry(), repo.Path(), d)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.placed[d] == nil {

@@ -207,13 +207,41 @@ func TestSavedCache(t *testing.T) {
 		if n := s.requests("POST", "") + s.requests("PATCH", ""); n != 0 || s.requests("PUT", "") != 1 {
 			s.Errorf("%d uploads were begun, %d PUT", n, s.requests("PUT", ""))
 		}
-		// Elsewhere the layers are not: they are compressed again, to the same bytes.
+		// Another repository of the registry takes them from the first.
+		s.reg.Reset()
 		elsewhere := s.to("elsewhere:1")
 		elsewhere.Saved = target.Saved
 		if other := s.good(opts, elsewhere)[0].Descriptor; other.Digest != first.Digest {
 			s.Errorf("%s, want %s", other.Digest, first.Digest)
 		}
 		s.checkImage("elsewhere", "1", im)
+		if n := s.requests("PATCH", "") + s.requests("PUT", "/blobs/"); n != 0 {
+			s.Errorf("%d blobs were sent", n)
+		}
+		// In another registry they are not: they are compressed again, to the same bytes.
+		far := s.other("far.test:80")
+		away := s.to("far.test/app:1")
+		away.Saved = target.Saved
+		if other := s.good(opts, away)[0].Descriptor; other.Digest != first.Digest || far.Manifest("app", other.Digest) == nil {
+			s.Errorf("%s, want %s", other.Digest, first.Digest)
+		}
+	})
+}
+
+// What the cache says of other repositories is a guess: the registry may refuse, or have been emptied.
+func TestSavedCacheOfPlacesThatAreGone(t *testing.T) {
+	onSite(t, func(s *site) {
+		opts := upload.Options{CacheDir: s.TempDir()}
+		im := savedImage{layers: []fakeregistry.Layer{plain(1, 100_000)}}
+		target := s.to("first:1")
+		target.Saved = s.saved(im)[0]
+		s.good(opts, target)
+		mounting := func(req *httpRequest) bool { return strings.Contains(req.URL.RawQuery, "mount=") }
+		s.reg.On(fakeregistry.Match{Method: "POST", Func: mounting}, fakeregistry.Status(404))
+		second := s.to("second:1")
+		second.Saved = target.Saved
+		s.good(opts, second)
+		s.checkImage("second", "1", im)
 	})
 }
 
@@ -241,7 +269,7 @@ func TestSavedCacheDamaged(t *testing.T) {
 		target := s.to("app:1")
 		target.Saved = s.saved(im)[0]
 		s.good(upload.Options{CacheDir: cache}, target)
-		entries, err := filepath.Glob(filepath.Join(cache, "*"))
+		entries, err := filepath.Glob(filepath.Join(cache, "sha256-*"))
 		if err != nil || len(entries) != 1 {
 			s.Fatalf("%v in the cache, %v", entries, err)
 		}

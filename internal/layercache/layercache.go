@@ -50,7 +50,7 @@ func (c *Cache) Lookup(diffID digest.Digest) (v1.Descriptor, bool) {
 		return d, false
 	}
 	raw, err := os.ReadFile(filepath.Join(c.dir, c.name(diffID)))
-	if err != nil || json.Unmarshal(raw, &d) != nil || verify.Descriptor(d) != nil {
+	if err != nil || json.Unmarshal(raw, &d) != nil || verify.Descriptor(d) != nil || d.MediaType == "" {
 		return v1.Descriptor{}, false
 	}
 	return d, true
