@@ -42,6 +42,7 @@ type host struct {
 	lanes        chan struct{} // holds one for each additional stream of a blob
 	answered     atomic.Bool   // it has been there
 	small        atomic.Bool   // whole blobs are too large for one request there
+	referrers    sync.Mutex    // held while a tag of referrers is read and replaced
 
 	detect sync.Mutex
 	base   *url.URL // nil until the scheme is known

@@ -92,8 +92,10 @@ func (r *Repository) referrersTag(ctx context.Context, d digest.Digest) ([]v1.De
 }
 
 // addReferrer enters a manifest with a subject into the tag that stands in for the referrers API. Of two clients that do so at the
-// same time one may lose; the specification has no better way.
+// same time one may lose; the specification has no better way. Calls of one client wait for each other.
 func (r *Repository) addReferrer(ctx context.Context, d v1.Descriptor, doc manifest.Document) error {
+	r.host.referrers.Lock()
+	defer r.host.referrers.Unlock()
 	known, err := r.referrersTag(ctx, doc.Subject.Digest)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"drayage/internal/graph"
 	"drayage/internal/manifest"
@@ -13,27 +14,47 @@ import (
 	"drayage/registry"
 )
 
-// manifests stores the manifests of an image whose blobs are all there: children first, the tag last.
+// manifests stores the manifests of an image whose blobs are all there: those without children side by side, then the indexes
+// in their order, and so the tag last.
 func (p *pusher) manifests(ctx context.Context, im *image) error {
 	nodes, err := p.nodes(im)
 	if err != nil {
 		return err
 	}
-	replaced := map[string]v1.Descriptor{}
-	for i, n := range nodes {
+	stored := make([]v1.Descriptor, len(nodes))
+	put := func(ctx context.Context, i int, replaced map[string]v1.Descriptor) error {
 		tag := ""
 		if i == len(nodes)-1 {
 			tag = im.Target.Tag
 		}
-		d, err := p.put(ctx, im, n, tag, replaced)
+		d, err := p.put(ctx, im, nodes[i], tag, replaced)
 		if err != nil {
-			return fmt.Errorf("manifest %s: %w", n.Descriptor.Digest, err)
+			return fmt.Errorf("manifest %s: %w", nodes[i].Descriptor.Digest, err)
 		}
-		if d.Digest != n.Descriptor.Digest {
-			replaced[n.Descriptor.Digest.String()] = d
+		stored[i] = d
+		return nil
+	}
+	eg, egctx := errgroup.WithContext(ctx)
+	eg.SetLimit(transfer.DefaultJobs)
+	for i, n := range nodes {
+		if !manifest.IsIndex(n.Document.MediaType) {
+			eg.Go(func() error { return put(egctx, i, nil) })
+		}
+	}
+	if err := eg.Wait(); err != nil {
+		return err
+	}
+	replaced := map[string]v1.Descriptor{}
+	for i, n := range nodes {
+		if manifest.IsIndex(n.Document.MediaType) {
+			if err := put(ctx, i, replaced); err != nil {
+				return err
+			}
+		}
+		if im.Descriptor = stored[i]; stored[i].Digest != n.Descriptor.Digest {
+			replaced[n.Descriptor.Digest.String()] = stored[i]
 			im.Converted = true
 		}
-		im.Descriptor = d
 	}
 	return nil
 }

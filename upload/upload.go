@@ -71,33 +71,25 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 	}
 	p.plan(images)
 	p.announce()
+	f := newFinisher(p)
 	for _, im := range images {
 		if im.missing == 0 { // an index of nothing
-			p.finish(ctx, im)
+			f.finish(ctx, im)
 		}
 	}
 	finished := func(j transfer.Job, err error) {
 		for _, im := range p.users[jobKey(j)] {
 			if im.done(err) {
-				p.finish(ctx, im)
+				f.finish(ctx, im)
 			}
 		}
 	}
 	transfer.Run(ctx, p.jobs, opts.Jobs, p.do, finished)
 	transfer.Run(ctx, p.repeats, opts.Jobs, p.do, finished)
+	f.wait()
 	results := make([]Result, len(images))
 	for i, im := range images {
 		results[i] = im.Result
 	}
 	return results, context.Cause(ctx)
-}
-
-// finish stores the manifests of an image whose blobs are all there.
-func (p *pusher) finish(ctx context.Context, im *image) {
-	if im.Err == nil {
-		im.Err = p.manifests(ctx, im)
-	}
-	if p.opts.Finished != nil {
-		p.opts.Finished(im.Result)
-	}
 }
