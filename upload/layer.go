@@ -9,13 +9,13 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/klauspost/pgzip"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/manifest"
+	"drayage/internal/pack"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 	"drayage/registry"
@@ -197,67 +197,16 @@ func (c *compressed) Close() error {
 }
 
 func compressTo(ctx context.Context, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
-	sink := &patientWriter{w: w}
-	z, err := pgzip.NewWriterLevel(sink, gzipLevel)
+	z, err := pack.NewGzip(w, gzipLevel, gzipBlock)
 	if err != nil {
 		return err
 	}
-	if err := z.SetConcurrency(gzipBlock, runtime.GOMAXPROCS(0)); err != nil {
-		return err
-	}
 	stored := &progressReader{r: l.Open(), reported: reported}
-	err = checkLayer(ctx, l, stored, sink.guard(z))
+	err = checkLayer(ctx, l, stored, z)
 	if cerr := z.Close(); err == nil {
 		err = cerr
 	}
-	if failed := sink.failed(); failed != nil {
-		return failed
-	}
 	return err
-}
-
-// patientWriter hides from pgzip that writing has failed: it would leave goroutines behind. What comes
-// after a failure goes nowhere.
-type patientWriter struct {
-	w io.Writer
-
-	mu  sync.Mutex
-	err error
-}
-
-func (p *patientWriter) failed() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.err
-}
-
-// Write implements io.Writer. It never fails.
-func (p *patientWriter) Write(b []byte) (int, error) {
-	if p.failed() != nil {
-		return len(b), nil
-	}
-	if _, err := p.w.Write(b); err != nil {
-		p.mu.Lock()
-		p.err = err
-		p.mu.Unlock()
-	}
-	return len(b), nil
-}
-
-// guard returns a writer to z that fails when writing behind z has failed.
-func (p *patientWriter) guard(z io.Writer) io.Writer { return guarded{p, z} }
-
-type guarded struct {
-	behind *patientWriter
-	z      io.Writer
-}
-
-// Write implements io.Writer.
-func (g guarded) Write(b []byte) (int, error) {
-	if err := g.behind.failed(); err != nil {
-		return 0, err
-	}
-	return g.z.Write(b)
 }
 
 type progressReader struct {

@@ -1,0 +1,38 @@
+package pack
+
+import (
+	"io"
+	"sync"
+)
+
+// patient hides from a compressor that writing has failed: pgzip would leave goroutines behind. What comes after a
+// failure goes nowhere.
+type patient struct {
+	w io.Writer
+
+	mu  sync.Mutex
+	err error
+}
+
+func (p *patient) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// Write implements io.Writer. It never fails.
+func (p *patient) Write(b []byte) (int, error) {
+	if p.failed() != nil {
+		return len(b), nil
+	}
+	n, err := p.w.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		p.mu.Lock()
+		p.err = err
+		p.mu.Unlock()
+	}
+	return len(b), nil
+}
