@@ -120,7 +120,7 @@ func (b ociBlob) stream(ctx context.Context, w io.Writer, opts Options) error {
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	r := transfer.NewReader(ctx, b.source, b.desc)
+	r := transfer.NewReader(ctx, transfer.Ahead(b.source), b.desc)
 	defer r.Close()
 	var src io.Reader = r
 	if opts.Progress != nil {

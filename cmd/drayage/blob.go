@@ -140,7 +140,7 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src transfer.Sou
 
 // copyBlob streams the blob; that it was right is known only when it returns nil.
 func copyBlob(ctx context.Context, w io.Writer, src transfer.Source, d v1.Descriptor) error {
-	r := transfer.NewReader(ctx, src, d)
+	r := transfer.NewReader(ctx, transfer.Ahead(src), d)
 	defer r.Close()
 	_, err := io.Copy(w, r)
 	return err

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -132,51 +131,16 @@ func (l *lanes) take(ctx context.Context, cancel context.CancelCauseFunc) (span,
 	return s, true
 }
 
-// read brings one range to its place, and opens it again where it breaks.
+// read brings one range to its place.
 func (l *lanes) read(ctx context.Context, s span) error {
-	tries := persistence{since: s.off}
-	for off := s.off; ; {
-		n, err := l.readOnce(ctx, off, s.end)
-		if off += n; err == nil {
-			return nil
-		}
-		if err := tries.again(ctx, l.desc, off, err); err != nil {
+	return readRange(ctx, l.src, l.desc, s.off, s.end, func(p []byte, off int64) error {
+		if _, err := l.file.WriteAt(p, off); err != nil {
 			return err
 		}
-	}
-}
-
-func (l *lanes) readOnce(ctx context.Context, off, end int64) (n int64, err error) {
-	rc, err := l.src.Open(ctx, l.desc, off, end-off)
-	if err != nil {
-		return 0, err
-	}
-	defer rc.Close()
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	for off < end {
-		m, err := rc.Read(buf[:min(bufferSize, end-off)])
-		if m > 0 {
-			if _, werr := l.file.WriteAt(buf[:m], off); werr != nil {
-				return n, werr
-			}
-			off, n = off+int64(m), n+int64(m)
-			l.moved.Add(int64(m))
-			l.tell()
-		}
-		if err == io.EOF && off < end {
-			return n, l.short(off)
-		}
-		if err != nil && err != io.EOF {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-// short is the error of a source that ends before the blob should.
-func (l *lanes) short(off int64) error {
-	return fmt.Errorf("%s: only %d of %d bytes: %w", l.desc.Digest, off, l.desc.Size, verify.ErrMismatch)
+		l.moved.Add(int64(len(p)))
+		l.tell()
+		return nil
+	})
 }
 
 func (l *lanes) tell() {

@@ -1,0 +1,158 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// partSize is what one stream of [Ahead] reads at a time, and holds in memory until its turn comes: with all
+// lanes of a registry in use that is 32 MiB.
+const partSize = 2 << 20
+
+// Ahead makes the streams of large blobs faster where src has lanes: what follows is read in ranges, by several streams at once, and given out
+// in order. Everything else is as src has it. It is for readers that cannot take a blob in pieces; [Fill] does better without memory.
+func Ahead(src Source) Source {
+	more, ok := src.(Lanes)
+	if !ok {
+		return src
+	}
+	return ahead{src, more}
+}
+
+type ahead struct {
+	Source
+	more Lanes
+}
+
+// Lane implements [Lanes].
+func (a ahead) Lane() func() { return a.more.Lane() }
+
+// Open implements [Source].
+func (a ahead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	if length != ToEnd || d.Size-offset < splitSize {
+		return a.Source.Open(ctx, d, offset, length)
+	}
+	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, next: offset}
+	s.parting, s.cancel = context.WithCancel(ctx)
+	s.fetch()
+	return s, nil
+}
+
+// aheadStream is an open stream of a blob whose next parts are on their way.
+type aheadStream struct {
+	src     Source
+	more    Lanes
+	ctx     context.Context // of Open: what goes on between two Reads has no other
+	parting context.Context // ends when the parts are not wanted any more
+	cancel  context.CancelFunc
+	desc    v1.Descriptor
+	wg      sync.WaitGroup
+
+	off    int64         // of the next byte to give out
+	next   int64         // of the next part to begin
+	parts  []*part       // begun and not yet given out, in order
+	given  int           // bytes of the first of them that have been given out
+	single io.ReadCloser // of a source that turned out to have no ranges
+}
+
+// part is a range on its way into memory; done is closed when it is there or has failed.
+type part struct {
+	buf     []byte
+	release func()
+	done    chan struct{}
+	err     error
+}
+
+var partBuffers = sync.Pool{New: func() any { return new([partSize]byte) }}
+
+// fetch begins parts: one at least, further ones while there are lanes. A lane is given back when its part has been given out, so that
+// lanes bound memory too.
+func (s *aheadStream) fetch() {
+	for s.next < s.desc.Size && len(s.parts) <= maxLanes {
+		var release func()
+		if len(s.parts) > 0 {
+			if release = s.more.Lane(); release == nil {
+				return
+			}
+		}
+		p := &part{release: release, done: make(chan struct{}), buf: partBuffers.Get().(*[partSize]byte)[:min(partSize, s.desc.Size-s.next)]}
+		off, end := s.next, s.next+int64(len(p.buf))
+		s.parts, s.next = append(s.parts, p), end
+		s.wg.Go(func() {
+			defer close(p.done)
+			p.err = readRange(s.parting, s.src, s.desc, off, end, func(b []byte, at int64) error {
+				copy(p.buf[at-off:], b)
+				return nil
+			})
+		})
+	}
+}
+
+// Read implements io.Reader.
+func (s *aheadStream) Read(b []byte) (int, error) {
+	if s.single != nil {
+		return s.single.Read(b)
+	}
+	s.fetch()
+	if len(s.parts) == 0 {
+		return 0, io.EOF
+	}
+	p := s.parts[0]
+	<-p.done // a part ends with its context
+	if errors.Is(p.err, ErrNoRanges) {
+		return s.readWhole(b)
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	n := copy(b, p.buf[s.given:])
+	s.off, s.given = s.off+int64(n), s.given+n
+	if s.given == len(p.buf) {
+		s.parts, s.given = s.parts[1:], 0
+		p.drop()
+		s.fetch()
+	}
+	return n, nil
+}
+
+// readWhole goes on with one stream.
+func (s *aheadStream) readWhole(b []byte) (int, error) {
+	s.abandon()
+	rc, err := s.src.Open(s.ctx, s.desc, s.off, ToEnd)
+	if err != nil {
+		return 0, err
+	}
+	s.single = rc
+	return rc.Read(b)
+}
+
+// drop gives back what the part, which is done, has held.
+func (p *part) drop() {
+	partBuffers.Put((*[partSize]byte)(p.buf[:partSize]))
+	if p.release != nil {
+		p.release()
+	}
+}
+
+// abandon ends what is on its way.
+func (s *aheadStream) abandon() {
+	s.cancel()
+	s.wg.Wait()
+	for _, p := range s.parts {
+		p.drop()
+	}
+	s.parts = nil
+}
+
+// Close implements io.Closer.
+func (s *aheadStream) Close() error {
+	s.abandon()
+	if s.single != nil {
+		return s.single.Close()
+	}
+	return nil
+}

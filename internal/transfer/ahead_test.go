@@ -1,0 +1,117 @@
+package transfer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"drayage/internal/transfer"
+	"drayage/internal/transfertest"
+	"drayage/internal/verify"
+)
+
+// Whatever happens on the lanes, a Reader over them gives out the content or an error.
+func TestAhead(t *testing.T) {
+	content, d := large(t)
+	other := errors.New("permanent")
+	for name, c := range map[string]struct {
+		lanes   int
+		noRange int
+		tries   []transfertest.Try
+		always  transfertest.Try
+		want    error
+	}{
+		"none":               {lanes: 0},
+		"four":               {lanes: 4},
+		"many":               {lanes: 64},
+		"breaks":             {lanes: 4, tries: []transfertest.Try{transfertest.Break(100), transfertest.Break(1 << 20), transfertest.Break(0)}},
+		"a wrong byte":       {lanes: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)}, want: verify.ErrMismatch},
+		"no ranges":          {lanes: 4, noRange: 1},
+		"no ranges any more": {lanes: 4, noRange: 9},
+		"breaks for ever":    {lanes: 4, always: transfertest.Break(0), want: transfertest.ErrBroken},
+		"fails":              {lanes: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole, transfertest.Fail(7, other)}, want: other},
+		"ends early":         {lanes: 4, always: func(rest []byte) (io.Reader, error) { return bytes.NewReader(rest[:len(rest)/2]), nil }, want: verify.ErrMismatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := newRoad(content, c.lanes)
+				src.Tries, src.Always, src.noRange = c.tries, c.always, c.noRange
+				r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
+				defer r.Close()
+				var got bytes.Buffer
+				_, err := io.CopyBuffer(struct{ io.Writer }{&got}, r, make([]byte, 300_001))
+				if !errors.Is(err, c.want) {
+					t.Fatalf("%v, want %v", err, c.want)
+				}
+				if err == nil && !bytes.Equal(got.Bytes(), content) {
+					t.Errorf("%d bytes that are not those of the blob", got.Len())
+				}
+				if err == nil && c.lanes >= 4 && c.noRange == 0 && src.opened < 10 {
+					t.Errorf("opened %d times: that is no reading ahead", src.opened)
+				}
+				if src.held != 0 {
+					t.Errorf("%d lanes were not given back", src.held)
+				}
+			})
+		})
+	}
+}
+
+// From any offset, as a Reader asks for after a break, and for a bounded part.
+func TestAheadFromAnywhere(t *testing.T) {
+	content, d := large(t)
+	for _, off := range []int64{0, 1, 2 << 20, 3<<20 + 7, d.Size - 9<<20, d.Size - 100, d.Size} {
+		src := newRoad(content, 3)
+		rc, err := transfer.Ahead(src).Open(t.Context(), d, off, transfer.ToEnd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(rc)
+		if err != nil || !bytes.Equal(got, content[off:]) {
+			t.Errorf("from %d: %d bytes, %v", off, len(got), err)
+		}
+		if err := rc.Close(); err != nil || src.held != 0 {
+			t.Errorf("from %d: %v, %d lanes held", off, err, src.held)
+		}
+	}
+	rc, err := transfer.Ahead(newRoad(content, 3)).Open(t.Context(), d, 5, 10<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rc.Close()
+	if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, content[5:5+10<<20]) {
+		t.Errorf("a part: %d bytes, %v", len(got), err)
+	}
+}
+
+func TestAheadAbandoned(t *testing.T) {
+	content, d := large(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	src := newRoad(content, 4)
+	r := transfer.NewReader(ctx, transfer.Ahead(src), d)
+	if _, err := io.ReadFull(r, make([]byte, 5<<20)); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	cancel(stop)
+	if _, err := io.Copy(io.Discard, r); !errors.Is(err, stop) {
+		t.Errorf("%v, want %v", err, stop)
+	}
+	if err := r.Close(); err != nil || src.held != 0 {
+		t.Errorf("%v, %d lanes held", err, src.held)
+	}
+}
+
+// A source without lanes is left as it is.
+func TestAheadWithoutLanes(t *testing.T) {
+	content, d := large(t)
+	src := &transfertest.Source{Content: content}
+	r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
+	defer r.Close()
+	if n, err := io.Copy(io.Discard, r); n != d.Size || err != nil || len(src.Opened()) != 1 {
+		t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())
+	}
+}

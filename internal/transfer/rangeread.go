@@ -1,0 +1,52 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
+)
+
+// readRange brings the bytes of d from off to end, in order, to write, and opens the source again where it breaks. What it
+// brings is not verified.
+func readRange(ctx context.Context, src Source, d v1.Descriptor, off, end int64, write func(p []byte, off int64) error) error {
+	tries := persistence{since: off}
+	for {
+		n, err := readRangeOnce(ctx, src, d, off, end, write)
+		if off += n; err == nil {
+			return nil
+		}
+		if err := tries.again(ctx, d, off, err); err != nil {
+			return err
+		}
+	}
+}
+
+func readRangeOnce(ctx context.Context, src Source, d v1.Descriptor, off, end int64, write func(p []byte, off int64) error) (n int64, err error) {
+	rc, err := src.Open(ctx, d, off, end-off)
+	if err != nil {
+		return 0, err
+	}
+	defer rc.Close()
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	for off < end {
+		m, err := rc.Read(buf[:min(bufferSize, end-off)])
+		if m > 0 {
+			if werr := write(buf[:m], off); werr != nil {
+				return n, werr
+			}
+			off, n = off+int64(m), n+int64(m)
+		}
+		if err == io.EOF && off < end {
+			return n, fmt.Errorf("%s: only %d of %d bytes: %w", d.Digest, off, d.Size, verify.ErrMismatch)
+		}
+		if err != nil && err != io.EOF {
+			return n, err
+		}
+	}
+	return n, nil
+}
