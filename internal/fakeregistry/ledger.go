@@ -11,6 +11,7 @@ import (
 
 // Entry is a request and what became of it.
 type Entry struct {
+	Proto    string // of HTTP, such as HTTP/1.1
 	Method   string
 	Host     string
 	Path     string
@@ -37,7 +38,7 @@ type Ledger struct {
 // what the client can have seen.
 func (l *Ledger) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		e := &Entry{Method: req.Method, Host: req.Host, Path: req.URL.Path, Query: req.URL.RawQuery, Header: req.Header.Clone()}
+		e := &Entry{Proto: req.Proto, Method: req.Method, Host: req.Host, Path: req.URL.Path, Query: req.URL.RawQuery, Header: req.Header.Clone()}
 		l.locked(func() { l.entries = append(l.entries, e) })
 		req.Body = &countedBody{req.Body, l, e}
 		rec := &recorder{w, l, e}

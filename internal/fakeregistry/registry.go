@@ -19,6 +19,7 @@ import (
 type Registry struct {
 	// Ledger holds every request in the order of arrival, refused and broken ones too.
 	Ledger
+	Rules
 
 	// Trusting makes the registry store blobs without comparing them with their digest.
 	Trusting bool
@@ -29,7 +30,6 @@ type Registry struct {
 	repos    map[string]*repository
 	sessions map[string]*session
 	opened   int // upload sessions so far
-	rules    []*rule
 	guard    guard
 }
 
@@ -52,7 +52,7 @@ func New() *Registry {
 
 // ServeHTTP implements http.Handler.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.Record(r.faulty(http.HandlerFunc(r.serve))).ServeHTTP(w, req)
+	r.Record(r.Wrap(http.HandlerFunc(r.serve))).ServeHTTP(w, req)
 }
 
 // serve is the honest registry.

@@ -76,6 +76,9 @@ func (s *Server) Addr() string { return s.addr }
 // URL is the address with its scheme.
 func (s *Server) URL() string { return "http://" + s.addr }
 
+// Handler is what answers requests, for a second listener.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
 // Close drops every connection and returns once the registry has stopped. Stored blobs stay where they are. It may be
 // called more than once.
 func (s *Server) Close() {
