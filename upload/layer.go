@@ -15,20 +15,13 @@ import (
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/manifest"
-	"drayage/internal/pack"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 	"drayage/registry"
 )
 
-const (
-	// gzipLevel and gzipBlock decide the bytes of a compressed layer: the same layer gives the same digest on
-	// every machine, however many processors work on its blocks.
-	gzipLevel = 4
-	gzipBlock = 512 << 10
-	// compressionMethod names them in the cache; change it with them.
-	compressionMethod = "pgzip-4-512k"
-)
+// readSize is how much of a layer is read, hashed and handed to the compressor at a time.
+const readSize = 512 << 10
 
 // newSlots bounds the layers that are compressed at once. Each is spread over all processors already; two
 // keep them busy while one waits for the network.
@@ -38,7 +31,11 @@ func newSlots() chan struct{} { return make(chan struct{}, max(2, runtime.GOMAXP
 func (p *pusher) layer(ctx context.Context, t *task, reported func(int64)) error {
 	defer p.lockDiffID(t.layer.DiffID)()
 	l := t.layer
-	if d, ok := p.known(l.DiffID); ok {
+	kind, err := l.Compression()
+	if err != nil {
+		return fmt.Errorf("layer %q: %w", l.Path, err)
+	}
+	if d, ok := p.known(l.DiffID, kind); ok {
 		there, err := p.reuse(ctx, t.repo, d)
 		if there {
 			report(reported, l.Size())
@@ -77,13 +74,14 @@ func (p *pusher) lockDiffID(id digest.Digest) func() {
 	return m.Unlock
 }
 
-// known is what the layer became, in this run or in an earlier one.
-func (p *pusher) known(id digest.Digest) (v1.Descriptor, bool) {
+// known is what the layer became, in this run or in an earlier one. What an earlier run made of it does not count where the layer is stored
+// in a form that is pushed as it is.
+func (p *pusher) known(id digest.Digest, stored compression.Kind) (v1.Descriptor, bool) {
 	p.mu.Lock()
 	d, ok := p.packed[id]
 	p.mu.Unlock()
-	if ok {
-		return d, true
+	if ok || stored == compression.Gzip || stored == compression.Zstd {
+		return d, ok
 	}
 	return p.cache.Lookup(id)
 }
@@ -119,7 +117,8 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 	case compression.Zstd:
 		return p.stored(ctx, repo, l, v1.MediaTypeImageLayerZstd, reported)
 	}
-	d, err := repo.PushStream(ctx, manifest.DockerLayer, func() (io.ReadCloser, error) { return compress(ctx, l, reported), nil }, nil)
+	c := p.opts.Compression
+	d, err := repo.PushStream(ctx, c.mediaType(), func() (io.ReadCloser, error) { return c.compress(ctx, l, reported), nil }, nil)
 	if err == nil {
 		// Only what the layer alone decides is remembered for other runs: what another tool made of it would change their digests.
 		p.cache.Store(l.DiffID, d)
@@ -158,7 +157,7 @@ func checkLayer(ctx context.Context, l *dockerarchive.SavedLayer, stored io.Read
 	}
 	defer plain.Close()
 	h := l.DiffID.Algorithm().Hash()
-	if _, err := io.CopyBuffer(io.MultiWriter(h, w), transfer.WithContext(ctx, plain), make([]byte, gzipBlock)); err != nil {
+	if _, err := io.CopyBuffer(io.MultiWriter(h, w), transfer.WithContext(ctx, plain), make([]byte, readSize)); err != nil {
 		return err
 	}
 	return checkDiffID(l, h)
@@ -171,14 +170,14 @@ func checkDiffID(l *dockerarchive.SavedLayer, h hash.Hash) error {
 	return nil
 }
 
-// compress returns the gzip stream of a layer. Its last Read fails if the diff ID is wrong, so that
+// compress returns the compressed stream of a layer. Its last Read fails if the diff ID is wrong, so that
 // no upload of a wrong layer can end well.
-func compress(ctx context.Context, l *dockerarchive.SavedLayer, reported func(int64)) io.ReadCloser {
+func (c Compression) compress(ctx context.Context, l *dockerarchive.SavedLayer, reported func(int64)) io.ReadCloser {
 	pr, pw := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		pw.CloseWithError(compressTo(ctx, pw, l, reported))
+		pw.CloseWithError(c.compressTo(ctx, pw, l, reported))
 	}()
 	return &compressed{PipeReader: pr, done: done}
 }
@@ -196,8 +195,8 @@ func (c *compressed) Close() error {
 	return err
 }
 
-func compressTo(ctx context.Context, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
-	z, err := pack.NewGzip(w, gzipLevel, gzipBlock)
+func (c Compression) compressTo(ctx context.Context, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
+	z, err := c.writer(w)
 	if err != nil {
 		return err
 	}

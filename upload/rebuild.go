@@ -10,7 +10,7 @@ import (
 )
 
 // rebuild makes the manifest of a saved image from what its layers have become. The configuration keeps its bytes, and so
-// the image its ID. Docker's media types are used, as docker push would, unless a layer needs OCI's.
+// the image its ID. Docker's media types are used, as docker push would, unless a layer needs OCI's: zstd, or no compression.
 func (p *pusher) rebuild(s *dockerarchive.SavedImage) (raw []byte, mediaType string, err error) {
 	m := v1.Manifest{MediaType: manifest.DockerImage, Config: manifest.Describe(manifest.DockerConfig, s.Config), Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2
@@ -19,7 +19,7 @@ func (p *pusher) rebuild(s *dockerarchive.SavedImage) (raw []byte, mediaType str
 		p.mu.Lock()
 		d := p.packed[l.DiffID]
 		p.mu.Unlock()
-		oci = oci || d.MediaType == v1.MediaTypeImageLayerZstd
+		oci = oci || d.MediaType != manifest.DockerLayer
 		m.Layers = append(m.Layers, d)
 	}
 	if oci {

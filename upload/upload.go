@@ -43,6 +43,9 @@ type Options struct {
 	Jobs     int    // layers that move at once; 0 means 8
 	CacheDir string // where to remember compressed layers; empty: nowhere
 
+	// Compression is for layers of saved tars that are stored uncompressed.
+	Compression Compression
+
 	// Planned is called once, before anything is transferred, with the layers and
 	// configurations to come. Those of saved tars have their diff ID as digest and their stored size.
 	Planned func(blobs []v1.Descriptor)
@@ -64,7 +67,10 @@ type Result struct {
 // that of ctx, if it has ended. For each image the manifest is stored only when all that it
 // refers to is there, and its tag last.
 func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error) {
-	p := &pusher{opts: opts, cache: layercache.Open(opts.CacheDir, compressionMethod), slots: newSlots()}
+	if err := opts.Compression.Check(); err != nil {
+		return nil, err
+	}
+	p := &pusher{opts: opts, cache: layercache.Open(opts.CacheDir, opts.Compression.method()), slots: newSlots()}
 	images := make([]*image, len(targets))
 	for i, t := range targets {
 		images[i] = &image{Result: Result{Target: t}}
