@@ -65,43 +65,6 @@ func Write(ctx context.Context, f File, images []Image, opts Options) error {
 	return err
 }
 
-// Stream writes what Write writes to something that cannot be written out of order, such as a pipe. The
-// sources are read twice: first to learn the sizes of the layers, which a tar has to tell before their content, and
-// to check everything, so that nothing is written of images that are not in order.
-func Stream(ctx context.Context, w io.Writer, images []Image, opts Options) error {
-	c, err := prepare(ctx, images, opts)
-	if err != nil {
-		return err
-	}
-	if err := c.measure(ctx, opts); err != nil {
-		return err
-	}
-	members, err := c.members()
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		h, err := m.head()
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(h); err != nil {
-			return err
-		}
-		if m.layer == nil {
-			continue
-		}
-		if _, err := unpackOnce(ctx, m.layer, w, nil); err != nil {
-			return err
-		}
-		if _, err := w.Write(make([]byte, m.body()-m.layer.size)); err != nil {
-			return err
-		}
-	}
-	_, err = w.Write(make([]byte, 2*blockSize))
-	return err
-}
-
 func prepare(ctx context.Context, images []Image, opts Options) (*contents, error) {
 	c, err := load(ctx, images)
 	if err != nil {
@@ -114,19 +77,4 @@ func prepare(ctx context.Context, images []Image, opts Options) (*contents, erro
 		eg.Go(func() error { return guess(ctx, l) })
 	}
 	return c, eg.Wait()
-}
-
-// measure unpacks every layer to nowhere.
-func (c *contents) measure(ctx context.Context, opts Options) error {
-	eg, ctx := errgroup.WithContext(ctx)
-	eg.SetLimit(opts.jobs())
-	for _, l := range c.layers {
-		eg.Go(func() error {
-			n, err := unpack(ctx, l, func() io.Writer { return io.Discard }, opts.Progress)
-			l.late = l.late || l.size != n
-			l.size = n
-			return err
-		})
-	}
-	return eg.Wait()
 }
