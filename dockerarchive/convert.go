@@ -70,5 +70,5 @@ func (s savedSource) Open(_ context.Context, d v1.Descriptor, offset, length int
 	if !ok {
 		return nil, fmt.Errorf("archive has no blob %s", d.Digest)
 	}
-	return io.NopCloser(transfer.Section(l.content, l.Size(), offset, length)), nil
+	return io.NopCloser(transfer.Section(l.Open(), l.Size(), offset, length)), nil
 }

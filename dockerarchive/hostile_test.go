@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -333,6 +334,8 @@ func FuzzReader(f *testing.F) {
 	f.Add(archive(f, small[0], small[1], link("l", "m"), hard("m", "n"), file("n", "layer")))
 	f.Add(archive(f, index(item("c", nil, "l", "l")), file("c", configOf(id, id)), file("l", "other")))
 	f.Add(archive(f, file("repositories", "{}")))
+	f.Add(archive(f, slices.Concat(oldLayer("b", "", "base"), oldLayer("a", "b", "app"), []entry{repositories(`{"n":{"1":"a"}}`)})...))
+	f.Add(archive(f, slices.Concat(oldLayer("b", "a", "base"), oldLayer("a", "b", "app"))...))
 	f.Add(gz(f, nil, archive(f, small...)))
 	f.Add(archive(f))
 	s := newStore(f)

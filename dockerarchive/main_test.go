@@ -240,5 +240,5 @@ func images(archive []byte) ([]dockerarchive.SavedImage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Images()
+	return r.Images(context.Background())
 }

@@ -174,7 +174,7 @@ func checkOCILayout(t *testing.T, name string, archive []byte, given []dockerarc
 	if name == "an artifact" {
 		return
 	}
-	saved, err := r.Images()
+	saved, err := r.Images(t.Context())
 	if err != nil {
 		t.Errorf("%s: as a saved tar: %v", name, err)
 	}

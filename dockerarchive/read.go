@@ -154,6 +154,24 @@ func clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name),
 
 // find returns the content of a regular file, following links inside the archive.
 func (a *Reader) find(name string) (*io.SectionReader, error) {
+	s, err := a.stored(name)
+	if err != nil {
+		return nil, err
+	}
+	return s.open(), nil
+}
+
+// stored is a regular file of the archive.
+type stored struct {
+	a *Reader
+	span
+}
+
+// open may be called any number of times and concurrently.
+func (s *stored) open() *io.SectionReader { return io.NewSectionReader(s.a.r, s.offset, s.size) }
+
+// stored looks up a regular file, following links inside the archive.
+func (a *Reader) stored(name string) (*stored, error) {
 	asked := name
 	name = clean(name)
 	for range maxLinks {
@@ -166,7 +184,7 @@ func (a *Reader) find(name string) (*io.SectionReader, error) {
 			if s.sparse {
 				return nil, fmt.Errorf("entry %q is sparse, which saved images never are", name)
 			}
-			return io.NewSectionReader(a.r, s.offset, s.size), nil
+			return &stored{a, s}, nil
 		case tar.TypeSymlink:
 			name = clean(path.Join(path.Dir("/"+name), s.link))
 			if path.IsAbs(s.link) {

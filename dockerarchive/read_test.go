@@ -177,7 +177,7 @@ func TestForeign(t *testing.T) {
 		"archive is empty": archive(t),
 		"root filesystem":  archive(t, dir("bin"), dir("etc"), file("etc/passwd", "root:x:0:0")),
 		"Helm":             archive(t, file("chart/Chart.yaml", "name: chart"), file("chart/values.yaml", "")),
-		"before 1.10":      archive(t, file("repositories", `{"a":{"1":"x"}}`), file("x/json", "{}"), file("x/layer.tar", layerA), file("x/VERSION", "1.0")),
+		"repositories and": archive(t, file("repositories", `{"a":{"1":"x"}}`), file("x/y/json", "{}")),
 		"OCI":              archive(t, file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", `{"manifests":[]}`)),
 		"no manifest.json": archive(t, file("readme", "")),
 	} {

@@ -1,6 +1,7 @@
 package dockerarchive
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,22 +28,21 @@ type SavedImage struct {
 type SavedLayer struct {
 	DiffID  digest.Digest // what its uncompressed content must hash to; not verified
 	Path    string        // in the archive
-	content *io.SectionReader
+	content *stored
 }
 
 // Open returns the layer as it is stored, compressed or not. It may be called any number of times and concurrently.
-func (l SavedLayer) Open() *io.SectionReader {
-	return io.NewSectionReader(l.content, 0, l.content.Size())
-}
+func (l SavedLayer) Open() *io.SectionReader { return l.content.open() }
 
 // Size is the number of bytes stored.
-func (l SavedLayer) Size() int64 { return l.content.Size() }
+func (l SavedLayer) Size() int64 { return l.content.size }
 
 // Images lists the images of the archive in the order of its manifest.json. Configurations are checked
-// against their names, layers are only looked up.
-func (a *Reader) Images() ([]SavedImage, error) {
+// against their names, layers are only looked up. Without a manifest.json, as Docker saved images before 1.10, it reads all layers
+// to learn their diff IDs, and makes the configurations that Docker makes.
+func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) {
 	if len(a.entries["manifest.json"]) == 0 {
-		return nil, a.foreign()
+		return a.withoutManifest(ctx)
 	}
 	raw, err := a.readSmall("manifest.json", maxManifestJSON)
 	if err != nil {
@@ -70,6 +70,15 @@ func (a *Reader) Images() ([]SavedImage, error) {
 	return images, a.checkPaths(images)
 }
 
+func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
+	if len(a.entries["oci-layout"]) == 0 {
+		if dirs := a.legacyDirs(); len(dirs) > 0 {
+			return a.legacyImages(ctx, dirs)
+		}
+	}
+	return nil, a.foreign()
+}
+
 // foreign says what an archive without manifest.json is.
 func (a *Reader) foreign() error {
 	has := func(names ...string) bool {
@@ -79,7 +88,7 @@ func (a *Reader) foreign() error {
 	case has("oci-layout"):
 		return fmt.Errorf("%w by docker: it is an OCI archive without manifest.json, which cannot be read yet; unpack it and give the directory", ErrNotImage)
 	case has("repositories"):
-		return fmt.Errorf("%w of a kind that is supported: it is from a Docker before 1.10 and has no manifest.json", ErrNotImage)
+		return fmt.Errorf("%w: it has the file repositories and nothing else of an image", ErrNotImage)
 	case has("etc", "usr", "bin", "etc/passwd", "usr/bin"):
 		return fmt.Errorf("%w: it is a root filesystem, as docker export makes; docker save makes images", ErrNotImage)
 	case has("Chart.yaml") || a.hasSuffix("/Chart.yaml"):
@@ -117,7 +126,7 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 		return im, fmt.Errorf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
 	}
 	for i, p := range item.Layers {
-		content, err := a.find(p)
+		content, err := a.stored(p)
 		if err != nil {
 			return im, fmt.Errorf("%s, layer %d: %w", im.ID, i+1, err)
 		}
@@ -168,7 +177,7 @@ func (a *Reader) checkPaths(images []SavedImage) error {
 // Compression tells from the layer's first bytes how it is stored.
 func (l SavedLayer) Compression() (compression.Kind, error) {
 	prefix := make([]byte, compression.PeekSize)
-	n, err := l.content.ReadAt(prefix, 0)
+	n, err := l.Open().ReadAt(prefix, 0)
 	if err != nil && err != io.EOF {
 		return compression.None, err
 	}

@@ -196,7 +196,7 @@ func (s *site) saved(images ...savedImage) []*dockerarchive.SavedImage {
 	if err != nil {
 		s.Fatal(err)
 	}
-	list, err := a.Images()
+	list, err := a.Images(s.Context())
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func (e *environment) openLocal(ctx context.Context, c *cli.Context, src source,
 	if l, err := archive.Layout(ctx); l != nil || err != nil {
 		return local{layout: l}, err
 	}
-	images, err := archive.Images()
+	images, err := archive.Images(ctx)
 	if err != nil {
 		return local{}, err
 	}

@@ -110,7 +110,7 @@ func (v *verifier) open(ctx context.Context) error {
 			return v.openLayout(l, err == nil)
 		}
 	}
-	return v.openSaved(archive)
+	return v.openSaved(ctx, archive)
 }
 
 // openLayout takes images of a layout, with all that belongs to them. partial is set for what may have been written
@@ -131,8 +131,8 @@ func (v *verifier) openLayout(l *layout.Layout, partial bool) error {
 	return nil
 }
 
-func (v *verifier) openSaved(archive *dockerarchive.Reader) error {
-	images, err := archive.Images()
+func (v *verifier) openSaved(ctx context.Context, archive *dockerarchive.Reader) error {
+	images, err := archive.Images(ctx)
 	if err == nil {
 		images, err = chooseSaved(images, v.src.name)
 	} else if !errors.Is(err, dockerarchive.ErrNotImage) {
