@@ -1,0 +1,217 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/test/wire"
+)
+
+// image is one image as a registry has it.
+type image struct {
+	Name     string // repository:tag
+	Manifest v1.Descriptor
+	Raw      []byte // the manifest
+	Config   v1.Descriptor
+	Layers   []v1.Descriptor
+	DiffIDs  []digest.Digest
+}
+
+// dataset is one or several images in three forms: a layout, the storage of a registry, and tars.
+type dataset struct {
+	dir    string
+	Images []image
+}
+
+func (d *dataset) layout() string          { return filepath.Join(d.dir, "layout") }
+func (d *dataset) storage() string         { return filepath.Join(d.dir, "registry") }
+func (d *dataset) blob(desc string) string { return filepath.Join(d.layout(), "blobs", "sha256", desc) }
+
+// plan says what the layers of a data set are.
+type plan struct {
+	sizes  [][]int64 // of layers, per group; a group's layers take their files from the same source, one after another
+	source []iter.Seq[entry]
+	images [][]int // layers of each image, counted over all groups
+}
+
+const megabyte = 1000 * 1000
+
+// plans are the contents: five large layers, forty small ones, twenty images that share a base, one layer of 2 or 10 GB.
+func (e *env) plan(ctx context.Context, name string) (p plan, err error) {
+	root, err := goRoot(ctx)
+	if err != nil {
+		return p, err
+	}
+	source := func(n int64, size int64, roots ...string) {
+		sizes := make([]int64, n)
+		for i := range sizes {
+			sizes[i] = max(size*megabyte*int64(e.Scale)/100, 10_000)
+		}
+		p.sizes = append(p.sizes, sizes)
+		p.source = append(p.source, trees(roots...))
+	}
+	goSource := filepath.Join(root, "src")
+	switch name {
+	case "five":
+		source(1, 280, "/usr/lib")
+		source(1, 200, filepath.Join(root, "pkg"), filepath.Join(root, "bin"), goSource)
+		source(1, 160, "/usr/share")
+		source(1, 78, goSource)
+		source(1, 5, "/usr/include", "/usr/share/doc", goSource)
+		p.images = [][]int{{0, 1, 2, 3, 4}}
+	case "forty":
+		source(40, 1, goSource)
+		p.images = [][]int{numbers(40)}
+	case "twenty":
+		source(1, 120, "/usr/share")
+		source(20, 5, goSource)
+		for i := range 20 {
+			p.images = append(p.images, []int{0, 1 + i})
+		}
+	case "2GB":
+		source(1, 2000, "/usr/lib", root, "/usr/share")
+		p.images = [][]int{{0}}
+	case "10GB":
+		source(1, 10000, "/usr/lib", root, "/usr/share")
+		p.images = [][]int{{0}}
+	default:
+		return p, fmt.Errorf("there is no data set %q", name)
+	}
+	return p, nil
+}
+
+func numbers(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// set returns a data set, which is made if an earlier run has not left it.
+func (e *env) set(ctx context.Context, name string) (*dataset, error) {
+	if d := e.sets[name]; d != nil {
+		return d, nil
+	}
+	d := &dataset{dir: filepath.Join(e.Work, fmt.Sprintf("%s-%d", name, e.Scale))}
+	index := filepath.Join(d.dir, "images.json")
+	if raw, err := os.ReadFile(index); err == nil {
+		if err := json.Unmarshal(raw, &d.Images); err != nil {
+			return nil, fmt.Errorf("%s: %v", index, err)
+		}
+		e.sets[name] = d
+		return d, nil
+	}
+	fmt.Fprintf(e.Log, "   making the images %q in %s\n", name, d.dir)
+	if err := e.make(ctx, name, d); err != nil {
+		return nil, fmt.Errorf("images %q: %v", name, err)
+	}
+	raw, err := json.Marshal(d.Images)
+	if err != nil {
+		return nil, err
+	}
+	e.sets[name] = d
+	return d, os.WriteFile(index, raw, 0o600)
+}
+
+func (e *env) make(ctx context.Context, name string, d *dataset) error {
+	if err := os.RemoveAll(d.dir); err != nil {
+		return err
+	}
+	for _, dir := range []string{d.blob(""), d.storage()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	p, err := e.plan(ctx, name)
+	if err != nil {
+		return err
+	}
+	layers, err := packAll(ctx, d, p)
+	if err != nil {
+		return err
+	}
+	for i, of := range p.images {
+		img, err := d.addImage(fmt.Sprintf("bench/%s:v%d", name, i+1), of, layers)
+		if err != nil {
+			return err
+		}
+		d.Images = append(d.Images, img)
+	}
+	if err := d.writeIndex(); err != nil {
+		return err
+	}
+	return e.seed(ctx, d)
+}
+
+// packAll packs the groups side by side.
+func packAll(ctx context.Context, d *dataset, p plan) ([]packed, error) {
+	groups := make([][]packed, len(p.sizes))
+	errs := make([]error, len(p.sizes))
+	var wg sync.WaitGroup
+	for i, sizes := range p.sizes {
+		wg.Go(func() {
+			next, stop := iter.Pull(p.source[i])
+			defer stop()
+			for _, size := range sizes {
+				layer, err := d.pack(ctx, next, size)
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				groups[i] = append(groups[i], layer)
+			}
+		})
+	}
+	wg.Wait()
+	var all []packed
+	for _, group := range groups {
+		all = append(all, group...)
+	}
+	return all, errors.Join(errs...)
+}
+
+// seed gives a registry the images over its API and leaves its storage behind.
+func (e *env) seed(ctx context.Context, d *dataset) error {
+	s, err := e.serve(ctx, "registry", d.storage())
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	for _, img := range d.Images {
+		if err := d.push(ctx, img, "http://"+s.addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dataset) push(ctx context.Context, img image, url string) error {
+	name, tag := splitName(img.Name)
+	repo := &wire.Repository{URL: url, Name: name}
+	for _, desc := range append([]v1.Descriptor{img.Config}, img.Layers...) {
+		if err := d.pushBlob(ctx, repo, desc); err != nil {
+			return err
+		}
+	}
+	return repo.PutManifest(ctx, tag, img.Manifest.MediaType, img.Raw)
+}
+
+func (d *dataset) pushBlob(ctx context.Context, repo *wire.Repository, desc v1.Descriptor) error {
+	f, err := os.Open(d.blob(desc.Digest.Encoded()))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return repo.PutBlob(ctx, desc.Digest, desc.Size, io.Reader(f))
+}

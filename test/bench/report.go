@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is what a run has measured.
+type Report struct {
+	Date    time.Time
+	Machine Machine
+	Config  Config
+	Results []*Result
+	tools   toolbox
+}
+
+// Result is one scenario.
+type Result struct {
+	scenario
+	Rows []*Row
+}
+
+// Row is one contender of it.
+type Row struct {
+	contender
+	Failed string // why there are no figures
+	Usages []Usage
+	Output int64
+}
+
+func (r *Report) row(scenario, tool string) *Row {
+	for _, result := range r.Results {
+		if result.id == scenario {
+			return result.row(tool)
+		}
+	}
+	return nil
+}
+
+func (r *Result) row(tool string) *Row {
+	for _, row := range r.Rows {
+		if row.tool == tool {
+			return row
+		}
+	}
+	return nil
+}
+
+// best is the fastest row that was measured and that is wanted.
+func (r *Result) best(wanted func(*Row) bool) (best *Row) {
+	for _, row := range r.Rows {
+		if row.measured() && wanted(row) && (best == nil || row.wall() < best.wall()) {
+			best = row
+		}
+	}
+	return best
+}
+
+func (r *Result) bestPeer() *Row {
+	return r.best(func(row *Row) bool { return !row.limit && !row.isDrayage() })
+}
+
+func (r *Row) measured() bool { return r.Failed == "" && len(r.Usages) > 0 }
+
+// middle is the median.
+func (r *Row) middle(of func(Usage) int64) int64 {
+	values := make([]int64, 0, len(r.Usages))
+	for _, u := range r.Usages {
+		values = append(values, of(u))
+	}
+	slices.Sort(values)
+	n := len(values)
+	if n%2 == 1 {
+		return values[n/2]
+	}
+	return (values[n/2-1] + values[n/2]) / 2
+}
+
+func (r *Row) wall() time.Duration {
+	return time.Duration(r.middle(func(u Usage) int64 { return int64(u.Wall) }))
+}
+
+func (r *Row) cpu() time.Duration {
+	return time.Duration(r.middle(func(u Usage) int64 { return int64(u.CPU) }))
+}
+
+// peak is the largest, not the middle.
+func (r *Row) peak() (most int64) {
+	for _, u := range r.Usages {
+		most = max(most, u.Peak)
+	}
+	return most
+}
+
+// oneLine keeps an error readable in a table.
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "|", "/")), " ")
+	if len(text) > 200 {
+		text = text[:200] + "..."
+	}
+	return text
+}

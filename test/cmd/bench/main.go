@@ -1,0 +1,82 @@
+// Bench measures drayage beside the other tools that are on this machine, on Linux. It installs nothing; it says how to get what is
+// missing. Usage, with more in -help:
+//
+//	go run ./cmd/bench -drayage ../bin/drayage [-run REGEXP] [-n RUNS] [-o FILE]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"drayage/test/bench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	hidden, err := bench.Hidden(ctx, os.Args[1:])
+	if !hidden {
+		err = run(ctx)
+	}
+	interrupted := ctx.Err() != nil
+	stop()
+	switch {
+	case interrupted && !hidden:
+		fmt.Fprintln(os.Stderr, "bench: interrupted")
+		os.Exit(130)
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	config := bench.Config{Log: os.Stderr}
+	output := flag.String("o", "", "`FILE` for the report, besides standard output")
+	only := flag.String("run", "", "only the scenarios that match this `REGEXP`")
+	tools := flag.String("tools", "", "only the tools that match this `REGEXP`, besides drayage")
+	flag.StringVar(&config.Drayage, "drayage", filepath.Join("..", "bin", "drayage"), "the `BINARY` to measure")
+	flag.StringVar(&config.Peers, "peers", os.Getenv("DRAYAGE_BENCH_PEERS"), "`DIRECTORY` with tools besides those in PATH (or $DRAYAGE_BENCH_PEERS)")
+	flag.StringVar(&config.Work, "work", filepath.Join(os.TempDir(), "drayage-bench"), "`DIRECTORY` that keeps the images between runs: some 10 GB")
+	flag.IntVar(&config.Runs, "n", 5, "measured `RUNS` of each tool")
+	flag.IntVar(&config.Scale, "scale", 100, "`PERCENT` of the real size of images, to try this program out")
+	flag.BoolVar(&config.Huge, "huge", false, "measure memory with a layer of 10 GB too: some 30 GB more")
+	flag.Parse()
+	if flag.NArg() > 0 || config.Runs < 1 || config.Scale < 1 || config.Scale > 100 {
+		return errors.New("wrong usage; see -help")
+	}
+	var err error
+	if config.Drayage, err = filepath.Abs(config.Drayage); err != nil {
+		return err
+	}
+	if config.Only, err = regexp.Compile(*only); err != nil {
+		return err
+	}
+	if *tools != "" {
+		if config.Tools, err = regexp.Compile(*tools); err != nil {
+			return err
+		}
+	}
+	report, err := bench.Run(ctx, config)
+	if err != nil {
+		return err
+	}
+	if _, err := report.WriteTo(os.Stdout); err != nil {
+		return err
+	}
+	if *output == "" {
+		return nil
+	}
+	f, err := os.Create(*output)
+	if err != nil {
+		return err
+	}
+	_, err = report.WriteTo(f)
+	return errors.Join(err, f.Close())
+}
