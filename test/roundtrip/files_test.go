@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -34,19 +35,27 @@ func hash(t *testing.T, rc io.ReadCloser) digest.Digest {
 	return dgst
 }
 
-// hashUnpacked hashes what a layer holds, gzipped or not, and closes it.
+// hashUnpacked hashes what a layer holds, gzipped, in zstd or plain, and closes it.
 func hashUnpacked(t *testing.T, rc io.ReadCloser) digest.Digest {
 	t.Helper()
 	defer rc.Close()
 	buffered := bufio.NewReader(rc)
-	if magic, _ := buffered.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return hash(t, io.NopCloser(buffered))
+	magic, _ := buffered.Peek(4)
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		zr, err := gzip.NewReader(buffered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hash(t, zr)
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		zr, err := zstd.NewReader(buffered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hash(t, zr.IOReadCloser())
 	}
-	zr, err := gzip.NewReader(buffered)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hash(t, zr)
+	return hash(t, io.NopCloser(buffered))
 }
 
 func readFile(t *testing.T, name string) []byte {
