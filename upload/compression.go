@@ -3,6 +3,7 @@ package upload
 import (
 	"fmt"
 	"io"
+	"runtime"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -24,8 +25,17 @@ const (
 	defaultZstd = 3
 
 	gzipBlock  = 512 << 10
-	zstdWindow = 1 << 20
+	zstdWindow = 512 << 10
 )
+
+// slots bounds the layers that are compressed at once. Each is spread over all processors already: with gzip two keep them busy while one
+// waits for the network, with zstd one does, and two would hold too much memory.
+func (c Compression) slots() chan struct{} {
+	if c.kind() == compression.Zstd {
+		return make(chan struct{}, 1)
+	}
+	return make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+}
 
 // Check returns an error if there is no such compression.
 func (c Compression) Check() error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"runtime"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -22,10 +21,6 @@ import (
 
 // readSize is how much of a layer is read, hashed and handed to the compressor at a time.
 const readSize = 512 << 10
-
-// newSlots bounds the layers that are compressed at once. Each is spread over all processors already; two
-// keep them busy while one waits for the network.
-func newSlots() chan struct{} { return make(chan struct{}, max(2, runtime.GOMAXPROCS(0))) }
 
 // layer brings a layer of a saved tar into a repository, in the form in which it can be pulled.
 func (p *pusher) layer(ctx context.Context, t *task, reported func(int64)) error {

@@ -70,7 +70,7 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 	if err := opts.Compression.Check(); err != nil {
 		return nil, err
 	}
-	p := &pusher{opts: opts, cache: layercache.Open(opts.CacheDir, opts.Compression.method()), slots: newSlots()}
+	p := &pusher{opts: opts, cache: layercache.Open(opts.CacheDir, opts.Compression.method()), slots: opts.Compression.slots()}
 	images := make([]*image, len(targets))
 	for i, t := range targets {
 		images[i] = &image{Result: Result{Target: t}}

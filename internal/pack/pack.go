@@ -9,7 +9,6 @@ import (
 	"io"
 	"runtime"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/klauspost/pgzip"
 )
 
@@ -48,16 +47,12 @@ func NewZstd(w io.Writer, level, window int) (*Writer, error) {
 		return nil, fmt.Errorf("zstd: invalid compression level: %d", level)
 	}
 	behind := &patient{w: w}
-	z, err := zstd.NewWriter(behind,
-		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)),
-		zstd.WithWindowSize(window),
-		zstd.WithConcurrentBlocks(true),
-		zstd.WithEncoderConcurrency(min(max(runtime.GOMAXPROCS(0), minZstdWorkers), maxZstdWorkers)),
-		zstd.WithZeroFrames(true))
+	kind := encoderKind{level: level, window: window, workers: zstdWorkers()}
+	z, err := kind.encoder(behind)
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{z, behind}, nil
+	return &Writer{&reused{Encoder: z, kind: kind}, behind}, nil
 }
 
 // Write implements io.Writer. An error of the writer behind may show some calls later.

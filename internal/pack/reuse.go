@@ -1,0 +1,72 @@
+package pack
+
+import (
+	"io"
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// encoders keeps zstd encoders that have done their work: each holds tens of megabytes, and layers come one after another.
+var encoders struct {
+	mu   sync.Mutex
+	free map[encoderKind][]*zstd.Encoder
+}
+
+// encoderKind is what encoders that can stand in for each other have in common.
+type encoderKind struct{ level, window, workers int }
+
+// maxFree is how many encoders of a kind are kept.
+const maxFree = 2
+
+// encoder returns one that writes to w. Its user gives it back with keep.
+func (k encoderKind) encoder(w io.Writer) (*zstd.Encoder, error) {
+	encoders.mu.Lock()
+	defer encoders.mu.Unlock()
+	if free := encoders.free[k]; len(free) > 0 {
+		z := free[len(free)-1]
+		encoders.free[k] = free[:len(free)-1]
+		z.Reset(w)
+		return z, nil
+	}
+	return zstd.NewWriter(w,
+		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(k.level)),
+		zstd.WithWindowSize(k.window),
+		zstd.WithConcurrentBlocks(true),
+		zstd.WithEncoderConcurrency(k.workers),
+		zstd.WithZeroFrames(true))
+}
+
+// keep takes back an encoder that has been closed.
+func (k encoderKind) keep(z *zstd.Encoder) {
+	encoders.mu.Lock()
+	defer encoders.mu.Unlock()
+	z.Reset(nil)
+	if encoders.free == nil {
+		encoders.free = map[encoderKind][]*zstd.Encoder{}
+	}
+	if len(encoders.free[k]) < maxFree {
+		encoders.free[k] = append(encoders.free[k], z)
+	}
+}
+
+// reused is an encoder that goes back to the others when it is closed.
+type reused struct {
+	*zstd.Encoder
+	kind   encoderKind
+	closed bool
+}
+
+// Close implements io.Closer.
+func (r *reused) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	err := r.Encoder.Close()
+	r.kind.keep(r.Encoder)
+	return err
+}
+
+func zstdWorkers() int { return min(max(runtime.GOMAXPROCS(0), minZstdWorkers), maxZstdWorkers) }
