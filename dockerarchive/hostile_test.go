@@ -335,6 +335,8 @@ func FuzzReader(f *testing.F) {
 	f.Add(archive(f, index(item("c", nil, "l", "l")), file("c", configOf(id, id)), file("l", "other")))
 	f.Add(archive(f, file("repositories", "{}")))
 	f.Add(archive(f, slices.Concat(oldLayer("b", "", "base"), oldLayer("a", "b", "app"), []entry{repositories(`{"n":{"1":"a"}}`)})...))
+	f.Add(archive(f, within("d/", with(small[:2:2], hard("l", "m"), file("m", "layer")))...))
+	f.Add(archive(f, within("d/", with(small[:2:2], link("l", "../d/m"), file("m", "layer"), file("._m", "x")))...))
 	f.Add(archive(f, slices.Concat(oldLayer("b", "a", "base"), oldLayer("a", "b", "app"))...))
 	f.Add(gz(f, nil, archive(f, small...)))
 	f.Add(archive(f))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,11 +15,8 @@ import (
 	"drayage/internal/manifest"
 )
 
-// Limits on archives without manifest.json. Docker never had images of more than 127 layers.
-const (
-	maxChain  = 1024      // layers of an image
-	maxChains = 1_000_000 // layers of all images together
-)
+// maxChain bounds the layers of an image. Docker never had images of more than 127.
+const maxChain = 1024
 
 // legacy is an archive as Docker saved it before 1.10: without manifest.json, with a directory for each layer,
 // whose json says which one is below it, and names for some of them in the file repositories
@@ -34,6 +32,7 @@ type legacyLayer struct {
 	dir     string
 	parent  string // directory of the layer below; empty for a base
 	history dockerv1.History
+	said    int // about how many bytes of an image's configuration are about this layer
 	content *stored
 	diffID  digest.Digest
 }
@@ -41,12 +40,18 @@ type legacyLayer struct {
 // legacyFiles are what a layer directory consists of.
 var legacyFiles = []string{"json", "layer.tar", "VERSION"}
 
-// legacyDirs lists the layer directories, in order. There are none if this is no archive of an early Docker:
+// legacyDirs lists the layer directories in a directory, in order. There are none if it is not what an early Docker saved:
 // a single file named like one of theirs makes none.
-func (a *Reader) legacyDirs() []string {
+func (a *Reader) legacyDirs(in string) []string {
 	found := map[string]int{}
-	whole := len(a.entries["repositories"]) > 0
+	whole := len(a.entries[path.Join(in, "repositories")]) > 0
 	for name := range a.entries {
+		if in != "" {
+			var inside bool
+			if name, inside = strings.CutPrefix(name, in+"/"); !inside {
+				continue
+			}
+		}
 		dir, file, _ := strings.Cut(name, "/")
 		if i := slices.Index(legacyFiles, file); i >= 0 && dir != "" {
 			found[dir] |= 1 << i
@@ -83,7 +88,7 @@ func (a *Reader) legacyImages(ctx context.Context, dirs []string) ([]SavedImage,
 			return nil, err
 		}
 		if held += len(im.Config); held > maxConfigs {
-			return nil, fmt.Errorf("the configurations of %d images take more than %d bytes", len(chains), maxConfigs)
+			return nil, tooLarge(len(chains))
 		}
 		images = append(images, im)
 	}
@@ -111,7 +116,9 @@ func (l *legacy) readLayers(dirs []string) error {
 		if err != nil {
 			return fmt.Errorf("archive is damaged: layer %q has no content: %v: %w", dir, err, ErrIntegrity)
 		}
-		l.layers[dir] = &legacyLayer{dir: dir, parent: im.Parent, history: im.History(false), content: content}
+		h := im.History(false)
+		said := len(h.Author) + len(h.CreatedBy) + len(h.Comment) + 150
+		l.layers[dir] = &legacyLayer{dir: dir, parent: im.Parent, history: h, said: said, content: content}
 	}
 	return nil
 }
@@ -168,11 +175,16 @@ func (l *legacy) chains() ([][]*legacyLayer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if total += len(chain); total > maxChains {
-			return nil, fmt.Errorf("the archive's images have more than %d layers together", maxChains)
-		}
+		size := 0
 		for _, layer := range chain {
 			reached[layer.dir] = true
+			size += layer.said
+		}
+		if size > manifest.MaxConfigSize {
+			return nil, fmt.Errorf("image %q: its configuration would have more than the %d bytes that are accepted", top, manifest.MaxConfigSize)
+		}
+		if total += size; total > maxConfigs {
+			return nil, tooLarge(len(chains) + 1)
 		}
 		chains = append(chains, chain)
 	}
@@ -182,6 +194,10 @@ func (l *legacy) chains() ([][]*legacyLayer, error) {
 		}
 	}
 	return chains, nil
+}
+
+func tooLarge(count int) error {
+	return fmt.Errorf("the configurations of %d images take more than %d bytes", count, maxConfigs)
 }
 
 // tops lists the layers that an image ends with.
@@ -236,13 +252,8 @@ func (l *legacy) image(chain []*legacyLayer) (SavedImage, error) {
 	var im SavedImage
 	var history []dockerv1.History
 	var diffIDs []digest.Digest
-	size := 0
 	for _, layer := range chain {
-		h := layer.history
-		if size += len(h.Author) + len(h.CreatedBy) + len(h.Comment); size > manifest.MaxConfigSize {
-			return im, fmt.Errorf("image %q: its history has more than the %d bytes that are accepted", top, manifest.MaxConfigSize)
-		}
-		history, diffIDs = append(history, h), append(diffIDs, layer.diffID)
+		history, diffIDs = append(history, layer.history), append(diffIDs, layer.diffID)
 		im.Layers = append(im.Layers, SavedLayer{DiffID: layer.diffID, Path: layer.dir + "/layer.tar", content: layer.content})
 	}
 	raw, err := l.description(top)

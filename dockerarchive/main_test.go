@@ -215,8 +215,11 @@ func archive(t testing.TB, all ...entry) []byte {
 	w := tar.NewWriter(&b)
 	for _, e := range all {
 		h := &tar.Header{Name: e.Name, Mode: 0o644, Typeflag: e.Type, Linkname: e.Link, Size: int64(len(e.Body))}
-		if h.Typeflag == 0 {
+		switch h.Typeflag {
+		case 0:
 			h.Typeflag = tar.TypeReg
+		case tar.TypeXGlobalHeader:
+			h = &tar.Header{Typeflag: h.Typeflag, PAXRecords: map[string]string{"comment": "a commit"}}
 		}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
@@ -241,4 +244,16 @@ func images(archive []byte) ([]dockerarchive.SavedImage, error) {
 		return nil, err
 	}
 	return r.Images(context.Background())
+}
+
+type saved = dockerarchive.SavedImage
+
+// content is a layer as it is stored.
+func content(t testing.TB, l dockerarchive.SavedLayer) string {
+	t.Helper()
+	raw, err := io.ReadAll(l.Open())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
 }

@@ -30,13 +30,20 @@ var ErrNotImage = errors.New("not a saved image")
 type Reader struct {
 	r       io.ReaderAt
 	size    int64
-	entries map[string][]span // by cleaned name; more than one if the name repeats
+	root    string            // the directory that the images are in
+	entries map[string][]span // by cleaned name from root on; more than one if the name repeats
 	count   int
 	names   int // bytes of names
 
 	mu    sync.Mutex
 	equal map[string]bool // names that repeat, and whose entries have been found to be the same
 }
+
+// Types of GNU tar's: the name of a whole archive, and a directory with a list of what was in it.
+const (
+	typeLabel   = 'V'
+	typeDumpDir = 'D'
+)
 
 // span is where an entry's content lies.
 type span struct {
@@ -58,6 +65,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	for {
 		h, err := tr.Next()
 		if err == io.EOF {
+			a.enter()
 			return a, a.checkEnd(section)
 		}
 		if err != nil {
@@ -130,6 +138,9 @@ func (a *Reader) add(h *tar.Header, offset int64) error {
 	if h.Size < 0 || h.Typeflag == tar.TypeReg && h.Size > a.size-offset {
 		return fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w", h.Name, h.Size, a.size-offset, ErrIntegrity)
 	}
+	if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeLabel {
+		return nil // neither is a file
+	}
 	name := clean(h.Name)
 	a.entries[name] = append(a.entries[name], span{
 		offset: offset, size: h.Size, kind: h.Typeflag, link: h.Linkname,
@@ -185,13 +196,8 @@ func (a *Reader) stored(name string) (*stored, error) {
 				return nil, fmt.Errorf("entry %q is sparse, which saved images never are", name)
 			}
 			return &stored{a, s}, nil
-		case tar.TypeSymlink:
-			name = clean(path.Join(path.Dir("/"+name), s.link))
-			if path.IsAbs(s.link) {
-				name = clean(s.link)
-			}
-		case tar.TypeLink:
-			name = clean(s.link)
+		case tar.TypeSymlink, tar.TypeLink:
+			name = a.target(name, s)
 		default:
 			return nil, fmt.Errorf("entry %q is no regular file", asked)
 		}

@@ -64,7 +64,7 @@ func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) {
 		}
 		images = append(images, im)
 		if held += len(im.Config); held > maxConfigs {
-			return nil, fmt.Errorf("the configurations of %d images take more than %d bytes", len(items), maxConfigs)
+			return nil, tooLarge(len(items))
 		}
 	}
 	return images, a.checkPaths(images)
@@ -72,7 +72,7 @@ func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) {
 
 func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
 	if len(a.entries["oci-layout"]) == 0 {
-		if dirs := a.legacyDirs(); len(dirs) > 0 {
+		if dirs := a.legacyDirs(""); len(dirs) > 0 {
 			return a.legacyImages(ctx, dirs)
 		}
 	}
