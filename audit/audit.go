@@ -25,10 +25,6 @@ type Target struct {
 	Root   v1.Descriptor
 	Source transfer.Source
 	Saved  *dockerarchive.SavedImage
-
-	// Partial accepts that manifests below an index are absent as long as one image below it is there: container
-	// engines save only the platforms that they have.
-	Partial bool
 }
 
 // Kind is what part of an image a blob is.
@@ -65,7 +61,7 @@ func (f Fault) Unwrap() error { return f.Err }
 // Result is what was found out about one target.
 type Result struct {
 	Faults []Fault         // none: everything is in order
-	Absent []v1.Descriptor // what need not be there and is not: platforms of a Partial target, foreign layers
+	Absent []v1.Descriptor // foreign layers, which need not be there
 }
 
 // Options say how images are checked. The zero value is good.

@@ -2,9 +2,7 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -57,50 +55,38 @@ func (w *walker) fault(kind Kind, d digest.Digest, err error) {
 	w.result.Faults = append(w.result.Faults, Fault{kind, d, err})
 }
 
-// manifest checks a manifest or index and all below it. It reports whether the content of d is there.
-func (w *walker) manifest(ctx context.Context, d v1.Descriptor, depth int) bool {
+// manifest checks a manifest or index and all below it.
+func (w *walker) manifest(ctx context.Context, d v1.Descriptor, depth int) {
 	key := blobKey{d.Digest, d.Size}
 	if w.visited[key] || ctx.Err() != nil {
-		return true
+		return
 	}
 	w.visited[key] = true
 	w.reached[d.Digest] = true
 	if depth > maxDepth {
 		w.fault(Manifest, d.Digest, fmt.Errorf("indexes nest deeper than %d", maxDepth))
-		return true
+		return
 	}
 	n := w.node(ctx, d)
-	if errors.Is(n.err, fs.ErrNotExist) && depth > 0 && w.target.Partial {
-		w.result.Absent = append(w.result.Absent, d)
-		return false
-	}
-	if n.err != nil {
+	switch {
+	case n.err != nil:
 		w.fault(Manifest, d.Digest, n.err)
-		return true
+	case manifest.IsIndex(n.doc.MediaType):
+		w.index(ctx, &n.doc, depth)
+	default:
+		w.image(ctx, &n.doc)
 	}
-	if manifest.IsIndex(n.doc.MediaType) {
-		return w.index(ctx, d, &n.doc, depth)
-	}
-	w.image(ctx, &n.doc)
-	return true
 }
 
-func (w *walker) index(ctx context.Context, d v1.Descriptor, doc *manifest.Document, depth int) bool {
-	there := len(doc.Manifests) == 0
+func (w *walker) index(ctx context.Context, doc *manifest.Document, depth int) {
 	for _, c := range doc.Manifests {
 		w.reached[c.Digest] = true
 		if c.MediaType != "" && !manifest.IsManifest(c.MediaType) {
 			w.blob(Other, c, "")
 			continue
 		}
-		if w.manifest(ctx, c, depth+1) {
-			there = true
-		}
+		w.manifest(ctx, c, depth+1)
 	}
-	if !there && depth == 0 {
-		w.fault(Manifest, d.Digest, fmt.Errorf("none of the %d manifests that it lists is there: %w", len(doc.Manifests), ErrIntegrity))
-	}
-	return there
 }
 
 // node reads a manifest, unless another image has it too.

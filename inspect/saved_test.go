@@ -35,7 +35,7 @@ func saved(t *testing.T, manifest string, files map[string][]byte) dockerarchive
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := r.Images()
+	images, err := r.Images(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -28,9 +29,9 @@ type entry struct {
 var cosignTag = regexp.MustCompile(`^sha256-([0-9a-f]{64})(\.[a-z]+)?$`)
 
 func (e entry) image() Image {
-	im := Image{Descriptor: e.desc, Name: e.desc.Annotations[AnnotationName], Ref: e.desc.Annotations[v1.AnnotationRefName]}
-	if im.Name == "" && strings.ContainsAny(im.Ref, "/") {
-		im.Name = im.Ref // podman, skopeo and others put the full name there
+	im := Image{Descriptor: e.desc, Name: fullName(e.desc.Annotations[AnnotationName]), Ref: e.desc.Annotations[v1.AnnotationRefName]}
+	if im.Name == "" && strings.ContainsAny(im.Ref, "/:@") { // a bare tag has none of these
+		im.Name = fullName(im.Ref) // podman, skopeo and others put the full name there
 	}
 	im.Subject = digest.Digest(e.desc.Annotations[AnnotationSubject])
 	if m := cosignTag.FindStringSubmatch(im.Ref); m != nil {
@@ -38,6 +39,15 @@ func (e entry) image() Image {
 	}
 	im.Descriptor.Annotations = nil
 	return im
+}
+
+// fullName is s as the full name of an image, or empty if it is none: regctl writes ocidir://, others whatever they were given.
+func fullName(s string) string {
+	ref, err := reference.ParseNormalizedNamed(s)
+	if err != nil {
+		return ""
+	}
+	return reference.TagNameOnly(ref).String()
 }
 
 // emptyIndex is what a layout starts with.

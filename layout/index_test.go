@@ -253,3 +253,29 @@ func FuzzParseIndex(f *testing.F) {
 		}
 	})
 }
+
+// What writers put into the annotations of an entry is not always a name.
+func TestNameOfAnEntry(t *testing.T) {
+	full := "registry.corp/team/app@" + desc("x").Digest.String()
+	for _, c := range []struct{ name, ref, want string }{
+		{"docker.io/library/a:1", "1", "docker.io/library/a:1"},
+		{"a:1", "x", "docker.io/library/a:1"},
+		{"", "localhost/podman:1", "localhost/podman:1"},
+		{"", "alpine:3.20", "docker.io/library/alpine:3.20"},
+		{"", "team/app", "docker.io/team/app:latest"},
+		{"", full, full},
+		{"", "latest", ""},
+		{"", "3.20", ""},
+		{"", "an image of mine: this", ""},
+		{"ocidir://images:1", "1", ""},
+		{"ocidir://images:1", "registry.corp/a:1", "registry.corp/a:1"},
+		{"", "ocidir://images:1", ""},
+		{"Upper/Case:1", "/", ""},
+		{"", "", ""},
+	} {
+		e := entry{desc: v1.Descriptor{Annotations: map[string]string{AnnotationName: c.name, v1.AnnotationRefName: c.ref}}}
+		if im := e.image(); im.Name != c.want || im.Ref != c.ref {
+			t.Errorf("%q, %q: name %q, ref %q; want %q", c.name, c.ref, im.Name, im.Ref, c.want)
+		}
+	}
+}

@@ -41,7 +41,7 @@ var _ transfer.Source = (*Layout)(nil)
 // Image is an entry of index.json.
 type Image struct {
 	Descriptor v1.Descriptor
-	Name       string // full name, as in docker.io/library/alpine:3.20; empty if the entry has none
+	Name       string // full name, as in docker.io/library/alpine:3.20; empty if the entry has nothing that can be one
 	Ref        string // org.opencontainers.image.ref.name: the tag, or whatever its writer put there
 
 	// Subject is set for what is no image of its own but belongs to one: a signature, an SBOM.

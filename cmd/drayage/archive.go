@@ -14,67 +14,8 @@ import (
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/transfer"
-	"drayage/layout"
 	"drayage/registry"
-	"drayage/upload"
 )
-
-// openSaved takes the images of a saved tar that is to be pushed.
-func (p *pusher) openSaved(src source, images []dockerarchive.SavedImage) error {
-	if len(p.c.StringSlice("platform")) > 0 {
-		return usagef("--platform chooses among the images of a layout; a saved tar is pushed as it is")
-	}
-	if len(images) > 1 && !p.dest.prefix {
-		return usagef("%s is the name of one image, but the archive holds %d: %s: end DEST in / to keep their names, or choose one with docker-archive:%s:NAME",
-			p.dest.text, len(images), savedLabels(images), src.path)
-	}
-	for i := range images {
-		if err := p.add(upload.Target{Saved: &images[i]}, images[i].Names, savedLabel(images[i])); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// local is what a SOURCE on this machine holds: a layout, as a directory or as an archive that is one, or
-// the images of a saved tar.
-type local struct {
-	layout *layout.Layout // nil: saved counts
-	saved  []dockerarchive.SavedImage
-}
-
-// openLocal opens a layout or archive. What has to be closed afterwards is added to closes.
-func (e *environment) openLocal(ctx context.Context, c *cli.Context, src source, closes *[]func() error) (local, error) {
-	if src.kind == fromLayout {
-		dir, err := layout.OpenDir(src.path)
-		if err != nil {
-			return local{}, err
-		}
-		*closes = append(*closes, dir.Close)
-		return local{layout: dir.Layout}, nil
-	}
-	f, err := e.archiveFile(ctx, c, src, closes)
-	if err != nil {
-		return local{}, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return local{}, err
-	}
-	archive, err := dockerarchive.NewReader(f, fi.Size())
-	if err != nil {
-		return local{}, err
-	}
-	if l, err := archive.Layout(ctx); l != nil || err != nil {
-		return local{layout: l}, err
-	}
-	images, err := archive.Images(ctx)
-	if err != nil {
-		return local{}, err
-	}
-	images, err = chooseSaved(images, src.name)
-	return local{saved: images}, err
-}
 
 // archiveFile opens the archive as something that can be read at any place: a plain tar as it is, a
 // stream or a compressed file by way of a temporary file.
@@ -148,42 +89,4 @@ func spoolError(ctx context.Context, kind compression.Kind, err error) error {
 		return fmt.Errorf("the compressed archive is cut off: %w", registry.ErrIntegrity)
 	}
 	return fmt.Errorf("the compressed archive is damaged: %v: %w", err, registry.ErrIntegrity)
-}
-
-// chooseSaved returns the images that name means, or all of them if it is empty.
-func chooseSaved(images []dockerarchive.SavedImage, name string) ([]dockerarchive.SavedImage, error) {
-	if name == "" {
-		return images, nil
-	}
-	full := name
-	if ref, err := registry.ParseReference(name); err == nil {
-		full = ref.String()
-	}
-	for _, im := range images {
-		for _, n := range im.Names {
-			if n == full {
-				im.Names = []string{n}
-				return []dockerarchive.SavedImage{im}, nil
-			}
-		}
-		if im.ID.String() == name || im.ID.Encoded() == name {
-			return []dockerarchive.SavedImage{im}, nil
-		}
-	}
-	return nil, fmt.Errorf("the archive has no image %q; it has: %s: %w", name, savedLabels(images), registry.ErrNotFound)
-}
-
-func savedLabels(images []dockerarchive.SavedImage) string {
-	var names []string
-	for _, im := range images {
-		names = append(names, savedLabel(im))
-	}
-	return list(names)
-}
-
-func savedLabel(im dockerarchive.SavedImage) string {
-	if len(im.Names) > 0 {
-		return im.Names[0]
-	}
-	return im.ID.String()
 }

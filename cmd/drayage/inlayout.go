@@ -53,12 +53,14 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func labels(images []layout.Image) string {
+func labels(images []layout.Image) string { return list(imageLabels(images)) }
+
+func imageLabels(images []layout.Image) []string {
 	var names []string
 	for _, im := range images {
 		names = append(names, imageLabel(im))
 	}
-	return list(names)
+	return names
 }
 
 func imageLabel(im layout.Image) string {

@@ -68,14 +68,21 @@ func (l *looker) open(ctx context.Context, arg string) ([]subject, error) {
 	if src.kind == fromStdin && l.c.Bool("password-stdin") {
 		return nil, usagef("the tar and the password cannot both come from standard input")
 	}
-	here, err := l.env.openLocal(ctx, l.c, src, &l.closes)
+	here, err := l.env.openImages(ctx, l.c, src, &l.closes)
 	if err != nil {
 		return nil, err
 	}
-	if here.layout == nil {
-		return l.openSaved(here.saved)
+	if err := here.fault(); err != nil {
+		l.env.note(l.c, "note: %v", err) // what there is can be looked at
 	}
-	return l.openLayout(src, here.layout)
+	var all []subject
+	if here.layout != nil {
+		if all, err = layoutSubjects(here); err != nil {
+			return nil, err
+		}
+	}
+	saved, err := l.savedSubjects(here.saved)
+	return append(all, saved...), err
 }
 
 // one is open for commands that show a single image.
@@ -107,18 +114,14 @@ func (l *looker) newClient(ref registry.Reference) (*registry.Client, error) {
 	return client, nil
 }
 
-func (l *looker) openLayout(src source, dir *layout.Layout) ([]subject, error) {
-	images, err := findInLayout(dir, src.name)
-	if err != nil {
-		return nil, err
-	}
-	belonging, err := subjects(dir)
+func layoutSubjects(here *local) ([]subject, error) {
+	belonging, err := subjects(here.layout)
 	if err != nil {
 		return nil, err
 	}
 	var all []subject
-	for _, im := range images {
-		s := subject{label: imageLabel(im), root: im.Descriptor, source: dir, belonging: belonging}
+	for _, im := range here.images {
+		s := subject{label: imageLabel(im), root: im.Descriptor, source: here.layout, belonging: belonging}
 		if im.Name != "" {
 			s.names = []string{im.Name}
 		}
@@ -127,8 +130,8 @@ func (l *looker) openLayout(src source, dir *layout.Layout) ([]subject, error) {
 	return all, nil
 }
 
-func (l *looker) openSaved(images []dockerarchive.SavedImage) ([]subject, error) {
-	if len(l.c.StringSlice("platform")) > 0 {
+func (l *looker) savedSubjects(images []dockerarchive.SavedImage) ([]subject, error) {
+	if len(images) > 0 && len(l.c.StringSlice("platform")) > 0 {
 		return nil, usagef("--platform chooses among the images of a layout or registry; a saved tar is shown as it is")
 	}
 	var all []subject

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
+	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/layercache"
 	"drayage/layout"
@@ -116,28 +117,43 @@ func (p *pusher) close() {
 }
 
 func (p *pusher) open(ctx context.Context, src source) error {
-	here, err := p.env.openLocal(ctx, p.c, src, &p.closes)
+	here, err := p.env.openImages(ctx, p.c, src, &p.closes)
 	if err != nil {
 		return err
 	}
-	if here.layout == nil {
-		return p.openSaved(src, here.saved)
-	}
-	return p.openLayout(ctx, src, here.layout)
-}
-
-func (p *pusher) openLayout(ctx context.Context, src source, dir *layout.Layout) error {
-	images, err := findInLayout(dir, src.name)
-	if err != nil {
+	if err := here.fault(); err != nil {
 		return err
 	}
+	images := here.images
 	if !p.dest.prefix {
 		images = slices.CompactFunc(images, func(a, b layout.Image) bool { return a.Descriptor.Digest == b.Descriptor.Digest })
 	}
-	if len(images) > 1 && !p.dest.prefix {
-		return usagef("%s is the name of one image, but there are %d: %s: end DEST in / to keep their names, or choose one with oci:%s:NAME",
-			p.dest.text, len(images), labels(images), src.path)
+	if len(images)+len(here.saved) > 1 && !p.dest.prefix {
+		return p.several(src, here, images)
 	}
+	if here.layout != nil {
+		if err := p.addLayout(ctx, here.layout, images); err != nil {
+			return err
+		}
+	}
+	return p.addSaved(here.saved)
+}
+
+// several is the error about more images than fit under one name.
+func (p *pusher) several(src source, here *local, images []layout.Image) error {
+	there, prefix := "there are", "oci"
+	switch {
+	case here.layout == nil:
+		there, prefix = "the archive holds", "docker-archive"
+	case src.kind != fromLayout:
+		prefix = "oci-archive"
+	}
+	names := append(imageLabels(images), savedNames(here.saved)...)
+	return usagef("%s is the name of one image, but %s %d: %s: end DEST in / to keep their names, or choose one with %s:%s:NAME",
+		p.dest.text, there, len(names), list(names), prefix, src.path)
+}
+
+func (p *pusher) addLayout(ctx context.Context, dir *layout.Layout, images []layout.Image) error {
 	chosen, all, err := platforms(p.c)
 	if err != nil {
 		return err
@@ -152,6 +168,19 @@ func (p *pusher) openLayout(ctx context.Context, src source, dir *layout.Layout)
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
 		if err := p.add(upload.Target{Layout: loaded}, []string{im.Name}, imageLabel(im)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addSaved takes images of a saved tar.
+func (p *pusher) addSaved(images []dockerarchive.SavedImage) error {
+	if len(images) > 0 && len(p.c.StringSlice("platform")) > 0 {
+		return usagef("--platform chooses among the images of a layout; a saved tar is pushed as it is")
+	}
+	for i := range images {
+		if err := p.add(upload.Target{Saved: &images[i]}, images[i].Names, savedLabel(images[i])); err != nil {
 			return err
 		}
 	}

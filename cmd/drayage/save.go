@@ -15,7 +15,6 @@ import (
 	"drayage/fetch"
 	"drayage/internal/graph"
 	"drayage/internal/platform"
-	"drayage/layout"
 	"drayage/registry"
 )
 
@@ -162,14 +161,17 @@ func (s *saver) add(ctx context.Context, src source) error {
 	if src.kind == fromRegistry {
 		return s.addRemote(ctx, src.ref)
 	}
-	here, err := s.env.openLocal(ctx, s.c, src, &s.closes)
+	here, err := s.env.openImages(ctx, s.c, src, &s.closes)
 	if err != nil {
 		return err
 	}
-	if here.layout == nil {
-		return s.addSaved(ctx, here.saved)
+	if err := here.fault(); err != nil {
+		return err
 	}
-	return s.addLayout(ctx, here.layout, src.name)
+	if err := s.addLayout(ctx, here, src.name); err != nil {
+		return err
+	}
+	return s.addSaved(ctx, here.saved)
 }
 
 func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
@@ -182,12 +184,9 @@ func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
 	return nil
 }
 
-func (s *saver) addLayout(ctx context.Context, dir *layout.Layout, name string) error {
-	images, err := findInLayout(dir, name)
-	if err != nil {
-		return err
-	}
-	for _, im := range images {
+func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
+	dir := here.layout
+	for _, im := range here.images {
 		g, err := graph.Load(ctx, dir, im.Descriptor, s.sel)
 		if err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
@@ -213,7 +212,7 @@ func isContainerImage(g *graph.Graph) bool {
 
 // addSaved takes the images of a saved tar as they are.
 func (s *saver) addSaved(ctx context.Context, images []dockerarchive.SavedImage) error {
-	if len(s.sel.Platforms) > 0 {
+	if len(images) > 0 && len(s.sel.Platforms) > 0 {
 		return usagef("--platform chooses among the images of a layout or registry; a saved tar is taken as it is")
 	}
 	for _, saved := range images {

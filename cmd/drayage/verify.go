@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"drayage/audit"
@@ -73,7 +74,8 @@ type verifier struct {
 	closes  []func() error
 	layout  *layout.Layout // nil for docker tars
 	targets []audit.Target
-	labels  []string // of the targets
+	labels  []string                          // of the targets
+	absent  map[digest.Digest][]digest.Digest // what indexes lead to and the archive lacks, by what is shown instead
 }
 
 func (v *verifier) close() {
@@ -83,69 +85,58 @@ func (v *verifier) close() {
 }
 
 func (v *verifier) open(ctx context.Context) error {
-	if v.src.kind == fromLayout {
-		dir, err := layout.OpenDir(v.src.path)
-		if err != nil {
+	here, err := v.openSource(ctx)
+	if err != nil {
+		return err
+	}
+	if err := here.choose(v.src.name); err != nil {
+		return err
+	}
+	if v.layout = here.layout; v.layout != nil && v.src.name == "" {
+		if here.images, err = v.layout.Images(); err != nil { // with all that belongs to them
 			return err
 		}
-		v.closes = append(v.closes, dir.Close)
-		return v.openLayout(dir.Layout, false)
 	}
-	f, err := v.env.archiveFile(ctx, v.c, v.src, &v.closes)
-	if err != nil {
-		return err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	archive, err := dockerarchive.NewReader(f, fi.Size())
-	if err != nil {
-		return err
-	}
-	files := archive.FS()
-	if l, err := layout.New(files); err == nil {
-		if all, err := l.Images(); err != nil || len(all) > 0 {
-			_, err := fs.Stat(files, "manifest.json")
-			return v.openLayout(l, err == nil)
-		}
-	}
-	return v.openSaved(ctx, archive)
-}
-
-// openLayout takes images of a layout, with all that belongs to them. partial is set for what may have been written
-// by a container engine.
-func (v *verifier) openLayout(l *layout.Layout, partial bool) error {
-	v.layout = l
-	images, err := findInLayout(l, v.src.name)
-	if err == nil && v.src.name == "" {
-		images, err = l.Images()
-	}
-	if err != nil {
-		return err
-	}
-	for _, im := range images {
-		v.targets = append(v.targets, audit.Target{Root: im.Descriptor, Source: l, Partial: partial})
+	for _, im := range here.images {
+		v.targets = append(v.targets, audit.Target{Root: im.Descriptor, Source: v.layout})
 		v.labels = append(v.labels, imageLabel(im))
 	}
+	for i := range here.saved {
+		v.targets = append(v.targets, audit.Target{Saved: &here.saved[i]})
+		v.labels = append(v.labels, savedLabel(here.saved[i]))
+	}
+	v.absent = map[digest.Digest][]digest.Digest{}
+	for _, r := range here.remarks {
+		v.absent[r.Image] = r.Absent
+	}
+	here.note(v.env, v.c)
 	return nil
 }
 
-func (v *verifier) openSaved(ctx context.Context, archive *dockerarchive.Reader) error {
-	images, err := archive.Images(ctx)
-	if err == nil {
-		images, err = chooseSaved(images, v.src.name)
-	} else if !errors.Is(err, dockerarchive.ErrNotImage) {
+// openSource is [environment.openLocal], but of an archive without manifest.json, which no container engine made of what it happened to
+// have, nothing may be absent.
+func (v *verifier) openSource(ctx context.Context) (*local, error) {
+	if v.src.kind == fromLayout {
+		return v.env.openLocal(ctx, v.c, v.src, &v.closes)
+	}
+	archive, err := v.env.openArchive(ctx, v.c, v.src, &v.closes)
+	if err != nil {
+		return nil, err
+	}
+	files := archive.FS()
+	if _, err := fs.Stat(files, "manifest.json"); err != nil {
+		if l, err := layout.New(files); err == nil {
+			return &local{layout: l}, nil
+		}
+	}
+	contents, err := archive.Contents(ctx)
+	if err != nil && !errors.Is(err, dockerarchive.ErrNotImage) {
 		err = errors.Join(err, registry.ErrIntegrity)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i := range images {
-		v.targets = append(v.targets, audit.Target{Saved: &images[i]})
-		v.labels = append(v.labels, savedLabel(images[i]))
-	}
-	return nil
+	return newLocal(contents), nil
 }
 
 // verifiedImage is an image in the JSON result.
@@ -178,8 +169,8 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 		if !im.OK {
 			bad++
 		}
-		if len(im.Absent) > 0 {
-			v.env.note(v.c, "note: %s: not here, and need not be: %s", plainText(im.Name), absentList(im.Absent))
+		if len(result.Absent) > 0 {
+			v.env.note(v.c, "note: %s: not here, and need not be: %s", plainText(im.Name), absentList(result.Absent))
 		}
 		images = append(images, im)
 	}
@@ -200,10 +191,10 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 	return nil
 }
 
-func absentList(digests []digest.Digest) string {
+func absentList(blobs []v1.Descriptor) string {
 	var names []string
-	for _, d := range digests {
-		names = append(names, d.String())
+	for _, d := range blobs {
+		names = append(names, d.Digest.String())
 	}
 	return list(names)
 }
@@ -214,6 +205,7 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 		im.ID = saved.ID
 	} else {
 		im.Digest = v.targets[i].Root.Digest
+		im.Absent = slices.Clone(v.absent[im.Digest])
 	}
 	for _, f := range result.Faults {
 		im.Faults = append(im.Faults, verifiedFault{f.Kind, f.Digest, f.Reason()})

@@ -1,0 +1,126 @@
+package dockerarchive
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/layout"
+)
+
+// Contents is what an archive holds. No image is in it twice.
+type Contents struct {
+	// Layout holds the images that travel byte for byte, with the names that index.json and manifest.json give them. It reads
+	// from the archive in place. Of an image of which only some platforms are there it shows these. It is nil
+	// if there is no such image.
+	Layout *layout.Layout
+
+	// Saved are images of which only manifest.json knows how to read them, in its order: Docker since 25 saves layers
+	// uncompressed, with manifests that no registry ever had.
+	Saved []SavedImage
+
+	// Remarks say what is shown otherwise than the archive has it.
+	Remarks []Remark
+
+	// Faults say of images in Layout, by the digest of their manifest or index, what is missing or damaged. Others can be used.
+	Faults map[digest.Digest]error
+}
+
+// Remark is something that the user has to know of an image.
+type Remark struct {
+	Image  digest.Digest   // of its manifest or index in Layout, or the ID of a saved image
+	Text   string          // goes on after the image's name and a colon
+	Absent []digest.Digest // what the archive lacks of what its index leads to
+}
+
+// Contents finds out what images there are: those that index.json leads to, those that manifest.json lists, or both. An archive in
+// which the two give a name to different images is an error.
+func (a *Reader) Contents(ctx context.Context) (*Contents, error) {
+	if len(a.entries[v1.ImageLayoutFile]) == 0 || len(a.entries[v1.ImageIndexFile]) == 0 {
+		images, err := a.Images(ctx)
+		return &Contents{Saved: images}, err
+	}
+	l, err := layout.New(a.FS())
+	if err != nil {
+		return nil, err
+	}
+	items, err := a.items()
+	if err != nil {
+		return nil, err
+	}
+	roots, err := a.survey(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	c := &Contents{Faults: map[digest.Digest]error{}}
+	if err := a.unite(c, roots, items); err != nil {
+		return nil, err
+	}
+	return c, c.show(a, roots)
+}
+
+// items reads manifest.json, which may be absent.
+func (a *Reader) items() ([]manifestItem, error) {
+	if len(a.entries["manifest.json"]) == 0 {
+		return nil, nil
+	}
+	raw, err := a.readSmall("manifest.json", maxManifestJSON)
+	if err != nil {
+		return nil, err
+	}
+	var items []manifestItem
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, fmt.Errorf("manifest.json: %v", err)
+	}
+	return items, nil
+}
+
+// show makes the layout of the images that are not read by manifest.json.
+func (c *Contents) show(a *Reader, roots []*root) error {
+	files := map[string][]byte{}
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{}}
+	index.SchemaVersion = 2
+	for _, r := range roots {
+		if r.superseded {
+			continue
+		}
+		if err := c.root(r, files); err != nil {
+			return err
+		}
+		index.Manifests = append(index.Manifests, r.entries()...)
+	}
+	if len(index.Manifests) == 0 && len(c.Saved) > 0 {
+		return nil
+	}
+	raw, err := json.Marshal(index)
+	if err != nil {
+		return err
+	}
+	files[v1.ImageIndexFile] = raw
+	c.Layout, err = layout.New(overlayFS{a.FS(), files})
+	return err
+}
+
+// root notes what is wrong with an image, and changes it to what of it is there. An index that is made for it goes into files.
+func (c *Contents) root(r *root, files map[string][]byte) error {
+	if r.Subject != "" {
+		return nil // it goes only where what it belongs to goes
+	}
+	s, err := r.shown()
+	if err != nil {
+		c.Faults[r.desc.Digest] = err
+		return nil
+	}
+	if s == nil {
+		return nil
+	}
+	r.desc.MediaType, r.desc.Digest, r.desc.Size, r.desc.Platform = s.desc.MediaType, s.desc.Digest, s.desc.Size, nil
+	if s.raw != nil {
+		files[ociPath(s.desc.Digest)] = s.raw
+	}
+	c.Remarks = append(c.Remarks, s.remark)
+	return nil
+}

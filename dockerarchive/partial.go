@@ -1,0 +1,163 @@
+package dockerarchive
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/graph"
+	"drayage/internal/manifest"
+	"drayage/internal/platform"
+	"drayage/internal/verify"
+)
+
+// partial is what is shown of an index of which parts are absent: container engines save the platforms that they have.
+type partial struct {
+	desc   v1.Descriptor
+	raw    []byte // of a new index; nil if it is the manifest of one platform
+	remark Remark
+}
+
+// shown returns what is to be seen of the image instead of itself, or nil if all of it is there.
+func (r *root) shown() (*partial, error) {
+	if r.err != nil {
+		return nil, fmt.Errorf("archive is damaged: %w", r.err)
+	}
+	if !slices.ContainsFunc(r.leaves, func(l leaf) bool { return !l.whole() }) {
+		return nil, nil
+	}
+	var images, kept []leaf
+	for _, l := range r.leaves {
+		if l.isImage() {
+			images = append(images, l)
+			if l.whole() {
+				kept = append(kept, l)
+			}
+		}
+	}
+	switch {
+	case r.index == nil:
+		return nil, fmt.Errorf("archive is incomplete: it lacks %s: %w", r.leaves[0].lacking(), verify.ErrMismatch)
+	case len(kept) == 0 && (len(images) > 0 || !r.whole()):
+		return nil, fmt.Errorf("archive is incomplete: it has none of the %d images of index %s whole: %s: %w",
+			len(images), r.desc.Digest, lackingList(r.leaves), verify.ErrMismatch)
+	case len(kept) == 1:
+		d := kept[0].desc
+		p := &partial{desc: v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
+		p.remark = r.remark(p.desc.Digest, kept, "it goes by its own manifest, without the index")
+		return p, nil
+	}
+	return r.subset(kept)
+}
+
+// subset makes a new index of the images that are there, and of what else is there and about none of the others.
+func (r *root) subset(kept []leaf) (*partial, error) {
+	index := v1.Index{MediaType: r.index.MediaType, Annotations: r.index.Annotations}
+	index.SchemaVersion = 2
+	for _, l := range r.leaves {
+		about := l.asGraph().Attested()
+		ofKept := about == "" || slices.ContainsFunc(kept, func(k leaf) bool { return k.desc.Digest == about })
+		if l.whole() && (l.isImage() || ofKept) {
+			index.Manifests = append(index.Manifests, l.desc)
+		}
+	}
+	raw, err := json.Marshal(index)
+	if err != nil {
+		return nil, err
+	}
+	p := &partial{desc: manifest.Describe(index.MediaType, raw), raw: raw}
+	p.remark = r.remark(p.desc.Digest, kept, "they go with a new index, whose digest is not the registry's")
+	return p, nil
+}
+
+// remark says what has been left out.
+func (r *root) remark(shown digest.Digest, kept []leaf, how string) Remark {
+	rm := Remark{Image: shown}
+	var left []leaf
+	for _, l := range r.leaves {
+		if !l.whole() {
+			left = append(left, l)
+			for _, d := range l.facts.lacks {
+				rm.Absent = append(rm.Absent, d.Digest)
+			}
+		}
+	}
+	rm.Text = fmt.Sprintf("the archive has only %s of its index, and lacks %s: %s", platformList(kept), platformList(left), how)
+	return rm
+}
+
+// asGraph is the leaf as package graph knows it.
+func (l leaf) asGraph() graph.Leaf {
+	g := graph.Leaf{Descriptor: l.desc}
+	if l.desc.Platform != nil {
+		g.Platform = *l.desc.Platform
+	}
+	return g
+}
+
+// isImage tells images and artifacts from attestations, and from what is no manifest at all.
+func (l leaf) isImage() bool {
+	return manifest.IsManifest(l.desc.MediaType) && !l.asGraph().IsAttestation()
+}
+
+// maxListed is how many parts of an index a message names.
+const maxListed = 12
+
+func platformList(leaves []leaf) string {
+	var names []string
+	attestations := 0
+	for _, l := range leaves {
+		switch g := l.asGraph(); {
+		case g.IsAttestation():
+			attestations++
+		case g.Platform.OS != "":
+			names = append(names, platform.String(g.Platform))
+		default:
+			names = append(names, l.desc.Digest.String())
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if attestations > 0 {
+		names = append(names, fmt.Sprintf("attestations (%d)", attestations))
+	}
+	return shortened(names, ", ")
+}
+
+func shortened(names []string, sep string) string {
+	if n := len(names); n > maxListed {
+		names = append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", n-maxListed))
+	}
+	return strings.Join(names, sep)
+}
+
+// lackingList names what is absent of each image.
+func lackingList(leaves []leaf) string {
+	var all []string
+	for _, l := range leaves {
+		if l.isImage() && !l.whole() {
+			all = append(all, platformList([]leaf{l})+" lacks "+l.lacking())
+		}
+	}
+	return shortened(all, "; ")
+}
+
+// lacking names what is absent of a manifest.
+func (l leaf) lacking() string {
+	var names []string
+	for _, d := range l.facts.lacks {
+		kind := "layer"
+		switch d.Digest {
+		case l.desc.Digest:
+			kind = "manifest"
+		case l.facts.config:
+			kind = "configuration"
+		}
+		names = append(names, kind+" "+d.Digest.String())
+	}
+	return shortened(names, ", ")
+}

@@ -1,0 +1,166 @@
+package dockerarchive
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/layout"
+)
+
+// union brings together what index.json and manifest.json say about the images of an archive.
+type union struct {
+	archive  *Reader
+	contents *Contents
+	roots    []*root // of index.json, without what belongs to other images
+	held     int     // bytes of configurations
+}
+
+// unite gives names of manifest.json to the images of index.json, and reads by manifest.json those that index.json does not have,
+// or that are not as registries have them.
+func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem) error {
+	u := &union{archive: a, contents: c}
+	u.roots = slices.DeleteFunc(slices.Clone(roots), func(r *root) bool { return r.Subject != "" })
+	for i, item := range items {
+		if err := u.take(item); err != nil {
+			return fmt.Errorf("image %d of %d in manifest.json: %w", i+1, len(items), err)
+		}
+	}
+	return a.checkPaths(c.Saved)
+}
+
+// take finds the place of one image of manifest.json.
+func (u *union) take(item manifestItem) error {
+	id, err := u.archive.itemID(item)
+	if err != nil {
+		return err
+	}
+	names := validNames(item.RepoTags)
+	if err := u.contradiction(id, names); err != nil {
+		return err
+	}
+	if covers := u.which(func(r *root) bool { return r.has(id, true) && r.whole() && !r.rebuilt() }); len(covers) > 0 {
+		name(covers, names)
+		return nil
+	}
+	if len(u.which(func(r *root) bool { return r.damaged() && slices.Contains(names, r.Name) })) > 0 {
+		return nil // manifest.json may know of less than what is damaged
+	}
+	return u.save(item, u.which(func(r *root) bool {
+		return r.rebuilt() && r.has(id, false) || !r.whole() && !r.damaged() && (r.has(id, false) || slices.Contains(names, r.Name))
+	}))
+}
+
+// save reads an image by manifest.json, instead of the given ones of index.json.
+func (u *union) save(item manifestItem, instead []*root) error {
+	im, err := u.archive.image(item)
+	if err != nil && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
+		return nil // neither way leads to all of it: what is missing is said of the entry of index.json
+	}
+	if err != nil {
+		return err
+	}
+	if u.held += len(im.Config); u.held > maxConfigs {
+		return fmt.Errorf("the configurations take more than %d bytes", maxConfigs)
+	}
+	for _, r := range instead {
+		if r.Name != "" && !slices.Contains(im.Names, r.Name) && !r.superseded {
+			im.Names = append(im.Names, r.Name)
+		}
+		if !r.superseded && !r.whole() {
+			u.contents.Remarks = append(u.contents.Remarks, Remark{Image: im.ID, Text: "not all of what index.json says of it is in the archive: " +
+				"it is read by manifest.json, and has another manifest and digest"})
+		}
+		r.superseded = true
+	}
+	u.contents.Saved = append(u.contents.Saved, im)
+	return nil
+}
+
+// contradiction refuses a name that index.json gives to another image: engines differ in which of the two files they read.
+func (u *union) contradiction(id digest.Digest, names []string) error {
+	for _, n := range names {
+		same := u.which(func(r *root) bool { return r.Name == n })
+		if len(same) > 0 && !slices.ContainsFunc(same, func(r *root) bool { return r.has(id, false) || !r.whole() }) {
+			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, in manifest.json", n, same[0].desc.Digest, id)
+		}
+	}
+	return nil
+}
+
+func (u *union) which(is func(*root) bool) []*root {
+	return slices.DeleteFunc(slices.Clone(u.roots), func(r *root) bool { return !is(r) })
+}
+
+// name gives names to the first of several entries for one image, preferring one without a name, unless they have them.
+func name(roots []*root, names []string) {
+	to := roots[0]
+	if i := slices.IndexFunc(roots, func(r *root) bool { return r.Name == "" }); i >= 0 {
+		to = roots[i]
+	}
+	for _, n := range names {
+		if !slices.ContainsFunc(roots, func(r *root) bool { return r.Name == n || slices.Contains(r.names, n) }) {
+			to.names = append(to.names, n)
+		}
+	}
+}
+
+// itemID is the digest of the configuration, which names the image. Where the name of the file tells it, that is checked later.
+func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
+	if d, ok := namedDigest(item.Config); ok {
+		return d, nil
+	}
+	raw, err := a.readSmall(item.Config, maxConfigs)
+	if err != nil {
+		return "", fmt.Errorf("configuration: %w", err)
+	}
+	return digest.FromBytes(raw), nil
+}
+
+// validNames are the full names among tags.
+func validNames(tags []string) []string {
+	var names []string
+	for _, t := range tags {
+		if ref, err := reference.ParseNormalizedNamed(t); err == nil {
+			names = append(names, reference.TagNameOnly(ref).String())
+		}
+	}
+	return names
+}
+
+// entries are those of an index.json for the image: one for each name.
+func (r *root) entries() []v1.Descriptor {
+	d := r.desc
+	names := slices.Sorted(slices.Values(r.names))
+	if len(names) > 0 && r.Name == "" {
+		d.Annotations = maps.Clone(d.Annotations)
+		if d.Annotations == nil {
+			d.Annotations = map[string]string{}
+		}
+		d.Annotations[layout.AnnotationName] = names[0]
+		if r.Ref == "" {
+			d.Annotations[v1.AnnotationRefName] = tagOf(names[0])
+		}
+		names = names[1:]
+	}
+	all := []v1.Descriptor{d}
+	for _, n := range names {
+		d.Annotations = map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tagOf(n)}
+		all = append(all, d)
+	}
+	return all
+}
+
+// tagOf is the tag of a full name, or empty.
+func tagOf(name string) string {
+	if ref, err := reference.ParseNormalizedNamed(name); err == nil {
+		if t, ok := ref.(reference.Tagged); ok {
+			return t.Tag()
+		}
+	}
+	return ""
+}
