@@ -67,7 +67,7 @@ func newPlan(images []*tracked) *plan {
 	for _, t := range images {
 		for _, j := range t.Image.jobs() {
 			w := wantedBy(j)
-			here := alternative{j.Source, t.Reference}
+			here := alternative{j.Source, t.Reference, j.Blob}
 			if users := p.users[w]; users == nil {
 				at[w] = len(p.jobs)
 				p.jobs = append(p.jobs, transfer.Job{Blob: j.Blob, Source: alternatives{here}})
@@ -86,19 +86,20 @@ type alternatives []alternative
 
 type alternative struct {
 	transfer.Source
-	at registry.Reference
+	at   registry.Reference
+	blob v1.Descriptor // as this image describes it: a foreign layer has addresses
 }
 
 // Open implements transfer.Source. A registry that cannot be talked to is not asked once more for another of its repositories. The
 // error is that of the first place.
-func (a alternatives) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (a alternatives) Open(ctx context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	var first error
 	down := map[string]bool{}
 	for _, place := range a {
 		if down[place.at.Registry] {
 			continue
 		}
-		rc, err := place.Source.Open(ctx, d, offset, length)
+		rc, err := place.Source.Open(ctx, place.blob, offset, length)
 		if err == nil || ctx.Err() != nil || errors.Is(err, transfer.ErrNoRanges) {
 			return rc, err
 		}

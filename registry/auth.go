@@ -121,8 +121,8 @@ func (a *authorizer) refuse(scopes string, err error) {
 // renew reads the challenge of a 401 to a request that was begun at the given time, and forgets the token that was sent
 // and those from before.
 func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string, began time.Time) error {
-	if !sameOrigin(a.host.base, refused.Request.URL) {
-		return errNoChallenge // a storage host behind a redirect: not the registry's business
+	if a.host.base == nil || !sameOrigin(a.host.base, refused.Request.URL) {
+		return errNoChallenge // a foreign layer's address, or a storage host behind a redirect: not the registry's business
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -41,6 +41,9 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 			return rc, err
 		}
 	}
+	if r.foreign.absent(d.Digest) {
+		return r.openForeign(ctx, d, offset, length)
+	}
 	var rc io.ReadCloser
 	err := r.reading(ctx, false, func(from *Repository) (err error) {
 		rc, err = from.openBlob(ctx, d, offset, length)
@@ -48,6 +51,9 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	})
 	if err == nil && offset == 0 {
 		r.begun.add(d.Digest)
+	}
+	if errors.Is(err, ErrNotFound) && manifest.IsForeign(d.MediaType) && len(d.URLs) > 0 {
+		return r.openForeign(ctx, d, offset, length)
 	}
 	return rc, err
 }
@@ -90,18 +96,29 @@ func (b *begun) add(d digest.Digest) {
 }
 
 func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	return openSpan(d, offset, length, func(s span) (*blobBody, error) {
+		req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
+		if err != nil {
+			return nil, err
+		}
+		return r.host.getBlob(ctx, req, d, s)
+	})
+}
+
+// openSpan asks with get for a part of d, and for the whole where the server does not do ranges.
+func openSpan(d v1.Descriptor, offset, length int64, get func(span) (*blobBody, error)) (io.ReadCloser, error) {
 	end := d.Size
 	if length >= 0 {
 		end = min(offset+length, d.Size)
 	}
 	ranged := offset > 0 || end < d.Size
-	b, err := r.getBlob(ctx, d, span{offset, end, ranged, ranged && length >= 0})
+	b, err := get(span{offset, end, ranged, ranged && length >= 0})
 	refused := errors.Is(err, errOtherRange) || errors.Is(err, transfer.ErrNoRanges) || isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
 	if ranged && refused && length >= 0 {
 		return nil, transfer.ErrNoRanges // whoever asks for a part has no use for the whole
 	}
 	if ranged && refused {
-		b, err = r.getBlob(ctx, d, span{offset, end, false, false}) // a server that does not know ranges
+		b, err = get(span{offset, end, false, false}) // a server that does not know ranges
 	}
 	if err != nil {
 		return nil, err
@@ -119,16 +136,12 @@ type span struct {
 	bounded     bool // nothing else is wanted
 }
 
-func (r *Repository) getBlob(ctx context.Context, d v1.Descriptor, s span) (*blobBody, error) {
-	req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
+func (h *host) getBlob(ctx context.Context, req *request, d v1.Descriptor, s span) (*blobBody, error) {
 	if s.ranged {
 		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.offset, s.end-1))
 		req.accept = append(req.accept, http.StatusPartialContent)
 	}
-	resp, err := r.host.do(ctx, req)
+	resp, err := h.do(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +187,7 @@ func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
 		return transfer.ErrNoRanges
 	}
 	if n := resp.ContentLength; n >= 0 && n != b.desc.Size {
-		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)
+		return fmt.Errorf("%s: the server has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)
 	}
 	b.exact = b.exact || end == b.desc.Size
 	if _, err := io.CopyN(io.Discard, b.rc, offset); err != nil {

@@ -18,6 +18,11 @@ type Client struct {
 	// redirects, nor authenticate, nor decode bodies.
 	Transport http.RoundTripper
 
+	// Foreign sends requests for foreign layers that a registry does not have to the addresses in their descriptors, which are whatever
+	// somebody has written into a manifest: NewForeignTransport keeps them from where they do not belong. nil means that nobody
+	// is asked, and that such a layer is a *ForeignError. Credentials and headers of registries never go there.
+	Foreign http.RoundTripper
+
 	// Credentials returns what to log in to a registry with, for a repository of it if that is not empty; nil, or an empty
 	// credential, means anonymously. It is asked only after the registry has demanded authentication.
 	Credentials func(ctx context.Context, registry, repository string) (Credential, error)

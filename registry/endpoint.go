@@ -73,7 +73,7 @@ func (c *Client) at(ref Reference, e Endpoint) *Repository {
 	if path == "" {
 		path = ref.Repository
 	}
-	return &Repository{registry: ref.Registry, name: ref.Repository, path: path, namespace: e.Namespace, host: c.host(name, e)}
+	return &Repository{registry: ref.Registry, name: ref.Repository, path: path, namespace: e.Namespace, host: c.host(name, e), foreign: &foreign{}}
 }
 
 // host returns what the client knows of an endpoint, under whose name its credentials are looked up.

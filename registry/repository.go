@@ -28,6 +28,7 @@ type Repository struct {
 	namespace string   // the query parameter ns of reads
 	readers   []reader // where to read from; none: here
 	begun     *begun
+	foreign   *foreign
 	err       error // of Client.Endpoints
 	noPush    error // why nothing can be pushed
 }

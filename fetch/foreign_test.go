@@ -1,0 +1,58 @@
+package fetch_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/fetch"
+	"drayage/internal/fakeregistry"
+	"drayage/internal/manifest"
+	"drayage/registry"
+)
+
+// windows puts an image into a repository whose lowest layer only the other registry has, and returns that layer.
+func (s *site) windows(repo string, other *fakeregistry.Registry) v1.Descriptor {
+	s.Helper()
+	layer, top := fakeregistry.GzipLayer([]byte("a layer of Windows")), fakeregistry.GzipLayer([]byte("on top for "+repo))
+	raw, err := json.Marshal(v1.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}})
+	if err != nil {
+		s.Fatal(err)
+	}
+	foreign := other.PutBlob("layers", layer.Content)
+	foreign.MediaType, foreign.URLs = manifest.DockerForeign+".gzip", []string{"http://other.test/v2/layers/blobs/" + foreign.Digest.String()}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.reg.PutBlob(repo, raw), Layers: []v1.Descriptor{foreign, s.reg.PutBlob(repo, top.Content)}}
+	m.SchemaVersion = 2
+	m.Config.MediaType, m.Layers[1].MediaType = v1.MediaTypeImageConfig, v1.MediaTypeImageLayerGzip
+	if raw, err = json.Marshal(m); err != nil {
+		s.Fatal(err)
+	}
+	s.reg.PutManifest(repo, "1", m.MediaType, raw)
+	return foreign
+}
+
+func TestForeignLayersAreFetchedOnlyIfAllowed(t *testing.T) {
+	onSite(t, func(s *site) {
+		other := s.other("other.test:80")
+		layer := s.windows("win", other)
+		s.windows("more", other)
+		for _, r := range s.fetch(fetch.Options{All: true}, "win:1", "more:1") {
+			var foreign *registry.ForeignError
+			if !errors.As(r.Err, &foreign) || foreign.Layer != layer.Digest {
+				s.Errorf("%s: %v", r.Reference, r.Err)
+			}
+		}
+		if n := len(s.names()); n != 0 {
+			s.Errorf("the layout names %d images that are not whole", n)
+		}
+		s.client.Foreign = s.client.Transport
+		s.good(fetch.Options{All: true}, "win:1", "more:1")
+		s.complete("win:1")
+		s.complete("more:1")
+		if n := len(other.Requests("GET", layer.Digest.String())); n != 1 {
+			s.Errorf("the layer was fetched %d times", n)
+		}
+	})
+}

@@ -1,0 +1,168 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// maxAddresses bounds how many addresses of one layer are asked; real ones have one.
+const maxAddresses = 8
+
+// foreignTries is how often one address is asked before the next.
+const foreignTries = 3
+
+// ForeignError says that a layer is not in the registry but elsewhere, where nobody has been allowed to ask. It matches
+// ErrNotFound.
+type ForeignError struct {
+	Layer digest.Digest
+	Hosts []string // of the addresses in its descriptor
+}
+
+// NewForeignError is for a foreign layer that is not where the rest of its image is.
+func NewForeignError(layer v1.Descriptor) *ForeignError {
+	e := &ForeignError{Layer: layer.Digest}
+	for _, text := range layer.URLs[:min(len(layer.URLs), maxAddresses)] {
+		host := "an invalid address"
+		if u, err := url.Parse(text); err == nil && u.Host != "" {
+			host = fmt.Sprintf("%q", u.Host)
+		}
+		if !slices.Contains(e.Hosts, host) {
+			e.Hosts = append(e.Hosts, host)
+		}
+	}
+	return e
+}
+
+func (e *ForeignError) Error() string {
+	if len(e.Hosts) == 0 {
+		return fmt.Sprintf("layer %s is foreign and not here, and its manifest does not say where it is", e.Layer)
+	}
+	return fmt.Sprintf("layer %s is foreign and not here; its manifest says it is at %s: fetch and save --foreign-urls ask there, without credentials",
+		e.Layer, strings.Join(e.Hosts, ", "))
+}
+
+// Is implements matching for errors.Is.
+func (e *ForeignError) Is(target error) bool { return target == ErrNotFound }
+
+// foreign remembers of layers that the repository does not have which of their addresses is asked first.
+type foreign struct {
+	mu    sync.Mutex
+	known map[digest.Digest]foreignLayer
+}
+
+type foreignLayer struct {
+	address int
+	begun   bool // has been opened at its start
+}
+
+func (f *foreign) absent(d digest.Digest) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.known[d]
+	return ok
+}
+
+// first is the address to begin with. A layer that is begun again from the start may have been wrong at the last one.
+func (f *foreign) first(d digest.Digest, offset int64) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.known[d]
+	if l.begun && offset == 0 {
+		return l.address + 1
+	}
+	return l.address
+}
+
+func (f *foreign) opened(d digest.Digest, address int, offset int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known == nil {
+		f.known = map[digest.Digest]foreignLayer{}
+	}
+	f.known[d] = foreignLayer{address, f.known[d].begun || offset == 0}
+}
+
+// openForeign asks the addresses in a descriptor, in their order, for a layer that the repository does not have.
+func (r *Repository) openForeign(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	c := r.host.client
+	if c.Foreign == nil || len(d.URLs) == 0 {
+		return nil, NewForeignError(d)
+	}
+	ctx = withReach(ctx, r.reach)
+	addresses := d.URLs[:min(len(d.URLs), maxAddresses)]
+	first := r.foreign.first(d.Digest, offset)
+	var failed error
+	for i := range addresses {
+		at := (first + i) % len(addresses)
+		rc, host, err := c.openAddress(ctx, addresses[at], d, offset, length)
+		if final(ctx, err) {
+			if err == nil {
+				r.foreign.opened(d.Digest, at, offset)
+				c.notify(fmt.Sprintf("layer %s comes from %q, which its manifest names: %s does not have it", d.Digest, host, r.registry))
+			}
+			return rc, err
+		}
+		if failed == nil {
+			failed = err
+		}
+	}
+	return nil, fmt.Errorf("layer %s is not in %s, nor where its manifest says: %w", d.Digest, r.registry, failed)
+}
+
+// openAddress asks one address, as a stranger.
+func (c *Client) openAddress(ctx context.Context, text string, d v1.Descriptor, offset, length int64) (rc io.ReadCloser, host string, err error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, "", refuse("%q is no address", printable(text, 200))
+	}
+	if err := checkForeign(u); err != nil {
+		return nil, "", err
+	}
+	h := c.stranger(u)
+	rc, err = openSpan(d, offset, length, func(s span) (*blobBody, error) {
+		return h.getBlob(ctx, &request{method: http.MethodGet, url: u, header: http.Header{}, accept: []int{http.StatusOK}, tries: foreignTries}, d, s)
+	})
+	return rc, u.Host, err
+}
+
+// stranger is a host that is no registry, even if it has the address of one: nothing is known of how to authenticate
+// with it, and nothing can be learnt.
+func (c *Client) stranger(u *url.URL) *host {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := "foreign " + u.Scheme + "://" + u.Host
+	if h := c.hosts[key]; h != nil {
+		return h
+	}
+	h := &host{client: c, name: u.Host, http: &http.Client{Transport: c.Foreign, CheckRedirect: checkForeignRedirect}}
+	h.auth.host = h
+	c.hosts[key] = h
+	return h
+}
+
+// checkForeign refuses addresses that no layer is at. Passwords in an address are somebody's, and would be sent.
+func checkForeign(u *url.URL) error {
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+		return refuse("%q is no http or https address", printable(redact(u), 200))
+	case u.User != nil:
+		return refuse("the address of %q holds a user name: refused", u.Host)
+	}
+	return nil
+}
+
+func checkForeignRedirect(req *http.Request, via []*http.Request) error {
+	if err := checkForeign(req.URL); err != nil {
+		return err
+	}
+	return checkRedirect(req, via)
+}
