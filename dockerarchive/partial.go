@@ -30,28 +30,39 @@ func (r *root) shown() (*partial, error) {
 	if !slices.ContainsFunc(r.leaves, func(l leaf) bool { return !l.whole() }) {
 		return nil, nil
 	}
-	var images, kept []leaf
-	for _, l := range r.leaves {
-		if l.isImage() {
-			images = append(images, l)
-			if l.whole() {
-				kept = append(kept, l)
-			}
-		}
-	}
+	images := r.images()
+	kept := slices.DeleteFunc(slices.Clone(images), func(l leaf) bool { return !l.whole() })
 	switch {
 	case r.index == nil:
 		return nil, fmt.Errorf("archive is incomplete: it lacks %s: %w", r.leaves[0].lacking(), verify.ErrMismatch)
-	case len(kept) == 0 && (len(images) > 0 || !r.whole()):
+	case len(kept) == 0:
 		return nil, fmt.Errorf("archive is incomplete: it has none of the %d images of index %s whole: %s: %w",
-			len(images), r.desc.Digest, lackingList(r.leaves), verify.ErrMismatch)
+			len(images), r.desc.Digest, lackingList(images), verify.ErrMismatch)
 	case len(kept) == 1:
-		d := kept[0].desc
-		p := &partial{desc: v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
-		p.remark = r.remark(p.desc.Digest, kept, "it goes by its own manifest, without the index")
-		return p, nil
+		return r.single(kept[0]), nil
 	}
 	return r.subset(kept)
+}
+
+// images are the leaves that one would choose among by their platforms; if there are none, all of them.
+func (r *root) images() []leaf {
+	images := slices.DeleteFunc(slices.Clone(r.leaves), func(l leaf) bool { return !l.isImage() })
+	if len(images) == 0 {
+		return r.leaves
+	}
+	return images
+}
+
+// single shows the only image that is there: its digest is one that the registry knows.
+func (r *root) single(kept leaf) *partial {
+	d := kept.desc
+	p := &partial{desc: v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
+	how := "it goes by its own manifest, without the index"
+	if slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.whole() && l.asGraph().Attested() == d.Digest }) {
+		how += " and its attestations"
+	}
+	p.remark = r.remark(d.Digest, []leaf{kept}, how)
+	return p
 }
 
 // subset makes a new index of the images that are there, and of what else is there and about none of the others.
@@ -60,8 +71,8 @@ func (r *root) subset(kept []leaf) (*partial, error) {
 	index.SchemaVersion = 2
 	for _, l := range r.leaves {
 		about := l.asGraph().Attested()
-		ofKept := about == "" || slices.ContainsFunc(kept, func(k leaf) bool { return k.desc.Digest == about })
-		if l.whole() && (l.isImage() || ofKept) {
+		stays := slices.ContainsFunc(kept, func(k leaf) bool { return k.desc.Digest == l.desc.Digest || k.desc.Digest == about })
+		if l.whole() && (stays || about == "") {
 			index.Manifests = append(index.Manifests, l.desc)
 		}
 	}
@@ -139,7 +150,7 @@ func shortened(names []string, sep string) string {
 func lackingList(leaves []leaf) string {
 	var all []string
 	for _, l := range leaves {
-		if l.isImage() && !l.whole() {
+		if !l.whole() {
 			all = append(all, platformList([]leaf{l})+" lacks "+l.lacking())
 		}
 	}
