@@ -18,28 +18,25 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.env.newMeter(s.c, "save")
 	defer func() { s.sum = meter.finish() }()
 	opts := dockerarchive.Options{Jobs: s.c.Int("jobs"), Planned: meter.plan, Progress: meter.update}
-	w, err := s.stream(out)
+	w, err := s.pipe(out)
 	if err != nil {
 		return err
 	}
 	if w != nil {
 		defer func() { err = errors.Join(err, w.Close()) }()
-		if s.oci {
-			return dockerarchive.StreamOCI(ctx, w, s.wholes, opts)
-		}
-		if err := s.spool(ctx); err != nil {
-			return err
-		}
-		return dockerarchive.Stream(ctx, w, s.images, opts)
+		return s.stream(ctx, w, "standard output", opts)
 	}
 	f, err := durable.CreateOutput(out)
 	if err != nil {
 		return err
 	}
 	defer f.Abort()
-	if s.oci {
+	switch {
+	case s.compress != nil:
+		err = s.compressFile(ctx, f, opts)
+	case s.oci:
 		err = dockerarchive.WriteOCI(ctx, f, s.wholes, opts)
-	} else {
+	default:
 		err = dockerarchive.Write(ctx, f, s.images, opts)
 	}
 	if err != nil {
@@ -48,8 +45,8 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	return f.Commit()
 }
 
-// stream returns where to write if that is not a regular file: standard output, a device or a named pipe.
-func (s *saver) stream(out string) (io.WriteCloser, error) {
+// pipe returns where to write if that is not a regular file: standard output, a device or a named pipe.
+func (s *saver) pipe(out string) (io.WriteCloser, error) {
 	if out == "-" {
 		return nopCloser{s.env.stdout}, nil
 	}
@@ -66,7 +63,7 @@ func (nopCloser) Close() error { return nil }
 
 // spool brings what comes from a registry into a temporary layout: a stream needs everything twice, and nobody wants to
 // download twice.
-func (s *saver) spool(ctx context.Context) error {
+func (s *saver) spool(ctx context.Context, what string, opts dockerarchive.Options) error {
 	if len(s.pulled) == 0 {
 		return nil
 	}
@@ -75,7 +72,7 @@ func (s *saver) spool(ctx context.Context) error {
 		return err
 	}
 	s.closes = append(s.closes, func() error { return os.RemoveAll(path) })
-	s.env.note(s.c, "standard output cannot be written out of order: layers go by way of %s", path)
+	s.env.note(s.c, "%s cannot be written out of order: layers go by way of %s", what, path)
 	dst, err := layout.CreateDir(ctx, path)
 	if err != nil {
 		return err
@@ -89,7 +86,7 @@ func (s *saver) spool(ctx context.Context) error {
 		}
 		refs = append(refs, ref)
 	}
-	results, err := fetch.Images(ctx, s.client, refs, dst, fetch.Options{Platforms: s.sel.Platforms})
+	results, err := fetch.Images(ctx, s.client, refs, dst, fetch.Options{Platforms: s.sel.Platforms, Planned: opts.Planned, Progress: opts.Progress})
 	if err != nil {
 		return err
 	}

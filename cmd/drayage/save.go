@@ -32,6 +32,7 @@ EXAMPLES:
    drayage save alpine:3.20 -o alpine.tar          straight from the registry
    drayage save alpine:3.20 -o a.tar --format oci --platform all
    drayage save alpine:3.20 -o a.tar --tag registry.corp/alpine:3.20
+   drayage save alpine:3.20 -o alpine.tar.gz --compress gzip
    drayage save alpine:3.20 -o - | ssh host docker load`
 
 func saveCommand(env *environment) *cli.Command {
@@ -45,6 +46,7 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: formatDocker},
 			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
+			compressFlag(),
 			tagFlag(),
 			jobsFlag("layers", "one more than there are processors, at least 3"),
 		}, registryFlags()...), outputFlags()...),
@@ -78,13 +80,20 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &saver{env: e, c: c, oci: oci, names: names, sel: graph.Selection{All: all, Platforms: chosen}}
+	compress, err := newCompressor(c)
+	if err != nil {
+		return err
+	}
+	s := &saver{env: e, c: c, oci: oci, names: names, compress: compress, sel: graph.Selection{All: all, Platforms: chosen}}
 	defer s.close()
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		return fmt.Errorf("save %w", err)
 	}
 	if err := s.rename(); err != nil {
 		return err
+	}
+	if c.String("compress") == compressZstd {
+		e.note(c, "note: docker load takes zstd since Docker 23.0; --compress gzip is for older ones")
 	}
 	if err := s.write(ctx, out); err != nil {
 		return fmt.Errorf("save %s: %w", out, err)
@@ -105,17 +114,18 @@ func (e *environment) stdoutIsTerminal() bool {
 
 // saver gathers the images of one save command.
 type saver struct {
-	env    *environment
-	c      *cli.Context
-	oci    bool
-	names  []string // given with --tag
-	sel    graph.Selection
-	images []dockerarchive.Image // for docker's format
-	wholes []dockerarchive.Whole // for OCI's
-	pulled []*fetch.Image
-	closes []func() error
-	client *registry.Client
-	sum    summary
+	env      *environment
+	c        *cli.Context
+	oci      bool
+	names    []string   // given with --tag
+	compress compressor // nil: not at all
+	sel      graph.Selection
+	images   []dockerarchive.Image // for docker's format
+	wholes   []dockerarchive.Whole // for OCI's
+	pulled   []*fetch.Image
+	closes   []func() error
+	client   *registry.Client
+	sum      summary
 }
 
 func (s *saver) close() {

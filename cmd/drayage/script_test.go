@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -38,6 +39,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tarlist": tarlist,
 			"has":     has,
+			"asked":   asked,
+			"unpack":  unpack,
 			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 				path := ts.MkAbs(args[0])
 				fi, err := os.Stat(path)
@@ -71,12 +74,12 @@ func setup(e *testscript.Env) error {
 	e.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
 	e.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
 	e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
-	e.Values["REG"], e.Values["LOCKED"] = open, locked
+	e.Values["REG"], e.Values["LOCKED"], e.Values["BROKEN"] = open, locked, broken
 	return os.MkdirAll(home, 0o755)
 }
 
 // fill puts in app:1 (an index for three platforms that share a layer), solo:1 (one platform, OCI types), base:1 (the
-// shared layer alone) and arm:1 (for arm64 only).
+// shared layer alone), packed:1 (a layer in zstd on that) and arm:1 (for arm64 only).
 func fill(r *fakeregistry.Registry) {
 	base := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"base": strings.Repeat("base ", 40_000)}))
 	image := func(repo, tag, arch string, docker bool, more ...fakeregistry.Layer) v1.Descriptor {
@@ -93,6 +96,7 @@ func fill(r *fakeregistry.Registry) {
 	solo := image("solo", "1", "amd64", false, fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"solo": "solo"})))
 	image("base", "1", "amd64", true)
 	image("arm", "1", "arm64", false)
+	image("packed", "1", "amd64", false, fakeregistry.ZstdLayer(fakeregistry.Tar(map[string]string{"packed": "zstd"})))
 	sign(r, "solo", solo)
 	fillOld(r)
 }
@@ -122,8 +126,8 @@ func sign(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
 	artifact("sha256-"+image.Digest.Encoded()+".sig", "application/cosign", nil)
 }
 
-// breakImages puts in flipped:1 (a byte of a layer is wrong), short:1 (a layer ends early) and
-// diffid:1 (a layer is not what the configuration says).
+// breakImages puts in flipped:1 (a byte of a layer is wrong), once:1 and once:2 (it is wrong the first time), short:1 (a layer ends early)
+// and diffid:1 (a layer is not what the configuration says).
 func breakImages(r *fakeregistry.Registry) {
 	content := fakeregistry.Tar(map[string]string{"file": strings.Repeat("content ", 9_000)})
 	put := func(repo string, l fakeregistry.Layer) {
@@ -134,6 +138,12 @@ func breakImages(r *fakeregistry.Registry) {
 	wrong := fakeregistry.GzipLayer(content)
 	wrong.DiffID = digest.FromString("something else")
 	put("diffid", wrong)
+	whole := func(req *http.Request) bool { return req.Header.Get("Range") == "" }
+	for _, tag := range []string{"1", "2"} {
+		l := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"file": strings.Repeat("content "+tag, 9_000)}))
+		r.PutImage("once", tag, fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Layers: []fakeregistry.Layer{l}})
+		r.On(fakeregistry.Match{Method: "GET", Path: "/once/blobs/" + digest.FromBytes(l.Content).String(), Func: whole, Count: 1}, fakeregistry.FlipByte(100))
+	}
 	layer := func(repo string) fakeregistry.Match {
 		return fakeregistry.Match{Method: "GET", Path: "/" + repo + "/blobs/" + layerDigest(content)}
 	}

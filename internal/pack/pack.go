@@ -5,6 +5,7 @@
 package pack
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -12,16 +13,19 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// Each worker of a writer holds some blocks, so that their number decides how much memory it takes: up to 60 MiB with
-// the blocks that this program uses. More workers would wait for those who hash and write.
+// Each worker holds some blocks, so that their number decides how much memory a writer takes: up to 60 MiB with the blocks and
+// windows that this program uses. That many keep pace with whoever unpacks and hashes what they are given.
 const (
 	maxGzipWorkers = 16
-	maxZstdWorkers = 6
+	maxZstdWorkers = 4
 	// minZstdWorkers must not be less: a single worker of the zstd package divides its input otherwise.
 	minZstdWorkers = 2
 )
 
-// Writer compresses what is written to it. It is for one goroutine, and must be closed: until then it has goroutines of its own.
+// errAborted is what the writer behind an aborted stream seems to fail with. Nobody sees it.
+var errAborted = errors.New("aborted")
+
+// Writer compresses what is written to it. It is for one goroutine, and ends with Close or Abort: until then it has goroutines of its own.
 type Writer struct {
 	z      io.WriteCloser
 	behind *patient
@@ -71,4 +75,10 @@ func (w *Writer) Close() error {
 		return failed
 	}
 	return err
+}
+
+// Abort ends the Writer in place of Close, but not the stream: who reads that finds it cut off.
+func (w *Writer) Abort() {
+	w.behind.fail(errAborted)
+	w.z.Close()
 }

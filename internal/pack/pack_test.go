@@ -164,6 +164,33 @@ func TestWritingEndsSoonAfterAFailure(t *testing.T) {
 	}
 }
 
+// TestAbort: what was written before must not look like a whole stream.
+func TestAbort(t *testing.T) {
+	for _, f := range formats {
+		for _, n := range []int{0, 100, 3 << 20} {
+			var out bytes.Buffer
+			w, err := f.make(&out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(sample(n)); err != nil {
+				t.Fatal(err)
+			}
+			w.Abort()
+			if out.Len() == 0 {
+				continue // nothing is no stream at all
+			}
+			r, err := f.open(&out)
+			if err == nil {
+				_, err = io.Copy(io.Discard, r)
+			}
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%s: %d bytes and an abort read as a stream that ends with %v", f.name, n, err)
+			}
+		}
+	}
+}
+
 func TestParametersOutOfRange(t *testing.T) {
 	for name, err := range map[string]error{
 		"gzip level":  second(NewGzip(io.Discard, 10, block)),

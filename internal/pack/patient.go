@@ -30,9 +30,13 @@ func (p *patient) Write(b []byte) (int, error) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		p.mu.Lock()
-		p.err = err
-		p.mu.Unlock()
+		p.fail(err)
 	}
 	return len(b), nil
+}
+
+func (p *patient) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
 }
