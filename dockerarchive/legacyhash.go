@@ -21,16 +21,16 @@ const maxHashing = 4
 
 // hash reads all layers, because nothing in the archive says what they must hash to. What several share is read once.
 func (l *legacy) hash(ctx context.Context) error {
-	shared := map[int64]func() (digest.Digest, error){} // by place in the archive
+	shared := map[span]func() (digest.Digest, error){} // by place in the archive
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(maxHashing, runtime.GOMAXPROCS(0)))
 	for _, dir := range slices.Sorted(maps.Keys(l.layers)) {
 		layer := l.layers[dir]
 		content := layer.content
-		if shared[content.offset] == nil {
-			shared[content.offset] = sync.OnceValues(func() (digest.Digest, error) { return diffIDOf(ctx, content) })
+		if shared[content.span] == nil {
+			shared[content.span] = sync.OnceValues(func() (digest.Digest, error) { return diffIDOf(ctx, content) })
 		}
-		once := shared[content.offset]
+		once := shared[content.span]
 		g.Go(func() (err error) {
 			if layer.diffID, err = once(); err != nil {
 				return fmt.Errorf("layer %q: %w", dir, err)

@@ -33,7 +33,8 @@ type Reader struct {
 	root    string            // the directory that the images are in
 	entries map[string][]span // by cleaned name from root on; more than one if the name repeats
 	count   int
-	names   int // bytes of names
+	names   int   // bytes of names
+	holes   int64 // bytes of files with holes
 
 	mu    sync.Mutex
 	equal map[string]bool // names that repeat, and whose entries have been found to be the same
@@ -45,7 +46,7 @@ const (
 	typeDumpDir = 'D'
 )
 
-// span is where an entry's content lies.
+// span is where an entry's content lies; of a sparse file, where its header begins.
 type span struct {
 	offset, size int64
 	kind         byte
@@ -60,9 +61,10 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 		return nil, err
 	}
 	a := &Reader{r: r, size: size, entries: map[string][]span{}, equal: map[string]bool{}}
-	section := io.NewSectionReader(r, 0, size)
+	section := &heads{SectionReader: io.NewSectionReader(r, 0, size)}
 	tr := tar.NewReader(section)
 	for {
+		section.wanted = true
 		h, err := tr.Next()
 		if err == io.EOF {
 			a.enter()
@@ -74,6 +76,9 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 		offset, err := section.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return nil, err
+		}
+		if isSparse(h) {
+			offset = section.head
 		}
 		if err := a.add(h, offset); err != nil {
 			return nil, err
@@ -135,7 +140,13 @@ func (a *Reader) add(h *tar.Header, offset int64) error {
 	if a.names += len(h.Name) + len(h.Linkname); a.names > maxNames {
 		return fmt.Errorf("the names of the archive's entries take more than %d bytes", maxNames)
 	}
-	if h.Size < 0 || h.Typeflag == tar.TypeReg && h.Size > a.size-offset {
+	sparse := isSparse(h)
+	if sparse {
+		if err := a.addSparse(h); err != nil {
+			return err
+		}
+	}
+	if h.Size < 0 || h.Typeflag == tar.TypeReg && !sparse && h.Size > a.size-offset {
 		return fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w", h.Name, h.Size, a.size-offset, ErrIntegrity)
 	}
 	if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeLabel {
@@ -143,8 +154,7 @@ func (a *Reader) add(h *tar.Header, offset int64) error {
 	}
 	name := clean(h.Name)
 	a.entries[name] = append(a.entries[name], span{
-		offset: offset, size: h.Size, kind: h.Typeflag, link: h.Linkname,
-		sparse: h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.map"] != "",
+		offset: offset, size: h.Size, kind: h.Typeflag, link: h.Linkname, sparse: sparse,
 	})
 	return nil
 }
@@ -179,7 +189,12 @@ type stored struct {
 }
 
 // open may be called any number of times and concurrently.
-func (s *stored) open() *io.SectionReader { return io.NewSectionReader(s.a.r, s.offset, s.size) }
+func (s *stored) open() *io.SectionReader {
+	if s.sparse {
+		return io.NewSectionReader(&sparseFile{s: s}, 0, s.size)
+	}
+	return io.NewSectionReader(s.a.r, s.offset, s.size)
+}
 
 // stored looks up a regular file, following links inside the archive.
 func (a *Reader) stored(name string) (*stored, error) {
@@ -192,9 +207,6 @@ func (a *Reader) stored(name string) (*stored, error) {
 		}
 		switch s.kind {
 		case tar.TypeReg, tar.TypeGNUSparse:
-			if s.sparse {
-				return nil, fmt.Errorf("entry %q is sparse, which saved images never are", name)
-			}
 			return &stored{a, s}, nil
 		case tar.TypeSymlink, tar.TypeLink:
 			name = a.target(name, s)
@@ -237,13 +249,20 @@ func (a *Reader) same(x, y span) (bool, error) {
 	if x.kind != y.kind || x.size != y.size || x.link != y.link || x.sparse != y.sparse {
 		return false, nil
 	}
+	if x.kind != tar.TypeReg && !x.sparse {
+		return true, nil
+	}
+	if t, ok := a.r.(*tape); ok {
+		return t.same(x, y)
+	}
+	rx, ry := (&stored{a, x}).open(), (&stored{a, y}).open()
 	var bx, by [32 << 10]byte
 	for off := int64(0); off < x.size; off += int64(len(bx)) {
 		n := min(int64(len(bx)), x.size-off)
-		if _, err := a.r.ReadAt(bx[:n], x.offset+off); err != nil {
+		if _, err := io.ReadFull(rx, bx[:n]); err != nil {
 			return false, err
 		}
-		if _, err := a.r.ReadAt(by[:n], y.offset+off); err != nil {
+		if _, err := io.ReadFull(ry, by[:n]); err != nil {
 			return false, err
 		}
 		if !bytes.Equal(bx[:n], by[:n]) {
