@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/transfer"
@@ -19,43 +20,41 @@ type OCIFile interface {
 
 // WriteOCI writes images to f as an OCI layout that docker load takes too: oci-layout, index.json, manifest.json and blobs with
 // the registry's own bytes, so that manifest digests travel. Blobs are written side by side, each straight to its place, and
-// verified. What f holds is worth something only if WriteOCI returns nil; making it durable and naming it is the caller's.
+// verified. What f holds is worth something only if WriteOCI returns nil; making it durable and naming it is the caller's. If f is [Kept],
+// what an earlier call has left there is not read from the sources again.
 func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) error {
 	c, members, err := prepareOCI(ctx, images, opts)
 	if err != nil {
 		return err
 	}
-	if err := f.Truncate(0); err != nil {
+	heads, places, err := layOut(c, members)
+	if err != nil {
 		return err
 	}
-	var places []place
-	off := int64(0)
-	for _, m := range members {
-		h, err := m.head()
-		if err != nil {
-			return err
-		}
-		if _, err := f.WriteAt(h, off); err != nil {
-			return err
-		}
-		off += int64(len(h))
-	}
-	for _, b := range c.blobs() {
-		h, err := b.head()
-		if err != nil {
-			return err
-		}
-		if _, err := f.WriteAt(h, off); err != nil {
-			return err
-		}
-		off += int64(len(h))
-		places = append(places, place{b, off})
-		off += padded(b.desc.Size)
-	}
-	if err := f.Truncate(off + 2*blockSize); err != nil { // what nobody writes to is zero
+	held, err := begin(f, heads, len(places))
+	if err != nil {
 		return err
 	}
-	return fillPlaces(ctx, f, places, opts)
+	end := int64(0)
+	for _, h := range heads {
+		if _, err := f.WriteAt(h.data, h.off); err != nil {
+			return err
+		}
+		end = h.off + int64(len(h.data))
+	}
+	if n := len(places); n > 0 {
+		end = places[n-1].off + padded(places[n-1].blob.desc.Size)
+	}
+	if err := f.Truncate(end + 2*blockSize); err != nil { // what nobody writes to is zero
+		return err
+	}
+	return fillPlaces(ctx, f, places, held, opts)
+}
+
+// head is a piece of the archive that is made here, and where it stands.
+type head struct {
+	data []byte
+	off  int64
 }
 
 // place is where a blob's content goes.
@@ -64,19 +63,43 @@ type place struct {
 	off  int64
 }
 
-func fillPlaces(ctx context.Context, f OCIFile, places []place, opts Options) error {
+// layOut gives everything in the archive its place.
+func layOut(c *ociContents, members []*member) (heads []head, places []place, err error) {
+	off := int64(0)
+	for _, m := range members {
+		h, err := m.head()
+		if err != nil {
+			return nil, nil, err
+		}
+		heads = append(heads, head{h, off})
+		off += int64(len(h))
+	}
+	for _, b := range c.blobs() {
+		h, err := b.head()
+		if err != nil {
+			return nil, nil, err
+		}
+		heads = append(heads, head{h, off})
+		off += int64(len(h))
+		places = append(places, place{b, off})
+		off += padded(b.desc.Size)
+	}
+	return heads, places, nil
+}
+
+func fillPlaces(ctx context.Context, f OCIFile, places []place, held []int64, opts Options) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	offsets := map[string]int64{}
+	parts := map[digest.Digest]*section{}
 	var jobs []transfer.Job
-	for _, p := range places {
-		offsets[p.blob.desc.Digest.String()] = p.off
+	for i, p := range places {
+		parts[p.blob.desc.Digest] = newSection(f, i, p, held[i])
 		jobs = append(jobs, transfer.Job{Blob: p.blob.desc, Source: p.blob.source})
 	}
 	var failed error
 	transfer.Run(ctx, jobs, opts.Jobs, func(ctx context.Context, j transfer.Job) error {
-		part := section{f: f, off: offsets[j.Blob.Digest.String()], size: j.Blob.Size}
-		_, err := transfer.Fill(ctx, j.Source, j.Blob, part, 0, opts.reported(j.Blob))
+		part := parts[j.Blob.Digest]
+		_, err := transfer.Fill(ctx, j.Source, j.Blob, part, part.whole, opts.reported(j.Blob))
 		return err
 	}, func(_ transfer.Job, err error) {
 		if err != nil && failed == nil {
@@ -166,23 +189,4 @@ func (o Options) reported(d v1.Descriptor) func(int64) {
 		return nil
 	}
 	return func(n int64) { o.Progress(d, n) }
-}
-
-// section is the part of a file in which one blob lies.
-type section struct {
-	f         OCIFile
-	off, size int64
-}
-
-// ReadAt implements io.ReaderAt.
-func (s section) ReadAt(p []byte, off int64) (int, error) {
-	return io.NewSectionReader(s.f, s.off, s.size).ReadAt(p, off)
-}
-
-// WriteAt implements io.WriterAt. The verified reader before it never delivers more than the blob's size.
-func (s section) WriteAt(p []byte, off int64) (int, error) {
-	if off < 0 || off+int64(len(p)) > s.size {
-		return 0, io.ErrShortWrite
-	}
-	return s.f.WriteAt(p, s.off+off)
 }

@@ -26,6 +26,9 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 		defer func() { err = errors.Join(err, w.Close()) }()
 		return s.stream(ctx, w, "standard output", opts)
 	}
+	if s.resumable() {
+		return s.writeResumable(ctx, out, opts)
+	}
 	f, err := durable.CreateOutput(out)
 	if err != nil {
 		return err

@@ -24,6 +24,20 @@ type Output struct {
 // CreateOutput begins the file at path. Links are followed, so that what they point to is replaced. The caller ends it
 // with Commit or Abort.
 func CreateOutput(path string) (*Output, error) {
+	o, err := newOutput(path)
+	if err != nil {
+		return nil, err
+	}
+	o.root.Remove(o.marks()) // of an earlier, resumable run: its parts are going to be overwritten
+	if err := o.Truncate(0); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// newOutput opens and locks the partial file as it is.
+func newOutput(path string) (*Output, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -44,6 +58,9 @@ func CreateOutput(path string) (*Output, error) {
 
 func (o *Output) partial() string { return o.name + ".partial" }
 
+// marks is the file beside the partial one that a [Resumable] has.
+func (o *Output) marks() string { return o.partial() + ".marks" }
+
 func (o *Output) open() (*os.File, error) {
 	for {
 		if fi, err := o.root.Lstat(o.partial()); err == nil && !fi.Mode().IsRegular() {
@@ -60,10 +77,6 @@ func (o *Output) open() (*os.File, error) {
 		if !o.isPartial(f) {
 			f.Close() // whoever had it has given it its final name, or removed it, since it was opened
 			continue
-		}
-		if err := f.Truncate(0); err != nil {
-			f.Close()
-			return nil, err
 		}
 		return f, nil
 	}
@@ -98,6 +111,7 @@ func (o *Output) Commit() error {
 		o.Abort()
 		return err
 	}
+	o.root.Remove(o.marks())
 	o.end()
 	return nil
 }
@@ -106,12 +120,17 @@ func (o *Output) Commit() error {
 func (o *Output) Abort() {
 	if !o.done {
 		o.root.Remove(o.partial())
+		o.root.Remove(o.marks())
 		o.end()
 	}
 }
 
 func (o *Output) end() {
 	o.done = true
+	o.close()
+}
+
+func (o *Output) close() {
 	o.File.Close()
 	o.root.Close()
 }

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"drayage/dockerarchive"
+	"drayage/internal/durable"
+)
+
+// resumable reports whether an archive is worth going on with when it is broken off: blobs come from a registry and go to places that are known
+// before.
+func (s *saver) resumable() bool { return s.oci && s.compress == nil && len(s.pulled) > 0 }
+
+// writeResumable makes an archive which the same command goes on with if it is broken off.
+func (s *saver) writeResumable(ctx context.Context, out string, opts dockerarchive.Options) error {
+	f, err := durable.ResumeOutput(out)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := dockerarchive.WriteOCI(ctx, f, s.wholes, opts); err != nil {
+		if f.Keep() {
+			err = fmt.Errorf("%w; what has arrived is kept in %s.partial, the same command goes on with it", err, out)
+		}
+		return err
+	}
+	return f.Commit()
+}
