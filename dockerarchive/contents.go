@@ -41,7 +41,11 @@ type Remark struct {
 func (a *Reader) Contents(ctx context.Context) (*Contents, error) {
 	if len(a.entries[v1.ImageLayoutFile]) == 0 || len(a.entries[v1.ImageIndexFile]) == 0 {
 		images, err := a.Images(ctx)
-		return &Contents{Saved: images}, err
+		c := &Contents{}
+		for _, im := range images {
+			c.addSaved(im)
+		}
+		return c, err
 	}
 	l, err := layout.New(a.FS())
 	if err != nil {
@@ -60,6 +64,14 @@ func (a *Reader) Contents(ctx context.Context) (*Contents, error) {
 		return nil, err
 	}
 	return c, c.show(a, roots)
+}
+
+// addSaved takes in an image that is read by manifest.json.
+func (c *Contents) addSaved(im SavedImage) {
+	c.Saved = append(c.Saved, im)
+	for _, o := range im.Odd {
+		c.Remarks = append(c.Remarks, Remark{Image: im.ID, Text: fmt.Sprintf("the archive also calls it %q, which is no name of an image and is left out", o)})
+	}
 }
 
 // items reads manifest.json, which may be absent.

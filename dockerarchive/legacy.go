@@ -151,9 +151,12 @@ func (l *legacy) readNames() error {
 			if l.layers[dir] == nil {
 				return fmt.Errorf("archive is damaged: layer %q, which is named %q, is not there: %w", dir, repository+":"+tag, ErrIntegrity)
 			}
-			names, err := fullNames([]string{repository + ":" + tag})
+			names, _, err := fullNames([]string{repository + ":" + tag})
 			if err != nil {
 				return err
+			}
+			if len(names) == 0 {
+				return fmt.Errorf("repositories: invalid name %q", repository+":"+tag)
 			}
 			if other, taken := owner[names[0]]; taken && other != dir {
 				return fmt.Errorf("archive is ambiguous: %s is the name of layer %q and of %q", names[0], other, dir)

@@ -118,11 +118,27 @@ func TestImagesOfSeveral(t *testing.T) {
 	}
 }
 
+// TestNamesThatAreNone takes what some writers put among the names: rules_oci an empty one, docker-drag a digest.
+func TestNamesThatAreNone(t *testing.T) {
+	odd := "a:sha256:" + strings.Repeat("0", 64)
+	a, err := open(archive(t, with(standard[1:], index(item(configName, []string{"", odd, "a:1"}, "a/layer.tar", "b/layer.tar")))...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.Contents(t.Context())
+	if err != nil || len(c.Saved) != 1 || !slices.Equal(c.Saved[0].Names, []string{"docker.io/library/a:1"}) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if len(c.Remarks) != 1 || !strings.Contains(c.Remarks[0].Text, odd) || c.Remarks[0].Image != c.Saved[0].ID {
+		t.Errorf("said of it: %+v", c.Remarks)
+	}
+}
+
 func TestNames(t *testing.T) {
 	for tag, want := range map[string]string{
 		"alpine:3.20": "docker.io/library/alpine:3.20", "alpine": "docker.io/library/alpine:latest", "docker.io/a/b:1": "docker.io/a/b:1",
 		"127.0.0.1:5000/a:1": "127.0.0.1:5000/a:1", "ghcr.io/a/b/c:v1": "ghcr.io/a/b/c:v1",
-		"": "", "Alpine:1": "", "a:b:c": "", "../../x:1": "", "a:1\n": "", "\x1b[31m:1": "", "\xff:1": "", "a/../b:1": "", "-:1": "", strings.Repeat("a", 300) + ":1": "",
+		"Alpine:1": "", "a:sha256:0123": "", "a:SHA256:" + strings.Repeat("0", 64): "", "a:b:c": "", "../../x:1": "", "a:1\n": "", "\x1b[31m:1": "", "\xff:1": "", "a/../b:1": "", "-:1": "", strings.Repeat("a", 300) + ":1": "",
 		"a:" + strings.Repeat("1", 129): "", strings.Repeat("0", 64): "",
 	} {
 		got, err := images(archive(t, with(standard[1:], index(item(configName, []string{tag}, "a/layer.tar", "b/layer.tar")))...))

@@ -21,6 +21,7 @@ type SavedImage struct {
 	ID     digest.Digest // of Config: what docker images shows
 	Config []byte        // as it stands in the archive
 	Names  []string      // full names with tags; none if it was saved by its ID
+	Odd    []string      // NAME:sha256:HEX, which docker-drag writes among the names and which are none
 	Layers []SavedLayer  // base first
 }
 
@@ -132,7 +133,7 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 		}
 		im.Layers = append(im.Layers, SavedLayer{DiffID: parsed.RootFS.DiffIDs[i], Path: clean(p), content: content})
 	}
-	im.Names, err = fullNames(item.RepoTags)
+	im.Names, im.Odd, err = fullNames(item.RepoTags)
 	return im, err
 }
 
@@ -144,20 +145,26 @@ func namedDigest(name string) (digest.Digest, bool) {
 	return d, d.Validate() == nil
 }
 
-func fullNames(tags []string) ([]string, error) {
-	var names []string
-	seen := map[string]bool{}
+// fullNames reads RepoTags. Two writers put there what is no name: an empty one is the newline at the end of a file of old rules_oci,
+// and odd is what docker-drag makes of a digest.
+func fullNames(tags []string) (names, odd []string, err error) {
 	for _, t := range tags {
+		if t == "" {
+			continue
+		}
+		if _, d, ok := strings.Cut(t, ":sha256:"); ok && digest.NewDigestFromEncoded(digest.SHA256, d).Validate() == nil {
+			odd = append(odd, t)
+			continue
+		}
 		ref, err := reference.ParseNormalizedNamed(t)
 		if err != nil {
-			return nil, fmt.Errorf("invalid name %q: %v", t, err)
+			return nil, nil, fmt.Errorf("invalid name %q: %v", t, err)
 		}
-		if n := reference.TagNameOnly(ref).String(); !seen[n] {
-			seen[n] = true
+		if n := reference.TagNameOnly(ref).String(); !slices.Contains(names, n) {
 			names = append(names, n)
 		}
 	}
-	return names, nil
+	return names, odd, nil
 }
 
 // checkPaths refuses archives in which one file is said to be two different layers.

@@ -77,7 +77,7 @@ func (u *union) save(item manifestItem, instead []*root) error {
 		}
 		r.superseded = true
 	}
-	u.contents.Saved = append(u.contents.Saved, im)
+	u.contents.addSaved(im)
 	return nil
 }
 
