@@ -148,6 +148,7 @@ func namedDigest(name string) (digest.Digest, bool) {
 // fullNames reads RepoTags. Two writers put there what is no name: an empty one is the newline at the end of a file of old rules_oci,
 // and odd is what docker-drag makes of a digest.
 func fullNames(tags []string) (names, odd []string, err error) {
+	seen := map[string]bool{}
 	for _, t := range tags {
 		if t == "" {
 			continue
@@ -160,7 +161,8 @@ func fullNames(tags []string) (names, odd []string, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("invalid name %q: %v", t, err)
 		}
-		if n := reference.TagNameOnly(ref).String(); !slices.Contains(names, n) {
+		if n := reference.TagNameOnly(ref).String(); !seen[n] {
+			seen[n] = true
 			names = append(names, n)
 		}
 	}
