@@ -1,11 +1,11 @@
-# make build | demo | test | interop | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
+# make build | demo | test | interop | bench | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test race interop lint vuln cross clean
+.PHONY: build demo test race interop bench lint vuln cross clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -25,6 +25,10 @@ race:
 # a missing one a failure.
 interop:
 	cd test && go test -count=1 -timeout 40m -v ./interop/... ./roundtrip/...
+
+# drayage beside the tools that do the same work and are here, on Linux: BENCH_ARGS='-run fetch -n 1', or -help for more.
+bench: build
+	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && bin/bench -drayage bin/drayage $(BENCH_ARGS)
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }

@@ -83,6 +83,9 @@ type scenario struct {
 	targets   []target
 }
 
+// errAbsent is matched by the errors of preparations that need a program that is not here.
+var errAbsent = errors.New("not here")
+
 // preparation makes what a scenario needs. The function, which may be nil, ends it.
 type preparation func(context.Context, *env) ([]contender, func(), error)
 
@@ -114,14 +117,19 @@ type round struct {
 // measure runs every contender once, which checks it and warms caches, and then Runs times in turn.
 func (e *env) measure(ctx context.Context, s scenario) (*Result, error) {
 	fmt.Fprintf(e.Log, "== %s: %s\n", s.id, s.title)
+	result := &Result{scenario: s}
 	contenders, done, err := s.prepare(ctx, e)
+	if errors.Is(err, errAbsent) {
+		fmt.Fprintf(e.Log, "   left out: %v\n", err)
+		result.LeftOut = err.Error()
+		return result, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	if done != nil {
 		defer done()
 	}
-	result := &Result{scenario: s}
 	for _, c := range contenders {
 		if e.chosen(c) {
 			result.Rows = append(result.Rows, &Row{contender: c, Failed: c.whyNot})

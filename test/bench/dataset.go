@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -142,7 +143,7 @@ func (e *env) make(ctx context.Context, name string, d *dataset) error {
 		return err
 	}
 	for i, of := range p.images {
-		img, err := d.addImage(fmt.Sprintf("bench/%s:v%d", name, i+1), of, layers)
+		img, err := d.addImage(fmt.Sprintf("bench/%s:v%d", strings.ToLower(name), i+1), of, layers)
 		if err != nil {
 			return err
 		}

@@ -35,12 +35,17 @@ func fetchScenario(set string, by func(context.Context, *env, string) (string, f
 	}
 }
 
-func slowLink(ctx context.Context, e *env, addr string) (string, func(), error) {
-	return e.limited(ctx, addr, rate)
+// paced holds each response to the rate from its first byte.
+func paced(ctx context.Context, e *env, addr string) (string, func(), error) {
+	return e.behind(ctx, addr, strconv.Itoa(rate), "0s")
 }
 
 func farAway(ctx context.Context, e *env, addr string) (string, func(), error) {
-	s, err := e.serve(ctx, "proxy", addr, "0", delay)
+	return e.behind(ctx, addr, "0", delay)
+}
+
+func (e *env) behind(ctx context.Context, addr, rate, delay string) (string, func(), error) {
+	s, err := e.serve(ctx, "proxy", addr, rate, delay)
 	if err != nil {
 		return "", nil, err
 	}

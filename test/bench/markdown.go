@@ -69,6 +69,10 @@ func (r *Report) summary(b *strings.Builder) {
 
 func (r *Report) table(b *strings.Builder, result *Result) {
 	fmt.Fprintf(b, "\n## %s\n\n`%s`", strings.ToUpper(result.title[:1])+result.title[1:], result.id)
+	if result.LeftOut != "" {
+		fmt.Fprintf(b, " was left out: %s.\n", result.LeftOut)
+		return
+	}
 	b.WriteString("\n\n| tool | wall | x | of it sync | CPU | x | peak memory | written | sent | output |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	own := result.row("drayage")
 	for _, row := range result.Rows {

@@ -18,7 +18,8 @@ type Report struct {
 // Result is one scenario.
 type Result struct {
 	scenario
-	Rows []*Row
+	LeftOut string // why nothing was measured
+	Rows    []*Row
 }
 
 // Row is one contender of it.

@@ -52,6 +52,10 @@ func findTools(ctx context.Context, drayage, peers string) toolbox {
 		box[i].path = lookIn(dirs, box[i].name)
 		box[i].version = version(ctx, box[i])
 	}
+	// What Docker does, its daemon does.
+	if i := slices.IndexFunc(box, func(t tool) bool { return t.name == "docker" }); box[i].path != "" {
+		box[i].version = version(ctx, tool{path: lookIn(append(dirs, "/usr/sbin"), "dockerd")})
+	}
 	drayageTool := tool{name: "drayage", path: drayage}
 	drayageTool.version = version(ctx, drayageTool)
 	return slices.Insert(box, 0, drayageTool)
