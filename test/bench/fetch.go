@@ -130,17 +130,15 @@ func (e *env) downloadLimit(d *dataset, addr string) contender {
 	return contender{tool: name, limit: true, task: func(_ context.Context, r *round) (task, error) {
 		urls, total := d.urls(addr)
 		dir := r.path("blobs")
-		argv, err := []string{}, os.Mkdir(dir, 0o700)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return task{}, err
+		}
+		raw, err := json.Marshal(urls)
 		if err != nil {
 			return task{}, err
 		}
-		if curl == "" {
-			raw, err := json.Marshal(urls)
-			if err != nil {
-				return task{}, err
-			}
-			argv = []string{e.self, "limit", "download", string(raw), dir}
-		} else {
+		argv := []string{e.self, "limit", "download", string(raw), dir}
+		if curl != "" {
 			argv = []string{curl, "-sS", "-f", "-Z", "--parallel-immediate", "--parallel-max", "50"}
 			for i, url := range urls {
 				argv = append(argv, "-o", filepath.Join(dir, strconv.Itoa(i)), url)

@@ -13,7 +13,6 @@ type pusher struct {
 	tool     string
 	commands func(to string, addr string) [][]string
 	first    func(to string, addr string) [][]string
-	docker   *dockerDaemon
 }
 
 // pushes are contenders that push an image under the name that it has. With exact, the manifest has to arrive as it is.
