@@ -69,10 +69,12 @@ func (r *root) single(kept leaf) *partial {
 func (r *root) subset(kept []leaf) (*partial, error) {
 	index := v1.Index{MediaType: r.index.MediaType, Annotations: r.index.Annotations}
 	index.SchemaVersion = 2
+	stays := map[digest.Digest]bool{"": true}
+	for _, l := range kept {
+		stays[l.desc.Digest] = true
+	}
 	for _, l := range r.leaves {
-		about := l.asGraph().Attested()
-		stays := slices.ContainsFunc(kept, func(k leaf) bool { return k.desc.Digest == l.desc.Digest || k.desc.Digest == about })
-		if l.whole() && (stays || about == "") {
+		if l.whole() && (stays[l.desc.Digest] || stays[l.asGraph().Attested()]) {
 			index.Manifests = append(index.Manifests, l.desc)
 		}
 	}
@@ -88,12 +90,16 @@ func (r *root) subset(kept []leaf) (*partial, error) {
 // remark says what has been left out.
 func (r *root) remark(shown digest.Digest, kept []leaf, how string) Remark {
 	rm := Remark{Image: shown}
+	seen := map[digest.Digest]bool{}
 	var left []leaf
 	for _, l := range r.leaves {
 		if !l.whole() {
 			left = append(left, l)
 			for _, d := range l.facts.lacks {
-				rm.Absent = append(rm.Absent, d.Digest)
+				if !seen[d.Digest] {
+					seen[d.Digest] = true
+					rm.Absent = append(rm.Absent, d.Digest)
+				}
 			}
 		}
 	}

@@ -21,6 +21,7 @@ import (
 const (
 	maxNesting   = 8
 	maxIndexJSON = 64 << 20
+	maxImages    = 20_000    // entries of index.json, and of manifest.json beside it
 	maxDocuments = 256 << 20 // bytes of manifests that are read
 	maxLeaves    = 200_000   // manifests below all entries of index.json, counted for each
 )
@@ -99,6 +100,9 @@ func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) 
 	var index v1.Index
 	if err := json.Unmarshal(raw, &index); err != nil || len(index.Manifests) != len(images) {
 		return nil, fmt.Errorf("index.json is damaged: %v", err)
+	}
+	if len(images) > maxImages {
+		return nil, fmt.Errorf("index.json has more than %d entries", maxImages)
 	}
 	s := &surveyor{archive: a, layout: l, known: map[documentKey]*facts{}}
 	var roots []*root

@@ -16,21 +16,40 @@ import (
 type union struct {
 	archive  *Reader
 	contents *Contents
-	roots    []*root // of index.json, without what belongs to other images
-	held     int     // bytes of configurations
+	byName   map[string][]*root        // what index.json has, without what belongs to other images
+	byConfig map[digest.Digest][]*root // the same
+	held     int                       // bytes of configurations
 }
 
 // unite gives names of manifest.json to the images of index.json, and reads by manifest.json those that index.json does not have,
 // or that are not as registries have them.
 func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem) error {
-	u := &union{archive: a, contents: c}
-	u.roots = slices.DeleteFunc(slices.Clone(roots), func(r *root) bool { return r.Subject != "" })
+	if len(items) > maxImages {
+		return fmt.Errorf("manifest.json lists more than %d images", maxImages)
+	}
+	u := &union{archive: a, contents: c, byName: map[string][]*root{}, byConfig: map[digest.Digest][]*root{}}
+	for _, r := range roots {
+		if r.Subject == "" {
+			u.enter(r)
+		}
+	}
 	for i, item := range items {
 		if err := u.take(item); err != nil {
 			return fmt.Errorf("image %d of %d in manifest.json: %w", i+1, len(items), err)
 		}
 	}
 	return a.checkPaths(c.Saved)
+}
+
+func (u *union) enter(r *root) {
+	if r.Name != "" {
+		u.byName[r.Name] = append(u.byName[r.Name], r)
+	}
+	for _, l := range r.leaves {
+		if c := l.facts.config; c != "" && !slices.Contains(u.byConfig[c], r) {
+			u.byConfig[c] = append(u.byConfig[c], r)
+		}
+	}
 }
 
 // take finds the place of one image of manifest.json.
@@ -43,16 +62,23 @@ func (u *union) take(item manifestItem) error {
 	if err := u.contradiction(id, names); err != nil {
 		return err
 	}
-	if covers := u.which(func(r *root) bool { return r.has(id, true) && r.whole() && !r.rebuilt() }); len(covers) > 0 {
+	covers := which(u.byConfig[id], func(r *root) bool { return r.has(id, true) && r.whole() && !r.rebuilt() })
+	if len(covers) > 0 {
 		name(covers, names)
 		return nil
 	}
-	if len(u.which(func(r *root) bool { return r.damaged() && slices.Contains(names, r.Name) })) > 0 {
+	instead := which(u.byConfig[id], func(r *root) bool { return r.rebuilt() || !r.whole() })
+	for _, n := range names {
+		for _, r := range u.byName[n] {
+			if !r.whole() && !slices.Contains(instead, r) {
+				instead = append(instead, r)
+			}
+		}
+	}
+	if slices.ContainsFunc(instead, (*root).damaged) {
 		return nil // manifest.json may know of less than what is damaged
 	}
-	return u.save(item, u.which(func(r *root) bool {
-		return r.rebuilt() && r.has(id, false) || !r.whole() && !r.damaged() && (r.has(id, false) || slices.Contains(names, r.Name))
-	}))
+	return u.save(item, instead)
 }
 
 // save reads an image by manifest.json, instead of the given ones of index.json.
@@ -84,7 +110,7 @@ func (u *union) save(item manifestItem, instead []*root) error {
 // contradiction refuses a name that index.json gives to another image: engines differ in which of the two files they read.
 func (u *union) contradiction(id digest.Digest, names []string) error {
 	for _, n := range names {
-		same := u.which(func(r *root) bool { return r.Name == n })
+		same := u.byName[n]
 		if len(same) > 0 && !slices.ContainsFunc(same, func(r *root) bool { return r.has(id, false) || !r.whole() }) {
 			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, in manifest.json", n, same[0].desc.Digest, id)
 		}
@@ -92,8 +118,8 @@ func (u *union) contradiction(id digest.Digest, names []string) error {
 	return nil
 }
 
-func (u *union) which(is func(*root) bool) []*root {
-	return slices.DeleteFunc(slices.Clone(u.roots), func(r *root) bool { return !is(r) })
+func which(roots []*root, are func(*root) bool) []*root {
+	return slices.DeleteFunc(slices.Clone(roots), func(r *root) bool { return !are(r) })
 }
 
 // name gives names to the first of several entries for one image, preferring one without a name, unless they have them.
