@@ -16,7 +16,8 @@ import (
 )
 
 // Image is the saved image as one that can be written again. It has a manifest of its own, in which layers stand as they
-// are stored; those that are stored compressed are read once, to learn their digest.
+// are stored; those that are stored compressed are read once, to learn their digest. Layers in bzip2 and xz, which have no media
+// type, are unpacked.
 func (s SavedImage) Image(ctx context.Context) (Image, error) {
 	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: manifest.Describe(v1.MediaTypeImageConfig, s.Config), Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2
@@ -52,6 +53,9 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 		d.MediaType = v1.MediaTypeImageLayerGzip
 	case compression.Zstd:
 		d.MediaType = v1.MediaTypeImageLayerZstd
+	default:
+		d.Size, err = l.unpackedSize(ctx)
+		return d, err
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, transfer.WithContext(ctx, l.Open())); err != nil {
@@ -65,10 +69,61 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 type savedSource struct{ layers map[digest.Digest]SavedLayer }
 
 // Open implements transfer.Source.
-func (s savedSource) Open(_ context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	l, ok := s.layers[d.Digest]
 	if !ok {
 		return nil, fmt.Errorf("archive has no blob %s", d.Digest)
 	}
+	kind, err := l.Compression()
+	if err != nil {
+		return nil, err
+	}
+	if kind == compression.Bzip2 || kind == compression.Xz {
+		return l.unpacked(ctx, offset, length)
+	}
 	return io.NopCloser(transfer.Section(l.Open(), l.Size(), offset, length)), nil
+}
+
+// unpacked is a part of what a compressed layer holds.
+func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, l.Open()))
+	if err != nil {
+		return nil, l.corrupt(ctx, kind, err)
+	}
+	if _, err := io.CopyN(io.Discard, plain, offset); err != nil {
+		plain.Close()
+		return nil, l.corrupt(ctx, kind, err)
+	}
+	if length == transfer.ToEnd {
+		return plain, nil
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(plain, length), plain}, nil
+}
+
+// unpackedSize reads a compressed layer, which must be what its diff ID says.
+func (l SavedLayer) unpackedSize(ctx context.Context) (int64, error) {
+	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, l.Open()))
+	if err != nil {
+		return 0, l.corrupt(ctx, kind, err)
+	}
+	defer plain.Close()
+	h := l.DiffID.Algorithm().Hash()
+	n, err := io.CopyBuffer(h, plain, make([]byte, chunkSize))
+	if err != nil {
+		return 0, l.corrupt(ctx, kind, err)
+	}
+	if got := digest.NewDigest(l.DiffID.Algorithm(), h); got != l.DiffID {
+		return 0, fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", got, l.DiffID, ErrIntegrity)
+	}
+	return n, nil
+}
+
+func (l SavedLayer) corrupt(ctx context.Context, kind compression.Kind, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("it cannot be decompressed (%s): %v: %w", kind, err, ErrIntegrity)
 }

@@ -4,9 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -247,6 +249,21 @@ func images(archive []byte) ([]dockerarchive.SavedImage, error) {
 }
 
 type saved = dockerarchive.SavedImage
+
+// lines is a layer, and what bzip2 and xz -9 make of it.
+var (
+	lines    = strings.Repeat("0123456789abcde\n", 64)
+	linesBz2 = unhex("425a6839314159265359efb0844200003fc90000107fe03e00200070530004d02aa02602674088120260500a81f01602e0600c81a0360700fc0e81e177245385090efb084420")
+	linesXz  = unhex("fd377a585a000004e6d6b446020021011c00000010cf58cce003ff001c5d00180c42926a67bc0ed1332ce4cc4229c04f0e56d5ffe29f812e10c50000cd0510003564b10b000138800800000060c92e5fb1c467fb020000000004595a")
+)
+
+func unhex(s string) string {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
 
 // content is a layer as it is stored.
 func content(t testing.TB, l dockerarchive.SavedLayer) string {

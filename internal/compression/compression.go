@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
-	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -22,7 +21,7 @@ const (
 	Gzip  Kind = "gzip" // https://www.rfc-editor.org/rfc/rfc1952
 	Zstd  Kind = "zstd" // https://www.rfc-editor.org/rfc/rfc8878
 	Bzip2 Kind = "bzip2"
-	Xz    Kind = "xz"
+	Xz    Kind = "xz" // https://tukaani.org/xz/xz-file-format.txt
 )
 
 // PeekSize is how many bytes Detect needs at most.
@@ -73,8 +72,8 @@ func open(r io.Reader, kind Kind) (io.ReadCloser, error) {
 		return d.IOReadCloser(), nil
 	case Bzip2:
 		return io.NopCloser(bzip2.NewReader(r)), nil
-	case None:
-		return io.NopCloser(r), nil
+	case Xz:
+		return openXz(r)
 	}
-	return nil, fmt.Errorf("%s compression is not supported", kind)
+	return io.NopCloser(r), nil
 }
