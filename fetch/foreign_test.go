@@ -1,7 +1,6 @@
 package fetch_test
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 
@@ -15,22 +14,11 @@ import (
 
 // windows puts an image into a repository whose lowest layer only the other registry has, and returns that layer.
 func (s *site) windows(repo string, other *fakeregistry.Registry) v1.Descriptor {
-	s.Helper()
 	layer, top := fakeregistry.GzipLayer([]byte("a layer of Windows")), fakeregistry.GzipLayer([]byte("on top for "+repo))
-	raw, err := json.Marshal(v1.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}})
-	if err != nil {
-		s.Fatal(err)
-	}
-	foreign := other.PutBlob("layers", layer.Content)
-	foreign.MediaType, foreign.URLs = manifest.DockerForeign+".gzip", []string{"http://other.test/v2/layers/blobs/" + foreign.Digest.String()}
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.reg.PutBlob(repo, raw), Layers: []v1.Descriptor{foreign, s.reg.PutBlob(repo, top.Content)}}
-	m.SchemaVersion = 2
-	m.Config.MediaType, m.Layers[1].MediaType = v1.MediaTypeImageConfig, v1.MediaTypeImageLayerGzip
-	if raw, err = json.Marshal(m); err != nil {
-		s.Fatal(err)
-	}
-	s.reg.PutManifest(repo, "1", m.MediaType, raw)
-	return foreign
+	d := other.PutBlob("layers", layer.Content)
+	layer.MediaType, layer.URLs = manifest.DockerForeign+".gzip", []string{"http://other.test/v2/layers/blobs/" + d.Digest.String()}
+	s.reg.PutImage(repo, "1", fakeregistry.Image{Layers: []fakeregistry.Layer{layer, top}})
+	return d
 }
 
 func TestForeignLayersAreFetchedOnlyIfAllowed(t *testing.T) {

@@ -187,7 +187,7 @@ func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
 		return transfer.ErrNoRanges
 	}
 	if n := resp.ContentLength; n >= 0 && n != b.desc.Size {
-		return fmt.Errorf("%s: the server has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)
+		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)
 	}
 	b.exact = b.exact || end == b.desc.Size
 	if _, err := io.CopyN(io.Discard, b.rc, offset); err != nil {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -115,8 +116,19 @@ func (r *Repository) openForeign(ctx context.Context, d v1.Descriptor, offset, l
 			failed = err
 		}
 	}
-	return nil, fmt.Errorf("layer %s is not in %s, nor where its manifest says: %w", d.Digest, r.registry, failed)
+	return nil, &elsewhereError{fmt.Sprintf("layer %s is not in %s, nor where its manifest says: %v", d.Digest, r.registry, failed), failed}
 }
+
+// elsewhereError is of the kind of its cause but hides it: an *Error is a registry's, and asks for credentials.
+type elsewhereError struct {
+	text  string
+	cause error
+}
+
+func (e *elsewhereError) Error() string { return e.text }
+
+// Is implements matching for errors.Is.
+func (e *elsewhereError) Is(target error) bool { return errors.Is(e.cause, target) }
 
 // openAddress asks one address, as a stranger.
 func (c *Client) openAddress(ctx context.Context, text string, d v1.Descriptor, offset, length int64) (rc io.ReadCloser, host string, err error) {

@@ -122,6 +122,9 @@ func (p *pusher) resend(ctx context.Context, im *image, n graph.Node) error {
 	}
 	l := im.Target.Layout
 	for _, c := range n.Document.Children() {
+		if l.lacks(c) {
+			continue
+		}
 		if !manifest.IsManifest(c.MediaType) {
 			if err := im.Target.Repository.Upload(ctx, c, l.Source, nil); err != nil {
 				return err

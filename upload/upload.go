@@ -27,15 +27,17 @@ type Target struct {
 type LayoutImage struct {
 	Graph  *graph.Graph
 	Source transfer.Source
+	Absent []v1.Descriptor // foreign layers that Source does not have and that are not pushed, in no Graph.Blobs
 }
 
-// Load reads the manifests of an image in a layout: all of it, or the chosen platforms.
+// Load reads the manifests of an image in a layout: all of it, or the chosen platforms. Foreign layers may be absent.
 func Load(ctx context.Context, src transfer.Source, root v1.Descriptor, all bool, platforms []v1.Platform) (*LayoutImage, error) {
 	g, err := graph.Load(ctx, src, root, graph.Selection{All: all, Platforms: platforms})
 	if err != nil {
 		return nil, err
 	}
-	return &LayoutImage{Graph: g, Source: g.Source(src)}, nil
+	im := &LayoutImage{Graph: g, Source: g.Source(src)}
+	return im, im.leaveOut(ctx)
 }
 
 // Options say how images are pushed. The zero value is good.

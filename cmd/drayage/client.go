@@ -94,6 +94,7 @@ func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*
 	}
 	ends.limit = limit
 	return &registry.Client{
+		Foreign:     foreignTransport(c, config, limit),
 		Transport:   limited(registry.NewTransport(config), limit),
 		Endpoints:   ends.of,
 		Credentials: credentials,

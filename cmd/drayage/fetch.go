@@ -37,6 +37,7 @@ func fetchCommand(env *environment) *cli.Command {
 			platformFlag("`OS/ARCH[/VARIANT]`, repeatable, or all (default: linux on this machine's architecture)"),
 			&cli.StringFlag{Name: "from", Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
 			&cli.BoolFlag{Name: "referrers", Usage: "also what belongs to the images: signatures, attestations, SBOMs"},
+			foreignFlag(),
 			jobsFlag("transfers", "8"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.fetch(c.Context, c) },
@@ -120,6 +121,9 @@ func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
 	}
 	if r.Image.Rewritten {
 		e.note(c, "note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
+	}
+	if n := r.Image.Attestations; n > 0 {
+		e.note(c, "note: the index of %s also has %s, which stay behind: --platform all takes them along", r.Reference, count(n, "attestation"))
 	}
 	e.noteConverted(c, r.Image)
 	if r.Replaced.Digest != "" {

@@ -74,7 +74,7 @@ func (e *environment) push(ctx context.Context, c *cli.Context) error {
 		return err
 	}
 	defer client.Close()
-	p := &pusher{env: e, c: c, client: client, dest: dest, packed: packed}
+	p := &pusher{env: e, c: c, client: client, dest: dest, packed: packed, foreign: map[digest.Digest]bool{}}
 	defer p.close()
 	if err := p.open(ctx, src); err != nil {
 		return fmt.Errorf("push %s: %w", src.text, err)
@@ -108,6 +108,7 @@ type pusher struct {
 
 	layout    *layout.Layout                   // what is pushed, if it is a layout
 	belonging map[digest.Digest][]layout.Image // what in it belongs to other images
+	foreign   map[digest.Digest]bool           // layers that the user has been told of
 }
 
 func (p *pusher) close() {
@@ -167,6 +168,7 @@ func (p *pusher) addLayout(ctx context.Context, dir *layout.Layout, images []lay
 		if err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
+		p.noteForeign(loaded.Foreign(), loaded.Absent)
 		if err := p.add(upload.Target{Layout: loaded}, []string{im.Name}, imageLabel(im)); err != nil {
 			return err
 		}

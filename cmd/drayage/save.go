@@ -48,6 +48,7 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
 			compressFlag(),
 			tagFlag(),
+			foreignFlag(),
 			jobsFlag("layers", "one more than there are processors, at least 3"),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.save(c.Context, c) },
@@ -125,6 +126,7 @@ type saver struct {
 	pulled   []*fetch.Image
 	closes   []func() error
 	client   *registry.Client
+	left     leftOut
 	sum      summary
 }
 
@@ -164,6 +166,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 			return fmt.Errorf("%s: %w", src.text, err)
 		}
 	}
+	s.left.note(s)
 	return nil
 }
 
@@ -205,8 +208,14 @@ func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
 			s.env.note(s.c, "note: %s is no container image: it is left out of a docker tar", imageLabel(im))
 			continue
 		}
+		if err := foreignHere(dir, g); err != nil {
+			return fmt.Errorf("%s: %w", imageLabel(im), err)
+		}
 		whole := &fetch.Image{Graph: g, Source: g.Source(dir)}
 		if whole.Referrers, err = s.referrers(ctx, dir, g); err != nil {
+			return err
+		}
+		if err := s.left.inLayout(s, dir, im, g); err != nil {
 			return err
 		}
 		s.take(whole, taggedName(im))
@@ -245,6 +254,7 @@ func (s *saver) addSaved(ctx context.Context, images []dockerarchive.SavedImage)
 
 // take adds an image whose platforms have been chosen.
 func (s *saver) take(im *fetch.Image, name string) {
+	s.left.attestations += im.Attestations
 	var names []string
 	if name != "" {
 		names = []string{name}

@@ -37,10 +37,11 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"tarlist": tarlist,
-			"has":     has,
-			"asked":   asked,
-			"unpack":  unpack,
+			"tarlist":   tarlist,
+			"has":       has,
+			"rmforeign": rmForeign,
+			"asked":     asked,
+			"unpack":    unpack,
 			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 				path := ts.MkAbs(args[0])
 				fi, err := os.Stat(path)
@@ -69,6 +70,11 @@ func setup(e *testscript.Env) error {
 		e.Defer(server.Close)
 		e.Setenv(name, strings.TrimPrefix(server.URL, "http://"))
 	}
+	elsewhere := fakeregistry.New()
+	layers := httptest.NewServer(elsewhere)
+	e.Defer(layers.Close)
+	e.Setenv("ELSEWHERE", strings.TrimPrefix(layers.URL, "http://"))
+	fillForeign(open, elsewhere, layers.URL)
 	home := filepath.Join(e.WorkDir, "home")
 	e.Setenv("HOME", home)
 	e.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))

@@ -34,6 +34,7 @@ type Layer struct {
 	Content   []byte
 	MediaType string // empty: that of a gzip layer in the family of the image
 	DiffID    digest.Digest
+	URLs      []string // where it is instead of in the registry
 }
 
 // Tar makes a tar of files, which is the same for the same files.
@@ -86,7 +87,10 @@ func (r *Registry) PutImage(name, tag string, im Image) v1.Descriptor {
 		m.MediaType, configType, layerType = dockerImage, dockerConfig, dockerLayer
 	}
 	for _, l := range im.Layers {
-		d := r.PutBlob(name, l.Content)
+		d := v1.Descriptor{Digest: digest.FromBytes(l.Content), Size: int64(len(l.Content)), URLs: l.URLs}
+		if len(l.URLs) == 0 {
+			d = r.PutBlob(name, l.Content)
+		}
 		if d.MediaType = l.MediaType; d.MediaType == "" {
 			d.MediaType = layerType
 		}

@@ -91,7 +91,7 @@ func (r *Registry) missing(name string, raw []byte) string {
 		}
 	}
 	for _, d := range append(doc.Layers, doc.Config) {
-		if _, ok := repo.blobs[d.Digest]; !ok && d.Digest != "" {
+		if _, ok := repo.blobs[d.Digest]; !ok && d.Digest != "" && len(d.URLs) == 0 {
 			return d.Digest.String()
 		}
 	}

@@ -40,7 +40,7 @@ func (l *loader) choose(ctx context.Context, g *Graph, sel Selection) error {
 	if err := l.load(ctx, l.unread(chosen), 1); err != nil {
 		return err
 	}
-	g.Platforms = known(chosen)
+	g.Platforms, g.Attestations = known(chosen), attestations(leaves, chosen)
 	if len(chosen) == 1 {
 		d := chosen[0].desc
 		g.Root = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
@@ -182,4 +182,15 @@ func known(leaves []leaf) []v1.Platform {
 		}
 	}
 	return out
+}
+
+// attestations counts what an index holds about the chosen images.
+func attestations(leaves, chosen []leaf) (n int) {
+	for _, lf := range leaves {
+		l := Leaf{Descriptor: lf.desc, Platform: lf.platform}
+		if l.IsAttestation() && slices.ContainsFunc(chosen, func(c leaf) bool { return c.desc.Digest == l.Attested() }) {
+			n++
+		}
+	}
+	return n
 }

@@ -69,6 +69,10 @@ type Graph struct {
 	// travel: its digest is not the registry's.
 	Rewritten bool
 
+	// Attestations is how many manifests of the index are about the chosen images and do not travel with them: buildkit's provenance
+	// and SBOMs.
+	Attestations int
+
 	content map[digest.Digest][]byte
 }
 

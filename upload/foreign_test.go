@@ -1,0 +1,76 @@
+package upload_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/fakeregistry"
+	"drayage/internal/manifest"
+	"drayage/upload"
+)
+
+// windows puts in an image whose lowest layer is foreign although the registry has it.
+func windows(reg *fakeregistry.Registry) v1.Descriptor {
+	base := packed(1, 50_000)
+	reg.PutBlob("app", base.Content)
+	base.MediaType, base.URLs = manifest.DockerForeign+".gzip", []string{"http://nobody.test/layer"}
+	return reg.PutImage("app", "", fakeregistry.Image{Docker: true, Layers: []fakeregistry.Layer{base, packed(2, 1000)}})
+}
+
+// TestForeignLayers pushes a foreign layer that is there like any other, and leaves one out that is not.
+func TestForeignLayers(t *testing.T) {
+	onSite(t, func(s *site) {
+		dir, root := s.layout(windows)
+		target := s.to("with/app:1")
+		target.Layout = s.load(dir, root)
+		if here, absent := target.Layout.Foreign(), target.Layout.Absent; len(here) != 1 || len(absent) != 0 {
+			s.Errorf("%d foreign layers are there, %d absent", len(here), len(absent))
+		}
+		s.good(upload.Options{}, target)
+		if blobs, _, tags := s.reg.Stored("with/app"); blobs != 3 || tags != 1 {
+			s.Errorf("%d blobs and %d tags are stored", blobs, tags)
+		}
+
+		layer := packed(1, 50_000)
+		if err := os.Remove(filepath.Join(dir.Path(), "blobs/sha256", digestHex(layer.Content))); err != nil {
+			s.Fatal(err)
+		}
+		target = s.to("without/app:1")
+		target.Layout = s.load(dir, root)
+		if here, absent := target.Layout.Foreign(), target.Layout.Absent; len(here) != 0 || len(absent) != 1 {
+			s.Errorf("%d foreign layers are there, %d absent", len(here), len(absent))
+		}
+		// A registry that has forgotten its blobs gets them again, and still not the one that nobody has.
+		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/without/app/manifests/", Count: 1},
+			fakeregistry.Answer(http.StatusBadRequest, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}`, "Content-Type", "application/json"))
+		result := s.good(upload.Options{}, target)[0]
+		if blobs, _, tags := s.reg.Stored("without/app"); blobs != 2 || tags != 1 || result.Descriptor.Digest != root.Digest {
+			s.Errorf("%d blobs and %d tags are stored, as %s", blobs, tags, result.Descriptor.Digest)
+		}
+	})
+}
+
+// TestOtherLayersMustBeThere checks that only what is foreign may be absent.
+func TestOtherLayersMustBeThere(t *testing.T) {
+	onSite(t, func(s *site) {
+		dir, root := s.layout(windows)
+		if err := os.Remove(filepath.Join(dir.Path(), "blobs/sha256", digestHex(packed(2, 1000).Content))); err != nil {
+			s.Fatal(err)
+		}
+		target := s.to("app:1")
+		target.Layout = s.load(dir, root)
+		if r := s.push(upload.Options{}, target)[0]; r.Err == nil {
+			s.Error("an image without one of its layers was pushed")
+		}
+		if _, ok := s.reg.Tag("app", "1"); ok {
+			s.Error("it has a name")
+		}
+	})
+}
+
+func digestHex(content []byte) string { return digest.FromBytes(content).Encoded() }
