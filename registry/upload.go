@@ -67,6 +67,13 @@ func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.S
 	}
 	if !r.host.small.Load() {
 		err := r.commit(ctx, s.location, d.Digest, &body{length: d.Size, once: true, open: open})
+		if retry.IsTransient(err) {
+			err = r.goOn(ctx, s.location, err, func(held int64, at *url.URL) error { return r.sendRest(ctx, at, d, open, held) })
+		}
+		if err == nil {
+			return nil
+		}
+		r.cancel(ctx, s.location)
 		if !isStatus(err, http.StatusRequestEntityTooLarge) {
 			return err
 		}
@@ -78,11 +85,13 @@ func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.S
 	content, _ := open()
 	defer content.Close()
 	location, err := r.chunks(ctx, s, content)
+	if err == nil {
+		err = r.commit(ctx, location, d.Digest, nil)
+	}
 	if err != nil {
 		r.cancel(ctx, s.location)
-		return err
 	}
-	return r.commit(ctx, location, d.Digest, nil)
+	return err
 }
 
 // PushStream stores a blob whose digest is known only when all of it has passed by, and returns
@@ -95,19 +104,29 @@ func (r *Repository) PushStream(ctx context.Context, mediaType string, open func
 		if err != nil {
 			return err
 		}
+		commit := func(at *url.URL) error { return r.commit(ctx, at, d.Digest, nil) }
 		var location *url.URL
-		if location, d, err = r.stream(ctx, s, open, reported); err != nil {
-			r.cancel(ctx, s.location)
-			return err
+		location, d, err = r.stream(ctx, s, open, reported)
+		if retry.IsTransient(err) && !r.host.small.Load() {
+			commit = func(at *url.URL) error { return r.commitResumed(ctx, at, d.Digest) }
+			err = r.goOn(ctx, s.location, err, func(held int64, at *url.URL) (err error) {
+				location, d, err = r.patchStream(ctx, at, open, held, reported)
+				return err
+			})
 		}
-		err = r.commit(ctx, location, d.Digest, nil)
-		if isStatus(err, http.StatusNotFound) {
+		if err == nil {
+			if err = commit(location); err == nil {
+				return nil
+			}
+		}
+		if isStatus(err, http.StatusNotFound) && d.Digest != "" {
 			// An earlier try of the commit may have been done and its answer lost: then the upload is gone.
 			if there, _ := r.Exists(ctx, d); there {
 				return nil
 			}
 			return retry.Transient(err)
 		}
+		r.cancel(ctx, s.location)
 		return err
 	})
 	d.MediaType = mediaType
@@ -116,23 +135,31 @@ func (r *Repository) PushStream(ctx context.Context, mediaType string, open func
 
 // stream sends everything in one PATCH of unknown length or, where that is found too large, in several of known length.
 func (r *Repository) stream(ctx context.Context, s session, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
+	if !r.host.small.Load() {
+		return r.patchStream(ctx, s.location, open, 0, reported)
+	}
+	rc, err := open()
+	if err != nil {
+		return nil, v1.Descriptor{}, err
+	}
+	defer rc.Close()
+	hash := digest.SHA256.Digester()
+	counted := &countedReader{ReadCloser: rc, reported: reported, hash: hash.Hash()}
+	location, err := r.chunks(ctx, s, counted)
+	return location, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
+}
+
+// patchStream sends everything behind the first held bytes in one request.
+func (r *Repository) patchStream(ctx context.Context, at *url.URL, open func() (io.ReadCloser, error), held int64, reported func(int64)) (*url.URL, v1.Descriptor, error) {
 	hash := digest.SHA256.Digester()
 	counted := &countedReader{reported: reported, hash: hash.Hash()}
-	if r.host.small.Load() {
-		rc, err := open()
-		if err != nil {
-			return nil, v1.Descriptor{}, err
-		}
-		defer rc.Close()
-		counted.ReadCloser = rc
-		location, err := r.chunks(ctx, s, counted)
-		return location, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
-	}
-	req := r.uploadRequest(http.MethodPatch, s.location, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	req := r.uploadRequest(http.MethodPatch, at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
 	req.header.Set("Content-Type", octetStream)
-	req.body = &body{length: -1, once: true, open: func() (rc io.ReadCloser, err error) {
-		counted.ReadCloser, err = open()
-		return counted, err
+	req.body = &body{length: -1, once: true, open: func() (io.ReadCloser, error) {
+		return behind(func() (rc io.ReadCloser, err error) {
+			counted.ReadCloser, err = open()
+			return counted, err
+		}, held)
 	}}
 	resp, err := r.host.do(ctx, req)
 	if isStatus(err, http.StatusRequestEntityTooLarge) {
@@ -210,7 +237,6 @@ func (r *Repository) commit(ctx context.Context, location *url.URL, d digest.Dig
 	}
 	resp, err := r.host.do(ctx, req)
 	if err != nil {
-		r.cancel(ctx, location)
 		return err
 	}
 	return resp.Body.Close()

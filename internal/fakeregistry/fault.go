@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"testing/iotest"
 	"time"
 )
 
@@ -115,6 +116,17 @@ func CutBody(k int64) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			io.CopyN(io.Discard, req.Body, k)
+			reset(w)
+		})
+	}
+}
+
+// CutKeeping is CutBody for a registry that keeps what it has got.
+func CutKeeping(k int64) Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			req.Body = io.NopCloser(io.MultiReader(io.LimitReader(req.Body, k), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			next.ServeHTTP(void{http.Header{}}, req)
 			reset(w)
 		})
 	}

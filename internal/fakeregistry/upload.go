@@ -24,6 +24,10 @@ func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, name, i
 		r.begin(w, req, name)
 		return
 	}
+	if req.Method == http.MethodGet {
+		r.status(w, req, name, id)
+		return
+	}
 	s, ok := r.take(id, name, req)
 	switch {
 	case s == nil:
@@ -84,6 +88,11 @@ func (r *Registry) begin(w http.ResponseWriter, req *http.Request, name string) 
 // accepted says where the upload goes on. The state comes before another parameter and holds what a careless
 // client would decode or reorder.
 func (r *Registry) accepted(w http.ResponseWriter, req *http.Request, id string, s *session) {
+	r.progress(w, req, id, s)
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (r *Registry) progress(w http.ResponseWriter, req *http.Request, id string, s *session) {
 	path := fmt.Sprintf("/v2/%s/blobs/uploads/%s?z=a%%2Bb&_state=%d", s.name, id, s.state)
 	if r.Location != nil {
 		path = r.Location(req, path)
@@ -91,10 +100,22 @@ func (r *Registry) accepted(w http.ResponseWriter, req *http.Request, id string,
 	w.Header().Set("Location", path)
 	w.Header().Set("Range", fmt.Sprintf("0-%d", max(s.data.Len()-1, 0)))
 	w.Header().Set("Docker-Upload-UUID", id)
-	w.WriteHeader(http.StatusAccepted)
 }
 
-// receive adds the body to what the session has; a broken one leaves it unusable.
+// status tells how far an upload has come and what its state is now, as version 3 of the reference implementation does.
+func (r *Registry) status(w http.ResponseWriter, req *http.Request, name, id string) {
+	r.mu.Lock()
+	s := r.sessions[id]
+	r.mu.Unlock()
+	if s == nil || s.name != name {
+		fail(w, http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN", "no such upload")
+		return
+	}
+	r.progress(w, req, id, s)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// receive adds the body to what the session has, also of one that is cut off.
 func receive(w http.ResponseWriter, req *http.Request, s *session) bool {
 	if !strings.Contains(req.URL.RawQuery, "z=a%2Bb&_state=") {
 		fail(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the query of Location was changed")

@@ -1,0 +1,116 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/retry"
+)
+
+// progress is how many bytes make earlier breaks of an upload forgotten.
+const progress = 1 << 20
+
+// goOn continues an upload that cause has broken off: it asks how many bytes of it the registry has kept, and has send bring what follows
+// them, as often as that moves on. It returns cause where the registry does not tell, or has kept nothing
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks).
+func (r *Repository) goOn(ctx context.Context, location *url.URL, cause error, send func(held int64, at *url.URL) error) error {
+	var backoff retry.Backoff
+	held := int64(0)
+	for stalls := 1; stalls <= maxUploads; stalls++ {
+		if err := retry.Sleep(ctx, backoff.Delay(stalls)); err != nil {
+			return err
+		}
+		n, at, err := r.uploaded(ctx, location)
+		if err != nil || n <= 0 {
+			return cause
+		}
+		if n-held >= progress {
+			held, stalls = n, 0
+		}
+		if err = send(n, at); !retry.IsTransient(err) || errors.Is(err, errOtherBytes) {
+			return err
+		}
+		cause = err
+	}
+	return cause
+}
+
+// errOtherBytes says that what a registry has kept of an upload is not what was sent: the upload has to begin again.
+var errOtherBytes = errors.New("the registry has kept other bytes of an upload than were sent")
+
+// sendRest brings what follows the first held bytes of d, and closes the upload.
+func (r *Repository) sendRest(ctx context.Context, at *url.URL, d v1.Descriptor, open func() (io.ReadCloser, error), held int64) error {
+	if held > d.Size {
+		return retry.Transient(errOtherBytes)
+	}
+	if held < d.Size {
+		req := r.uploadRequest(http.MethodPatch, at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+		req.header.Set("Content-Type", octetStream)
+		req.header.Set("Content-Range", fmt.Sprintf("%d-%d", held, d.Size-1))
+		req.body = &body{length: d.Size - held, once: true, open: func() (io.ReadCloser, error) { return behind(open, held) }}
+		resp, err := r.host.do(ctx, req)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if at, err = resolveLocation(resp); err != nil {
+			return err
+		}
+	}
+	return r.commitResumed(ctx, at, d.Digest)
+}
+
+// commitResumed is commit for an upload that went on from what the registry had kept: if that was something else, all of it is sent again.
+func (r *Repository) commitResumed(ctx context.Context, at *url.URL, d digest.Digest) error {
+	err := r.commit(ctx, at, d, nil)
+	if isStatus(err, http.StatusBadRequest) {
+		return retry.Transient(fmt.Errorf("%w: %w", errOtherBytes, err))
+	}
+	return err
+}
+
+// behind opens content behind its first n bytes. These are read all the same: they are part of what is verified.
+func behind(open func() (io.ReadCloser, error), n int64) (io.ReadCloser, error) {
+	rc, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if _, err = io.CopyN(io.Discard, rc, n); err == nil {
+		return rc, nil
+	}
+	rc.Close()
+	if err == io.EOF {
+		return nil, retry.Transient(errOtherBytes) // it has more than there is
+	}
+	return nil, err
+}
+
+// uploaded asks how many bytes of an upload the registry has, and where it goes on.
+func (r *Repository) uploaded(ctx context.Context, location *url.URL) (int64, *url.URL, error) {
+	resp, err := r.host.do(ctx, r.uploadRequest(http.MethodGet, location, http.StatusNoContent))
+	if err != nil {
+		return 0, nil, err
+	}
+	resp.Body.Close()
+	next := location
+	if resp.Header.Get("Location") != "" {
+		if next, err = resolveLocation(resp); err != nil {
+			return 0, nil, err
+		}
+	}
+	_, last, ok := strings.Cut(resp.Header.Get("Range"), "0-")
+	n, err := strconv.ParseInt(last, 10, 64)
+	if !ok || err != nil || n <= 0 { // 0-0 means one byte, or none
+		return 0, next, nil
+	}
+	return n + 1, next, nil
+}

@@ -1,0 +1,65 @@
+package registry
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"testing"
+
+	"drayage/internal/fakeregistry"
+)
+
+// An upload that breaks goes on from what the registry has kept.
+func TestUploadGoesOn(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		body := fakeregistry.Match{Path: "/uploads/upload-", Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }, Count: 2}
+		w.reg.On(body, fakeregistry.CutKeeping(100_000))
+		o := &opener{content: content}
+		if err := push(o); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		if got, blob, stream := sequence(w.reg), "POST PUT GET PATCH GET PATCH PUT", "POST PATCH GET PATCH GET PATCH PUT"; got != blob && got != "HEAD "+blob && got != stream {
+			w.Errorf("requests %q", got)
+		}
+		if n := o.left.Load(); n != 0 {
+			w.Errorf("%d readers were not closed", n)
+		}
+	})
+}
+
+// What the registry has kept, and says of it, is not trusted.
+func TestUploadDoesNotGoOnFromAnything(t *testing.T) {
+	first := fakeregistry.Match{Path: "/uploads/upload-1", Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }, Count: 1}
+	status := fakeregistry.Match{Method: "GET", Path: "/uploads/"}
+	for name, fault := range map[string]struct{ first, status fakeregistry.Fault }{
+		"other bytes": {first: func(next http.Handler) http.Handler {
+			return fakeregistry.CutKeeping(100_000)(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				req.Body = io.NopCloser(io.MultiReader(bytes.NewReader([]byte("x")), req.Body))
+				next.ServeHTTP(w, req)
+			}))
+		}},
+		"more than there is": {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-999999")},
+		"one byte or none":   {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-0")},
+		"nonsense":           {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "bytes=0-5000")},
+		"an overflow":        {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-9223372036854775807")},
+		"less than it has":   {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-5000")},
+		"refused":            {fakeregistry.CutKeeping(100_000), fakeregistry.Status(416)},
+		"gone":               {fakeregistry.CutKeeping(100_000), fakeregistry.Status(404)},
+		"another place":      {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-5000", "Location", "http://elsewhere.test/")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+				w.reg.On(first, fault.first)
+				if fault.status != nil {
+					w.reg.On(status, fault.status)
+				}
+				o := &opener{content: content}
+				if err := push(o); err != nil {
+					w.Error(err)
+				}
+				w.stored(content)
+			})
+		})
+	}
+}
