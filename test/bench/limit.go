@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -93,7 +94,7 @@ func unpackAll(ctx context.Context, sources []string, file string) error {
 			return err
 		}
 		defer body.Close()
-		zr, err := gzip.NewReader(body)
+		zr, err := gzip.NewReader(bufio.NewReaderSize(body, 1<<20))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,54 @@
+package transfer_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"drayage/internal/transfer"
+	"drayage/internal/transfertest"
+)
+
+func BenchmarkReader(b *testing.B) {
+	content, d := blob(8 << 20)
+	src := &transfertest.Source{Content: content}
+	buf := make([]byte, 256<<10)
+	b.SetBytes(d.Size)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := transfer.NewReader(b.Context(), src, d)
+		n, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{r}, buf)
+		if n != d.Size || err != nil {
+			b.Fatal(n, err)
+		}
+		r.Close()
+	}
+}
+
+// BenchmarkFill writes into a real file, without syncing it, by one stream and in ranges.
+func BenchmarkFill(b *testing.B) {
+	content, d := blob(64 << 20)
+	for _, road := range []struct {
+		name string
+		src  transfer.Source
+	}{
+		{"one", &transfertest.Source{Content: content}},
+		{"lanes", newRoad(content, 16)},
+	} {
+		b.Run(road.name, func(b *testing.B) {
+			f, err := os.Create(filepath.Join(b.TempDir(), "blob"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			b.SetBytes(d.Size)
+			b.ReportAllocs()
+			for b.Loop() {
+				if n, err := transfer.Fill(b.Context(), road.src, d, f, 0, nil); n != d.Size || err != nil {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
