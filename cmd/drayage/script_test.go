@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tarlist":   tarlist,
 			"has":       has,
+			"lack":      lack,
 			"rmforeign": rmForeign,
 			"asked":     asked,
 			"unpack":    unpack,
