@@ -43,6 +43,11 @@ func (l *legacy) hash(ctx context.Context) error {
 
 // diffIDOf hashes the uncompressed content of a layer.
 func diffIDOf(ctx context.Context, s *stored) (digest.Digest, error) {
+	if stored, err := (SavedLayer{content: s}).Compression(); err == nil && stored == compression.None {
+		if d, ok := s.sumOf(); ok {
+			return d, nil
+		}
+	}
 	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, s.open()))
 	if err == nil {
 		defer plain.Close()

@@ -252,6 +252,9 @@ func (a *Reader) same(x, y span) (bool, error) {
 	if x.kind != tar.TypeReg && !x.sparse {
 		return true, nil
 	}
+	if t, ok := a.r.(*tape); ok {
+		return t.same(x, y)
+	}
 	rx, ry := (&stored{a, x}).open(), (&stored{a, y}).open()
 	var bx, by [32 << 10]byte
 	for off := int64(0); off < x.size; off += int64(len(bx)) {

@@ -123,6 +123,9 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 
 // stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to learn its digest.
 func (p *pusher) stored(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, mediaType string, reported func(int64)) (v1.Descriptor, error) {
+	if p.opts.Stream != nil {
+		return p.pass(ctx, repo, l, mediaType, reported)
+	}
 	h := sha256.New()
 	src := io.TeeReader(l.Open(), h)
 	if err := checkLayer(ctx, l, src, io.Discard); err != nil {
@@ -168,25 +171,30 @@ func checkDiffID(l *dockerarchive.SavedLayer, h hash.Hash) error {
 // compress returns the compressed stream of a layer. Its last Read fails if the diff ID is wrong, so that
 // no upload of a wrong layer can end well.
 func (c Compression) compress(ctx context.Context, l *dockerarchive.SavedLayer, reported func(int64)) io.ReadCloser {
+	return piped(func(w io.Writer) error { return c.compressTo(ctx, w, l, reported) })
+}
+
+// piped returns what write writes, and then its error.
+func piped(write func(io.Writer) error) io.ReadCloser {
 	pr, pw := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		pw.CloseWithError(c.compressTo(ctx, pw, l, reported))
+		pw.CloseWithError(write(pw))
 	}()
-	return &compressed{PipeReader: pr, done: done}
+	return &pipe{PipeReader: pr, done: done}
 }
 
-// compressed waits for its goroutine when it is closed.
-type compressed struct {
+// pipe waits for its goroutine when it is closed.
+type pipe struct {
 	*io.PipeReader
 	done <-chan struct{}
 }
 
 // Close implements io.Closer.
-func (c *compressed) Close() error {
-	err := c.PipeReader.Close()
-	<-c.done
+func (p *pipe) Close() error {
+	err := p.PipeReader.Close()
+	<-p.done
 	return err
 }
 

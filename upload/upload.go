@@ -45,6 +45,10 @@ type Options struct {
 	Jobs     int    // layers that move at once; 0 means 8
 	CacheDir string // where to remember compressed layers; empty: nowhere
 
+	// Stream brings what targets need and what is not there yet. nil: everything can be read at any time. [InOrder] must have
+	// been asked before.
+	Stream Stream
+
 	// Compression is for layers of saved tars that are stored uncompressed.
 	Compression Compression
 
@@ -73,12 +77,10 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 		return nil, err
 	}
 	p := &pusher{opts: opts, cache: layercache.Open(opts.CacheDir, opts.Compression.method()), slots: opts.Compression.slots()}
-	images := make([]*image, len(targets))
-	for i, t := range targets {
-		images[i] = &image{Result: Result{Target: t}}
-	}
+	images := imagesOf(targets)
 	p.plan(images)
 	p.announce()
+	now, later := p.split(images)
 	f := newFinisher(p)
 	for _, im := range images {
 		if im.missing == 0 { // an index of nothing
@@ -92,8 +94,19 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 			}
 		}
 	}
-	transfer.Run(ctx, p.jobs, opts.Jobs, p.do, finished)
+	transfer.Run(ctx, now, opts.Jobs, p.do, finished)
+	var end error
+	if opts.Stream != nil {
+		end = p.stream(ctx, later, finished)
+	}
 	transfer.Run(ctx, p.repeats, opts.Jobs, p.do, finished)
+	if opts.Stream != nil {
+		for _, im := range images {
+			if im.done(end) {
+				f.finish(ctx, im)
+			}
+		}
+	}
 	f.wait()
 	results := make([]Result, len(images))
 	for i, im := range images {

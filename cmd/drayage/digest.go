@@ -32,6 +32,7 @@ func digestCommand(env *environment) *cli.Command {
 		Flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "of the index, or whatever else the tag stands for"},
 			platformFlag("`OS/ARCH[/VARIANT]` of the image (default: linux on this machine's architecture)"),
+			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.digest(c.Context, c) },
 	}

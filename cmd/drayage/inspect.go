@@ -31,6 +31,7 @@ func inspectCommand(env *environment) *cli.Command {
 		Flags: append(append([]cli.Flag{
 			platformFlag("only `OS/ARCH[/VARIANT]`, in detail; repeatable, or all (default: an overview of all)"),
 			&cli.BoolFlag{Name: "referrers", Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
+			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.inspect(c.Context, c) },
 	}

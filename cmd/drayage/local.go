@@ -47,18 +47,6 @@ func newLocal(c *dockerarchive.Contents) *local {
 	return &local{layout: c.Layout, saved: c.Saved, remarks: c.Remarks, faults: c.Faults}
 }
 
-func (e *environment) openArchive(ctx context.Context, c *cli.Context, src source, closes *[]func() error) (*dockerarchive.Reader, error) {
-	f, err := e.archiveFile(ctx, c, src, closes)
-	if err != nil {
-		return nil, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return dockerarchive.NewReader(f, fi.Size())
-}
-
 // openImages opens a layout or archive, takes the images of it that SOURCE means, and says what there is to know of them.
 func (e *environment) openImages(ctx context.Context, c *cli.Context, src source, closes *[]func() error) (*local, error) {
 	here, err := e.openLocal(ctx, c, src, closes)

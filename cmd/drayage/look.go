@@ -61,6 +61,7 @@ func (l *looker) open(ctx context.Context, arg string) ([]subject, error) {
 	if err != nil {
 		return nil, err
 	}
+	src.looked = true
 	l.source = src
 	if src.kind == fromRegistry {
 		return l.openRemote(src.ref)

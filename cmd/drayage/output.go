@@ -6,9 +6,12 @@ import (
 	"io"
 	"os"
 
+	"github.com/opencontainers/go-digest"
+
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/internal/durable"
+	"drayage/internal/spool"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -70,7 +73,11 @@ func (s *saver) spool(ctx context.Context, what string, opts dockerarchive.Optio
 	if len(s.pulled) == 0 {
 		return nil
 	}
-	path, err := os.MkdirTemp("", "drayage-")
+	dir := tempDir(s.c)
+	if err := spool.Room(dir, s.pulledBytes()); err != nil {
+		return err
+	}
+	path, err := os.MkdirTemp(dir, "drayage-")
 	if err != nil {
 		return err
 	}
@@ -106,4 +113,18 @@ func (s *saver) spool(ctx context.Context, what string, opts dockerarchive.Optio
 		}
 	}
 	return nil
+}
+
+// pulledBytes is the size of all that comes from a registry.
+func (s *saver) pulledBytes() (sum int64) {
+	seen := map[digest.Digest]bool{}
+	for _, im := range s.pulled {
+		for _, d := range im.Blobs {
+			if !seen[d.Digest] {
+				seen[d.Digest] = true
+				sum += d.Size
+			}
+		}
+	}
+	return sum
 }

@@ -77,6 +77,10 @@ func (m *meter) update(d v1.Descriptor, held int64) {
 	if b == nil {
 		return
 	}
+	if d.Size > b.size { // that of a layer in a stream is known when it comes
+		m.total += d.Size - b.size
+		b.size = d.Size
+	}
 	held = min(held, b.size)
 	if !b.seen {
 		b.seen, b.held = true, held

@@ -42,6 +42,7 @@ func pushCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "compression", Usage: "of layers that are not compressed yet: `gzip`, zstd (smaller, faster; Docker pulls it since 23.0) or none", Value: "gzip"},
 			&cli.IntFlag{Name: "compression-level", Usage: "gzip 1 to 9, zstd 1 to 22", DefaultText: "gzip 4, zstd 3"},
 			jobsFlag("transfers", "8"),
+			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.push(c.Context, c) },
 	}
@@ -79,6 +80,7 @@ func (e *environment) push(ctx context.Context, c *cli.Context) error {
 	if err := p.open(ctx, src); err != nil {
 		return fmt.Errorf("push %s: %w", src.text, err)
 	}
+	p.here.note(e, c)
 	return p.push(ctx)
 }
 
@@ -108,7 +110,9 @@ type pusher struct {
 
 	layout    *layout.Layout                   // what is pushed, if it is a layout
 	belonging map[digest.Digest][]layout.Image // what in it belongs to other images
-	foreign   map[digest.Digest]bool           // layers that the user has been told of
+	here      *local
+	stream    upload.Stream          // what brings their content, if it has to be taken in its order
+	foreign   map[digest.Digest]bool // layers that the user has been told of
 }
 
 func (p *pusher) close() {
@@ -118,8 +122,19 @@ func (p *pusher) close() {
 }
 
 func (p *pusher) open(ctx context.Context, src source) error {
-	here, err := p.env.openImages(ctx, p.c, src, &p.closes)
+	if src.kind != fromLayout {
+		return p.openArchive(ctx, src)
+	}
+	here, err := p.env.openLocal(ctx, p.c, src, &p.closes)
 	if err != nil {
+		return err
+	}
+	return p.use(ctx, src, here)
+}
+
+// use takes the images that are to be pushed, and says what there is to know of them.
+func (p *pusher) use(ctx context.Context, src source, here *local) error {
+	if err := here.choose(src.name); err != nil {
 		return err
 	}
 	if err := here.fault(); err != nil {
@@ -137,7 +152,11 @@ func (p *pusher) open(ctx context.Context, src source) error {
 			return err
 		}
 	}
-	return p.addSaved(here.saved)
+	if err := p.addSaved(here.saved); err != nil {
+		return err
+	}
+	p.here = here
+	return nil
 }
 
 // several is the error about more images than fit under one name.
@@ -248,7 +267,7 @@ func (p *pusher) take(ref registry.Reference, image digest.Digest, label string)
 
 func (p *pusher) push(ctx context.Context) error {
 	meter := p.env.newMeter(p.c, "push")
-	opts := upload.Options{Jobs: p.c.Int("jobs"), CacheDir: layercache.DefaultDir(), Compression: p.packed, Planned: meter.plan, Progress: meter.update}
+	opts := upload.Options{Jobs: p.c.Int("jobs"), CacheDir: layercache.DefaultDir(), Compression: p.packed, Stream: p.stream, Planned: meter.plan, Progress: meter.update}
 	results, err := upload.Push(ctx, p.targets, opts)
 	sum := meter.finish()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // rawFlags are those of commands that print bytes as they are.
 func rawFlags(own ...cli.Flag) []cli.Flag {
 	quiet := &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only results and errors"}
-	return append(append(own, registryFlags()...), quiet)
+	return append(append(own, registryFlags()...), tempDirFlag(), quiet)
 }
 
 // rawOutput is standard output for bytes from elsewhere. A terminal gets text only: anything else could

@@ -17,7 +17,7 @@ import (
 
 // referrers pushes what belongs to the images that have been pushed, and to that in turn; or says that it stays.
 func (p *pusher) referrers(ctx context.Context, pushed []upload.Result, opts upload.Options) error {
-	opts.Planned, opts.Progress = nil, nil
+	opts.Planned, opts.Progress, opts.Stream = nil, nil, nil
 	sent, left := 0, 0
 	seen := map[digest.Digest]bool{}
 	for len(pushed) > 0 {

@@ -50,6 +50,7 @@ func saveCommand(env *environment) *cli.Command {
 			tagFlag(),
 			foreignFlag(),
 			jobsFlag("layers", "one more than there are processors, at least 3"),
+			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: func(c *cli.Context) error { return env.save(c.Context, c) },
 	}

@@ -30,6 +30,8 @@ type source struct {
 	path string             // of a layout or archive
 	name string             // the image in it; empty means all
 	ref  registry.Reference // of an image in a registry
+
+	looked bool // nothing but what describes its images is needed
 }
 
 // parseSource tells what a SOURCE argument means: its kind if it begins with one, else what exists at that path,

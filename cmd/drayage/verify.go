@@ -36,7 +36,7 @@ func verifyCommand(env *environment) *cli.Command {
 		Usage:       "check that everything in a layout or saved tar is what it should be",
 		UsageText:   "drayage verify SOURCE",
 		Description: verifyHelp,
-		Flags:       append([]cli.Flag{jobsFlag("blobs", "one for each processor")}, outputFlags()...),
+		Flags:       append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag()}, outputFlags()...),
 		Action:      func(c *cli.Context) error { return env.verify(c.Context, c) },
 	}
 }

@@ -1,0 +1,14 @@
+//go:build linux || darwin || freebsd
+
+package durable
+
+import "golang.org/x/sys/unix"
+
+// Free is how many bytes the file system of a directory has left for us; negative if it does not tell.
+func Free(dir string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return -1, err
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil
+}

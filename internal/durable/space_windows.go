@@ -1,0 +1,20 @@
+package durable
+
+import (
+	"math"
+
+	"golang.org/x/sys/windows"
+)
+
+// Free is how many bytes the file system of a directory has left for us; negative if it does not tell.
+func Free(dir string) (int64, error) {
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return -1, err
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
+		return -1, err
+	}
+	return int64(min(free, math.MaxInt64)), nil
+}

@@ -1,0 +1,78 @@
+// Package spool holds a stream on disk for as long as a command runs: in a file without a name, so that nothing of it is left however
+// the process ends, and without taking the last space of the disk.
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"drayage/internal/durable"
+	"drayage/internal/transfer"
+)
+
+const (
+	reserve = 64 << 20 // bytes of the disk that are left to others
+	step    = 16 << 20 // bytes between two looks at the free space
+)
+
+// free is replaced in tests.
+var free = durable.Free
+
+// Room returns an error that wraps ENOSPC if need bytes do not fit in dir, with the reserve besides.
+func Room(dir string, need int64) error {
+	have, err := free(dir)
+	if err != nil {
+		return fmt.Errorf("free space in %s: %w", dir, err)
+	}
+	if have >= 0 && have-reserve < need {
+		return fmt.Errorf("%s has %s free, which is too little: %s are needed at least, and %s are left to others; name another directory with --temp-dir: %w",
+			dir, mebibytes(have), mebibytes(need), mebibytes(reserve), syscall.ENOSPC)
+	}
+	return nil
+}
+
+// Copy reads r to its end into a file in dir that has no name, and returns the file, which the caller closes. atLeast is how many bytes are known
+// to come. An error of r is returned as it is.
+func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File, error) {
+	if err := Room(dir, atLeast); err != nil {
+		return nil, err
+	}
+	f, err := anonymous(dir)
+	if err != nil {
+		return nil, fmt.Errorf("temporary file in %s: %w", dir, err)
+	}
+	w := &writer{file: f, dir: dir}
+	if _, err := io.CopyBuffer(w, struct{ io.Reader }{transfer.WithContext(ctx, r)}, make([]byte, 256<<10)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// writer looks at the free space again and again: others write too, and nobody knows how long a stream is.
+type writer struct {
+	file *os.File
+	dir  string
+	left int64 // bytes until it looks again
+	n    int64
+}
+
+// Write implements io.Writer.
+func (w *writer) Write(p []byte) (int, error) {
+	if w.left < int64(len(p)) {
+		if have, err := free(w.dir); err == nil && have >= 0 && have < reserve+step {
+			return 0, fmt.Errorf("%s has only %s left after %s, and the stream goes on; name another directory with --temp-dir: %w",
+				w.dir, mebibytes(have), mebibytes(w.n), syscall.ENOSPC)
+		}
+		w.left = step
+	}
+	n, err := w.file.Write(p)
+	w.left -= int64(n)
+	w.n += int64(n)
+	return n, err
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
