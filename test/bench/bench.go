@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package bench measures drayage beside the tools that do the same work: crane, skopeo, regctl, oras and docker. Fill in a [Config] and call
 // [Run]; a command that calls it must give its arguments to [Hidden] first, because servers, the meter and the limits run as
 // processes of their own, made of the same program.

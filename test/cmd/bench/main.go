@@ -1,3 +1,5 @@
+//go:build linux
+
 // Bench measures drayage beside the other tools that are on this machine, on Linux. It installs nothing; it says how to get what is
 // missing. Usage, with more in -help:
 //
