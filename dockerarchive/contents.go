@@ -83,11 +83,7 @@ func (a *Reader) items() ([]manifestItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	var items []manifestItem
-	if err := json.Unmarshal(raw, &items); err != nil {
-		return nil, fmt.Errorf("manifest.json: %v", err)
-	}
-	return items, nil
+	return a.parseItems(raw)
 }
 
 // show makes the layout of the images that are not read by manifest.json.

@@ -92,6 +92,9 @@ func (a *Reader) checkEnd(rest io.Reader) error {
 	for {
 		n, err := rest.Read(buf[:])
 		if len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
+			if a.count == 0 {
+				return fmt.Errorf("%w: it is no tar file: it begins with zeros, as disk images do", ErrNotImage)
+			}
 			return fmt.Errorf("archive is damaged: something stands behind its end, after %d entries: %w", a.count, ErrIntegrity)
 		}
 		if err == io.EOF {
@@ -118,7 +121,9 @@ func sniff(r io.ReaderAt, size int64) error {
 	case kind != compression.None:
 		return fmt.Errorf("%w: it is compressed (%s)", ErrNotImage, kind)
 	case size < blockSize || len(bytes.Trim(prefix, "\x00")) > 0 && !bytes.HasPrefix(prefix[257:], []byte("ustar")) && !plausibleV7(prefix):
-		return fmt.Errorf("%w: it is no tar file", ErrNotImage)
+		return fmt.Errorf("%w: it is no tar file%s", ErrNotImage, notTar(r))
+	case len(bytes.Trim(prefix, "\x00")) == 0 && isISO(r):
+		return fmt.Errorf("%w: it is no tar file%s", ErrNotImage, notTar(r))
 	}
 	return nil
 }
@@ -164,7 +169,7 @@ func (a *Reader) damaged(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("archive is cut off after %d entries (%d bytes): %w", a.count, a.size, ErrIntegrity)
 	case a.count == 0:
-		return fmt.Errorf("%w: it is no tar file", ErrNotImage)
+		return fmt.Errorf("%w: it is no tar file%s", ErrNotImage, notTar(a.r))
 	}
 	return fmt.Errorf("archive is damaged after %d entries: %v: %w", a.count, err, ErrIntegrity)
 }

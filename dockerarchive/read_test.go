@@ -2,9 +2,7 @@ package dockerarchive_test
 
 import (
 	"archive/tar"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -180,31 +178,5 @@ func TestLayerCompression(t *testing.T) {
 	}
 	if kind, err := got[0].Layers[0].Compression(); err != nil || kind != compression.None {
 		t.Errorf("empty layer: %s, %v", kind, err)
-	}
-}
-
-// TestForeign checks that what is no saved image is called by its name.
-func TestForeign(t *testing.T) {
-	for word, in := range map[string][]byte{
-		"empty":            nil,
-		"no tar":           []byte("#!/bin/sh\n" + strings.Repeat("echo no tar\n", 100)),
-		"gzip":             gz(t, nil, archive(t, standard...)),
-		"zstd":             zstded.pack(t, archive(t, standard...)),
-		"archive is empty": archive(t),
-		"root filesystem":  archive(t, dir("bin"), dir("etc"), file("etc/passwd", "root:x:0:0")),
-		"Helm":             archive(t, file("chart/Chart.yaml", "name: chart"), file("chart/values.yaml", "")),
-		"repositories and": archive(t, file("repositories", `{"a":{"1":"x"}}`), file("x/y/json", "{}")),
-		"OCI":              archive(t, file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", `{"manifests":[]}`)),
-		"no manifest.json": archive(t, file("readme", "")),
-	} {
-		_, err := images(in)
-		if !errors.Is(err, dockerarchive.ErrNotImage) || !strings.Contains(err.Error(), word) {
-			t.Errorf("%s: %v", word, err)
-		}
-	}
-	for _, in := range []string{"x", strings.Repeat("x", 511), strings.Repeat("x", 5000), string(bytes.Repeat([]byte{0xff}, 2048))} {
-		if _, err := images([]byte(in)); !errors.Is(err, dockerarchive.ErrNotImage) {
-			t.Errorf("%.20q: %v", in, err)
-		}
 	}
 }

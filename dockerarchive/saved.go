@@ -2,11 +2,9 @@ package dockerarchive
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -49,9 +47,9 @@ func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) {
 	if err != nil {
 		return nil, err
 	}
-	var items []manifestItem
-	if err := json.Unmarshal(raw, &items); err != nil {
-		return nil, fmt.Errorf("manifest.json: %v", err)
+	items, err := a.parseItems(raw)
+	if err != nil {
+		return nil, err
 	}
 	if len(items) == 0 {
 		return nil, fmt.Errorf("manifest.json lists no image")
@@ -78,35 +76,6 @@ func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
 		}
 	}
 	return nil, a.foreign()
-}
-
-// foreign says what an archive without manifest.json is.
-func (a *Reader) foreign() error {
-	has := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return len(a.entries[n]) > 0 })
-	}
-	switch {
-	case has("oci-layout"):
-		return fmt.Errorf("%w by docker: it is an OCI archive without manifest.json, which cannot be read yet; unpack it and give the directory", ErrNotImage)
-	case has("repositories"):
-		return fmt.Errorf("%w: it has the file repositories and nothing else of an image", ErrNotImage)
-	case has("etc", "usr", "bin", "etc/passwd", "usr/bin"):
-		return fmt.Errorf("%w: it is a root filesystem, as docker export makes; docker save makes images", ErrNotImage)
-	case has("Chart.yaml") || a.hasSuffix("/Chart.yaml"):
-		return fmt.Errorf("%w: it is a Helm chart", ErrNotImage)
-	case a.count == 0:
-		return fmt.Errorf("%w: the archive is empty", ErrNotImage)
-	}
-	return fmt.Errorf("%w: the archive has no manifest.json", ErrNotImage)
-}
-
-func (a *Reader) hasSuffix(suffix string) bool {
-	for name := range a.entries {
-		if strings.HasSuffix(name, suffix) {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *Reader) image(item manifestItem) (SavedImage, error) {
