@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -31,7 +32,8 @@ type Dir struct {
 	*Layout
 	root  *os.Root
 	path  string
-	fresh bool // CreateDir made the directory
+	fresh bool     // CreateDir made the directory
+	right sync.Map // digests of blobs that have been found right, or been stored, by this Dir
 }
 
 // OpenDir opens an existing layout. The caller closes it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -19,15 +20,19 @@ import (
 
 var _ transfer.Sink = (*Dir)(nil)
 
-// Push stores the content of desc, unless the layout has it: blobs only ever appear whole, so a file of
-// the right size is trusted. The bytes go into a partial file of a fixed name, which another call
+// maxLost is how often a partial file that was opened may turn out to have another name already: each time another process has
+// finished the blob. Where files cannot be told apart it would go on for ever.
+const maxLost = 100
+
+// Push stores the content of desc, unless the layout has it. What is there already is hashed once by each Dir, because disks
+// and sticks rot, and stored again if it is wrong. The bytes go into a partial file of a fixed name, which another call
 // with the same digest, after a crash or in another process, goes on with.
 func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src transfer.Source, reported func(held int64)) error {
 	if err := verify.Descriptor(desc); err != nil {
 		return err
 	}
-	for {
-		if ok, err := d.has(desc); ok || err != nil {
+	for range maxLost {
+		if ok, err := d.has(ctx, desc); ok || err != nil {
 			if ok && reported != nil {
 				reported(desc.Size)
 			}
@@ -40,13 +45,18 @@ func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src transfer.Source,
 		if p == nil {
 			continue // whoever had it before us has finished it
 		}
-		return p.fill(ctx, src, reported)
+		err = p.fill(ctx, src, reported)
+		if err == nil {
+			d.right.Store(desc.Digest, true)
+		}
+		return err
 	}
+	return fmt.Errorf("%s: the file system does not tell the partial file of %s from others", d.path, desc.Digest)
 }
 
-// has reports whether the blob is there. Something that is not a regular file is refused: nothing is
+// has reports whether the blob is there, whole and right. Something that is not a regular file is refused: nothing is
 // ever written through it.
-func (d *Dir) has(desc v1.Descriptor) (bool, error) {
+func (d *Dir) has(ctx context.Context, desc v1.Descriptor) (bool, error) {
 	name := blobPath(desc)
 	fi, err := d.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +68,32 @@ func (d *Dir) has(desc v1.Descriptor) (bool, error) {
 	if !fi.Mode().IsRegular() {
 		return false, fmt.Errorf("%s: %s is not a regular file (%s)", d.path, name, fi.Mode().Type())
 	}
-	return fi.Size() == desc.Size, nil
+	if fi.Size() != desc.Size {
+		return false, nil
+	}
+	if _, known := d.right.Load(desc.Digest); known {
+		return true, nil
+	}
+	ok := d.hashes(ctx, desc)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if ok {
+		d.right.Store(desc.Digest, true)
+	}
+	return ok, nil
+}
+
+// hashes reports whether the file of a blob can be read and is what its name says.
+func (d *Dir) hashes(ctx context.Context, desc v1.Descriptor) bool {
+	f, err := d.root.Open(blobPath(desc))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	check := verify.NewCheck(desc)
+	_, err = io.Copy(check, transfer.WithContext(ctx, f))
+	return err == nil && check.Done() == nil
 }
 
 // partial is the locked, unfinished file of one blob.

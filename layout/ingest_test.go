@@ -17,6 +17,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/filelock"
+	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 	tt "drayage/internal/transfertest"
 	"drayage/internal/verify"
@@ -320,4 +321,27 @@ func TestReadOnlyDirectory(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	same(t, "read-only", before, tree(t, dir))
+}
+
+// A blob that has rotted keeps its size.
+func TestPushReplacesWhatHasRotted(t *testing.T) {
+	dir := t.TempDir()
+	content := []byte("content")
+	desc := manifest.Describe("application/octet-stream", content)
+	path := filepath.Join(dir, "blobs", "sha256", desc.Digest.Encoded())
+	for what, there := range map[string]string{"flipped": "cOntent", "cut": "conten", "longer": "content+", "right": "content"} {
+		d := create(t, dir)
+		write(t, path, there)
+		src := &tt.Source{Content: content}
+		if err := d.Push(t.Context(), desc, src, nil); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != "content" {
+			t.Errorf("%s: the layout has %q, %v", what, raw, err)
+		}
+		if opened := len(src.Opened()) > 0; opened != (what != "right") {
+			t.Errorf("%s: fetched again: %v", what, opened)
+		}
+		d.Close()
+	}
 }

@@ -61,8 +61,12 @@ func (o *Output) partial() string { return o.name + ".partial" }
 // marks is the file beside the partial one that a [Resumable] has.
 func (o *Output) marks() string { return o.partial() + ".marks" }
 
+// maxLost is how often the partial file may turn out to have been renamed or removed since it was opened. Where files cannot be told
+// apart it would go on for ever.
+const maxLost = 100
+
 func (o *Output) open() (*os.File, error) {
-	for {
+	for range maxLost {
 		if fi, err := o.root.Lstat(o.partial()); err == nil && !fi.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s.partial: not a regular file", o.path)
 		}
@@ -80,6 +84,7 @@ func (o *Output) open() (*os.File, error) {
 		}
 		return f, nil
 	}
+	return nil, fmt.Errorf("%s: the file system does not tell its partial file from others", o.path)
 }
 
 // isPartial reports whether f is what the partial name means.
