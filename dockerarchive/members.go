@@ -22,6 +22,8 @@ type manifestItem struct {
 	Config   string
 	RepoTags []string
 	Layers   []string
+
+	LayerSources layerSources `json:",omitempty"`
 }
 
 // members lists the archive's entries. The JSON files come first, so that a reader of a stream knows what

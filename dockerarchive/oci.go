@@ -26,6 +26,10 @@ type Whole struct {
 	Source  transfer.Source // gives out everything in Graph
 	Names   []string        // full names with tags; may be none
 	Subject digest.Digest   // of the image that this belongs to, for a signature or the like
+
+	// Made says that the manifest is no registry's but was made for an image of a saved tar. If its layers are uncompressed, the archive says
+	// so as Docker does, and they may be compressed when it is pushed.
+	Made bool
 }
 
 // ociContents is what an OCI archive consists of, each thing once.
@@ -112,6 +116,9 @@ func (c *ociContents) addItem(ctx context.Context, im Whole) error {
 	item := manifestItem{Config: ociPath(n.Document.Config.Digest), RepoTags: im.Names, Layers: []string{}}
 	for _, l := range n.Document.Layers {
 		item.Layers = append(item.Layers, ociPath(l.Digest))
+	}
+	if im.Made {
+		item.LayerSources = uncompressed(n.Document.Layers)
 	}
 	for i, known := range c.items {
 		if known.Config == item.Config && slices.Equal(known.Layers, item.Layers) {

@@ -67,9 +67,8 @@ func (r *root) has(config digest.Digest, whole bool) bool {
 	return slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.facts.config == config && (l.whole() || !whole) })
 }
 
-// rebuilt reports whether it looks like what Docker since 25 saves from its graph drivers: uncompressed layers, and a manifest that
-// was made for them and never was in a registry. Docker 25.0.0 brought their order into disorder.
-func (r *root) rebuilt() bool { return r.index == nil && len(r.leaves) == 1 && r.leaves[0].facts.plain }
+// plain reports whether it is a single image with uncompressed layers.
+func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.leaves[0].facts.plain }
 
 // surveyor reads the manifests of an archive, each once, and goes on where something is absent.
 type surveyor struct {

@@ -62,12 +62,13 @@ func (u *union) take(item manifestItem) error {
 	if err := u.contradiction(id, names); err != nil {
 		return err
 	}
-	covers := which(u.byConfig[id], func(r *root) bool { return r.has(id, true) && r.whole() && !r.rebuilt() })
+	rebuilt := func(r *root) bool { return r.plain() && item.LayerSources.rebuilt() }
+	covers := which(u.byConfig[id], func(r *root) bool { return r.has(id, true) && r.whole() && !rebuilt(r) })
 	if len(covers) > 0 {
 		name(covers, names)
 		return nil
 	}
-	instead := which(u.byConfig[id], func(r *root) bool { return r.rebuilt() || !r.whole() })
+	instead := which(u.byConfig[id], func(r *root) bool { return rebuilt(r) || !r.whole() })
 	for _, n := range names {
 		for _, r := range u.byName[n] {
 			if !r.whole() && !slices.Contains(instead, r) {

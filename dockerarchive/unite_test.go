@@ -1,6 +1,7 @@
 package dockerarchive_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -73,30 +74,55 @@ func TestContentsKeepsReferences(t *testing.T) {
 	}
 }
 
-// What Docker saves since version 25 is read by its manifest.json, whatever else is in the archive.
+// graphItem is an image in manifest.json of Docker since 25, which names the source of every layer.
+func (e engine) graphItem(d v1.Descriptor, tags ...string) map[string]any {
+	var m v1.Manifest
+	if err := json.Unmarshal(e.content[d.Digest], &m); err != nil {
+		e.t.Fatal(err)
+	}
+	item, sources := e.item(d, tags...), map[digest.Digest]v1.Descriptor{}
+	for _, l := range m.Layers {
+		sources[l.Digest] = l
+	}
+	item["LayerSources"] = sources
+	return item
+}
+
+// What Docker saves since version 25 from a graph driver is read by its manifest.json, whatever else is in the archive.
 func TestContentsOfRebuiltManifests(t *testing.T) {
 	e := engine{newStore(t)}
 	pulled, plain1, plain2 := e.child("amd64", zipped), e.child("arm64", plain), e.child("mips", plain)
 	id := func(c child) string { return e.config(c.desc).String() }
-	mixed := e.image("mixed", nil, e.layer(tarball('m', 2000), plain), e.layer(tarball('n', 2000), zipped)).Manifest
-	all := []map[string]any{e.item(plain1.desc, "a:1"), e.item(pulled.desc, "b:2"), e.item(plain2.desc)}
+	all := []map[string]any{e.graphItem(plain1.desc, "a:1"), e.item(pulled.desc, "b:2"), e.graphItem(plain2.desc)}
 	c, got := contents(t, e.save(all, nil, named(plain1.desc, nameA), named(plain1.desc, "docker.io/library/c:3"), named(pulled.desc, nameB)))
 	want := found{Layout: []string{nameB + " " + pulled.desc.Digest.String()}, Saved: []string{nameA + " docker.io/library/c:3 " + id(plain1), id(plain2)}}
 	if diff := cmp.Diff(want, got); diff != "" || len(c.Remarks) > 0 {
 		t.Errorf("mixed (-want +got):\n%s%+v", diff, c.Remarks)
 	}
-	for name, d := range map[string]v1.Descriptor{"an index of plain images": e.index(plain1.desc, plain2.desc), "layers of both kinds": mixed} {
-		items := []map[string]any{e.item(plain1.desc, "a:1"), e.item(plain2.desc, "a:1")}
-		if d.Digest == mixed.Digest {
-			items = []map[string]any{e.item(mixed, "a:1")}
+}
+
+// Manifests of uncompressed layers are a registry's unless the archive says otherwise.
+func TestContentsOfUncompressedLayers(t *testing.T) {
+	e := engine{newStore(t)}
+	plain1, plain2 := e.child("arm64", plain), e.child("mips", plain)
+	mixed := e.image("mixed", nil, e.layer(tarball('m', 2000), plain), e.layer(tarball('n', 2000), zipped)).Manifest
+	odd := e.item(plain1.desc, "a:1")
+	odd["LayerSources"] = "none"
+	for name, c := range map[string]struct {
+		root  v1.Descriptor
+		items []map[string]any
+	}{
+		"one image":                {plain1.desc, []map[string]any{e.item(plain1.desc, "a:1")}},
+		"an index":                 {e.index(plain1.desc, plain2.desc), []map[string]any{e.graphItem(plain1.desc, "a:1"), e.graphItem(plain2.desc, "a:1")}},
+		"layers of both kinds":     {mixed, []map[string]any{e.graphItem(mixed, "a:1")}},
+		"sources of another shape": {plain1.desc, []map[string]any{odd}},
+		"no manifest.json":         {plain1.desc, nil},
+		"an empty manifest.json":   {plain1.desc, []map[string]any{}},
+	} {
+		_, got := contents(t, e.save(c.items, nil, named(c.root, nameA)))
+		if diff := cmp.Diff(found{Layout: []string{nameA + " " + c.root.Digest.String()}}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if _, got := contents(t, e.save(items, nil, named(d, nameA))); got.Saved != nil || len(got.Layout) != 1 {
-			t.Errorf("%s: %+v", name, got)
-		}
-	}
-	// Without an item in manifest.json it is taken as it is.
-	if _, got := contents(t, e.save(nil, nil, named(plain1.desc, nameA))); got.Saved != nil || len(got.Layout) != 1 {
-		t.Errorf("without manifest.json: %+v", got)
 	}
 }
 
@@ -106,7 +132,7 @@ func TestContentsTrustsTheOrderOfManifestJSON(t *testing.T) {
 	a, b := e.layer(tarball('a', 2000), plain), e.layer(tarball('b', 2000), plain)
 	right := e.image("x", nil, a, b, a).Manifest
 	wrong := e.edit(right, func(m *v1.Manifest) { m.Layers = []v1.Descriptor{b.blob, a.blob} })
-	c, _ := contents(t, e.save([]map[string]any{e.item(right, "a:1")}, nil, named(wrong, nameA)))
+	c, _ := contents(t, e.save([]map[string]any{e.graphItem(right, "a:1")}, nil, named(wrong, nameA)))
 	if c.Layout != nil || len(c.Saved) != 1 || len(c.Saved[0].Layers) != 3 {
 		t.Fatalf("%+v", c)
 	}

@@ -248,7 +248,7 @@ func (s *saver) addSaved(ctx context.Context, images []dockerarchive.SavedImage)
 		if err != nil {
 			return err
 		}
-		s.wholes = append(s.wholes, dockerarchive.Whole{Graph: g, Source: im.Source, Names: im.Names})
+		s.wholes = append(s.wholes, dockerarchive.Whole{Graph: g, Source: im.Source, Names: im.Names, Made: true})
 	}
 	return nil
 }
