@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(hideSecrets(os.Args, wipe), os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is main without the exit, so that tests can drive the real command line.
