@@ -36,6 +36,33 @@ func runLimit(ctx context.Context, args []string) error {
 	return work(ctx, sources, args[2])
 }
 
+// bareMachine is what the machine does without any of the tools: one core that hashes, and the disk.
+func bareMachine(ctx context.Context, e *env) ([]contender, func(), error) {
+	d, err := e.set(ctx, "five")
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := d.dockerTar(ctx, d.Images[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	hash := func(_ context.Context, _ *round) (task, error) {
+		return task{argv: [][]string{{"sha256sum", file}}, check: func(context.Context) (int64, error) { return info.Size(), nil }}, nil
+	}
+	write := func(_ context.Context, r *round) (task, error) {
+		out := r.path("copy")
+		return task{argv: [][]string{{"dd", "if=" + file, "of=" + out, "bs=1M", "conv=fsync"}}, check: sizeIs(out, info.Size())}, nil
+	}
+	return []contender{
+		{tool: "limit: sha256sum of the docker tar", limit: true, task: hash},
+		{tool: "limit: dd of the docker tar, with fsync", limit: true, task: write},
+	}, nil, nil
+}
+
 // each runs work for all sources at the same time.
 func each(sources []string, work func(i int, source string) error) error {
 	errs := make([]error, len(sources))

@@ -16,6 +16,7 @@ type Machine struct {
 	Cores  int
 	Memory int64 // bytes
 	Kernel string
+	Load   string // how many processes wanted to run in the last minute: what else the machine is doing
 }
 
 func readMachine() Machine {
@@ -33,11 +34,15 @@ func readMachine() Machine {
 	if raw, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = strings.TrimSpace(string(raw))
 	}
+	if raw, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _, _ = strings.Cut(string(raw), " ")
+	}
 	return m
 }
 
 func (m Machine) String() string {
-	return fmt.Sprintf("%d cores (%s), %d GiB of memory, %s %s/%s", m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel, runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%d cores (%s), %d GiB of memory, %s %s/%s, load before %s", m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel,
+		runtime.GOOS, runtime.GOARCH, m.Load)
 }
 
 // tail is the end of a log, on one line.

@@ -27,9 +27,9 @@ func (r *Report) head(b *strings.Builder) {
 		fmt.Fprintf(b, "Images have %d%% of their real size: these figures are of no use to anyone.\n", r.Config.Scale)
 	}
 	fmt.Fprintf(b, `
-Tools take turns (A B A B); figures are medians of %d runs, memory is the most of them. Before each run everything is synced, and each has caches
-of its own, empty ones. Wall time ends when the output is on disk: drayage syncs what it writes, which other tools do not, so what they leave
-is synced for them, and how long that took is said. "x" columns are multiples of drayage's figure: above 1 drayage is better. A limit
+Tools take turns (A B A B); times are medians of %d runs (of one, where memory is in question), memory is the most of them. Before each run everything is synced, and each has caches
+of its own, empty ones. Wall time ends when the output is on disk: drayage syncs what it writes, and what other tools leave
+unsynced is synced for them; "of it sync" is how long that took. "x" columns are multiples of drayage's figure: above 1 drayage is better. A limit
 is the bare work without a tool. Results are checked in a first run that does not count. Registry: distribution 3 in a
 process of its own, on the same cores, with its storage on disk.
 
@@ -75,15 +75,16 @@ func (r *Report) table(b *strings.Builder, result *Result) {
 		fmt.Fprintf(b, " was left out: %s.\n", result.LeftOut)
 		return
 	}
-	b.WriteString("\n\n| tool | wall | x | of it sync | CPU | x | peak memory | written | sent | output |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n\n| tool | wall | from - to | x | of it sync | CPU | x | peak memory | written | sent | output |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	own := result.row("drayage")
 	for _, row := range result.Rows {
 		if !row.measured() {
-			fmt.Fprintf(b, "| %s | - | | | | | | | | %s |\n", row.tool, row.Failed)
+			fmt.Fprintf(b, "| %s | - | | | | | | | | | %s |\n", row.tool, row.Failed)
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %d MiB | %s | %s | %s |\n", row.tool,
-			seconds(row.wall()), ratioTo(own, row, (*Row).wall),
+		least, most := row.spread()
+		fmt.Fprintf(b, "| %s | %s | %.2f - %.2f | %s | %s | %s | %s | %d MiB | %s | %s | %s |\n", row.tool,
+			seconds(row.wall()), least.Seconds(), most.Seconds(), ratioTo(own, row, (*Row).wall),
 			seconds(time.Duration(row.middle(func(u Usage) int64 { return int64(u.Sync) }))),
 			seconds(row.cpu()), ratioTo(own, row, (*Row).cpu), row.peak()>>20,
 			megabytes(row.middle(func(u Usage) int64 { return u.Written })),

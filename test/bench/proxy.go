@@ -107,7 +107,7 @@ http {
 // limited puts nginx in front of a registry. It counts in whole seconds, and gives each response what belongs to the second that has
 // begun at once: the first 20 MB of each are free.
 func limited(ctx context.Context, e *env, registry string) (string, func(), error) {
-	path := lookIn(append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin"), "nginx") // an ordinary user's PATH does not look there
+	path := e.tools.path("nginx")
 	if path == "" {
 		return "", nil, fmt.Errorf("nginx is %w: apt-get install nginx-light", errAbsent)
 	}

@@ -88,6 +88,17 @@ func (r *Row) cpu() time.Duration {
 	return time.Duration(r.middle(func(u Usage) int64 { return int64(u.CPU) }))
 }
 
+// spread is the shortest and the longest time.
+func (r *Row) spread() (least, most time.Duration) {
+	for i, u := range r.Usages {
+		if i == 0 || u.Wall < least {
+			least = u.Wall
+		}
+		most = max(most, u.Wall)
+	}
+	return least, most
+}
+
 // peak is the largest, not the middle.
 func (r *Row) peak() (most int64) {
 	for _, u := range r.Usages {

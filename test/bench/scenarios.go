@@ -10,6 +10,7 @@ func scenarios() []scenario {
 		return func(ctx context.Context, e *env) ([]contender, func(), error) { return f(ctx, e, set) }
 	}
 	return append([]scenario{
+		{id: "machine", title: "the machine itself", prepare: bareMachine},
 		{id: "fetch-loopback", title: "registry to layout, loopback", prepare: fetchScenario("five", nil),
 			targets: []target{fasterThanPeers(1), withinLimit(1.15)}},
 		{id: "fetch-20MBs", title: "registry to layout, 20 MB/s for each request", prepare: fetchScenario("five", paced),

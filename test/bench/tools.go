@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -32,35 +31,43 @@ func (b toolbox) path(name string) string {
 	return ""
 }
 
-const skopeoFlags = `CGO_ENABLED=0 go install -tags containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper ` +
+const newSkopeo = `CGO_ENABLED=0 go install -tags containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper ` +
 	`github.com/containers/skopeo/cmd/skopeo@latest`
 
-// findTools looks for each tool in the directory of peers first, then in PATH. Two skopeos of different versions are two tools.
+// findTools looks for each tool in the directory of peers first, then in PATH. The skopeo of PATH, which is a distribution's, and that of
+// peers, or one with another name, are two tools.
 func findTools(ctx context.Context, drayage, peers string) toolbox {
-	dirs := filepath.SplitList(os.Getenv("PATH"))
+	path := append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin") // an ordinary user's PATH does not look there
+	dirs := path
 	if peers != "" {
-		dirs = append([]string{peers}, dirs...)
+		dirs = append([]string{peers}, path...)
 	}
 	box := toolbox{
-		{name: "crane", get: "go install github.com/google/go-containerregistry/cmd/crane@latest"},
-		{name: "skopeo", get: "apt-get install skopeo"},
-		{name: "skopeo-new", get: skopeoFlags + ", as skopeo-new"},
-		{name: "regctl", get: "go install github.com/regclient/regclient/cmd/regctl@latest"},
+		{name: "drayage", path: drayage},
+		{name: "crane", get: "go install github.com/google/go-containerregistry/cmd/crane@v0.22.1"},
+		{name: "skopeo", path: lookIn(path, "skopeo"), get: "apt-get install skopeo"},
+		{name: "skopeo-new", get: newSkopeo + ", as skopeo-new"},
+		{name: "regctl", get: "go install github.com/regclient/regclient/cmd/regctl@v0.11.7"},
 		{name: "oras", get: "go install oras.land/oras/cmd/oras@latest"},
-		{name: "docker", get: "apt-get install docker.io; its daemon is started by root only"},
-		{name: "curl", get: "apt-get install curl; without it the limit of downloads is measured by a Go program"},
+		{name: "docker", get: "apt-get install docker.io; only root starts its daemon"},
+		{name: "curl", get: "apt-get install curl"},
+		{name: "nginx", get: "apt-get install nginx-light"},
 	}
 	for i := range box {
-		box[i].path = lookIn(dirs, box[i].name)
-		box[i].version = version(ctx, box[i])
+		t := &box[i]
+		if t.path == "" {
+			t.path = lookIn(dirs, t.name)
+		}
+		switch {
+		case t.name == "skopeo-new" && t.path == "" && peers != "":
+			t.path = lookIn([]string{peers}, "skopeo")
+		case t.name == "docker" && t.path != "": // what Docker does, its daemon does
+			t.version = version(ctx, tool{path: lookIn(dirs, "dockerd")})
+			continue
+		}
+		t.version = version(ctx, *t)
 	}
-	// What Docker does, its daemon does.
-	if i := slices.IndexFunc(box, func(t tool) bool { return t.name == "docker" }); box[i].path != "" {
-		box[i].version = version(ctx, tool{path: lookIn(append(dirs, "/usr/sbin"), "dockerd")})
-	}
-	drayageTool := tool{name: "drayage", path: drayage}
-	drayageTool.version = version(ctx, drayageTool)
-	return slices.Insert(box, 0, drayageTool)
+	return box
 }
 
 func lookIn(dirs []string, name string) string {
@@ -81,12 +88,12 @@ func version(ctx context.Context, t tool) string {
 	if t.path == "" {
 		return ""
 	}
-	args := map[string]string{"crane": "version", "regctl": "version", "oras": "version"}
+	args := map[string]string{"crane": "version", "regctl": "version", "oras": "version", "nginx": "-v"}
 	arg, ok := args[t.name]
 	if !ok {
 		arg = "--version"
 	}
-	out, err := exec.CommandContext(ctx, t.path, arg).Output()
+	out, err := exec.CommandContext(ctx, t.path, arg).CombinedOutput() // nginx tells it on standard error
 	if err != nil {
 		return "of unknown version"
 	}
