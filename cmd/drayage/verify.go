@@ -124,7 +124,9 @@ func (v *verifier) openSource(ctx context.Context) (*local, error) {
 		return nil, err
 	}
 	files := archive.FS()
-	if _, err := fs.Stat(files, "manifest.json"); err != nil {
+	_, noItems := fs.Stat(files, "manifest.json")
+	_, noIndex := fs.Stat(files, "index.json")
+	if noItems != nil && noIndex == nil {
 		if l, err := layout.New(files); err == nil {
 			return &local{layout: l}, nil
 		}
