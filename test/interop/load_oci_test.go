@@ -82,3 +82,20 @@ func TestOCIDigestSurvives(t *testing.T) {
 		}
 	})
 }
+
+// TestEnginesLoadConvertedTar makes an OCI tar of a docker tar. Its layers are uncompressed, and manifest.json says so as Docker's does.
+func TestEnginesLoadConvertedTar(t *testing.T) {
+	requireDocker(t)
+	s := saveSample(t, false)
+	converted := filepath.Join(scratch(t), "converted.tar")
+	drayage(t, "save", s.tar, "-o", converted, "--format", "oci").ok(t)
+	d := startDocker(t)
+	equal(t, "docker load prints", d.run(t, "load", "-i", converted), "Loaded image: "+s.ref)
+	equal(t, "image ID in Docker", d.id(t, s.ref), s.platform.Config.String())
+	p := newPodman(t)
+	p.run(t, "load", "-i", converted)
+	equal(t, "image ID in podman", p.id(t, s.ref), s.platform.Config.String())
+	c := startContainerd(t)
+	c.ctr(t, "images", "import", converted)
+	equal(t, "ctr run prints", c.start(t, s.ref), s.platform.Output)
+}
