@@ -11,12 +11,13 @@ import (
 	"sync"
 )
 
-// Limits on what is held of an archive that is read from a stream.
-const (
-	maxHeldEntry = 8 << 20  // bytes of a file that is held
-	maxHeld      = 32 << 20 // bytes of all of them, headers included
-	heldChunk    = 256 << 10
+// Limits on what is held of an archive that is read from a stream. Tests set smaller ones.
+var (
+	maxHeldEntry int64 = 8 << 20  // bytes of a file that is held
+	maxHeld      int64 = 32 << 20 // bytes of all of them, headers included
 )
+
+const heldChunk = 256 << 10
 
 // ErrGone is wrapped by errors about what has passed by in a stream and was too large to hold.
 var ErrGone = errors.New("it has passed by in the stream")
@@ -155,7 +156,7 @@ func (t *tape) take(p []byte, inside bool) {
 	case t.all || inside && c.hold:
 		t.keep(p)
 	case inside && c.replays:
-		if c.replay = append(c.replay, p...); len(c.replay) > maxHeldEntry {
+		if c.replay = append(c.replay, p...); int64(len(c.replay)) > maxHeldEntry {
 			c.replay, c.replays = nil, false
 		}
 	}

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,11 +82,11 @@ func (p *pusher) stream(ctx context.Context, later map[string]transfer.Job, fini
 	for {
 		name, err := p.opts.Stream.Next(ctx)
 		if err != nil {
-			for _, name := range slices.Sorted(maps.Keys(later)) {
-				finished(later[name], fmt.Errorf("%q has not come: %w", name, err))
-			}
 			if errors.Is(err, io.EOF) {
 				err = nil
+			}
+			for _, name := range slices.Sorted(maps.Keys(later)) {
+				finished(later[name], cmp.Or(err, fmt.Errorf("%q has not come", name)))
 			}
 			return err
 		}
