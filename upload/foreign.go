@@ -8,7 +8,9 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/graph"
 	"drayage/internal/manifest"
+	"drayage/registry"
 )
 
 // leaveOut takes foreign layers that the source does not have out of what is pushed. Registries take manifests without them, because
@@ -46,4 +48,14 @@ func (im *LayoutImage) Foreign() []v1.Descriptor {
 
 func (im *LayoutImage) lacks(d v1.Descriptor) bool {
 	return slices.ContainsFunc(im.Absent, func(a v1.Descriptor) bool { return a.Digest == d.Digest })
+}
+
+// foreignHint says why a registry may not have taken a manifest with foreign layers: as it is installed, distribution answers them
+// with 400 or 500 (https://distribution.github.io/distribution/about/configuration/#validation).
+func foreignHint(n graph.Node, err error) string {
+	hasURLs := func(d v1.Descriptor) bool { return manifest.IsForeign(d.MediaType) && len(d.URLs) > 0 }
+	if !errors.As(err, new(*registry.Error)) || !slices.ContainsFunc(n.Document.Layers, hasURLs) {
+		return ""
+	}
+	return " (it names addresses of foreign layers: many registries take those only if validation.manifests.urls.allow in their configuration matches them)"
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -51,6 +52,28 @@ func TestForeignLayers(t *testing.T) {
 		result := s.good(upload.Options{}, target)[0]
 		if blobs, _, tags := s.reg.Stored("without/app"); blobs != 2 || tags != 1 || result.Descriptor.Digest != root.Digest {
 			s.Errorf("%d blobs and %d tags are stored, as %s", blobs, tags, result.Descriptor.Digest)
+		}
+	})
+}
+
+// TestForeignLayersRefused checks that whoever meets a registry that does not like addresses in manifests is told what to do.
+func TestForeignLayersRefused(t *testing.T) {
+	onSite(t, func(s *site) {
+		dir, root := s.layout(windows)
+		target := s.to("app:1")
+		target.Layout = s.load(dir, root)
+		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"}, fakeregistry.Status(http.StatusInternalServerError))
+		if r := s.push(upload.Options{}, target)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), "urls.allow") {
+			s.Errorf("got %v", r.Err)
+		}
+	})
+	onSite(t, func(s *site) {
+		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor { return reg.PutImage("app", "", fakeregistry.Image{}) })
+		target := s.to("app:1")
+		target.Layout = s.load(dir, root)
+		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"}, fakeregistry.Status(http.StatusInternalServerError))
+		if r := s.push(upload.Options{}, target)[0]; r.Err == nil || strings.Contains(r.Err.Error(), "urls.allow") {
+			s.Errorf("of an image without foreign layers: %v", r.Err)
 		}
 	})
 }

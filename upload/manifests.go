@@ -29,7 +29,7 @@ func (p *pusher) manifests(ctx context.Context, im *image) error {
 		}
 		d, err := p.put(ctx, im, nodes[i], tag, replaced)
 		if err != nil {
-			return fmt.Errorf("manifest %s: %w", nodes[i].Descriptor.Digest, err)
+			return fmt.Errorf("manifest %s: %w%s", nodes[i].Descriptor.Digest, err, foreignHint(nodes[i], err))
 		}
 		stored[i] = d
 		return nil

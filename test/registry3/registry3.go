@@ -29,6 +29,7 @@ type Options struct {
 	Dir            string                          // storage directory, which must exist; empty keeps blobs in memory
 	User, Password string                          // asks for these Basic credentials; no User asks for none
 	Token          *tokenserver.Server             // asks for bearer tokens of this server; excludes User
+	URLs           []string                        // patterns of the addresses that foreign layers may have; none refuses all, as distribution does
 	Wrap           func(http.Handler) http.Handler // put in front of the registry, to count or to break requests; may be nil
 }
 
@@ -109,6 +110,7 @@ func (s *Server) prepare(ctx context.Context, opts Options) (net.Listener, error
 		delete(config.Storage, "inmemory")
 		config.Storage["filesystem"] = configuration.Parameters{"rootdirectory": opts.Dir}
 	}
+	config.Validation.Manifests.URLs.Allow = opts.URLs
 	config.HTTP.Secret = "signs upload state; a fixed one lets two servers share a directory"
 	if err := s.authenticate(config, opts); err != nil {
 		return nil, err
