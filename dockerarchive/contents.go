@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -39,7 +40,7 @@ type Remark struct {
 // Contents finds out what images there are: those that index.json leads to, those that manifest.json lists, or both. An archive in
 // which the two give a name to different images is an error.
 func (a *Reader) Contents(ctx context.Context) (*Contents, error) {
-	if len(a.entries[v1.ImageLayoutFile]) == 0 || len(a.entries[v1.ImageIndexFile]) == 0 {
+	if !a.isLayout() {
 		images, err := a.Images(ctx)
 		c := &Contents{}
 		for _, im := range images {
@@ -47,7 +48,7 @@ func (a *Reader) Contents(ctx context.Context) (*Contents, error) {
 		}
 		return c, err
 	}
-	l, err := layout.New(a.FS())
+	l, err := layout.New(a.layoutFS())
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +65,30 @@ func (a *Reader) Contents(ctx context.Context) (*Contents, error) {
 		return nil, err
 	}
 	return c, c.show(a, roots)
+}
+
+// isLayout reports whether there is an index.json to read images by. Some archives leave out oci-layout, so that containerd reads them by
+// their manifest.json, and are layouts all the same.
+func (a *Reader) isLayout() bool {
+	if len(a.entries[v1.ImageIndexFile]) == 0 || len(a.entries[v1.ImageLayoutFile]) > 0 {
+		return len(a.entries[v1.ImageIndexFile]) > 0
+	}
+	if len(a.entries["manifest.json"]) == 0 {
+		return false
+	}
+	l, err := layout.New(a.layoutFS())
+	if err == nil {
+		_, err = l.Images()
+	}
+	return err == nil
+}
+
+// layoutFS is the archive as a layout: with an oci-layout.
+func (a *Reader) layoutFS() fs.FS {
+	if len(a.entries[v1.ImageLayoutFile]) > 0 {
+		return a.FS()
+	}
+	return overlayFS{a.FS(), map[string][]byte{v1.ImageLayoutFile: []byte(`{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`)}}
 }
 
 // addSaved takes in an image that is read by manifest.json.
@@ -108,7 +133,7 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 		return err
 	}
 	files[v1.ImageIndexFile] = raw
-	c.Layout, err = layout.New(overlayFS{a.FS(), files})
+	c.Layout, err = layout.New(overlayFS{a.layoutFS(), files})
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"maps"
 
 	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/graph"
 	"drayage/internal/manifest"
@@ -38,7 +37,7 @@ func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
 // predict enters what is still to come as if it had come, and asks for the images.
 func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 	a := p.plan
-	isLayout := len(a.entries[v1.ImageLayoutFile]) > 0 && len(a.entries[v1.ImageIndexFile]) > 0
+	isLayout := a.isLayout()
 	if !isLayout && len(a.entries["manifest.json"]) == 0 {
 		return nil, errors.New("its layers stand before the files that describe them")
 	}
@@ -68,7 +67,7 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 
 // awaitBlobs enters what the manifests of a layout refer to. All of these have to be there.
 func (p *Pass) awaitBlobs(ctx context.Context) error {
-	l, err := layout.New(p.plan.FS())
+	l, err := layout.New(p.plan.layoutFS())
 	if err != nil {
 		return err
 	}
