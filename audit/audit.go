@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -20,7 +22,8 @@ import (
 // ErrIntegrity is wrapped where content is not what its digest, size or diff ID says.
 var ErrIntegrity = verify.ErrMismatch
 
-// Target is an image to check: Root in Source, or, if Saved is set, an image of a docker tar.
+// Target is an image to check: Root in Source, or, if Saved is set, an image of a docker tar, as dockerarchive.Reader.Outline
+// or Images tells of it.
 type Target struct {
 	Root   v1.Descriptor
 	Source transfer.Source
@@ -41,11 +44,20 @@ const (
 // Fault is a blob that is bad or missing.
 type Fault struct {
 	Kind   Kind
-	Digest digest.Digest // as its image refers to it; of a layer of a docker tar, its diff ID
+	Digest digest.Digest // as its image refers to it; of a layer of a docker tar, its diff ID, if any configuration tells that
+	Path   string        // where it is, or should be, in a docker tar
 	Err    error
 }
 
-func (f Fault) Error() string { return fmt.Sprintf("%s %s: %s", f.Kind, f.Digest, f.Reason()) }
+func (f Fault) Error() string { return fmt.Sprintf("%s %s: %s", f.Kind, f.Blob(), f.Reason()) }
+
+// Blob is the digest, or the quoted path of what has none.
+func (f Fault) Blob() string {
+	if f.Digest == "" {
+		return strconv.Quote(f.Path)
+	}
+	return f.Digest.String()
+}
 
 // Reason says what is wrong, without naming the blob.
 func (f Fault) Reason() string {
@@ -84,10 +96,27 @@ type Report struct {
 	Bytes   int64 // that these have
 }
 
+// Reach returns every digest that the targets lead to, without reading anything but manifests and configurations, and whether it is sure
+// that there are no more: what is below a damaged manifest is not known. Absent ones lead to nothing. It fails only if ctx ends.
+func Reach(ctx context.Context, targets []Target) (reached map[digest.Digest]bool, sure bool, err error) {
+	w := newWalker()
+	sure = true
+	for _, t := range targets {
+		var r Result
+		w.begin(t, &r)
+		w.manifest(ctx, t.Root, 0)
+		if ctx.Err() != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		sure = sure && !slices.ContainsFunc(r.Faults, func(f Fault) bool { return f.Kind == Manifest && !errors.Is(f.Err, fs.ErrNotExist) })
+	}
+	return w.reached, sure, nil
+}
+
 // Check reads all that the targets consist of, what several share once, and goes on after a fault. It fails only if
 // ctx ends.
 func Check(ctx context.Context, targets []Target, opts Options) (*Report, error) {
-	w := &walker{reached: map[digest.Digest]bool{}, nodes: map[blobKey]*node{}, tasks: map[taskKey]*task{}}
+	w := newWalker()
 	report := &Report{Results: make([]Result, len(targets)), Reached: w.reached}
 	for i, t := range targets {
 		w.begin(t, &report.Results[i])

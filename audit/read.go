@@ -60,8 +60,9 @@ func (u use) judge() {
 	if err == nil {
 		return
 	}
-	if !slices.ContainsFunc(u.result.Faults, func(f Fault) bool { return f.Digest == u.desc.Digest && f.Err.Error() == err.Error() }) {
-		u.result.Faults = append(u.result.Faults, Fault{u.kind, u.desc.Digest, err})
+	fault := Fault{u.kind, u.desc.Digest, u.task.key.path, err}
+	if !slices.ContainsFunc(u.result.Faults, func(f Fault) bool { return f.Error() == fault.Error() }) {
+		u.result.Faults = append(u.result.Faults, fault)
 	}
 }
 

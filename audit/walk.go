@@ -47,12 +47,16 @@ type walker struct {
 	visited map[blobKey]bool
 }
 
+func newWalker() *walker {
+	return &walker{reached: map[digest.Digest]bool{}, nodes: map[blobKey]*node{}, tasks: map[taskKey]*task{}}
+}
+
 func (w *walker) begin(t Target, r *Result) {
 	w.target, w.result, w.visited = t, r, map[blobKey]bool{}
 }
 
 func (w *walker) fault(kind Kind, d digest.Digest, err error) {
-	w.result.Faults = append(w.result.Faults, Fault{kind, d, err})
+	w.result.Faults = append(w.result.Faults, Fault{Kind: kind, Digest: d, Err: err})
 }
 
 // manifest checks a manifest or index and all below it.
@@ -160,11 +164,29 @@ func (w *walker) config(ctx context.Context, d v1.Descriptor, n int) []digest.Di
 	return c.RootFS.DiffIDs
 }
 
-// saved takes the layers of an image of a docker tar. Its configuration has been checked when the tar was opened.
+// saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was opened. A layer of which no configuration
+// tells the diff ID is only unpacked.
 func (w *walker) saved(im *dockerarchive.SavedImage) {
+	for _, f := range im.Faults {
+		kind := Configuration
+		if f.Layer {
+			kind = Layer
+		}
+		w.result.Faults = append(w.result.Faults, Fault{kind, f.Digest, f.Path, f.Err})
+	}
+	for _, id := range im.Absent {
+		w.result.Absent = append(w.result.Absent, v1.Descriptor{Digest: id})
+	}
 	for _, l := range im.Layers {
 		d := v1.Descriptor{Digest: l.DiffID, Size: l.Size()}
-		t := w.task(taskKey{blobKey: blobKey{l.DiffID, l.Size()}, path: l.Path, algorithm: l.DiffID.Algorithm()}, d, savedLayer{l})
+		a := digest.Canonical
+		if l.DiffID == "" {
+			d.Digest = digest.FromString(l.Path) // to tell it from others while it is read
+		} else {
+			a = l.DiffID.Algorithm()
+		}
+		t := w.task(taskKey{blobKey: blobKey{l.DiffID, l.Size()}, path: l.Path, algorithm: a}, d, savedLayer{l})
+		d.Digest = l.DiffID
 		w.uses = append(w.uses, use{task: t, result: w.result, kind: Layer, desc: d, diffID: l.DiffID})
 	}
 }

@@ -21,6 +21,11 @@ type SavedImage struct {
 	Names  []string      // full names with tags; none if it was saved by its ID
 	Odd    []string      // NAME:sha256:HEX, which docker-drag writes among the names and which are none
 	Layers []SavedLayer  // base first
+
+	// Faults and Absent are set by [Reader.Outline] alone: what is wrong or missing, and what is missing and need not be there, the
+	// diff IDs of foreign layers.
+	Faults []PartFault
+	Absent []digest.Digest
 }
 
 // SavedLayer is a layer in a saved tar.
@@ -39,7 +44,9 @@ func (l SavedLayer) Size() int64 { return l.content.size }
 // Images lists the images of the archive in the order of its manifest.json. Configurations are checked
 // against their names, layers are only looked up. Without a manifest.json, as Docker saved images before 1.10, it reads all layers
 // to learn their diff IDs, and makes the configurations that Docker makes.
-func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) {
+func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
+
+func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
 	if len(a.entries["manifest.json"]) == 0 {
 		return a.withoutManifest(ctx)
 	}
@@ -57,7 +64,7 @@ func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) {
 	var images []SavedImage
 	held := 0
 	for i, item := range items {
-		im, err := a.image(item)
+		im, err := a.read(item, tolerant)
 		if err != nil {
 			return nil, fmt.Errorf("image %d of %d: %w", i+1, len(items), err)
 		}
@@ -65,6 +72,9 @@ func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) {
 		if held += len(im.Config); held > maxConfigs {
 			return nil, tooLarge(len(items))
 		}
+	}
+	if tolerant {
+		return images, nil
 	}
 	return images, a.checkPaths(images)
 }

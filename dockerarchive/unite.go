@@ -19,15 +19,16 @@ type union struct {
 	byName   map[string][]*root        // what index.json has, without what belongs to other images
 	byConfig map[digest.Digest][]*root // the same
 	held     int                       // bytes of configurations
+	tolerant bool
 }
 
 // unite gives names of manifest.json to the images of index.json, and reads by manifest.json those that index.json does not have,
 // or that are not as registries have them.
-func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem) error {
+func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem, tolerant bool) error {
 	if len(items) > maxImages {
 		return fmt.Errorf("manifest.json lists more than %d images", maxImages)
 	}
-	u := &union{archive: a, contents: c, byName: map[string][]*root{}, byConfig: map[digest.Digest][]*root{}}
+	u := &union{archive: a, contents: c, tolerant: tolerant, byName: map[string][]*root{}, byConfig: map[digest.Digest][]*root{}}
 	for _, r := range roots {
 		if r.Subject == "" {
 			u.enter(r)
@@ -37,6 +38,9 @@ func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem) error {
 		if err := u.take(item); err != nil {
 			return fmt.Errorf("image %d of %d in manifest.json: %w", i+1, len(items), err)
 		}
+	}
+	if tolerant {
+		return nil
 	}
 	return a.checkPaths(c.Saved)
 }
@@ -55,11 +59,11 @@ func (u *union) enter(r *root) {
 // take finds the place of one image of manifest.json.
 func (u *union) take(item manifestItem) error {
 	id, err := u.archive.itemID(item)
-	if err != nil {
+	if err != nil && !u.tolerant {
 		return err
 	}
 	names := validNames(item.RepoTags)
-	if err := u.contradiction(id, names); err != nil {
+	if err := u.contradiction(id, names); id != "" && err != nil {
 		return err
 	}
 	rebuilt := func(r *root) bool { return r.plain() && item.LayerSources.rebuilt() }
@@ -84,8 +88,8 @@ func (u *union) take(item manifestItem) error {
 
 // save reads an image by manifest.json, instead of the given ones of index.json.
 func (u *union) save(item manifestItem, instead []*root) error {
-	im, err := u.archive.image(item)
-	if err != nil && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
+	im, err := u.archive.read(item, u.tolerant)
+	if (err != nil || len(im.Faults) > 0) && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
 		return nil // neither way leads to all of it: what is missing is said of the entry of index.json
 	}
 	if err != nil {

@@ -72,7 +72,8 @@ type verifier struct {
 	c       *cli.Context
 	src     source
 	closes  []func() error
-	layout  *layout.Layout // nil for docker tars
+	archive *dockerarchive.Reader // nil for layout directories
+	layout  *layout.Layout        // nil for docker tars
 	targets []audit.Target
 	labels  []string                          // of the targets
 	absent  map[digest.Digest][]digest.Digest // what indexes lead to and the archive lacks, by what is shown instead
@@ -103,7 +104,7 @@ func (v *verifier) open(ctx context.Context) error {
 	}
 	for i := range here.saved {
 		v.targets = append(v.targets, audit.Target{Saved: &here.saved[i]})
-		v.labels = append(v.labels, savedLabel(here.saved[i]))
+		v.labels = append(v.labels, outlinedLabel(here.saved[i]))
 	}
 	v.absent = map[digest.Digest][]digest.Digest{}
 	for _, r := range here.remarks {
@@ -123,6 +124,7 @@ func (v *verifier) openSource(ctx context.Context) (*local, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.archive = archive
 	files := archive.FS()
 	_, noItems := fs.Stat(files, "manifest.json")
 	_, noIndex := fs.Stat(files, "index.json")
@@ -131,7 +133,7 @@ func (v *verifier) openSource(ctx context.Context) (*local, error) {
 			return &local{layout: l}, nil
 		}
 	}
-	contents, err := archive.Contents(ctx)
+	contents, err := archive.Outline(ctx)
 	if err != nil && !errors.Is(err, dockerarchive.ErrNotImage) {
 		err = errors.Join(err, registry.ErrIntegrity)
 	}
@@ -153,14 +155,11 @@ type verifiedImage struct {
 
 type verifiedFault struct {
 	Kind   audit.Kind    `json:"kind"`
-	Digest digest.Digest `json:"digest"`
+	Digest digest.Digest `json:"digest,omitempty"`
+	Path   string        `json:"path,omitempty"` // in a docker tar
 	Reason string        `json:"reason"`
-}
 
-// unreferred is what a layout holds that nothing in it leads to.
-type unreferred struct {
-	Blobs int   `json:"blobs"`
-	Bytes int64 `json:"bytes"`
+	blob string
 }
 
 func (v *verifier) report(r *audit.Report, sum summary) error {
@@ -176,7 +175,7 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 		}
 		images = append(images, im)
 	}
-	loose, err := v.unreferred(r)
+	loose, err := v.unreferred(v.c.Context, r)
 	if err != nil {
 		return err
 	}
@@ -191,6 +190,14 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 		return fmt.Errorf("verify %s: %d of %d images are bad: %w", v.src.text, bad, len(images), registry.ErrIntegrity)
 	}
 	return nil
+}
+
+// outlinedLabel is what messages call an image that may lack its name and its configuration.
+func outlinedLabel(im dockerarchive.SavedImage) string {
+	if label := savedLabel(im); label != "" || len(im.Faults) == 0 {
+		return label
+	}
+	return im.Faults[0].Path
 }
 
 func absentList(blobs []v1.Descriptor) string {
@@ -210,37 +217,12 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 		im.Absent = slices.Clone(v.absent[im.Digest])
 	}
 	for _, f := range result.Faults {
-		im.Faults = append(im.Faults, verifiedFault{f.Kind, f.Digest, f.Reason()})
+		im.Faults = append(im.Faults, verifiedFault{f.Kind, f.Digest, f.Path, f.Reason(), f.Blob()})
 	}
 	for _, d := range result.Absent {
 		im.Absent = append(im.Absent, d.Digest)
 	}
 	return im
-}
-
-// unreferred counts what nothing leads to. It returns nil if that cannot be known: of archives, if not everything was
-// checked, and below manifests that could not be read.
-func (v *verifier) unreferred(r *audit.Report) (*unreferred, error) {
-	if v.src.kind != fromLayout || v.src.name != "" {
-		return nil, nil
-	}
-	for _, result := range r.Results {
-		if slices.ContainsFunc(result.Faults, func(f audit.Fault) bool { return f.Kind == audit.Manifest }) {
-			return nil, nil
-		}
-	}
-	blobs, err := v.layout.Blobs()
-	if err != nil {
-		return nil, err
-	}
-	loose := &unreferred{}
-	for _, d := range blobs {
-		if !r.Reached[d.Digest] {
-			loose.Blobs++
-			loose.Bytes += d.Size
-		}
-	}
-	return loose, nil
 }
 
 func (v *verifier) print(images []verifiedImage, loose *unreferred) error {
@@ -268,7 +250,7 @@ func (im verifiedImage) line() string {
 			if i == 0 {
 				sep = ": "
 			}
-			line += sep + fmt.Sprintf("%s %s: %s", f.Kind, f.Digest, plainText(f.Reason))
+			line += sep + fmt.Sprintf("%s %s: %s", f.Kind, f.blob, plainText(f.Reason))
 		}
 		return line
 	case im.ID != "":

@@ -1,0 +1,67 @@
+package dockerarchive
+
+import (
+	"archive/tar"
+	"path"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Loose counts the files that no image leads to, with their sizes: none of what manifest.json names, or links to, and none of the blobs that are
+// reached. The small files that belong to a format are not counted, nor is anything in an archive without manifest.json and index.json.
+func (a *Reader) Loose(reached map[digest.Digest]bool) (files int, bytes int64, err error) {
+	if len(a.entries["manifest.json"]) == 0 && len(a.entries[v1.ImageIndexFile]) == 0 {
+		return 0, 0, nil
+	}
+	items, err := a.items()
+	if err != nil {
+		return 0, 0, err
+	}
+	used := map[string]bool{}
+	for _, item := range items {
+		a.use(used, item.Config)
+		for _, l := range item.Layers {
+			a.use(used, l)
+		}
+	}
+	for d := range reached {
+		if d.Validate() == nil {
+			a.use(used, ociPath(d))
+		}
+	}
+	for name, all := range a.entries {
+		if used[name] || ofTheFormat(name) {
+			continue
+		}
+		for _, s := range all {
+			if s.kind == tar.TypeReg || s.kind == tar.TypeGNUSparse {
+				files++
+				bytes += s.size
+			}
+		}
+	}
+	return files, bytes, nil
+}
+
+// use marks an entry, and those that it leads to if it is a link.
+func (a *Reader) use(used map[string]bool, name string) {
+	name = clean(name)
+	for range maxLinks {
+		used[name] = true
+		i := slices.IndexFunc(a.entries[name], func(s span) bool { return s.kind == tar.TypeSymlink || s.kind == tar.TypeLink })
+		if i < 0 {
+			return
+		}
+		name = a.target(name, a.entries[name][i])
+	}
+}
+
+// ofTheFormat reports whether a file says what the archive is, or is one of those that Docker has put beside each layer since its first version.
+func ofTheFormat(name string) bool {
+	if dir, base := path.Split(name); dir != "" {
+		return base == "VERSION" || base == "json"
+	}
+	return slices.Contains([]string{"manifest.json", "repositories", v1.ImageIndexFile, v1.ImageLayoutFile}, name)
+}

@@ -1,0 +1,98 @@
+package dockerarchive_test
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// TestOutline: what is whole is as Images has it, what is not is told, and the images after it are listed all the same.
+func TestOutline(t *testing.T) {
+	one, two := configOf(digest.FromString("base"), digest.FromString("top")), configOf(digest.FromString("base"))
+	name := func(config string) string { return digest.FromString(config).Encoded() + ".json" }
+	files := []entry{
+		index(item(name(one), []string{"a:1"}, "base.tar", "top.tar"), item("broken.json", nil, "base.tar", "none.tar"), item(name(two), []string{"b:1"}, "link.tar")),
+		file(name(one), one), file(name(two), two), file("broken.json", "{}"), file("base.tar", "base"), link("link.tar", "base.tar"),
+		file("stray.tar", "stray"), dir("dir"), link("dangling.tar", "nothing.tar"),
+	}
+	r, err := open(archive(t, files...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := r.Outline(t.Context())
+	if err != nil || len(c.Saved) != 3 || c.Layout != nil {
+		t.Fatalf("%v: %+v", err, c)
+	}
+	if f := c.Saved[0].Faults; len(f) != 1 || !f[0].Layer || f[0].Path != "top.tar" || f[0].Digest != digest.FromString("top") || !errors.Is(f[0].Err, fs.ErrNotExist) {
+		t.Errorf("the image without a layer: %+v", f)
+	}
+	if im := c.Saved[0]; im.ID != digest.FromString(one) || len(im.Layers) != 1 || im.Layers[0].DiffID != digest.FromString("base") {
+		t.Errorf("the image without a layer: %+v", im)
+	}
+	if im := c.Saved[1]; im.ID != digest.FromString("{}") || len(im.Faults) != 2 || im.Faults[0].Layer || im.Faults[1].Path != "none.tar" || im.Faults[1].Digest != "" ||
+		len(im.Layers) != 1 || im.Layers[0].DiffID != "" {
+		t.Errorf("the image with a configuration of nothing: %+v", im)
+	}
+	if im := c.Saved[2]; im.ID != digest.FromString(two) || len(im.Faults) > 0 || len(im.Layers) != 1 {
+		t.Errorf("the whole image: %+v", im)
+	}
+	if _, err := r.Images(t.Context()); err == nil {
+		t.Error("Images has no objection")
+	}
+	if n, bytes, err := r.Loose(nil); n != 1 || bytes != 5 || err != nil {
+		t.Errorf("%d loose files with %d bytes, %v, want one with 5", n, bytes, err)
+	}
+}
+
+// TestOutlineOfWhatIsNone: what says nothing of any image is an error here too.
+func TestOutlineOfWhatIsNone(t *testing.T) {
+	for name, files := range map[string][]entry{
+		"no manifest.json":       {file("x", "x")},
+		"manifest.json no JSON":  {file("manifest.json", "[")},
+		"manifest.json is empty": {file("manifest.json", "[]")},
+	} {
+		r, err := open(archive(t, files...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := r.Outline(t.Context()); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+// FuzzOutline: what Images takes is without fault, and of all else there is a fault or an error.
+func FuzzOutline(f *testing.F) {
+	f.Add(archive(f, standard...))
+	f.Add(archive(f, standard[:3]...))
+	f.Add(archive(f, standard[0], standard[2]))
+	f.Add(archive(f, with(standard, file("a/layer.tar", "other"))...))
+	f.Add(archive(f, index(item("c", []string{"a:1", "A"}, "l", "l")), file("c", configOf(digest.FromString("x"))), link("l", "l")))
+	f.Add(archive(f, index(`{"Config":"c","Layers":["l"],"LayerSources":{"sha256:0":{}}}`), file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", "{}")))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := open(raw)
+		if err != nil {
+			return
+		}
+		want, strict := r.Contents(t.Context())
+		got, err := r.Outline(t.Context())
+		if err != nil {
+			if strict == nil {
+				t.Fatalf("Contents has no objection, Outline says %v", err)
+			}
+			return
+		}
+		faults := 0
+		for _, im := range got.Saved {
+			faults += len(im.Faults) + len(im.Absent)
+		}
+		if strict == nil && (faults > 0 || len(got.Saved) != len(want.Saved)) {
+			t.Fatalf("%d images and %d faults, Contents has %d images", len(got.Saved), faults, len(want.Saved))
+		}
+		if _, _, err := r.Loose(nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
