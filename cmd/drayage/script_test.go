@@ -37,12 +37,16 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"tarlist":   tarlist,
-			"has":       has,
-			"lack":      lack,
-			"rmforeign": rmForeign,
-			"asked":     asked,
-			"unpack":    unpack,
+			"tarlist":    tarlist,
+			"has":        has,
+			"large":      putLarge,
+			"reverse":    reverseTar,
+			"contradict": contradict,
+			"lack":       lack,
+			"rmforeign":  rmForeign,
+			"asked":      asked,
+			"unpack":     unpack,
+			"spoil":      spoil,
 			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 				path := ts.MkAbs(args[0])
 				fi, err := os.Stat(path)
