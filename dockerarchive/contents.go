@@ -39,17 +39,11 @@ type Remark struct {
 
 // Contents finds out what images there are: those that index.json leads to, those that manifest.json lists, or both. An archive in
 // which the two give a name to different images is an error.
-<<<<<<< Updated upstream
-func (a *Reader) Contents(ctx context.Context) (*Contents, error) {
-	if !a.isLayout() {
-		images, err := a.Images(ctx)
-=======
 func (a *Reader) Contents(ctx context.Context) (*Contents, error) { return a.contents(ctx, false) }
 
 func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error) {
-	if len(a.entries[v1.ImageLayoutFile]) == 0 || len(a.entries[v1.ImageIndexFile]) == 0 {
+	if !a.isLayout() {
 		images, err := a.images(ctx, tolerant)
->>>>>>> Stashed changes
 		c := &Contents{}
 		for _, im := range images {
 			c.addSaved(im)
