@@ -67,7 +67,10 @@ func CreateDir(ctx context.Context, path string) (*Dir, error) {
 		root.Close()
 		return nil, err
 	}
-	if d.Layout, err = New(root.FS()); err != nil {
+	if d.Layout, err = New(root.FS()); err == nil {
+		_, err = d.Images() // one that cannot be read is found out before anything is transferred
+	}
+	if err != nil {
 		root.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -107,7 +110,7 @@ func (d *Dir) checkForeign() error {
 	}
 	if _, err := d.root.Lstat(v1.ImageLayoutFile); err == nil {
 		if _, err := d.root.Lstat(v1.ImageIndexFile); err != nil {
-			return fmt.Errorf("%s: an OCI layout without index.json: restore it, or take another directory", d.path)
+			return fmt.Errorf("%s: %w: it is missing from the layout", d.path, ErrDamaged)
 		}
 		return nil
 	}

@@ -61,22 +61,22 @@ func emptyIndex() *index {
 func parseIndex(raw []byte) (*index, error) {
 	ix := &index{}
 	if err := json.Unmarshal(raw, &ix.fields); err != nil {
-		return nil, fmt.Errorf("index.json is damaged: %v", err)
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	if ix.fields == nil {
-		return nil, fmt.Errorf("index.json is damaged: it is %.20q", raw)
+		return nil, fmt.Errorf("%w: it is %.20q", ErrDamaged, raw)
 	}
 	var raws []json.RawMessage
 	if m, ok := ix.fields["manifests"]; ok {
 		if err := json.Unmarshal(m, &raws); err != nil {
-			return nil, fmt.Errorf("index.json is damaged: manifests: %v", err)
+			return nil, fmt.Errorf("%w: manifests: %v", ErrDamaged, err)
 		}
 	}
 	delete(ix.fields, "manifests")
 	for i, r := range raws {
 		e := entry{raw: r}
 		if err := json.Unmarshal(r, &e.desc); err != nil {
-			return nil, fmt.Errorf("index.json is damaged: entry %d: %v", i, err)
+			return nil, fmt.Errorf("%w: entry %d: %v", ErrDamaged, i, err)
 		}
 		ix.entries = append(ix.entries, e)
 	}

@@ -12,6 +12,7 @@ import (
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
 	"drayage/internal/hostconfig"
+	"drayage/layout"
 	"drayage/registry"
 )
 
@@ -69,7 +70,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &partly):
 		return exitPartly
-	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage):
+	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage), errors.Is(err, layout.ErrDamaged):
 		return exitIntegrity
 	case errors.Is(err, registry.ErrDenied), errors.Is(err, hostconfig.ErrBlocked), errors.As(err, &unusable):
 		return exitDenied
@@ -93,6 +94,8 @@ func describe(err error) string {
 		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
 	case errors.As(err, &refused) && refused.Status == 429:
 		line += " (the registry limits how much is pulled: wait, log in for a higher limit, or read from a --mirror)"
+	case errors.Is(err, layout.ErrDamaged):
+		line += " (drayage verify --repair DIR rebuilds it)"
 	case errors.As(err, new(*usageError)):
 		line += " (see drayage --help)"
 	}

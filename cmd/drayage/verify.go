@@ -25,6 +25,9 @@ What is no container image, such as a signature, is compared with its digests on
 Prints a line for each image: ok NAME@DIGEST (of a docker tar, which has no such digest: ok NAME and the image ID),
 or bad NAME and each blob that is bad or missing. If anything is bad, the exit code is 6.
 
+With --repair an index.json that cannot be read is made anew from what is left of it and from the blobs (the old one is kept under another
+name), and blobs that are not what their names say are removed, so that fetch brings them again. Nothing else may write to the layout meanwhile.
+
 EXAMPLES:
    drayage verify images                    every image in the layout
    drayage verify alpine.tar                a saved tar, of either format
@@ -36,8 +39,9 @@ func verifyCommand(env *environment) *cli.Command {
 		Usage:       "check that everything in a layout or saved tar is what it should be",
 		UsageText:   "drayage verify SOURCE",
 		Description: verifyHelp,
-		Flags:       append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag()}, outputFlags()...),
-		Action:      func(c *cli.Context) error { return env.verify(c.Context, c) },
+		Flags: append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag(),
+			&cli.BoolFlag{Name: "repair", Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"}}, outputFlags()...),
+		Action: func(c *cli.Context) error { return env.verify(c.Context, c) },
 	}
 }
 
@@ -54,6 +58,11 @@ func (e *environment) verify(ctx context.Context, c *cli.Context) error {
 	}
 	v := &verifier{env: e, c: c, src: src}
 	defer v.close()
+	if c.Bool("repair") {
+		if err := v.repair(ctx); err != nil {
+			return fmt.Errorf("repair %s: %w", src.text, err)
+		}
+	}
 	if err := v.open(ctx); err != nil {
 		return fmt.Errorf("verify %s: %w", src.text, err)
 	}

@@ -1,0 +1,257 @@
+package layout
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"drayage/internal/manifest"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+)
+
+// ErrDamaged is wrapped by errors about an index.json that cannot be read; [Repair] makes a new one.
+var ErrDamaged = errors.New("index.json is damaged")
+
+// Repaired says what [Repair] has found and done.
+type Repaired struct {
+	Marker   bool            // oci-layout was missing or unreadable and has been written
+	Index    bool            // index.json was missing or unreadable and has been made anew
+	Kept     string          // where the unreadable one is now, in the layout; empty if there was none
+	Saved    int             // entries that could be read in it
+	Nameless int             // entries for images that it did not name any more
+	Removed  []digest.Digest // blobs that were not what their names say, in order
+}
+
+// Repair rebuilds what can be rebuilt of the layout in a directory. Blobs that are not what their names say are removed, so that the next
+// fetch brings them again. An index.json that can be read stays as it is. Of one that cannot, the entries before the damage
+// are kept, and each manifest that nothing refers to gets one without a name. No other process may be writing to the layout: it waits for those that
+// change index.json.
+func Repair(ctx context.Context, path string) (*Repaired, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if fi, err := root.Lstat(v1.ImageBlobsDir); err != nil || !fi.IsDir() {
+		return nil, fmt.Errorf("%s: there is no directory %q in it, so there is nothing to repair", path, v1.ImageBlobsDir)
+	}
+	d := &Dir{Layout: &Layout{fsys: root.FS()}, root: root, path: path}
+	r := &Repaired{}
+	if r.Removed, err = d.removeWrong(ctx); err != nil {
+		return nil, err
+	}
+	if err := root.MkdirAll(partDir, 0o755); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, d.locked(ctx, func() error {
+		if err := d.repairIndex(ctx, r); err != nil {
+			return err
+		}
+		return d.repairMarker(r)
+	})
+}
+
+func (d *Dir) repairMarker(r *Repaired) error {
+	if _, err := New(d.fsys); err == nil {
+		return nil
+	}
+	raw, err := readFile(d.fsys, v1.ImageLayoutFile, 4<<10)
+	var marker v1.ImageLayout
+	if err == nil && json.Unmarshal(raw, &marker) == nil && marker.Version != "" {
+		return nil // of a version that is not known here: not for us to change
+	}
+	r.Marker = true
+	return d.write(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`))
+}
+
+// removeWrong reads all blobs and removes those that are something else than their names say.
+func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
+	blobs, err := d.Blobs()
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var removed []digest.Digest
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(runtime.GOMAXPROCS(0))
+	for _, b := range blobs {
+		eg.Go(func() error {
+			right, err := d.isRight(ctx, b)
+			if err != nil || right {
+				return err
+			}
+			if err := d.root.Remove(blobPath(b)); err != nil {
+				return fmt.Errorf("%s: %w", d.path, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			removed = append(removed, b.Digest)
+			return nil
+		})
+	}
+	err = eg.Wait()
+	slices.Sort(removed)
+	return removed, err
+}
+
+func (d *Dir) isRight(ctx context.Context, b v1.Descriptor) (bool, error) {
+	rc, err := d.Open(ctx, b, 0, transfer.ToEnd)
+	if err != nil {
+		return false, err
+	}
+	defer rc.Close()
+	check := verify.NewCheck(b)
+	if _, err := io.Copy(check, transfer.WithContext(ctx, rc)); err != nil && !errors.Is(err, verify.ErrMismatch) {
+		return false, err
+	}
+	return check.Done() == nil, nil
+}
+
+func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
+	raw, err := readFile(d.fsys, v1.ImageIndexFile, maxIndexSize)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	if err == nil {
+		if _, err := d.Images(); err == nil {
+			return nil
+		}
+		if r.Kept, err = d.setAside(v1.ImageIndexFile); err != nil {
+			return err
+		}
+	}
+	r.Index = true
+	ix := emptyIndex()
+	ix.entries = readable(raw)
+	r.Saved = len(ix.entries)
+	nameless, err := d.unnamed(ctx, ix.entries)
+	if err != nil {
+		return err
+	}
+	r.Nameless = len(nameless)
+	ix.entries = append(ix.entries, nameless...)
+	if raw, err = ix.marshal(); err != nil {
+		return err
+	}
+	return d.write(v1.ImageIndexFile, raw)
+}
+
+// setAside gives a file another name, one that is free.
+func (d *Dir) setAside(name string) (string, error) {
+	for i := 1; i < 1000; i++ {
+		aside := fmt.Sprintf("%s.damaged-%d", name, i)
+		if _, err := d.root.Lstat(aside); err == nil {
+			continue
+		}
+		if err := d.root.Rename(name, aside); err != nil {
+			return "", fmt.Errorf("%s: %w", d.path, err)
+		}
+		return aside, nil
+	}
+	return "", fmt.Errorf("%s: too many damaged files: remove %s.damaged-*", d.path, name)
+}
+
+// readable are the entries of a damaged index.json that stand before the damage.
+func readable(raw []byte) (all []entry) {
+	start := bytes.Index(raw, []byte(`"manifests"`))
+	if start < 0 {
+		return nil
+	}
+	rest := raw[start+len(`"manifests"`):]
+	open := bytes.IndexByte(rest, '[')
+	if open < 0 || len(bytes.TrimLeft(rest[:open], ": \t\r\n")) > 0 {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(rest[open:]))
+	if _, err := dec.Token(); err != nil {
+		return nil
+	}
+	for dec.More() {
+		var e entry
+		if dec.Decode(&e.raw) != nil {
+			return all
+		}
+		if json.Unmarshal(e.raw, &e.desc) == nil && verify.Descriptor(e.desc) == nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// unnamed makes entries for the manifests that neither the known entries nor other manifests lead to.
+func (d *Dir) unnamed(ctx context.Context, known []entry) ([]entry, error) {
+	blobs, err := d.Blobs()
+	if err != nil {
+		return nil, err
+	}
+	found := map[digest.Digest]v1.Descriptor{}
+	led := map[digest.Digest]bool{}
+	subjects := map[digest.Digest]digest.Digest{}
+	for _, b := range blobs {
+		doc, ok, err := d.document(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		b.MediaType = doc.MediaType
+		found[b.Digest] = b
+		for _, c := range doc.Children() {
+			led[c.Digest] = true
+		}
+		if doc.Subject != nil {
+			subjects[b.Digest] = doc.Subject.Digest
+		}
+	}
+	for _, e := range known {
+		led[e.desc.Digest] = true
+	}
+	var all []entry
+	for id, b := range found {
+		if led[id] {
+			continue
+		}
+		desc := v1.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size}
+		if s := subjects[id]; s != "" {
+			desc.Annotations = map[string]string{AnnotationSubject: s.String()}
+		}
+		raw, err := json.Marshal(desc)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, entry{raw, desc})
+	}
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.desc.Digest, b.desc.Digest) })
+	return all, nil
+}
+
+// document reports whether a blob is a manifest or index, and returns it.
+func (d *Dir) document(ctx context.Context, b v1.Descriptor) (manifest.Document, bool, error) {
+	if b.Size > manifest.MaxSize || b.Size < 2 {
+		return manifest.Document{}, false, nil
+	}
+	raw, err := transfer.ReadAll(ctx, d, b, manifest.MaxSize)
+	if err != nil {
+		return manifest.Document{}, false, err
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
+		return manifest.Document{}, false, nil
+	}
+	doc, err := manifest.Parse("", raw)
+	return doc, err == nil, nil
+}
