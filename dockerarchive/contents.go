@@ -115,15 +115,25 @@ func (a *Reader) items() ([]manifestItem, error) {
 
 // show makes the layout of the images that are not read by manifest.json.
 func (c *Contents) show(a *Reader, roots []*root) error {
-	files := map[string][]byte{}
+	files, told := map[string][]byte{}, map[digest.Digest]bool{}
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{}}
 	index.SchemaVersion = 2
+	named := map[digest.Digest]bool{}
 	for _, r := range roots {
-		if r.superseded {
-			continue
+		named[r.desc.Digest] = named[r.desc.Digest] || r.isNamed() && r.Subject == ""
+	}
+	for _, r := range roots {
+		if r.superseded || named[r.desc.Digest] && !r.isNamed() && r.Subject == "" {
+			continue // the second only repeats what another entry names
 		}
-		if err := c.root(r, files); err != nil {
-			return err
+		if s := c.root(r); s != nil {
+			if s.raw != nil {
+				files[ociPath(s.desc.Digest)] = s.raw
+			}
+			if !told[s.desc.Digest] {
+				c.Remarks = append(c.Remarks, s.remark)
+			}
+			told[s.desc.Digest] = true
 		}
 		index.Manifests = append(index.Manifests, r.entries()...)
 	}
@@ -139,8 +149,8 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 	return err
 }
 
-// root notes what is wrong with an image, and changes it to what of it is there. An index that is made for it goes into files.
-func (c *Contents) root(r *root, files map[string][]byte) error {
+// root notes what is wrong with an image, and changes it to what of it is there.
+func (c *Contents) root(r *root) *partial {
 	if r.Subject != "" {
 		return nil // it goes only where what it belongs to goes
 	}
@@ -149,13 +159,8 @@ func (c *Contents) root(r *root, files map[string][]byte) error {
 		c.Faults[r.desc.Digest] = err
 		return nil
 	}
-	if s == nil {
-		return nil
+	if s != nil {
+		r.desc.MediaType, r.desc.Digest, r.desc.Size, r.desc.Platform = s.desc.MediaType, s.desc.Digest, s.desc.Size, nil
 	}
-	r.desc.MediaType, r.desc.Digest, r.desc.Size, r.desc.Platform = s.desc.MediaType, s.desc.Digest, s.desc.Size, nil
-	if s.raw != nil {
-		files[ociPath(s.desc.Digest)] = s.raw
-	}
-	c.Remarks = append(c.Remarks, s.remark)
-	return nil
+	return s
 }

@@ -226,6 +226,24 @@ func checkRemark(t *testing.T, name string, remarks []dockerarchive.Remark, of d
 	}
 }
 
+// What is said of an image is said once, however many names it has.
+func TestContentsOfPartialIndexWithNames(t *testing.T) {
+	e := engine{newStore(t)}
+	amd, arm, mips := e.child("amd64", zipped), e.child("arm64", zipped), e.child("mips", zipped)
+	root := e.index(amd.desc, arm.desc, mips.desc)
+	items := []map[string]any{e.item(amd.desc, "a:1", "c:3")}
+	c, got := contents(t, e.save(items, []v1.Descriptor{arm.desc}, named(root, nameA), named(root, nameB)))
+	want := e.index(amd.desc, mips.desc).Digest
+	names := []string{nameA, "docker.io/library/c:3", nameB}
+	for i, n := range names {
+		names[i] = n + " " + want.String()
+	}
+	if diff := cmp.Diff(found{Layout: names}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	checkRemark(t, "two names", c.Remarks, want, "lacks linux/arm64")
+}
+
 // A foreign layer need not be there.
 func TestContentsWithoutForeignLayers(t *testing.T) {
 	e := engine{newStore(t)}

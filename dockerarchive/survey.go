@@ -67,6 +67,9 @@ func (r *root) has(config digest.Digest, whole bool) bool {
 	return slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.facts.config == config && (l.whole() || !whole) })
 }
 
+// isNamed reports whether index.json or manifest.json gives it a name, or index.json another reference.
+func (r *root) isNamed() bool { return r.Name != "" || len(r.names) > 0 || r.Ref != "" }
+
 // plain reports whether it is a single image with uncompressed layers.
 func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.leaves[0].facts.plain }
 

@@ -117,7 +117,8 @@ func (u *union) contradiction(id digest.Digest, names []string) error {
 	for _, n := range names {
 		same := u.byName[n]
 		if len(same) > 0 && !slices.ContainsFunc(same, func(r *root) bool { return r.has(id, false) || !r.whole() }) {
-			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, in manifest.json", n, same[0].desc.Digest, id)
+			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, in manifest.json: %w",
+				n, same[0].desc.Digest, id, ErrIntegrity)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package dockerarchive_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/dockerarchive"
 	"drayage/layout"
 )
 
@@ -50,6 +52,8 @@ func TestContentsUnitesNames(t *testing.T) {
 			found{Layout: []string{is(nameA, one.desc)}, Saved: []string{e.config(two.desc).String()}}},
 		"manifest.json lacks one": {items(e.item(one.desc, "a:1")), []v1.Descriptor{named(one.desc, nameA), named(two.desc, nameB)},
 			found{Layout: []string{is(nameA, one.desc), is(nameB, two.desc)}}},
+		"an entry that repeats another without its name": {items(), []v1.Descriptor{bare(one.desc), named(one.desc, nameA), bare(two.desc), bare(one.desc)},
+			found{Layout: []string{is(nameA, one.desc), is("", two.desc)}}},
 		"an empty index.json": {items(e.item(one.desc, "a:1")), nil, found{Saved: []string{nameA + " " + e.config(one.desc).String()}}},
 		"nothing at all":      {items(), nil, found{}},
 	} {
@@ -183,7 +187,7 @@ func TestContentsRefusesContradictions(t *testing.T) {
 	} {
 		r := e.save([]map[string]any{e.item(c.item, "a:1")}, nil, named(c.root, nameA), named(two.desc, nameB))
 		got, err := r.Contents(t.Context())
-		if (err != nil) != c.bad || c.bad && !strings.Contains(err.Error(), "ambiguous") {
+		if (err != nil) != c.bad || c.bad && !errors.Is(err, dockerarchive.ErrIntegrity) || c.bad && !strings.Contains(err.Error(), "ambiguous") {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
