@@ -14,7 +14,8 @@ import (
 // containerd is a running containerd with a store of its own.
 type containerd struct {
 	*daemon
-	socket string
+	socket  string
+	content string // directory of its blobs
 }
 
 func startContainerd(t *testing.T) containerd {
@@ -22,7 +23,7 @@ func startContainerd(t *testing.T) containerd {
 	requireRoot(t)
 	require(t, "containerd", "ctr", "runc")
 	dir := scratch(t)
-	c := containerd{socket: filepath.Join(dir, "containerd.sock")}
+	c := containerd{socket: filepath.Join(dir, "containerd.sock"), content: filepath.Join(dir, "root/io.containerd.content.v1.content/blobs/sha256")}
 	config := filepath.Join(dir, "config.toml")
 	text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n"+
 		"[grpc]\naddress = %q\n", filepath.Join(dir, "root"), filepath.Join(dir, "state"), c.socket)

@@ -38,11 +38,16 @@ func newPodman(t *testing.T) podman {
 	return p
 }
 
-// run runs a podman command that must succeed and returns its output.
-func (p podman) run(t *testing.T, args ...string) string {
-	t.Helper()
+// command is a podman command line for this store.
+func (p podman) command(args ...string) invocation {
 	argv := []string{"podman", "--root", filepath.Join(p.dir, "root"), "--runroot", filepath.Join(p.dir, "run"),
 		"--tmpdir", filepath.Join(p.dir, "tmp"), "--storage-driver", "vfs"}
 	config := "CONTAINERS_CONF=" + filepath.Join(p.dir, "containers.conf")
-	return invocation{argv: slices.Concat(argv, args), env: []string{config}}.run(t).ok(t)
+	return invocation{argv: slices.Concat(argv, args), env: []string{config}}
+}
+
+// run runs a podman command that must succeed and returns its output.
+func (p podman) run(t *testing.T, args ...string) string {
+	t.Helper()
+	return p.command(args...).run(t).ok(t)
 }

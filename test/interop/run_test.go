@@ -28,6 +28,7 @@ type invocation struct {
 	argv  []string
 	env   []string
 	stdin io.Reader
+	quiet bool // not in the log: one of very many
 }
 
 // run waits for the command to end, however it ends.
@@ -64,7 +65,9 @@ func (i invocation) outcome(t *testing.T, cmd *exec.Cmd, err error, stdout, stde
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s: %v\n%s", o.command, err, o.stderr)
 	}
-	t.Logf("$ %s (exit %d)", o.command, o.code)
+	if !i.quiet {
+		t.Logf("$ %s (exit %d)", o.command, o.code)
+	}
 	return o
 }
 

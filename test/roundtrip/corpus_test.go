@@ -16,11 +16,6 @@ import (
 	"drayage/test/wire"
 )
 
-// pending are archives that cannot be read yet.
-var pending = []string{
-	"docker-20.10.tar.xz",
-}
-
 // TestCorpus takes every archive of the corpus through all that drayage does with archives, and compares with what the tool that
 // wrote it says is in it.
 func TestCorpus(t *testing.T) {
@@ -35,9 +30,6 @@ func TestCorpus(t *testing.T) {
 	private := startSite(t, registry3.Options{})
 	for _, a := range known {
 		t.Run(a.File, func(t *testing.T) {
-			if slices.Contains(pending, a.File) {
-				t.Skip("pending")
-			}
 			t.Parallel()
 			c, source := newCLI(t), filepath.Join(dir, a.File)
 			c.checkRead(t, source, a.Images)
