@@ -83,7 +83,7 @@ func (a *Reader) parseItems(raw []byte) ([]manifestItem, error) {
 	case err == nil:
 		return items, nil
 	case !errors.As(err, &other):
-		return nil, fmt.Errorf("manifest.json: %v", err)
+		return nil, wrongf("manifest.json: %v", err)
 	case a.has("version"):
 		return nil, fmt.Errorf("%w: it is a directory of skopeo's (dir:): copy it with skopeo to oci-archive: first", ErrNotImage)
 	}

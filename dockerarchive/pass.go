@@ -41,7 +41,7 @@ func NewPass(ctx context.Context, r io.Reader) (*Pass, error) {
 	for {
 		h, offset, err := p.next()
 		if err == io.EOF {
-			p.whole = true
+			p.whole, p.tape.all = true, false // nobody reads what is behind the end, however long it is
 			return p, p.end()
 		}
 		if err != nil {

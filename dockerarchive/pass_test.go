@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -297,6 +298,32 @@ func TestPassWhole(t *testing.T) {
 }
 
 // A stream never says what the same bytes in a file do not.
+// What stands behind the end is looked at and forgotten, also where all that came before is held.
+func TestPassForgetsWhatIsBehindTheEnd(t *testing.T) {
+	config, manifest := largeImage()
+	raw := archive(t, config, file("a/layer.tar", largeA), file("b/layer.tar", largeB), manifest)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	p, err := dockerarchive.NewPass(t.Context(), io.MultiReader(bytes.NewReader(raw), io.LimitReader(zeros{}, 64<<20)))
+	if err != nil || p.Whole() == nil {
+		t.Fatalf("%v, %v", p, err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if more := int64(after.HeapAlloc) - int64(before.HeapAlloc); more > 16<<20 {
+		t.Errorf("%d bytes are held of an archive of %d", more, len(raw))
+	}
+	runtime.KeepAlive(p)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
 func FuzzPass(f *testing.F) {
 	config, manifest := largeImage()
 	f.Add(archive(f, manifest, config, file("a/layer.tar", largeA), file("b/layer.tar", largeB)))

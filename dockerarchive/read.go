@@ -140,10 +140,10 @@ func plausibleV7(block []byte) bool {
 
 func (a *Reader) add(h *tar.Header, offset int64) error {
 	if a.count++; a.count > maxEntries {
-		return fmt.Errorf("archive has more than %d entries", maxEntries)
+		return wrongf("archive has more than %d entries", maxEntries)
 	}
 	if a.names += len(h.Name) + len(h.Linkname); a.names > maxNames {
-		return fmt.Errorf("the names of the archive's entries take more than %d bytes", maxNames)
+		return wrongf("the names of the archive's entries take more than %d bytes", maxNames)
 	}
 	sparse := isSparse(h)
 	if sparse {
@@ -216,10 +216,10 @@ func (a *Reader) stored(name string) (*stored, error) {
 		case tar.TypeSymlink, tar.TypeLink:
 			name = a.target(name, s)
 		default:
-			return nil, fmt.Errorf("entry %q is no regular file", asked)
+			return nil, wrongf("entry %q is no regular file", asked)
 		}
 	}
-	return nil, fmt.Errorf("entry %q: more than %d links one after another", asked, maxLinks)
+	return nil, wrongf("entry %q: more than %d links one after another", asked, maxLinks)
 }
 
 // single returns the entry of a name. Tools differ in which of several they take, so several are
@@ -227,7 +227,7 @@ func (a *Reader) stored(name string) (*stored, error) {
 func (a *Reader) single(name string) (span, error) {
 	all := a.entries[name]
 	if len(all) == 0 {
-		return span{}, fmt.Errorf("archive has no entry %q", name)
+		return span{}, wrongf("archive has no entry %q", name)
 	}
 	if len(all) == 1 {
 		return all[0], nil
@@ -243,7 +243,7 @@ func (a *Reader) single(name string) (span, error) {
 			return span{}, err
 		}
 		if !same {
-			return span{}, fmt.Errorf("archive is ambiguous: it has several entries %q that differ", name)
+			return span{}, wrongf("archive is ambiguous: it has several entries %q that differ", name)
 		}
 	}
 	a.equal[name] = true
@@ -284,7 +284,7 @@ func (a *Reader) readSmall(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if s.Size() > limit {
-		return nil, fmt.Errorf("entry %q has %d bytes, more than the %d that are accepted", name, s.Size(), limit)
+		return nil, wrongf("entry %q has %d bytes, more than the %d that are accepted", name, s.Size(), limit)
 	}
 	return io.ReadAll(s)
 }

@@ -59,7 +59,7 @@ func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error
 		return nil, err
 	}
 	if len(items) == 0 {
-		return nil, fmt.Errorf("manifest.json lists no image")
+		return nil, wrongf("manifest.json lists no image")
 	}
 	var images []SavedImage
 	held := 0
@@ -103,7 +103,7 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 		return im, err
 	}
 	if len(parsed.RootFS.DiffIDs) != len(item.Layers) {
-		return im, fmt.Errorf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
+		return im, wrongf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
 	}
 	for i, p := range item.Layers {
 		content, err := a.stored(p)
@@ -138,7 +138,7 @@ func fullNames(tags []string) (names, odd []string, err error) {
 		}
 		ref, err := reference.ParseNormalizedNamed(t)
 		if err != nil {
-			return nil, nil, fmt.Errorf("invalid name %q: %v", t, err)
+			return nil, nil, wrongf("invalid name %q: %v", t, err)
 		}
 		if n := reference.TagNameOnly(ref).String(); !seen[n] {
 			seen[n] = true
