@@ -35,20 +35,38 @@ func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) erro
 	if err != nil {
 		return err
 	}
-	end := int64(0)
+	end := archiveEnd(heads, places)
+	if err := opts.room(end - sum(held)); err != nil {
+		return err
+	}
 	for _, h := range heads {
 		if _, err := f.WriteAt(h.data, h.off); err != nil {
 			return err
 		}
-		end = h.off + int64(len(h.data))
 	}
-	if n := len(places); n > 0 {
-		end = places[n-1].off + padded(places[n-1].blob.desc.Size)
-	}
-	if err := f.Truncate(end + 2*blockSize); err != nil { // what nobody writes to is zero
+	if err := f.Truncate(end); err != nil { // what nobody writes to is zero
 		return err
 	}
 	return fillPlaces(ctx, f, places, held, opts)
+}
+
+// archiveEnd is the size of the whole archive.
+func archiveEnd(heads []head, places []place) int64 {
+	end := int64(0)
+	for _, h := range heads {
+		end = max(end, h.off+int64(len(h.data)))
+	}
+	for _, p := range places {
+		end = max(end, p.off+padded(p.blob.desc.Size))
+	}
+	return end + 2*blockSize
+}
+
+func sum(held []int64) (n int64) {
+	for _, h := range held {
+		n += h
+	}
+	return n
 }
 
 // head is a piece of the archive that is made here, and where it stands.

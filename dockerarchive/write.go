@@ -16,6 +16,9 @@ type Options struct {
 
 	// Planned is called once, before any layer is read, with all of them.
 	Planned func(layers []v1.Descriptor)
+	// Room is asked before anything is written to a file whether there is room for so many more bytes, which are about what it will take. Its error
+	// ends the work.
+	Room func(bytes int64) error
 	// Progress is told how many bytes of a layer's blob have been read. It is called concurrently and must return at once.
 	Progress func(layer v1.Descriptor, read int64)
 }
@@ -25,6 +28,13 @@ func (o Options) jobs() int {
 		return o.Jobs
 	}
 	return max(3, runtime.GOMAXPROCS(0)+1)
+}
+
+func (o Options) room(bytes int64) error {
+	if o.Room == nil {
+		return nil
+	}
+	return o.Room(bytes)
 }
 
 func (o Options) planned(c *contents) {
@@ -56,6 +66,9 @@ func Write(ctx context.Context, f File, images []Image, opts Options) error {
 	if err != nil {
 		return err
 	}
+	if err := opts.room(c.size()); err != nil {
+		return err
+	}
 	err = c.writeAt(ctx, f, opts)
 	if errors.Is(err, errSurprise) {
 		// A layer of another size than its blob says changes the place of all that follow. All such
@@ -77,4 +90,12 @@ func prepare(ctx context.Context, images []Image, opts Options) (*contents, erro
 		eg.Go(func() error { return guess(ctx, l) })
 	}
 	return c, eg.Wait()
+}
+
+// size is about how large the archive will be: of a layer that does not tell, it is as large as its blob.
+func (c *contents) size() (n int64) {
+	for _, l := range c.layers {
+		n += max(l.size, l.blob.Size) + 4*blockSize
+	}
+	return n
 }

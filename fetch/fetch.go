@@ -110,6 +110,9 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 		}
 	}
 	plan := newPlan(tracked)
+	if err := dst.Room(plan.blobs()); err != nil {
+		return results, err
+	}
 	for _, t := range tracked {
 		if t.missing == 0 { // an index of nothing
 			t.commit(ctx, dst)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 
@@ -29,6 +30,7 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 		defer func() { err = errors.Join(err, w.Close()) }()
 		return s.stream(ctx, w, "standard output", opts)
 	}
+	opts.Room = func(n int64) error { return durable.Room(filepath.Dir(out), n, n) }
 	if s.resumable() {
 		return s.writeResumable(ctx, out, opts)
 	}

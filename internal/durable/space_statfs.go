@@ -10,5 +10,8 @@ func Free(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return -1, err
 	}
+	if s.Blocks == 0 {
+		return -1, nil // as some network and user space file systems answer
+	}
 	return int64(s.Bavail) * int64(s.Bsize), nil
 }

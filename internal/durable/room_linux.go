@@ -1,0 +1,16 @@
+package durable
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxFile is how large a file in dir may be. FAT is what USB sticks have, and its limit is met after hours.
+func maxFile(dir string) int64 {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err == nil && s.Type == unix.MSDOS_SUPER_MAGIC {
+		return math.MaxUint32
+	}
+	return math.MaxInt64
+}

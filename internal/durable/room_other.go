@@ -1,0 +1,7 @@
+//go:build !linux
+
+package durable
+
+import "math"
+
+func maxFile(string) int64 { return math.MaxInt64 }
