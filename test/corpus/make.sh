@@ -7,10 +7,10 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 archives=$(cd "$here/../../testdata/archives" && pwd)
 work=$(mktemp -d /tmp/corpus-XXXXXX)
+user_home=$HOME
 PATH=${PEERS:-/usr/local/bin}:$PATH:/usr/sbin:/sbin
 export PATH TZ=UTC LANG=C.UTF-8 HOME=$work/home DOCKER_BUILDKIT=0 DOCKER_HOST=unix://$work/docker.sock CONTAINERS_CONF=$work/containers.conf
 export DOCKER_CONFIG=$work/home/.docker XDG_RUNTIME_DIR=$work/run TMPDIR=$work/tmp BUILDAH_ISOLATION=chroot
-gocache=$(HOME=/root go env GOCACHE) gomodcache=$(HOME=/root go env GOMODCACHE)
 mkdir -p "$HOME/.docker" "$work/run" "$work/tmp" "$work/out"
 echo '{}' >"$DOCKER_CONFIG/config.json"
 printf '[containers]\nlog_driver = "k8s-file"\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nlock_type = "file"\n' >"$CONTAINERS_CONF"
@@ -129,4 +129,4 @@ context() { # context DIR LINES...: a Dockerfile of files that hold the words af
 
 . "$here/archives.sh"
 
-env HOME=/root GOCACHE="$gocache" GOMODCACHE="$gomodcache" go -C "$here/.." run ./cmd/corpus -recorded "$kept"
+HOME=$user_home go -C "$here/.." run ./cmd/corpus -recorded "$kept"

@@ -1,8 +1,11 @@
 package roundtrip
 
 import (
+	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -210,4 +213,81 @@ func checkTar(t *testing.T, name string, want []corpus.Image) {
 	if !slices.Equal(got, expected) {
 		t.Errorf("%s\n got: %s\nwant: %s", filepath.Base(name), strings.Join(got, "\n      "), strings.Join(expected, "\n      "))
 	}
+}
+
+// TestStoredLayersKeepTheirDigests pushes docker tars whose layers are compressed, or in part: the registry gets these as they are.
+func TestStoredLayersKeepTheirDigests(t *testing.T) {
+	private := startSite(t, registry3.Options{})
+	for _, file := range []string{"crane.tar", "kaniko.tar", "jib-docker.tar", "rules-oci.tar", "rules-oci-1.tar"} {
+		t.Run(file, func(t *testing.T) {
+			source := filepath.Join(corpus.Dir, file)
+			stored := storedLayers(t, source)
+			c, repository := newCLI(t), strings.TrimSuffix(file, ".tar")
+			absolute, err := filepath.Abs(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.must(t, "push", "docker-archive:"+absolute+":"+stored.names[0], private.Addr()+"/"+repository+":1")
+			served, err := private.repo(repository).Manifest(t.Context(), "1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m v1.Manifest
+			if err := json.Unmarshal(served.Raw, &m); err != nil {
+				t.Fatal(err)
+			}
+			compressed := 0
+			for i, l := range stored.layers {
+				if !l.compressed {
+					continue
+				}
+				compressed++
+				if m.Layers[i].Digest != l.digest {
+					t.Errorf("layer %d is %s in the registry, %s in the tar", i, m.Layers[i].Digest, l.digest)
+				}
+			}
+			if compressed == 0 {
+				t.Error("the tar has no compressed layer")
+			}
+		})
+	}
+}
+
+// stored are the layers of the first image of a docker tar as they stand there.
+type stored struct {
+	names  []string
+	layers []storedLayer
+}
+
+type storedLayer struct {
+	digest     digest.Digest
+	compressed bool
+}
+
+func storedLayers(t *testing.T, file string) stored {
+	t.Helper()
+	files := map[string][]byte{}
+	for r := tar.NewReader(bytes.NewReader(readFile(t, file))); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[h.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var items []struct{ RepoTags, Layers []string }
+	if err := json.Unmarshal(files["manifest.json"], &items); err != nil {
+		t.Fatal(err)
+	}
+	s := stored{names: items[0].RepoTags}
+	for _, name := range items[0].Layers {
+		raw := files[name]
+		isTar := len(raw) > 262 && string(raw[257:262]) == "ustar"
+		s.layers = append(s.layers, storedLayer{digest.FromBytes(raw), !isTar})
+	}
+	return s
 }
