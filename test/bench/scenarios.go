@@ -4,6 +4,14 @@ package bench
 
 import "context"
 
+// Scenarios lists identifiers and titles.
+func Scenarios() (all [][2]string) {
+	for _, s := range scenarios() {
+		all = append(all, [2]string{s.id, s.title})
+	}
+	return all
+}
+
 // scenarios are what is measured, in the order of the report.
 func scenarios() []scenario {
 	with := func(set string, f func(context.Context, *env, string) ([]contender, func(), error)) preparation {

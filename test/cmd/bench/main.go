@@ -49,6 +49,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&config.Runs, "n", 5, "measured `RUNS` of each tool")
 	flag.IntVar(&config.Scale, "scale", 100, "`PERCENT` of the real size of images, to try this program out")
 	flag.BoolVar(&config.Huge, "huge", false, "measure memory with a layer of 10 GB too: some 30 GB more")
+	flag.Usage = usage
 	flag.Parse()
 	if flag.NArg() > 0 || config.Runs < 1 || config.Scale < 1 || config.Scale > 100 {
 		return errors.New("wrong usage; see -help")
@@ -81,4 +82,14 @@ func run(ctx context.Context) error {
 	}
 	_, err = report.WriteTo(f)
 	return errors.Join(err, f.Close())
+}
+
+func usage() {
+	out := flag.CommandLine.Output()
+	fmt.Fprintln(out, "Bench measures drayage beside the other tools that are here. All of it takes some half an hour.")
+	flag.PrintDefaults()
+	fmt.Fprintln(out, "Scenarios, for -run:")
+	for _, s := range bench.Scenarios() {
+		fmt.Fprintf(out, "  %-26s %s\n", s[0], s[1])
+	}
 }
