@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"drayage/dockerarchive"
 	"drayage/internal/durable"
+	"drayage/registry"
 )
 
 // resumable reports whether an archive is worth going on with when it is broken off: blobs come from a registry and go to places that are known
@@ -20,7 +22,7 @@ func (s *saver) writeResumable(ctx context.Context, out string, opts dockerarchi
 	}
 	defer f.Abort()
 	if err := dockerarchive.WriteOCI(ctx, f, s.wholes, opts); err != nil {
-		if f.Keep() {
+		if !errors.Is(err, registry.ErrIntegrity) && f.Keep() { // what is wrong in the registry stays wrong
 			err = fmt.Errorf("%w; what has arrived is kept in %s.partial, the same command goes on with it", err, out)
 		}
 		return err
