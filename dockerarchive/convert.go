@@ -21,7 +21,7 @@ import (
 func (s SavedImage) Image(ctx context.Context) (Image, error) {
 	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: manifest.Describe(v1.MediaTypeImageConfig, s.Config), Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2
-	src := savedSource{layers: map[digest.Digest]SavedLayer{}}
+	src := savedSource{content: map[digest.Digest][]byte{}, layers: map[digest.Digest]SavedLayer{}}
 	for _, l := range s.Layers {
 		d, err := l.describe(ctx)
 		if err != nil {
@@ -35,8 +35,8 @@ func (s SavedImage) Image(ctx context.Context) (Image, error) {
 		return Image{}, err
 	}
 	desc := manifest.Describe(v1.MediaTypeImageManifest, raw)
-	content := map[digest.Digest][]byte{desc.Digest: raw, m.Config.Digest: s.Config}
-	return Image{Manifest: desc, Names: s.Names, Source: transfer.Memory{Content: content, Next: src}}, nil
+	src.content[desc.Digest], src.content[m.Config.Digest] = raw, s.Config
+	return Image{Manifest: desc, Names: s.Names, Source: src}, nil
 }
 
 // describe returns the descriptor of the layer as it is stored.
@@ -65,14 +65,18 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 	return d, nil
 }
 
-// savedSource gives out the layers of a saved tar.
-type savedSource struct{ layers map[digest.Digest]SavedLayer }
+// savedSource gives out what an image of a saved tar consists of. It has no lanes: of a layer in xz every range would be reached from the
+// beginning.
+type savedSource struct {
+	content map[digest.Digest][]byte
+	layers  map[digest.Digest]SavedLayer
+}
 
 // Open implements transfer.Source.
 func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	l, ok := s.layers[d.Digest]
 	if !ok {
-		return nil, fmt.Errorf("archive has no blob %s", d.Digest)
+		return transfer.Memory{Content: s.content}.Open(ctx, d, offset, length)
 	}
 	kind, err := l.Compression()
 	if err != nil {

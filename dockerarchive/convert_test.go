@@ -26,6 +26,9 @@ func TestUnpackedLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, ok := im.Source.(transfer.Lanes); ok {
+		t.Error("the layers would be read in ranges, each from the beginning of what is compressed")
+	}
 	g, err := graph.Load(t.Context(), im.Source, im.Manifest, graph.Selection{All: true})
 	if err != nil {
 		t.Fatal(err)
