@@ -40,6 +40,7 @@ func TestCorpus(t *testing.T) {
 				c.checkPush(t, source, a, i, private)
 			}
 			c.checkSave(t, source, a)
+			c.checkStdin(t, source, a, private)
 		})
 	}
 }
@@ -165,28 +166,62 @@ func children(t *testing.T, raw []byte) (refs []string) {
 // checkSave writes both formats of an archive, twice each, and reads them again.
 func (c *cli) checkSave(t *testing.T, source string, a corpus.Archive) {
 	t.Helper()
-	several := slices.ContainsFunc(a.Images, func(im corpus.Image) bool { return len(im.Platforms) > 1 })
 	for _, format := range []string{"docker", "oci"} {
-		args, want := []string{"save", source, "--format", format}, a.Images
-		switch {
-		case several && format == "oci":
-			args = append(args, "--platform", "all")
-		case several:
-			args, want = append(args, "--platform", "linux/amd64"), onePlatform(a.Images)
+		flags, want := platformsOf(a, format), a.Images
+		if format == "docker" {
+			want = onePlatform(a.Images)
 		}
 		first, second := format+".tar", format+"-again.tar"
-		c.must(t, append(args, "-o", first)...)
-		c.must(t, append(args, "-o", second)...)
+		c.must(t, slices.Concat([]string{"save", source, "--format", format, "-o", first}, flags)...)
+		c.must(t, slices.Concat([]string{"save", source, "--format", format, "-o", second}, flags)...)
 		checkSameFile(t, c.path(first), c.path(second))
 		c.checkRead(t, c.path(first), want)
 		again := []string{"save", first, "--format", format, "-o", "copy.tar"}
-		if several && format == "oci" {
-			again = append(again, "--platform", "all")
+		if format == "oci" {
+			again = append(again, flags...)
 		}
 		c.must(t, again...)
 		c.checkRead(t, c.path("copy.tar"), want)
 	}
 	checkTar(t, c.path("docker.tar"), onePlatform(a.Images))
+}
+
+// checkStdin gives the archive to each command through a pipe, which cannot be read twice. What comes out must be no different.
+func (c *cli) checkStdin(t *testing.T, source string, a corpus.Archive, private *site) {
+	t.Helper()
+	raw := readFile(t, source)
+	piped := func(args ...string) result {
+		t.Helper()
+		c.stdin = bytes.NewReader(raw)
+		return c.must(t, args...)
+	}
+	if got, want := piped("verify", "-", "-q").stdout, c.must(t, "verify", source, "-q").stdout; got != want {
+		t.Errorf("verify - prints %q, of the file %q", got, want)
+	}
+	for _, format := range []string{"docker", "oci"} {
+		args := append([]string{"save", "-", "--format", format, "-o", "piped.tar"}, platformsOf(a, format)...)
+		piped(args...)
+		checkSameFile(t, c.path("piped.tar"), c.path(format+".tar"))
+	}
+	if im := a.Images[0]; len(a.Images) == 1 && len(im.Names) < 2 {
+		repository := "piped/" + strings.ReplaceAll(strings.ToLower(a.File), ".", "-")
+		r := piped("push", "-", private.Addr()+"/"+repository+":1")
+		if want := c.must(t, "push", source, private.Addr()+"/"+repository+":1").stdout; r.stdout != want {
+			t.Errorf("push - prints %q, of the file %q", r.stdout, want)
+		}
+		checkPushed(t, private.repo(repository), im)
+	}
+}
+
+// platformsOf are the flags of save for an archive with several platforms.
+func platformsOf(a corpus.Archive, format string) []string {
+	switch {
+	case !slices.ContainsFunc(a.Images, func(im corpus.Image) bool { return len(im.Platforms) > 1 }):
+		return nil
+	case format == "oci":
+		return []string{"--platform", "all"}
+	}
+	return []string{"--platform", "linux/amd64"}
 }
 
 // onePlatform leaves only the first platform of each image.
