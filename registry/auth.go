@@ -23,6 +23,7 @@ type authorizer struct {
 	mu        sync.Mutex
 	challenge challenge        // scheme "" until the host has asked, else basic or bearer
 	tokens    map[string]token // by scope
+	misfits   int              // how often the token server has refused our password
 	refused   map[string]error // what was said to our credentials, by scopes; by basicKey for Basic
 }
 

@@ -19,6 +19,9 @@ const (
 	minTokenLife = time.Minute
 	// registryTokenLife is how long a token that the user was given is used before it is looked up again.
 	registryTokenLife = 5 * time.Minute
+	// maxMisfits is how often a password that has never been taken is refused for one repository or another before it is not sent any
+	// more. Some token servers say 401 where it is only the repository that is out of reach.
+	maxMisfits = 3
 	// tokenMargin is how long before its end a token is not used any more.
 	tokenMargin = 5 * time.Second
 )
@@ -37,6 +40,9 @@ func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, er
 	if cred.RegistryToken != "" {
 		return newToken(cred.RegistryToken, registryTokenLife), nil
 	}
+	if a.misfits >= maxMisfits && cred.Username != "" && !a.proven.Load() {
+		return token{}, fmt.Errorf("%s has refused the user name or password %d times: %w; it is not sent again, so that the account is not locked", a.host.name, a.misfits, ErrDenied)
+	}
 	realm, err := a.host.base.Parse(a.challenge.params["realm"])
 	if err != nil {
 		return token{}, fmt.Errorf("%s names an invalid token server %q", a.host.name, a.challenge.params["realm"])
@@ -49,8 +55,15 @@ func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, er
 		if err == nil || !isStatus(err, http.StatusNotFound, http.StatusUnauthorized, http.StatusBadRequest, http.StatusMethodNotAllowed) {
 			return t, err
 		}
+		if cred.Password == "" {
+			a.host.client.notify(fmt.Sprintf("%s does not take the stored identity token (%v): going on without credentials", a.host.name, err))
+		}
 	}
-	return a.tokenByGet(ctx, realm, cred, scopes)
+	t, err := a.tokenByGet(ctx, realm, cred, scopes)
+	if isStatus(err, http.StatusUnauthorized) && cred.Username != "" {
+		a.misfits++
+	}
+	return t, err
 }
 
 // allScopes are the one that is needed first, because some servers look no further, and then what the challenge to the same

@@ -504,3 +504,50 @@ func TestCredentialOfRepository(t *testing.T) {
 		}
 	})
 }
+
+// A password that has never been taken is not tried for each of many repositories: accounts get locked for less.
+func TestTokenWrongPasswordIsSentRarely(t *testing.T) {
+	inBubble(t, func(w *world) {
+		tokens := w.tokenServer(&fakeregistry.Tokens{Users: map[string]string{"me": "secret"}})
+		w.login(Credential{Username: "me", Password: "wrong"})
+		for i := range 6 {
+			name := fmt.Sprint("app", i)
+			w.reg.PutImage(name, "1", oneLayer)
+			if err := w.resolve(name); !errors.Is(err, ErrDenied) {
+				w.Errorf("%s: %v", name, err)
+			}
+		}
+		if n := len(tokens.Requests("", "")); n != maxMisfits {
+			w.Errorf("the password was sent %d times, want %d", n, maxMisfits)
+		}
+	})
+}
+
+// One that has been taken goes on to be sent, however many repositories are out of its reach.
+func TestTokenGoodPasswordIsSentOn(t *testing.T) {
+	inBubble(t, func(w *world) {
+		forbidden := []string{"no0", "no1", "no2", "no3"}
+		w.tokenServer(&fakeregistry.Tokens{Users: map[string]string{"me": "secret"}, Forbid: forbidden})
+		w.login(Credential{Username: "me", Password: "secret"})
+		for _, name := range append(append([]string{"first"}, forbidden...), "last") {
+			w.reg.PutImage(name, "1", oneLayer)
+			if err := w.resolve(name); (err != nil) != strings.HasPrefix(name, "no") {
+				w.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// Who has only an identity token is told that it is of no use, before everything goes on without.
+func TestTokenRefusedIdentityIsSaid(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.PutImage("app", "1", oneLayer)
+		w.tokenServer(&fakeregistry.Tokens{Identity: "other"})
+		w.login(Credential{Username: "me", IdentityToken: "idt"})
+		var notes []string
+		w.client.Notify = func(m string) { notes = append(notes, m) }
+		if err := w.resolve("app"); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "identity token") {
+			w.Errorf("%v, notes %q", err, notes)
+		}
+	})
+}
