@@ -80,6 +80,8 @@ func (a *Reader) parseItems(raw []byte) ([]manifestItem, error) {
 	err := json.Unmarshal(raw, &items)
 	var other *json.UnmarshalTypeError
 	switch {
+	case err == nil && len(items) > maxImages:
+		return nil, wrongf("manifest.json lists more than %d images", maxImages)
 	case err == nil:
 		return items, nil
 	case !errors.As(err, &other):

@@ -3,9 +3,11 @@ package upload
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -149,16 +151,44 @@ func (s savedSource) Open(_ context.Context, _ v1.Descriptor, offset, length int
 
 // checkLayer writes a layer's uncompressed content to w and compares it with the diff ID.
 func checkLayer(ctx context.Context, l *dockerarchive.SavedLayer, stored io.Reader, w io.Writer) error {
-	plain, _, err := compression.NewReader(stored)
+	plain, kind, err := compression.NewReader(stored)
 	if err != nil {
-		return err
+		return undecodable(ctx, kind, err)
 	}
 	defer plain.Close()
 	h := l.DiffID.Algorithm().Hash()
-	if _, err := io.CopyBuffer(io.MultiWriter(h, w), transfer.WithContext(ctx, plain), make([]byte, readSize)); err != nil {
+	from := &remembering{Reader: transfer.WithContext(ctx, plain)}
+	_, err = io.CopyBuffer(io.MultiWriter(h, w), from, make([]byte, readSize))
+	if from.err != nil {
+		return undecodable(ctx, kind, from.err)
+	}
+	if err != nil {
 		return err
 	}
 	return checkDiffID(l, h)
+}
+
+// remembering keeps the error that reading ends with apart from those of writing.
+type remembering struct {
+	io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (r *remembering) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+// undecodable tells a layer that cannot be decompressed from a file or a stream that fails.
+func undecodable(ctx context.Context, kind compression.Kind, err error) error {
+	if kind == compression.None || ctx.Err() != nil || errors.As(err, new(*fs.PathError)) || errors.Is(err, verify.ErrMismatch) || errors.Is(err, dockerarchive.ErrGone) {
+		return err
+	}
+	return fmt.Errorf("it cannot be decompressed (%s): %v: %w", kind, err, verify.ErrMismatch)
 }
 
 func checkDiffID(l *dockerarchive.SavedLayer, h hash.Hash) error {
