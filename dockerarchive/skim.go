@@ -84,10 +84,13 @@ func (s *scan) add(h *tar.Header, offset int64) error {
 	}
 	plain := *h
 	plain.Typeflag, plain.PAXRecords, plain.Size = tar.TypeReg, nil, 0
-	err := s.reader.add(&plain, -1) // it counts, and cannot be read
+	if err := s.reader.add(&plain, offset); err != nil {
+		return err
+	}
 	spans := s.reader.entries[clean(h.Name)]
-	spans[len(spans)-1].size = h.Size
-	return err
+	last := &spans[len(spans)-1]
+	last.offset, last.size = -1, h.Size // it counts, and cannot be read
+	return nil
 }
 
 // pass lets the content go by, or be held if it looks like JSON and there is room.
