@@ -1,6 +1,7 @@
 package dockerarchive_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
 	"fmt"
@@ -325,6 +326,7 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 func FuzzPass(f *testing.F) {
+	addCorpus(f)
 	config, manifest := largeImage()
 	f.Add(archive(f, manifest, config, file("a/layer.tar", largeA), file("b/layer.tar", largeB)))
 	f.Add(archive(f, file("a/layer.tar", largeA), file("b/layer.tar", largeB), manifest, config, manifest))
@@ -356,4 +358,49 @@ func FuzzPass(f *testing.F) {
 			t.Fatalf("in one pass %q, in place %v", tell(t, c), openErr)
 		}
 	})
+}
+
+// endless is a tar of n files of JSON with size bytes each, made while it is read.
+func endless(n int, size int64) io.Reader {
+	pr, pw := io.Pipe()
+	go func() {
+		w := tar.NewWriter(pw)
+		body := append([]byte("{"), make([]byte, size-1)...)
+		for i := range n {
+			if err := w.WriteHeader(&tar.Header{Name: fmt.Sprint(i, ".json"), Mode: 0o644, Size: size}); err != nil {
+				break
+			}
+			if _, err := w.Write(body); err != nil {
+				break
+			}
+		}
+		pw.CloseWithError(w.Close())
+	}()
+	return pr
+}
+
+// An archive that consists of what is to be held, and of too much of it, is not held.
+func TestStreamsHoldLittle(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	r, err := dockerarchive.Skim(t.Context(), endless(40, 4<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := dockerarchive.NewPass(t.Context(), endless(100, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 80<<20 {
+		t.Errorf("%d MiB are held for two streams", held>>20)
+	}
+	if _, err := r.Contents(t.Context()); !errors.Is(err, dockerarchive.ErrNotImage) {
+		t.Error(err)
+	}
+	if n, err := io.Copy(io.Discard, p.Rest()); n != 100*(1<<20+512)+1024 || err != nil {
+		t.Errorf("the rest has %d bytes, %v", n, err)
+	}
 }

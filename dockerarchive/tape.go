@@ -1,7 +1,6 @@
 package dockerarchive
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -36,6 +35,7 @@ type tape struct {
 	held   []segment
 	kept   int64 // bytes of held
 	cur    current
+	spare  []byte                      // of cur.replay
 	hashes map[int64][sha256.Size]byte // of files that are not held, by place
 }
 
@@ -156,8 +156,10 @@ func (t *tape) take(p []byte, inside bool) {
 	case t.all || inside && c.hold:
 		t.keep(p)
 	case inside && c.replays:
-		if c.replay = append(c.replay, p...); int64(len(c.replay)) > maxHeldEntry {
+		if int64(len(c.replay)+len(p)) > maxHeldEntry {
 			c.replay, c.replays = nil, false
+		} else {
+			c.replay = append(c.replay, p...)
 		}
 	}
 	t.at += int64(len(p))
@@ -225,9 +227,17 @@ func (t *tape) peek() ([]byte, error) {
 		}
 	}
 	if t.cur.replays {
-		t.cur.replay = bytes.Clone(head)
+		t.cur.replay = append(t.again(), head...)
 	}
 	return head, nil
+}
+
+// again is the memory for what can be read again, one for all files.
+func (t *tape) again() []byte {
+	if t.spare == nil {
+		t.spare = make([]byte, 0, maxHeldEntry)
+	}
+	return t.spare
 }
 
 // hold lets the rest of the current content be held.

@@ -5,6 +5,7 @@ package roundtrip
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -36,7 +37,7 @@ func (c *cli) peak(t *testing.T, stdin string, args ...string) int64 {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		cmd.Stdin = f
+		cmd.Stdin = struct{ io.Reader }{f} // not the file itself, which would be read in place: a pipe
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("drayage %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -63,7 +63,8 @@ func TestPeakMemory(t *testing.T) {
 		{"save from a registry", []string{"save", source, "-o", "image.tar"}, "", func() { checkBigTar(t, c, want) }},
 		{"push of a layout", []string{"push", "images", dest + "/layout:1"}, "", func() { checkBigServed(t, private, "layout", want) }},
 		{"push of a tar", []string{"push", "image.tar", dest + "/tar:1"}, "", func() { checkBigServed(t, private, "tar", want) }},
-		{"push of a pipe", []string{"push", "-", dest + "/pipe:1"}, "image.tar", func() { checkBigServed(t, private, "pipe", want) }},
+		{"push of a pipe", []string{"push", "-", dest + "/pipe:1", "--compression-level", "5"}, "image.tar", func() { checkBigServed(t, private, "pipe", want) }},
+		{"inspect of a pipe", []string{"inspect", "-"}, "image.tar", nil},
 	}
 	for _, step := range steps {
 		peak := c.peak(t, step.stdin, step.args...)
