@@ -195,8 +195,17 @@ func (c *cli) checkStdin(t *testing.T, source string, a corpus.Archive, private 
 		c.stdin = bytes.NewReader(raw)
 		return c.must(t, args...)
 	}
-	if got, want := piped("verify", "-", "-q").stdout, c.must(t, "verify", source, "-q").stdout; got != want {
-		t.Errorf("verify - prints %q, of the file %q", got, want)
+	for _, verb := range []string{"verify", "inspect"} {
+		c.stdin = bytes.NewReader(raw)
+		got, want := c.run(t, verb, "-", "-q", "--json"), c.run(t, verb, source, "-q", "--json")
+		switch {
+		case verb == "inspect" && strings.Contains(a.Quirk, "sparse"):
+			if !strings.Contains(got.stderr, "give the archive as a file") {
+				t.Errorf("of sparse files in a stream: %s", got)
+			}
+		case got.stdout != strings.ReplaceAll(want.stdout, source, "-") || got.code != want.code:
+			t.Errorf("of the file: %s\nbut of standard input: %s", want, got)
+		}
 	}
 	for _, format := range []string{"docker", "oci"} {
 		args := append([]string{"save", "-", "--format", format, "-o", "piped.tar"}, platformsOf(a, format)...)
