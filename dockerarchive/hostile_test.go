@@ -354,6 +354,7 @@ func hasSparse(raw []byte) bool {
 // FuzzReader checks that any bytes are refused or read without harm, and that what is read is consistent. Its seeds are
 // small: run it with -fuzzminimizetime 1x all the same, or it spends its time on making tars smaller.
 func FuzzReader(f *testing.F) {
+	addCorpus(f)
 	id := digest.FromString("layer")
 	small := []entry{index(item("c", []string{"a:1"}, "l")), file("c", configOf(id)), file("l", "layer")}
 	f.Add(archive(f, small...))

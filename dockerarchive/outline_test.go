@@ -65,6 +65,7 @@ func TestOutlineOfWhatIsNone(t *testing.T) {
 
 // FuzzOutline: what Images takes is without fault, and of all else there is a fault or an error.
 func FuzzOutline(f *testing.F) {
+	addCorpus(f)
 	f.Add(archive(f, standard...))
 	f.Add(archive(f, standard[:3]...))
 	f.Add(archive(f, standard[0], standard[2]))
