@@ -22,6 +22,9 @@ type Resumable struct {
 	each []int64
 }
 
+// worthKeeping is from how many bytes on it is better to leave something behind than to begin again.
+const worthKeeping = 1 << 20
+
 // maxParts bounds the file of marks.
 const maxParts = 1 << 20
 
@@ -90,7 +93,7 @@ func (r *Resumable) Mark(part int, n int64) error {
 // Keep ends the output and leaves what is there for another run. It reports whether there is anything worth that.
 func (r *Resumable) Keep() bool {
 	r.mu.Lock()
-	worth := r.kept > 0
+	worth := r.kept >= worthKeeping
 	r.mu.Unlock()
 	if r.done || !worth {
 		r.Abort()

@@ -16,7 +16,7 @@ const partSize = 2 << 20
 // Ahead makes the streams of large blobs faster where src has lanes: what follows is read in ranges, by several streams at once, and given out
 // in order. Everything else is as src has it. It is for readers that cannot take a blob in pieces; [Fill] does better without memory.
 func Ahead(src Source) Source {
-	more, ok := src.(Lanes)
+	more, ok := lanesOf(src)
 	if !ok {
 		return src
 	}

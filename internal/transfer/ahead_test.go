@@ -109,9 +109,11 @@ func TestAheadAbandoned(t *testing.T) {
 func TestAheadWithoutLanes(t *testing.T) {
 	content, d := large(t)
 	src := &transfertest.Source{Content: content}
-	r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
-	defer r.Close()
-	if n, err := io.Copy(io.Discard, r); n != d.Size || err != nil || len(src.Opened()) != 1 {
-		t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())
+	for i, given := range []transfer.Source{src, transfer.Memory{Next: src}, transfer.Memory{Next: transfer.Memory{Next: src}}} {
+		r := transfer.NewReader(t.Context(), transfer.Ahead(given), d)
+		if n, err := io.Copy(io.Discard, r); n != d.Size || err != nil || len(src.Opened()) != i+1 {
+			t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())
+		}
+		r.Close()
 	}
 }

@@ -55,7 +55,7 @@ func Fill(ctx context.Context, src Source, d v1.Descriptor, f File, held int64, 
 
 // fillAny uses several streams where that helps and the source can do it.
 func fillAny(ctx context.Context, src Source, d v1.Descriptor, f File, held int64, reported func(int64)) (int64, error) {
-	lanes, ok := src.(Lanes)
+	lanes, ok := lanesOf(src)
 	if !ok || d.Size-held < splitSize || verify.Descriptor(d) != nil {
 		return fillOnce(ctx, src, d, f, held, reported)
 	}

@@ -68,10 +68,19 @@ func (m Memory) Open(ctx context.Context, d v1.Descriptor, offset, length int64)
 
 // Lane implements [Lanes] where the next source does, for what is not in memory.
 func (m Memory) Lane() func() {
-	if l, ok := m.Next.(Lanes); ok {
+	if l, ok := lanesOf(m.Next); ok {
 		return l.Lane()
 	}
 	return nil
+}
+
+// lanesOf is src as one with lanes. Memory in front of a source has those of that, if any.
+func lanesOf(src Source) (Lanes, bool) {
+	if m, ok := src.(Memory); ok {
+		return lanesOf(m.Next)
+	}
+	l, ok := src.(Lanes)
+	return l, ok
 }
 
 // Section is the part of r, whose length is size, that an [Source.Open] with offset and length asks for.
