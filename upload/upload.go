@@ -53,7 +53,8 @@ type Options struct {
 	Compression Compression
 
 	// Planned is called once, before anything is transferred, with the layers and
-	// configurations to come. Those of saved tars have their diff ID as digest and their stored size.
+	// configurations to come. Those of saved tars have their diff ID as digest and their stored size,
+	// which for layers in a Stream is 0 here and right in Progress.
 	Planned func(blobs []v1.Descriptor)
 	// Progress is told how many bytes of such a blob have been dealt with. It is called concurrently and must return at once.
 	Progress func(blob v1.Descriptor, done int64)

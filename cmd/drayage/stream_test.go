@@ -15,7 +15,7 @@ import (
 )
 
 // putLarge REGISTRY puts large:1 and larger:1 into a registry in memory: images with layers that are too large to be held of a stream, one of
-// which they share.
+// which they share. Both are signed.
 func putLarge(ts *testscript.TestScript, _ bool, args []string) {
 	r := ts.Value(args[0]).(*fakeregistry.Registry)
 	layer := func(seed byte) fakeregistry.Layer {
@@ -25,7 +25,8 @@ func putLarge(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	shared, second, third := layer(1), layer(2), layer(3)
 	for name, top := range map[string]fakeregistry.Layer{"large": second, "larger": third} {
-		r.PutImage(name, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Layers: []fakeregistry.Layer{shared, top}})
+		image := r.PutImage(name, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Layers: []fakeregistry.Layer{shared, top}})
+		sign(r, name, image)
 	}
 }
 
