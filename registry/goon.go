@@ -14,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/retry"
+	"drayage/internal/verify"
 )
 
 // progress is how many bytes make earlier breaks of an upload forgotten.
@@ -107,10 +108,15 @@ func (r *Repository) uploaded(ctx context.Context, location *url.URL) (int64, *u
 			return 0, nil, err
 		}
 	}
-	_, last, ok := strings.Cut(resp.Header.Get("Range"), "0-")
+	return parseHeld(resp.Header.Get("Range")), next, nil
+}
+
+// parseHeld reads how many bytes of an upload a registry has, from the Range that it answers with. 0-0 means one byte, or none, and counts as none.
+func parseHeld(v string) int64 {
+	_, last, ok := strings.Cut(v, "0-")
 	n, err := strconv.ParseInt(last, 10, 64)
-	if !ok || err != nil || n <= 0 { // 0-0 means one byte, or none
-		return 0, next, nil
+	if !ok || err != nil || n <= 0 || n >= verify.MaxBlobSize {
+		return 0
 	}
-	return n + 1, next, nil
+	return n + 1
 }
