@@ -10,7 +10,7 @@ import (
 
 // packers are the archives of programs that carry images, and what people make of archives.
 func packers() []Generated {
-	return []Generated{dockerDrag("1"), dockerDrag(""), hauler(), mac()}
+	return []Generated{dockerDrag("1"), dockerDrag(""), hauler(false), hauler(true), mac()}
 }
 
 // dockerDrag saves an image that was pulled by its tag or, without one, by its digest, which it writes where a tag belongs.
@@ -37,16 +37,23 @@ func dockerDrag(tag string) Generated {
 	return generated(file, "docker-drag", quirk, padded(s.pack(members...)), p.image("", names...))
 }
 
-// hauler lists all platforms of an image in manifest.json under the same names.
-func hauler() Generated {
+// hauler lists all platforms of an image in manifest.json under the same names. For containerd it leaves out oci-layout, without which that reads
+// manifest.json.
+func hauler(forContainerd bool) Generated {
 	p, q := two("hauler", layer.gzip), draw(arm64, file("etc/base", "hauler, arm64\n").gzip())
 	b := blobs{}
 	root := b.index(on(amd64, b.image(p)), on(arm64, b.image(q)))
 	d := named(root, "docker.io/library/hauled:1", "library/hauled:1")
 	d.Annotations["kind"] = "dev.cosignproject.cosign/imageIndex"
-	members := append(b.members(), member{name: "index.json", body: indexOf(d)}, dockerLayout,
-		member{name: "manifest.json", body: marshal([]item{p.blobItem("docker.io/library/hauled:1"), q.blobItem("docker.io/library/hauled:1")})})
-	return generated("hauler.tar.zst", "hauler store save", "two platforms with the same RepoTags, compressed as a whole", zstandard(ustar.pack(members...)),
+	members := append(b.members(), member{name: "index.json", body: indexOf(d)})
+	file, writer, quirk := "hauler-containerd.tar.zst", "hauler store save --containerd", "the same without oci-layout"
+	if !forContainerd {
+		file, writer, quirk = "hauler.tar.zst", "hauler store save", "two platforms with the same RepoTags, compressed as a whole"
+		members = append(members, dockerLayout)
+	}
+	members = append(members, member{name: "manifest.json",
+		body: marshal([]item{p.blobItem("docker.io/library/hauled:1"), q.blobItem("docker.io/library/hauled:1")})})
+	return generated(file, writer, quirk, zstandard(ustar.pack(members...)),
 		Image{Names: []string{"docker.io/library/hauled:1"}, Digest: root.Digest, Platforms: []Platform{p.facts(), q.facts()}})
 }
 
