@@ -5,7 +5,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test race interop bench lint vuln cross clean
+.PHONY: build demo test race interop bench lint vuln cross clean reliability
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -20,6 +20,10 @@ test:
 
 race:
 	go test -race ./...
+
+# Sixty kinds of fault against the binary; enters the results and writes docs/reliability.md.
+reliability:
+	cd test && go test -count=1 -timeout 20m ./reliability -update
 
 # Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes
 # a missing one a failure.

@@ -57,6 +57,25 @@ func Cut(k int64) Fault {
 	})
 }
 
+// End closes the connection in good order, without a reset, when k bytes of the answer's body have been sent.
+func End(k int64) Fault {
+	return stopAt(k, func(w http.ResponseWriter, _ *http.Request) {
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+}
+
+// Hang never answers; it ends when the client has gone.
+func Hang() Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+			io.Copy(io.Discard, req.Body)
+			<-req.Context().Done()
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
 // Stall sends k bytes of the answer's body and then nothing until the client has gone.
 func Stall(k int64) Fault {
 	return stopAt(k, func(w http.ResponseWriter, req *http.Request) {

@@ -5,6 +5,8 @@ package faultreg
 
 import (
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,6 +29,7 @@ type Server struct {
 func Start(inner http.Handler, tls bool) *Server {
 	s := &Server{}
 	s.http = httptest.NewUnstartedServer(s.Record(s.Wrap(inner)))
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that try http first, and our own faults
 	if tls {
 		s.http.EnableHTTP2 = true
 		s.http.StartTLS()

@@ -1,0 +1,168 @@
+package reliability
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+)
+
+var (
+	// binary is the absolute path of the drayage under test: DRAYAGE_BIN, or what is built of the parent module.
+	binary string
+	// scratch is a directory that is removed in the end.
+	scratch string
+	update  = flag.Bool("update", false, "enter the results into testdata and write docs/reliability.md")
+)
+
+const (
+	results  = "testdata"
+	document = "../../docs/reliability.md"
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	dir, err := os.MkdirTemp("", "drayage-reliability-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	scratch = dir
+	if binary, err = provide(ctx, dir); err != nil {
+		fmt.Fprintln(os.Stderr, "reliability:", err)
+		return 1
+	}
+	flag.Parse()
+	// Most cases wait for drayage's pauses between tries far more than they compute.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(12, runtime.GOMAXPROCS(0)))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// provide finds or builds the binary.
+func provide(ctx context.Context, dir string) (string, error) {
+	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
+		return filepath.Abs(given)
+	}
+	built := filepath.Join(dir, "drayage")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/drayage")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/drayage: %v\n%s", err, out)
+	}
+	return built, nil
+}
+
+func TestCases(t *testing.T) {
+	all := &collected{outcomes: map[int]map[string]Outcome{}, protocols: map[string]int{}}
+	t.Cleanup(func() { // after the parallel subtests
+		if *update {
+			write(t, all)
+		}
+	})
+	for _, g := range groups {
+		for _, c := range g.cases {
+			for i, f := range c.faults {
+				for _, tls := range []bool{false, true} {
+					if tls && f.local || !tls && f.only {
+						continue
+					}
+					name := fmt.Sprintf("%02d/%s", c.number, f.name)
+					if tls {
+						name += "/tls"
+					}
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						o, tr := attempt(t, f, tls)
+						all.add(c.number, fmt.Sprintf("%03d %t", i, tls), o, tr)
+						judge(t, f, o, tr)
+					})
+				}
+			}
+		}
+	}
+}
+
+// write enters the results, if all cases have been run.
+func write(t *testing.T, all *collected) {
+	if len(all.outcomes) < 60 {
+		t.Logf("%d of 60 cases were run: nothing is entered", len(all.outcomes))
+		return
+	}
+	c := Cases{Date: time.Now().UTC().Format(time.DateOnly), Protocols: all.protocols, Rows: all.rows()}
+	if err := c.Save(results); err != nil {
+		t.Fatal(err)
+	}
+	render(t)
+}
+
+func render(t *testing.T) {
+	c, sections, err := Load(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(document, Render(c, sections), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The cases are numbered as they are known, each once.
+func TestSixtyCases(t *testing.T) {
+	next := 1
+	for _, g := range groups {
+		for _, c := range g.cases {
+			if c.number != next {
+				t.Errorf("case %d stands where %d should", c.number, next)
+			}
+			next = c.number + 1
+			if len(c.faults) == 0 || c.title == "" || c.how == "" {
+				t.Errorf("case %d says or tries nothing", c.number)
+			}
+		}
+	}
+	if next != 61 {
+		t.Errorf("there are %d cases, want 60", next-1)
+	}
+}
+
+// The document is what the entered results make of it, and lists the cases that there are.
+func TestDocumentIsCurrent(t *testing.T) {
+	if *update {
+		render(t)
+	}
+	c, sections, err := Load(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(written, Render(c, sections)) {
+		t.Error("docs/reliability.md is not what the results make of it: run make reliability")
+	}
+	i := 0
+	for _, g := range groups {
+		for _, one := range g.cases {
+			if i >= len(c.Rows) || c.Rows[i].Number != one.number || c.Rows[i].Title != one.title || c.Rows[i].How != one.how {
+				t.Fatalf("case %d is not as in the results: run make reliability", one.number)
+			}
+			i++
+		}
+	}
+}
