@@ -28,7 +28,7 @@ const (
 )
 
 func compressFlag() cli.Flag {
-	return &cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which everything loads, or zstd, which is faster and smaller and which Docker loads since 23.0"}
+	return &cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which every Docker loads, or zstd, which is faster and smaller and which Docker loads since 23.0"}
 }
 
 // compressor begins a compressed stream.
