@@ -62,13 +62,29 @@ func (s *spooler) skim(ctx context.Context) (*dockerarchive.Reader, error) {
 	if err != nil || !s.in.regular {
 		return r, err
 	}
-	if _, err := r.Contents(ctx); !errors.Is(err, dockerarchive.ErrGone) {
-		return r, nil // who asks next gets the same error
+	if !lacks(ctx, r) {
+		return r, nil
 	}
 	if plain, err = s.in.plain(s.closes); err != nil {
 		return nil, err
 	}
 	return s.spool(ctx, plain, "what describes its images is large, or is to be told from its layers")
+}
+
+// lacks reports whether something has gone by that is needed to describe the images. Whoever asks next gets all other errors again.
+func lacks(ctx context.Context, r *dockerarchive.Reader) bool {
+	contents, err := r.Contents(ctx)
+	if err != nil {
+		return errors.Is(err, dockerarchive.ErrGone)
+	}
+	for _, im := range contents.Saved {
+		for _, l := range im.Layers {
+			if _, err := l.Compression(); errors.Is(err, dockerarchive.ErrGone) { // of a sparse file
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // spool copies the archive into a temporary file, and says why.
