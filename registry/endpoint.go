@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"drayage/internal/transfer"
 )
@@ -138,16 +139,14 @@ func (r *Repository) reading(ctx context.Context, byTag bool, f func(*Repository
 	}
 	var failed error
 	var at *host
-	for _, from := range r.readers {
-		if byTag && !from.tags || !byTag && !from.digests {
-			continue
-		}
+	for _, from := range r.able(byTag) {
 		if failed != nil {
 			r.host.client.notify(fmt.Sprintf("%s cannot serve %s (%v): trying %s", at.at.Host, r.Name(), failed, from.host.at.Host))
 		}
 		if failed = f(from.Repository); final(ctx, failed) {
 			return failed
 		}
+		from.host.failed(failed)
 		at = from.host
 	}
 	if failed == nil {
@@ -155,6 +154,34 @@ func (r *Repository) reading(ctx context.Context, byTag bool, f func(*Repository
 	}
 	return failed
 }
+
+// able lists the places that may be read from, those that have failed a short while ago last.
+func (r *Repository) able(byTag bool) []reader {
+	var up, down []reader
+	for _, from := range r.readers {
+		switch {
+		case byTag && !from.tags, !byTag && !from.digests:
+		case from.host.down():
+			down = append(down, from)
+		default:
+			up = append(up, from)
+		}
+	}
+	return append(up, down...)
+}
+
+// downTime is how long an endpoint that could not be reached, after all tries, comes after the others.
+const downTime = time.Minute
+
+// failed notes that an endpoint could not serve, if that was its own fault and not for want of what it was asked for.
+func (h *host) failed(err error) {
+	if errors.Is(err, ErrUnavailable) {
+		h.downUntil.Store(time.Now().Add(downTime).UnixNano())
+	}
+}
+
+// down reports whether an endpoint has failed a short while ago.
+func (h *host) down() bool { return time.Now().UnixNano() < h.downUntil.Load() }
 
 // final reports whether an endpoint's answer stands, so that no other is asked. One that has a blob but gives out no ranges of it
 // is asked for the whole.

@@ -41,6 +41,7 @@ type host struct {
 	pause        pause
 	lanes        chan struct{} // holds one for each additional stream of a blob
 	answered     atomic.Bool   // it has been there
+	downUntil    atomic.Int64  // in Unix nanoseconds: until then another endpoint is asked, if there is one
 	small        atomic.Bool   // whole blobs are too large for one request there
 	referrers    sync.Mutex    // held while a tag of referrers is read and replaced
 

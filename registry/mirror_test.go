@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -116,6 +117,54 @@ func TestMirrorWithoutRanges(t *testing.T) {
 		}
 		if told := w.told(); len(told) > 0 {
 			w.Errorf("the user was told %q", told)
+		}
+	})
+}
+
+// A mirror that is dead is asked again after a while, and not for every blob.
+func TestMirrorDown(t *testing.T) {
+	inBubble(t, func(w *world) {
+		mirror := w.mirrored("registry.test")
+		mirror.On(fakeregistry.Match{}, fakeregistry.Status(503))
+		repo := w.repo("app")
+		read := func(content []byte) {
+			d := w.reg.PutBlob("app", content)
+			if p, err := transfer.ReadAll(w.Context(), repo, d, 1<<20); err != nil || !bytes.Equal(p, content) {
+				w.Errorf("%d bytes, %v", len(p), err)
+			}
+		}
+		read(noise(10))
+		asked := len(mirror.Requests("", ""))
+		for n := range 20 {
+			read(noise(20 + n))
+		}
+		if more := len(mirror.Requests("", "")) - asked; asked == 0 || more != 0 {
+			w.Errorf("a dead mirror was asked %d times for the first blob and %d times for twenty more", asked, more)
+		}
+		mirror.Heal()
+		time.Sleep(2 * downTime)
+		content := noise(50)
+		mirror.PutBlob("app", content)
+		read(content)
+		if n := mirror.Sent("GET", "/blobs/"); n != int64(len(content)) {
+			w.Errorf("%d bytes came from the mirror when it was back", n)
+		}
+	})
+}
+
+// If nothing is left but what is down, it is asked all the same.
+func TestMirrorDownAndNothingElse(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(10)
+		mirror := w.mirrored("nowhere.test")
+		d := mirror.PutBlob("app", content)
+		mirror.On(fakeregistry.Match{Count: maxTries}, fakeregistry.Status(503))
+		repo := w.repo("app")
+		if _, err := transfer.ReadAll(w.Context(), repo, d, 1<<20); err == nil {
+			w.Fatal("nobody can have served that")
+		}
+		if p, err := transfer.ReadAll(w.Context(), repo, d, 1<<20); err != nil || !bytes.Equal(p, content) {
+			w.Errorf("%d bytes, %v", len(p), err)
 		}
 	})
 }
