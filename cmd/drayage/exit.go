@@ -65,7 +65,7 @@ func exitCode(ctx context.Context, err error) int {
 	case err == nil:
 		return exitDone
 	case errors.As(context.Cause(ctx), &sig):
-		return 128 + int(sig.signal)
+		return sig.code()
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &partly):

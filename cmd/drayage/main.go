@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -17,7 +18,10 @@ func main() {
 
 // run is main without the exit, so that tests can drive the real command line.
 func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
-	ctx, stop := withSignals(context.Background())
+	ctx, stop := withSignals(context.Background(), func(s signalled) {
+		fmt.Fprintf(stderr, "drayage: %s; something does not answer\n", s)
+		os.Exit(s.code())
+	})
 	defer stop()
 	app := newApp(&environment{stdin: stdin, stdout: stdout, stderr: stderr})
 	err := app.RunContext(ctx, reorder(app, args))
@@ -40,9 +44,15 @@ func (s signalled) Error() string {
 	return "terminated"
 }
 
-// withSignals ends the context at the first signal, so that what is half done is cleaned up; the
-// second one ends the process at once.
-func withSignals(parent context.Context) (context.Context, func()) {
+// code is the exit code of a command that a signal has ended.
+func (s signalled) code() int { return 128 + int(s.signal) }
+
+// grace is how long a command may take to clean up after a signal. What it leaves then is what a crash would: partial files to go on with.
+const grace = 1800 * time.Millisecond
+
+// withSignals ends the context at the first signal, so that what is half done is cleaned up, and calls late if that takes too long: reads of
+// pipes and writes to broken disks cannot be called off. The second signal ends the process at once.
+func withSignals(parent context.Context, late func(signalled)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -56,6 +66,11 @@ func withSignals(parent context.Context) (context.Context, func()) {
 			signal.Stop(signals)
 			n, _ := s.(syscall.Signal)
 			cancel(signalled{n})
+			select {
+			case <-time.After(grace):
+				late(signalled{n})
+			case <-done:
+			}
 		case <-done:
 		}
 	}()

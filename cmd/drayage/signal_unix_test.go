@@ -11,7 +11,7 @@ import (
 
 func TestSignals(t *testing.T) {
 	for sig, code := range map[syscall.Signal]int{syscall.SIGHUP: 129, syscall.SIGINT: 130, syscall.SIGTERM: 143} {
-		ctx, stop := withSignals(t.Context())
+		ctx, stop := withSignals(t.Context(), func(signalled) { t.Error("too late") })
 		if err := syscall.Kill(syscall.Getpid(), sig); err != nil {
 			t.Fatal(err)
 		}
@@ -23,11 +23,24 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// A command that does not come to its end is ended.
+func TestSignalToWhatHangs(t *testing.T) {
+	late := make(chan signalled)
+	_, stop := withSignals(t.Context(), func(s signalled) { late <- s })
+	defer stop()
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-late; s.code() != 143 {
+		t.Errorf("exit code %d", s.code())
+	}
+}
+
 // What is started by nohup goes on when the terminal is gone.
 func TestIgnoredHangUpStaysIgnored(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
 	defer signal.Reset(syscall.SIGHUP)
-	_, stop := withSignals(t.Context())
+	_, stop := withSignals(t.Context(), nil)
 	defer stop()
 	if !signal.Ignored(syscall.SIGHUP) {
 		t.Error("it is not ignored any more")
