@@ -15,7 +15,7 @@ import (
 )
 
 // damaged is a layout of two images and a signature, whose index.json is then given over.
-func damaged(t *testing.T) (dir string, images []v1.Descriptor, index []byte) {
+func damaged(t testing.TB) (dir string, images []v1.Descriptor, index []byte) {
 	t.Helper()
 	dir = t.TempDir()
 	put := func(raw []byte) v1.Descriptor {

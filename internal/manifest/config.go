@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/dockerv1"
 	"drayage/internal/verify"
 )
 
@@ -17,13 +18,23 @@ const MaxConfigSize = 8 << 20
 // ParseConfig reads an image configuration and validates what drayage relies on: the diff IDs
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md).
 func ParseConfig(raw []byte) (v1.Image, error) {
-	var c v1.Image
 	if len(raw) > MaxConfigSize {
-		return c, fmt.Errorf("image configuration of %d bytes: more than the %d that are accepted", len(raw), MaxConfigSize)
+		return v1.Image{}, fmt.Errorf("image configuration of %d bytes: more than the %d that are accepted", len(raw), MaxConfigSize)
 	}
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return c, fmt.Errorf("image configuration is not valid JSON: %v", err)
+	var tolerant struct {
+		v1.Image
+		Config struct { // old ones give a command as a bare string, and Docker takes that
+			v1.ImageConfig
+			Cmd        dockerv1.Words
+			Entrypoint dockerv1.Words
+		} `json:"config"`
 	}
+	if err := json.Unmarshal(raw, &tolerant); err != nil {
+		return v1.Image{}, fmt.Errorf("image configuration is not valid JSON: %v", err)
+	}
+	c := tolerant.Image
+	c.Config = tolerant.Config.ImageConfig
+	c.Config.Cmd, c.Config.Entrypoint = tolerant.Config.Cmd, tolerant.Config.Entrypoint
 	for _, id := range c.RootFS.DiffIDs {
 		if err := verify.Digest(id); err != nil {
 			return c, fmt.Errorf("image configuration, diff ID: %w", err)

@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,22 @@ func TestParseConfig(t *testing.T) {
 		if (err == nil) != (c.layers >= 0) || err == nil && len(got.RootFS.DiffIDs) != c.layers {
 			t.Errorf("%s: %v, %v; want %d diff IDs", c.name, got.RootFS.DiffIDs, err, c.layers)
 		}
+	}
+}
+
+// Docker takes a command that is a bare string, as old images have it.
+func TestParseConfigOfBareCommands(t *testing.T) {
+	for raw, want := range map[string][2][]string{
+		`{"config":{"Cmd":"sh","Entrypoint":["/a","b"],"User":"me"}}`: {{"sh"}, {"/a", "b"}},
+		`{"config":{"Cmd":null,"Entrypoint":"/a","User":"me"}}`:       {nil, {"/a"}},
+	} {
+		got, err := manifest.ParseConfig([]byte(raw))
+		if err != nil || !slices.Equal(got.Config.Cmd, want[0]) || !slices.Equal(got.Config.Entrypoint, want[1]) || got.Config.User != "me" {
+			t.Errorf("%s: %+v, %v", raw, got.Config, err)
+		}
+	}
+	if _, err := manifest.ParseConfig([]byte(`{"config":{"Cmd":[1]}}`)); err == nil {
+		t.Error("a command of numbers is accepted")
 	}
 }
 
