@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 
+	"golang.org/x/sync/semaphore"
+
 	"drayage/internal/retry"
 )
 
@@ -17,6 +19,8 @@ const (
 	chunkSize    = 4 << 20
 	minChunkSize = 256 << 10
 	maxChunkSize = 64 << 20
+	// chunkBudget is what all chunks of a client may hold at once: where a registry wants large ones, uploads wait for each other.
+	chunkBudget = maxChunkSize
 )
 
 // session is an upload that has been begun.
@@ -43,6 +47,11 @@ func newSession(resp *http.Response) (session, error) {
 // something that finds even these too large makes them smaller.
 func (r *Repository) chunks(ctx context.Context, s session, content io.Reader) (*url.URL, error) {
 	size := max(chunkSize, s.chunk)
+	release, err := r.host.client.reserve(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	buf := make([]byte, size)
 	location, offset, held, ended := s.location, int64(0), 0, false
 	for {
@@ -70,6 +79,19 @@ func (r *Repository) chunks(ctx context.Context, s session, content io.Reader) (
 		location, offset = next, offset+int64(n)
 		held = copy(buf, buf[n:held])
 	}
+}
+
+// reserve waits until chunks of a size may be held.
+func (c *Client) reserve(ctx context.Context, size int) (release func(), _ error) {
+	c.mu.Lock()
+	if c.chunks == nil {
+		c.chunks = semaphore.NewWeighted(chunkBudget)
+	}
+	c.mu.Unlock()
+	if err := c.chunks.Acquire(ctx, int64(size)); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return func() { c.chunks.Release(int64(size)) }, nil
 }
 
 // patch sends one chunk.

@@ -1,10 +1,13 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -127,4 +130,46 @@ func TestChunkMinimumTooLarge(t *testing.T) {
 		w.reg.On(fakeregistry.Match{Method: "POST"}, fakeregistry.Header("OCI-Chunk-Min-Length", "1099511627776"))
 		w.refused("push", "chunks of at least", func() error { return push(&opener{content: content}) })
 	})
+}
+
+// Uploads in large chunks wait for each other, so that memory does not grow with their number.
+func TestChunksShareABudget(t *testing.T) {
+	inBubble(t, func(w *world) {
+		release, err := w.client.reserve(w.Context(), maxChunkSize)
+		if err != nil {
+			w.Fatal(err)
+		}
+		var second atomic.Bool
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			free, err := w.client.reserve(w.Context(), chunkSize)
+			if err != nil {
+				w.Error(err)
+				return
+			}
+			second.Store(true)
+			free()
+		}()
+		synctest.Wait()
+		if second.Load() {
+			w.Error("more than the budget is held")
+		}
+		release()
+		<-done
+		ctx, cancel := context.WithCancelCause(w.Context())
+		defer w.mustReserve(chunkBudget)()
+		cancel(errors.New("the user has gone"))
+		if _, err := w.client.reserve(ctx, 1); err == nil || err.Error() != "the user has gone" {
+			w.Errorf("%v, want the cause", err)
+		}
+	})
+}
+
+func (w *world) mustReserve(n int) func() {
+	release, err := w.client.reserve(w.Context(), n)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return release
 }

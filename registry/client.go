@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Client talks to any number of registries. The zero value is an anonymous client with default
@@ -50,9 +52,10 @@ type Client struct {
 	// a warning it sent. It may be called concurrently; nil means nobody is told.
 	Notify func(message string)
 
-	mu    sync.Mutex
-	hosts map[string]*host
-	told  map[string]bool // messages that Notify has been given
+	mu     sync.Mutex
+	hosts  map[string]*host
+	told   map[string]bool     // messages that Notify has been given
+	chunks *semaphore.Weighted // bytes of chunks that are held
 }
 
 // NewTransport returns a transport made for blobs: HTTP/1.1 only, because HTTP/2 would put all

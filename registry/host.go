@@ -43,6 +43,7 @@ type host struct {
 	answered     atomic.Bool   // it has been there
 	downUntil    atomic.Int64  // in Unix nanoseconds: until then another endpoint is asked, if there is one
 	small        atomic.Bool   // whole blobs are too large for one request there
+	noPatch      atomic.Bool   // blobs go whole or not at all
 	referrers    sync.Mutex    // held while a tag of referrers is read and replaced
 
 	detect sync.Mutex

@@ -99,7 +99,11 @@ func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.S
 // from its Read breaks the upload off and is returned. Nothing is stored unless the reader ended with io.EOF.
 func (r *Repository) PushStream(ctx context.Context, mediaType string, open func() (io.ReadCloser, error), reported func(sent int64)) (v1.Descriptor, error) {
 	var d v1.Descriptor
-	err := r.tries(ctx, func() error {
+	err := r.tries(ctx, func() (err error) {
+		if r.host.noPatch.Load() {
+			d, err = r.pushInOne(ctx, open, reported)
+			return err
+		}
 		s, err := r.begin(ctx)
 		if err != nil {
 			return err
@@ -107,6 +111,11 @@ func (r *Repository) PushStream(ctx context.Context, mediaType string, open func
 		commit := func(at *url.URL) error { return r.commit(ctx, at, d.Digest, nil) }
 		var location *url.URL
 		location, d, err = r.stream(ctx, s, open, reported)
+		if r.host.withoutPatch(err) {
+			r.cancel(ctx, s.location)
+			d, err = r.pushInOne(ctx, open, reported)
+			return err
+		}
 		if retry.IsTransient(err) && !r.host.small.Load() {
 			commit = func(at *url.URL) error { return r.commitResumed(ctx, at, d.Digest) }
 			err = r.goOn(ctx, s.location, err, func(held int64, at *url.URL) (err error) {
@@ -262,12 +271,17 @@ func (r *Repository) cancel(ctx context.Context, location *url.URL) {
 // been retried below already; what comes here are streams that broke.
 func (r *Repository) tries(ctx context.Context, upload func() error) error {
 	var backoff retry.Backoff
+	var before error
 	for n := 1; ; n++ {
 		err := upload()
 		again := (retry.IsTransient(err) || lost(err)) && !errors.Is(err, verify.ErrMismatch)
+		if err != nil && !again && before != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w; it was begun again because of: %w", err, before)
+		}
 		if !again || n >= maxUploads {
 			return err
 		}
+		before = err
 		if serr := retry.Sleep(ctx, backoff.Delay(n)); serr != nil {
 			return serr
 		}

@@ -421,3 +421,42 @@ func TestUploadCancelled(t *testing.T) {
 }
 
 var _ transfer.Source = (*opener)(nil)
+
+// A registry that takes whole blobs only is asked once for more, and then given whole blobs.
+func TestUploadWithoutPatch(t *testing.T) {
+	for _, status := range []int{405, 501} {
+		bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+			w.reg.On(fakeregistry.Match{Method: "PATCH"}, fakeregistry.Early(status))
+			w.reg.On(fakeregistry.Match{Method: "PUT", Path: "/uploads/", Count: 1}, fakeregistry.CutBody(1000))
+			for _, c := range [][]byte{content, content[1:]} {
+				o := &opener{content: c}
+				if err := push(o); err != nil {
+					w.Fatal(err)
+				}
+				w.stored(c)
+				if left := o.left.Load(); left != 0 {
+					w.Errorf("%d readers are left open", left)
+				}
+			}
+			if n := len(w.reg.Requests("PATCH", "")); n > 1 {
+				w.Errorf("%d times PATCH", n)
+			}
+			if n := w.reg.OpenUploads(); n > 1 { // that of the cut connection
+				w.Errorf("%d uploads are left open", n)
+			}
+		})
+	}
+}
+
+// What cannot be read is no registry's fault.
+func TestUploadWithoutPatchOfWhatCannotBeRead(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.On(fakeregistry.Match{Method: "PATCH"}, fakeregistry.Early(405))
+		broken := errors.New("the disk is gone")
+		o := &opener{content: noise(1000), err: broken}
+		if _, err := w.repo("app").PushStream(w.Context(), "some/type", o.open, nil); !errors.Is(err, broken) {
+			w.Errorf("%v, want %v", err, broken)
+		}
+		w.nothingStored()
+	})
+}
