@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"testing"
@@ -62,4 +63,23 @@ func TestUploadDoesNotGoOnFromAnything(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A source that cannot be read again says so, and why it had to be.
+func TestUploadThatCannotBeginAgain(t *testing.T) {
+	inBubble(t, func(w *world) {
+		gone := errors.New("it has passed by")
+		w.reg.On(once(patches), fakeregistry.CutBody(100_000))
+		opened := false
+		_, err := w.repo("app").PushStream(w.Context(), "some/type", func() (io.ReadCloser, error) {
+			if opened {
+				return nil, gone
+			}
+			opened = true
+			return io.NopCloser(bytes.NewReader(noise(300_000))), nil
+		}, nil)
+		if !errors.Is(err, gone) || !errors.Is(err, ErrUnavailable) {
+			w.Errorf("%v, which is to be both: %v, and the network", err, gone)
+		}
+	})
 }
