@@ -17,12 +17,25 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"drayage/internal/fakeregistry"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"drayage": main})
+	testscript.Main(leakless{m}, map[string]func(){"drayage": main})
+}
+
+// leakless fails the tests if a goroutine outlives them.
+type leakless struct{ *testing.M }
+
+func (l leakless) Run() int {
+	code := l.M.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs the real command line against registries in memory. Each script has:
