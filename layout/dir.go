@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -192,9 +193,27 @@ func (d *Dir) change(ctx context.Context, f func(*index) (bool, error)) error {
 	})
 }
 
+// write replaces a file. The lock is held, so what others have begun of it was left by processes that were killed.
 func (d *Dir) write(name string, data []byte) error {
+	if err := d.sweep(name + "."); err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
 	if err := durable.WriteFile(d.root, workDir+"/"+name+"."+rand.Text(), name, data); err != nil {
 		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	return nil
+}
+
+// sweep removes the temporary files whose names begin with prefix.
+func (d *Dir) sweep(prefix string) error {
+	entries, err := fs.ReadDir(d.root.FS(), workDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			_ = d.root.Remove(workDir + "/" + e.Name()) // one that stays does no harm
+		}
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 		if _, err := d.Images(); err == nil {
 			return nil
 		}
-		if r.Kept, err = d.setAside(v1.ImageIndexFile); err != nil {
+		if r.Kept, err = d.setAside(v1.ImageIndexFile, raw); err != nil {
 			return err
 		}
 	}
@@ -150,17 +150,18 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 	return d.write(v1.ImageIndexFile, raw)
 }
 
-// setAside gives a file another name, one that is free.
-func (d *Dir) setAside(name string) (string, error) {
+// setAside writes what a file holds under another name, one that is free or has the same. The file itself stays until it is replaced: who is
+// killed in between must find it again.
+func (d *Dir) setAside(name string, raw []byte) (string, error) {
 	for i := 1; i < 1000; i++ {
 		aside := fmt.Sprintf("%s.damaged-%d", name, i)
-		if _, err := d.root.Lstat(aside); err == nil {
-			continue
+		was, err := readFile(d.fsys, aside, maxIndexSize)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return aside, d.write(aside, raw)
+		case err == nil && bytes.Equal(was, raw):
+			return aside, nil
 		}
-		if err := d.root.Rename(name, aside); err != nil {
-			return "", fmt.Errorf("%s: %w", d.path, err)
-		}
-		return aside, nil
 	}
 	return "", fmt.Errorf("%s: too many damaged files: remove %s.damaged-*", d.path, name)
 }

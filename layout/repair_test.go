@@ -123,7 +123,7 @@ func TestRepairOther(t *testing.T) {
 		t.Error("the bad blob is still there")
 	}
 	for _, twice := range []string{"index.json.damaged-1", "index.json.damaged-2"} {
-		write("index.json", []byte(`{"manifests":[{"digest":"sha256:../../x","size":1}]}`))
+		write("index.json", []byte(`{"manifests":[{"digest":"sha256:../../`+twice+`","size":1}]}`))
 		if r, err := layout.Repair(t.Context(), dir); err != nil || r.Kept != twice {
 			t.Errorf("an entry that is none: %+v, %v", r, err)
 		}

@@ -1,0 +1,79 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"drayage/test/reliability"
+)
+
+var (
+	// binary is the absolute path of the drayage under test: DRAYAGE_BIN, or what is built of the parent module.
+	binary string
+
+	soak   = flag.Bool("soak", false, "take the long way: every point, a thousand kills, all sizes of disks")
+	update = flag.Bool("update", false, "enter the figures into the results of package reliability")
+	seed   = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is random")
+)
+
+// results is where package reliability finds the figures of others.
+const results = "../reliability/testdata"
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	dir, err := os.MkdirTemp("", "drayage-crash-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if binary, err = provide(ctx, dir); err != nil {
+		fmt.Fprintln(os.Stderr, "crash:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// provide finds or builds the binary.
+func provide(ctx context.Context, dir string) (string, error) {
+	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
+		return filepath.Abs(given)
+	}
+	built := filepath.Join(dir, "drayage")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/drayage")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/drayage: %v\n%s", err, out)
+	}
+	return built, nil
+}
+
+// enter saves figures, if that is asked for.
+func enter(t *testing.T, name string, s reliability.Section) {
+	t.Helper()
+	t.Logf("%s: %q", s.Title, s.Rows)
+	if !*update {
+		return
+	}
+	s.Date, s.Source = time.Now().UTC().Format(time.DateOnly), "make soak"
+	if !*soak {
+		s.Source = "go test ./crash -update"
+	}
+	if err := s.Save(results, name); err != nil {
+		t.Error(err)
+	}
+}
