@@ -42,11 +42,16 @@ func readRangeOnce(ctx context.Context, src Source, d v1.Descriptor, off, end in
 			off, n = off+int64(m), n+int64(m)
 		}
 		if err == io.EOF && off < end {
-			return n, fmt.Errorf("%s: only %d of %d bytes: %w", d.Digest, off, d.Size, verify.ErrMismatch)
+			return n, short(d, off)
 		}
 		if err != nil && err != io.EOF {
 			return n, err
 		}
 	}
 	return n, nil
+}
+
+// short is the error of a source that ends before the blob should.
+func short(d v1.Descriptor, off int64) error {
+	return fmt.Errorf("%s: only %d of %d bytes: %w", d.Digest, off, d.Size, verify.ErrMismatch)
 }
