@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/transfer"
 )
 
 func TestRetriedStatuses(t *testing.T) {
@@ -178,6 +180,34 @@ func TestStallBeforeAnswer(t *testing.T) {
 			w.Error(err)
 		}
 	})
+}
+
+// A connection on which a byte comes now and then is given up like one that is silent; what comes slowly but comes is read.
+func TestTrickle(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		fault  fakeregistry.Fault
+		ranges int // requests that it takes
+	}{
+		{"a byte a second", fakeregistry.Drip(1, time.Second), 2},
+		{"fifty bytes a second", fakeregistry.Drip(50, time.Second), 1},
+		{"a kilobyte every fifty seconds", fakeregistry.Drip(1024, 50*time.Second), 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				content := noise(10_000)
+				d := w.reg.PutBlob("app", content)
+				w.reg.On(fakeregistry.Match{Path: "/blobs/", Count: 1}, tc.fault)
+				if p, err := transfer.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
+					w.Fatalf("%d bytes, %v", len(p), err)
+				}
+				asked := w.reg.Requests("GET", "/blobs/")
+				if len(asked) != tc.ranges {
+					w.Errorf("%d requests, want %d", len(asked), tc.ranges)
+				}
+			})
+		})
+	}
 }
 
 // The end of the context ends every kind of wait at once, and is the error.

@@ -21,7 +21,11 @@ const (
 	commitTime = 10 * time.Minute
 )
 
-var errStalled = errors.New("no data for too long")
+var errStalled = errors.New("no data to speak of for too long")
+
+// minMoved is how many bytes of a body have to come in the time for which nothing may come at all: a connection that trickles is
+// no better than a dead one, and another may do.
+const minMoved = 256
 
 // body is what a request sends.
 type body struct {
@@ -124,12 +128,19 @@ type watchedBody struct {
 	dog    *watchdog
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	waited time.Duration // for the last moved bytes, which are fewer than minMoved
+	moved  int
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	b.dog.set(b.dog.stall)
+	began := time.Now()
+	b.dog.set(b.dog.stall - b.waited)
 	n, err := b.ReadCloser.Read(p)
 	b.dog.stop()
+	b.waited += time.Since(began)
+	if b.moved += n; b.moved >= minMoved {
+		b.waited, b.moved = 0, 0
+	}
 	if err != nil && err != io.EOF && context.Cause(b.ctx) == errStalled {
 		err = errStalled
 	}
