@@ -5,7 +5,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test race interop bench lint vuln cross clean reliability
+.PHONY: build demo test race fuzz interop bench lint vuln cross clean reliability
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -24,6 +24,12 @@ race:
 # Sixty kinds of fault against the binary; enters the results and writes docs/reliability.md.
 reliability:
 	cd test && go test -count=1 -timeout 20m ./reliability -update
+
+# Every fuzz target for FUZZTIME. To enter the figures into docs/reliability.md: make fuzz FUZZ_ARGS='-results reliability/testdata', then
+# (cd test && go test ./reliability -run Document -update).
+FUZZTIME := 30s
+fuzz:
+	cd test && go run ./cmd/fuzz -time $(FUZZTIME) $(FUZZ_ARGS)
 
 # Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes
 # a missing one a failure.
