@@ -35,6 +35,10 @@ type Dir struct {
 	path  string
 	fresh bool     // CreateDir made the directory
 	right sync.Map // digests of blobs that have been found right, or been stored, by this Dir
+
+	// touched are directories of blobs that have been stored or found, perhaps just stored by another process. They are synced before index.json
+	// refers to any of them, once for all blobs of an image.
+	touched sync.Map
 }
 
 // OpenDir opens an existing layout. The caller closes it.
@@ -189,8 +193,20 @@ func (d *Dir) change(ctx context.Context, f func(*index) (bool, error)) error {
 		if raw, err = ix.marshal(); err != nil {
 			return err
 		}
+		if err := d.syncBlobs(); err != nil {
+			return err
+		}
 		return d.write(v1.ImageIndexFile, raw)
 	})
+}
+
+// syncBlobs makes the names of blobs durable.
+func (d *Dir) syncBlobs() (err error) {
+	d.touched.Range(func(dir, _ any) bool {
+		err = d.located(durable.SyncDir(d.root, dir.(string)))
+		return err == nil
+	})
+	return err
 }
 
 // write replaces a file. The lock is held, so what others have begun of it was left by processes that were killed.

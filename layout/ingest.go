@@ -12,7 +12,6 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/durable"
 	"drayage/internal/filelock"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
@@ -33,6 +32,9 @@ func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src transfer.Source,
 	}
 	for range maxLost {
 		if ok, err := d.has(ctx, desc); ok || err != nil {
+			if ok {
+				d.touch(desc)
+			}
 			if ok && reported != nil {
 				reported(desc.Size)
 			}
@@ -48,11 +50,15 @@ func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src transfer.Source,
 		err = p.fill(ctx, src, reported)
 		if err == nil {
 			d.right.Store(desc.Digest, true)
+			d.touch(desc)
 		}
 		return err
 	}
 	return fmt.Errorf("%s: the file system does not tell the partial file of %s from others", d.path, desc.Digest)
 }
+
+// touch notes that the name of a blob has to be durable before anything refers to it.
+func (d *Dir) touch(desc v1.Descriptor) { d.touched.Store(path.Dir(blobPath(desc)), true) }
 
 // has reports whether the blob is there, whole and right. Something that is not a regular file is refused: nothing is
 // ever written through it.
@@ -180,7 +186,7 @@ func (p *partial) publish() error {
 			return err
 		}
 	}
-	return durable.Replace(p.dir.root, p.name, name)
+	return p.dir.root.Rename(p.name, name) // its name is made durable before anything refers to it
 }
 
 // keep cuts the partial file to the bytes that the next try can go on from.
