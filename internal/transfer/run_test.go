@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -38,12 +39,18 @@ func TestRunTakesTheLargestFirst(t *testing.T) {
 }
 
 func TestRunIsBounded(t *testing.T) {
-	for _, c := range []struct{ jobs, limit, want int }{
-		{20, 3, 3}, {2, 8, 2}, {20, 0, transfer.DefaultJobs}, {20, -1, transfer.DefaultJobs}, {0, 4, 0}, {1, 1, 1},
+	const large = 100 << 20
+	for _, c := range []struct {
+		jobs, limit int
+		size        int64
+		want        int
+	}{
+		{20, 3, 0, 3}, {2, 8, 0, 2}, {0, 4, 0, 0}, {1, 1, 0, 1}, {20, 3, large, 3},
+		{40, 0, large, transfer.DefaultJobs}, {40, -1, large, transfer.DefaultJobs}, {40, 0, 1000, 24}, {12, 0, 1000, 12},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var running, most, done atomic.Int64
-			transfer.Run(t.Context(), jobs(make([]int64, c.jobs)...), c.limit, func(context.Context, transfer.Job) error {
+			transfer.Run(t.Context(), jobs(slices.Repeat([]int64{c.size}, c.jobs)...), c.limit, func(context.Context, transfer.Job) error {
 				if n := running.Add(1); n > most.Load() {
 					most.Store(n)
 				}
@@ -52,7 +59,7 @@ func TestRunIsBounded(t *testing.T) {
 				return nil
 			}, func(transfer.Job, error) { done.Add(1) })
 			if int(most.Load()) != c.want || int(done.Load()) != c.jobs {
-				t.Errorf("%d jobs, limit %d: %d at once, %d finished; want %d at once", c.jobs, c.limit, most.Load(), done.Load(), c.want)
+				t.Errorf("%d jobs of %d bytes, limit %d: %d at once, %d finished; want %d at once", c.jobs, c.size, c.limit, most.Load(), done.Load(), c.want)
 			}
 		})
 	}
