@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
