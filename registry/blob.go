@@ -34,7 +34,7 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if manifest.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
-	if n := len(r.readers); n > 1 && offset == 0 && r.begun.has(d.Digest) && r.readers[n-1].digests {
+	if n := len(r.readers); n > 1 && offset == 0 && r.begun.again(d.Digest) && r.readers[n-1].digests {
 		// Begun again from the start: what a mirror gave out may not have been what the digest says.
 		rc, err := r.readers[n-1].openBlob(ctx, d, offset, length)
 		if final(ctx, err) {
@@ -49,8 +49,13 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 		rc, err = from.openBlob(ctx, d, offset, length)
 		return err
 	})
-	if err == nil && offset == 0 {
+	switch {
+	case err == nil && offset == 0:
 		r.begun.add(d.Digest)
+	case err == nil && length < 0:
+		r.begun.excuse(d.Digest, false) // it could go on where it was
+	case errors.Is(err, transfer.ErrNoRanges):
+		r.begun.excuse(d.Digest, true)
 	}
 	if errors.Is(err, ErrNotFound) && manifest.IsForeign(d.MediaType) && len(d.URLs) > 0 {
 		return r.openForeign(ctx, d, offset, length)
@@ -70,17 +75,35 @@ func (r *Repository) Lane() func() {
 
 // begun remembers which blobs have been opened at their start. The nil begun remembers nothing.
 type begun struct {
-	mu    sync.Mutex
-	blobs map[digest.Digest]bool
+	mu      sync.Mutex
+	blobs   map[digest.Digest]bool
+	excused map[digest.Digest]bool // have a reason to begin once more: there are no ranges
 }
 
-func (b *begun) has(d digest.Digest) bool {
+// again reports whether a blob has been opened at its start before, without a good reason to begin once more.
+func (b *begun) again(d digest.Digest) bool {
 	if b == nil {
 		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.excused[d] {
+		delete(b.excused, d)
+		return false
+	}
 	return b.blobs[d]
+}
+
+func (b *begun) excuse(d digest.Digest, is bool) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.excused == nil {
+		b.excused = map[digest.Digest]bool{}
+	}
+	b.excused[d] = is
 }
 
 func (b *begun) add(d digest.Digest) {

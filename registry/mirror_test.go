@@ -121,6 +121,22 @@ func TestMirrorWithoutRanges(t *testing.T) {
 	})
 }
 
+// One that has no ranges and lies besides is not taken at its word twice.
+func TestMirrorWithoutRangesLies(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(9 << 20)
+		mirror := w.mirrored("registry.test")
+		mirror.PutBlob("app", content)
+		mirror.On(blobs, fakeregistry.IgnoreRange())
+		mirror.On(blobs, fakeregistry.FlipByte(8<<20))
+		d := w.reg.PutBlob("app", content)
+		var f ramFile
+		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, &f, 0, nil); err != nil || !bytes.Equal(f.p, content) {
+			w.Errorf("%d bytes, %v", len(f.p), err)
+		}
+	})
+}
+
 // A mirror that is dead is asked again after a while, and not for every blob.
 func TestMirrorDown(t *testing.T) {
 	inBubble(t, func(w *world) {
