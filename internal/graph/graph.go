@@ -20,7 +20,7 @@ import (
 const (
 	maxDepth     = 8
 	maxManifests = 10_000
-	maxHeld      = 256 << 20 // bytes of manifests kept in memory at once
+	maxHeld      = 64 << 20 // bytes of manifests of one image, which are kept in memory
 )
 
 // Selection says which platforms of an image travel.
