@@ -5,7 +5,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test race fuzz interop bench lint vuln cross clean reliability
+.PHONY: build demo test race fuzz interop bench lint vuln cross clean reliability soak
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -30,6 +30,10 @@ reliability:
 FUZZTIME := 30s
 fuzz:
 	cd test && go run ./cmd/fuzz -time $(FUZZTIME) $(FUZZ_ARGS)
+
+# Long runs of what the tests above do briefly; enters its figures too.
+soak:
+	cd test && DRAYAGE_SOAK=$${DRAYAGE_SOAK:-500} go test -count=1 -timeout 2h ./reliability -run TestSoak -update
 
 # Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes
 # a missing one a failure.

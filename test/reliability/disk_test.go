@@ -1,3 +1,5 @@
+//go:build linux
+
 package reliability
 
 import (
@@ -5,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -16,6 +19,7 @@ import (
 
 var diskCases = []trouble{
 	{28, "the disk fills up: blob, partial blob, index, end of a tar", "fails once, says that the disk is full and keeps what is whole; goes on from there when there is space", "", []fault{
+		{name: "others fill it while a fetch is running", local: true, run: filledMeanwhile},
 		{name: "fetch", local: true, run: fillDisk([]string{"fetch", "REF", "-o", "disk/images"})},
 		{name: "save from a registry", local: true, run: fillDisk([]string{"save", "REF", "-o", "disk/image.tar"})},
 		{name: "save from a layout", local: true, run: fillDisk([]string{"save", "images", "-o", "disk/image.tar"})},
@@ -108,6 +112,27 @@ func fillDisk(command []string) func(*try) {
 		}
 		t.savedAs("disk/image.tar", img)
 	}
+}
+
+// filledMeanwhile fills the disk when the second layer is asked for, so that no estimate can have foreseen it, and then makes room.
+func filledMeanwhile(t *try) {
+	s, img := t.seeded(300<<10, 3<<20, 200<<10)
+	t.disk("size=64m")
+	s.On(fakeregistry.Match{Path: img.layer(1).Encoded(), Count: 1}, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			os.WriteFile(t.path("disk/ballast"), make([]byte, 63<<20), 0o600) // or as much of it as fits
+			next.ServeHTTP(w, r)
+		})
+	})
+	args := []string{"fetch", s.ref("app:1"), "-o", "disk/images", "-j", "1"}
+	t.failed(t.run(args...), []int{exitOther}, "no space", "disk")
+	t.lacks("disk/images", s.ref("app:1"))
+	must(os.Remove(t.path("disk/ballast")))
+	s.Heal()
+	s.Reset()
+	t.must(args...)
+	t.holds("disk/images", s.ref("app:1"), img)
+	t.note("%d of %d KiB sent again after there was room", s.Sent("GET", "/blobs/")>>10, img.weight()>>10)
 }
 
 // traced makes drayage run under strace, which meddles as told.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package reliability
 
 import (
@@ -115,16 +117,6 @@ func zip(content []byte) []byte {
 	must(err)
 	must(w.Close())
 	return b.Bytes()
-}
-
-func unzip(content []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(content))
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	_, err = b.ReadFrom(r)
-	return b.Bytes(), err
 }
 
 func encode(v any) []byte {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package reliability
 
 import (
@@ -48,7 +50,7 @@ var pullCases = []trouble{
 	{3, "right length, wrong bytes", "fetches the blob once more from the start, then gives up with the digest; wrong bytes never get the name", "", []fault{
 		{name: "once", run: fetchOver(1, fakeregistry.FlipByte(1000))},
 		{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.FlipByte(1000), "sha256:", "mismatch|bytes")},
-		{name: "once, in the middle of a layer in ranges", run: fetchLargeOver(fakeregistry.Match{First: 3, Count: 1}, fakeregistry.FlipByte(70000))},
+		{name: "once, in the middle of a layer in ranges", run: fetchLargeOver(fakeregistry.Match{First: 2, Count: 1}, fakeregistry.FlipByte(70000))},
 	}},
 	{4, "more bytes than the descriptor says", "stops behind the first byte too many, then as wrong bytes", "", []fault{
 		{name: "once", run: fetchOver(1, fakeregistry.Extra("more"))},
