@@ -126,9 +126,16 @@ func (h *host) speaksPlainHTTP(ctx context.Context, u url.URL) bool {
 	resp, err := h.probe(ctx, u, "http")
 	if err != nil {
 		// Nobody there: http, so that the error is about the connection and not about TLS.
-		return strings.Contains(err.Error(), "connection refused")
+		return strings.Contains(err.Error(), "connection refused") || h.answersPlainly(ctx, u)
 	}
 	return resp.StatusCode != http.StatusBadRequest
+}
+
+// answersPlainly reports whether TLS is answered in http: then it was an accident that http was not answered.
+func (h *host) answersPlainly(ctx context.Context, u url.URL) bool {
+	_, err := h.probe(ctx, u, "https")
+	var plain tls.RecordHeaderError
+	return errors.As(err, &plain) && string(plain.RecordHeader[:]) == "HTTP/"
 }
 
 // do sends r until it is answered with a status that r accepts, authenticating and retrying as

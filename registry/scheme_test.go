@@ -45,6 +45,17 @@ func TestSchemePlainOnLoopback(t *testing.T) {
 	}
 }
 
+// A connection that breaks at the first question is no sign of TLS.
+func TestSchemePlainOnLoopbackThatBreaks(t *testing.T) {
+	for name, fault := range map[string]fakeregistry.Fault{"cut": fakeregistry.Abort(0), "empty": fakeregistry.Cut(0)} {
+		reg, host := on(t, httptest.NewServer)
+		reg.On(fakeregistry.Match{Count: 1}, fault)
+		if err := resolveAt(t, &Client{}, host); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestSchemeTLSOnLoopback(t *testing.T) {
 	_, host := on(t, httptest.NewTLSServer)
 	err := resolveAt(t, &Client{}, host)
