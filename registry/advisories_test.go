@@ -148,6 +148,9 @@ func TestAdvisories(t *testing.T) {
 func TestRealmAdvisories(t *testing.T) {
 	for name, c := range map[string]struct{ registry, realm string }{
 		"CVE-2026-48978: from https to http": {"https://registry.test/v2/", "http://tokens.test/"},
+		"to a cloud's metadata":              {"https://registry.test/v2/", "https://169.254.169.254/latest/meta-data/"},
+		"to the same, mapped":                {"http://registry.test/v2/", "http://[::ffff:169.254.169.254]:80/"},
+		"to a neighbour":                     {"http://registry.test/v2/", "http://[fe80::1%25eth0]/"},
 		"CVE-2026-33540: to this machine":    {"https://registry.test/v2/", "https://127.0.0.1/latest"},
 		"CVE-2026-48978: to a file":          {"https://registry.test/v2/", "file:///etc/passwd"},
 	} {

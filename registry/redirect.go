@@ -2,8 +2,10 @@ package registry
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // maxRedirects is more than any registry with its storage and CDN needs.
@@ -40,7 +42,17 @@ func checkHop(from, to *url.URL) error {
 	if isLoopback(to.Host) && !isLoopback(from.Host) {
 		return refuse("redirect from %s to this machine: refused", from.Host)
 	}
+	if isLinkLocal(to) && !isLinkLocal(from) {
+		return refuse("redirect from %s to the link-local address %s: refused, clouds tell their secrets there", from.Host, to.Host)
+	}
 	return nil
+}
+
+// isLinkLocal reports whether u names an address that reaches no further than the next cable, as that of a cloud's metadata service is.
+func isLinkLocal(u *url.URL) bool {
+	name, _, _ := strings.Cut(u.Hostname(), "%") // a zone
+	ip := net.ParseIP(strings.TrimSuffix(name, "."))
+	return ip != nil && ip.IsLinkLocalUnicast()
 }
 
 // refusal is an answer that drayage does not act on; asking again would not change it.
