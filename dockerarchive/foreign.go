@@ -83,7 +83,7 @@ func (a *Reader) parseItems(raw []byte) ([]manifestItem, error) {
 	case err == nil && len(items) > maxImages:
 		return nil, wrongf("manifest.json lists more than %d images", maxImages)
 	case err == nil:
-		return items, nil
+		return items, checkKeys("manifest.json", raw)
 	case !errors.As(err, &other):
 		return nil, wrongf("manifest.json: %v", err)
 	case a.has("version"):
