@@ -120,16 +120,17 @@ func (a *authorizer) refuse(scopes string, err error) {
 }
 
 // renew reads the challenge of a 401 to a request that was begun at the given time, and forgets the token that was sent
-// and those from before.
-func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string, began time.Time) error {
+// and those from before. It reports whether the next request goes out with something new, or with a token that another one
+// has got meanwhile and that may be refused as well.
+func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string, began time.Time) (fresh bool, _ error) {
 	if a.host.base == nil || !sameOrigin(a.host.base, refused.Request.URL) {
-		return errNoChallenge // a foreign layer's address, or a storage host behind a redirect: not the registry's business
+		return false, errNoChallenge // a foreign layer's address, or a storage host behind a redirect: not the registry's business
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c, err := a.pick(ctx, parseChallenges(refused.Header), scope)
 	if err != nil {
-		return err
+		return false, err
 	}
 	a.challenge = c
 	sent := refused.Request.Header.Get("Authorization")
@@ -139,10 +140,12 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 			delete(a.tokens, s)
 		}
 	}
-	if c.scheme == "bearer" {
-		_, err = a.token(ctx, scope, c.params["scope"])
+	if c.scheme != "bearer" {
+		return true, nil
 	}
-	return err
+	now := time.Now()
+	t, err := a.token(ctx, scope, c.params["scope"])
+	return !t.issued.Before(now), err
 }
 
 // took notes that a request with authorization was not refused for it.

@@ -23,6 +23,9 @@ const (
 	maxTries = 6
 	// maxReturnTries is the bound for a registry that has gone away in the midst of the work: for a minute.
 	maxReturnTries = 8
+	// maxRefusals is how often a request is refused its authorization before it is given up, where each time another request had
+	// got a new token already.
+	maxRefusals = 3
 	// maxWait is the longest Retry-After that is obeyed. A pull limit of hours is
 	// better told to the user than slept through.
 	maxWait = 3 * time.Minute
@@ -52,14 +55,15 @@ type host struct {
 
 // request is a request that can be sent again.
 type request struct {
-	method  string
-	url     *url.URL
-	header  http.Header
-	body    *body  // nil: none
-	scope   string // what a token must allow, such as repository:library/alpine:pull
-	accept  []int  // statuses that are not errors
-	renewed bool   // a refused authorization has been renewed once
-	tries   int    // how often it is sent at most; 0 means maxTries
+	method   string
+	url      *url.URL
+	header   http.Header
+	body     *body  // nil: none
+	scope    string // what a token must allow, such as repository:library/alpine:pull
+	accept   []int  // statuses that are not errors
+	renewed  bool   // the authorization has been renewed, and is not again
+	refusals int    // of the authorization
+	tries    int    // how often it is sent at most; 0 means maxTries
 }
 
 // url is the address of an API path, such as library/alpine/tags/list, below /v2/.
@@ -155,7 +159,6 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 			return resp, nil
 		}
 		if err == nil && resp.StatusCode == http.StatusUnauthorized && !r.renewed {
-			r.renewed = true
 			if err := h.renew(ctx, r, resp, began); err != nil {
 				return nil, err
 			}
@@ -228,7 +231,10 @@ func (h *host) most(r *request, err error) int {
 // renew authenticates after the 401 in resp, which it closes.
 func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began time.Time) error {
 	refused := newError(resp)
-	if err := h.auth.renew(ctx, resp, r.scope, began); err != nil {
+	r.refusals++
+	fresh, err := h.auth.renew(ctx, resp, r.scope, began)
+	r.renewed = fresh || r.refusals >= maxRefusals
+	if err != nil {
 		if errors.Is(err, errNoChallenge) {
 			return refused
 		}

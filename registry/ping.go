@@ -43,7 +43,7 @@ func (h *host) login(ctx context.Context) error {
 			return fmt.Errorf("%s refuses the user name or password: %w", h.name, ErrDenied)
 		}
 	}
-	if err := h.auth.renew(ctx, resp, "", began); err != nil {
+	if _, err := h.auth.renew(ctx, resp, "", began); err != nil {
 		return err
 	}
 	_, err = h.ping(ctx, nil, http.StatusOK)

@@ -551,3 +551,26 @@ func TestTokenRefusedIdentityIsSaid(t *testing.T) {
 		}
 	})
 }
+
+// A token that another request has got can have been revoked by the time it is used for the first one, which has not been given any so far.
+func TestTokenOfAnotherRequestRevoked(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.PutImage("app", "1", oneLayer)
+		tokens := w.tokenServer(&fakeregistry.Tokens{Life: time.Hour})
+		manifests := fakeregistry.Match{Path: "/manifests/", Count: 1}
+		w.reg.On(manifests, fakeregistry.Call(func(*http.Request) {
+			time.Sleep(time.Second)
+			if err := w.resolve("app"); err != nil {
+				w.Error(err)
+			}
+		}))
+		manifests.First = 4 // the first, twice the other, and now the first with the other's token
+		w.reg.On(manifests, fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
+		if err := w.resolve("app"); err != nil {
+			w.Error(err)
+		}
+		if n := len(tokens.Requests("", "")); n != 2 {
+			w.Errorf("%d tokens were asked for, want 2", n)
+		}
+	})
+}
