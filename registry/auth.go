@@ -68,10 +68,8 @@ func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope str
 // token returns the cached token for scope, or asks for one that also allows what a challenge has demanded. a.mu is
 // held, so that one worker asks and the others wait for the same answer.
 func (a *authorizer) token(ctx context.Context, scope, demanded string) (token, error) {
-	for _, s := range usable(scope) {
-		if t, ok := a.tokens[s]; ok && time.Now().Before(t.expires) {
-			return t, nil
-		}
+	if t, ok := a.held(scope); ok {
+		return t, nil
 	}
 	scopes := allScopes(scope, demanded)
 	asked := strings.Join(scopes, " ")
@@ -143,9 +141,19 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 	if c.scheme != "bearer" {
 		return true, nil
 	}
-	now := time.Now()
-	t, err := a.token(ctx, scope, c.params["scope"])
-	return !t.issued.Before(now), err
+	_, held := a.held(scope)
+	_, err = a.token(ctx, scope, c.params["scope"])
+	return !held, err
+}
+
+// held returns a token for scope that is there and has not ended.
+func (a *authorizer) held(scope string) (token, bool) {
+	for _, s := range usable(scope) {
+		if t, ok := a.tokens[s]; ok && time.Now().Before(t.expires) {
+			return t, true
+		}
+	}
+	return token{}, false
 }
 
 // took notes that a request with authorization was not refused for it.
