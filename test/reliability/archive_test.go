@@ -232,7 +232,8 @@ func manifestFaults() (all []fault) {
 		"no image": "[]", "Config a number": `[{"Config":1,"RepoTags":["a:1"],"Layers":[]}]`, "Layers a text": `[{"Config":"CONFIG","RepoTags":["a:1"],"Layers":"x"}]`,
 		"Layers of null": `[{"Config":"CONFIG","RepoTags":["a:1"],"Layers":[null,null]}]`, "no Config": `[{"RepoTags":["a:1"],"Layers":[]}]`,
 		"something behind it": `MANIFEST {"x":1}`, "a byte order mark": "\xef\xbb\xbfMANIFEST", "UTF-16": "[\x00]\x00",
-		"Config twice": `[{"Config":"CONFIG","Config":"other.json","RepoTags":["a:1"],"Layers":["layer0/layer.tar","layer1/layer.tar"]}]`,
+		"Config twice":      `[{"Config":"CONFIG","Config":"CONFIG","RepoTags":["a:1"],"Layers":["layer0/layer.tar","layer1/layer.tar"]}]`,
+		"Config and config": `[{"Config":"CONFIG","config":"CONFIG","RepoTags":["a:1"],"Layers":["layer0/layer.tar","layer1/layer.tar"]}]`,
 	} {
 		all = append(all, fault{name: name, local: true, run: refuses(func(a *archive) {
 			good := string(encode([]savedImage{a.image}))

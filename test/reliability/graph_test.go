@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/schema1test"
 )
 
 // fields is a document to change.
@@ -123,4 +124,70 @@ func encryptedLayers(t *try) {
 	if t.exists("image.tar") {
 		t.Error("a tar was written")
 	}
+}
+
+// referrersInACircle has two images whose lists of referrers name each other.
+func referrersInACircle(t *try) {
+	s, reg := t.fake()
+	one, two := newImage("one", 1<<10), newImage("two", 1<<10)
+	one.put(reg, "app", "1")
+	two.put(reg, "app", "2")
+	list := func(subject, referrer v1.Descriptor) {
+		referrer.ArtifactType = "application/vnd.example.signature"
+		reg.PutIndex("app", "sha256-"+subject.Digest.Encoded(), false, referrer)
+	}
+	list(one.desc, two.desc)
+	list(two.desc, one.desc)
+	t.must("fetch", s.ref("app:1"), "-o", "images", "--referrers")
+	if got := t.sound("images")[s.ref("app:1")]; got.Digest != one.desc.Digest {
+		t.Errorf("fetched %q", got.Digest)
+	}
+	if n := len(s.Requests("", "")); n > 60 {
+		t.Errorf("%d requests were made", n)
+	}
+}
+
+// otherData has a descriptor that claims to hold the blob itself.
+func otherData(t *try) {
+	img := newImage("graph", 10<<10)
+	m := fields(img.manifest)
+	layerOf(m)["data"] = []byte("something else")
+	raw := encode(m)
+	s := t.servedManifest(img, v1.MediaTypeImageManifest, raw)
+	t.must("fetch", s.ref("app:1"), "-o", "images")
+	if got := t.read("images/blobs/sha256/" + img.layer(0).Encoded()); !bytes.Equal(got, img.layers[0]) {
+		t.Error("the blob is another")
+	}
+}
+
+// oldImage is the image in Docker's schema 1.
+func oldImage(reg *fakeregistry.Registry, img *image) schema1test.Image {
+	old := schema1test.Image{Name: "app", Tag: "1", Architecture: "amd64"}
+	for _, l := range img.layers {
+		old.Layers = append(old.Layers, schema1test.Layer{Blob: reg.PutBlob("app", l).Digest, Fields: map[string]any{"os": "linux", "architecture": "amd64"}})
+	}
+	return old
+}
+
+func schemaOne(t *try) {
+	s, reg := t.fake()
+	img := newImage("graph", 10<<10, 5<<10)
+	reg.PutSchema1("app", "1", oldImage(reg, img))
+	t.must("fetch", s.ref("app:1"), "-o", "images")
+	t.sound("images")
+	t.must("save", "images", "-o", "image.tar")
+	for i, plain := range img.tars {
+		if !bytes.Contains(t.read("image.tar"), plain) {
+			t.Errorf("layer %d is not in the tar", i)
+		}
+	}
+}
+
+// schemaOneWrong has a layer more than descriptions of layers.
+func schemaOneWrong(t *try) {
+	s, reg := t.fake()
+	m := fields(oldImage(reg, newImage("graph", 10<<10, 5<<10)).Payload())
+	m["history"] = m["history"].([]any)[1:]
+	reg.PutManifest("app", "1", "application/vnd.docker.distribution.manifest.v1+json", encode(m))
+	t.unfetched(s)
 }

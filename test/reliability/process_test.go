@@ -37,6 +37,7 @@ var processCases = []trouble{
 	{33, "power loss: what was not synced is gone", "syncs a blob before it gets its name, its directory before anything refers to it, and index.json last", "", []fault{
 		{name: "order of system calls of a fetch", local: true, run: syncOrder("fetch")},
 		{name: "order of system calls of a save", local: true, run: syncOrder("save")},
+		{name: "a file system that forgets what was not synced", local: true, run: func(t *try) { t.Skip("none can be mounted here") }},
 		{name: "zeros in place of what was not synced", local: true, run: fetchOverRemains(func(b []byte) []byte { clear(b); return b[:len(b)*2/3] })},
 	}},
 	{35, "several processes on one layout, one image, one tar; a lock whose owner is dead", "locks index.json while it is changed and each blob while it is brought; the others wait and use the result", "", []fault{
@@ -44,6 +45,7 @@ var processCases = []trouble{
 		{name: "four processes, one image, one layout", local: true, run: oneImageFourTimes},
 		{name: "two processes, one tar", local: true, run: oneTarTwice},
 		{name: "a lock whose owner was killed", local: true, run: staleLock},
+		{name: "a file system without locks", local: true, run: func(t *try) { t.Skip("none can be mounted here") }},
 	}},
 	{38, "file systems that do not distinguish case, and names that are none for a file", "uses only digests as names; the names of images stand in index.json", "", []fault{
 		{name: "tags that differ in case only, and the longest", local: true, run: awkwardNames},
@@ -166,7 +168,10 @@ func signalled(sig syscall.Signal, code int) func(*try) {
 		s, img := t.seeded()
 		s.breaks(img, fakeregistry.Match{}, fakeregistry.Stall(900<<10))
 		cmd, stderr := t.start("fetch", s.ref("app:1"), "-o", "images")
-		t.await(func() bool { return s.Sent("GET", img.layer(0).Encoded()) >= 900<<10 })
+		t.await(func() bool {
+			fi, err := os.Stat(t.path("images/.drayage/partial/sha256-" + img.layer(0).Encoded()))
+			return err == nil && fi.Size() >= 512<<10
+		})
 		asked := time.Now()
 		cmd.Process.Signal(sig)
 		cmd.Wait()
@@ -179,7 +184,7 @@ func signalled(sig syscall.Signal, code int) func(*try) {
 		s.Reset()
 		t.must("fetch", s.ref("app:1"), "-o", "images")
 		t.holds("images", s.ref("app:1"), img)
-		if sent := s.Sent("GET", img.layer(0).Encoded()); sent > int64(len(img.layers[0]))-800<<10 {
+		if sent := s.Sent("GET", img.layer(0).Encoded()); sent > int64(len(img.layers[0]))-512<<10 {
 			t.Errorf("%d bytes of a layer of %d were sent again: nothing was kept", sent, len(img.layers[0]))
 		}
 	}

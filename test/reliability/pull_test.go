@@ -80,6 +80,8 @@ var pullCases = []trouble{
 	{10, "sent to another host: by redirect, Link or upload Location", "no authorization leaves the registry's origin; only the token server that it names gets a password", "", []fault{
 		{name: "redirected blob", run: redirectGetsNoSecret},
 		{name: "redirect that expires", run: redirectThatExpires},
+		{name: "redirect to a cloud's metadata address", run: redirectToMetadata},
+		{name: "token server that sends elsewhere", run: realmGetsNoSecretOn},
 		{name: "Link of the next tags", run: linkGetsNoSecret},
 		{name: "upload Location", run: locationGetsNoSecret},
 	}},
@@ -346,6 +348,26 @@ func redirectThatExpires(t *try) {
 	})
 	t.must("fetch", s.ref("app:1"), "-o", "images", "-j", "1")
 	t.holds("images", s.ref("app:1"), img)
+}
+
+func redirectToMetadata(t *try) {
+	s, img := t.seeded()
+	address := strings.Replace(s.URL(), s.Addr(), "169.254.169.254", 1)
+	s.breaks(img, fakeregistry.Match{}, fakeregistry.Redirect(307, address))
+	t.fails([]int{exitOther, exitNetwork, exitDenied}, []string{"link-local"}, "fetch", s.ref("app:1"), "-o", "images")
+	t.lacks("images", s.ref("app:1"))
+}
+
+// realmGetsNoSecretOn has a token server that redirects to a host which would like to know the password.
+func realmGetsNoSecretOn(t *try) {
+	s, reg := t.fake()
+	newImage("guarded").put(reg, "app", "1")
+	tokens := &fakeregistry.Tokens{Users: map[string]string{user: password}}
+	realm, foreign := t.serve(tokens), t.serve(&fakeregistry.Tokens{})
+	reg.RequireToken(tokens, realm.URL()+"/token")
+	realm.On(fakeregistry.Match{}, fakeregistry.Redirect(307, foreign.URL()))
+	t.fails([]int{exitOther, exitNetwork, exitDenied}, []string{s.Addr()}, "fetch", s.ref("app:1"), "-o", "images", "--creds", user+":"+password)
+	t.secretless(foreign, 0)
 }
 
 func linkGetsNoSecret(t *try) {

@@ -112,6 +112,7 @@ func (a *soaked) persist(t *try, args ...string) {
 		}
 		t.failed(r, []int{exitNetwork, exitIntegrity})
 		t.sound("images")
+		t.Logf("repeated: %s", r)
 		a.mu.Lock()
 		a.again++
 		a.mu.Unlock()

@@ -244,6 +244,7 @@ var graphCases = []trouble{
 		{name: "a thousand levels", run: nestedIndexes},
 		{name: "a hundred thousand children", run: manyChildren},
 		{name: "one child a thousand times", run: oneChild},
+		{name: "two images that are each other's referrers", run: referrersInACircle},
 	}},
 	{58, "digests that are paths, too short, in upper case or of unknown algorithms", "checks every digest before it becomes part of a path or an address; takes sha256 and sha512", "", digestFaults()},
 	{59, "sizes that are negative, huge or wrong", "refuses them; never allocates what a descriptor says", "", []fault{
@@ -252,12 +253,15 @@ var graphCases = []trouble{
 		{name: "a byte too small", run: layerSize(-1)},
 		{name: "a byte too large", run: layerSize(1)},
 		{name: "zero", run: layerFails("size", 0)},
+		{name: "data that is something else", run: otherData},
 	}},
 	{60, "foreign addresses, unknown types, no layers, other schemes", "does not go to foreign addresses unasked, copies unknown blobs as they are, and says what it cannot make a tar of", "", []fault{
 		{name: "urls to somewhere inside", run: foreignURLs},
 		{name: "unknown types of layers", run: unknownTypes},
 		{name: "no layers", run: noLayers},
 		{name: "encrypted layers", run: encryptedLayers},
+		{name: "Docker's schema 1", run: schemaOne},
+		{name: "schema 1 with a layer that is no history's", run: schemaOneWrong},
 	}},
 }
 
