@@ -1,0 +1,147 @@
+package hostile
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// member is a member of a tar.
+type member struct {
+	name    string
+	content []byte
+	kind    byte   // 0 is a regular file
+	link    string // where it leads, if it is one
+}
+
+// item is an entry of manifest.json.
+type item struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+// image is an archive of docker save in the making: an attack changes it before it is packed.
+type image struct {
+	item
+	config   []byte
+	layers   [][]byte
+	members  []member
+	manifest []byte // in place of what item says
+}
+
+// Name is what the image of every archive is called, unless the attack is about that.
+const Name = "docker.io/library/hostile:1"
+
+// layerTar is a layer of one file.
+func layerTar(name string, size int) []byte {
+	return pack(member{name: name, content: bytes.Repeat([]byte(name), size/len(name))})
+}
+
+func configOf(layers ...[]byte) []byte {
+	c := v1.Image{Author: "hostile", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, RootFS: v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}}
+	for _, l := range layers {
+		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, digest.FromBytes(l))
+	}
+	return encode(c)
+}
+
+func newImage() *image {
+	im := &image{layers: [][]byte{layerTar("one", 9000), layerTar("two", 5000)}}
+	im.config = configOf(im.layers...)
+	im.Config, im.RepoTags = digest.FromBytes(im.config).Encoded()+".json", []string{"hostile:1"}
+	im.add(im.Config, im.config)
+	for i, l := range im.layers {
+		name := fmt.Sprintf("layer%d/layer.tar", i)
+		im.Layers = append(im.Layers, name)
+		im.add(name, l)
+	}
+	return im
+}
+
+func (im *image) add(name string, content []byte) {
+	im.members = append(im.members, member{name: name, content: content})
+}
+
+// put replaces a member.
+func (im *image) put(m member) {
+	im.members[slices.IndexFunc(im.members, func(old member) bool { return old.name == m.name })] = m
+}
+
+func (im *image) drop(name string) {
+	im.members = slices.DeleteFunc(im.members, func(m member) bool { return m.name == name })
+}
+
+// reconfigure gives the image another configuration, under its right name.
+func (im *image) reconfigure(config []byte) {
+	im.drop(im.Config)
+	im.config, im.Config = config, digest.FromBytes(config).Encoded()+".json"
+	im.add(im.Config, config)
+}
+
+func (im *image) pack() []byte {
+	all := im.members
+	if im.manifest == nil {
+		im.manifest = encode([]item{im.item})
+	}
+	return pack(append(slices.Clone(all), member{name: "manifest.json", content: im.manifest})...)
+}
+
+// pack makes a tar.
+func pack(all ...member) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, m := range all {
+		h := &tar.Header{Name: m.name, Mode: 0o644, Typeflag: m.kind, Linkname: m.link, Size: int64(len(m.content))}
+		if h.Typeflag == 0 {
+			h.Typeflag = tar.TypeReg
+		}
+		must(w.WriteHeader(h))
+		_, err := w.Write(m.content)
+		must(err)
+	}
+	must(w.Close())
+	return b.Bytes()
+}
+
+// zip compresses in one gzip member.
+func zip(raw []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write(raw)
+	must(err)
+	must(w.Close())
+	return b.Bytes()
+}
+
+// zeros is n zeros in gzip.
+func zeros(n int) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	block := make([]byte, 1<<20)
+	for ; n > 0; n -= len(block) {
+		_, err := w.Write(block)
+		must(err)
+	}
+	must(w.Close())
+	return b.Bytes()
+}
+
+func encode(v any) []byte {
+	raw, err := json.Marshal(v)
+	must(err)
+	return raw
+}
+
+// must is for what cannot fail in memory.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
