@@ -5,7 +5,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test race fuzz interop bench lint vuln cross clean reliability soak
+.PHONY: build demo test race fuzz interop bench lint vuln cross clean reliability soak hostile
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -34,6 +34,12 @@ fuzz:
 # Long runs of what the tests above do briefly; enters its figures too.
 soak:
 	cd test && DRAYAGE_SOAK=$${DRAYAGE_SOAK:-500} go test -count=1 -timeout 2h ./reliability -run TestSoak -update
+
+# Archives that attack the reader: drayage with its peak memory, and beside it the engines and skopeo. Enters the results for docs/reliability.md.
+hostile:
+	cd test && go test -count=1 -timeout 10m ./hostile -update
+	cd test && DRAYAGE_HOSTILE=1 go test -count=1 -timeout 40m ./interop -run HostileArchives -update
+	cd test && go test -count=1 ./reliability -run Document -update
 
 # Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes
 # a missing one a failure.
