@@ -267,7 +267,7 @@ func (l *legacy) image(chain []*legacyLayer) (SavedImage, error) {
 		return im, fmt.Errorf("image %q: %w", top, err)
 	}
 	if _, err := manifest.ParseConfig(im.Config); err != nil {
-		return im, fmt.Errorf("image %q: %w", top, err)
+		return im, wrongf("image %q: %w", top, err)
 	}
 	im.ID, im.Names = digest.FromBytes(im.Config), l.names[top]
 	return im, nil

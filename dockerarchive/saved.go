@@ -100,7 +100,7 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 	}
 	parsed, err := manifest.ParseConfig(config)
 	if err != nil {
-		return im, err
+		return im, wrong{err}
 	}
 	if len(parsed.RootFS.DiffIDs) != len(item.Layers) {
 		return im, wrongf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
