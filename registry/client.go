@@ -45,7 +45,7 @@ type Client struct {
 	StallTimeout time.Duration
 
 	// Lanes is how many streams, besides the first of each, may read ranges of large blobs from one registry at once; 0
-	// means 16, less than 0 none.
+	// means 32, less than 0 none.
 	Lanes int
 
 	// Notify is told, in a line, what a user should know but no call fails for: a wait that a registry asked for,
@@ -89,7 +89,7 @@ func (c *Client) Close() {
 
 func (c *Client) lanes() int {
 	if c.Lanes == 0 {
-		return 16
+		return 32
 	}
 	return max(c.Lanes, 0)
 }

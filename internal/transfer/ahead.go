@@ -9,9 +9,13 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// partSize is what one stream of [Ahead] reads at a time, and holds in memory until its turn comes: with all
-// lanes of a registry in use that is 32 MiB.
-const partSize = 2 << 20
+const (
+	// partSize is what one stream of [Ahead] reads at a time, and holds in memory until its turn comes: with all
+	// lanes of a registry in use that is 32 MiB.
+	partSize = 1 << 20
+	// firstParts are on their way from the beginning: one is read while the next one comes. More follow where the reader has to wait.
+	firstParts = 2
+)
 
 // Ahead makes the streams of large blobs faster where src has lanes: what follows is read in ranges, by several streams at once, and given out
 // in order. Everything else is as src has it. It is for readers that cannot take a blob in pieces; [Fill] does better without memory.
@@ -36,7 +40,7 @@ func (a ahead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) 
 	if length != ToEnd || d.Size-offset < splitSize {
 		return a.Source.Open(ctx, d, offset, length)
 	}
-	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, next: offset}
+	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, next: offset, want: firstParts}
 	s.parting, s.cancel = context.WithCancel(ctx)
 	s.fetch()
 	return s, nil
@@ -55,6 +59,7 @@ type aheadStream struct {
 	off    int64         // of the next byte to give out
 	next   int64         // of the next part to begin
 	parts  []*part       // begun and not yet given out, in order
+	want   int           // how many of them there should be
 	given  int           // bytes of the first of them that have been given out
 	single io.ReadCloser // of a source that turned out to have no ranges
 }
@@ -72,7 +77,7 @@ var partBuffers = sync.Pool{New: func() any { return new([partSize]byte) }}
 // fetch begins parts: one at least, further ones while there are lanes. A lane is given back when its part has been given out, so that
 // lanes bound memory too.
 func (s *aheadStream) fetch() {
-	for s.next < s.desc.Size && len(s.parts) <= maxLanes {
+	for s.next < s.desc.Size && len(s.parts) < s.want {
 		var release func()
 		if len(s.parts) > 0 {
 			if release = s.more.Lane(); release == nil {
@@ -102,7 +107,7 @@ func (s *aheadStream) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	p := s.parts[0]
-	<-p.done // a part ends with its context
+	s.await(p)
 	if errors.Is(p.err, ErrNoRanges) {
 		return s.readWhole(b)
 	}
@@ -117,6 +122,20 @@ func (s *aheadStream) Read(b []byte) (int, error) {
 		s.fetch()
 	}
 	return n, nil
+}
+
+// await waits for a part, which ends with its context. Having to wait shows that more streams would be of use.
+func (s *aheadStream) await(p *part) {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	if s.want <= maxLanes {
+		s.want++
+		s.fetch()
+	}
+	<-p.done
 }
 
 // readWhole goes on with one stream.

@@ -18,14 +18,15 @@ const (
 	// The size of a range: small enough that the streams end together, large enough that requests do not count.
 	minRange, maxRange = 4 << 20, 32 << 20
 	// maxLanes is how many streams one blob gets at most; rangesEach how many ranges each is meant to read.
-	maxLanes, rangesEach = 16, 3
+	maxLanes, rangesEach = 32, 2
 )
 
-// fast is the pace, in bytes a second, from which on one stream is left alone: more of them would not bring more, but cost more. A stream is judged
-// when it has had judgeAfter to show it.
+// fast is the pace, in bytes a second, from which on one stream is left alone: more of them would not bring more, but cost more. A request is judged
+// when it has had judgeAfter to show it. One stream reads ranges too: servers that limit each request often let its beginning through at once.
 const (
-	fast       = 64 << 20
+	fast       = 32 << 20
 	judgeAfter = 20 * time.Millisecond
+	prompt     = 50 * time.Millisecond // what an answer may take without counting
 )
 
 // lanes fills a file by one stream and, where that is slow, by several. Ranges are begun in their order, so that the whole part at the start
@@ -55,21 +56,6 @@ type lanes struct {
 type span struct {
 	off, end int64
 	done     chan struct{}
-}
-
-// stream is one connection to the source. It goes from range to range without being opened again as long as these follow each other.
-type stream struct {
-	rc    io.ReadCloser
-	at    int64     // offset of the next byte
-	got   int64     // bytes since it was opened
-	since time.Time // it was opened
-}
-
-func (s *stream) close() {
-	if s.rc != nil {
-		s.rc.Close()
-		s.rc = nil
-	}
 }
 
 // fillLanes is fillOnce by several streams. On error it returns how many bytes from the start are whole; what has been written beyond
@@ -134,14 +120,12 @@ func (l *lanes) start(release func()) {
 		if release != nil {
 			defer release()
 		}
-		var st stream
-		defer st.close()
 		for {
 			s, ok := l.take()
 			if !ok {
 				return
 			}
-			if err := l.read(&st, s); err != nil {
+			if err := l.read(s); err != nil {
 				l.cancel(err)
 				return
 			}
@@ -163,9 +147,10 @@ func (l *lanes) take() (span, bool) {
 	return s, true
 }
 
-// widen begins more streams if this one is slow and there are lanes for them: lanes become free when other blobs are done.
-func (l *lanes) widen(st *stream) {
-	if took := time.Since(st.since); took > 0 && (took < judgeAfter || float64(st.got) >= fast*took.Seconds()) {
+// widen begins more streams if one that has got so many bytes of its range is slow and there are lanes for them: lanes become free
+// when other blobs are done.
+func (l *lanes) widen(got int64, waited time.Duration) {
+	if waited > 0 && (waited < judgeAfter || float64(got) >= fast*waited.Seconds()) {
 		return
 	}
 	for {
@@ -184,35 +169,39 @@ func (l *lanes) widen(st *stream) {
 }
 
 // read brings one range to its place, and opens the source again where it breaks.
-func (l *lanes) read(st *stream, s span) error {
+func (l *lanes) read(s span) error {
 	tries := persistence{since: s.off}
 	for off := s.off; ; {
-		n, err := l.readOnce(st, off, s.end)
+		n, err := l.readOnce(off, s.end)
 		if off += n; err == nil {
 			return nil
 		}
-		st.close()
 		if err := tries.again(l.ctx, l.desc, off, err); err != nil {
 			return err
 		}
 	}
 }
 
-func (l *lanes) readOnce(st *stream, off, end int64) (n int64, err error) {
-	if err := l.open(st, off, end); err != nil {
+func (l *lanes) readOnce(off, end int64) (n int64, err error) {
+	began := time.Now()
+	rc, err := l.src.Open(l.ctx, l.desc, off, end-off)
+	if err != nil {
 		return 0, err
 	}
+	defer rc.Close()
+	waited := max(0, time.Since(began)-prompt) // for the source: what the disk takes says nothing about it
+	began = time.Now()
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	for off < end {
-		m, err := st.rc.Read(buf[:min(bufferSize, end-off)])
+		m, err := rc.Read(buf[:min(bufferSize, end-off)])
+		waited += time.Since(began)
 		if m > 0 {
 			if werr := l.write(buf[:m], off); werr != nil {
 				return n, werr
 			}
 			off, n = off+int64(m), n+int64(m)
-			st.at, st.got = off, st.got+int64(m)
-			l.widen(st)
+			l.widen(n, waited)
 		}
 		if err == io.EOF && off < end {
 			return n, short(l.desc, off)
@@ -220,28 +209,9 @@ func (l *lanes) readOnce(st *stream, off, end int64) (n int64, err error) {
 		if err != nil && err != io.EOF {
 			return n, err
 		}
+		began = time.Now()
 	}
 	return n, nil
-}
-
-// open makes st stand at off. A stream that is the only one is opened to the end of the blob, others for one range.
-func (l *lanes) open(st *stream, off, end int64) error {
-	if st.rc != nil && st.at == off {
-		return nil
-	}
-	st.close()
-	l.mu.Lock()
-	length := end - off
-	if l.running == 1 {
-		length = ToEnd
-	}
-	l.mu.Unlock()
-	rc, err := l.src.Open(l.ctx, l.desc, off, length)
-	if err != nil {
-		return err
-	}
-	*st = stream{rc: rc, at: off, since: time.Now()}
-	return nil
 }
 
 // write stores what has arrived, and hashes it if all before it has been hashed.
