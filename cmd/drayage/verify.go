@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -253,15 +254,14 @@ func (im verifiedImage) line() string {
 	name := plainText(im.Name)
 	switch {
 	case !im.OK:
-		line := "bad " + name
-		for i, f := range im.Faults {
-			sep := "; "
-			if i == 0 {
-				sep = ": "
-			}
-			line += sep + fmt.Sprintf("%s %s: %s", f.Kind, f.blob, plainText(f.Reason))
+		var faults []string // there may be very many
+		for _, f := range im.Faults {
+			faults = append(faults, fmt.Sprintf("%s %s: %s", f.Kind, f.blob, plainText(f.Reason)))
 		}
-		return line
+		if len(faults) == 0 {
+			return "bad " + name
+		}
+		return "bad " + name + ": " + strings.Join(faults, "; ")
 	case im.ID != "":
 		return fmt.Sprintf("ok %s image ID %s", name, im.ID)
 	case name == im.Digest.String():
