@@ -38,7 +38,7 @@ soak:
 # Archives that attack the reader: drayage with its peak memory, and beside it the engines and skopeo. Enters the results for docs/reliability.md.
 hostile:
 	cd test && go test -count=1 -timeout 10m ./hostile -update
-	cd test && DRAYAGE_HOSTILE=1 go test -count=1 -timeout 40m ./interop -run HostileArchives -update
+	cd test && DRAYAGE_HOSTILE=1 go test -count=1 -timeout 40m -parallel 6 ./interop -run HostileArchives -update
 	cd test && go test -count=1 ./reliability -run Document -update
 
 # Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes
