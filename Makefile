@@ -1,4 +1,4 @@
-# make build | demo | test | interop | bench | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
+# make build | demo | test | fuzz | hostile | interop | bench | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
