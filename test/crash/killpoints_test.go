@@ -5,6 +5,7 @@ package crash
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"drayage/test/reliability"
@@ -83,36 +85,47 @@ func (w *world) restore(t tree) {
 	}
 }
 
-// killed is what came of all points of a scenario.
-type killed struct {
+// tally is what came of all points of a scenario.
+type tally struct {
 	points   int // in one run to its end
 	tried    int
 	survived int
 }
 
 func TestKillPoints(t *testing.T) {
+	everyPoint(t, (*point).tryKill, func(rows [][]string) { enter(t, "20-kill-points", killPointsSection(rows)) })
+}
+
+// everyPoint tries something at each point of all scenarios, and then calls done with a row of figures for each.
+func everyPoint(t *testing.T, try func(*point, int) (string, error), done func(rows [][]string)) {
 	var mu sync.Mutex
-	outcomes := map[string]killed{}
+	outcomes := map[string]tally{}
 	t.Cleanup(func() { // when the parallel scenarios have ended
 		var rows [][]string
+		var sum tally
 		for _, s := range scenarios {
 			if o, ok := outcomes[s.name]; ok {
-				rows = append(rows, []string{s.name, fmt.Sprint(o.points), fmt.Sprint(o.tried), fmt.Sprint(o.survived)})
+				rows = append(rows, o.row(s.name))
+				sum.points, sum.tried, sum.survived = sum.points+o.points, sum.tried+o.tried, sum.survived+o.survived
 			}
 		}
 		if len(rows) == len(scenarios) {
-			enter(t, "1-kill-points", killPointsSection(rows))
+			done(append(rows, sum.row("all")))
 		}
 	})
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			o := s.run(t)
+			o := s.run(t, try)
 			mu.Lock()
 			defer mu.Unlock()
 			outcomes[s.name] = o
 		})
 	}
+}
+
+func (o tally) row(name string) []string {
+	return []string{name, fmt.Sprint(o.points), fmt.Sprint(o.tried), fmt.Sprint(o.survived)}
 }
 
 func killPointsSection(rows [][]string) reliability.Section {
@@ -127,7 +140,31 @@ func killPointsSection(rows [][]string) reliability.Section {
 	}
 }
 
-func (s scenario) run(t *testing.T) (o killed) {
+// run tries something at the points of the scenario. try returns the call that was struck, or nothing if the command came to its end before.
+func (s scenario) run(t *testing.T, try func(*point, int) (string, error)) (o tally) {
+	p, template, calls := s.begin(t)
+	o.points = calls
+	for _, n := range choose(o.points) {
+		p.restore(template)
+		was, err := try(p, n)
+		if was == "" && err == nil {
+			break // it has ended before: that was the last one
+		}
+		o.tried++
+		if err == nil {
+			o.survived++
+			continue
+		}
+		t.Errorf("struck at call %d, %s: %v", n, was, err)
+		if o.tried-o.survived >= 5 {
+			t.Fatal("that is enough")
+		}
+	}
+	return o
+}
+
+// begin runs the command to its end. It returns what was there before, and how many points there are.
+func (s scenario) begin(t *testing.T) (*point, tree, int) {
 	w := newWorld(t)
 	if s.counts == nil {
 		s.counts = changesFiles
@@ -141,31 +178,15 @@ func (s scenario) run(t *testing.T) (o killed) {
 	p := &point{world: w, s: s, before: w.snapshot(), aside: t.TempDir()}
 	p.index, _ = readIndex(w.path("images"))
 	template := w.tree()
-	e, r := p.trace(0)
-	if e.killed || e.status.ExitStatus() != s.code {
-		t.Fatalf("without a kill: %s", r)
+	e, r := p.trace(strike{name: s.counts})
+	if e.struck || e.status.ExitStatus() != s.code {
+		t.Fatalf("left alone: %s", r)
 	}
 	if err := s.sound(p); err != nil {
-		t.Fatalf("without a kill: %v", err)
+		t.Fatalf("left alone: %v", err)
 	}
-	p.clean, o.points = p.state(), e.calls
-	for _, n := range choose(o.points) {
-		w.restore(template)
-		was, err := p.try(n)
-		if was == "" && err == nil {
-			break // it has ended before: that was the last one
-		}
-		o.tried++
-		if err == nil {
-			o.survived++
-			continue
-		}
-		t.Errorf("killed at call %d, %s: %v", n, was, err)
-		if o.tried-o.survived >= 5 {
-			t.Fatal("that is enough")
-		}
-	}
-	return o
+	p.clean = p.state()
+	return p, template, e.calls
 }
 
 // choose are the points to try: all, and some more because runs differ, or a sample that begins somewhere.
@@ -183,8 +204,8 @@ func choose(points int) (all []int) {
 	return all
 }
 
-// trace runs the command until its n-th call.
-func (p *point) trace(n int) (ended, result) {
+// trace runs the command until it is struck.
+func (p *point) trace(st strike) (ended, result) {
 	p.Helper()
 	p.Reset()
 	if p.s.pushes {
@@ -208,7 +229,10 @@ func (p *point) trace(n int) (ended, result) {
 	defer os.Remove(said.Name())
 	defer said.Close()
 	cmd.Stdout, cmd.Stderr = said, said
-	e, err := killAtCall(cmd, n, p.s.counts)
+	e, err := strikeAt(cmd, st)
+	if errors.Is(err, syscall.EPERM) {
+		absent(p.T, "processes cannot be traced here")
+	}
 	if err != nil {
 		p.Fatalf("%s: %v", strings.Join(args, " "), err)
 	}
@@ -219,10 +243,10 @@ func (p *point) trace(n int) (ended, result) {
 	return e, result{args: args, code: e.status.ExitStatus(), stderr: string(raw)}
 }
 
-// try kills the command at its n-th call, looks at what is left, and runs it again. It returns the call, or nothing if the command came to its end.
-func (p *point) try(n int) (at string, err error) {
-	e, r := p.trace(n)
-	if !e.killed {
+// tryKill kills the command at its n-th call, looks at what is left, and runs it again.
+func (p *point) tryKill(n int) (at string, err error) {
+	e, r := p.trace(strike{n: n, name: p.s.counts})
+	if !e.struck {
 		if e.status.ExitStatus() != p.s.code {
 			return "", fmt.Errorf("not killed, but %s", r)
 		}
@@ -233,12 +257,8 @@ func (p *point) try(n int) (at string, err error) {
 	}
 	spared := p.arrived()
 	p.Reset()
-	cmd := p.command(append([]string{binary}, p.s.args(p.world)...)...)
-	if p.s.stdin != "" {
-		cmd.Stdin = bytes.NewReader(p.read(p.s.stdin))
-	}
-	if r := p.finish(cmd); r.code != p.s.code {
-		return e.at, fmt.Errorf("the second run: %s", r)
+	if err := p.runAgain(); err != nil {
+		return e.at, err
 	}
 	for _, path := range spared {
 		if n := p.moved(path); n > 0 {
@@ -246,6 +266,17 @@ func (p *point) try(n int) (at string, err error) {
 		}
 	}
 	return e.at, cmp.Or(p.s.sound(p), p.complete())
+}
+
+func (p *point) runAgain() error {
+	cmd := p.command(append([]string{binary}, p.s.args(p.world)...)...)
+	if p.s.stdin != "" {
+		cmd.Stdin = bytes.NewReader(p.read(p.s.stdin))
+	}
+	if r := p.finish(cmd); r.code != p.s.code {
+		return fmt.Errorf("the second run: %s", r)
+	}
+	return nil
 }
 
 // complete checks that all is as a run to its end leaves it.

@@ -77,3 +77,12 @@ func enter(t *testing.T, name string, s reliability.Section) {
 		t.Error(err)
 	}
 }
+
+// absent skips a test, or fails it with DRAYAGE_INTEROP=require.
+func absent(t *testing.T, reason string) {
+	t.Helper()
+	if os.Getenv("DRAYAGE_INTEROP") == "require" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+}

@@ -30,19 +30,26 @@ type call struct {
 
 // ended is what became of a traced process.
 type ended struct {
-	killed bool   // by the tracer; else it ended before it came so far
-	at     string // the call that it was killed at
+	struck bool   // it came to the call that was meant
+	at     string // that call
 	calls  int    // that were counted
 	status syscall.WaitStatus
+}
+
+// strike is what happens to a traced process: at the n-th of the calls that name gives a name it is killed, so that this call is not made any more, or
+// else the call fails with an error.
+type strike struct {
+	n    int
+	name func(call) string
+	err  syscall.Errno // 0: it is killed
 }
 
 // traceTimeout ends a process that hangs.
 const traceTimeout = 2 * time.Minute
 
-// killAtCall runs a command and kills it when any of its threads is about to make the n-th of the calls that name gives a name, so
-// that this call is not made any more. The standard streams of the command must be files or nil. All work is done by one
-// thread, as ptrace demands.
-func killAtCall(cmd *exec.Cmd, n int, name func(call) string) (e ended, err error) {
+// strikeAt runs a command, of which all threads' calls count. The standard streams of the command must be files or nil. All work is
+// done by one thread, as ptrace demands.
+func strikeAt(cmd *exec.Cmd, st strike) (e ended, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
@@ -62,7 +69,7 @@ func killAtCall(cmd *exec.Cmd, n int, name func(call) string) (e ended, err erro
 		return e, fmt.Errorf("ptrace: %v", err)
 	}
 	for tid := pid; ; { // its group and no other process: others of this thread are waited for elsewhere
-		e.step(pid, tid, n, status, name)
+		st.step(&e, pid, tid, status)
 		tid, err = syscall.Wait4(-pid, &status, syscall.WALL|ownTracees, nil)
 		for errors.Is(err, syscall.EINTR) {
 			tid, err = syscall.Wait4(-pid, &status, syscall.WALL|ownTracees, nil)
@@ -77,26 +84,15 @@ func killAtCall(cmd *exec.Cmd, n int, name func(call) string) (e ended, err erro
 	}
 }
 
-// step lets a thread that has stopped go on, or kills the process.
-func (e *ended) step(pid, tid, n int, status syscall.WaitStatus, name func(call) string) {
-	if !status.Stopped() || e.killed {
+// step lets a thread that has stopped go on, unless it is to be killed.
+func (st strike) step(e *ended, pid, tid int, status syscall.WaitStatus) {
+	if !status.Stopped() || e.struck && st.err == 0 {
 		return
 	}
 	deliver := 0
 	switch sig := status.StopSignal(); sig {
 	case syscallTrap:
-		c, entering := pendingCall(tid)
-		if !entering {
-			break
-		}
-		c.pid = pid
-		what := name(c)
-		if what == "" {
-			break
-		}
-		if e.calls++; e.calls == n {
-			e.killed, e.at = true, what
-			syscall.Kill(pid, syscall.SIGKILL)
+		if !st.enter(e, pid, tid) {
 			return
 		}
 	case syscall.SIGTRAP, syscall.SIGSTOP: // a new program, a new thread
@@ -104,6 +100,29 @@ func (e *ended) step(pid, tid, n int, status syscall.WaitStatus, name func(call)
 		deliver = int(sig)
 	}
 	syscall.PtraceSyscall(tid, deliver) // fails if the thread is gone, and then it is waited for
+}
+
+// enter looks at a system call and reports whether the thread may go on.
+func (st strike) enter(e *ended, pid, tid int) bool {
+	c, entering := pendingCall(tid)
+	if !entering {
+		return true
+	}
+	c.pid = pid
+	what := st.name(c)
+	if what == "" {
+		return true
+	}
+	if e.calls++; e.calls != st.n {
+		return true
+	}
+	e.struck, e.at = true, what
+	if st.err == 0 {
+		syscall.Kill(pid, syscall.SIGKILL)
+		return false
+	}
+	failCall(tid, st.err)
+	return true
 }
 
 // syscallInfo is what the kernel tells of a thread that is entering a system call.

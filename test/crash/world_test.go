@@ -31,13 +31,17 @@ type world struct {
 	*faultreg.Server
 	dir      string
 	registry atomic.Pointer[fakeregistry.Registry]
+	serving  atomic.Int64  // requests that are being answered
+	over     chan struct{} // closed when a command that was to be stopped has ended
 }
 
 // newWorld starts an empty registry beside an empty directory.
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, dir: t.TempDir()}
+	w := &world{T: t, dir: t.TempDir(), over: make(chan struct{})}
 	w.registry.Store(fakeregistry.New())
 	w.Server = faultreg.Start(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		w.serving.Add(1)
+		defer w.serving.Add(-1)
 		w.registry.Load().ServeHTTP(rw, req)
 	}), false)
 	t.Cleanup(w.Close)
