@@ -19,6 +19,8 @@ const (
 	minRange, maxRange = 4 << 20, 32 << 20
 	// maxLanes is how many streams one blob gets at most; rangesEach how many ranges each is meant to read.
 	maxLanes, rangesEach = 32, 2
+	// markEvery is how much of what arrives in order may have to come again after a kill.
+	markEvery = 1 << 20
 )
 
 // fast is the pace, in bytes a second, from which on one stream is left alone: more of them would not bring more, but cost more. A request is judged
@@ -50,6 +52,7 @@ type lanes struct {
 
 	hashing sync.Mutex
 	check   *verify.Check // has had everything before its offset
+	marked  int64         // as much of that as the file remembers
 }
 
 // span is a range and, when done is closed, on disk.
@@ -77,10 +80,11 @@ func fillLanes(ctx context.Context, src Source, more Lanes, d v1.Descriptor, f F
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	l := &lanes{src: src, more: more, desc: d, file: f, ranges: split(held, d.Size), report: reported, ctx: ctx, cancel: cancel, check: check}
+	l.marked = held
 	l.moved.Store(held)
 	l.tell()
 	l.start(nil)
-	whole, err := l.follow(ctx)
+	err := l.follow(ctx)
 	if err != nil {
 		cancel(err)
 	}
@@ -89,9 +93,9 @@ func fillLanes(ctx context.Context, src Source, more Lanes, d v1.Descriptor, f F
 		err = cause
 	}
 	if err != nil {
-		return whole, err
+		return check.Offset(), err
 	}
-	return whole, check.Done()
+	return check.Offset(), check.Done()
 }
 
 // hashPart is io.Copy with few calls of the file.
@@ -228,8 +232,21 @@ func (l *lanes) write(p []byte, off int64) error {
 	if l.check.Offset() != off {
 		return nil
 	}
-	_, err := l.check.Write(p)
-	return err
+	if _, err := l.check.Write(p); err != nil {
+		return err
+	}
+	return l.mark(markEvery)
+}
+
+// mark remembers how far the whole part goes, if that is so many bytes more than was remembered. The check is locked.
+func (l *lanes) mark(least int64) error {
+	n := l.check.Offset()
+	m, ok := l.file.(Marked)
+	if !ok || n-l.marked < least {
+		return nil
+	}
+	l.marked = n
+	return m.Mark(n)
 }
 
 func (l *lanes) tell() {
@@ -238,37 +255,29 @@ func (l *lanes) tell() {
 	}
 }
 
-// follow hashes the ranges in their order as they become whole, as far as that has not been done when they arrived, and returns up to
-// where it came.
-func (l *lanes) follow(ctx context.Context) (int64, error) {
-	mark, _ := l.file.(Marked)
+// follow hashes the ranges in their order as they become whole, as far as that has not been done when they arrived.
+func (l *lanes) follow(ctx context.Context) error {
 	for _, s := range l.ranges {
 		select {
 		case <-s.done:
 		case <-ctx.Done():
-			return s.off, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		if err := l.hash(s); err != nil {
-			return s.off, err
-		}
-		if mark == nil {
-			continue
-		}
-		if err := mark.Mark(s.end); err != nil {
-			return s.off, err
+			return err
 		}
 	}
-	return l.check.Offset(), nil
+	return nil
 }
 
 // hash reads back what of a range has not been hashed.
 func (l *lanes) hash(s span) error {
 	l.hashing.Lock()
 	defer l.hashing.Unlock()
-	from := l.check.Offset()
-	if from >= s.end {
-		return nil
+	if from := l.check.Offset(); from < s.end {
+		if _, err := hashPart(l.check, io.NewSectionReader(l.file, from, s.end-from)); err != nil {
+			return err
+		}
 	}
-	_, err := hashPart(l.check, io.NewSectionReader(l.file, from, s.end-from))
-	return err
+	return l.mark(1)
 }

@@ -195,3 +195,16 @@ func TestLanesCancelled(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 }
+
+// What arrived of a range counts, also when its end does not come, and is remembered before that.
+func TestLanesKeepTheBeginningOfARange(t *testing.T) {
+	content, d := large(t)
+	gone := errors.New("gone")
+	src := newRoad(content, 0)
+	src.Always = transfertest.Fail(3<<20, gone)
+	f := newFile(t, nil)
+	n, err := transfer.Fill(t.Context(), src, d, f, 0, nil)
+	if !errors.Is(err, gone) || n != 3<<20 || f.mark < 2<<20 {
+		t.Errorf("%d bytes are kept and %d remembered of %d: %v", n, f.mark, 3<<20, err)
+	}
+}
