@@ -34,6 +34,8 @@ fuzz:
 # Long runs of what the tests above do briefly; enters its figures too.
 soak:
 	cd test && DRAYAGE_SOAK=$${DRAYAGE_SOAK:-500} go test -count=1 -timeout 2h ./reliability -run TestSoak -update
+	cd test && go test -count=1 -timeout 4h ./crash -soak -update
+	cd test && go test -count=1 ./reliability -run Document -update
 
 # Archives that attack the reader: drayage with its peak memory, and beside it the engines and skopeo. Enters the results for docs/reliability.md.
 hostile:
@@ -45,6 +47,7 @@ hostile:
 # a missing one a failure.
 interop:
 	cd test && go test -count=1 -timeout 40m -v ./interop/... ./roundtrip/...
+	cd test && go test -count=1 -timeout 10m -v ./crash -run 'Full|Together'
 
 # drayage beside the tools that do the same work and are here, on Linux: BENCH_ARGS='-run fetch -n 1', or -help for more.
 bench: build

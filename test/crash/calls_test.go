@@ -51,6 +51,9 @@ func changesFiles(c call) string {
 		}
 		return kind.name + " " + filepath.Base(c.text(c.args[kind.byName]))
 	}
+	if kind.fd == 0 && c.args[0] <= 2 {
+		return "" // what it says to its user
+	}
 	file := c.file(c.args[kind.fd])
 	if !strings.HasPrefix(file, "/") || strings.HasPrefix(file, "/dev/") || strings.HasPrefix(file, "/proc/") {
 		return ""

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -80,7 +81,14 @@ func (w *world) put(name string, sizes ...int) v1.Descriptor {
 	return w.registry.Load().PutImage(name, "1", fakeregistry.Image{Platform: platform, Layers: layers(name, sizes...)})
 }
 
+var made sync.Map // layers by what they are made of: compressing takes its time
+
 func layers(name string, sizes ...int) (all []fakeregistry.Layer) {
+	key := fmt.Sprint(name, sizes)
+	if known, ok := made.Load(key); ok {
+		return known.([]fakeregistry.Layer)
+	}
+	defer func() { made.Store(key, all) }()
 	for i, size := range sizes {
 		content := make([]byte, size)
 		rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%s %d", name, i))).Read(content)
