@@ -118,8 +118,8 @@ func (a *authorizer) refuse(scopes string, err error) {
 }
 
 // renew reads the challenge of a 401 to a request that was begun at the given time, and forgets the token that was sent
-// and those from before. It reports whether the next request goes out with something new, or with a token that another one
-// has got meanwhile and that may be refused as well.
+// and those from before. It reports whether the next request goes out with something new in place of what was refused, or with a first token, or one
+// that another request has got meanwhile: tokens may be revoked before they are used.
 func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope string, began time.Time) (fresh bool, _ error) {
 	if a.host.base == nil || !sameOrigin(a.host.base, refused.Request.URL) {
 		return false, errNoChallenge // a foreign layer's address, or a storage host behind a redirect: not the registry's business
@@ -143,7 +143,7 @@ func (a *authorizer) renew(ctx context.Context, refused *http.Response, scope st
 	}
 	_, held := a.held(scope)
 	_, err = a.token(ctx, scope, c.params["scope"])
-	return !held, err
+	return !held && sent != "", err
 }
 
 // held returns a token for scope that is there and has not ended.
