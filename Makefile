@@ -1,11 +1,11 @@
-# make build | demo | test | fuzz | hostile | interop | bench | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
+# make build | demo | test | faults | fuzz | hostile | interop | bench | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test race fuzz interop bench lint vuln cross clean reliability soak hostile
+.PHONY: build demo test faults race fuzz interop bench lint vuln cross clean reliability soak hostile
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -16,7 +16,11 @@ demo: build
 # Unit tests and scripts of the command line, then the round trip through a real registry.
 test:
 	go test ./...
-	cd test && go test $$(go list ./... | grep -v /interop)
+	cd test && go test $$(go list ./... | grep -Ev '/(interop|reliability|hostile)$$')
+
+# Every fault and hostile input of docs/reliability.md, tried on the binary: some minutes.
+faults:
+	cd test && go test -count=1 -timeout 20m ./reliability ./hostile
 
 race:
 	go test -race ./...
