@@ -157,14 +157,3 @@ func (ix *index) keeps(before *index) error {
 	}
 	return nil
 }
-
-// names are the images of an index by their full names.
-func (ix *index) names() map[string]digest.Digest {
-	all := map[string]digest.Digest{}
-	if ix != nil {
-		for _, d := range ix.entries {
-			all[d.Annotations["io.containerd.image.name"]] = d.Digest
-		}
-	}
-	return all
-}
