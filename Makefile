@@ -16,11 +16,11 @@ demo: build
 # Unit tests and scripts of the command line, then the round trip through a real registry.
 test:
 	go test ./...
-	cd test && go test $$(go list ./... | grep -Ev '/(interop|reliability|hostile)$$')
+	cd test && go test $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash)$$')
 
-# Every fault and hostile input of docs/reliability.md, tried on the binary: some minutes.
+# Every fault, kill and hostile input of docs/reliability.md, tried on the binary: some minutes.
 faults:
-	cd test && go test -count=1 -timeout 20m ./reliability ./hostile
+	cd test && go test -count=1 -timeout 20m -p 1 ./reliability ./hostile ./crash
 
 race:
 	go test -race ./...

@@ -42,7 +42,7 @@ type env struct {
 }
 
 // Run measures and returns the report. It starts and stops every process it needs. An error of one tool in one scenario is in the
-// report and does not end the run.
+// report and does not end the run. When ctx ends, the report has what was measured until then.
 func Run(ctx context.Context, config Config) (_ *Report, err error) {
 	e := &env{Config: config, sets: map[string]*dataset{}}
 	if e.self, err = os.Executable(); err != nil {
@@ -63,7 +63,7 @@ func Run(ctx context.Context, config Config) (_ *Report, err error) {
 		}
 		result, err := e.measure(ctx, s)
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return report, ctx.Err()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %v", s.id, err)

@@ -50,8 +50,14 @@ func (w *world) used() int64 {
 }
 
 // leave makes the disk have so many bytes free.
-func (w *world) leave(free int64) error {
-	return syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", max(w.used()+free, 4096)))
+func (w *world) leave(free int64) (err error) {
+	for range 100 {
+		err = syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", max(w.used()+free, 4096)))
+		if err != syscall.EINVAL { // more has been written since it was looked how much is used
+			return err
+		}
+	}
+	return err
 }
 
 // grow gives the disk all space again.

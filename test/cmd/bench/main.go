@@ -67,7 +67,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	report, err := bench.Run(ctx, config)
-	if err != nil {
+	if err != nil && (ctx.Err() == nil || report == nil || len(report.Results) == 0) {
 		return err
 	}
 	if _, err := report.WriteTo(os.Stdout); err != nil {
