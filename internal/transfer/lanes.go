@@ -159,7 +159,7 @@ func (l *lanes) widen(got int64, waited time.Duration) {
 	}
 	for {
 		l.mu.Lock()
-		wanted := l.next < len(l.ranges) && l.running <= maxLanes
+		wanted := l.ctx.Err() == nil && l.next < len(l.ranges) && l.running <= maxLanes
 		l.mu.Unlock()
 		if !wanted {
 			return

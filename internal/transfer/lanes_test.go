@@ -208,3 +208,23 @@ func TestLanesKeepTheBeginningOfARange(t *testing.T) {
 		t.Errorf("%d bytes are kept and %d remembered of %d: %v", n, f.mark, 3<<20, err)
 	}
 }
+
+// A stream that has got something just when all is called off begins no others.
+func TestLanesCancelledInRead(t *testing.T) {
+	content, d := large(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stop := errors.New("stop")
+		src := newRoad(content, 64)
+		src.Wrap = func(r io.Reader) io.Reader {
+			cancel(stop)
+			return r
+		}
+		if _, err := transfer.Fill(ctx, src, d, newFile(t, nil), 0, nil); !errors.Is(err, stop) {
+			t.Errorf("%v", err)
+		}
+		if src.held != 0 || src.opened > 3 {
+			t.Errorf("%d lanes were not given back; opened %d times", src.held, src.opened)
+		}
+	})
+}
