@@ -33,6 +33,7 @@ func Run(ctx context.Context, jobs []Job, limit int, do func(context.Context, Jo
 		limit, extra = DefaultJobs, smallJobs
 	}
 	q := newQueue(jobs)
+	extra = min(extra, len(q.small))
 	var (
 		mu sync.Mutex
 		wg sync.WaitGroup
@@ -51,7 +52,7 @@ func Run(ctx context.Context, jobs []Job, limit int, do func(context.Context, Jo
 	for range min(limit, len(jobs)) {
 		wg.Go(func() { work(q.any) })
 	}
-	for range min(extra, len(q.small)) {
+	for range extra {
 		wg.Go(func() { work(q.onlySmall) })
 	}
 	wg.Wait()
