@@ -25,8 +25,8 @@ type disk struct {
 
 const (
 	diskSize  = 128 << 20 // a copy of a stream leaves 64 MiB of it to others
-	diskRoom  = 2 << 20  // less than any of the commands needs
-	largeText = 12 << 20 // of the image that is to be stored there
+	diskRoom  = 2 << 20   // less than any of the commands needs
+	largeText = 12 << 20  // of the image that is to be stored there
 )
 
 // newDisk mounts a tmpfs with diskRoom bytes free.
