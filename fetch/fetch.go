@@ -113,17 +113,17 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 	if err := dst.Room(plan.blobs()); err != nil {
 		return results, err
 	}
-	for _, t := range tracked {
-		if t.missing == 0 { // an index of nothing
-			t.commit(ctx, dst)
-			opts.finished(*t.Result)
-		}
-	}
 	if opts.Planned != nil {
 		opts.Planned(plan.blobs())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	committer := newCommitter(ctx, dst, opts, len(tracked))
+	for _, t := range tracked {
+		if t.missing == 0 { // an index of nothing
+			committer.add(t)
+		}
+	}
 	push := func(ctx context.Context, j transfer.Job) error {
 		err := dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
 		if durable.DiskFailed(err) {
@@ -137,11 +137,11 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 	transfer.Run(ctx, plan.jobs, opts.Jobs, push, func(j transfer.Job, err error) {
 		for _, t := range plan.users[wantedBy(j)] {
 			if t.done(err) {
-				t.commit(ctx, dst)
-				opts.finished(*t.Result)
+				committer.add(t)
 			}
 		}
 	})
+	committer.close()
 	return results, context.Cause(ctx)
 }
 
@@ -189,46 +189,6 @@ func (o Options) report(d v1.Descriptor) func(int64) {
 		return nil
 	}
 	return func(held int64) { o.Progress(d, held) }
-}
-
-// commit writes the manifests of an image whose blobs are all there, children first, and then its
-// name: what the layout names is complete.
-func (t *tracked) commit(ctx context.Context, dst *layout.Dir) {
-	if t.Err != nil {
-		return
-	}
-	if t.Err = t.convert(ctx, dst); t.Err != nil {
-		return
-	}
-	if t.Err = pushManifests(ctx, dst, t.Image.Graph, t.Image.Source); t.Err != nil {
-		return
-	}
-	name := t.Reference.Tagged()
-	if name == "" {
-		name = t.Reference.String()
-	}
-	old, err := dst.Tag(ctx, t.Image.Root, name, t.Reference.Tag)
-	if err != nil {
-		t.Err = fmt.Errorf("name in the layout: %w", err)
-		return
-	}
-	if old.Digest != t.Image.Root.Digest {
-		t.Replaced = old
-	}
-	for _, r := range t.Image.Referrers {
-		if t.Err = r.commit(ctx, dst, t.Reference); t.Err != nil {
-			return
-		}
-	}
-}
-
-func pushManifests(ctx context.Context, dst *layout.Dir, g *graph.Graph, src transfer.Source) error {
-	for _, n := range g.Manifests {
-		if err := dst.Push(ctx, n.Descriptor, src, nil); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // PlatformError says that an image is not to be had for a wanted platform, and lists those it has.

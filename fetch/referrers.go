@@ -11,7 +11,6 @@ import (
 
 	"drayage/internal/graph"
 	"drayage/internal/transfer"
-	"drayage/layout"
 	"drayage/registry"
 )
 
@@ -106,16 +105,4 @@ func loadReferrer(ctx context.Context, repo *registry.Repository, desc v1.Descri
 		return nil, err
 	}
 	return &Referrer{Graph: g, Source: g.Source(repo), Subject: subject, Tag: tag}, nil
-}
-
-// commit writes a referrer's manifests and enters it in the layout.
-func (r *Referrer) commit(ctx context.Context, dst *layout.Dir, image registry.Reference) error {
-	if err := pushManifests(ctx, dst, r.Graph, r.Source); err != nil {
-		return err
-	}
-	if r.Tag == "" {
-		return dst.Refer(ctx, r.Root, r.Subject)
-	}
-	_, err := dst.Tag(ctx, r.Root, image.Name()+":"+r.Tag, r.Tag)
-	return err
 }

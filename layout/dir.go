@@ -152,27 +152,61 @@ func (d *Dir) Discard(ctx context.Context) {
 	})
 }
 
-// Tag makes name (a full name such as docker.io/library/alpine:3.20, or one with a digest) and its tag refer to
-// the manifest or index desc, whose content must be in the layout. It returns the descriptor that name
-// referred to before, if any. Entries and fields of other tools stay as they are.
-func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
-	if err := verify.Descriptor(desc); err != nil {
-		return old, err
+// Entry is what index.json is to say about a manifest or index: its name (a full name such as docker.io/library/alpine:3.20, or one with a digest)
+// and tag, or, of one without a name, what it belongs to.
+type Entry struct {
+	Descriptor v1.Descriptor
+	Name, Tag  string
+	Subject    digest.Digest // of the image that it belongs to, such as a signature does; only without a name
+}
+
+// Enter puts entries into index.json, all or none of them. Their content must be in the layout. It returns the descriptor
+// that each name referred to before, if any. Entries and fields of other tools stay as they are.
+func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, err error) {
+	for _, e := range entries {
+		if err := verify.Descriptor(e.Descriptor); err != nil {
+			return nil, err
+		}
+		if e.Name == "" && e.Subject == "" {
+			return nil, errors.New("an entry of index.json needs a name")
+		}
 	}
+	old = make([]v1.Descriptor, len(entries))
+	err = d.change(ctx, func(ix *index) (changed bool, err error) {
+		for i, e := range entries {
+			one := false
+			if e.Name == "" {
+				one, err = ix.refer(e.Descriptor, e.Subject)
+			} else {
+				old[i], one, err = ix.set(e.Descriptor, e.Name, e.Tag)
+			}
+			if err != nil {
+				return false, err
+			}
+			changed = changed || one
+		}
+		return changed, nil
+	})
+	return old, err
+}
+
+// Tag makes name and its tag refer to the manifest or index desc, as Enter does, and returns what name referred to before.
+func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
 	if name == "" {
 		return old, errors.New("an entry of index.json needs a name")
 	}
-	err = d.change(ctx, func(ix *index) (changed bool, err error) {
-		old, changed, err = ix.set(desc, name, tag)
-		return changed, err
-	})
-	return old, err
+	all, err := d.Enter(ctx, []Entry{{Descriptor: desc, Name: name, Tag: tag}})
+	if err != nil {
+		return old, err
+	}
+	return all[0], nil
 }
 
 // Refer enters a manifest that belongs to the image with the digest subject, such as its signature. Its content must
 // be in the layout.
 func (d *Dir) Refer(ctx context.Context, desc v1.Descriptor, subject digest.Digest) error {
-	return d.change(ctx, func(ix *index) (bool, error) { return ix.refer(desc, subject) })
+	_, err := d.Enter(ctx, []Entry{{Descriptor: desc, Subject: subject}})
+	return err
 }
 
 // change reads index.json, lets f change it, and writes it if it did, while nobody else can.

@@ -1,0 +1,154 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"drayage/internal/graph"
+	"drayage/internal/transfer"
+	"drayage/layout"
+)
+
+// committer gives images their names in the layout when all their blobs are there. What becomes complete while it is busy is named together,
+// because index.json has to be replaced and synced each time.
+type committer struct {
+	dst   *layout.Dir
+	opts  Options
+	ready chan *tracked // has room for all: those who bring blobs do not wait for the disk
+	wg    sync.WaitGroup
+}
+
+// newCommitter takes so many images at most. The caller ends it with close.
+func newCommitter(ctx context.Context, dst *layout.Dir, opts Options, images int) *committer {
+	c := &committer{dst: dst, opts: opts, ready: make(chan *tracked, images)}
+	c.wg.Go(func() {
+		for t := range c.ready {
+			batch := c.gather(t)
+			c.commit(ctx, batch)
+			for _, t := range batch {
+				opts.finished(*t.Result)
+			}
+		}
+	})
+	return c
+}
+
+// add takes an image whose outcome, but for its manifests, is known.
+func (c *committer) add(t *tracked) { c.ready <- t }
+
+// close returns when all images are finished.
+func (c *committer) close() {
+	close(c.ready)
+	c.wg.Wait()
+}
+
+// gather is t with all others that are ready.
+func (c *committer) gather(t *tracked) []*tracked {
+	batch := []*tracked{t}
+	for {
+		select {
+		case t, ok := <-c.ready:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, t)
+		default:
+			return batch
+		}
+	}
+}
+
+// commit writes the manifests of images whose blobs are all there, and then their names: what the layout names is complete.
+func (c *committer) commit(ctx context.Context, batch []*tracked) {
+	for _, t := range batch {
+		if t.Err == nil {
+			t.Err = t.convert(ctx, c.dst)
+		}
+	}
+	c.manifests(ctx, batch)
+	var (
+		entries []layout.Entry
+		named   []*tracked // whose entries they are
+	)
+	for _, t := range batch {
+		if t.Err == nil {
+			for _, e := range t.entries() {
+				entries, named = append(entries, e), append(named, t)
+			}
+		}
+	}
+	if len(entries) == 0 {
+		return
+	}
+	replaced, err := c.dst.Enter(ctx, entries)
+	for i, t := range named {
+		switch {
+		case err != nil:
+			t.Err = fmt.Errorf("name in the layout: %w", err)
+		case entries[i].Descriptor.Digest == t.Image.Root.Digest && replaced[i].Digest != t.Image.Root.Digest:
+			t.Replaced = replaced[i]
+		}
+	}
+}
+
+// manifests stores all manifests of a batch side by side, each once. They are in memory.
+func (c *committer) manifests(ctx context.Context, batch []*tracked) {
+	type outcome struct{ err error }
+	outcomes := map[digest.Digest]*outcome{}
+	var eg errgroup.Group
+	eg.SetLimit(parallelImages)
+	each := func(f func(*tracked, graph.Node, transfer.Source)) {
+		for _, t := range batch {
+			if t.Err != nil {
+				continue
+			}
+			for _, n := range t.Image.Manifests {
+				f(t, n, t.Image.Source)
+			}
+			for _, r := range t.Image.Referrers {
+				for _, n := range r.Manifests {
+					f(t, n, r.Source)
+				}
+			}
+		}
+	}
+	each(func(_ *tracked, n graph.Node, src transfer.Source) {
+		if outcomes[n.Descriptor.Digest] == nil {
+			o := &outcome{}
+			outcomes[n.Descriptor.Digest] = o
+			eg.Go(func() error {
+				o.err = c.dst.Push(ctx, n.Descriptor, src, nil)
+				return nil
+			})
+		}
+	})
+	_ = eg.Wait() // each has its own outcome
+	each(func(t *tracked, n graph.Node, _ transfer.Source) {
+		if err := outcomes[n.Descriptor.Digest].err; err != nil {
+			t.Err = err
+		}
+	})
+}
+
+// entries are those of an image in index.json, its own first, and of what belongs to it.
+func (t *tracked) entries() []layout.Entry {
+	name := t.Reference.Tagged()
+	if name == "" {
+		name = t.Reference.String()
+	}
+	all := []layout.Entry{{Descriptor: t.Image.Root, Name: name, Tag: t.Reference.Tag}}
+	for _, r := range t.Image.Referrers {
+		e := layout.Entry{Descriptor: r.Root}
+		if r.Tag == "" {
+			e.Subject = r.Subject
+		} else {
+			e.Name, e.Tag = t.Reference.Name()+":"+r.Tag, r.Tag
+		}
+		all = append(all, e)
+	}
+	return all
+}
