@@ -3,6 +3,8 @@ package layout
 import (
 	"encoding/binary"
 	"os"
+
+	"drayage/internal/durable"
 )
 
 // A partial file that is written out of order has a second one beside it, its mark, which holds how many bytes from the start
@@ -49,4 +51,11 @@ func (m *markedFile) close() {
 	if m.mark != nil {
 		m.mark.Close()
 	}
+}
+
+// WriteAt implements io.WriterAt.
+func (m *markedFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := m.File.WriteAt(p, off)
+	durable.Written(m.File, off, n)
+	return n, err
 }
