@@ -29,6 +29,7 @@ const (
 	fast       = 32 << 20
 	judgeAfter = 20 * time.Millisecond
 	prompt     = 50 * time.Millisecond // what an answer may take without counting
+	gatherFor  = 50 * time.Millisecond // how long a buffer is filled
 )
 
 // lanes fills a file by one stream and, where that is slow, by several. Ranges are begun in their order, so that the whole part at the start
@@ -194,11 +195,11 @@ func (l *lanes) readOnce(off, end int64) (n int64, err error) {
 	}
 	defer rc.Close()
 	waited := max(0, time.Since(began)-prompt) // for the source: what the disk takes says nothing about it
-	began = time.Now()
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	for off < end {
-		m, err := rc.Read(buf[:min(bufferSize, end-off)])
+		began = time.Now()
+		m, err := gather(rc, buf[:min(bufferSize, end-off)])
 		waited += time.Since(began)
 		if m > 0 {
 			if werr := l.write(buf[:m], off); werr != nil {
@@ -213,9 +214,18 @@ func (l *lanes) readOnce(off, end int64) (n int64, err error) {
 		if err != nil && err != io.EOF {
 			return n, err
 		}
-		began = time.Now()
 	}
 	return n, nil
+}
+
+// gather reads until p is full, because every write costs as much again as a small read, but not longer than shows in the progress.
+func gather(r io.Reader, p []byte) (n int, err error) {
+	for began := time.Now(); n < len(p) && err == nil && (n == 0 || time.Since(began) < gatherFor); {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
 }
 
 // write stores what has arrived, and hashes it if all before it has been hashed.
