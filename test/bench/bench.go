@@ -143,7 +143,7 @@ func (e *env) measure(ctx context.Context, s scenario) (*Result, error) {
 	}
 	for n := 0; n <= runs; n++ {
 		for _, row := range result.Rows {
-			if row.Failed != "" {
+			if row.Failed != "" || row.tooSlow() {
 				continue
 			}
 			if err := e.once(ctx, row, n == 0); err != nil {

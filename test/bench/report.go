@@ -64,6 +64,12 @@ func (r *Result) bestPeer() *Row {
 	return r.best(func(row *Row) bool { return !row.limit && !row.isDrayage() })
 }
 
+// patience is how long a run may take that is repeated.
+const patience = 10 * time.Second
+
+// tooSlow reports whether one run has been enough.
+func (r *Row) tooSlow() bool { return len(r.Usages) > 0 && r.Usages[0].Wall > patience }
+
 func (r *Row) measured() bool { return r.Failed == "" && len(r.Usages) > 0 }
 
 // middle is the median.
