@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"drayage/internal/jsonkeys"
 )
 
 // foreign says what an archive is that has neither a manifest.json nor layers of an early Docker.
@@ -83,7 +85,10 @@ func (a *Reader) parseItems(raw []byte) ([]manifestItem, error) {
 	case err == nil && len(items) > maxImages:
 		return nil, wrongf("manifest.json lists more than %d images", maxImages)
 	case err == nil:
-		return items, checkKeys("manifest.json", raw)
+		if err := jsonkeys.Unique(raw); err != nil {
+			return nil, wrongf("manifest.json is ambiguous: %v", err)
+		}
+		return items, nil
 	case !errors.As(err, &other):
 		return nil, wrongf("manifest.json: %v", err)
 	case a.has("version"):

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/dockerv1"
+	"drayage/internal/jsonkeys"
 	"drayage/internal/manifest"
 )
 
@@ -109,6 +110,9 @@ func (l *legacy) readLayers(dirs []string) error {
 		if err := json.Unmarshal(raw, &im); err != nil {
 			return fmt.Errorf("archive is damaged: %q: %v: %w", dir+"/json", err, ErrIntegrity)
 		}
+		if err := jsonkeys.Unique(raw); err != nil {
+			return wrongf("%q is ambiguous: %v", dir+"/json", err)
+		}
 		if im == nil {
 			return fmt.Errorf("archive is damaged: %q describes no layer: %w", dir+"/json", ErrIntegrity)
 		}
@@ -143,6 +147,9 @@ func (l *legacy) readNames() error {
 	var repositories map[string]map[string]string
 	if err := json.Unmarshal(raw, &repositories); err != nil {
 		return fmt.Errorf("repositories: %v", err)
+	}
+	if err := jsonkeys.UniqueNames(raw); err != nil {
+		return wrongf("repositories is ambiguous: %v", err)
 	}
 	owner := map[string]string{}
 	for _, repository := range slices.Sorted(maps.Keys(repositories)) {

@@ -144,6 +144,8 @@ func TestLegacyRefuses(t *testing.T) {
 		"a name that is none":                   {with(both, repositories(`{"A":{"1":"app"}}`)), `"A:1"`, nil},
 		"an empty tag":                          {with(both, repositories(`{"a":{"":"app"}}`)), `"a:"`, nil},
 		"one name for two":                      {with(both, repositories(`{"a":{"1":"app"},"docker.io/library/a":{"1":"base"}}`)), "ambiguous", nil},
+		"two tags of one name":                  {with(both, repositories(`{"a":{"1":"base","1":"app"}}`)), `repositories is ambiguous: "1"`, broken},
+		"two parents":                           {with(app, file("base/json", `{"id":"base","parent":"x","parent":""}`), base[3]), `"parent" stands twice`, broken},
 		"repositories, not JSON":                {with(both, repositories("x")), "repositories:", nil},
 		"repositories, a list":                  {with(both, repositories("[]")), "repositories:", nil},
 		"repositories, a directory":             {with(both, dir("repositories")), "repositories", nil},

@@ -46,7 +46,8 @@ func FuzzRepair(f *testing.F) {
 	files, images := sound(f)
 	index := files["index.json"]
 	for _, raw := range [][]byte{index, index[:len(index)/2], index[:len(index)-1], nil, []byte("null"), []byte(`{"manifests":[null,{}]}`), []byte(`{"manifests":{}}`),
-		[]byte(`{"a":"\"manifests\"","manifests":[`), bytes.Replace(index, []byte("sha256:"), []byte("sha256:../"), 1), append(bytes.Clone(index), '}')} {
+		[]byte(`{"a":"\"manifests\"","manifests":[`), bytes.Replace(index, []byte("sha256:"), []byte("sha256:../"), 1),
+		bytes.Replace(index, []byte(`"size":`), []byte(`"size":1,"Size":`), 1), []byte(`{"manifests":[],"manifests":[]}`), append(bytes.Clone(index), '}')} {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -11,6 +11,8 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/jsonkeys"
 )
 
 // index is index.json with everything in it that other tools have put there.
@@ -65,6 +67,9 @@ func parseIndex(raw []byte) (*index, error) {
 	}
 	if ix.fields == nil {
 		return nil, fmt.Errorf("%w: it is %.20q", ErrDamaged, raw)
+	}
+	if err := jsonkeys.Unique(raw); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	var raws []json.RawMessage
 	if m, ok := ix.fields["manifests"]; ok {

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/jsonkeys"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
@@ -60,6 +61,9 @@ func New(fsys fs.FS) (*Layout, error) {
 	var marker v1.ImageLayout
 	if err := json.Unmarshal(raw, &marker); err != nil {
 		return nil, fmt.Errorf("oci-layout is not valid JSON: %v", err)
+	}
+	if err := jsonkeys.Unique(raw); err != nil {
+		return nil, fmt.Errorf("oci-layout is ambiguous: %v", err)
 	}
 	if !strings.HasPrefix(marker.Version, "1.") {
 		return nil, fmt.Errorf("OCI layout version %q is not supported, only 1.x", marker.Version)

@@ -71,6 +71,7 @@ func TestNewRefuses(t *testing.T) {
 		"no marker":           {"index.json": {Data: []byte(empty)}},
 		"marker a directory":  {"oci-layout/x": {}},
 		"marker of version 2": {"oci-layout": {Data: []byte(`{"imageLayoutVersion":"2.0.0"}`)}},
+		"marker of two":       {"oci-layout": {Data: []byte(`{"imageLayoutVersion":"2.0.0","imageLayoutVersion":"1.0.0"}`)}},
 	} {
 		if _, err := layout.New(files); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -18,6 +18,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"drayage/internal/jsonkeys"
 	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
@@ -71,7 +72,7 @@ func (d *Dir) repairMarker(r *Repaired) error {
 	}
 	raw, err := readFile(d.fsys, v1.ImageLayoutFile, 4<<10)
 	var marker v1.ImageLayout
-	if err == nil && json.Unmarshal(raw, &marker) == nil && marker.Version != "" {
+	if err == nil && json.Unmarshal(raw, &marker) == nil && jsonkeys.Unique(raw) == nil && marker.Version != "" {
 		return nil // of a version that is not known here: not for us to change
 	}
 	r.Marker = true
@@ -186,7 +187,7 @@ func readable(raw []byte) (all []entry) {
 		if dec.Decode(&e.raw) != nil {
 			return all
 		}
-		if json.Unmarshal(e.raw, &e.desc) == nil && verify.Descriptor(e.desc) == nil {
+		if json.Unmarshal(e.raw, &e.desc) == nil && jsonkeys.Unique(e.raw) == nil && verify.Descriptor(e.desc) == nil {
 			all = append(all, e)
 		}
 	}

@@ -128,6 +128,14 @@ func TestRepairOther(t *testing.T) {
 			t.Errorf("an entry that is none: %+v, %v", r, err)
 		}
 	}
+	write("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0","imageLayoutVersion":"2.0.0"}`))
+	if r, err := layout.Repair(t.Context(), dir); err != nil || !r.Marker {
+		t.Errorf("two versions: %+v, %v", r, err)
+	}
+	write("index.json", bytes.Replace(index, []byte(`"size":`), []byte(`"size":1,"size":`), 1))
+	if r, err := layout.Repair(t.Context(), dir); err != nil || !r.Index || r.Saved != 1 {
+		t.Errorf("an entry with two sizes: %+v, %v", r, err)
+	}
 	write("oci-layout", []byte(`{"imageLayoutVersion":"2.0.0"}`))
 	if r, err := layout.Repair(t.Context(), dir); err != nil || r.Marker {
 		t.Errorf("a version that is not known: %+v, %v", r, err)
@@ -142,7 +150,7 @@ func TestDamageIsNamed(t *testing.T) {
 	if _, err := layout.CreateDir(t.Context(), dir); !errors.Is(err, layout.ErrDamaged) {
 		t.Errorf("without an index: %v", err)
 	}
-	for _, raw := range [][]byte{nil, []byte("null"), []byte("[]"), index[:len(index)/2]} {
+	for _, raw := range [][]byte{nil, []byte("null"), []byte("[]"), index[:len(index)/2], []byte(`{"manifests":[],"manifests":[]}`), []byte(`{"manifests":[],"Manifests":[]}`)} {
 		if err := os.WriteFile(filepath.Join(dir, "index.json"), raw, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/dockerv1"
+	"drayage/internal/jsonkeys"
 	"drayage/internal/verify"
 )
 
@@ -15,7 +16,7 @@ import (
 // generated labels reaches hundreds.
 const MaxConfigSize = 8 << 20
 
-// ParseConfig reads an image configuration and validates what drayage relies on: the diff IDs
+// ParseConfig reads an image configuration and validates what drayage relies on: the diff IDs, and that no key stands twice
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md).
 func ParseConfig(raw []byte) (v1.Image, error) {
 	if len(raw) > MaxConfigSize {
@@ -31,6 +32,9 @@ func ParseConfig(raw []byte) (v1.Image, error) {
 	}
 	if err := json.Unmarshal(raw, &tolerant); err != nil {
 		return v1.Image{}, fmt.Errorf("image configuration is not valid JSON: %v", err)
+	}
+	if err := jsonkeys.Unique(raw); err != nil {
+		return v1.Image{}, fmt.Errorf("image configuration is ambiguous: %v", err)
 	}
 	c := tolerant.Image
 	c.Config = tolerant.Config.ImageConfig

@@ -12,7 +12,8 @@ import (
 
 // FuzzParse checks that what is accepted is of one kind, whoever asks, and refers to nothing invalid.
 func FuzzParse(f *testing.F) {
-	for _, raw := range []string{image, index, schema1, `{}`, `null`, `{"config":{},"manifests":[]}`} {
+	for _, raw := range []string{image, index, schema1, `{}`, `null`, `{"config":{},"manifests":[]}`,
+		document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"Layers":[`+layer+`]`), document(v1.MediaTypeImageIndex, `"manifests":[],"manifests":[`+child+`]`)} {
 		for _, announced := range []string{"", v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, manifest.DockerImage, manifest.DockerList, "application/json"} {
 			f.Add(announced, []byte(raw))
 		}
@@ -49,6 +50,7 @@ func FuzzParseConfig(f *testing.F) {
 		`{}`, `null`, `{"created":"0001-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`,
 		`{"rootfs":{"type":"layers","diff_ids":["sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","sha256:x"]}}`,
 		`{"rootfs":{"type":"layers","diff_ids":["sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"]}}`,
+		`{"rootfs":{"diff_ids":[],"diff_ids":[]}}`, `{"config":{"Labels":{"a":"","A":""}}}`,
 	} {
 		f.Add([]byte(raw))
 	}

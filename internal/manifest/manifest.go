@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/jsonkeys"
 	"drayage/internal/verify"
 )
 
@@ -71,7 +72,7 @@ type Document struct {
 }
 
 // Parse reads a document that was announced under mediaType, which may be empty. A document that could be
-// read as two kinds, or that contradicts its announcement, is refused (CVE-2021-41190).
+// read as two kinds, that contradicts its announcement (CVE-2021-41190), or in which a key stands twice is refused.
 func Parse(mediaType string, raw []byte) (Document, error) {
 	var d Document
 	if len(raw) > MaxSize {
@@ -79,6 +80,9 @@ func Parse(mediaType string, raw []byte) (Document, error) {
 	}
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return d, fmt.Errorf("manifest is not valid JSON: %v", err)
+	}
+	if err := jsonkeys.Unique(raw); err != nil {
+		return d, fmt.Errorf("manifest is ambiguous: %v", err)
 	}
 	kind, err := d.kind()
 	if err != nil {

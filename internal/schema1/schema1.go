@@ -14,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/dockerv1"
+	"drayage/internal/jsonkeys"
 	"drayage/internal/verify"
 )
 
@@ -60,6 +61,9 @@ func Parse(raw []byte) (Image, error) {
 	var doc document
 	if err := json.Unmarshal(payload, &doc); err != nil {
 		return Image{}, fmt.Errorf("schema 1 manifest is not valid JSON: %v", err)
+	}
+	if err := jsonkeys.Unique(payload); err != nil {
+		return Image{}, fmt.Errorf("schema 1 manifest is ambiguous: %v", err)
 	}
 	if err := doc.check(); err != nil {
 		return Image{}, fmt.Errorf("schema 1 manifest: %v", err)

@@ -1,0 +1,157 @@
+// Package jsonkeys finds keys that stand twice in one object of a JSON document. Of two values one parser takes the first and another the last,
+// so such a document has no one meaning. Use [Unique] on what json.Unmarshal has accepted.
+package jsonkeys
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maps are the objects in descriptions of images that map names to values, folded. All others have fields.
+var maps = map[string]bool{"ANNOTATIONS": true, "LABELS": true, "EXPOSEDPORTS": true, "VOLUMES": true}
+
+// Unique returns an error that names a key which stands twice in one object of raw, wherever that is. Keys of fields that differ only in case are
+// one key, as encoding/json takes either for the same field; annotations, labels, ports and volumes are names of their own. The document must be
+// valid JSON; of any other the answer means nothing.
+func Unique(raw []byte) error { return unique(raw, false) }
+
+// UniqueNames is [Unique] for a document whose objects all map names to values.
+func UniqueNames(raw []byte) error { return unique(raw, true) }
+
+func unique(raw []byte, names bool) error {
+	s := scanner{raw: raw, names: names, seed: maphash.MakeSeed(), twice: -1}
+	s.scan()
+	if s.twice < 0 {
+		return nil
+	}
+	return fmt.Errorf("%q stands twice in one object", s.name(s.twice))
+}
+
+// scanner goes over a document once.
+type scanner struct {
+	raw   []byte
+	names bool // there are no fields
+	seed  maphash.Seed
+	open  []level
+	keys  []key  // of all objects that are open, the outermost first
+	plain []byte // scratch
+	twice int    // where the first key is that was there before; negative: nowhere
+}
+
+// level is an object or list that has been opened.
+type level struct {
+	object bool
+	names  bool // the keys are names, not fields
+	key    bool // a key comes next
+	first  int  // the index of its first key
+}
+
+// key takes little room, as a hostile document has very many. Two whose hashes are equal are equal: nobody knows the seed.
+type key struct {
+	hash uint64
+	at   int // of its opening quote
+}
+
+func (s *scanner) scan() {
+	for i := 0; i < len(s.raw); i++ {
+		switch s.raw[i] {
+		case '{', '[':
+			s.begin(s.raw[i] == '{')
+		case '}', ']':
+			s.end()
+		case ',':
+			if n := len(s.open); n > 0 {
+				s.open[n-1].key = s.open[n-1].object
+			}
+		case '"':
+			if n := len(s.open); n > 0 && s.open[n-1].key {
+				s.open[n-1].key = false
+				s.keys = append(s.keys, key{at: i, hash: s.hash(i, s.open[n-1].names)})
+			}
+			i += s.length(i) - 1
+		}
+	}
+}
+
+func (s *scanner) begin(object bool) {
+	l := level{object: object, key: object, names: s.names, first: len(s.keys)}
+	if n := len(s.open); !l.names && n > 0 && s.open[n-1].object && len(s.keys) > s.open[n-1].first {
+		l.names = maps[s.folded(s.keys[len(s.keys)-1].at, false)]
+	}
+	s.open = append(s.open, l)
+}
+
+// end looks for keys that are equal.
+func (s *scanner) end() {
+	n := len(s.open)
+	if n == 0 {
+		return
+	}
+	own := s.keys[s.open[n-1].first:]
+	s.keys, s.open = s.keys[:s.open[n-1].first], s.open[:n-1]
+	slices.SortFunc(own, func(a, b key) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	for i := 1; i < len(own); i++ {
+		if own[i].hash == own[i-1].hash && (s.twice < 0 || own[i].at < s.twice) {
+			s.twice = own[i].at
+		}
+	}
+}
+
+// length is that of the string whose opening quote is at i, with its quotes.
+func (s *scanner) length(i int) int {
+	for j := i + 1; j < len(s.raw); j++ {
+		switch s.raw[j] {
+		case '\\':
+			j++
+		case '"':
+			return j + 1 - i
+		}
+	}
+	return len(s.raw) - i
+}
+
+// hash is equal for keys that are one.
+func (s *scanner) hash(i int, exact bool) uint64 {
+	s.plain = s.plain[:0]
+	for _, b := range s.raw[i+1 : i+s.length(i)] {
+		switch {
+		case b == '"':
+			return maphash.Bytes(s.seed, s.plain)
+		case b == '\\' || b >= utf8.RuneSelf:
+			return maphash.String(s.seed, s.folded(i, exact))
+		case !exact && 'a' <= b && b <= 'z':
+			b -= 'a' - 'A'
+		}
+		s.plain = append(s.plain, b)
+	}
+	return 0 // not valid
+}
+
+// name is the key at i as it is meant.
+func (s *scanner) name(i int) (name string) {
+	_ = json.Unmarshal(s.raw[i:i+s.length(i)], &name) // it is valid
+	return name
+}
+
+// folded is the key at i; unless it has to be exact, all that encoding/json takes for the name of the same field gives the same.
+func (s *scanner) folded(i int, exact bool) string {
+	if exact {
+		return s.name(i)
+	}
+	return strings.Map(leastCase, s.name(i))
+}
+
+// leastCase is the first of all characters that differ from r only in case.
+func leastCase(r rune) rune {
+	least := r
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		least = min(least, other)
+	}
+	return least
+}
