@@ -13,12 +13,12 @@ const (
 	// partSize is what one stream of [Ahead] reads at a time, and holds in memory until its turn comes: with all
 	// lanes of a registry in use that is 32 MiB.
 	partSize = 1 << 20
-	// firstParts are on their way from the beginning: one is read while the next one comes. More follow where the reader has to wait.
-	firstParts = 2
+	// firstParts are on their way as soon as one stream proves slow. More follow where the reader has to wait.
+	firstParts = 4
 )
 
-// Ahead makes the streams of large blobs faster where src has lanes: what follows is read in ranges, by several streams at once, and given out
-// in order. Everything else is as src has it. It is for readers that cannot take a blob in pieces; [Fill] does better without memory.
+// Ahead makes the streams of large blobs faster where src has lanes: if one stream proves slow, what follows is read in ranges, by several at once, and
+// given out in order. Everything else is as src has it. It is for readers that cannot take a blob in pieces; [Fill] does better without memory.
 func Ahead(src Source) Source {
 	more, ok := lanesOf(src)
 	if !ok {
@@ -40,9 +40,8 @@ func (a ahead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) 
 	if length != ToEnd || d.Size-offset < splitSize {
 		return a.Source.Open(ctx, d, offset, length)
 	}
-	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, next: offset, want: firstParts}
+	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, want: firstParts}
 	s.parting, s.cancel = context.WithCancel(ctx)
-	s.fetch()
 	return s, nil
 }
 
@@ -57,7 +56,8 @@ type aheadStream struct {
 	wg      sync.WaitGroup
 
 	off    int64         // of the next byte to give out
-	next   int64         // of the next part to begin
+	live   *live         // the stream that is used until it proves slow; nil after that
+	next   int64         // of the next part to begin; 0 until then
 	parts  []*part       // begun and not yet given out, in order
 	want   int           // how many of them there should be
 	given  int           // bytes of the first of them that have been given out
@@ -102,10 +102,13 @@ func (s *aheadStream) Read(b []byte) (int, error) {
 	if s.single != nil {
 		return s.single.Read(b)
 	}
-	s.fetch()
-	if len(s.parts) == 0 {
+	if s.off == s.desc.Size {
 		return 0, io.EOF
 	}
+	if n, err := s.readLive(b); n > 0 || err != nil {
+		return n, err
+	}
+	s.fetch()
 	p := s.parts[0]
 	s.await(p)
 	if errors.Is(p.err, ErrNoRanges) {
@@ -159,6 +162,7 @@ func (p *part) drop() {
 
 // abandon ends what is on its way.
 func (s *aheadStream) abandon() {
+	s.live.close()
 	s.cancel()
 	s.wg.Wait()
 	for _, p := range s.parts {

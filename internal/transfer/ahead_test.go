@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"drayage/internal/transfer"
 	"drayage/internal/transfertest"
@@ -115,5 +116,41 @@ func TestAheadWithoutLanes(t *testing.T) {
 			t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())
 		}
 		r.Close()
+	}
+}
+
+// steady is a reader with a pace: a chunk each millisecond.
+type steady struct {
+	io.Reader
+	chunk int
+}
+
+func (s steady) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return s.Reader.Read(p[:min(len(p), s.chunk)])
+}
+
+// One stream is enough where it is fast; a slow one gets others beside it.
+func TestAheadJudges(t *testing.T) {
+	content, d := large(t)
+	for name, c := range map[string]struct {
+		chunk       int
+		least, most int
+	}{
+		"fast": {256 << 10, 1, 5},
+		"slow": {8 << 10, 20, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := newRoad(content, 8)
+				src.Always = func(rest []byte) (io.Reader, error) { return steady{bytes.NewReader(rest), c.chunk}, nil }
+				r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
+				defer r.Close()
+				n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, make([]byte, 256<<10))
+				if n != d.Size || err != nil || src.opened < c.least || src.opened > c.most || src.held != 0 {
+					t.Errorf("%d bytes, %v, opened %d times, %d lanes held", n, err, src.opened, src.held)
+				}
+			})
+		})
 	}
 }

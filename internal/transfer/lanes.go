@@ -152,10 +152,15 @@ func (l *lanes) take() (span, bool) {
 	return s, true
 }
 
+// slow judges a request that has brought so many bytes while it was waited for.
+func slow(got int64, waited time.Duration) bool {
+	return waited == 0 || waited >= judgeAfter && float64(got) < fast*waited.Seconds()
+}
+
 // widen begins more streams if one that has got so many bytes of its range is slow and there are lanes for them: lanes become free
 // when other blobs are done.
 func (l *lanes) widen(got int64, waited time.Duration) {
-	if waited > 0 && (waited < judgeAfter || float64(got) >= fast*waited.Seconds()) {
+	if !slow(got, waited) {
 		return
 	}
 	for {

@@ -1,0 +1,89 @@
+package transfer
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// live is one range of an [aheadStream] that is given out as it arrives, without a place in memory.
+type live struct {
+	rc     io.ReadCloser
+	size   int64 // of the range
+	end    int64 // its end in the blob
+	got    int64
+	waited time.Duration
+}
+
+func (l *live) close() {
+	if l != nil && l.rc != nil {
+		l.rc.Close()
+		l.rc = nil
+	}
+}
+
+// readLive reads by one stream as long as that is fast: range after range, each twice as large as the one before it, so that little has to be waited for
+// when one turns out slow, and few requests are made when none does. It returns nothing when it is the turn of the parts.
+func (s *aheadStream) readLive(b []byte) (int, error) {
+	for s.off < s.desc.Size && (s.next == 0 || s.live != nil) {
+		if s.live == nil || s.live.rc == nil {
+			if err := s.openLive(); errors.Is(err, ErrNoRanges) {
+				return s.readWhole(b)
+			} else if err != nil {
+				return 0, err
+			}
+		}
+		l := s.live
+		began := time.Now()
+		n, err := l.rc.Read(b[:min(int64(len(b)), l.end-s.off)])
+		l.waited += time.Since(began)
+		l.got += int64(n)
+		s.off += int64(n)
+		if s.off == l.end {
+			l.close()
+			if s.next > 0 {
+				s.live = nil
+			}
+		} else if err == io.EOF {
+			return n, short(s.desc, s.off)
+		} else if err != nil {
+			return n, err
+		} else {
+			s.widen()
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, nil
+}
+
+// openLive begins the next range.
+func (s *aheadStream) openLive() error {
+	size := int64(minRange)
+	if s.live != nil {
+		size = min(2*s.live.size, maxRange)
+	}
+	end := min(s.off+size, s.desc.Size)
+	began := time.Now()
+	rc, err := s.src.Open(s.ctx, s.desc, s.off, end-s.off)
+	if err != nil {
+		return err
+	}
+	s.live = &live{rc: rc, size: size, end: end, waited: max(0, time.Since(began)-prompt)}
+	return nil
+}
+
+// widen lets parts begin behind the stream that has proved slow, or in its place if it still had far to go.
+func (s *aheadStream) widen() {
+	l := s.live
+	if s.next > 0 || !slow(l.got, l.waited) {
+		return
+	}
+	if l.end-s.off > minRange {
+		l.close()
+		l.end, s.live = s.off, nil
+	}
+	s.next = l.end
+	s.fetch()
+}
