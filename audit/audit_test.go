@@ -163,6 +163,50 @@ func TestWrongDiffIDUnderTheRightDigest(t *testing.T) {
 	}
 }
 
+// A descriptor may carry the content that it describes, and a reader may take it from there.
+func TestDataInDescriptors(t *testing.T) {
+	s := newStore(t)
+	right := map[string][]byte{}
+	carry := func(d v1.Descriptor) v1.Descriptor {
+		d.Data = s.files[path(d)].Data
+		right[d.Digest.String()] = d.Data
+		return d
+	}
+	m := s.image("top", "top")
+	subject := s.image("subject", "subject").manifest
+	image := func(spoil v1.Descriptor) v1.Descriptor {
+		own := func(d v1.Descriptor) v1.Descriptor {
+			if d = carry(d); d.Digest == spoil.Digest {
+				d.Data = spoil.Data
+			}
+			return d
+		}
+		about := own(subject)
+		doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: own(m.config), Layers: []v1.Descriptor{own(m.base), own(m.top)}, Subject: &about}
+		doc.SchemaVersion = 2
+		return own(s.indexOf(own(m.manifest), own(s.putJSON(v1.MediaTypeImageManifest, doc))))
+	}
+	if f := s.check(image(v1.Descriptor{})).Results[0].Faults; len(f) > 0 {
+		t.Errorf("right data: %v", f)
+	}
+	for kind, of := range map[audit.Kind][]v1.Descriptor{audit.Manifest: {m.manifest, subject}, audit.Configuration: {m.config}, audit.Layer: {m.base, m.top}} {
+		for _, d := range of {
+			for _, wrong := range [][]byte{[]byte("x"), flip(right[d.Digest.String()]), append(bytes.Clone(right[d.Digest.String()]), 0)} {
+				d.Data = wrong
+				f := s.check(image(d)).Results[0].Faults
+				if len(f) != 1 || f[0].Kind != kind || f[0].Digest != d.Digest || !errors.Is(f[0], audit.ErrIntegrity) {
+					t.Errorf("%s %s with %d bytes of data: %v", kind, d.Digest, len(wrong), f)
+				}
+			}
+		}
+	}
+	root := image(v1.Descriptor{})
+	root.Data = []byte("x")
+	if f := s.check(root).Results[0].Faults; len(f) != 1 || f[0].Digest != root.Digest {
+		t.Errorf("an entry of index.json: %v", f)
+	}
+}
+
 // An artifact has no diff IDs; its blobs are still compared with their digests.
 func TestArtifactsAreCheckedByDigest(t *testing.T) {
 	s := newStore(t)

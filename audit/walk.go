@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -59,6 +60,18 @@ func (w *walker) fault(kind Kind, d digest.Digest, err error) {
 	w.result.Faults = append(w.result.Faults, Fault{Kind: kind, Digest: d, Err: err})
 }
 
+// data checks the content that a descriptor may carry besides its digest
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content). Nothing here uses it; other readers do.
+func (w *walker) data(kind Kind, d v1.Descriptor) {
+	if len(d.Data) == 0 || verify.Descriptor(d) != nil || verify.Bytes(d, d.Data) == nil {
+		return
+	}
+	fault := Fault{Kind: kind, Digest: d.Digest, Err: fmt.Errorf("the data in its descriptor is something else: %w", ErrIntegrity)}
+	if !slices.ContainsFunc(w.result.Faults, func(f Fault) bool { return f.Error() == fault.Error() }) {
+		w.result.Faults = append(w.result.Faults, fault)
+	}
+}
+
 // manifest checks a manifest or index and all below it.
 func (w *walker) manifest(ctx context.Context, d v1.Descriptor, depth int) {
 	key := blobKey{d.Digest, d.Size}
@@ -67,11 +80,15 @@ func (w *walker) manifest(ctx context.Context, d v1.Descriptor, depth int) {
 	}
 	w.visited[key] = true
 	w.reached[d.Digest] = true
+	w.data(Manifest, d)
 	if depth > maxDepth {
 		w.fault(Manifest, d.Digest, fmt.Errorf("indexes nest deeper than %d", maxDepth))
 		return
 	}
 	n := w.node(ctx, d)
+	if n.doc.Subject != nil {
+		w.data(Manifest, *n.doc.Subject)
+	}
 	switch {
 	case n.err != nil:
 		w.fault(Manifest, d.Digest, n.err)
@@ -148,6 +165,7 @@ func layersAreTars(doc *manifest.Document) bool {
 // config checks a configuration and returns the diff IDs in it, n of them, or nil if it is bad.
 func (w *walker) config(ctx context.Context, d v1.Descriptor, n int) []digest.Digest {
 	w.reached[d.Digest] = true
+	w.data(Configuration, d)
 	raw, err := readSmall(ctx, w.target.Source, d, manifest.MaxConfigSize)
 	if err != nil {
 		w.fault(Configuration, d.Digest, err)
@@ -198,6 +216,7 @@ func (w *walker) blob(kind Kind, d v1.Descriptor, diffID digest.Digest) {
 		w.fault(kind, d.Digest, err)
 		return
 	}
+	w.data(kind, d)
 	var a digest.Algorithm
 	if diffID != "" {
 		a = diffID.Algorithm()

@@ -127,7 +127,7 @@ func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, chan
 	if tag != "" {
 		d.Annotations[v1.AnnotationRefName] = tag
 	}
-	d.Platform = nil
+	d.Platform, d.Data = nil, nil
 	raw, err := json.Marshal(d)
 	if err != nil {
 		return old, false, err
