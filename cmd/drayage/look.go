@@ -132,8 +132,12 @@ func layoutSubjects(here *local) ([]subject, error) {
 }
 
 func (l *looker) savedSubjects(images []dockerarchive.SavedImage) ([]subject, error) {
-	if len(images) > 0 && len(l.c.StringSlice("platform")) > 0 {
-		return nil, usagef("--platform chooses among the images of a layout or registry; a saved tar is shown as it is")
+	chosen, _, err := platforms(l.c)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPlatforms(images, chosen, "shown"); err != nil {
+		return nil, err
 	}
 	var all []subject
 	for i, im := range images {

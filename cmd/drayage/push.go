@@ -197,8 +197,12 @@ func (p *pusher) addLayout(ctx context.Context, dir *layout.Layout, images []lay
 
 // addSaved takes images of a saved tar.
 func (p *pusher) addSaved(images []dockerarchive.SavedImage) error {
-	if len(images) > 0 && len(p.c.StringSlice("platform")) > 0 {
-		return usagef("--platform chooses among the images of a layout; a saved tar is pushed as it is")
+	chosen, _, err := platforms(p.c)
+	if err != nil {
+		return err
+	}
+	if err := checkPlatforms(images, chosen, "pushed"); err != nil {
+		return err
 	}
 	for i := range images {
 		if err := p.add(upload.Target{Saved: &images[i]}, images[i].Names, savedLabel(images[i])); err != nil {

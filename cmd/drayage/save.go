@@ -14,6 +14,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/internal/graph"
+	"drayage/internal/manifest"
 	"drayage/internal/platform"
 	"drayage/registry"
 )
@@ -128,6 +129,7 @@ type saver struct {
 	closes   []func() error
 	client   *registry.Client
 	left     leftOut
+	noted    bool // the default platform has been said
 	sum      summary
 }
 
@@ -152,10 +154,8 @@ func (s *saver) open(ctx context.Context, args []string) error {
 			hosts = append(hosts, src.ref.Registry)
 		}
 	}
-	if len(s.sel.Platforms) == 0 && !s.sel.All {
-		s.env.note(s.c, "platform %s (the default here; --platform chooses another)", platform.String(platform.Default()))
-	}
 	if len(hosts) > 0 {
+		s.noteDefault()
 		var err error
 		if s.client, err = s.env.newClient(s.c, hosts); err != nil {
 			return err
@@ -169,6 +169,14 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	}
 	s.left.note(s)
 	return nil
+}
+
+// noteDefault says once which platform is taken of images that have several.
+func (s *saver) noteDefault() {
+	if len(s.sel.Platforms) == 0 && !s.sel.All && !s.noted {
+		s.noted = true
+		s.env.note(s.c, "platform %s (the default here; --platform chooses another)", platform.String(platform.Default()))
+	}
 }
 
 func (s *saver) add(ctx context.Context, src source) error {
@@ -201,6 +209,9 @@ func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
 func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
 	dir := here.layout
 	for _, im := range here.images {
+		if manifest.IsIndex(im.Descriptor.MediaType) {
+			s.noteDefault()
+		}
 		g, err := graph.Load(ctx, dir, im.Descriptor, s.sel)
 		if err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
@@ -232,8 +243,8 @@ func isContainerImage(g *graph.Graph) bool {
 
 // addSaved takes the images of a saved tar as they are.
 func (s *saver) addSaved(ctx context.Context, images []dockerarchive.SavedImage) error {
-	if len(images) > 0 && len(s.sel.Platforms) > 0 {
-		return usagef("--platform chooses among the images of a layout or registry; a saved tar is taken as it is")
+	if err := checkPlatforms(images, s.sel.Platforms, "taken"); err != nil {
+		return err
 	}
 	for _, saved := range images {
 		im, err := saved.Image(ctx)
@@ -318,7 +329,7 @@ func shellWord(s string) string {
 	safe := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,=\\", r)
 	}
-	if s != "" && !strings.HasPrefix(s, "-") && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
+	if s == "-" || s != "" && !strings.HasPrefix(s, "-") && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
