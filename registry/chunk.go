@@ -26,7 +26,8 @@ const (
 // session is an upload that has been begun.
 type session struct {
 	location *url.URL
-	chunk    int // the least that the registry takes in a chunk other than the last; 0: anything
+	held     int64 // what the registry has of it
+	chunk    int   // the least that the registry takes in a chunk other than the last; 0: anything
 }
 
 // newSession reads the answer to a POST
@@ -43,7 +44,7 @@ func newSession(resp *http.Response) (session, error) {
 	return s, err
 }
 
-// chunks sends everything from content in requests of limited size and returns where the upload goes on. A registry behind
+// chunks sends everything from content, which begins behind what the registry has, in requests of limited size and returns where the upload goes on. A registry behind
 // something that finds even these too large makes them smaller.
 func (r *Repository) chunks(ctx context.Context, s session, content io.Reader) (*url.URL, error) {
 	size := max(chunkSize, s.chunk)
@@ -53,7 +54,7 @@ func (r *Repository) chunks(ctx context.Context, s session, content io.Reader) (
 	}
 	defer release()
 	buf := make([]byte, size)
-	location, offset, held, ended := s.location, int64(0), 0, false
+	location, offset, held, ended := s.location, s.held, 0, false
 	for {
 		for held < size && !ended {
 			n, err := content.Read(buf[held:size])
@@ -108,5 +109,9 @@ func (r *Repository) patch(ctx context.Context, location *url.URL, chunk []byte,
 		return nil, err
 	}
 	resp.Body.Close()
-	return resolveLocation(resp)
+	next, err := resolveLocation(resp)
+	if err == nil {
+		r.remember(next)
+	}
+	return next, err
 }

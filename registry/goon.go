@@ -32,6 +32,9 @@ func (r *Repository) goOn(ctx context.Context, location *url.URL, cause error, s
 		}
 		n, at, err := r.uploaded(ctx, location)
 		if err != nil || n <= 0 {
+			if !errors.As(err, new(*NetworkError)) && ctx.Err() == nil {
+				r.forget()
+			}
 			return cause
 		}
 		if n-held >= progress {
@@ -54,20 +57,38 @@ func (r *Repository) sendRest(ctx context.Context, at *url.URL, d v1.Descriptor,
 		return retry.Transient(errOtherBytes)
 	}
 	if held < d.Size {
-		req := r.uploadRequest(http.MethodPatch, at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
-		req.header.Set("Content-Type", octetStream)
-		req.header.Set("Content-Range", fmt.Sprintf("%d-%d", held, d.Size-1))
-		req.body = &body{length: d.Size - held, once: true, open: func() (io.ReadCloser, error) { return behind(open, held) }}
-		resp, err := r.host.do(ctx, req)
-		if err != nil {
-			return err
-		}
-		resp.Body.Close()
-		if at, err = resolveLocation(resp); err != nil {
+		var err error
+		if at, err = r.patchRest(ctx, at, d, open, held); err != nil {
 			return err
 		}
 	}
 	return r.commitResumed(ctx, at, d.Digest)
+}
+
+func (r *Repository) patchRest(ctx context.Context, at *url.URL, d v1.Descriptor, open func() (io.ReadCloser, error), held int64) (*url.URL, error) {
+	rest := func() (io.ReadCloser, error) { return behind(open, held) }
+	if r.host.small.Load() {
+		rc, err := rest()
+		if err != nil {
+			return nil, err
+		}
+		defer rc.Close()
+		return r.chunks(ctx, session{location: at, held: held}, rc)
+	}
+	req := r.uploadRequest(http.MethodPatch, at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	req.header.Set("Content-Type", octetStream)
+	req.header.Set("Content-Range", fmt.Sprintf("%d-%d", held, d.Size-1))
+	req.body = &body{length: d.Size - held, once: true, open: rest}
+	resp, err := r.host.do(ctx, req)
+	if isStatus(err, http.StatusRequestEntityTooLarge) {
+		r.host.small.Store(true)
+		err = retry.Transient(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	return resolveLocation(resp)
 }
 
 // commitResumed is commit for an upload that went on from what the registry had kept: if that was something else, all of it is sent again.

@@ -29,8 +29,9 @@ type Repository struct {
 	readers   []reader // where to read from; none: here
 	begun     *begun
 	foreign   *foreign
-	err       error // of Client.Endpoints
-	noPush    error // why nothing can be pushed
+	err       error  // of Client.Endpoints
+	noPush    error  // why nothing can be pushed
+	memory    Memory // of the upload that the repository is for; nil: none
 }
 
 // Name is the repository with its registry: docker.io/library/alpine.

@@ -57,26 +57,27 @@ func (r *Repository) Upload(ctx context.Context, d v1.Descriptor, src transfer.S
 
 // upload sends a blob in one request or, where that is found too large, in several.
 func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.Source, reported func(int64)) error {
+	open := func() (io.ReadCloser, error) {
+		return &countedReader{ReadCloser: transfer.NewReader(ctx, src, d), reported: reported}, nil
+	}
+	rest := func(held int64, at *url.URL) error { return r.sendRest(ctx, at, d, open, held) }
+	if resumed, err := r.resume(ctx, rest); resumed {
+		return err
+	}
 	s, err := r.begin(ctx)
 	if err != nil {
 		return err
 	}
 	report(reported, 0)
-	open := func() (io.ReadCloser, error) {
-		return &countedReader{ReadCloser: transfer.NewReader(ctx, src, d), reported: reported}, nil
-	}
 	if !r.host.small.Load() {
 		err := r.commit(ctx, s.location, d.Digest, &body{length: d.Size, once: true, open: open})
 		if retry.IsTransient(err) {
-			err = r.goOn(ctx, s.location, err, func(held int64, at *url.URL) error { return r.sendRest(ctx, at, d, open, held) })
+			err = r.goOn(ctx, s.location, err, rest)
 		}
-		if err == nil {
-			return nil
+		if !isStatus(err, http.StatusRequestEntityTooLarge) {
+			return r.ended(ctx, s.location, err)
 		}
 		r.cancel(ctx, s.location)
-		if !isStatus(err, http.StatusRequestEntityTooLarge) {
-			return err
-		}
 		r.host.small.Store(true)
 		if s, err = r.begin(ctx); err != nil {
 			return err
@@ -88,10 +89,7 @@ func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.S
 	if err == nil {
 		err = r.commit(ctx, location, d.Digest, nil)
 	}
-	if err != nil {
-		r.cancel(ctx, s.location)
-	}
-	return err
+	return r.ended(ctx, s.location, err)
 }
 
 // PushStream stores a blob whose digest is known only when all of it has passed by, and returns
@@ -100,34 +98,7 @@ func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.S
 func (r *Repository) PushStream(ctx context.Context, mediaType string, open func() (io.ReadCloser, error), reported func(sent int64)) (v1.Descriptor, error) {
 	var d v1.Descriptor
 	err := r.tries(ctx, func() (err error) {
-		if r.host.noPatch.Load() {
-			d, err = r.pushInOne(ctx, open, reported)
-			return err
-		}
-		s, err := r.begin(ctx)
-		if err != nil {
-			return err
-		}
-		commit := func(at *url.URL) error { return r.commit(ctx, at, d.Digest, nil) }
-		var location *url.URL
-		location, d, err = r.stream(ctx, s, open, reported)
-		if r.host.withoutPatch(err) {
-			r.cancel(ctx, s.location)
-			d, err = r.pushInOne(ctx, open, reported)
-			return err
-		}
-		if retry.IsTransient(err) && !r.host.small.Load() {
-			commit = func(at *url.URL) error { return r.commitResumed(ctx, at, d.Digest) }
-			err = r.goOn(ctx, s.location, err, func(held int64, at *url.URL) (err error) {
-				location, d, err = r.patchStream(ctx, at, open, held, reported)
-				return err
-			})
-		}
-		if err == nil {
-			if err = commit(location); err == nil {
-				return nil
-			}
-		}
+		d, err = r.pushStream(ctx, open, reported)
 		if isStatus(err, http.StatusNotFound) && d.Digest != "" {
 			// An earlier try of the commit may have been done and its answer lost: then the upload is gone.
 			if there, _ := r.Exists(ctx, d); there {
@@ -135,41 +106,68 @@ func (r *Repository) PushStream(ctx context.Context, mediaType string, open func
 			}
 			return retry.Transient(err)
 		}
-		r.cancel(ctx, s.location)
 		return err
 	})
 	d.MediaType = mediaType
 	return d, err
 }
 
-// stream sends everything in one PATCH of unknown length or, where that is found too large, in several of known length.
+func (r *Repository) pushStream(ctx context.Context, open func() (io.ReadCloser, error), reported func(int64)) (d v1.Descriptor, err error) {
+	if r.host.noPatch.Load() {
+		return r.pushInOne(ctx, open, reported)
+	}
+	var location *url.URL
+	rest := func(held int64, at *url.URL) (err error) {
+		if location, d, err = r.stream(ctx, session{location: at, held: held}, open, reported); err == nil {
+			err = r.commitResumed(ctx, location, d.Digest)
+		}
+		return err
+	}
+	if resumed, err := r.resume(ctx, rest); resumed {
+		return d, err
+	}
+	s, err := r.begin(ctx)
+	if err != nil {
+		return d, err
+	}
+	location, d, err = r.stream(ctx, s, open, reported)
+	if r.host.withoutPatch(err) {
+		r.forget()
+		r.cancel(ctx, s.location)
+		return r.pushInOne(ctx, open, reported)
+	}
+	switch {
+	case err == nil:
+		err = r.commit(ctx, location, d.Digest, nil)
+	case retry.IsTransient(err) && !r.host.small.Load():
+		err = r.goOn(ctx, s.location, err, rest)
+	}
+	return d, r.ended(ctx, s.location, err)
+}
+
+// stream sends everything that the registry does not have in one PATCH of unknown length or, where that is found too large, in several of known length.
 func (r *Repository) stream(ctx context.Context, s session, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
 	if !r.host.small.Load() {
-		return r.patchStream(ctx, s.location, open, 0, reported)
+		return r.patchStream(ctx, s, open, reported)
 	}
-	rc, err := open()
+	hash := digest.SHA256.Digester()
+	counted := &countedReader{reported: reported, hash: hash.Hash()}
+	rc, err := behind(counted.opened(open), s.held)
 	if err != nil {
 		return nil, v1.Descriptor{}, err
 	}
 	defer rc.Close()
-	hash := digest.SHA256.Digester()
-	counted := &countedReader{ReadCloser: rc, reported: reported, hash: hash.Hash()}
-	location, err := r.chunks(ctx, s, counted)
+	location, err := r.chunks(ctx, s, rc)
 	return location, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
 }
 
-// patchStream sends everything behind the first held bytes in one request.
-func (r *Repository) patchStream(ctx context.Context, at *url.URL, open func() (io.ReadCloser, error), held int64, reported func(int64)) (*url.URL, v1.Descriptor, error) {
+// patchStream sends everything behind what the registry has in one request.
+func (r *Repository) patchStream(ctx context.Context, s session, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
 	hash := digest.SHA256.Digester()
 	counted := &countedReader{reported: reported, hash: hash.Hash()}
-	req := r.uploadRequest(http.MethodPatch, at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	req := r.uploadRequest(http.MethodPatch, s.location, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
 	req.header.Set("Content-Type", octetStream)
-	req.body = &body{length: -1, once: true, open: func() (io.ReadCloser, error) {
-		return behind(func() (rc io.ReadCloser, err error) {
-			counted.ReadCloser, err = open()
-			return counted, err
-		}, held)
-	}}
+	req.body = &body{length: -1, once: true, open: func() (io.ReadCloser, error) { return behind(counted.opened(open), s.held) }}
 	resp, err := r.host.do(ctx, req)
 	if isStatus(err, http.StatusRequestEntityTooLarge) {
 		r.host.small.Store(true)
@@ -229,7 +227,11 @@ func (r *Repository) begin(ctx context.Context) (session, error) {
 		return session{}, err
 	}
 	resp.Body.Close()
-	return newSession(resp)
+	s, err := newSession(resp)
+	if err == nil {
+		r.remember(s.location)
+	}
+	return s, err
 }
 
 // commit closes an upload session with the digest, and b if not nil.
@@ -308,6 +310,14 @@ type countedReader struct {
 	hash     io.Writer // may be nil
 	n        int64
 	ended    atomic.Bool // all has been read: net/http may read on in its own goroutine after an early answer
+}
+
+// opened returns a function that gives out what open gives as the content of c.
+func (c *countedReader) opened(open func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {
+	return func() (rc io.ReadCloser, err error) {
+		c.ReadCloser, err = open()
+		return c, err
+	}
 }
 
 // Read implements io.Reader.

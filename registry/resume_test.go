@@ -1,0 +1,306 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"drayage/internal/fakeregistry"
+)
+
+// remembered is a Memory.
+type remembered struct {
+	location string
+	changes  int
+}
+
+func (m *remembered) Location() string         { return m.location }
+func (m *remembered) Remember(location string) { m.location = location; m.changes++ }
+func (m *remembered) Forget()                  { m.location = "" }
+
+// bodies are the requests that bring content.
+var bodies = fakeregistry.Match{Path: "/uploads/upload-", Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }}
+
+// killed pushes content until the registry has kept some of it, and then no more, as a process does that is killed.
+func killed(t *testing.T, f func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error)) {
+	content := noise(300_000)
+	ways := map[string]func(*Repository, context.Context, *opener) error{
+		"blob": func(r *Repository, ctx context.Context, o *opener) error {
+			return r.Push(ctx, describe(content), o, nil)
+		},
+		"stream": func(r *Repository, ctx context.Context, o *opener) error {
+			d, err := r.PushStream(ctx, "some/type", o.open, nil)
+			if want := describe(content); err == nil && (d.Digest != want.Digest || d.Size != want.Size) {
+				t.Errorf("%+v, want %+v", d, want)
+			}
+			return err
+		},
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				m := &remembered{}
+				push := func(ctx context.Context, o *opener) error {
+					err := way(w.repo("app").Remembering(m), ctx, o)
+					if n := o.left.Load(); n != 0 {
+						w.Errorf("%d readers were not closed", n)
+					}
+					return err
+				}
+				ctx, kill := context.WithCancel(w.Context())
+				w.reg.On(once(bodies), func(next http.Handler) http.Handler {
+					keep := fakeregistry.CutKeeping(100_000)(next)
+					return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+						keep.ServeHTTP(rw, req)
+						kill()
+					})
+				})
+				w.reg.On(fakeregistry.Match{Method: "GET", Path: "/uploads/", Count: 1, Func: func(*http.Request) bool { return ctx.Err() == nil }}, fakeregistry.Hang())
+				if err := push(ctx, &opener{content: content}); !errors.Is(err, context.Canceled) {
+					w.Fatalf("killed: %v", err)
+				}
+				w.reg.Heal()
+				w.reg.Reset()
+				f(w, m, content, push)
+			})
+		})
+	}
+}
+
+// What a registry has kept of the upload of a process that is gone is not sent again.
+func TestUploadGoesOnInAnotherProcess(t *testing.T) {
+	killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+		if err := push(w.Context(), &opener{content: content}); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		if sent := w.reg.Received("", ""); sent != int64(len(content))-100_000 {
+			w.Errorf("%d bytes were sent", sent)
+		}
+		if got := sequence(w.reg); got != "GET GET PATCH PUT" {
+			w.Errorf("requests %q", got)
+		}
+		if m.location != "" {
+			w.Errorf("%q is still remembered", m.location)
+		}
+	})
+}
+
+// An upload that breaks after it has gone on goes on once more, and one that is interrupted is left to the next.
+func TestUploadGoesOnAgainAndAgain(t *testing.T) {
+	killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+		ctx, kill := context.WithCancel(w.Context())
+		w.reg.On(once(bodies), fakeregistry.CutKeeping(50_000))
+		second := bodies
+		second.First, second.Count = 2, 1
+		w.reg.On(second, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+				kill()
+				fakeregistry.CutKeeping(50_000)(next).ServeHTTP(rw, req)
+			})
+		})
+		if err := push(ctx, &opener{content: content}); !errors.Is(err, context.Canceled) || m.location == "" {
+			w.Fatalf("%v, remembered %q", err, m.location)
+		}
+		w.reg.Heal()
+		if err := push(w.Context(), &opener{content: content}); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		if sent := w.reg.Received("", ""); sent > int64(len(content))-100_000+64<<10 {
+			w.Errorf("%d bytes were sent", sent) // the killed process may have sent more than was kept
+		}
+	})
+}
+
+// What the dead process had sent may arrive after it is gone.
+func TestUploadThatStillGrows(t *testing.T) {
+	killed(t, func(w *world, _ *remembered, content []byte, push func(context.Context, *opener) error) {
+		status := fakeregistry.Match{Method: "GET", Path: "/uploads/", Count: 1}
+		w.reg.On(status, fakeregistry.Header("Range", "0-69999"))
+		if err := push(w.Context(), &opener{content: content}); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		if got, sent := sequence(w.reg), w.reg.Received("", ""); got != "GET GET GET PATCH PUT" || sent != int64(len(content))-100_000 {
+			w.Errorf("requests %q, %d bytes", got, sent)
+		}
+	})
+}
+
+// Somebody else's upload is left alone.
+func TestUploadThatDoesNotCeaseToGrow(t *testing.T) {
+	killed(t, func(w *world, _ *remembered, content []byte, push func(context.Context, *opener) error) {
+		size := int64(5000)
+		w.reg.On(fakeregistry.Match{Method: "GET", Path: "/uploads/"}, func(next http.Handler) http.Handler {
+			size += 10
+			return fakeregistry.Header("Range", fmt.Sprintf("0-%d", size))(next)
+		})
+		if err := push(w.Context(), &opener{content: content}); err != nil {
+			w.Error(err)
+		}
+		if !bytes.Equal(w.reg.Blob("app", describe(content).Digest), content) {
+			w.Error("it is not stored")
+		}
+		if n := w.reg.OpenUploads(); n != 1 {
+			w.Errorf("%d uploads are open, want the other's", n)
+		}
+	})
+}
+
+// What is remembered is a guess: where the registry knows better, all is sent.
+func TestUploadBeginsAnewWhereItCannotGoOn(t *testing.T) {
+	status := fakeregistry.Match{Method: "GET", Path: "/uploads/"}
+	first := once(bodies)
+	for name, tc := range map[string]struct {
+		match fakeregistry.Match
+		fault fakeregistry.Fault
+	}{
+		"forgotten":          {status, fakeregistry.Status(404)},
+		"another state":      {status, fakeregistry.Status(416)},
+		"in use":             {status, fakeregistry.Status(409)},
+		"not allowed":        {status, fakeregistry.Status(405)},
+		"broken":             {status, fakeregistry.Status(500)},
+		"nothing":            {status, fakeregistry.Header("Range", "")},
+		"one byte or none":   {status, fakeregistry.Header("Range", "0-0")},
+		"nonsense":           {status, fakeregistry.Header("Range", "bytes=0-5000")},
+		"more than there is": {status, fakeregistry.Header("Range", "0-999999")},
+		"less than it has":   {status, fakeregistry.Header("Range", "0-5000")},
+		"another place":      {status, fakeregistry.Header("Location", "ftp://registry.test/")},
+		"moved on":           {first, fakeregistry.Status(416)},
+		"taken":              {first, fakeregistry.Status(409)},
+		"gone meanwhile":     {first, fakeregistry.Status(404)},
+		"refused":            {first, fakeregistry.Early(400)},
+		"other bytes": {first, fakeregistry.Call(func(req *http.Request) {
+			req.Body = io.NopCloser(io.MultiReader(bytes.NewReader([]byte("x")), io.LimitReader(req.Body, 199_999)))
+		})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+				w.reg.On(tc.match, tc.fault)
+				if err := push(w.Context(), &opener{content: content}); err != nil {
+					w.Error(err)
+				}
+				if !bytes.Equal(w.reg.Blob("app", describe(content).Digest), content) {
+					w.Error("it is not stored")
+				}
+				if m.location != "" {
+					w.Errorf("%q is still remembered", m.location)
+				}
+				if got := len(w.reg.Requests("POST", "")); got != 1 {
+					w.Errorf("%d uploads were begun", got)
+				}
+				if notes := w.told(); len(notes) != 0 {
+					w.Errorf("the user is told %q", notes)
+				}
+			})
+		})
+	}
+}
+
+// An address that is not the registry's own is neither kept nor gone to.
+func TestUploadIsRememberedOfItsOriginOnly(t *testing.T) {
+	for _, location := range []string{
+		"http://elsewhere.test/v2/app/blobs/uploads/upload-1?_state=0", "https://registry.test/v2/", "http://registry.test:81/v2/", "http://me:secret@registry.test/v2/",
+		"//elsewhere.test/", "/v2/app/blobs/uploads/upload-1", "ftp://registry.test/", "http://[", "nonsense", "http://",
+	} {
+		killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+			w.login(Credential{Username: "me", Password: "secret"})
+			elsewhere := w.other("elsewhere.test:80")
+			m.location = location
+			if err := push(w.Context(), &opener{content: content}); err != nil {
+				w.Errorf("%q: %v", location, err)
+			}
+			if n := len(elsewhere.Requests("", "")) + len(w.reg.Requests("GET", "")); n != 0 {
+				w.Errorf("%q: %d requests", location, n)
+			}
+			if m.location != "" {
+				w.Errorf("%q is still remembered", m.location)
+			}
+		})
+	}
+	for _, elsewhere := range []string{"http://elsewhere.test", "http://me:secret@registry.test"} {
+		inBubble(t, func(w *world) {
+			w.serve("elsewhere.test:80", w.reg)
+			w.reg.Location = func(_ *http.Request, path string) string { return elsewhere + path }
+			m := &remembered{}
+			content := noise(1000)
+			if err := w.repo("app").Remembering(m).Push(w.Context(), describe(content), &opener{content: content}, nil); err != nil {
+				w.Error(err)
+			}
+			w.stored(content)
+			if m.changes != 0 {
+				w.Errorf("an address at %s was remembered", elsewhere)
+			}
+		})
+	}
+}
+
+// A corrupt source does not leave a part of it behind.
+func TestUploadOfACorruptSourceIsForgotten(t *testing.T) {
+	killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+		broken := errors.New("the disk is gone")
+		if err := push(w.Context(), &opener{content: content[:200_000], err: broken}); err == nil || !strings.Contains(err.Error(), broken.Error()) {
+			w.Errorf("%v", err)
+		}
+		w.nothingStored()
+		if m.location != "" {
+			w.Errorf("%q is still remembered", m.location)
+		}
+	})
+}
+
+// A registry that is away is no reason to forget what it has.
+func TestUploadIsRememberedWhileTheRegistryIsAway(t *testing.T) {
+	killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+		w.reg.On(fakeregistry.Match{Path: "/uploads/"}, fakeregistry.Abort(0))
+		if err := push(w.Context(), &opener{content: content}); !errors.Is(err, ErrUnavailable) {
+			w.Errorf("%v", err)
+		}
+		w.reg.Heal()
+		w.reg.Reset()
+		if err := push(w.Context(), &opener{content: content}); err != nil || w.reg.Received("", "") != int64(len(content))-100_000 {
+			w.Errorf("%v, %d bytes were sent", err, w.reg.Received("", ""))
+		}
+		w.stored(content)
+	})
+}
+
+// What is sent in pieces goes on behind the last of them.
+func TestChunkedUploadGoesOnInAnotherProcess(t *testing.T) {
+	content := noise(3*chunkSize + 1000)
+	inBubble(t, func(w *world) {
+		m := &remembered{}
+		large := func(req *http.Request) bool { return req.ContentLength < 0 || req.ContentLength > chunkSize }
+		w.reg.On(fakeregistry.Match{Path: "/uploads/upload-", Func: large}, fakeregistry.Early(413))
+		ctx, kill := context.WithCancel(w.Context())
+		w.reg.On(fakeregistry.Match{Method: "PATCH", First: 3, Count: 1}, fakeregistry.Call(func(*http.Request) { kill() }))
+		push := func(ctx context.Context) error {
+			return w.repo("app").Remembering(m).Push(ctx, describe(content), &opener{content: content}, nil)
+		}
+		if err := push(ctx); !errors.Is(err, context.Canceled) {
+			w.Fatal(err)
+		}
+		w.client.Close()
+		w.client = &Client{Transport: w.client.Transport, PlainHTTP: true} // which has to learn again what is too large
+		w.reg.Reset()
+		if err := push(w.Context()); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		var sent int64
+		for _, e := range w.reg.Requests("PATCH", "") {
+			if e.Status == http.StatusAccepted {
+				sent += e.Received
+			}
+		}
+		if sent > chunkSize+1000 {
+			w.Errorf("%d bytes were sent again", sent)
+		}
+	})
+}
