@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"drayage/internal/fakeregistry"
 )
@@ -87,6 +88,23 @@ func TestUploadGoesOnInAnotherProcess(t *testing.T) {
 		}
 		if m.location != "" {
 			w.Errorf("%q is still remembered", m.location)
+		}
+	})
+}
+
+// What the registry has is read all the same, which may take longer than a connection may be silent, or a token is good for.
+func TestUploadThatIsLongInGoingOn(t *testing.T) {
+	killed(t, func(w *world, _ *remembered, content []byte, push func(context.Context, *opener) error) {
+		tokens := &fakeregistry.Tokens{}
+		w.serve("auth.test:80", tokens)
+		w.reg.RequireToken(tokens, "http://auth.test/token")
+		if err := push(w.Context(), &opener{content: content, late: time.Hour}); err != nil {
+			w.Error(err)
+		}
+		w.stored(content)
+		patches := w.reg.Requests("PATCH", "")
+		if len(patches) != 1 || patches[0].Status != http.StatusAccepted {
+			w.Errorf("%d times PATCH: %+v", len(patches), patches)
 		}
 	})
 }

@@ -36,34 +36,31 @@ type body struct {
 
 func (b *body) replayable() bool { return b == nil || !b.once }
 
-// send sends r once, with what authorization there is.
+// content opens the body; nil is that of a request without one.
+func (b *body) content() (io.ReadCloser, error) {
+	if b == nil {
+		return nil, nil
+	}
+	return b.open()
+}
+
+// send sends r once, with what authorization there is. Its body is opened first: where an upload goes on that may take longer than a token is good for.
 func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
-	watched, cancel := context.WithCancelCause(ctx)
-	req, err := http.NewRequestWithContext(watched, r.method, r.url.String(), nil)
+	content, err := r.body.content()
 	if err != nil {
-		cancel(nil)
-		return nil, err
+		return nil, &ownError{err}
 	}
-	for k, v := range r.header {
-		req.Header[k] = v
-	}
-	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("User-Agent", h.userAgent())
-	if h.base != nil && sameOrigin(h.base, req.URL) {
-		for k, v := range h.header {
-			req.Header[k] = v
+	watched, cancel := context.WithCancelCause(ctx)
+	req, err := h.authorized(watched, r)
+	if err != nil {
+		if content != nil {
+			content.Close()
 		}
-	}
-	if err := h.auth.authorize(ctx, req, r.scope); err != nil {
 		cancel(nil)
 		return nil, &ownError{err}
 	}
 	dog := newWatchdog(h.client.StallTimeout, cancel)
-	if err := attach(req, r.body, dog); err != nil {
-		dog.stop()
-		cancel(nil)
-		return nil, &ownError{err}
-	}
+	attach(req, r.body, content, dog)
 	resp, err := h.http.Do(req)
 	if err != nil {
 		dog.stop()
@@ -79,6 +76,25 @@ func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
 	return resp, nil
 }
 
+// authorized makes the request that is sent for r, without its body.
+func (h *host) authorized(ctx context.Context, r *request) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, r.url.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range r.header {
+		req.Header[k] = v
+	}
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("User-Agent", h.userAgent())
+	if h.base != nil && sameOrigin(h.base, req.URL) {
+		for k, v := range h.header {
+			req.Header[k] = v
+		}
+	}
+	return req, h.auth.authorize(ctx, req, r.scope)
+}
+
 func (h *host) userAgent() string {
 	if h.client.UserAgent != "" {
 		return h.client.UserAgent
@@ -86,24 +102,19 @@ func (h *host) userAgent() string {
 	return "drayage"
 }
 
-func attach(req *http.Request, b *body, dog *watchdog) error {
+func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) {
 	if b == nil {
-		return nil
-	}
-	rc, err := b.open()
-	if err != nil {
-		return err
+		return
 	}
 	req.ContentLength = b.length
-	req.Body = &watchedUpload{ReadCloser: rc, dog: dog}
+	req.Body = &watchedUpload{ReadCloser: content, dog: dog}
 	if b.length == 0 {
-		rc.Close()
+		content.Close()
 		req.Body = http.NoBody
 		if req.Method == http.MethodPut { // the commit of what was sent before
 			dog.set(commitTime)
 		}
 	}
-	return nil
 }
 
 // watchdog cancels a request on which nothing moves. It is set while drayage waits for the

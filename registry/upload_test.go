@@ -40,8 +40,9 @@ func sequence(reg *fakeregistry.Registry) string {
 // opener is the source of a blob or stream, and counts the readers that have not been closed.
 type opener struct {
 	content []byte
-	claimed []byte // what the descriptor is of, if not of content
-	err     error  // at the end instead of io.EOF
+	claimed []byte        // what the descriptor is of, if not of content
+	err     error         // at the end instead of io.EOF
+	late    time.Duration // before the first byte
 	left    atomic.Int32
 	opened  atomic.Int32
 }
@@ -53,7 +54,19 @@ func (o *opener) open() (io.ReadCloser, error) {
 	if o.err != nil {
 		r = io.MultiReader(r, failing{o.err})
 	}
-	return &closer{Reader: r, opener: o}, nil
+	return &closer{Reader: &lateReader{Reader: r, late: o.late}, opener: o}, nil
+}
+
+// lateReader takes its time.
+type lateReader struct {
+	io.Reader
+	late time.Duration
+}
+
+func (r *lateReader) Read(p []byte) (int, error) {
+	time.Sleep(r.late)
+	r.late = 0
+	return r.Reader.Read(p)
 }
 
 func (o *opener) Open(_ context.Context, _ v1.Descriptor, offset, _ int64) (io.ReadCloser, error) {
