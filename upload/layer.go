@@ -115,7 +115,9 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 		return p.stored(ctx, repo, l, v1.MediaTypeImageLayerZstd, reported)
 	}
 	c := p.opts.Compression
-	d, err := repo.PushStream(ctx, c.mediaType(), func() (io.ReadCloser, error) { return c.compress(ctx, l, reported), nil }, nil)
+	memory := p.layerUpload(repo, l)
+	defer memory.Close()
+	d, err := repo.Remembering(memory).PushStream(ctx, c.mediaType(), func() (io.ReadCloser, error) { return c.compress(ctx, l, reported), nil }, nil)
 	if err == nil {
 		// Only what the layer alone decides is remembered for other runs: what another tool made of it would change their digests.
 		p.cache.Store(l.DiffID, d)

@@ -145,7 +145,9 @@ func (p *pusher) do(ctx context.Context, j transfer.Job) error {
 
 // blob pushes content as it is, or has it mounted from where it has been pushed before.
 func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descriptor, src transfer.Source, reported func(int64)) error {
-	if err := repo.PushFrom(ctx, d, src, p.origin(repo, d.Digest), reported); err != nil {
+	memory := p.blobUpload(repo, d)
+	defer memory.Close()
+	if err := repo.Remembering(memory).PushFrom(ctx, d, src, p.origin(repo, d.Digest), reported); err != nil {
 		return err
 	}
 	p.place(repo, d.Digest)
