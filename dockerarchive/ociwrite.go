@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/marks"
 	"drayage/internal/transfer"
 )
 
@@ -31,7 +32,7 @@ func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) erro
 	if err != nil {
 		return err
 	}
-	held, err := begin(f, heads, len(places))
+	held, err := begin(f, heads, places)
 	if err != nil {
 		return err
 	}
@@ -62,9 +63,9 @@ func archiveEnd(heads []head, places []place) int64 {
 	return end + 2*blockSize
 }
 
-func sum(held []int64) (n int64) {
+func sum(held [][]Span) (n int64) {
 	for _, h := range held {
-		n += h
+		n += marks.Sum(h)
 	}
 	return n
 }
@@ -105,19 +106,19 @@ func layOut(c *ociContents, members []*member) (heads []head, places []place, er
 	return heads, places, nil
 }
 
-func fillPlaces(ctx context.Context, f OCIFile, places []place, held []int64, opts Options) error {
+func fillPlaces(ctx context.Context, f OCIFile, places []place, held [][]Span, opts Options) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	parts := map[digest.Digest]*section{}
+	parts := map[digest.Digest]int{}
 	var jobs []transfer.Job
 	for i, p := range places {
-		parts[p.blob.desc.Digest] = newSection(f, i, p, held[i])
+		parts[p.blob.desc.Digest] = i
 		jobs = append(jobs, transfer.Job{Blob: p.blob.desc, Source: p.blob.source})
 	}
 	var failed error
 	transfer.Run(ctx, jobs, opts.Jobs, func(ctx context.Context, j transfer.Job) error {
-		part := parts[j.Blob.Digest]
-		_, err := transfer.Fill(ctx, j.Source, j.Blob, part, part.whole, opts.reported(j.Blob))
+		i := parts[j.Blob.Digest]
+		_, err := transfer.Fill(ctx, j.Source, j.Blob, newSection(f, i, places[i]), held[i], opts.reported(j.Blob))
 		return err
 	}, func(_ transfer.Job, err error) {
 		if err != nil && failed == nil {

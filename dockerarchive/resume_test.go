@@ -138,13 +138,22 @@ func TestWriteOCIGoesOnFromDamage(t *testing.T) {
 			}
 		},
 		"marks that promise more": func(t *testing.T, path string) {
-			overwrite(t, path+".partial.marks", 32, bytes.Repeat([]byte{0xff, 0xff, 0xff, 0, 0, 0, 0, 0}, 4))
+			fi, err := os.Stat(path + ".partial.marks")
+			if err != nil || fi.Size() <= 48 {
+				t.Fatal(fi, err)
+			}
+			overwrite(t, path+".partial.marks", 48, bytes.Repeat([]byte{1}, int(fi.Size()-48)))
 		},
-		"marks below zero": func(t *testing.T, path string) {
-			overwrite(t, path+".partial.marks", 32, bytes.Repeat([]byte{0xff}, 32))
+		"marks of nothing": func(t *testing.T, path string) {
+			overwrite(t, path+".partial.marks", 48, bytes.Repeat([]byte{0xff}, 32))
+		},
+		"marks of an earlier version": func(t *testing.T, path string) {
+			if err := os.WriteFile(path+".partial.marks", bytes.Repeat([]byte{0, 0, 1, 0, 0, 0, 0, 0}, 8), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		},
 		"marks cut off": func(t *testing.T, path string) {
-			if err := os.Truncate(path+".partial.marks", 35); err != nil {
+			if err := os.Truncate(path+".partial.marks", 50); err != nil {
 				t.Fatal(err)
 			}
 		},

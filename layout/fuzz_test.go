@@ -15,7 +15,6 @@ import (
 	"drayage/internal/graph"
 	"drayage/internal/manifest"
 	"drayage/internal/transfer"
-	tt "drayage/internal/transfertest"
 	"drayage/layout"
 )
 
@@ -141,26 +140,50 @@ func FuzzLayout(f *testing.F) {
 	})
 }
 
-// FuzzPartial checks that whatever an earlier run has left of a blob, the blob becomes right and nothing else stays.
+// FuzzPartial checks that whatever an earlier run has left of a small blob, the blob becomes right and nothing else stays.
 func FuzzPartial(f *testing.F) {
 	const content = "the content of a blob, which is longer than its mark"
-	d := manifest.Describe("", []byte(content))
 	f.Add([]byte(content[:10]), []byte("\x0a\x00\x00\x00\x00\x00\x00\x00"))
 	f.Add([]byte(content), []byte("\xff\xff\xff\xff\xff\xff\xff\x7f"))
-	f.Add([]byte(content+content), []byte("\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Add([]byte(content+content), []byte("drayage marks 1\n\x01"))
 	f.Add([]byte("something else"), []byte{})
 	f.Add([]byte{}, []byte("x"))
-	f.Fuzz(func(t *testing.T, left, mark []byte) {
-		dir := t.TempDir()
-		l := create(t, dir)
-		name := filepath.Join(dir, ".drayage", "partial", "sha256-"+d.Digest.Encoded())
-		write(t, name, string(left))
-		if len(mark) > 0 {
-			write(t, name+".mark", string(mark))
+	f.Fuzz(func(t *testing.T, left, mark []byte) { finishes(t, []byte(content), left, mark) })
+}
+
+// FuzzMark is FuzzPartial of a large blob, of which the first so many bytes are there, and something else from some place on.
+func FuzzMark(f *testing.F) {
+	content := bytes.Repeat([]byte("0123456789abcde\n"), 9<<16)
+	f.Add(len(content), len(content), []byte("drayage marks 1\n\x01\x01\x00\x01"))
+	f.Add(3<<20, 100, []byte("drayage marks 1\n"+strings.Repeat("\x01", 200)))
+	f.Add(3<<20, 3<<20, []byte("drayage marks 1\n\x00\x00\x01\x02\xff"))
+	f.Add(5<<20, 5<<20, []byte("\x00\x00\x40\x00\x00\x00\x00\x00"))
+	f.Add(5<<20, 4<<20, []byte("drayage"))
+	f.Add(10<<20, 10<<20, []byte{})
+	f.Fuzz(func(t *testing.T, size, wrong int, mark []byte) {
+		if size < 0 || size > 10<<20 || wrong < 0 {
+			return
 		}
-		if err := l.Push(t.Context(), d, &tt.Source{Content: []byte(content)}, nil); err != nil {
-			t.Fatal(err)
-		}
-		same(t, "files", map[string]string{"index.json": empty, "oci-layout": marker, "blobs/sha256/" + d.Digest.Encoded(): content}, tree(t, dir))
+		left := make([]byte, size)
+		copy(left, content)
+		clear(left[min(wrong, size):])
+		finishes(t, content, left, mark)
 	})
+}
+
+// finishes checks that a blob becomes right, from what is there and its mark, and that nothing else stays.
+func finishes(t *testing.T, content, left, mark []byte) {
+	t.Helper()
+	d := manifest.Describe("", content)
+	dir := t.TempDir()
+	l := create(t, dir)
+	name := filepath.Join(dir, ".drayage", "partial", "sha256-"+d.Digest.Encoded())
+	write(t, name, string(left))
+	if len(mark) > 0 {
+		write(t, name+".mark", string(mark))
+	}
+	if err := l.Push(t.Context(), d, &laned{content: content}, nil); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "files", map[string]string{"index.json": empty, "oci-layout": marker, "blobs/sha256/" + d.Digest.Encoded(): string(content)}, tree(t, dir))
 }

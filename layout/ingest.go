@@ -13,6 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/filelock"
+	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
@@ -110,10 +111,14 @@ type partial struct {
 	file *os.File
 }
 
+func partialName(d v1.Descriptor) string {
+	return partDir + "/" + d.Digest.Algorithm().String() + "-" + d.Digest.Encoded()
+}
+
 // openPartial opens and locks the partial file of desc. It returns nil if meanwhile the file was
 // given its final name or removed.
 func (d *Dir) openPartial(ctx context.Context, desc v1.Descriptor) (*partial, error) {
-	name := partDir + "/" + desc.Digest.Algorithm().String() + "-" + desc.Digest.Encoded()
+	name := partialName(desc)
 	if fi, err := d.root.Lstat(name); err == nil && !fi.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: %s is not a regular file", d.path, name)
 	}
@@ -148,9 +153,17 @@ func (p *partial) fill(ctx context.Context, src transfer.Source, reported func(i
 	if err != nil {
 		return err
 	}
-	marked := &markedFile{File: p.file, partial: p}
-	keep, err := transfer.Fill(ctx, src, p.desc, marked, p.held(fi.Size()), reported)
-	marked.close()
+	var file transfer.File = p.file
+	var marked *markedFile
+	held := marks.Prefix(fi.Size())
+	if p.desc.Size >= transfer.SplitSize { // smaller ones are written in order
+		if marked, held, err = p.marked(fi.Size()); err != nil {
+			return p.dir.located(err)
+		}
+		file = marked
+	}
+	keep, err := transfer.Fill(ctx, src, p.desc, file, held, reported)
+	end := marked.close()
 	if err == nil && fi.Size() > keep {
 		err = p.file.Truncate(keep)
 	}
@@ -158,7 +171,7 @@ func (p *partial) fill(ctx context.Context, src transfer.Source, reported func(i
 		err = p.publish()
 	}
 	if err != nil {
-		p.keep(keep)
+		p.keep(keep, end)
 	}
 	return p.dir.located(err)
 }
@@ -189,8 +202,11 @@ func (p *partial) publish() error {
 	return p.dir.root.Rename(p.name, name) // its name is made durable before anything refers to it
 }
 
-// keep cuts the partial file to the bytes that the next try can go on from.
-func (p *partial) keep(n int64) {
+// keep leaves what the next try can go on from: the marked parts if they end behind the first n bytes, or else these.
+func (p *partial) keep(n, end int64) {
+	if end > n {
+		return
+	}
 	defer p.dropMark()
 	if n == 0 {
 		p.dir.root.Remove(p.name)

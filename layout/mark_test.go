@@ -4,75 +4,105 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/layout"
+	"drayage/internal/marks"
 )
 
-// laned is a source of several streams that tells where it was opened.
+// laned is a source of several streams that tells what was asked for.
 type laned struct {
 	content []byte
-	first   int64
+	fail    int64 // no range that begins here or behind is given out; 0: all are
+
+	mu    sync.Mutex
+	asked []marks.Span
 }
 
 func (l *laned) Lane() func() { return nil }
 
 func (l *laned) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	if l.first < 0 {
-		l.first = offset
-	}
 	end := int64(len(l.content))
 	if length >= 0 {
 		end = min(end, offset+length)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail > 0 && offset >= l.fail {
+		return nil, errGone
+	}
+	l.asked = append(l.asked, marks.Span{Off: offset, End: end})
 	return io.NopCloser(bytes.NewReader(l.content[offset:end])), nil
 }
 
-// A partial that was written out of order when the process was killed is gone on with from its mark, not from its size.
-func TestMark(t *testing.T) {
-	content := make([]byte, 20<<20)
+// large is a blob that is fetched in ranges.
+func large() ([]byte, v1.Descriptor) {
+	content := make([]byte, 20<<20+99)
 	rand.NewChaCha8([32]byte{3}).Read(content)
-	d := v1.Descriptor{Digest: digest.FromBytes(content), Size: int64(len(content))}
+	return content, v1.Descriptor{Digest: digest.FromBytes(content), Size: int64(len(content))}
+}
+
+// mark is the mark of a blob of so many bytes as drayage writes it.
+func mark(size int64, held ...marks.Span) []byte {
+	raw := append([]byte("drayage marks 1\n"), make([]byte, (size+64<<10-1)/(64<<10))...)
+	for _, s := range held {
+		for off := s.Off; off < s.End; off += 64 << 10 {
+			raw[16+off/(64<<10)] = 1
+		}
+	}
+	return raw
+}
+
+// A partial that was written out of order when the process was killed is gone on with as its mark says, not its size.
+func TestMark(t *testing.T) {
+	content, d := large()
+	held := []marks.Span{{Off: 0, End: 5 << 20}, {Off: 9 << 20, End: 11 << 20}, {Off: 15 << 20, End: 16 << 20}}
 	for name, c := range map[string]struct {
 		mark []byte
-		from int64
+		cut  int64 // what the partial file has; 0: 16 MiB
+		want []marks.Span
 	}{
-		"at 5 MiB": {binary.LittleEndian.AppendUint64(nil, 5<<20), 5 << 20},
-		"too far":  {binary.LittleEndian.AppendUint64(nil, 1<<40), 0}, // the hole makes it wrong: everything again
-		"torn":     {[]byte{1, 2}, 0},
-		"none":     {nil, 0},
-		"negative": {bytes.Repeat([]byte{0xff}, 8), 0},
+		"ranges":             {mark: mark(d.Size, held...), want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 11 << 20, End: 15 << 20}, {Off: 16 << 20, End: 20 << 20}, {Off: 20 << 20, End: d.Size}}},
+		"ranges, cut off":    {mark: mark(d.Size, held...), cut: 10 << 20, want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 10 << 20, End: 14 << 20}, {Off: 14 << 20, End: 18 << 20}, {Off: 18 << 20, End: d.Size}}},
+		"nothing":            {mark: mark(d.Size)},
+		"a hole":             {mark: mark(d.Size, marks.Span{Off: 0, End: 16 << 20}), want: []marks.Span{{Off: 16 << 20, End: d.Size}, {Off: 0, End: d.Size}}},
+		"short":              {mark: mark(d.Size, held...)[:16+5<<4], want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 9 << 20, End: 13 << 20}, {Off: 13 << 20, End: 17 << 20}, {Off: 17 << 20, End: d.Size}}},
+		"long":               {mark: append(mark(d.Size, held...), 1, 1, 1), want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 11 << 20, End: 15 << 20}, {Off: 16 << 20, End: 20 << 20}, {Off: 20 << 20, End: d.Size}}},
+		"old, at 5 MiB":      {mark: binary.LittleEndian.AppendUint64(nil, 5<<20), want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 9 << 20, End: 13 << 20}, {Off: 13 << 20, End: 17 << 20}, {Off: 17 << 20, End: d.Size}}},
+		"old, too far":       {mark: binary.LittleEndian.AppendUint64(nil, 1<<40)}, // the hole makes it wrong: everything again
+		"old, negative":      {mark: bytes.Repeat([]byte{0xff}, 8)},
+		"torn":               {mark: []byte{1, 2}},
+		"without its header": {mark: make([]byte, 400), cut: 5<<20 + 7, want: []marks.Span{{Off: 5<<20 + 7, End: 9 << 20}, {Off: 9 << 20, End: 13 << 20}, {Off: 13 << 20, End: 17 << 20}, {Off: 17 << 20, End: d.Size}}},
+		"none":               {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, err := layout.CreateDir(t.Context(), filepath.Join(t.TempDir(), "l"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer dir.Close()
+			dir := create(t, t.TempDir())
 			partial := filepath.Join(dir.Path(), ".drayage", "partial", "sha256-"+d.Digest.Encoded())
 			holed := bytes.Clone(content[:16<<20])
-			clear(holed[5<<20 : 9<<20])
-			if err := os.WriteFile(partial, holed, 0o644); err != nil {
-				t.Fatal(err)
+			clear(holed[5<<20+7 : 9<<20])
+			clear(holed[11<<20 : 15<<20])
+			if c.cut > 0 {
+				holed = holed[:c.cut]
 			}
+			write(t, partial, string(holed))
 			if c.mark != nil {
-				if err := os.WriteFile(partial+".mark", c.mark, 0o644); err != nil {
-					t.Fatal(err)
-				}
+				write(t, partial+".mark", string(c.mark))
 			}
-			src := &laned{content: content, first: -1}
+			src := &laned{content: content}
 			if err := dir.Push(t.Context(), d, src, nil); err != nil {
 				t.Fatal(err)
 			}
-			if c.from > 0 && src.first != c.from {
-				t.Errorf("went on at %d, want %d", src.first, c.from)
+			if c.want != nil && !slices.Equal(src.asked, c.want) {
+				t.Errorf("asked for %v, want %v", src.asked, c.want)
 			}
 			if got, err := os.ReadFile(filepath.Join(dir.Path(), "blobs", "sha256", d.Digest.Encoded())); err != nil || !bytes.Equal(got, content) {
 				t.Errorf("the blob has %d bytes, %v", len(got), err)
@@ -81,5 +111,59 @@ func TestMark(t *testing.T) {
 				t.Errorf("%s is left", left[0].Name())
 			}
 		})
+	}
+}
+
+// What was known beyond the place where a run ends with an error is known to the next one, and counts as being on the disk.
+func TestMarkOutlivesAnError(t *testing.T) {
+	content, d := large()
+	dir := create(t, t.TempDir())
+	partial := filepath.Join(dir.Path(), ".drayage", "partial", "sha256-"+d.Digest.Encoded())
+	write(t, partial, string(content[:16<<20]))
+	write(t, partial+".mark", string(mark(d.Size, marks.Span{Off: 9 << 20, End: 16 << 20})))
+	src := &laned{content: content, fail: 4 << 20}
+	if err := dir.Push(t.Context(), d, src, nil); !errors.Is(err, errGone) {
+		t.Fatal(err)
+	}
+	src.fail, src.asked = 0, nil
+	if err := dir.Push(t.Context(), d, src, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := []marks.Span{{Off: 4 << 20, End: 8 << 20}, {Off: 8 << 20, End: 9 << 20}, {Off: 16 << 20, End: 20 << 20}, {Off: 20 << 20, End: d.Size}}
+	if !slices.Equal(src.asked, want) {
+		t.Errorf("asked for %v, want %v", src.asked, want)
+	}
+}
+
+// A run that ends with an error and knows of nothing beyond leaves a partial file whose size says all.
+func TestMarkIsDroppedAfterAnError(t *testing.T) {
+	content, d := large()
+	dir := create(t, t.TempDir())
+	src := &laned{content: content, fail: 4 << 20}
+	if err := dir.Push(t.Context(), d, src, nil); !errors.Is(err, errGone) {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(filepath.Join(dir.Path(), ".drayage", "partial"))
+	if err != nil || len(left) != 1 {
+		t.Fatalf("left: %v, %v", left, err)
+	}
+	if fi, err := left[0].Info(); err != nil || fi.Size() != 4<<20 {
+		t.Errorf("%v, %v", fi, err)
+	}
+}
+
+// Something planted where the mark should be is no reason to fail.
+func TestMarkPlanted(t *testing.T) {
+	content, d := large()
+	dir := create(t, t.TempDir())
+	name := filepath.Join(dir.Path(), ".drayage", "partial", "sha256-"+d.Digest.Encoded()+".mark")
+	if err := os.Mkdir(name, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Push(t.Context(), d, &laned{content: content}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(name); err == nil {
+		t.Error("it is still there")
 	}
 }

@@ -2,11 +2,11 @@ package layout
 
 import (
 	"io/fs"
-	"path"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/durable"
+	"drayage/internal/marks"
 	"drayage/internal/verify"
 )
 
@@ -32,9 +32,18 @@ func (d *Dir) Room(blobs []v1.Descriptor) error {
 
 // partialSize is how much of the disk the partial file of a blob has.
 func (d *Dir) partialSize(b v1.Descriptor) int64 {
-	fi, err := fs.Stat(d.fsys, path.Join(partDir, b.Digest.Algorithm().String()+"-"+b.Digest.Encoded()))
+	p := &partial{dir: d, desc: b, name: partialName(b)}
+	fi, err := d.root.Stat(p.name)
 	if err != nil {
 		return 0
 	}
-	return fi.Size()
+	mark, err := d.root.Open(p.markName())
+	if err != nil {
+		return fi.Size()
+	}
+	defer mark.Close()
+	if !hasHeader(mark) {
+		return fi.Size()
+	}
+	return marks.Sum(marks.Clip(p.newMap(mark).Spans(), fi.Size()))
 }

@@ -126,7 +126,7 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src transfer.Sou
 	defer f.Abort()
 	meter := l.env.newMeter(l.c, "blob")
 	meter.plan([]v1.Descriptor{d})
-	_, err = transfer.Fill(ctx, src, d, f, 0, func(held int64) { meter.update(d, held) })
+	_, err = transfer.Fill(ctx, src, d, f, nil, func(held int64) { meter.update(d, held) })
 	sum := meter.finish()
 	if err != nil {
 		return err

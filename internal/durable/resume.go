@@ -2,31 +2,38 @@ package durable
 
 import (
 	"bytes"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
+
+	"drayage/internal/marks"
 )
 
-// Resumable is an [Output] that is made of parts, of each of which the beginning may have been left by an earlier run that was
-// broken off. A file beside it, NAME.partial.marks, tells how much: it outlives the process, but not surely a power cut, so
-// that the parts are to be verified.
+// Resumable is an [Output] that is made of parts, of each of which an earlier run that was broken off may have left something. A file
+// beside it, NAME.partial.marks, tells what: it outlives the process, but not surely a power cut, so that the parts are to be verified.
 type Resumable struct {
 	*Output
 	marks *os.File
-	plan  int64 // bytes of the plan at the start of the marks
+	block int64
+	parts []*marks.Map
 
 	mu   sync.Mutex
-	kept int64 // the sum of all marks
-	each []int64
+	kept int64   // the sum of all that is marked
+	each []int64 // of each part
 }
 
 // worthKeeping is from how many bytes on it is better to leave something behind than to begin again.
 const worthKeeping = 1 << 20
 
-// maxParts bounds the file of marks.
-const maxParts = 1 << 20
+// maxParts and maxTotal bound the file of marks.
+const (
+	maxParts = 1 << 20
+	maxTotal = 1 << 52
+)
+
+// marksHeader begins a file of marks; the plan follows, then the marks of each part.
+const marksHeader = "drayage marks 1\n"
 
 // ResumeOutput begins the file at path as CreateOutput does, without losing what an earlier call has left there. The caller
 // ends it with Commit, Abort or Keep.
@@ -47,47 +54,93 @@ func ResumeOutput(path string) (*Resumable, error) {
 	return r, nil
 }
 
-// Begin returns how many bytes from its start each of the parts has: nothing, unless the file was begun with the same plan and number
-// of parts, in which case what is in it stays.
-func (r *Resumable) Begin(plan []byte, parts int) ([]int64, error) {
-	if parts > maxParts {
-		return nil, fmt.Errorf("%s: %d parts are too many", r.path, parts)
-	}
-	r.each, r.plan = make([]int64, parts), int64(len(plan))
-	raw, err := io.ReadAll(io.LimitReader(r.marks, int64(len(plan)+8*parts+1)))
+// Begin returns what there is of each of the parts, whose sizes are given: nothing, unless the file was begun with the same plan and sizes,
+// in which case what is in it stays.
+func (r *Resumable) Begin(plan []byte, sizes []int64) ([][]marks.Span, error) {
+	header := append([]byte(marksHeader), plan...)
+	length, err := r.layOut(int64(len(header)), sizes)
 	if err != nil {
 		return nil, err
 	}
-	if rest, ours := bytes.CutPrefix(raw, plan); ours && len(rest) == 8*parts {
-		for i := range r.each {
-			r.each[i] = max(0, int64(binary.LittleEndian.Uint64(rest[8*i:])))
-			r.kept += r.each[i]
-		}
-		return append([]int64(nil), r.each...), nil
+	held := make([][]marks.Span, len(sizes))
+	if !r.begunWith(header, length) {
+		return held, r.beginNew(header, length)
 	}
-	if err := r.Truncate(0); err != nil {
-		return nil, err
+	for i, p := range r.parts {
+		held[i] = p.Spans()
+		r.each[i] = marks.Sum(held[i])
+		r.kept += r.each[i]
 	}
-	fresh := append(append([]byte(nil), plan...), make([]byte, 8*parts)...)
-	if err := r.marks.Truncate(0); err != nil {
-		return nil, err
-	}
-	_, err = r.marks.WriteAt(fresh, 0)
-	return append([]int64(nil), r.each...), err
+	return held, nil
 }
 
-// Mark remembers that the first n bytes of a part are written. It may be called concurrently for different parts.
-func (r *Resumable) Mark(part int, n int64) error {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(n))
-	if _, err := r.marks.WriteAt(b[:], r.plan+8*int64(part)); err != nil {
+// layOut gives the marks of each part their place, from an offset on. It returns the length of the file of marks.
+func (r *Resumable) layOut(at int64, sizes []int64) (length int64, err error) {
+	total := int64(0)
+	for _, n := range sizes {
+		if n < 0 || n > maxTotal-total {
+			return 0, fmt.Errorf("%s: its parts are too large", r.path)
+		}
+		total += n
+	}
+	if len(sizes) > maxParts {
+		return 0, fmt.Errorf("%s: %d parts are too many", r.path, len(sizes))
+	}
+	r.block, r.each, r.parts = marks.Block(total), make([]int64, len(sizes)), nil
+	for _, n := range sizes {
+		p := marks.New(r.marks, at, n, r.block)
+		r.parts = append(r.parts, p)
+		at += p.Len()
+	}
+	return at, nil
+}
+
+// begunWith reports whether the marks are those of a run with the same plan.
+func (r *Resumable) begunWith(header []byte, length int64) bool {
+	fi, err := r.marks.Stat()
+	if err != nil || fi.Size() != length {
+		return false
+	}
+	found := make([]byte, len(header))
+	n, _ := r.marks.ReadAt(found, 0)
+	return n == len(header) && bytes.Equal(found, header)
+}
+
+func (r *Resumable) beginNew(header []byte, length int64) error {
+	if err := errors.Join(r.marks.Truncate(0), r.Truncate(0), r.marks.Truncate(length)); err != nil {
 		return err
 	}
+	_, err := r.marks.WriteAt(header, 0)
+	return err
+}
+
+// Block is the length of the pieces in which parts are remembered, after Begin.
+func (r *Resumable) Block() int64 { return r.block }
+
+// Mark remembers that what lies between from and to of a part is written, as [marks.Map.Mark] has it. It may be called concurrently
+// for different parts and blocks.
+func (r *Resumable) Mark(part int, from, to int64) error {
+	if err := r.parts[part].Mark(from, to); err != nil {
+		return err
+	}
+	r.add(part, to-from)
+	return nil
+}
+
+// Forget takes the marks of a part away.
+func (r *Resumable) Forget(part int) error {
+	r.mu.Lock()
+	n := r.each[part]
+	r.mu.Unlock()
+	r.add(part, -n)
+	return r.parts[part].Forget()
+}
+
+func (r *Resumable) add(part int, n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kept += n - r.each[part]
-	r.each[part] = n
-	return nil
+	r.each[part] += n
+	r.kept += n
 }
 
 // Keep ends the output and leaves what is there for another run. It reports whether there is anything worth that.

@@ -37,7 +37,7 @@ func (a ahead) Lane() func() { return a.more.Lane() }
 
 // Open implements [Source].
 func (a ahead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	if length != ToEnd || d.Size-offset < splitSize {
+	if length != ToEnd || d.Size-offset < SplitSize {
 		return a.Source.Open(ctx, d, offset, length)
 	}
 	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, want: firstParts}

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	tt "drayage/internal/transfertest"
 	"drayage/internal/verify"
@@ -54,7 +55,7 @@ func TestFill(t *testing.T) {
 			f := &file{data: slices.Clone(c.held)}
 			src := &tt.Source{Content: content, Tries: c.tries, Always: c.always}
 			var reports []int64
-			keep, err := transfer.Fill(t.Context(), src, desc, f, int64(len(c.held)), func(n int64) { reports = append(reports, n) })
+			keep, err := transfer.Fill(t.Context(), src, desc, f, marks.Prefix(int64(len(c.held))), func(n int64) { reports = append(reports, n) })
 			if !errors.Is(err, c.err) || keep != c.keep {
 				t.Errorf("%s: keep %d, %v; want %d, %v", c.name, keep, err, c.keep, c.err)
 			}
@@ -76,7 +77,7 @@ func TestFill(t *testing.T) {
 
 func TestFillOfNothing(t *testing.T) {
 	for _, held := range []string{"", "left over"} {
-		keep, err := transfer.Fill(t.Context(), &tt.Source{}, describe(nil), &file{data: []byte(held)}, int64(len(held)), nil)
+		keep, err := transfer.Fill(t.Context(), &tt.Source{}, describe(nil), &file{data: []byte(held)}, marks.Prefix(int64(len(held))), nil)
 		if keep != 0 || err != nil {
 			t.Errorf("held %q: %d, %v", held, keep, err)
 		}
@@ -87,7 +88,7 @@ func TestFillOfNothing(t *testing.T) {
 func TestFillDoesNotTrustHeld(t *testing.T) {
 	content, desc := blob(3000)
 	f := &file{data: slices.Clone(content[:100])}
-	keep, err := transfer.Fill(t.Context(), &tt.Source{Content: content}, desc, f, 500, nil)
+	keep, err := transfer.Fill(t.Context(), &tt.Source{Content: content}, desc, f, marks.Prefix(500), nil)
 	if err != nil || keep != 3000 || !bytes.Equal(f.data, content) {
 		t.Errorf("keep %d, %v; content right: %v", keep, err, bytes.Equal(f.data, content))
 	}
@@ -112,7 +113,7 @@ func TestFillStopsAtAFullDisk(t *testing.T) {
 	content, desc := blob(1 << 20)
 	src := &tt.Source{Content: content}
 	f := &full{room: 700 << 10}
-	keep, err := transfer.Fill(t.Context(), src, desc, f, 0, nil)
+	keep, err := transfer.Fill(t.Context(), src, desc, f, nil, nil)
 	if !errors.Is(err, errFull) || len(src.Opened()) != 1 {
 		t.Errorf("%v after %d openings: a full disk is no reason to fetch again", err, len(src.Opened()))
 	}
@@ -133,7 +134,7 @@ func TestFillStopsWithItsContext(t *testing.T) {
 	f := &file{}
 	src := &tt.Source{Content: content, Wrap: slowly}
 	synctest.Test(t, func(t *testing.T) {
-		keep, err := transfer.Fill(ctx, src, desc, f, 0, report)
+		keep, err := transfer.Fill(ctx, src, desc, f, nil, report)
 		if err != reason || keep != 100 || !bytes.Equal(f.data, content[:100]) {
 			t.Errorf("keep %d of %d, %v", keep, len(f.data), err)
 		}
@@ -159,7 +160,7 @@ func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 	for name, src := range map[string]transfer.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
 		ctx, stop := context.WithCancel(t.Context())
 		f := &impatient{file{data: slices.Clone(content[:5000])}, stop}
-		keep, err := transfer.Fill(ctx, src, desc, f, 5000, nil)
+		keep, err := transfer.Fill(ctx, src, desc, f, marks.Prefix(5000), nil)
 		if keep != 5000 || !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: keep %d of 5000, %v", name, keep, err)
 		}
@@ -170,7 +171,7 @@ func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 func TestFillDropsAPrefixThatCannotBeRead(t *testing.T) {
 	content, desc := large(t)
 	for name, src := range map[string]transfer.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
-		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{}, 5000, nil)
+		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{}, marks.Prefix(5000), nil)
 		if keep != 0 || !errors.Is(err, errGone) {
 			t.Errorf("%s: keep %d, %v", name, keep, err)
 		}

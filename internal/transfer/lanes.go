@@ -9,18 +9,17 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/marks"
 	"drayage/internal/verify"
 )
 
 const (
-	// splitSize is from where on a blob is read in ranges: below it a second request costs more than it brings.
-	splitSize = 8 << 20
+	// SplitSize is from where on a blob is read in ranges: below it a second request costs more than it brings, and [Fill] writes in order.
+	SplitSize = 8 << 20
 	// The size of a range: small enough that the streams end together, large enough that requests do not count.
 	minRange, maxRange = 4 << 20, 32 << 20
 	// maxLanes is how many streams one blob gets at most; rangesEach how many ranges each is meant to read.
 	maxLanes, rangesEach = 32, 2
-	// markEvery is how much of what arrives in order may have to come again after a kill.
-	markEvery = 1 << 20
 )
 
 // fast is the pace, in bytes a second, from which on one stream is left alone: more of them would not bring more, but cost more. A request is judged
@@ -39,8 +38,9 @@ type lanes struct {
 	more   Lanes
 	desc   v1.Descriptor
 	file   File
-	ranges []span
-	moved  atomic.Int64 // bytes that have been written
+	ranges []span       // all that was not hashed at the start, in order
+	todo   []span       // those of them that are not there
+	moved  atomic.Int64 // bytes that are there
 	report func(int64)
 
 	ctx    context.Context // of all streams, for those that are begun by others
@@ -48,41 +48,30 @@ type lanes struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	next    int // the first range that nobody has begun
+	next    int // the first range to do that nobody has begun
 	running int
 
 	hashing sync.Mutex
 	check   *verify.Check // has had everything before its offset
-	marked  int64         // as much of that as the file remembers
-}
-
-// span is a range and, when done is closed, on disk.
-type span struct {
-	off, end int64
-	done     chan struct{}
+	lost    bool          // the disk does not give back what it was given
 }
 
 // fillLanes is fillOnce by several streams. On error it returns how many bytes from the start are whole; what has been written beyond
-// is worth nothing.
-func fillLanes(ctx context.Context, src Source, more Lanes, d v1.Descriptor, f File, held int64, reported func(int64)) (int64, error) {
+// is worth what is marked of it.
+func fillLanes(ctx context.Context, src Source, more Lanes, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
 	check := verify.NewCheck(d)
-	if held > 0 {
-		n, err := hashPart(check, WithContext(ctx, io.NewSectionReader(f, 0, held)))
-		if err != nil {
-			return unhashed(ctx, held), err
+	prefix, beyond := marks.Cut(held)
+	if prefix > 0 {
+		if _, err := hashPart(check, WithContext(ctx, io.NewSectionReader(f, 0, prefix))); err != nil {
+			return unhashed(ctx, f, prefix), err
 		}
-		held = n
-	}
-	if m, ok := f.(Marked); ok {
-		if err := m.Mark(held); err != nil {
-			return held, err
-		}
+		prefix = check.Offset()
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l := &lanes{src: src, more: more, desc: d, file: f, ranges: split(held, d.Size), report: reported, ctx: ctx, cancel: cancel, check: check}
-	l.marked = held
-	l.moved.Store(held)
+	l := &lanes{src: src, more: more, desc: d, file: f, report: reported, ctx: ctx, cancel: cancel, check: check}
+	l.ranges, l.todo = split(prefix, d.Size, beyond, blockOf(f))
+	l.moved.Store(prefix + marks.Sum(beyond))
 	l.tell()
 	l.start(nil)
 	err := l.follow(ctx)
@@ -93,10 +82,12 @@ func fillLanes(ctx context.Context, src Source, more Lanes, d v1.Descriptor, f F
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	if err != nil {
-		return check.Offset(), err
+	if err == nil {
+		err = check.Done()
+	} else if l.lost {
+		forget(f) // or else the next try meets it again
 	}
-	return check.Offset(), check.Done()
+	return check.Offset(), err
 }
 
 // hashPart is io.Copy with few calls of the file.
@@ -104,16 +95,6 @@ func hashPart(check *verify.Check, r io.Reader) (int64, error) {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{check}, struct{ io.Reader }{r}, buf[:])
-}
-
-// split divides what is missing into ranges.
-func split(from, to int64) []span {
-	size := min(max((to-from)/(maxLanes*rangesEach), minRange), maxRange)
-	var all []span
-	for off := from; off < to; off += size {
-		all = append(all, span{off, min(off+size, to), make(chan struct{})})
-	}
-	return all
 }
 
 // start begins a stream, with the release of its lane.
@@ -143,11 +124,11 @@ func (l *lanes) start(release func()) {
 func (l *lanes) take() (span, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ctx.Err() != nil || l.next == len(l.ranges) {
+	if l.ctx.Err() != nil || l.next == len(l.todo) {
 		l.running--
 		return span{}, false
 	}
-	s := l.ranges[l.next]
+	s := l.todo[l.next]
 	l.next++
 	return s, true
 }
@@ -165,7 +146,7 @@ func (l *lanes) widen(got int64, waited time.Duration) {
 	}
 	for {
 		l.mu.Lock()
-		wanted := l.ctx.Err() == nil && l.next < len(l.ranges) && l.running <= maxLanes
+		wanted := l.ctx.Err() == nil && l.next < len(l.todo) && l.running <= maxLanes
 		l.mu.Unlock()
 		if !wanted {
 			return
@@ -180,11 +161,12 @@ func (l *lanes) widen(got int64, waited time.Duration) {
 
 // read brings one range to its place, and opens the source again where it breaks.
 func (l *lanes) read(s span) error {
-	tries := persistence{since: s.off}
-	for off := s.off; ; {
-		n, err := l.readOnce(off, s.end)
-		if off += n; err == nil {
-			return nil
+	tries, mark := persistence{since: s.Off}, newMarker(l.file, s.Off)
+	for off := s.Off; ; {
+		n, err := l.readOnce(off, s.End, mark)
+		off += n
+		if merr := mark.flush(off); err == nil {
+			return merr
 		}
 		if err := tries.again(l.ctx, l.desc, off, err); err != nil {
 			return err
@@ -192,7 +174,7 @@ func (l *lanes) read(s span) error {
 	}
 }
 
-func (l *lanes) readOnce(off, end int64) (n int64, err error) {
+func (l *lanes) readOnce(off, end int64, mark *marker) (n int64, err error) {
 	began := time.Now()
 	rc, err := l.src.Open(l.ctx, l.desc, off, end-off)
 	if err != nil {
@@ -211,6 +193,9 @@ func (l *lanes) readOnce(off, end int64) (n int64, err error) {
 				return n, werr
 			}
 			off, n = off+int64(m), n+int64(m)
+			if merr := mark.wrote(off); merr != nil {
+				return n, merr
+			}
 			l.widen(n, waited)
 		}
 		if err == io.EOF && off < end {
@@ -247,21 +232,8 @@ func (l *lanes) write(p []byte, off int64) error {
 	if l.check.Offset() != off {
 		return nil
 	}
-	if _, err := l.check.Write(p); err != nil {
-		return err
-	}
-	return l.mark(markEvery)
-}
-
-// mark remembers how far the whole part goes, if that is so many bytes more than was remembered. The check is locked.
-func (l *lanes) mark(least int64) error {
-	n := l.check.Offset()
-	m, ok := l.file.(Marked)
-	if !ok || n-l.marked < least {
-		return nil
-	}
-	l.marked = n
-	return m.Mark(n)
+	_, err := l.check.Write(p)
+	return err
 }
 
 func (l *lanes) tell() {
@@ -289,10 +261,11 @@ func (l *lanes) follow(ctx context.Context) error {
 func (l *lanes) hash(s span) error {
 	l.hashing.Lock()
 	defer l.hashing.Unlock()
-	if from := l.check.Offset(); from < s.end {
-		if _, err := hashPart(l.check, io.NewSectionReader(l.file, from, s.end-from)); err != nil {
-			return err
-		}
+	from := l.check.Offset()
+	if from >= s.End {
+		return nil
 	}
-	return l.mark(1)
+	_, err := hashPart(l.check, WithContext(l.ctx, io.NewSectionReader(l.file, from, s.End-from)))
+	l.lost = err != nil && l.ctx.Err() == nil
+	return err
 }

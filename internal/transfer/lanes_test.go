@@ -6,8 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	"drayage/internal/transfertest"
 	"drayage/internal/verify"
@@ -28,6 +28,7 @@ type road struct {
 	mu      sync.Mutex
 	noRange int // from this opening on there are no ranges; 0: never
 	opened  int
+	asked   []marks.Span
 	held    int // lanes that have not been given back
 }
 
@@ -55,6 +56,9 @@ func (r *road) Lane() func() {
 func (r *road) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	r.mu.Lock()
 	r.opened++
+	if length >= 0 {
+		r.asked = append(r.asked, marks.Span{Off: offset, End: offset + length})
+	}
 	none := r.noRange > 0 && r.opened >= r.noRange && length >= 0
 	r.mu.Unlock()
 	if none {
@@ -63,35 +67,13 @@ func (r *road) Open(ctx context.Context, d v1.Descriptor, offset, length int64) 
 	return r.Source.Open(ctx, d, offset, length)
 }
 
-// markedFile is a file that remembers its mark.
-type markedFile struct {
-	*os.File
-	mark int64
-}
-
-func (m *markedFile) Mark(n int64) error {
-	m.mark = n
-	return nil
-}
+const size = 30<<20 + 12345
 
 func large(t *testing.T) ([]byte, v1.Descriptor) {
 	t.Helper()
-	content := make([]byte, 30<<20+12345)
+	content := make([]byte, size)
 	rand.NewChaCha8([32]byte{7}).Read(content)
 	return content, v1.Descriptor{Digest: digest.FromBytes(content), Size: int64(len(content))}
-}
-
-func newFile(t *testing.T, prefix []byte) *markedFile {
-	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "blob"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	if _, err := f.Write(prefix); err != nil {
-		t.Fatal(err)
-	}
-	return &markedFile{File: f, mark: -1}
 }
 
 // Whatever happens on the lanes, what Fill calls whole is the content, and what it keeps is a prefix of it.
@@ -101,7 +83,7 @@ func TestLanes(t *testing.T) {
 	for name, c := range map[string]struct {
 		lanes   int
 		noRange int
-		prefix  int64
+		held    []marks.Span
 		tries   []transfertest.Try
 		always  transfertest.Try
 		want    error
@@ -109,7 +91,14 @@ func TestLanes(t *testing.T) {
 		"none":               {lanes: 0},
 		"four":               {lanes: 4},
 		"many":               {lanes: 64},
-		"from a prefix":      {lanes: 4, prefix: 9<<20 + 1},
+		"from a prefix":      {lanes: 4, held: marks.Prefix(9<<20 + 1)},
+		"from parts":         {lanes: 4, held: []marks.Span{{Off: 0, End: 3 << 20}, {Off: 5 << 20, End: 6 << 20}, {Off: 29 << 20, End: size}}},
+		"from the end":       {lanes: 2, held: []marks.Span{{Off: 25 << 20, End: size}}},
+		"from all but a bit": {lanes: 2, held: []marks.Span{{Off: 0, End: 1 << 20}, {Off: 2 << 20, End: size}}},
+		"from everything":    {lanes: 2, held: marks.Prefix(size)},
+		"from nonsense":      {lanes: 2, held: []marks.Span{{Off: 5, End: 1}, {Off: 0, End: 1 << 40}}},
+		"parts, no ranges":   {lanes: 2, held: []marks.Span{{Off: 1 << 20, End: 9 << 20}}, noRange: 1},
+		"parts, breaks":      {lanes: 4, held: []marks.Span{{Off: 5 << 20, End: 6 << 20}}, always: transfertest.Break(1 << 20)},
 		"breaks":             {lanes: 4, tries: []transfertest.Try{transfertest.Break(100), transfertest.Break(1 << 20), transfertest.Break(0)}},
 		"a wrong byte once":  {lanes: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)}},
 		"wrong bytes always": {lanes: 4, always: transfertest.Flip(3), want: verify.ErrMismatch},
@@ -123,10 +112,11 @@ func TestLanes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := newRoad(content, c.lanes)
 				src.Tries, src.Always, src.noRange = c.tries, c.always, c.noRange
-				f := newFile(t, content[:c.prefix])
+				f := newFile(t, content, c.held)
+				f.content = nil
 				last := int64(0)
 				var mu sync.Mutex
-				n, err := transfer.Fill(t.Context(), src, d, f, c.prefix, func(n int64) {
+				n, err := transfer.Fill(t.Context(), src, d, f, c.held, func(n int64) {
 					mu.Lock()
 					defer mu.Unlock()
 					last = max(last, n)
@@ -152,41 +142,12 @@ func TestLanes(t *testing.T) {
 	}
 }
 
-// A mark is never ahead of what is whole, whenever the process dies: writes are watched and the prefix compared.
-func TestMarkIsNeverAhead(t *testing.T) {
-	content, d := large(t)
-	src := newRoad(content, 8)
-	f := &watchedFile{markedFile: newFile(t, nil), t: t, content: content}
-	if n, err := transfer.Fill(t.Context(), src, d, f, 0, nil); err != nil || n != d.Size {
-		t.Fatal(n, err)
-	}
-	if f.marks < 3 {
-		t.Errorf("%d marks", f.marks)
-	}
-}
-
-type watchedFile struct {
-	*markedFile
-	t       *testing.T
-	content []byte
-	marks   int
-}
-
-func (w *watchedFile) Mark(n int64) error {
-	w.marks++
-	got := make([]byte, n)
-	if _, err := w.ReadAt(got, 0); err != nil && n > 0 || !bytes.Equal(got, w.content[:n]) {
-		w.t.Errorf("the mark is at %d, which is not whole: %v", n, err)
-	}
-	return nil
-}
-
 func TestLanesCancelled(t *testing.T) {
 	content, d := large(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stop")
 	src := newRoad(content, 4)
-	n, err := transfer.Fill(ctx, src, d, newFile(t, nil), 0, func(n int64) {
+	n, err := transfer.Fill(ctx, src, d, newFile(t, content, nil), nil, func(n int64) {
 		if n > 5<<20 {
 			cancel(stop)
 		}
@@ -202,10 +163,10 @@ func TestLanesKeepTheBeginningOfARange(t *testing.T) {
 	gone := errors.New("gone")
 	src := newRoad(content, 0)
 	src.Always = transfertest.Fail(3<<20, gone)
-	f := newFile(t, nil)
-	n, err := transfer.Fill(t.Context(), src, d, f, 0, nil)
-	if !errors.Is(err, gone) || n != 3<<20 || f.mark < 2<<20 {
-		t.Errorf("%d bytes are kept and %d remembered of %d: %v", n, f.mark, 3<<20, err)
+	f := newFile(t, content, nil)
+	n, err := transfer.Fill(t.Context(), src, d, f, nil, nil)
+	if held := f.Spans(); !errors.Is(err, gone) || n != 3<<20 || !slices.Equal(held, marks.Prefix(3<<20)) {
+		t.Errorf("%d bytes are kept and %v remembered of %d: %v", n, held, 3<<20, err)
 	}
 }
 
@@ -220,7 +181,7 @@ func TestLanesCancelledInRead(t *testing.T) {
 			cancel(stop)
 			return r
 		}
-		if _, err := transfer.Fill(ctx, src, d, newFile(t, nil), 0, nil); !errors.Is(err, stop) {
+		if _, err := transfer.Fill(ctx, src, d, newFile(t, content, nil), nil, nil); !errors.Is(err, stop) {
 			t.Errorf("%v", err)
 		}
 		if src.held != 0 || src.opened > 3 {

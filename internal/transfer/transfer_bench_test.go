@@ -45,7 +45,7 @@ func BenchmarkFill(b *testing.B) {
 			b.SetBytes(d.Size)
 			b.ReportAllocs()
 			for b.Loop() {
-				if n, err := transfer.Fill(b.Context(), road.src, d, f, 0, nil); n != d.Size || err != nil {
+				if n, err := transfer.Fill(b.Context(), road.src, d, f, nil, nil); n != d.Size || err != nil {
 					b.Fatal(n, err)
 				}
 			}

@@ -1,0 +1,238 @@
+package transfer_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"drayage/internal/marks"
+	"drayage/internal/transfer"
+	"drayage/internal/transfertest"
+)
+
+const block = 64 << 10
+
+// markedFile is a file of some content, with its marks. After so many bytes have been written it behaves as if the process were killed.
+type markedFile struct {
+	*os.File
+	*marks.Map
+	t       *testing.T
+	content []byte // nil: the source gives out something else
+
+	mu        sync.Mutex
+	left      int64 // bytes until the kill
+	wrote     int64
+	forgotten int
+}
+
+var errKilled = errors.New("killed")
+
+// newFile is a file in which parts of the content stand.
+func newFile(t *testing.T, content []byte, held []marks.Span) *markedFile {
+	t.Helper()
+	var files [2]*os.File
+	for i := range files {
+		f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		files[i] = f
+	}
+	m := &markedFile{File: files[0], Map: marks.New(files[1], 0, int64(len(content)), block), t: t, content: content, left: 1 << 40}
+	for _, s := range marks.Clip(held, int64(len(content))) {
+		if s.End < s.Off {
+			continue
+		}
+		if _, err := m.File.WriteAt(content[s.Off:s.End], s.Off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// WriteAt implements io.WriterAt.
+func (m *markedFile) WriteAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.left -= int64(len(p)); m.left < 0 {
+		return 0, errKilled
+	}
+	m.wrote += int64(len(p))
+	return m.File.WriteAt(p, off)
+}
+
+// Mark implements transfer.Marked. A mark is never ahead of what is there.
+func (m *markedFile) Mark(from, to int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.left < 0 {
+		return errKilled
+	}
+	from = from / block * block
+	if m.content != nil {
+		got := make([]byte, to-from)
+		if _, err := m.File.ReadAt(got, from); err != nil || !bytes.Equal(got, m.content[from:to]) {
+			m.t.Errorf("%d to %d is marked and not there: %v", from, to, err)
+		}
+	}
+	return m.Map.Mark(from, to)
+}
+
+// Forget implements transfer.Marked.
+func (m *markedFile) Forget() error {
+	m.forgotten++
+	return m.Map.Forget()
+}
+
+// Killed at any moment, what is written is known but for a bounded part of each stream, and what is known is not asked for again.
+func TestKilledLanes(t *testing.T) {
+	content, d := large(t)
+	const lanes = 6
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 10 {
+		after := random.Int64N(size)
+		t.Run(fmt.Sprintf("after %d", after), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := newRoad(content, lanes)
+				src.Wrap = paced
+				f := newFile(t, content, nil)
+				f.left = after
+				if _, err := transfer.Fill(t.Context(), src, d, f, nil, nil); !errors.Is(err, errKilled) {
+					t.Fatal(err)
+				}
+				held := f.Spans()
+				if lost := f.wrote - marks.Sum(held); lost >= (lanes+1)<<20 {
+					t.Errorf("%d bytes of %d are lost", lost, f.wrote)
+				}
+				src.asked, f.left = nil, 1<<40
+				least := int64(1 << 40)
+				n, err := transfer.Fill(t.Context(), src, d, f, held, func(n int64) { least = min(least, n) })
+				if err != nil || n != size || least != marks.Sum(held) {
+					t.Errorf("%d, from %d: %v", n, least, err)
+				}
+				if asked := marks.Sum(src.asked); asked != size-marks.Sum(held) || !apart(src.asked, held) {
+					t.Errorf("%v is asked for, %v was known", src.asked, held)
+				}
+				checkContent(t, f)
+			})
+		})
+	}
+}
+
+// apart reports whether nothing is in both, and ranges end with blocks.
+func apart(a, b []marks.Span) bool {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(a, b marks.Span) int { return int(a.Off - b.Off) })
+	for i, s := range all {
+		if i > 0 && s.Off != all[i-1].End || s.End%block != 0 && s.End != size {
+			return false
+		}
+	}
+	return true
+}
+
+func checkContent(t *testing.T, f *markedFile) {
+	t.Helper()
+	got := make([]byte, size)
+	if _, err := f.ReadAt(got, 0); err != nil || !bytes.Equal(got, f.content) {
+		t.Errorf("the content is wrong, %v", err)
+	}
+}
+
+// paced is a stream of 8 MiB a second.
+func paced(r io.Reader) io.Reader { return pacedReader{r} }
+
+type pacedReader struct{ io.Reader }
+
+// Read implements io.Reader.
+func (p pacedReader) Read(b []byte) (int, error) {
+	time.Sleep(4 * time.Millisecond)
+	return p.Reader.Read(b[:min(len(b), 32<<10)])
+}
+
+// One stream marks what it writes too, and a slow one does not wait for a MiB.
+func TestKilledStream(t *testing.T) {
+	content, d := large(t)
+	synctest.Test(t, func(t *testing.T) {
+		src := &transfertest.Source{Content: content, Wrap: paced}
+		f := newFile(t, content, nil)
+		f.left = 900 << 10
+		if _, err := transfer.Fill(t.Context(), src, d, f, nil, nil); !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		if held := f.Spans(); len(held) != 1 || held[0].Off != 0 || held[0].End < 400<<10 {
+			t.Errorf("%v is known of %d", held, f.wrote)
+		}
+	})
+}
+
+// What is marked and wrong is forgotten, and everything is fetched once more.
+func TestMarksThatPromiseTooMuch(t *testing.T) {
+	content, d := large(t)
+	for name, held := range map[string][]marks.Span{
+		"all":       marks.Prefix(size),
+		"the end":   {{Off: 20 << 20, End: size}},
+		"a hole":    {{Off: 0, End: 2 << 20}, {Off: 3 << 20, End: 4 << 20}},
+		"the start": marks.Prefix(1 << 20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFile(t, content, held)
+			end := marks.End(held)
+			if _, err := f.File.WriteAt(make([]byte, 100), end-200); err != nil {
+				t.Fatal(err)
+			}
+			n, err := transfer.Fill(t.Context(), newRoad(content, 3), d, f, held, nil)
+			if err != nil || n != size || f.forgotten != 1 {
+				t.Errorf("%d, forgotten %d times: %v", n, f.forgotten, err)
+			}
+			if all := f.Spans(); !slices.Equal(all, marks.Prefix(size)) {
+				t.Errorf("%v is marked", all)
+			}
+			checkContent(t, f)
+		})
+	}
+	t.Run("more than the file has", func(t *testing.T) {
+		f := newFile(t, content, marks.Prefix(5<<20))
+		held := []marks.Span{{Off: 0, End: 6 << 20}, {Off: 20 << 20, End: size}}
+		if n, err := transfer.Fill(t.Context(), newRoad(content, 3), d, f, held, nil); err != nil || n != size {
+			t.Errorf("%d, %v", n, err)
+		}
+		checkContent(t, f)
+	})
+}
+
+// What the disk does not give back is forgotten, so that the next try does not meet it again.
+func TestLanesForgetWhatCannotBeRead(t *testing.T) {
+	content, d := large(t)
+	held := []marks.Span{{Off: 0, End: 1 << 20}, {Off: 4 << 20, End: 9 << 20}}
+	for name, bad := range map[string]int64{"in the beginning": 1000, "beyond": 5 << 20} {
+		f := &spoilt{newFile(t, content, held), bad}
+		if _, err := transfer.Fill(t.Context(), newRoad(content, 2), d, f, held, nil); !errors.Is(err, errGone) || f.forgotten != 1 {
+			t.Errorf("%s: forgotten %d times, %v", name, f.forgotten, err)
+		}
+	}
+}
+
+// spoilt is a file with a bad byte.
+type spoilt struct {
+	*markedFile
+	bad int64
+}
+
+// ReadAt implements io.ReaderAt.
+func (s *spoilt) ReadAt(p []byte, off int64) (int, error) {
+	if off <= s.bad && s.bad < off+int64(len(p)) {
+		return 0, errGone
+	}
+	return s.markedFile.ReadAt(p, off)
+}
