@@ -20,9 +20,10 @@ type Compression struct {
 }
 
 const (
-	// defaultGzip makes blobs some percent larger than level 6 in four fifths of the time; defaultZstd makes smaller ones in half of it.
+	// defaultGzip makes blobs some percent larger than level 6 in four fifths of the time; defaultZstd makes smaller ones in half of it. Level 3
+	// of zstd makes blobs another twentieth smaller, in almost twice the time.
 	defaultGzip = 4
-	defaultZstd = 3
+	defaultZstd = 1
 
 	gzipBlock  = 512 << 10
 	zstdWindow = 512 << 10
@@ -90,10 +91,10 @@ func (c Compression) mediaType() string {
 }
 
 // writer compresses into w. Its Close does not close w.
-func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
+func (c Compression) writer(e *pack.Encoders, w io.Writer) (io.WriteCloser, error) {
 	switch c.kind() {
 	case compression.Zstd:
-		return pack.NewZstd(w, c.level(), zstdWindow)
+		return e.NewZstd(w, c.level(), zstdWindow)
 	case compression.None:
 		return uncompressed{w}, nil
 	}

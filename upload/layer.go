@@ -16,6 +16,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/manifest"
+	"drayage/internal/pack"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 	"drayage/registry"
@@ -117,7 +118,7 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 	c := p.opts.Compression
 	memory := p.layerUpload(repo, l)
 	defer memory.Close()
-	d, err := repo.Remembering(memory).PushStream(ctx, c.mediaType(), func() (io.ReadCloser, error) { return c.compress(ctx, l, reported), nil }, nil)
+	d, err := repo.Remembering(memory).PushStream(ctx, c.mediaType(), func() (io.ReadCloser, error) { return c.compress(ctx, &p.encoders, l, reported), nil }, nil)
 	if err == nil {
 		// Only what the layer alone decides is remembered for other runs: what another tool made of it would change their digests.
 		p.cache.Store(l.DiffID, d)
@@ -202,8 +203,8 @@ func checkDiffID(l *dockerarchive.SavedLayer, h hash.Hash) error {
 
 // compress returns the compressed stream of a layer. Its last Read fails if the diff ID is wrong, so that
 // no upload of a wrong layer can end well.
-func (c Compression) compress(ctx context.Context, l *dockerarchive.SavedLayer, reported func(int64)) io.ReadCloser {
-	return piped(func(w io.Writer) error { return c.compressTo(ctx, w, l, reported) })
+func (c Compression) compress(ctx context.Context, e *pack.Encoders, l *dockerarchive.SavedLayer, reported func(int64)) io.ReadCloser {
+	return piped(func(w io.Writer) error { return c.compressTo(ctx, e, w, l, reported) })
 }
 
 // piped returns what write writes, and then its error.
@@ -230,8 +231,8 @@ func (p *pipe) Close() error {
 	return err
 }
 
-func (c Compression) compressTo(ctx context.Context, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
-	z, err := c.writer(w)
+func (c Compression) compressTo(ctx context.Context, e *pack.Encoders, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
+	z, err := c.writer(e, w)
 	if err != nil {
 		return err
 	}

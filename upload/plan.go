@@ -11,6 +11,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/internal/layercache"
 	"drayage/internal/manifest"
+	"drayage/internal/pack"
 	"drayage/internal/transfer"
 	"drayage/registry"
 )
@@ -20,6 +21,8 @@ type pusher struct {
 	opts  Options
 	cache *layercache.Cache
 	slots chan struct{} // for compressing, which takes processors and memory
+
+	encoders pack.Encoders
 
 	tasks   map[key]*task
 	users   map[key][]*image

@@ -40,7 +40,7 @@ func pushCommand(env *environment) *cli.Command {
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
 			&cli.BoolFlag{Name: "referrers", Usage: "of a layout: also what belongs to the images, as fetch --referrers has brought it"},
 			&cli.StringFlag{Name: "compression", Usage: "of layers that are not compressed yet: `gzip`, zstd (smaller, faster; Docker pulls it since 23.0) or none", Value: "gzip"},
-			&cli.IntFlag{Name: "compression-level", Usage: "gzip 1 to 9, zstd 1 to 22", DefaultText: "gzip 4, zstd 3"},
+			&cli.IntFlag{Name: "compression-level", Usage: "gzip 1 to 9, zstd 1 to 22", DefaultText: "gzip 4, zstd 1"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),

@@ -44,19 +44,24 @@ func NewGzip(w io.Writer, level, block int) (*Writer, error) {
 	return &Writer{z, behind}, nil
 }
 
+// NewZstd is [Encoders.NewZstd] for whoever compresses one stream.
+func NewZstd(w io.Writer, level, window int) (*Writer, error) {
+	return new(Encoders).NewZstd(w, level, window)
+}
+
 // NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program, of which four differ here: 1, 3, 6, 10.
 // The window is a power of two in bytes; sections of four windows are compressed side by side.
-func NewZstd(w io.Writer, level, window int) (*Writer, error) {
+func (e *Encoders) NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	if level < 1 || level > 22 {
 		return nil, fmt.Errorf("zstd: invalid compression level: %d", level)
 	}
 	behind := &patient{w: w}
 	kind := encoderKind{level: level, window: window, workers: zstdWorkers()}
-	z, err := kind.encoder(behind)
+	z, err := e.encoder(kind, behind)
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{&reused{Encoder: z, kind: kind}, behind}, nil
+	return &Writer{&reused{Encoder: z, kind: kind, from: e}, behind}, nil
 }
 
 // Write implements io.Writer. An error of the writer behind may show some calls later.

@@ -8,8 +8,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// encoders keeps zstd encoders that have done their work: each holds tens of megabytes, and layers come one after another.
-var encoders struct {
+// Encoders keeps zstd encoders that have done their work: each holds tens of megabytes, and layers come one after another. The
+// zero value is ready. It may be used concurrently.
+type Encoders struct {
 	mu   sync.Mutex
 	free map[encoderKind][]*zstd.Encoder
 }
@@ -21,12 +22,12 @@ type encoderKind struct{ level, window, workers int }
 const maxFree = 2
 
 // encoder returns one that writes to w. Its user gives it back with keep.
-func (k encoderKind) encoder(w io.Writer) (*zstd.Encoder, error) {
-	encoders.mu.Lock()
-	defer encoders.mu.Unlock()
-	if free := encoders.free[k]; len(free) > 0 {
+func (e *Encoders) encoder(k encoderKind, w io.Writer) (*zstd.Encoder, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if free := e.free[k]; len(free) > 0 {
 		z := free[len(free)-1]
-		encoders.free[k] = free[:len(free)-1]
+		e.free[k] = free[:len(free)-1]
 		z.Reset(w)
 		return z, nil
 	}
@@ -39,15 +40,15 @@ func (k encoderKind) encoder(w io.Writer) (*zstd.Encoder, error) {
 }
 
 // keep takes back an encoder that has been closed.
-func (k encoderKind) keep(z *zstd.Encoder) {
-	encoders.mu.Lock()
-	defer encoders.mu.Unlock()
+func (e *Encoders) keep(k encoderKind, z *zstd.Encoder) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	z.Reset(nil)
-	if encoders.free == nil {
-		encoders.free = map[encoderKind][]*zstd.Encoder{}
+	if e.free == nil {
+		e.free = map[encoderKind][]*zstd.Encoder{}
 	}
-	if len(encoders.free[k]) < maxFree {
-		encoders.free[k] = append(encoders.free[k], z)
+	if len(e.free[k]) < maxFree {
+		e.free[k] = append(e.free[k], z)
 	}
 }
 
@@ -55,6 +56,7 @@ func (k encoderKind) keep(z *zstd.Encoder) {
 type reused struct {
 	*zstd.Encoder
 	kind   encoderKind
+	from   *Encoders
 	closed bool
 }
 
@@ -65,7 +67,7 @@ func (r *reused) Close() error {
 	}
 	r.closed = true
 	err := r.Encoder.Close()
-	r.kind.keep(r.Encoder)
+	r.from.keep(r.kind, r.Encoder)
 	return err
 }
 
