@@ -6,7 +6,7 @@ import (
 )
 
 // stretch is how much is written before the disk is told to begin with it.
-const stretch = 8 << 20
+const stretch = 16 << 20
 
 // Written is told of every write to f of n bytes at off. As soon as a stretch is full, it lets the system bring that to the disk, so that
 // a sync at the end finds little left to do and what was reported as written does not all wait in memory for a slow stick.

@@ -57,6 +57,7 @@ type aheadStream struct {
 
 	off    int64         // of the next byte to give out
 	live   *live         // the stream that is used until it proves slow; nil after that
+	pace   pace          // of that
 	next   int64         // of the next part to begin; 0 until then
 	parts  []*part       // begun and not yet given out, in order
 	want   int           // how many of them there should be

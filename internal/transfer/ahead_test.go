@@ -39,6 +39,7 @@ func TestAhead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := newRoad(content, c.lanes)
+				src.slow = true
 				src.Tries, src.Always, src.noRange = c.tries, c.always, c.noRange
 				r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
 				defer r.Close()

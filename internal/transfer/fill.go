@@ -18,8 +18,9 @@ type File interface {
 	io.WriterAt
 }
 
-// bufferSize is one read of a body: large enough that a write call costs nothing beside it.
-const bufferSize = 256 << 10
+// bufferSize is one read of a body: large enough that a write call costs little beside it, and so small that what has been read is still in the
+// processor's cache when it is written and hashed. With 256 KiB a fetch takes a quarter more of the processor's time.
+const bufferSize = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 

@@ -22,15 +22,6 @@ const (
 	maxLanes, rangesEach = 32, 2
 )
 
-// fast is the pace, in bytes a second, from which on one stream is left alone: more of them would not bring more, but cost more. A request is judged
-// when it has had judgeAfter to show it. One stream reads ranges too: servers that limit each request often let its beginning through at once.
-const (
-	fast       = 32 << 20
-	judgeAfter = 20 * time.Millisecond
-	prompt     = 50 * time.Millisecond // what an answer may take without counting
-	gatherFor  = 50 * time.Millisecond // how long a buffer is filled
-)
-
 // lanes fills a file by one stream and, where that is slow, by several. Ranges are begun in their order, so that the whole part at the start
 // grows. What arrives in order is hashed as it arrives, the rest is read once more behind that.
 type lanes struct {
@@ -106,12 +97,13 @@ func (l *lanes) start(release func()) {
 		if release != nil {
 			defer release()
 		}
+		var p pace
 		for {
 			s, ok := l.take()
 			if !ok {
 				return
 			}
-			if err := l.read(s); err != nil {
+			if err := l.read(s, &p); err != nil {
 				l.cancel(err)
 				return
 			}
@@ -133,17 +125,8 @@ func (l *lanes) take() (span, bool) {
 	return s, true
 }
 
-// slow judges a request that has brought so many bytes while it was waited for.
-func slow(got int64, waited time.Duration) bool {
-	return waited == 0 || waited >= judgeAfter && float64(got) < fast*waited.Seconds()
-}
-
-// widen begins more streams if one that has got so many bytes of its range is slow and there are lanes for them: lanes become free
-// when other blobs are done.
-func (l *lanes) widen(got int64, waited time.Duration) {
-	if !slow(got, waited) {
-		return
-	}
+// widen begins more streams if there are lanes for them: these become free when other blobs are done.
+func (l *lanes) widen() {
 	for {
 		l.mu.Lock()
 		wanted := l.ctx.Err() == nil && l.next < len(l.todo) && l.running <= maxLanes
@@ -160,10 +143,10 @@ func (l *lanes) widen(got int64, waited time.Duration) {
 }
 
 // read brings one range to its place, and opens the source again where it breaks.
-func (l *lanes) read(s span) error {
+func (l *lanes) read(s span, p *pace) error {
 	tries, mark := persistence{since: s.Off}, newMarker(l.file, s.Off)
 	for off := s.Off; ; {
-		n, err := l.readOnce(off, s.End, mark)
+		n, err := l.readOnce(off, s.End, mark, p)
 		off += n
 		if merr := mark.flush(off); err == nil {
 			return merr
@@ -174,20 +157,20 @@ func (l *lanes) read(s span) error {
 	}
 }
 
-func (l *lanes) readOnce(off, end int64, mark *marker) (n int64, err error) {
+func (l *lanes) readOnce(off, end int64, mark *marker, p *pace) (n int64, err error) {
 	began := time.Now()
 	rc, err := l.src.Open(l.ctx, l.desc, off, end-off)
 	if err != nil {
 		return 0, err
 	}
 	defer rc.Close()
-	waited := max(0, time.Since(began)-prompt) // for the source: what the disk takes says nothing about it
+	p.opened(time.Since(began))
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	for off < end {
 		began = time.Now()
 		m, err := gather(rc, buf[:min(bufferSize, end-off)])
-		waited += time.Since(began)
+		p.read(m, time.Since(began))
 		if m > 0 {
 			if werr := l.write(buf[:m], off); werr != nil {
 				return n, werr
@@ -196,7 +179,9 @@ func (l *lanes) readOnce(off, end int64, mark *marker) (n int64, err error) {
 			if merr := mark.wrote(off); merr != nil {
 				return n, merr
 			}
-			l.widen(n, waited)
+			if p.slow() {
+				l.widen()
+			}
 		}
 		if err == io.EOF && off < end {
 			return n, short(l.desc, off)
@@ -206,16 +191,6 @@ func (l *lanes) readOnce(off, end int64, mark *marker) (n int64, err error) {
 		}
 	}
 	return n, nil
-}
-
-// gather reads until p is full, because every write costs as much again as a small read, but not longer than shows in the progress.
-func gather(r io.Reader, p []byte) (n int, err error) {
-	for began := time.Now(); n < len(p) && err == nil && (n == 0 || time.Since(began) < gatherFor); {
-		var m int
-		m, err = r.Read(p[n:])
-		n += m
-	}
-	return n, err
 }
 
 // write stores what has arrived, and hashes it if all before it has been hashed.

@@ -8,11 +8,9 @@ import (
 
 // live is one range of an [aheadStream] that is given out as it arrives, without a place in memory.
 type live struct {
-	rc     io.ReadCloser
-	size   int64 // of the range
-	end    int64 // its end in the blob
-	got    int64
-	waited time.Duration
+	rc   io.ReadCloser
+	size int64 // of the range
+	end  int64 // its end in the blob
 }
 
 func (l *live) close() {
@@ -36,8 +34,7 @@ func (s *aheadStream) readLive(b []byte) (int, error) {
 		l := s.live
 		began := time.Now()
 		n, err := l.rc.Read(b[:min(int64(len(b)), l.end-s.off)])
-		l.waited += time.Since(began)
-		l.got += int64(n)
+		s.pace.read(n, time.Since(began))
 		s.off += int64(n)
 		if s.off == l.end {
 			l.close()
@@ -70,14 +67,15 @@ func (s *aheadStream) openLive() error {
 	if err != nil {
 		return err
 	}
-	s.live = &live{rc: rc, size: size, end: end, waited: max(0, time.Since(began)-prompt)}
+	s.pace.opened(time.Since(began))
+	s.live = &live{rc: rc, size: size, end: end}
 	return nil
 }
 
 // widen lets parts begin behind the stream that has proved slow, or in its place if it still had far to go.
 func (s *aheadStream) widen() {
 	l := s.live
-	if s.next > 0 || !slow(l.got, l.waited) {
+	if s.next > 0 || !s.pace.slow() {
 		return
 	}
 	if l.end-s.off > minRange {
