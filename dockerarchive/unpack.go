@@ -19,8 +19,8 @@ import (
 var ErrIntegrity = verify.ErrMismatch
 
 const (
-	chunkSize = 512 << 10
-	chunks    = 4 // buffers between the two halves of a pipeline
+	chunkSize = 64 << 10 // what one half of a pipeline hands to the other: it stays in the cache of the processor
+	chunks    = 8        // buffers between the two halves of a pipeline
 )
 
 // unpack writes a layer, uncompressed, to what begin returns, and returns its size. Bytes that are not what the blob's digest
