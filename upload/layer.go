@@ -23,7 +23,7 @@ import (
 )
 
 // readSize is how much of a layer is read, hashed and handed to the compressor at a time.
-const readSize = 512 << 10
+const readSize = 64 << 10
 
 // layer brings a layer of a saved tar into a repository, in the form in which it can be pulled.
 func (p *pusher) layer(ctx context.Context, t *task, reported func(int64)) error {
@@ -115,15 +115,21 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 	case compression.Zstd:
 		return p.stored(ctx, repo, l, v1.MediaTypeImageLayerZstd, reported)
 	}
-	c := p.opts.Compression
-	memory := p.layerUpload(repo, l)
-	defer memory.Close()
-	d, err := repo.Remembering(memory).PushStream(ctx, c.mediaType(), func() (io.ReadCloser, error) { return c.compress(ctx, &p.encoders, l, reported), nil }, nil)
+	d, err := p.compressed(ctx, repo, l, reported)
 	if err == nil {
 		// Only what the layer alone decides is remembered for other runs: what another tool made of it would change their digests.
 		p.cache.Store(l.DiffID, d)
 	}
 	return d, err
+}
+
+// compressed uploads a layer that is compressed on the way.
+func (p *pusher) compressed(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, reported func(int64)) (v1.Descriptor, error) {
+	memory := p.layerUpload(repo, l)
+	defer memory.Close()
+	c := p.opts.Compression
+	open := func() (io.ReadCloser, error) { return c.compress(ctx, &p.encoders, l, reported), nil }
+	return repo.Remembering(memory).PushStream(ctx, c.mediaType(), open, nil)
 }
 
 // stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to learn its digest.
