@@ -30,7 +30,7 @@ func (r *Repository) goOn(ctx context.Context, location *url.URL, cause error, s
 		if err := retry.Sleep(ctx, backoff.Delay(stalls)); err != nil {
 			return err
 		}
-		n, at, err := r.uploaded(ctx, location)
+		n, at, err := r.uploaded(ctx, location, 0)
 		if err != nil || n <= 0 {
 			if !errors.As(err, new(*NetworkError)) && ctx.Err() == nil {
 				r.forget()
@@ -117,8 +117,10 @@ func behind(open func() (io.ReadCloser, error), n int64) (io.ReadCloser, error) 
 }
 
 // uploaded asks how many bytes of an upload the registry has, and where it goes on.
-func (r *Repository) uploaded(ctx context.Context, location *url.URL) (int64, *url.URL, error) {
-	resp, err := r.host.do(ctx, r.uploadRequest(http.MethodGet, location, http.StatusNoContent))
+func (r *Repository) uploaded(ctx context.Context, location *url.URL, tries int) (int64, *url.URL, error) {
+	req := r.uploadRequest(http.MethodGet, location, http.StatusNoContent)
+	req.tries = tries
+	resp, err := r.host.do(ctx, req)
 	if err != nil {
 		return 0, nil, err
 	}

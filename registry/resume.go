@@ -85,7 +85,7 @@ func (r *Repository) resume(ctx context.Context, send func(held int64, at *url.U
 	case ctx.Err() != nil:
 		return true, context.Cause(ctx)
 	case errors.As(err, new(*NetworkError)):
-		return true, err
+		return false, nil // what is remembered stays until another upload has begun
 	case err != nil:
 		r.memory.Forget()
 		return false, nil
@@ -109,7 +109,7 @@ func (r *Repository) settled(ctx context.Context, location *url.URL) (held int64
 	at = location
 	for range maxSettling {
 		before := held
-		if held, at, err = r.uploaded(ctx, at); err != nil || held == before {
+		if held, at, err = r.uploaded(ctx, at, 2); err != nil || held == before {
 			return held, at, err
 		}
 		if err = retry.Sleep(ctx, settling); err != nil {

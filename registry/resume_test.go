@@ -53,24 +53,34 @@ func killed(t *testing.T, f func(w *world, m *remembered, content []byte, push f
 					}
 					return err
 				}
-				ctx, kill := context.WithCancel(w.Context())
-				w.reg.On(once(bodies), func(next http.Handler) http.Handler {
-					keep := fakeregistry.CutKeeping(100_000)(next)
-					return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
-						keep.ServeHTTP(rw, req)
-						kill()
-					})
-				})
-				w.reg.On(fakeregistry.Match{Method: "GET", Path: "/uploads/", Count: 1, Func: func(*http.Request) bool { return ctx.Err() == nil }}, fakeregistry.Hang())
-				if err := push(ctx, &opener{content: content}); !errors.Is(err, context.Canceled) {
-					w.Fatalf("killed: %v", err)
+				w.kill(push, content, 100_000)
+				if m.location == "" {
+					w.Fatal("nothing is remembered")
 				}
-				w.reg.Heal()
-				w.reg.Reset()
 				f(w, m, content, push)
 			})
 		})
 	}
+}
+
+// kill pushes until the registry has taken some bytes, of which it keeps all, and then no more.
+func (w *world) kill(push func(context.Context, *opener) error, content []byte, after int64) {
+	w.Helper()
+	ctx, kill := context.WithCancel(w.Context())
+	w.reg.On(once(bodies), func(next http.Handler) http.Handler {
+		keep := fakeregistry.CutKeeping(after)(next)
+		return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			keep.ServeHTTP(rw, req)
+			kill()
+		})
+	})
+	whileAlive := func(*http.Request) bool { return ctx.Err() == nil }
+	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/uploads/", Func: whileAlive}, fakeregistry.Hang())
+	if err := push(ctx, &opener{content: content}); !errors.Is(err, context.Canceled) {
+		w.Fatalf("killed: %v", err)
+	}
+	w.reg.Heal()
+	w.reg.Reset()
 }
 
 // What a registry has kept of the upload of a process that is gone is not sent again.
@@ -105,6 +115,20 @@ func TestUploadThatIsLongInGoingOn(t *testing.T) {
 		patches := w.reg.Requests("PATCH", "")
 		if len(patches) != 1 || patches[0].Status != http.StatusAccepted {
 			w.Errorf("%d times PATCH: %+v", len(patches), patches)
+		}
+	})
+}
+
+// An upload of which all has arrived but its end is ended.
+func TestUploadThatLacksItsEndOnly(t *testing.T) {
+	killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+		*m = remembered{}
+		w.kill(push, content, 1<<20)
+		if err := push(w.Context(), &opener{content: content}); err != nil || w.reg.Received("", "") > 0 {
+			w.Errorf("%v, %d bytes were sent again", err, w.reg.Received("", ""))
+		}
+		if !bytes.Equal(w.reg.Blob("app", describe(content).Digest), content) || w.reg.OpenUploads() != 1 {
+			w.Error("it is not stored, or it is left open")
 		}
 	})
 }
@@ -184,6 +208,8 @@ func TestUploadBeginsAnewWhereItCannotGoOn(t *testing.T) {
 		"in use":             {status, fakeregistry.Status(409)},
 		"not allowed":        {status, fakeregistry.Status(405)},
 		"broken":             {status, fakeregistry.Status(500)},
+		"silent":             {status, fakeregistry.Hang()},
+		"cut off":            {status, fakeregistry.Abort(0)},
 		"nothing":            {status, fakeregistry.Header("Range", "")},
 		"one byte or none":   {status, fakeregistry.Header("Range", "0-0")},
 		"nonsense":           {status, fakeregistry.Header("Range", "bytes=0-5000")},
@@ -257,6 +283,18 @@ func TestUploadIsRememberedOfItsOriginOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What has arrived another way does not go on.
+func TestUploadOfWhatIsThereIsForgotten(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(1000)
+		m := &remembered{location: "http://registry.test/v2/app/blobs/uploads/upload-1"}
+		w.reg.PutBlob("app", content)
+		if err := w.repo("app").Remembering(m).Push(w.Context(), describe(content), &opener{content: content}, nil); err != nil || m.location != "" {
+			w.Errorf("%v, %q is still remembered", err, m.location)
+		}
+	})
 }
 
 // A corrupt source does not leave a part of it behind.

@@ -43,6 +43,7 @@ func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer
 			}
 		}
 		if there {
+			r.forget()
 			report(reported, d.Size)
 			return nil
 		}

@@ -98,7 +98,13 @@ func (u *Upload) Remember(location string) {
 
 // Forget makes Location empty.
 func (u *Upload) Forget() {
-	if u != nil && u.file != nil {
+	if u == nil {
+		return
+	}
+	if _, err := os.Lstat(u.path()); !u.asked && err != nil {
+		return // there is nothing to forget
+	}
+	if u.taken() {
 		_ = u.file.Truncate(0) // an address that stays is refused by the registry
 	}
 }
@@ -112,9 +118,11 @@ func (u *Upload) Close() {
 	u.file.Close()
 	u.file = nil
 	if err == nil && info.Size() == 0 {
-		os.Remove(filepath.Join(u.dir, u.name))
+		os.Remove(u.path())
 	}
 }
+
+func (u *Upload) path() string { return filepath.Join(u.dir, u.name) }
 
 // taken reports whether the memory is ours. The first call tries to make it so.
 func (u *Upload) taken() bool {
@@ -126,7 +134,7 @@ func (u *Upload) taken() bool {
 		return false
 	}
 	sweep(u.dir)
-	f, err := os.OpenFile(filepath.Join(u.dir, u.name), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(u.path(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return false
 	}

@@ -68,6 +68,27 @@ func TestUpload(t *testing.T) {
 	}
 }
 
+// What has arrived is forgotten without a look at where it went on.
+func TestUploadIsForgottenUnasked(t *testing.T) {
+	dir := t.TempDir()
+	c := layercache.Open(dir, "gzip-4")
+	unknown := c.BlobUpload("h", "app", packed.Digest)
+	unknown.Forget()
+	unknown.Close()
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v: nothing was to be remembered", left, err)
+	}
+	u := c.BlobUpload("h", "app", packed.Digest)
+	u.Remember(somewhere)
+	u.Close()
+	next := c.BlobUpload("h", "app", packed.Digest)
+	next.Forget()
+	next.Close()
+	if left := uploads(t, dir); len(left) != 0 {
+		t.Errorf("%v are left", left)
+	}
+}
+
 // How a layer is compressed decides its bytes.
 func TestUploadOfALayer(t *testing.T) {
 	dir := t.TempDir()
