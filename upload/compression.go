@@ -3,7 +3,6 @@ package upload
 import (
 	"fmt"
 	"io"
-	"runtime"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -25,7 +24,7 @@ const (
 	defaultGzip = 4
 	defaultZstd = 1
 
-	gzipBlock  = 512 << 10
+	gzipBlock  = 1 << 20
 	zstdWindow = 512 << 10
 )
 
@@ -35,7 +34,7 @@ func (c Compression) slots() chan struct{} {
 	if c.kind() == compression.Zstd {
 		return make(chan struct{}, 1)
 	}
-	return make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+	return make(chan struct{}, 2)
 }
 
 // Check returns an error if there is no such compression.

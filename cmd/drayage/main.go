@@ -13,6 +13,7 @@ import (
 )
 
 func main() {
+	boundMemory()
 	os.Exit(run(hideSecrets(os.Args, wipe), os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -13,10 +13,10 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// Each worker holds some blocks, so that their number decides how much memory a writer takes: up to 60 MiB with the blocks and
+// Each worker holds some blocks, so that their number decides how much memory a writer takes: up to 30 MiB with the blocks and
 // windows that this program uses. That many keep pace with whoever unpacks and hashes what they are given.
 const (
-	maxGzipWorkers = 16
+	maxGzipWorkers = 8
 	maxZstdWorkers = 4
 	// minZstdWorkers must not be less: a single worker of the zstd package divides its input otherwise.
 	minZstdWorkers = 2
