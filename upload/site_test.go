@@ -99,7 +99,9 @@ func (s *site) to(name string) upload.Target {
 func (s *site) push(opts upload.Options, targets ...upload.Target) []upload.Result {
 	s.Helper()
 	s.finished = 0
+	s.mu.Lock() // what net/http reads of a refused body may still be reported
 	clear(s.done)
+	s.mu.Unlock()
 	opts.Planned = func(blobs []v1.Descriptor) { s.planned = blobs }
 	opts.Finished = func(upload.Result) { s.finished++ }
 	opts.Progress = func(d v1.Descriptor, done int64) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -15,8 +16,30 @@ import (
 // step and has to be given back.
 type session struct {
 	name  string
-	state int
-	data  bytes.Buffer
+	state int // Registry.mu is held
+
+	mu   sync.Mutex // the status may be asked for while a body still comes
+	data bytes.Buffer
+}
+
+// Write adds to what the session has.
+func (s *session) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data.Write(p)
+}
+
+func (s *session) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data.Len()
+}
+
+// content is what the session has by now.
+func (s *session) content() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Clone(s.data.Bytes())
 }
 
 func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, name, id string) {
@@ -93,12 +116,14 @@ func (r *Registry) accepted(w http.ResponseWriter, req *http.Request, id string,
 }
 
 func (r *Registry) progress(w http.ResponseWriter, req *http.Request, id string, s *session) {
+	r.mu.Lock()
 	path := fmt.Sprintf("/v2/%s/blobs/uploads/%s?z=a%%2Bb&_state=%d", s.name, id, s.state)
+	r.mu.Unlock()
 	if r.Location != nil {
 		path = r.Location(req, path)
 	}
 	w.Header().Set("Location", path)
-	w.Header().Set("Range", fmt.Sprintf("0-%d", max(s.data.Len()-1, 0)))
+	w.Header().Set("Range", fmt.Sprintf("0-%d", max(s.len()-1, 0)))
 	w.Header().Set("Docker-Upload-UUID", id)
 }
 
@@ -121,7 +146,7 @@ func receive(w http.ResponseWriter, req *http.Request, s *session) bool {
 		fail(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the query of Location was changed")
 		return false
 	}
-	if span := req.Header.Get("Content-Range"); span != "" && !strings.HasPrefix(span, fmt.Sprintf("%d-", s.data.Len())) {
+	if span := req.Header.Get("Content-Range"); span != "" && !strings.HasPrefix(span, fmt.Sprintf("%d-", s.len())) {
 		fail(w, http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "not where the upload is")
 		return false
 	}
@@ -129,7 +154,7 @@ func receive(w http.ResponseWriter, req *http.Request, s *session) bool {
 		fail(w, http.StatusUnsupportedMediaType, "UNSUPPORTED", t)
 		return false
 	}
-	if _, err := io.Copy(&s.data, req.Body); err != nil {
+	if _, err := io.Copy(s, req.Body); err != nil {
 		fail(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the body was cut off")
 		return false
 	}
@@ -146,13 +171,14 @@ func (r *Registry) finish(w http.ResponseWriter, req *http.Request, id string, s
 	if !receive(w, req, s) {
 		return
 	}
+	content := s.content()
 	d, err := digest.Parse(req.URL.Query().Get("digest"))
-	if err != nil || !r.Trusting && d.Algorithm().FromBytes(s.data.Bytes()) != d {
+	if err != nil || !r.Trusting && d.Algorithm().FromBytes(content) != d {
 		fail(w, http.StatusBadRequest, "DIGEST_INVALID", "the content is something else")
 		return
 	}
 	r.mu.Lock()
-	r.repo(s.name).blobs[d] = s.data.Bytes()
+	r.repo(s.name).blobs[d] = content
 	r.mu.Unlock()
 	r.drop(id)
 	created(w, s.name, d)
