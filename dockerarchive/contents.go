@@ -72,10 +72,10 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 // isLayout reports whether there is an index.json to read images by. Some archives leave out oci-layout, so that containerd reads them by
 // their manifest.json, and are layouts all the same.
 func (a *Reader) isLayout() bool {
-	if len(a.entries[v1.ImageIndexFile]) == 0 || len(a.entries[v1.ImageLayoutFile]) > 0 {
-		return len(a.entries[v1.ImageIndexFile]) > 0
+	if !a.has(v1.ImageIndexFile) || a.has(v1.ImageLayoutFile) {
+		return a.has(v1.ImageIndexFile)
 	}
-	if len(a.entries["manifest.json"]) == 0 {
+	if !a.has("manifest.json") {
 		return false
 	}
 	l, err := layout.New(a.layoutFS())
@@ -87,7 +87,7 @@ func (a *Reader) isLayout() bool {
 
 // layoutFS is the archive as a layout: with an oci-layout.
 func (a *Reader) layoutFS() fs.FS {
-	if len(a.entries[v1.ImageLayoutFile]) > 0 {
+	if a.has(v1.ImageLayoutFile) {
 		return a.FS()
 	}
 	return overlayFS{a.FS(), map[string][]byte{v1.ImageLayoutFile: []byte(`{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`)}}
@@ -103,7 +103,7 @@ func (c *Contents) addSaved(im SavedImage) {
 
 // items reads manifest.json, which may be absent.
 func (a *Reader) items() ([]manifestItem, error) {
-	if len(a.entries["manifest.json"]) == 0 {
+	if !a.has("manifest.json") {
 		return nil, nil
 	}
 	raw, err := a.readSmall("manifest.json", maxManifestJSON)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -19,11 +18,11 @@ func (a *Reader) foreign() error {
 		return fmt.Errorf("%w by docker: it is an OCI archive without manifest.json", ErrNotImage)
 	case a.has("oci-layout"):
 		return fmt.Errorf("%w: it has oci-layout but no index.json: part of an OCI layout is missing", ErrNotImage)
-	case a.has("index.json") && a.dirs("")["blobs"]:
+	case a.has("index.json") && a.hasPart("", "blobs"):
 		return fmt.Errorf("%w: it has index.json but no oci-layout: part of an OCI layout is missing", ErrNotImage)
 	case a.has("repositories"):
 		return fmt.Errorf("%w: it has the file repositories and nothing else of an image", ErrNotImage)
-	case len(a.entries) == 0:
+	case a.entries.count == 0:
 		return fmt.Errorf("%w: the archive is empty", ErrNotImage)
 	}
 	in := ""
@@ -36,10 +35,14 @@ func (a *Reader) foreign() error {
 			return fmt.Errorf("%w: it is a root filesystem, as docker export and buildkit's type=tar make; docker save makes images", ErrNotImage)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.entries)) {
-		if s := path.Ext(name); s == ".tar" || s == ".tgz" || strings.HasSuffix(name, ".tar.gz") {
-			return fmt.Errorf("%w: it has no manifest.json, but another archive in it, %q: unpack that first", ErrNotImage, name)
+	inner := ""
+	for name := range a.each() {
+		if s := path.Ext(name); (s == ".tar" || s == ".tgz" || strings.HasSuffix(name, ".tar.gz")) && (inner == "" || name < inner) {
+			inner = name
 		}
+	}
+	if inner != "" {
+		return fmt.Errorf("%w: it has no manifest.json, but another archive in it, %q: unpack that first", ErrNotImage, inner)
 	}
 	return fmt.Errorf("%w: the archive has no manifest.json", ErrNotImage)
 }
@@ -51,30 +54,25 @@ func (a *Reader) outer() []string {
 }
 
 func (a *Reader) has(names ...string) bool {
-	return !slices.ContainsFunc(names, func(n string) bool { return len(a.entries[n]) == 0 })
+	return !slices.ContainsFunc(names, func(n string) bool { return !a.entries.has(a.inArchive(n)) })
 }
 
-// dirs are the first parts of the names in a directory.
-func (a *Reader) dirs(in string) map[string]bool {
-	found := map[string]bool{}
-	for name := range a.entries {
-		if in != "" {
-			inside := false
-			if name, inside = strings.CutPrefix(name, in+"/"); !inside {
-				continue
-			}
+// hasPart reports whether a directory has one of these in it, as a file or as a directory.
+func (a *Reader) hasPart(in string, parts ...string) bool {
+	for name := range a.each() {
+		inside := in == ""
+		if !inside {
+			name, inside = strings.CutPrefix(name, in+"/")
 		}
-		first, _, _ := strings.Cut(name, "/")
-		found[first] = true
+		if first, _, _ := strings.Cut(name, "/"); inside && slices.Contains(parts, first) {
+			return true
+		}
 	}
-	return found
+	return false
 }
 
 // isRootFS reports whether a directory looks like the root of a Linux system.
-func (a *Reader) isRootFS(in string) bool {
-	found := a.dirs(in)
-	return slices.ContainsFunc([]string{"bin", "etc", "usr", ".dockerenv"}, func(name string) bool { return found[name] })
-}
+func (a *Reader) isRootFS(in string) bool { return a.hasPart(in, "bin", "etc", "usr", ".dockerenv") }
 
 // parseItems reads a manifest.json.
 func (a *Reader) parseItems(raw []byte) ([]manifestItem, error) {

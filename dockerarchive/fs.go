@@ -20,7 +20,7 @@ func (f archiveFS) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	if len(f.a.entries[name]) == 0 {
+	if !f.a.has(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	s, err := f.a.find(name)

@@ -19,6 +19,9 @@ import (
 // maxChain bounds the layers of an image. Docker never had images of more than 127.
 const maxChain = 1024
 
+// maxLegacyLayers bounds the layers of all images of an archive.
+const maxLegacyLayers = 32_768
+
 // legacy is an archive as Docker saved it before 1.10: without manifest.json, with a directory for each layer,
 // whose json says which one is below it, and names for some of them in the file repositories
 // (https://github.com/moby/moby/blob/v1.9.1/image/spec/v1.md#combined-image-json--filesystem-changeset-format).
@@ -45,8 +48,8 @@ var legacyFiles = []string{"json", "layer.tar", "VERSION"}
 // a single file named like one of theirs makes none.
 func (a *Reader) legacyDirs(in string) []string {
 	found := map[string]int{}
-	whole := len(a.entries[path.Join(in, "repositories")]) > 0
-	for name := range a.entries {
+	whole := a.has(path.Join(in, "repositories"))
+	for name := range a.each() {
 		if in != "" {
 			var inside bool
 			if name, inside = strings.CutPrefix(name, in+"/"); !inside {
@@ -97,6 +100,9 @@ func (a *Reader) legacyImages(ctx context.Context, dirs []string) ([]SavedImage,
 }
 
 func (l *legacy) readLayers(dirs []string) error {
+	if len(dirs) > maxLegacyLayers {
+		return wrongf("archive has %d layers, more than the %d that are accepted", len(dirs), maxLegacyLayers)
+	}
 	held := 0
 	for _, dir := range dirs {
 		raw, err := l.description(dir)
@@ -137,7 +143,7 @@ func (l *legacy) description(dir string) ([]byte, error) {
 
 // readNames reads the file repositories, which is absent if images were saved by ID.
 func (l *legacy) readNames() error {
-	if len(l.a.entries["repositories"]) == 0 {
+	if !l.a.has("repositories") {
 		return nil
 	}
 	raw, err := l.a.readSmall("repositories", maxManifestJSON)

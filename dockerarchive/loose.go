@@ -12,7 +12,7 @@ import (
 // Loose counts the files that no image leads to, with their sizes: none of what manifest.json names, or links to, and none of the blobs that are
 // reached. The small files that belong to a format are not counted, nor is anything in an archive without manifest.json and index.json.
 func (a *Reader) Loose(reached map[digest.Digest]bool) (files int, bytes int64, err error) {
-	if len(a.entries["manifest.json"]) == 0 && len(a.entries[v1.ImageIndexFile]) == 0 {
+	if !a.has("manifest.json") && !a.has(v1.ImageIndexFile) {
 		return 0, 0, nil
 	}
 	items, err := a.items()
@@ -31,15 +31,10 @@ func (a *Reader) Loose(reached map[digest.Digest]bool) (files int, bytes int64, 
 			a.use(used, ociPath(d))
 		}
 	}
-	for name, all := range a.entries {
-		if used[name] || ofTheFormat(name) {
-			continue
-		}
-		for _, s := range all {
-			if s.kind == tar.TypeReg || s.kind == tar.TypeGNUSparse {
-				files++
-				bytes += s.size
-			}
+	for name, s := range a.every() {
+		if (s.kind == tar.TypeReg || s.kind == tar.TypeGNUSparse) && !used[name] && !ofTheFormat(name) {
+			files++
+			bytes += s.size
 		}
 	}
 	return files, bytes, nil
@@ -50,11 +45,16 @@ func (a *Reader) use(used map[string]bool, name string) {
 	name = clean(name)
 	for range maxLinks {
 		used[name] = true
-		i := slices.IndexFunc(a.entries[name], func(s span) bool { return s.kind == tar.TypeSymlink || s.kind == tar.TypeLink })
-		if i < 0 {
+		isLink := false
+		for s := range a.all(name) {
+			if isLink = s.kind == tar.TypeSymlink || s.kind == tar.TypeLink; isLink {
+				name = a.target(name, s)
+				break
+			}
+		}
+		if !isLink {
 			return
 		}
-		name = a.target(name, a.entries[name][i])
 	}
 }
 

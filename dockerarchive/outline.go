@@ -45,7 +45,7 @@ func (a *Reader) outlined(item manifestItem) SavedImage {
 			id = diffIDs[i]
 		}
 		content, err := a.stored(p)
-		there := len(a.entries[clean(p)]) > 0
+		there := a.has(clean(p))
 		switch {
 		case err == nil:
 			im.Layers = append(im.Layers, SavedLayer{DiffID: id, Path: clean(p), content: content})
@@ -66,7 +66,7 @@ func (a *Reader) outlinedConfig(item manifestItem, im *SavedImage) ([]digest.Dig
 	if named {
 		im.ID = promised
 	}
-	if len(a.entries[clean(item.Config)]) == 0 {
+	if !a.has(clean(item.Config)) {
 		return nil, fs.ErrNotExist
 	}
 	config, err := a.readSmall(item.Config, manifest.MaxConfigSize)

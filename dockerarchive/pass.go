@@ -71,8 +71,9 @@ func (p *Pass) Whole() *Reader {
 func (p *Pass) Rest() io.Reader {
 	var all []io.Reader
 	for _, s := range p.tape.held {
-		all = append(all, bytes.NewReader(s.data))
+		all = append(all, bytes.NewReader(p.tape.data(s)))
 	}
+	p.tape.held, p.tape.chunks = nil, nil // the readers let go of it, one after another
 	return io.MultiReader(append(all, p.tape.r)...)
 }
 
@@ -127,9 +128,11 @@ func (p *Pass) entry() (*tar.Header, int64, error) {
 // arrive lets an awaited file be read.
 func (p *Pass) arrive(h *tar.Header, name string) error {
 	p.awaited[name] = false
-	spans := p.reader.entries[name]
-	s := spans[len(spans)-1]
-	p.plan.entries[name] = []span{s}
+	var s span
+	for s = range p.reader.all(name) {
+		continue // the last one has just come
+	}
+	p.plan.entries.replace(name, s)
 	for _, content := range p.layers[name] {
 		content.span = s
 	}
@@ -148,8 +151,8 @@ func (p *Pass) confirm(ctx context.Context) error {
 			return fmt.Errorf("archive has no entry %q: %w", name, ErrIntegrity)
 		}
 	}
-	for name := range p.plan.entries {
-		if len(p.reader.entries[name]) == 0 {
+	for name := range p.plan.each() {
+		if !p.reader.has(name) {
 			continue // it is in a directory that is around everything: what follows finds that
 		}
 		if _, err := p.reader.single(name); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/opencontainers/go-digest"
 
@@ -20,7 +19,9 @@ var ErrOrder = errors.New("the order of the tar does not allow one pass")
 // Plan finds out from what the stream begins with what images there are. An error that wraps [ErrOrder] says why that
 // cannot be told yet.
 func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
-	p.plan = &Reader{r: p.tape, size: p.reader.size, entries: maps.Clone(p.reader.entries), equal: map[string]bool{}}
+	first := p.reader.entries
+	p.plan = &Reader{r: p.tape, size: p.reader.size, entries: first.fork(), equal: map[string]bool{}}
+	p.reader.entries = first.fork()
 	contents, err := p.predict(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -38,7 +39,7 @@ func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
 func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 	a := p.plan
 	isLayout := a.isLayout()
-	if !isLayout && len(a.entries["manifest.json"]) == 0 {
+	if !isLayout && !a.has("manifest.json") {
 		return nil, errors.New("its layers stand before the files that describe them")
 	}
 	items, err := a.items()
@@ -46,7 +47,7 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 		return nil, err
 	}
 	for _, item := range items {
-		if len(a.entries[clean(item.Config)]) == 0 {
+		if !a.has(clean(item.Config)) {
 			return nil, fmt.Errorf("configuration %q stands behind a layer", item.Config)
 		}
 		for _, l := range item.Layers {
@@ -92,8 +93,8 @@ func (p *Pass) awaitBlobs(ctx context.Context) error {
 
 // await enters a file that has not come yet. Nothing can be read of it.
 func (p *Pass) await(name string, size int64) {
-	if len(p.plan.entries[name]) == 0 {
-		p.plan.entries[name] = []span{{offset: -1, size: size, kind: tar.TypeReg}}
+	if !p.plan.has(name) {
+		p.plan.entries.add(name, span{offset: -1, size: size, kind: tar.TypeReg})
 		p.awaited[name] = true
 	}
 }

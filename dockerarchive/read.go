@@ -15,8 +15,8 @@ import (
 
 // Limits on what an archive can make us hold. Real archives have some hundred entries.
 const (
-	maxEntries      = 1_000_000
-	maxNames        = 64 << 20 // bytes of all names and link targets together
+	maxEntries      = 200_000
+	maxNames        = 16 << 20 // bytes of all names and link targets together
 	maxManifestJSON = 16 << 20
 	maxConfigs      = 64 << 20 // bytes of all configurations together
 	maxLinks        = 8
@@ -30,8 +30,8 @@ var ErrNotImage = errors.New("not a saved image")
 type Reader struct {
 	r       io.ReaderAt
 	size    int64
-	root    string            // the directory that the images are in
-	entries map[string][]span // by cleaned name from root on; more than one if the name repeats
+	root    string // the directory that the images are in
+	entries *table // by cleaned name
 	count   int
 	names   int   // bytes of names
 	holes   int64 // bytes of files with holes
@@ -60,7 +60,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if err := sniff(r, size); err != nil {
 		return nil, err
 	}
-	a := &Reader{r: r, size: size, entries: map[string][]span{}, equal: map[string]bool{}}
+	a := &Reader{r: r, size: size, entries: &table{}, equal: map[string]bool{}}
 	section := &heads{SectionReader: io.NewSectionReader(r, 0, size)}
 	tr := tar.NewReader(section)
 	for {
@@ -158,9 +158,7 @@ func (a *Reader) add(h *tar.Header, offset int64) error {
 		return nil // neither is a file
 	}
 	name := clean(h.Name)
-	a.entries[name] = append(a.entries[name], span{
-		offset: offset, size: h.Size, kind: h.Typeflag, link: h.Linkname, sparse: sparse,
-	})
+	a.entries.add(name, span{offset: offset, size: h.Size, kind: h.Typeflag, link: h.Linkname, sparse: sparse})
 	return nil
 }
 
@@ -225,20 +223,28 @@ func (a *Reader) stored(name string) (*stored, error) {
 // single returns the entry of a name. Tools differ in which of several they take, so several are
 // accepted only if they are the same.
 func (a *Reader) single(name string) (span, error) {
-	all := a.entries[name]
-	if len(all) == 0 {
-		return span{}, wrongf("archive has no entry %q", name)
+	first, n := span{}, 0
+	for s := range a.all(name) {
+		if n++; n == 1 {
+			first = s
+		}
 	}
-	if len(all) == 1 {
-		return all[0], nil
+	switch n {
+	case 0:
+		return first, wrongf("archive has no entry %q", name)
+	case 1:
+		return first, nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.equal[name] {
-		return all[0], nil
+		return first, nil
 	}
-	for _, other := range all[1:] {
-		same, err := a.same(all[0], other)
+	for other := range a.all(name) {
+		same, err := other == first, error(nil)
+		if !same {
+			same, err = a.same(first, other)
+		}
 		if err != nil {
 			return span{}, err
 		}
@@ -247,7 +253,7 @@ func (a *Reader) single(name string) (span, error) {
 		}
 	}
 	a.equal[name] = true
-	return all[0], nil
+	return first, nil
 }
 
 func (a *Reader) same(x, y span) (bool, error) {

@@ -2,6 +2,7 @@ package dockerarchive
 
 import (
 	"archive/tar"
+	"iter"
 	"path"
 	"strings"
 )
@@ -20,25 +21,46 @@ func (a *Reader) enter() {
 			break
 		}
 	}
+}
+
+// inArchive is the name in the archive of what has a name in the root.
+func (a *Reader) inArchive(name string) string {
 	if a.root == "" {
-		return
+		return name
 	}
-	inside := make(map[string][]span, len(a.entries))
-	for name, spans := range a.entries {
-		if short, ok := strings.CutPrefix(name, a.root+"/"); ok {
-			inside[short] = spans
+	return a.root + "/" + name
+}
+
+// all gives the entries with a name.
+func (a *Reader) all(name string) iter.Seq[span] { return a.entries.all(a.inArchive(name)) }
+
+// each gives each name once, with its first entry.
+func (a *Reader) each() iter.Seq2[string, span] { return a.inside(false) }
+
+// every gives all entries.
+func (a *Reader) every() iter.Seq2[string, span] { return a.inside(true) }
+
+func (a *Reader) inside(again bool) iter.Seq2[string, span] {
+	return func(yield func(string, span) bool) {
+		for name, s := range a.entries.each() {
+			short, ok := name.text, true
+			if a.root != "" {
+				short, ok = strings.CutPrefix(name.text, a.root+"/")
+			}
+			if ok && (again || !name.again) && !yield(short, s) {
+				return
+			}
 		}
 	}
-	a.entries = inside
 }
 
 // common is the innermost directory that all files are in. What macOS adds to archives on its own does not count.
 func (a *Reader) common() string {
 	var common string
 	first := true
-	for name, spans := range a.entries {
+	for name, s := range a.each() {
 		base := path.Base(name)
-		if kind := spans[0].kind; kind == tar.TypeDir || kind == typeDumpDir || strings.HasPrefix(base, "._") || base == ".DS_Store" {
+		if kind := s.kind; kind == tar.TypeDir || kind == typeDumpDir || strings.HasPrefix(base, "._") || base == ".DS_Store" {
 			continue
 		}
 		dir := strings.TrimSuffix(strings.TrimSuffix(name, base), "/")
@@ -71,7 +93,7 @@ func commonDir(x, y string) string {
 // imageIn reports whether a directory holds what a saved image begins with.
 func (a *Reader) imageIn(dir string) bool {
 	for _, name := range []string{"manifest.json", "oci-layout", "repositories"} {
-		if len(a.entries[path.Join(dir, name)]) > 0 {
+		if a.has(path.Join(dir, name)) {
 			return true
 		}
 	}
@@ -86,7 +108,7 @@ func (a *Reader) target(name string, s span) string {
 		full = path.Join("/", a.root, path.Dir(name), s.link)
 	}
 	full = clean(full)
-	if short, ok := strings.CutPrefix(full, a.root+"/"); ok && a.root != "" && len(a.entries[short]) > 0 {
+	if short, ok := strings.CutPrefix(full, a.root+"/"); ok && a.root != "" && a.has(short) {
 		return short
 	}
 	return full

@@ -47,7 +47,7 @@ func (l SavedLayer) Size() int64 { return l.content.size }
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
-	if len(a.entries["manifest.json"]) == 0 {
+	if !a.has("manifest.json") {
 		return a.withoutManifest(ctx)
 	}
 	raw, err := a.readSmall("manifest.json", maxManifestJSON)
@@ -80,7 +80,7 @@ func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error
 }
 
 func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
-	if len(a.entries["oci-layout"]) == 0 {
+	if !a.has("oci-layout") {
 		if dirs := a.legacyDirs(""); len(dirs) > 0 {
 			return a.legacyImages(ctx, dirs)
 		}

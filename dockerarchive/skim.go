@@ -43,7 +43,7 @@ type scan struct {
 
 func newScan(ctx context.Context, r io.Reader, gone string) *scan {
 	t := newTape(transfer.WithContext(ctx, r), gone)
-	return &scan{tape: t, tar: tar.NewReader(t), reader: &Reader{r: t, size: math.MaxInt64, entries: map[string][]span{}, equal: map[string]bool{}}}
+	return &scan{tape: t, tar: tar.NewReader(t), reader: &Reader{r: t, size: math.MaxInt64, entries: &table{}, equal: map[string]bool{}}}
 }
 
 // sniff names input that is no tar. What it reads stays held.
@@ -87,9 +87,7 @@ func (s *scan) add(h *tar.Header, offset int64) error {
 	if err := s.reader.add(&plain, offset); err != nil {
 		return err
 	}
-	spans := s.reader.entries[clean(h.Name)]
-	last := &spans[len(spans)-1]
-	last.offset, last.size = -1, h.Size // it counts, and cannot be read
+	s.reader.entries.replace(clean(h.Name), span{offset: -1, size: h.Size, kind: tar.TypeReg}) // it counts, and cannot be read
 	return nil
 }
 

@@ -206,4 +206,4 @@ func (f *facts) read(d v1.Descriptor, raw []byte, a *Reader) error {
 }
 
 // hasBlob reports whether the archive has an entry for the blob of a valid digest.
-func (a *Reader) hasBlob(d digest.Digest) bool { return len(a.entries[ociPath(d)]) > 0 }
+func (a *Reader) hasBlob(d digest.Digest) bool { return a.has(ociPath(d)) }

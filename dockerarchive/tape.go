@@ -13,10 +13,13 @@ import (
 // Limits on what is held of an archive that is read from a stream. Tests set smaller ones.
 var (
 	maxHeldEntry int64 = 8 << 20  // bytes of a file that is held
-	maxHeld      int64 = 32 << 20 // bytes of all of them, headers included
+	maxHeld      int64 = 16 << 20 // bytes of all of them, headers included
 )
 
-const heldChunk = 256 << 10
+const (
+	heldChunk   = 256 << 10
+	segmentCost = 24 // bytes that it takes to know where a part is
+)
 
 // ErrGone is wrapped by errors about what has passed by in a stream and was too large to hold.
 var ErrGone = errors.New("it has passed by in the stream")
@@ -33,16 +36,25 @@ type tape struct {
 	err    error // of r, after which nothing more comes
 	all    bool  // everything is held
 	held   []segment
-	kept   int64 // bytes of held
+	chunks [][]byte // what is held, with nothing in between
+	kept   int64    // bytes that this takes
 	cur    current
-	spare  []byte                      // of cur.replay
-	hashes map[int64][sha256.Size]byte // of files that are not held, by place
+	spare  []byte   // of cur.replay
+	waste  []byte   // for what is forgotten
+	hashes []hashed // of files that are not held, in order
 }
 
-// segment is a part of the stream that is held. Segments are in order and do not overlap.
+// segment is a part of the stream that is held. Segments are in order and do not overlap. There may be one for each file.
 type segment struct {
+	offset    int64
+	chunk, at int32 // where it is in chunks
+	size      int32
+}
+
+// hashed is the hash of the content that begins at a place.
+type hashed struct {
 	offset int64
-	data   []byte
+	sum    [sha256.Size]byte
 }
 
 // current is the content of the file that the stream has come to.
@@ -56,7 +68,7 @@ type current struct {
 }
 
 func newTape(r io.Reader, gone string) *tape {
-	return &tape{r: r, gone: fmt.Errorf("%w: %s", ErrGone, gone), hashes: map[int64][sha256.Size]byte{}}
+	return &tape{r: r, gone: fmt.Errorf("%w: %s", ErrGone, gone)}
 }
 
 // begin says that the content of a file comes next. What is not held is hashed; replays lets it be read again from its
@@ -65,7 +77,7 @@ func (t *tape) begin(name string, size int64, hold, replays bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.cur = current{name: name, start: t.at, end: t.at + size, hold: hold, replays: replays}
-	if !hold {
+	if !hold && size > 0 {
 		t.cur.hash = sha256.New()
 	}
 }
@@ -168,24 +180,40 @@ func (t *tape) take(p []byte, inside bool) {
 	}
 	c.hash.Write(p)
 	if t.at == c.end {
-		t.hashes[c.start] = [sha256.Size]byte(c.hash.Sum(nil))
+		t.hashes = append(t.hashes, hashed{c.start, [sha256.Size]byte(c.hash.Sum(nil))})
 	}
 }
 
 func (t *tape) keep(p []byte) {
 	t.kept += int64(len(p))
+	for offset := t.at; len(p) > 0; {
+		n := len(t.chunks) - 1
+		if n < 0 || len(t.chunks[n]) == heldChunk {
+			t.chunks = append(t.chunks, make([]byte, 0, heldChunk))
+			n++
+		}
+		at := len(t.chunks[n])
+		size := min(len(p), heldChunk-at)
+		t.chunks[n] = append(t.chunks[n], p[:size]...)
+		t.note(segment{offset, int32(n), int32(at), int32(size)})
+		p, offset = p[size:], offset+int64(size)
+	}
+}
+
+// note notes that one more segment is held, which may go on where the last one ends.
+func (t *tape) note(s segment) {
 	if n := len(t.held); n > 0 {
-		if last := &t.held[n-1]; last.offset+int64(len(last.data)) == t.at && len(last.data)+len(p) <= cap(last.data) {
-			last.data = append(last.data, p...)
+		last := &t.held[n-1]
+		if last.offset+int64(last.size) == s.offset && last.chunk == s.chunk && last.at+last.size == s.at {
+			last.size += s.size
 			return
 		}
 	}
-	size := int64(heldChunk)
-	if !t.all {
-		size = min(size, t.cur.end-t.at)
-	}
-	t.held = append(t.held, segment{t.at, append(make([]byte, 0, max(size, int64(len(p)))), p...)})
+	t.kept += segmentCost
+	t.held = append(t.held, s)
 }
+
+func (t *tape) data(s segment) []byte { return t.chunks[s.chunk][s.at : s.at+s.size] }
 
 // copyHeld copies what is held from offset on, without a gap.
 func (t *tape) copyHeld(p []byte, offset int64) int {
@@ -194,8 +222,8 @@ func (t *tape) copyHeld(p []byte, offset int64) int {
 		from := offset + int64(n)
 		i := sort.Search(len(t.held), func(i int) bool { return t.held[i].offset > from }) - 1
 		var m int
-		if i >= 0 && from < t.held[i].offset+int64(len(t.held[i].data)) {
-			m = copy(p[n:], t.held[i].data[from-t.held[i].offset:])
+		if i >= 0 && from < t.held[i].offset+int64(t.held[i].size) {
+			m = copy(p[n:], t.data(t.held[i])[from-t.held[i].offset:])
 		} else if within := from - t.cur.start; within >= 0 && within < int64(len(t.cur.replay)) {
 			m = copy(p[n:], t.cur.replay[within:])
 		} else {
@@ -208,8 +236,10 @@ func (t *tape) copyHeld(p []byte, offset int64) int {
 
 // skip reads on and forgets at most n bytes, but for what is held.
 func (t *tape) skip(n int64) error {
-	var buf [32 << 10]byte
-	_, err := t.next(buf[:min(n, int64(len(buf)))])
+	if t.waste == nil {
+		t.waste = make([]byte, 32<<10)
+	}
+	_, err := t.next(t.waste[:min(n, int64(len(t.waste)))])
 	return err
 }
 
@@ -221,6 +251,9 @@ func (t *tape) peek() ([]byte, error) {
 	start, hold := t.at, t.cur.hold
 	t.cur.hold = true
 	defer func() { t.cur.hold = hold }()
+	if start+int64(len(head)) == t.cur.end {
+		t.cur.hash = nil // all of it is held then
+	}
 	for t.at-start < int64(len(head)) {
 		if _, err := t.next(head[t.at-start:]); err != nil {
 			return nil, err
@@ -267,11 +300,12 @@ func (t *tape) failed() error {
 // sum is the SHA-256 of a file's stored content.
 func (t *tape) sum(s span) ([sha256.Size]byte, error) {
 	t.mu.Lock()
-	sum, ok := t.hashes[s.offset]
-	t.mu.Unlock()
-	if ok {
-		return sum, nil
+	i := sort.Search(len(t.hashes), func(i int) bool { return t.hashes[i].offset >= s.offset })
+	if i < len(t.hashes) && t.hashes[i].offset == s.offset {
+		defer t.mu.Unlock()
+		return t.hashes[i].sum, nil
 	}
+	t.mu.Unlock()
 	h := sha256.New()
 	_, err := io.Copy(h, io.NewSectionReader(t, s.offset, s.size))
 	return [sha256.Size]byte(h.Sum(nil)), err

@@ -34,7 +34,7 @@ func (p *pusher) openArchive(ctx context.Context, src source) error {
 	if err != nil || why == nil {
 		return err
 	}
-	p.targets, p.names, p.taken = nil, nil, nil
+	p.targets, p.names, p.taken, p.here, p.layout, p.belonging = nil, nil, nil, nil, nil, nil // of what is read anew
 	if r, err = s.spool(ctx, pass.Rest(), why.Error()); err != nil {
 		return err
 	}
