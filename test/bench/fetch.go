@@ -37,6 +37,22 @@ func fetchScenario(set string, by func(context.Context, *env, string) (string, f
 	}
 }
 
+// fetchLimited adds what nginx takes of the same processors when it limits nothing.
+func fetchLimited(ctx context.Context, e *env) ([]contender, func(), error) {
+	all, stop, err := fetchScenario("five", limited)(ctx, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	free, stopFree, err := fetchScenario("five", unlimited)(ctx, e)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	bare := free[len(free)-1]
+	bare.tool += ", no limit_rate"
+	return append(all, bare), func() { stopFree(); stop() }, nil
+}
+
 // paced holds each response to the rate from its first byte.
 func paced(ctx context.Context, e *env, addr string) (string, func(), error) {
 	return e.behind(ctx, addr, strconv.Itoa(rate), "0s")

@@ -114,6 +114,10 @@ func limited(ctx context.Context, e *env, registry string) (string, func(), erro
 	return e.nginx(ctx, path, registry, rate)
 }
 
+func unlimited(ctx context.Context, e *env, registry string) (string, func(), error) {
+	return e.nginx(ctx, e.tools.path("nginx"), registry, 0)
+}
+
 func (e *env) nginx(ctx context.Context, path, registry string, rate int) (string, func(), error) {
 	dir, err := os.MkdirTemp(e.dir, "nginx-")
 	if err != nil {

@@ -23,7 +23,7 @@ func scenarios() []scenario {
 			targets: []target{fasterThanPeers(1), withinLimit(1.15)}},
 		{id: "fetch-20MBs", title: "registry to layout, 20 MB/s for each request", prepare: fetchScenario("five", paced),
 			targets: []target{fasterThanPeers(8)}},
-		{id: "fetch-20MBs-nginx", title: "registry to layout, nginx with limit_rate 20 MB/s", prepare: fetchScenario("five", limited),
+		{id: "fetch-20MBs-nginx", title: "registry to layout, nginx with limit_rate 20 MB/s", prepare: fetchLimited,
 			targets: []target{fasterThanPeers(8)}},
 		{id: "fetch-latency-40-layers", title: "registry to layout, 100 ms for each request, forty small layers", prepare: fetchScenario("forty", farAway),
 			targets: []target{fasterThanPeers(1)}},
