@@ -12,97 +12,142 @@ import (
 	"drayage/test/reliability"
 )
 
-// works are what each tool is killed at.
-var works = []struct {
-	name  string
-	args  func(o tool, w *world) []string // nil: the tool cannot do it
-	moved func(w *world) int64
-}{
-	{"registry to layout", func(o tool, w *world) []string { return o.fetch(w, w.ref("heavy:1"), "1") }, (*world).down},
+// work is what each tool is killed at.
+type work struct {
+	name    string
+	args    func(o tool, w *world) []string // nil: the tool cannot do it
+	prepare func(o tool, w *world)          // makes what is to be pushed; nil: it is fetched
+}
+
+var works = []work{
+	{"registry to layout", func(o tool, w *world) []string { return o.fetch(w, w.ref("weighty:1"), "1") }, nil},
 	{"registry to tar", func(o tool, w *world) []string {
 		if o.save == nil {
 			return nil
 		}
-		return o.save(w, w.ref("heavy:1"))
-	}, (*world).down},
-	{"layout to registry", func(o tool, w *world) []string { return o.push(w, w.ref("copy:1")) }, (*world).up},
+		return o.save(w, w.ref("weighty:1"))
+	}, nil},
+	{"layout to registry", func(o tool, w *world) []string { return o.push(w, w.ref("copy:1")) }, weightyLayout},
+	{"tar to registry", func(o tool, w *world) []string {
+		if o.load == nil {
+			return nil
+		}
+		return o.load(w, w.ref("copy:1"))
+	}, func(_ tool, w *world) { w.must("save", w.ref("weighty:1"), "-o", "image.tar") }},
 }
 
-// Each tool is killed when the same parts of the same image have been transferred, and run again.
-func TestTransferredAgain(t *testing.T) {
-	if !*soak && !*update {
-		t.Skip("this is slow: make soak has it")
+// moved are the bytes of blobs that have been transferred.
+func (k work) moved(w *world) int64 {
+	if k.prepare != nil {
+		return w.up()
 	}
-	parts := []int{50}
-	if *soak {
-		parts = []int{10, 20, 30, 40, 50, 60, 70, 80, 90}
+	return w.down()
+}
+
+func seedWeighty(w *world) { w.put("weighty", 24<<20, 12<<20, 6<<20, 3<<20, 1<<20) }
+
+// weightyLayout is made by drayage, but for one tool that takes a layout of one image by what itself writes.
+func weightyLayout(o tool, w *world) {
+	fetch := tools()[0].fetch
+	if o.name == "crane" {
+		fetch = o.fetch
+	}
+	if r := w.finish(w.command(fetch(w, w.ref("weighty:1"), "1")...)); r.code != 0 {
+		w.Fatalf("%s", r)
+	}
+}
+
+// Each tool is killed when the same parts of the same image have been transferred, and run again. Drayage is always tried, once; where figures are
+// asked for, so are the others.
+func TestTransferredAgain(t *testing.T) {
+	parts, rounds := []int{50}, 1
+	if *update || *soak {
+		parts, rounds = []int{25, 50, 75}, 2
 	}
 	s := reliability.Section{
 		Title: "Transferred again after a kill",
-		Text: fmt.Sprintf("Each tool is killed when %v per cent of the image's bytes have been transferred, each time from nothing, and run again; the figure is what both runs together transferred "+
-			"beyond what one takes. The image and the registry are those of the random kills.", parts),
-		Head: []string{"work", "tool", "again, mean", "most", "of"},
+		Text: fmt.Sprintf("SIGKILL when a quarter, half and three quarters of the image's bytes have been transferred, each %d times and each time from nothing, and the same command again; "+
+			"the figure is what both runs together transferred beyond what one takes, on average. The image has layers of 24 MB, 12 MB, 6 MB, 3 MB and 1 MB; the registry sends or takes 64 KiB a millisecond "+
+			"and connection, and counts. What is fetched comes from the registry of the other tests here, what is pushed goes to distribution 3, the registry that most people run.", rounds),
+		Head: []string{"work", "tool", "again after 25%", "after 50%", "after 75%", "of"},
 	}
-	for _, work := range works {
+	for _, k := range works {
 		for _, o := range tools() {
-			if !o.present() {
+			if !o.present() || o.name != "drayage" && rounds == 1 {
 				continue
 			}
-			w := newWorld(t)
-			if work.args(o, w) == nil {
-				continue
+			if row := newWorld(t).killAtParts(o, k, parts, rounds); row != nil {
+				s.Rows = append(s.Rows, append([]string{k.name, o.version(t)}, row...))
 			}
-			again, weight := w.killAtParts(o, work.args, work.moved, parts)
-			if weight == 0 {
-				continue
-			}
-			if len(again) == 0 {
-				t.Errorf("%s, %s: it was never killed", work.name, o.name)
-				continue
-			}
-			s.Rows = append(s.Rows, []string{work.name, o.version(t), kib(mean(again)), kib(most(again)), kib(weight)})
 		}
 	}
 	enter(t, "23-again", s)
 }
 
-// killAtParts returns what was transferred again after each kill.
-func (w *world) killAtParts(o tool, args func(tool, *world) []string, moved func(*world) int64, parts []int) (again []int64, weight int64) {
+// killAtParts returns the cells of one tool, or nil if it cannot do the work.
+func (w *world) killAtParts(o tool, k work, parts []int, rounds int) (cells []string) {
 	w.Helper()
-	clean := func() {
-		w.empty()
-		w.fresh()
-		seedHeavy(w)
-		w.Heal()
-		w.slow()
-		heavyLayoutFor(w, o, args(o, w))
-		w.Reset()
+	argv := k.args(o, w)
+	if argv == nil {
+		return nil
 	}
-	clean()
-	if r := w.finish(w.command(args(o, w)...)); r.code != 0 && o.name == "drayage" {
-		w.Fatalf("%s", r)
-	} else if r.code != 0 {
-		w.Logf("left out, as it cannot do this with this registry: %s", r)
-		return nil, 0
+	w.begin(o, k)
+	if r := w.finish(w.command(argv...)); r.code != 0 {
+		w.Errorf("%s: %s", k.name, r)
+		return nil
 	}
 	w.settle()
-	weight = moved(w)
+	weight := k.moved(w)
 	for _, part := range parts {
-		clean()
-		if !w.killWhen(args(o, w), func() bool { return moved(w) >= weight*int64(part)/100 }) {
-			continue
-		}
-		if r := w.finish(w.command(args(o, w)...)); r.code != 0 {
-			w.Logf("after a kill at %d%%: %s", part, r)
-			w.remove("images", "image.tar") // what it leaves keeps it from going on
-			if r := w.finish(w.command(args(o, w)...)); r.code != 0 {
-				w.Fatalf("%s", r)
+		var again []int64
+		for range rounds {
+			w.begin(o, k)
+			if w.killWhen(argv, func() bool { return k.moved(w) >= weight*int64(part)/100 }) {
+				again = append(again, w.again(o, k, argv)-weight)
 			}
 		}
-		w.settle()
-		again = append(again, max(moved(w)-weight, 0))
+		switch {
+		case len(again) == 0:
+			w.Errorf("%s, %s: it has ended before it was killed at %d%%", k.name, o.name, part)
+			cells = append(cells, "")
+			continue
+		case o.name == "drayage" && k.prepare == nil && most(again) > 4*rangeSize:
+			w.Errorf("%s, killed at %d%%: %s of %s were transferred again", k.name, part, kib(most(again)), kib(weight))
+		}
+		cells = append(cells, kib(max(mean(again), 0)))
 	}
-	return again, weight
+	return append(cells, kib(weight))
+}
+
+// begin makes everything as it was before a tool has done anything.
+func (w *world) begin(o tool, k work) {
+	w.Heal()
+	w.empty()
+	w.fresh()
+	seedWeighty(w)
+	if k.prepare != nil {
+		k.prepare(o, w)
+		w.distribution()
+	}
+	w.slow()
+	w.Reset()
+}
+
+// again finishes the work after a kill, and returns all bytes that were transferred.
+func (w *world) again(o tool, k work, argv []string) int64 {
+	w.Helper()
+	if r := w.finish(w.command(argv...)); r.code != 0 {
+		w.Logf("after a kill: %s", r)
+		if o.name == "drayage" || k.prepare != nil {
+			w.Fatal("it does not do its work any more")
+		}
+		w.remove("images", "image.tar") // what it leaves keeps it from going on
+		if r := w.finish(w.command(argv...)); r.code != 0 {
+			w.Fatalf("%s", r)
+		}
+	}
+	w.settle()
+	return k.moved(w)
 }
 
 // killWhen kills a command when something has happened. It reports whether the command was still running then.
@@ -128,21 +173,6 @@ func (w *world) killWhen(argv []string, happened func() bool) bool {
 	<-ended
 	w.settle()
 	return cmd.ProcessState.ExitCode() == -1
-}
-
-// heavyLayoutFor makes what is to be pushed, if that is the work: argv names no image of the registry then.
-func heavyLayoutFor(w *world, o tool, argv []string) {
-	for _, a := range argv {
-		if a == w.ref("copy:1") || a == "docker://"+w.ref("copy:1") {
-			fetch := tools()[0].fetch
-			if o.name == "crane" {
-				fetch = o.fetch // it takes a layout with one image by what itself writes
-			}
-			if r := w.finish(w.command(fetch(w, w.ref("heavy:1"), "1")...)); r.code != 0 {
-				w.Fatalf("%s", r)
-			}
-		}
-	}
 }
 
 func (w *world) remove(names ...string) {

@@ -40,6 +40,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if peers := os.Getenv("DRAYAGE_BENCH_PEERS"); peers != "" { // tools besides those in PATH, as for make bench
+		os.Setenv("PATH", peers+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	}
 	if binary, err = provide(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		return 1

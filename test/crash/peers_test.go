@@ -14,6 +14,7 @@ type tool struct {
 	fetch func(w *world, ref, tag string) []string // into the layout images
 	save  func(w *world, ref string) []string      // into image.tar
 	push  func(w *world, ref string) []string      // of the layout images, whose image has the tag 1
+	load  func(w *world, ref string) []string      // of image.tar, a docker tar, into a registry
 }
 
 // tools are all that there may be; those that are not installed are left out of the figures.
@@ -26,6 +27,7 @@ func tools() []tool {
 				return []string{binary, "save", ref, "-o", "image.tar", "--format", "oci"}
 			},
 			push: func(_ *world, ref string) []string { return []string{binary, "push", "images", ref} },
+			load: func(_ *world, ref string) []string { return []string{binary, "push", "image.tar", ref} },
 		},
 		{
 			name: "crane",
@@ -46,6 +48,9 @@ func tools() []tool {
 			push: func(_ *world, ref string) []string {
 				return skopeo("--dest-tls-verify=false", "oci:images", "docker://"+ref)
 			},
+			load: func(_ *world, ref string) []string {
+				return skopeo("--dest-tls-verify=false", "docker-archive:image.tar", "docker://"+ref)
+			},
 		},
 		{
 			name: "regctl",
@@ -56,6 +61,7 @@ func tools() []tool {
 			push: func(w *world, ref string) []string {
 				return regctl(w, "image", "copy", "ocidir://images:1", ref)
 			},
+			load: func(w *world, ref string) []string { return regctl(w, "image", "import", ref, "image.tar") },
 		},
 		{
 			name: "oras",

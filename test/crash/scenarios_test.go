@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"drayage/internal/fakeregistry"
+	"drayage/test/registry3"
 )
 
 const (
@@ -118,7 +119,27 @@ func credentials(w *world) {
 }
 
 // fresh gives the world an empty registry.
-func (w *world) fresh() { w.registry.Store(fakeregistry.New()) }
+func (w *world) fresh() {
+	w.registry.Store(fakeregistry.New())
+	w.replace(nil)
+}
+
+// distribution puts another empty one in its place, that which most people run.
+func (w *world) distribution() {
+	w.Helper()
+	s, err := registry3.Start(w.Context(), registry3.Options{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.replace(s)
+}
+
+// replace ends the one that was in the registry's place.
+func (w *world) replace(s *registry3.Server) {
+	if old := w.other.Swap(s); old != nil {
+		old.Close()
+	}
+}
 
 // state is what the directory holds and what a registry that is pushed to has.
 func (p *point) state() map[string]string {

@@ -24,6 +24,7 @@ import (
 
 	"drayage/internal/fakeregistry"
 	"drayage/test/faultreg"
+	"drayage/test/registry3"
 )
 
 // world is a registry behind faults and a directory in which commands run.
@@ -32,8 +33,9 @@ type world struct {
 	*faultreg.Server
 	dir      string
 	registry atomic.Pointer[fakeregistry.Registry]
-	serving  atomic.Int64  // requests that are being answered
-	over     chan struct{} // closed when a command that was to be stopped has ended
+	other    atomic.Pointer[registry3.Server] // answers in place of registry; nil: it does not
+	serving  atomic.Int64                     // requests that are being answered
+	over     chan struct{}                    // closed when a command that was to be stopped has ended
 }
 
 // newWorld starts an empty registry beside an empty directory.
@@ -43,6 +45,10 @@ func newWorld(t *testing.T) *world {
 	w.Server = faultreg.Start(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		w.serving.Add(1)
 		defer w.serving.Add(-1)
+		if o := w.other.Load(); o != nil {
+			o.Handler().ServeHTTP(rw, req)
+			return
+		}
 		w.registry.Load().ServeHTTP(rw, req)
 	}), false)
 	t.Cleanup(w.Close)
