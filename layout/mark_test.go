@@ -9,13 +9,16 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/durable"
 	"drayage/internal/marks"
 )
 
@@ -114,7 +117,7 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// What was known beyond the place where a run ends with an error is known to the next one, and counts as being on the disk.
+// What was known beyond the place where a run ends with an error is known to the next one.
 func TestMarkOutlivesAnError(t *testing.T) {
 	content, d := large()
 	dir := create(t, t.TempDir())
@@ -165,5 +168,37 @@ func TestMarkPlanted(t *testing.T) {
 	}
 	if _, err := os.Stat(name); err == nil {
 		t.Error("it is still there")
+	}
+}
+
+// Of a partial file with holes counts as being on the disk what is marked, not its size.
+func TestRoomForHoles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file has no holes there unless that is asked for")
+	}
+	dir := create(t, t.TempDir())
+	free, err := durable.Free(dir.Path())
+	if err != nil || free < 0 {
+		t.Skip("the file system does not tell how much is free", err)
+	}
+	d := v1.Descriptor{Digest: digest.FromString("x"), Size: 2*free + 1<<30}
+	partial := filepath.Join(dir.Path(), ".drayage", "partial", "sha256-"+d.Digest.Encoded())
+	write(t, partial, "")
+	if err := os.Truncate(partial, d.Size); err != nil {
+		t.Skip("no file of this size can be made here", err)
+	}
+	if err := dir.Room([]v1.Descriptor{d}); err != nil {
+		t.Errorf("without a mark: %v", err)
+	}
+	block := marks.Block(d.Size)
+	raw := append([]byte("drayage marks 1\n"), bytes.Repeat([]byte{1}, int((d.Size+block-1)/block))...)
+	write(t, partial+".mark", string(raw))
+	if err := dir.Room([]v1.Descriptor{d}); err != nil {
+		t.Errorf("with everything marked: %v", err)
+	}
+	clear(raw[16:])
+	write(t, partial+".mark", string(raw))
+	if err := dir.Room([]v1.Descriptor{d}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("with nothing marked: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ package crash
 import (
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"drayage/internal/fakeregistry"
@@ -14,17 +15,48 @@ import (
 const (
 	piece = 64 << 10
 	pause = time.Millisecond
+	// lanePause is slow enough for large blobs to be read by several streams.
+	lanePause = 2 * time.Millisecond
 )
 
 // slow makes blobs travel piece by piece, in both directions.
 func (w *world) slow() {
-	w.On(fakeregistry.Match{Method: http.MethodGet, Path: "/blobs/sha256:"}, fakeregistry.Drip(piece, pause))
+	w.trickle(pause)
 	w.On(fakeregistry.Match{Path: "/blobs/uploads/"}, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 			req.Body = &pacedBody{req.Body, req}
 			next.ServeHTTP(rw, req)
 		})
 	})
+}
+
+// trickle makes blobs come down piece by piece. It returns what counts the streams of one blob that do so at once.
+func (w *world) trickle(pause time.Duration) *crowd {
+	c := &crowd{now: map[string]int{}}
+	drip := fakeregistry.Drip(piece, pause)
+	w.On(fakeregistry.Match{Method: http.MethodGet, Path: "/blobs/sha256:"}, func(next http.Handler) http.Handler {
+		next = drip(next)
+		return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			c.add(req.URL.Path, 1)
+			defer c.add(req.URL.Path, -1)
+			next.ServeHTTP(rw, req)
+		})
+	})
+	return c
+}
+
+// crowd is how many requests for the same thing there are.
+type crowd struct {
+	mu   sync.Mutex
+	now  map[string]int
+	most int
+}
+
+func (c *crowd) add(path string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now[path] += n
+	c.most = max(c.most, c.now[path])
 }
 
 // pacedBody is the body of a request that is read slowly.

@@ -4,7 +4,6 @@ package crash
 
 import (
 	"bytes"
-	le "encoding/binary"
 	"fmt"
 	"net/http"
 	"os"
@@ -118,19 +117,15 @@ func keepsPartial(least int64) func(*world) error {
 	}
 }
 
-// marked is how much of image.tar has been written and is remembered, by the last numbers in the file that says so.
-func (w *world) marked() (n uint64) {
+// marked is how much of image.tar has been written and is remembered: blocks of 64 KiB, a byte each, behind the header and the plan in the file
+// that says so.
+func (w *world) marked() int {
 	raw, err := os.ReadFile(w.path("image.tar.partial.marks"))
-	const plan = 32
-	if err != nil || len(raw) < plan {
+	const header = 16 + 32
+	if err != nil || len(raw) < header {
 		return 0
 	}
-	for part := range slices.Chunk(raw[plan:], 8) {
-		if len(part) == 8 {
-			n += le.LittleEndian.Uint64(part)
-		}
-	}
-	return n
+	return bytes.Count(raw[header:], []byte{1}) * 64 << 10
 }
 
 // partial is the size of the largest partial blob in the layout.
