@@ -184,6 +184,9 @@ func (e *env) once(ctx context.Context, row *Row, first bool) (err error) {
 		}
 	}
 	syscall.Sync() // what others have left to write is not this one's
+	if err := touchMemory(); err != nil {
+		return err
+	}
 	usage, err := r.meter(ctx, t)
 	if err != nil {
 		return err

@@ -27,8 +27,8 @@ func (r *Report) head(b *strings.Builder) {
 		fmt.Fprintf(b, "Images have %d%% of their real size: these figures are of no use to anyone.\n", r.Config.Scale)
 	}
 	fmt.Fprintf(b, `
-Tools take turns (A B A B); times are medians of %d runs (of one, where memory is in question or a run takes more than ten seconds), memory is the most of them. Before each run everything is synced, and each has caches
-of its own, empty ones. Wall time ends when the output is on disk: drayage syncs what it writes, and what other tools leave
+Tools take turns (A B A B); times are medians of %d runs (of one, where memory is in question or a run takes more than ten seconds), memory is the most of them. Before each run everything is synced and 2 GiB of memory are touched,
+because virtual machines wait for their hosts at pages that were free for long; each has caches of its own, empty ones. Wall time ends when the output is on disk: drayage syncs what it writes, and what other tools leave
 unsynced is synced for them; "of it sync" is how long that took. "x" columns are multiples of drayage's figure: above 1 drayage is better. A limit
 is the bare work without a tool. Results are checked in a first run that does not count. Registry: distribution 3 in a
 process of its own, on the same cores, with its storage on disk.
