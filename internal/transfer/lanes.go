@@ -99,30 +99,16 @@ func (l *lanes) start(release func()) {
 		}
 		var p pace
 		for {
-			s, ok := l.take()
-			if !ok {
+			r := l.take(&p)
+			if len(r) == 0 {
 				return
 			}
-			if err := l.read(s, &p); err != nil {
+			if err := l.read(r, &p); err != nil {
 				l.cancel(err)
 				return
 			}
-			close(s.done)
 		}
 	})
-}
-
-// take gives out the next range.
-func (l *lanes) take() (span, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ctx.Err() != nil || l.next == len(l.todo) {
-		l.running--
-		return span{}, false
-	}
-	s := l.todo[l.next]
-	l.next++
-	return s, true
 }
 
 // widen begins more streams if there are lanes for them: these become free when other blobs are done.
@@ -142,11 +128,11 @@ func (l *lanes) widen() {
 	}
 }
 
-// read brings one range to its place, and opens the source again where it breaks.
-func (l *lanes) read(s span, p *pace) error {
-	tries, mark := persistence{since: s.Off}, newMarker(l.file, s.Off)
-	for off := s.Off; ; {
-		n, err := l.readOnce(off, s.End, mark, p)
+// read brings a run to its place, and opens the source again where it breaks.
+func (l *lanes) read(r run, p *pace) error {
+	tries, mark := persistence{since: r.off()}, newMarker(l.file, r.off())
+	for off := r.off(); ; {
+		n, err := l.readOnce(off, &r, mark, p)
 		off += n
 		if merr := mark.flush(off); err == nil {
 			return merr
@@ -157,9 +143,10 @@ func (l *lanes) read(s span, p *pace) error {
 	}
 }
 
-func (l *lanes) readOnce(off, end int64, mark *marker, p *pace) (n int64, err error) {
+// readOnce reads by one request. While it does the run may become shorter.
+func (l *lanes) readOnce(off int64, r *run, mark *marker, p *pace) (n int64, err error) {
 	began := time.Now()
-	rc, err := l.src.Open(l.ctx, l.desc, off, end-off)
+	rc, err := l.src.Open(l.ctx, l.desc, off, r.end()-off)
 	if err != nil {
 		return 0, err
 	}
@@ -167,7 +154,7 @@ func (l *lanes) readOnce(off, end int64, mark *marker, p *pace) (n int64, err er
 	p.opened(time.Since(began))
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	for off < end {
+	for end := r.end(); off < end; end = max(off, r.end()) {
 		began = time.Now()
 		m, err := gather(rc, buf[:min(bufferSize, end-off)])
 		p.read(m, time.Since(began))
@@ -179,7 +166,9 @@ func (l *lanes) readOnce(off, end int64, mark *marker, p *pace) (n int64, err er
 			if merr := mark.wrote(off); merr != nil {
 				return n, merr
 			}
+			r.arrived(off)
 			if p.slow() {
+				l.giveBack(r)
 				l.widen()
 			}
 		}

@@ -201,3 +201,44 @@ func TestLanesCancelledInRead(t *testing.T) {
 		}
 	})
 }
+
+// A stream that is fast reads on by few requests.
+func TestLanesRuns(t *testing.T) {
+	content, d := large(t)
+	synctest.Test(t, func(t *testing.T) {
+		src := newRoad(content, 4)
+		src.Wrap = func(r io.Reader) io.Reader { return steady{r, 256 << 10} }
+		f := newFile(t, content, nil)
+		if n, err := transfer.Fill(t.Context(), src, d, f, nil, nil); err != nil || n != d.Size {
+			t.Fatal(n, err)
+		}
+		want := []marks.Span{{Off: 0, End: 4 << 20}, {Off: 4 << 20, End: 12 << 20}, {Off: 12 << 20, End: 28 << 20}, {Off: 28 << 20, End: size}}
+		if !slices.Equal(src.asked, want) || src.most != 0 {
+			t.Errorf("asked for %v, on %d more lanes", src.asked, src.most)
+		}
+		checkContent(t, f)
+	})
+}
+
+// When it becomes slow, others take what it has asked for and not got.
+func TestLanesGiveBack(t *testing.T) {
+	content, d := large(t)
+	synctest.Test(t, func(t *testing.T) {
+		src := newRoad(content, 4)
+		requests := 0
+		src.Wrap = func(r io.Reader) io.Reader {
+			if requests++; requests <= 2 {
+				return steady{r, 256 << 10}
+			}
+			return steady{r, 8 << 10}
+		}
+		f := newFile(t, content, nil)
+		if n, err := transfer.Fill(t.Context(), src, d, f, nil, nil); err != nil || n != d.Size {
+			t.Fatal(n, err)
+		}
+		if len(src.asked) < 6 || src.asked[2] != (marks.Span{Off: 12 << 20, End: 28 << 20}) || src.asked[3].Off != 16<<20 || src.most < 3 || src.held != 0 {
+			t.Errorf("asked for %v, on %d more lanes", src.asked, src.most)
+		}
+		checkContent(t, f)
+	})
+}

@@ -19,6 +19,7 @@ type pace struct {
 	got    int64
 	waited time.Duration
 	free   time.Duration // what the first bytes of a request may still take
+	run    int64         // bytes of its last run
 }
 
 // opened is told how long the answer to a request took.

@@ -1,0 +1,56 @@
+package transfer
+
+// run is what a stream reads by one request: ranges that follow each other and are not there yet. A stream that is fast and alone takes more of them at
+// once, because each request costs both sides something.
+type run []span
+
+func (r run) off() int64 { return r[0].Off }
+
+// end is where the run ends, or 0 when all of it has arrived.
+func (r run) end() int64 {
+	if len(r) == 0 {
+		return 0
+	}
+	return r[len(r)-1].End
+}
+
+// arrived drops what is whole now that everything before off is there.
+func (r *run) arrived(off int64) {
+	for len(*r) > 0 && (*r)[0].End <= off {
+		close((*r)[0].done)
+		*r = (*r)[1:]
+	}
+}
+
+// take gives out the next run. It is empty if there is none.
+func (l *lanes) take(p *pace) run {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil || l.next == len(l.todo) {
+		l.running--
+		return nil
+	}
+	from, limit := l.next, int64(0)
+	if l.running == 1 && p.got > 0 && !p.slow() {
+		limit = min(2*p.run, maxRange)
+	}
+	for l.next++; l.next < len(l.todo); l.next++ {
+		if s := l.todo[l.next]; s.Off != l.todo[l.next-1].End || s.End-l.todo[from].Off > limit {
+			break
+		}
+	}
+	r := run(l.todo[from:l.next])
+	p.run = r.end() - r.off()
+	return r
+}
+
+// giveBack lets others have what a run has not come to. Only a stream that was alone has more than a range, so that nothing behind it has been taken.
+func (l *lanes) giveBack(r *run) {
+	if len(*r) < 2 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next -= len(*r) - 1
+	*r = (*r)[:1]
+}
