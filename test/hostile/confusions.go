@@ -54,6 +54,12 @@ func (l *layout) index(children ...any) map[string]any {
 	return l.put(v1.MediaTypeImageIndex, encode(map[string]any{"schemaVersion": 2, "mediaType": v1.MediaTypeImageIndex, "manifests": children}))
 }
 
+// twice stores what d describes once more, with an empty list under a key before the list that is under it.
+func (l *layout) twice(d map[string]any, key, other string) map[string]any {
+	raw := l.members[len(l.members)-1].content
+	return l.put(d["mediaType"].(string), bytes.Replace(raw, fmt.Appendf(nil, "%q:", key), fmt.Appendf(nil, "%q:[],%q:", other, key), 1))
+}
+
 // pack makes the archive with root as its only image.
 func (l *layout) pack(root map[string]any) []byte {
 	if root["annotations"] == nil {
@@ -95,6 +101,9 @@ func ambiguous() []Archive {
 	return []Archive{
 		changedManifest(56, "OCI: a manifest with layers and manifests", false, func(l *layout) { l.fields["manifests"] = []any{l.layer()} }),
 		changedManifest(56, "OCI: a manifest that says it is an index", false, func(l *layout) { l.fields["mediaType"] = v1.MediaTypeImageIndex }),
+		confused(56, "OCI: a manifest with two lists of layers", false, func(l *layout) map[string]any { return l.twice(l.manifest(), "layers", "layers") }),
+		confused(56, "OCI: a manifest with two lists of layers, by case", false, func(l *layout) map[string]any { return l.twice(l.manifest(), "layers", "Layers") }),
+		confused(56, "OCI: an index with two lists of manifests", false, func(l *layout) map[string]any { return l.twice(l.index(l.manifest()), "manifests", "manifests") }),
 		changedRoot(56, "OCI: a manifest that index.json says is an index", false, "mediaType", v1.MediaTypeImageIndex),
 	}
 }

@@ -43,6 +43,28 @@ func giants() []Archive {
 	}
 }
 
+// crowded is an image before and behind which there are very many small files, all of it in gzip. Names are filled up to a length.
+func crowded(name string, taken bool, n, length int) Archive {
+	return Archive{Case: 55, Name: name + ", in gzip", Taken: taken, make: func() []byte {
+		return changed(func(im *image) {
+			image := im.members
+			im.members = nil
+			for i := range n {
+				if i == n/2 {
+					im.members = append(im.members, image...)
+				}
+				m := member{name: fmt.Sprint("m", i)}
+				m.name += strings.Repeat("x", max(length-len(m.name), 0))
+				if length > 0 {
+					m.content = []byte("content")
+				}
+				im.members = append(im.members, m)
+			}
+			im.zipped = true
+		})
+	}}
+}
+
 func texts() []Archive {
 	return []Archive{
 		refused(55, "a tag with an escape sequence", func(im *image) { im.RepoTags = []string{"hostile:1\x1b[2J"} }),
@@ -57,5 +79,9 @@ func texts() []Archive {
 				im.members = append(im.members, member{name: fmt.Sprint("m", i)})
 			}
 		}),
+		crowded("199000 members with content", true, 199_000, 60),
+		crowded("140000 members with long names", true, 140_000, 99),
+		crowded("250000 members", false, 250_000, 0),
+		crowded("190000 members with too long names", false, 190_000, 99),
 	}
 }

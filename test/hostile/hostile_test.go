@@ -29,7 +29,7 @@ import (
 var update = flag.Bool("update", false, "enter the figures into the results for docs/reliability.md")
 
 const (
-	peakLimit      = 128 << 20 // bytes of resident memory: up to 75 MiB are in use, and a busy machine collects garbage late
+	peakLimit      = 100 << 20 // bytes of resident memory
 	commandTimeout = 3 * time.Minute
 	exitIntegrity  = 6
 )

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -34,6 +35,7 @@ type image struct {
 	layers   [][]byte
 	members  []member
 	manifest []byte // in place of what item says
+	zipped   bool   // all of it is compressed
 }
 
 // Name is what the image of every archive is called, unless the attack is about that.
@@ -90,13 +92,26 @@ func (im *image) pack() []byte {
 	if im.manifest == nil {
 		im.manifest = encode([]item{im.item})
 	}
-	return pack(append(slices.Clone(all), member{name: "manifest.json", content: im.manifest})...)
+	all = append(slices.Clone(all), member{name: "manifest.json", content: im.manifest})
+	if !im.zipped {
+		return pack(all...)
+	}
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	packTo(w, all...)
+	must(w.Close())
+	return b.Bytes()
 }
 
 // pack makes a tar.
 func pack(all ...member) []byte {
 	var b bytes.Buffer
-	w := tar.NewWriter(&b)
+	packTo(&b, all...)
+	return b.Bytes()
+}
+
+func packTo(to io.Writer, all ...member) {
+	w := tar.NewWriter(to)
 	for _, m := range all {
 		h := &tar.Header{Name: m.name, Mode: 0o644, Typeflag: m.kind, Linkname: m.link, Size: int64(len(m.content))}
 		if h.Typeflag == 0 {
@@ -107,7 +122,6 @@ func pack(all ...member) []byte {
 		must(err)
 	}
 	must(w.Close())
-	return b.Bytes()
 }
 
 // zip compresses in one gzip member.
