@@ -172,10 +172,10 @@ func (l *lanes) readOnce(off int64, r *run, mark *marker, p *pace) (n int64, err
 				l.widen()
 			}
 		}
-		if err == io.EOF && off < end {
-			return n, short(l.desc, off)
-		}
-		if err != nil && err != io.EOF {
+		if err != nil && off < r.end() { // with the last byte it does not matter any more
+			if err == io.EOF {
+				err = short(l.desc, off)
+			}
 			return n, err
 		}
 	}

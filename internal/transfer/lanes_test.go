@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 
 	"github.com/opencontainers/go-digest"
@@ -241,4 +242,34 @@ func TestLanesGiveBack(t *testing.T) {
 		}
 		checkContent(t, f)
 	})
+}
+
+// What breaks with the last byte of what was asked for is whole: nothing is asked for again.
+func TestBreaksWithTheLastByte(t *testing.T) {
+	content, d := large(t)
+	for name, read := range map[string]func(*testing.T, transfer.Source) (int64, error){
+		"lanes": func(t *testing.T, src transfer.Source) (int64, error) {
+			return transfer.Fill(t.Context(), src, d, newFile(t, content, nil), nil, nil)
+		},
+		"ahead": func(t *testing.T, src transfer.Source) (int64, error) {
+			r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
+			defer r.Close()
+			return io.Copy(io.Discard, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := newRoad(content, 3)
+				src.slow = true
+				src.Always = transfertest.Break(size)
+				src.Wrap = iotest.DataErrReader
+				if n, err := read(t, src); err != nil || n != size {
+					t.Fatal(n, err)
+				}
+				if src.opened != len(src.asked) || marks.Sum(src.asked) != size || slices.ContainsFunc(src.asked, func(s marks.Span) bool { return s.End == s.Off }) {
+					t.Errorf("opened %d times, asked for %v", src.opened, src.asked)
+				}
+			})
+		})
+	}
 }

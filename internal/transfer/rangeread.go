@@ -41,10 +41,10 @@ func readRangeOnce(ctx context.Context, src Source, d v1.Descriptor, off, end in
 			}
 			off, n = off+int64(m), n+int64(m)
 		}
-		if err == io.EOF && off < end {
-			return n, short(d, off)
-		}
-		if err != nil && err != io.EOF {
+		if err != nil && off < end { // with the last byte it does not matter any more
+			if err == io.EOF {
+				err = short(d, off)
+			}
 			return n, err
 		}
 	}
