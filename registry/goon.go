@@ -21,11 +21,11 @@ import (
 const progress = 1 << 20
 
 // goOn continues an upload that cause has broken off: it asks how many bytes of it the registry has kept, and has send bring what follows
-// them, as often as that moves on. It returns cause where the registry does not tell, or has kept nothing
+// them, as often as that moves on. It returns the last cause where the registry does not tell, or has kept nothing, or takes nothing more
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks).
 func (r *Repository) goOn(ctx context.Context, location *url.URL, cause error, send func(held int64, at *url.URL) error) error {
 	var backoff retry.Backoff
-	held := int64(0)
+	first, last, held := int64(0), int64(0), int64(0)
 	for stalls := 1; stalls <= maxUploads; stalls++ {
 		if err := retry.Sleep(ctx, backoff.Delay(stalls)); err != nil {
 			return err
@@ -37,6 +37,9 @@ func (r *Repository) goOn(ctx context.Context, location *url.URL, cause error, s
 			}
 			return cause
 		}
+		if last = n; first == 0 {
+			first = n
+		}
 		if n-held >= progress {
 			held, stalls = n, 0
 		}
@@ -44,6 +47,9 @@ func (r *Repository) goOn(ctx context.Context, location *url.URL, cause error, s
 			return err
 		}
 		cause = err
+	}
+	if last == first { // the registry knows it, and it does not go on: the next try is not to meet it again
+		r.forget()
 	}
 	return cause
 }

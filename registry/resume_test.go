@@ -327,6 +327,21 @@ func TestUploadIsRememberedWhileTheRegistryIsAway(t *testing.T) {
 	})
 }
 
+// An upload that the registry knows and that does not go on all the same is begun anew.
+func TestUploadThatIsStuckIsBegunAnew(t *testing.T) {
+	for name, fault := range map[string]fakeregistry.Fault{"refused": fakeregistry.Early(500), "cut off": fakeregistry.Abort(0)} {
+		t.Run(name, func(t *testing.T) {
+			killed(t, func(w *world, m *remembered, content []byte, push func(context.Context, *opener) error) {
+				w.reg.On(fakeregistry.Match{Method: "PATCH", Path: "/uploads/upload-1"}, fault)
+				if err := push(w.Context(), &opener{content: content}); err != nil || m.location != "" {
+					w.Errorf("%v, %q is still remembered", err, m.location)
+				}
+				w.stored(content)
+			})
+		})
+	}
+}
+
 // What is sent in pieces goes on behind the last of them.
 func TestChunkedUploadGoesOnInAnotherProcess(t *testing.T) {
 	content := noise(3*chunkSize + 1000)
