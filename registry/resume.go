@@ -128,7 +128,8 @@ func (r *Repository) ended(ctx context.Context, at *url.URL, err error) error {
 		r.forget()
 		return nil
 	}
-	if ctx.Err() != nil || isBroken(err) && r.remembered(ctx) != nil {
+	away := isBroken(err) || errors.As(err, new(*NetworkError))
+	if ctx.Err() != nil || away && r.remembered(ctx) != nil {
 		return err
 	}
 	r.forget()

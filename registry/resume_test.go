@@ -375,3 +375,30 @@ func TestChunkedUploadGoesOnInAnotherProcess(t *testing.T) {
 		}
 	})
 }
+
+// large are the requests that a registry finds too large.
+func large(req *http.Request) bool { return req.ContentLength < 0 || req.ContentLength > chunkSize }
+
+// A registry that goes away for good between two pieces has those before still.
+func TestChunkedUploadIsRememberedWhileTheRegistryIsAway(t *testing.T) {
+	content := noise(3*chunkSize + 1000)
+	inBubble(t, func(w *world) {
+		m := &remembered{}
+		tooLarge := fakeregistry.Match{Path: "/uploads/upload-", Func: large}
+		w.reg.On(tooLarge, fakeregistry.Early(413))
+		w.reg.On(fakeregistry.Match{Method: "PATCH", First: 3}, fakeregistry.Abort(0))
+		push := func() error {
+			return w.repo("app").Remembering(m).Push(w.Context(), describe(content), &opener{content: content}, nil)
+		}
+		if err := push(); !errors.Is(err, ErrUnavailable) || m.location == "" {
+			w.Fatalf("%v, %q is remembered", err, m.location)
+		}
+		w.reg.Heal()
+		w.reg.On(tooLarge, fakeregistry.Early(413))
+		w.reg.Reset()
+		if err := push(); err != nil || w.reg.Received("PATCH", "") != chunkSize+1000 {
+			w.Errorf("%v, %d bytes were sent", err, w.reg.Received("PATCH", ""))
+		}
+		w.stored(content)
+	})
+}
