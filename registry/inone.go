@@ -41,6 +41,7 @@ func (r *Repository) pushInOne(ctx context.Context, open func() (io.ReadCloser, 
 	if err != nil {
 		return d, err
 	}
+	r.forget() // nothing of it can go on
 	err = r.commit(ctx, s.location, d.Digest, &body{length: size, once: true, open: func() (io.ReadCloser, error) {
 		rc, err := open()
 		return &countedReader{ReadCloser: rc, reported: reported}, err

@@ -402,3 +402,21 @@ func TestChunkedUploadIsRememberedWhileTheRegistryIsAway(t *testing.T) {
 		w.stored(content)
 	})
 }
+
+// What goes whole or not at all has nothing to go on with.
+func TestUploadInOneIsNotRemembered(t *testing.T) {
+	content := noise(1000)
+	for name, fault := range map[string]fakeregistry.Fault{"stored": nil, "refused": fakeregistry.Status(403)} {
+		inBubble(t, func(w *world) {
+			m := &remembered{}
+			w.reg.On(patches, fakeregistry.Status(405))
+			if fault != nil {
+				w.reg.On(puts, fault)
+			}
+			_, err := w.repo("app").Remembering(m).PushStream(w.Context(), "some/type", (&opener{content: content}).open, nil)
+			if (err == nil) != (fault == nil) || m.location != "" {
+				w.Errorf("%s: %v, %q is still remembered", name, err, m.location)
+			}
+		})
+	}
+}
