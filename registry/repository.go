@@ -244,6 +244,9 @@ func (r *Repository) Path() string { return r.path }
 // Registry is the name of the registry: docker.io.
 func (r *Repository) Registry() string { return r.registry }
 
+// Root is the address of the API that the repository is pushed to, without a scheme unless one was given. Registries of one name may differ in it.
+func (r *Repository) Root() string { return r.host.at.String() }
+
 // SameRegistry reports whether two repositories are in the same registry, so that blobs can be mounted
 // from one into the other.
 func (r *Repository) SameRegistry(other *Repository) bool { return r.host == other.host }

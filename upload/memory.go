@@ -17,7 +17,7 @@ func (p *pusher) blobUpload(repo *registry.Repository, d v1.Descriptor) *layerca
 	if d.Size < minRemembered || p.opts.Stream != nil {
 		return nil
 	}
-	return p.cache.BlobUpload(repo.Registry(), repo.Path(), d.Digest)
+	return p.cache.BlobUpload(repo.Root(), repo.Path(), d.Digest)
 }
 
 // layerUpload is that of a layer that is compressed on the way.
@@ -25,5 +25,5 @@ func (p *pusher) layerUpload(repo *registry.Repository, l *dockerarchive.SavedLa
 	if l.Size() < minRemembered || p.opts.Stream != nil {
 		return nil
 	}
-	return p.cache.LayerUpload(repo.Registry(), repo.Path(), l.DiffID)
+	return p.cache.LayerUpload(repo.Root(), repo.Path(), l.DiffID)
 }

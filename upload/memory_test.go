@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"drayage/internal/compression"
 	"drayage/internal/fakeregistry"
+	"drayage/registry"
 	"drayage/upload"
 )
 
@@ -114,6 +116,39 @@ func TestPushGoesOnWithTheSameBytesOnly(t *testing.T) {
 		if n := len(s.reg.Requests("GET", "/uploads/")); n != 0 {
 			s.Errorf("%d times it was asked what the other compression had sent", n)
 		}
+	})
+}
+
+// Of two registries at one host each goes on with its own uploads.
+func TestPushGoesOnInTheSameRegistryOnly(t *testing.T) {
+	onSite(t, func(s *site) {
+		root := ""
+		s.client.Endpoints = func(registry.Reference) ([]registry.Endpoint, error) {
+			at := url.URL{Host: "many.test", Path: root + "/v2/"}
+			return []registry.Endpoint{{URL: at, Tags: true, Digests: true, Push: true}}, nil
+		}
+		mux := http.NewServeMux()
+		regs := map[string]*fakeregistry.Registry{}
+		for _, path := range []string{"/a", "/b"} {
+			regs[path] = fakeregistry.New()
+			regs[path].Location = func(_ *http.Request, at string) string { return path + at }
+			mux.Handle(path+"/", http.StripPrefix(path, regs[path]))
+		}
+		s.serve("many.test:80", mux)
+		opts := upload.Options{CacheDir: s.TempDir()}
+		im := savedImage{layers: []fakeregistry.Layer{plain(1, 2*half)}}
+		to := func(path string) upload.Target {
+			root, s.reg = path, regs[path]
+			target := s.to("many.test/app:1")
+			target.Saved = s.saved(im)[0]
+			return target
+		}
+		s.kill(opts, to("/a"))
+		s.good(opts, to("/b"))
+		if asked := regs["/a"].Requests("", ""); len(asked) != 0 {
+			s.Errorf("the other registry was asked %d times: %s %s", len(asked), asked[0].Method, asked[0].Path)
+		}
+		s.checkImage("app", "1", im)
 	})
 }
 
