@@ -59,7 +59,7 @@ func (s *aheadStream) readLive(b []byte) (int, error) {
 func (s *aheadStream) openLive() error {
 	size := int64(minRange)
 	if s.live != nil {
-		size = min(2*s.live.size, maxRange)
+		size = min(2*s.live.size, maxRun)
 	}
 	end := min(s.off+size, s.desc.Size)
 	began := time.Now()

@@ -1,5 +1,9 @@
 package transfer
 
+// maxRun bounds what a fast stream asks for at once. Servers that let the first second's worth of a request through at once, as nginx does with limit_rate, and
+// then hold it, are not met in ranges of this size if they allow 16 MiB/s.
+const maxRun = 16 << 20
+
 // run is what a stream reads by one request: ranges that follow each other and are not there yet. A stream that is fast and alone takes more of them at
 // once, because each request costs both sides something.
 type run []span
@@ -32,7 +36,7 @@ func (l *lanes) take(p *pace) run {
 	}
 	from, limit := l.next, int64(0)
 	if l.running == 1 && p.got > 0 && !p.slow() {
-		limit = min(2*p.run, maxRange)
+		limit = min(2*p.run, maxRun)
 	}
 	for l.next++; l.next < len(l.todo); l.next++ {
 		if s := l.todo[l.next]; s.Off != l.todo[l.next-1].End || s.End-l.todo[from].Off > limit {
