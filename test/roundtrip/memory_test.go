@@ -3,14 +3,19 @@
 package roundtrip
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"drayage/test/registry3"
+	"drayage/test/reliability"
 	"drayage/test/sample"
 )
 
@@ -19,24 +24,57 @@ const (
 	peakLimit  = 100 << 20 // bytes of resident memory, whatever the layer's size
 )
 
-func bigBytes(t *testing.T) int64 {
+// update enters the figures, which are worth something with layers of gigabytes only.
+var update = flag.Bool("update", false, "enter the peak memory into the results for docs/reliability.md")
+
+// bigSizes are the sizes of the layers to try, in bytes.
+func bigSizes(t *testing.T) (all []int64) {
 	t.Helper()
 	text := os.Getenv("DRAYAGE_BIG_BYTES")
 	if text == "" {
-		return defaultBig
+		return []int64{defaultBig}
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 {
-		t.Fatalf("DRAYAGE_BIG_BYTES is %q, want a number of bytes", text)
+	for _, one := range strings.Split(text, ",") {
+		n, err := strconv.ParseInt(one, 10, 64)
+		if err != nil || n <= 0 {
+			t.Fatalf("DRAYAGE_BIG_BYTES is %q, want numbers of bytes with commas between them", text)
+		}
+		all = append(all, n)
 	}
-	return n
+	return all
+}
+
+// peaks are the rows of the table: a command and its peak for each size.
+type peaks struct {
+	head []string
+	rows [][]string
 }
 
 // Memory must not grow with the layer. The ways of a layer through drayage are all here: in from a registry to a layout
 // and to a tar, from a layout to a tar, out to a registry from a layout, from a tar, and from a pipe.
 func TestPeakMemory(t *testing.T) {
+	table := peaks{head: []string{"command"}}
+	for _, size := range bigSizes(t) {
+		name := fmt.Sprintf("a layer of %.1f GB", float64(size)/1e9)
+		table.head = append(table.head, name)
+		t.Run(name, func(t *testing.T) { table.measure(t, size) })
+	}
+	if *update && !t.Failed() {
+		s := reliability.Section{
+			Title: "Peak memory", Date: time.Now().UTC().Format(time.DateOnly), Source: "DRAYAGE_BIG_BYTES=2000000000,10000000000 go test ./roundtrip -run PeakMemory -timeout 1h -update",
+			Text: "Resident memory at most of each command, with its default settings. The layer is one file of a tar, a quarter of its size when it is compressed.",
+			Head: table.head, Rows: table.rows,
+		}
+		if err := s.Save(filepath.Join("..", "reliability", "testdata"), "60-memory"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// measure runs every command with a layer of so many bytes, and checks what comes of it.
+func (p *peaks) measure(t *testing.T, size int64) {
 	dir := t.TempDir()
-	big, err := sample.BuildBig(t.Context(), dir, bigBytes(t))
+	big, err := sample.BuildBig(t.Context(), dir, size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,12 +104,16 @@ func TestPeakMemory(t *testing.T) {
 		{"push of a pipe", []string{"push", "-", dest + "/pipe:1", "--compression-level", "5"}, "image.tar", func() { checkBigServed(t, private, "pipe", want) }},
 		{"inspect of a pipe", []string{"inspect", "-"}, "image.tar", nil},
 	}
-	for _, step := range steps {
+	for i, step := range steps {
 		peak := c.peak(t, step.stdin, step.args...)
 		t.Logf("%-22s peak %4d MiB", step.name, peak>>20)
 		if peak > peakLimit {
 			t.Errorf("%s: peak memory is %d MiB, the limit is %d MiB", step.name, peak>>20, peakLimit>>20)
 		}
+		if len(p.rows) == i {
+			p.rows = append(p.rows, []string{step.name})
+		}
+		p.rows[i] = append(p.rows[i], fmt.Sprintf("%d MiB", peak>>20))
 		if step.check != nil {
 			step.check()
 		}
