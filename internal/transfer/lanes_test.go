@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -114,7 +115,7 @@ func TestLanes(t *testing.T) {
 		"a wrong byte once":  {lanes: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)}},
 		"wrong bytes always": {lanes: 4, always: transfertest.Flip(3), want: verify.ErrMismatch},
 		"no ranges":          {lanes: 4, noRange: 1},
-		"no ranges any more": {lanes: 4, noRange: 4},
+		"no ranges any more": {lanes: 4, noRange: 6},
 		"breaks for ever":    {lanes: 4, always: transfertest.Break(0), want: transfertest.ErrBroken},
 		"fails":              {lanes: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole, transfertest.Fail(7, other)}, want: other},
 		"ends early":         {lanes: 4, always: func(rest []byte) (io.Reader, error) { return bytes.NewReader(rest[:len(rest)/2]), nil }, want: verify.ErrMismatch},
@@ -226,9 +227,9 @@ func TestLanesGiveBack(t *testing.T) {
 	content, d := large(t)
 	synctest.Test(t, func(t *testing.T) {
 		src := newRoad(content, 4)
-		requests := 0
+		var requests atomic.Int32
 		src.Wrap = func(r io.Reader) io.Reader {
-			if requests++; requests <= 2 {
+			if requests.Add(1) <= 2 {
 				return steady{r, 256 << 10}
 			}
 			return steady{r, 8 << 10}
