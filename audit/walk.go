@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -46,6 +45,12 @@ type walker struct {
 	target  Target // the one at hand
 	result  *Result
 	visited map[blobKey]bool
+	spoilt  map[spoiltKey]bool // wrong data in a descriptor has been told of
+}
+
+type spoiltKey struct {
+	kind   Kind
+	digest digest.Digest
 }
 
 func newWalker() *walker {
@@ -53,7 +58,7 @@ func newWalker() *walker {
 }
 
 func (w *walker) begin(t Target, r *Result) {
-	w.target, w.result, w.visited = t, r, map[blobKey]bool{}
+	w.target, w.result, w.visited, w.spoilt = t, r, map[blobKey]bool{}, map[spoiltKey]bool{}
 }
 
 func (w *walker) fault(kind Kind, d digest.Digest, err error) {
@@ -66,9 +71,9 @@ func (w *walker) data(kind Kind, d v1.Descriptor) {
 	if len(d.Data) == 0 || verify.Descriptor(d) != nil || verify.Bytes(d, d.Data) == nil {
 		return
 	}
-	fault := Fault{Kind: kind, Digest: d.Digest, Err: fmt.Errorf("the data in its descriptor is something else: %w", ErrIntegrity)}
-	if !slices.ContainsFunc(w.result.Faults, func(f Fault) bool { return f.Error() == fault.Error() }) {
-		w.result.Faults = append(w.result.Faults, fault)
+	if key := (spoiltKey{kind, d.Digest}); !w.spoilt[key] {
+		w.spoilt[key] = true
+		w.fault(kind, d.Digest, fmt.Errorf("the data in its descriptor is something else: %w", ErrIntegrity))
 	}
 }
 
