@@ -50,7 +50,7 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 		}
 		return c, err
 	}
-	l, err := layout.New(a.layoutFS())
+	l, err := a.layout()
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +78,26 @@ func (a *Reader) isLayout() bool {
 	if !a.has("manifest.json") {
 		return false
 	}
-	l, err := layout.New(a.layoutFS())
+	l, err := a.layout()
 	if err == nil {
 		_, err = l.Images()
 	}
 	return err == nil
+}
+
+// layout is the archive as a layout, if there is no more in its index.json than that of an archive may have.
+func (a *Reader) layout() (*layout.Layout, error) {
+	raw, err := a.readJSON(v1.ImageIndexFile, maxIndexJSON)
+	if err != nil {
+		return nil, err
+	}
+	var index struct {
+		Manifests []struct{} `json:"manifests"`
+	}
+	if _ = json.Unmarshal(raw, &index); len(index.Manifests) > maxImages { // whatever else is wrong, the layout says
+		return nil, wrongf("index.json has more than %d entries", maxImages)
+	}
+	return layout.New(a.layoutFS())
 }
 
 // layoutFS is the archive as a layout: with an oci-layout.
@@ -106,7 +121,7 @@ func (a *Reader) items() ([]manifestItem, error) {
 	if !a.has("manifest.json") {
 		return nil, nil
 	}
-	raw, err := a.readSmall("manifest.json", maxManifestJSON)
+	raw, err := a.readJSON("manifest.json", maxManifestJSON)
 	if err != nil {
 		return nil, err
 	}

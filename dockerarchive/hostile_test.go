@@ -63,6 +63,7 @@ func TestImagesRefuses(t *testing.T) {
 		"two documents":          manifest(usual.Body + usual.Body),
 		"cut off":                manifest(usual.Body[:len(usual.Body)-2]),
 		"nested 100,000 deep":    manifest(strings.Repeat("[", 100_000)),
+		"too many values":        manifest(strings.Replace(usual.Body, "{", `{"x":[`+strings.Repeat("0,", 300_000)+"0],", 1)),
 		"larger than 16 MiB":     manifest(usual.Body + strings.Repeat(" ", 16<<20)),
 
 		"absent configuration":                    {usual, a, b},

@@ -134,7 +134,7 @@ func (l *legacy) readLayers(dirs []string) error {
 }
 
 func (l *legacy) description(dir string) ([]byte, error) {
-	raw, err := l.a.readSmall(dir+"/json", manifest.MaxConfigSize)
+	raw, err := l.a.readJSON(dir+"/json", manifest.MaxConfigSize)
 	if err != nil {
 		return nil, fmt.Errorf("archive is damaged: layer %q has no description: %v: %w", dir, err, ErrIntegrity)
 	}
@@ -146,7 +146,7 @@ func (l *legacy) readNames() error {
 	if !l.a.has("repositories") {
 		return nil
 	}
-	raw, err := l.a.readSmall("repositories", maxManifestJSON)
+	raw, err := l.a.readJSON("repositories", maxManifestJSON)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (l *legacy) readNames() error {
 				return err
 			}
 			if len(names) == 0 {
-				return fmt.Errorf("repositories: invalid name %q", repository+":"+tag)
+				return fmt.Errorf("repositories: invalid name %.200q", repository+":"+tag)
 			}
 			if other, taken := owner[names[0]]; taken && other != dir {
 				return fmt.Errorf("archive is ambiguous: %s is the name of layer %q and of %q", names[0], other, dir)

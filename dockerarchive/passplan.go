@@ -10,7 +10,6 @@ import (
 
 	"drayage/internal/graph"
 	"drayage/internal/manifest"
-	"drayage/layout"
 )
 
 // ErrOrder is wrapped by errors that say why an archive cannot be read in one pass.
@@ -68,7 +67,7 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 
 // awaitBlobs enters what the manifests of a layout refer to. All of these have to be there.
 func (p *Pass) awaitBlobs(ctx context.Context) error {
-	l, err := layout.New(p.plan.layoutFS())
+	l, err := p.plan.layout()
 	if err != nil {
 		return err
 	}

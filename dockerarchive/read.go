@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"drayage/internal/compression"
+	"drayage/internal/jsonkeys"
 )
 
 // Limits on what an archive can make us hold. Real archives have some hundred entries.
@@ -225,9 +226,10 @@ func (a *Reader) stored(name string) (*stored, error) {
 func (a *Reader) single(name string) (span, error) {
 	first, n := span{}, 0
 	for s := range a.all(name) {
-		if n++; n == 1 {
-			first = s
+		if n++; n > 1 {
+			break
 		}
+		first = s
 	}
 	switch n {
 	case 0:
@@ -292,5 +294,21 @@ func (a *Reader) readSmall(name string, limit int64) ([]byte, error) {
 	if s.Size() > limit {
 		return nil, wrongf("entry %q has %d bytes, more than the %d that are accepted", name, s.Size(), limit)
 	}
-	return io.ReadAll(s)
+	raw := make([]byte, s.Size())
+	if _, err := io.ReadFull(s, raw); err != nil {
+		return nil, err
+	}
+	return raw, nil
+}
+
+// readJSON returns a file of the archive as it is to be parsed.
+func (a *Reader) readJSON(name string, limit int64) ([]byte, error) {
+	raw, err := a.readSmall(name, limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := jsonkeys.Bounded(raw); err != nil {
+		return nil, wrongf("entry %q is too large: %v", name, err)
+	}
+	return raw, nil
 }

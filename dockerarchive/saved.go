@@ -14,6 +14,9 @@ import (
 	"drayage/internal/manifest"
 )
 
+// maxName bounds the name of an image: it is less than 256 bytes without registry and tag. Parsing one of megabytes takes seconds.
+const maxName = 1024
+
 // SavedImage is an image in a saved tar.
 type SavedImage struct {
 	ID     digest.Digest // of Config: what docker images shows
@@ -50,7 +53,7 @@ func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error
 	if !a.has("manifest.json") {
 		return a.withoutManifest(ctx)
 	}
-	raw, err := a.readSmall("manifest.json", maxManifestJSON)
+	raw, err := a.readJSON("manifest.json", maxManifestJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +139,12 @@ func fullNames(tags []string) (names, odd []string, err error) {
 			odd = append(odd, t)
 			continue
 		}
-		ref, err := reference.ParseNormalizedNamed(t)
+		ref, err := reference.ParseNormalizedNamed(t[:min(len(t), maxName)])
+		if len(t) > maxName {
+			err = fmt.Errorf("it has more than %d bytes", maxName)
+		}
 		if err != nil {
-			return nil, nil, wrongf("invalid name %q: %v", t, err)
+			return nil, nil, wrongf("invalid name %.200q: %v", t, err)
 		}
 		if n := reference.TagNameOnly(ref).String(); !seen[n] {
 			seen[n] = true

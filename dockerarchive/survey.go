@@ -20,7 +20,7 @@ import (
 // Limits on what the manifests of an archive can make us do and hold.
 const (
 	maxNesting   = 8
-	maxIndexJSON = 64 << 20
+	maxIndexJSON = 16 << 20
 	maxImages    = 20_000    // entries of index.json, and of manifest.json beside it
 	maxDocuments = 256 << 20 // bytes of manifests that are read
 	maxLeaves    = 200_000   // manifests below all entries of index.json, counted for each
@@ -102,9 +102,6 @@ func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) 
 	var index v1.Index
 	if err := json.Unmarshal(raw, &index); err != nil || len(index.Manifests) != len(images) {
 		return nil, fmt.Errorf("index.json is damaged: %v", err)
-	}
-	if len(images) > maxImages {
-		return nil, fmt.Errorf("index.json has more than %d entries", maxImages)
 	}
 	s := &surveyor{archive: a, layout: l, known: map[documentKey]*facts{}}
 	var roots []*root

@@ -62,6 +62,9 @@ func emptyIndex() *index {
 
 func parseIndex(raw []byte) (*index, error) {
 	ix := &index{}
+	if n := jsonkeys.Values(raw); n > maxIndexValues {
+		return nil, fmt.Errorf("index.json has %d values, more than the %d that are accepted", n, maxIndexValues)
+	}
 	if err := json.Unmarshal(raw, &ix.fields); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
@@ -78,6 +81,7 @@ func parseIndex(raw []byte) (*index, error) {
 		}
 	}
 	delete(ix.fields, "manifests")
+	ix.entries = make([]entry, 0, len(raws))
 	for i, r := range raws {
 		e := entry{raw: r}
 		if err := json.Unmarshal(r, &e.desc); err != nil {

@@ -198,6 +198,19 @@ func TestImagesRefusesBadDescriptors(t *testing.T) {
 	}
 }
 
+func TestImagesRefusesAnIndexOfVeryMuch(t *testing.T) {
+	d := newDir(t)
+	for n, ok := range map[int]bool{maxIndexValues / 2: true, maxIndexValues: false} {
+		raw := `{"schemaVersion":2,"manifests":[],"x":[` + strings.Repeat("0,", n) + "0]}"
+		if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(raw), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Images(); (err == nil) != ok {
+			t.Errorf("an index of %d values: %v", n, err)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	d := newDir(t)
 	if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(foreign), 0o644); err != nil {

@@ -29,8 +29,11 @@ const AnnotationSubject = "io.containerd.manifest.subject"
 // ErrIntegrity is wrapped where content is not what its digest says.
 var ErrIntegrity = verify.ErrMismatch
 
-// maxIndexSize bounds index.json: some hundred thousand images.
-const maxIndexSize = 64 << 20
+// Limits on index.json: some hundred thousand images.
+const (
+	maxIndexSize   = 64 << 20 // bytes
+	maxIndexValues = 1 << 21
+)
 
 // Layout is an image layout to read from. It may be used concurrently.
 type Layout struct {

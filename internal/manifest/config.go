@@ -22,6 +22,9 @@ func ParseConfig(raw []byte) (v1.Image, error) {
 	if len(raw) > MaxConfigSize {
 		return v1.Image{}, fmt.Errorf("image configuration of %d bytes: more than the %d that are accepted", len(raw), MaxConfigSize)
 	}
+	if err := jsonkeys.Bounded(raw); err != nil {
+		return v1.Image{}, fmt.Errorf("image configuration is too large: %v", err)
+	}
 	var tolerant struct {
 		v1.Image
 		Config struct { // old ones give a command as a bare string, and Docker takes that

@@ -23,6 +23,8 @@ func TestParseConfig(t *testing.T) {
 		{"of an artifact", `{"name":"chart","version":"1.0"}`, 0},
 		{"unknown fields", `{"x":{"y":[1]},"rootfs":{"diff_ids":["` + id + `"]}}`, 1},
 		{"labels that differ in case", `{"config":{"Labels":{"a":"","A":""}}}`, 0},
+		{"unknown names that differ in case", `{"parameters":{"port":1,"PORT":2}}`, 0},
+		{"a field of its configuration that differs in case", `{"config":{"Env":["A=1"],"env":["A=2"]}}`, -1},
 		{"a label twice", `{"config":{"Labels":{"a":"","a":""}}}`, -1},
 		{"two lists of diff IDs", `{"rootfs":{"diff_ids":[],"diff_ids":["` + id + `"]}}`, -1},
 		{"two root filesystems", `{"rootfs":{"diff_ids":[]},"RootFS":{"diff_ids":["` + id + `"]}}`, -1},
@@ -35,6 +37,7 @@ func TestParseConfig(t *testing.T) {
 		{"cut off", `{"rootfs":`, -1},
 		{"impossible date", `{"created":"yesterday"}`, -1},
 		{"as large as allowed", `{}` + strings.Repeat(" ", manifest.MaxConfigSize-2), 0},
+		{"too many values", `{"x":[` + strings.Repeat("0,", 300_000) + "0]}", -1},
 		{"too large", `{}` + strings.Repeat(" ", manifest.MaxConfigSize-1), -1},
 	} {
 		got, err := manifest.ParseConfig([]byte(c.raw))

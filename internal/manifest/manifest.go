@@ -78,6 +78,9 @@ func Parse(mediaType string, raw []byte) (Document, error) {
 	if len(raw) > MaxSize {
 		return d, fmt.Errorf("manifest of %d bytes: more than the %d that are accepted", len(raw), MaxSize)
 	}
+	if err := jsonkeys.Bounded(raw); err != nil {
+		return d, fmt.Errorf("manifest is too large: %v", err)
+	}
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return d, fmt.Errorf("manifest is not valid JSON: %v", err)
 	}

@@ -81,6 +81,8 @@ func TestParse(t *testing.T) {
 		{"wrong types", "", `{"config":"x","layers":{}}`, ""},
 		{"as large as allowed", "", index + strings.Repeat(" ", manifest.MaxSize-len(index)), v1.MediaTypeImageIndex},
 		{"a byte too large", "", index + strings.Repeat(" ", manifest.MaxSize-len(index)+1), ""},
+		{"many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+strings.Repeat("0,", 200_000)+"0]"), v1.MediaTypeImageIndex},
+		{"too many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+strings.Repeat("0,", 300_000)+"0]"), ""},
 		{"nested without end", "", strings.Repeat("[", 100_000), ""},
 	} {
 		d, err := manifest.Parse(c.announced, []byte(c.raw))

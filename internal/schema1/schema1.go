@@ -58,6 +58,9 @@ func Parse(raw []byte) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
+	if err := jsonkeys.Bounded(payload); err != nil {
+		return Image{}, fmt.Errorf("schema 1 manifest is too large: %v", err)
+	}
 	var doc document
 	if err := json.Unmarshal(payload, &doc); err != nil {
 		return Image{}, fmt.Errorf("schema 1 manifest is not valid JSON: %v", err)

@@ -100,6 +100,7 @@ func TestParseRefuses(t *testing.T) {
 		"history without layers":    replace(`"fsLayers"`, `"layers"`),
 		"blob that is no digest":    replace(one.String(), "sha256:../../x"),
 		"blob with a digest of md5": replace(one.String(), "md5:d41d8cd98f00b204e9800998ecf8427e"),
+		"too many values":           replace(`"fsLayers"`, `"x": [`+strings.Repeat("0,", 300_000)+`0], "fsLayers"`),
 		"two lists of layers":       replace(`"fsLayers"`, `"fsLayers": [], "fsLayers"`),
 		"no description":            replace("v1Compatibility", "v2Compatibility"),
 		"description is no JSON":    replace(`{\"id\"`, `\"id\"`),

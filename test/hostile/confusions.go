@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,8 +66,21 @@ func (l *layout) pack(root map[string]any) []byte {
 	if root["annotations"] == nil {
 		root["annotations"] = map[string]string{"io.containerd.image.name": Name, v1.AnnotationRefName: "1"}
 	}
-	index := encode(map[string]any{"schemaVersion": 2, "manifests": []any{root}})
+	return l.packWith(encode(map[string]any{"schemaVersion": 2, "manifests": []any{root}}))
+}
+
+// packWith makes the archive with an index.json.
+func (l *layout) packWith(index []byte) []byte {
 	return pack(append(l.members, member{name: "oci-layout", content: []byte(`{"imageLayoutVersion":"1.0.0"}`)}, member{name: "index.json", content: index})...)
+}
+
+// crowdedIndex attacks by how much there is in index.json.
+func crowdedIndex(name, before, value string, n int, behind string) Archive {
+	return Archive{Case: 57, Name: name, OCI: true, make: func() []byte {
+		l := newLayout()
+		l.manifest()
+		return l.packWith(crowd(before, value, n, behind))
+	}}
 }
 
 func confused(number int, name string, taken bool, root func(*layout) map[string]any) Archive {
@@ -129,6 +143,13 @@ func deep() []Archive {
 			d["platform"] = map[string]string{"os": "linux", "architecture": "amd64"}
 			return l.index(slices.Repeat([]any{d}, 1000)...)
 		}),
+		changedManifest(57, "OCI: a million layers that are nothing", false, func(l *layout) {
+			l.fields["layers"] = json.RawMessage(crowd("[", "{}", 1_000_000, "]"))
+		}),
+		confused(57, "OCI: an index of a million manifests that are nothing", false, func(l *layout) map[string]any {
+			return l.put(v1.MediaTypeImageIndex, crowd(`{"schemaVersion":2,"manifests":[`, "{}", 1_000_000, "]}"))
+		}),
+		crowdedIndex("OCI: an index.json of five million images that are nothing", `{"schemaVersion":2,"manifests":[`, "{}", 5_000_000, "]}"),
 	}
 }
 

@@ -40,7 +40,17 @@ func giants() []Archive {
 		refused(47, "a million layers", func(im *image) {
 			im.Layers = slices.Repeat([]string{layer0}, 1_000_000)
 		}),
+		refused(47, "five million images that are nothing", func(im *image) { im.manifest = crowd("[", "{}", 5_000_000, "]") }),
+		refused(47, "five million layers without names", func(im *image) { im.manifest = crowd(`[{"Config":"`+im.Config+`","Layers":[`, `""`, 5_000_000, "]}]") }),
+		refused(47, "a tag of 15 MiB", func(im *image) { im.RepoTags = []string{strings.Repeat("a", 15<<20)} }),
+		refused(47, "two million steps of a build that are nothing", func(im *image) { im.reconfigure(crowd(`{"history":[`, "{}", 2_000_000, "]}")) }),
+		refused(47, "a million diff IDs that are nothing", func(im *image) { im.reconfigure(crowd(`{"rootfs":{"diff_ids":[`, `""`, 1_000_000, "]}}")) }),
 	}
+}
+
+// crowd is a document with very many values in it.
+func crowd(before, value string, n int, behind string) []byte {
+	return []byte(before + strings.Repeat(value+",", n-1) + value + behind)
 }
 
 // crowded is an image before and behind which there are very many small files, all of it in gzip. Names are filled up to a length.
