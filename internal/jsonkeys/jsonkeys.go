@@ -1,5 +1,6 @@
-// Package jsonkeys finds keys that stand twice in one object of a JSON document. Of two values one parser takes the first and another the last,
-// so such a document has no one meaning. Use [Unique] on what json.Unmarshal has accepted.
+// Package jsonkeys looks at what json.Unmarshal does not care about. A key may stand twice in one object: of two values one parser takes the first and
+// another the last, so such a document has no one meaning. Use [Unique] on what json.Unmarshal has accepted. And a small document may
+// take very much memory: use [Bounded] before.
 package jsonkeys
 
 import (
@@ -13,12 +14,16 @@ import (
 	"unicode/utf8"
 )
 
-// maps are the objects in descriptions of images that map names to values, folded. All others have fields.
-var maps = map[string]bool{"ANNOTATIONS": true, "LABELS": true, "EXPOSEDPORTS": true, "VOLUMES": true}
+// fielded are the keys, folded, under which descriptions of images have objects with fields. What stands under any other maps names to values.
+var fielded = map[string]bool{"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true, "HISTORY": true,
+	"MANIFESTS": true, "LAYERS": true, "SUBJECT": true, "PLATFORM": true, "FSLAYERS": true}
+
+// sources is the key, folded, of a map from names to objects with fields.
+const sources = "LAYERSOURCES"
 
 // Unique returns an error that names a key which stands twice in one object of raw, wherever that is. Keys of fields that differ only in case are
-// one key, as encoding/json takes either for the same field; annotations, labels, ports and volumes are names of their own. The document must be
-// valid JSON; of any other the answer means nothing.
+// one key, as encoding/json takes either for the same field; labels, annotations and the like are names of their own, and so are the keys of
+// objects that nothing here knows. The document must be valid JSON; of any other the answer means nothing.
 func Unique(raw []byte) error { return unique(raw, false) }
 
 // UniqueNames is [Unique] for a document whose objects all map names to values.
@@ -48,6 +53,7 @@ type scanner struct {
 type level struct {
 	object bool
 	names  bool // the keys are names, not fields
+	values bool // of names: what they map to has fields
 	key    bool // a key comes next
 	first  int  // the index of its first key
 }
@@ -81,8 +87,16 @@ func (s *scanner) scan() {
 
 func (s *scanner) begin(object bool) {
 	l := level{object: object, key: object, names: s.names, first: len(s.keys)}
-	if n := len(s.open); !l.names && n > 0 && s.open[n-1].object && len(s.keys) > s.open[n-1].first {
-		l.names = maps[s.folded(s.keys[len(s.keys)-1].at, false)]
+	if n := len(s.open); n > 0 && !s.names {
+		switch up := s.open[n-1]; {
+		case !up.object:
+			l.names, l.values = up.names, up.values
+		case up.names:
+			l.names = !up.values
+		case len(s.keys) > up.first:
+			key := s.folded(s.keys[len(s.keys)-1].at, false)
+			l.names, l.values = !fielded[key], key == sources
+		}
 	}
 	s.open = append(s.open, l)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,24 +17,31 @@ var documents = map[string]string{
 	`{}`: "", `[]`: "", `null`: "", `"a"`: "", `1`: "", `[{"a":1},{"a":2}]`: "", `{"a":{"a":{"a":1}}}`: "",
 	`{"a":1,"a":1}`:     "a",
 	`{"a":"b","b":"a"}`: "",
-	`{"a":["a","a",{"b":"a"}],"b":"b","c":"a"}`:        "",
-	`{"a":1,"b":{"c":[{"d":1,"e":2,"d":3}]},"f":1}`:    "d",
-	`{"a":{"b":1},"b":2,"a":3}`:                        "a",
-	`{"layers":[],"Layers":[]}`:                        "Layers",
-	`{"layers":[],"layer\u0073":[]}`:                   "layers",
-	`{"layers":[],"layer` + "\u017f" + `":[]}`:         "layer\u017f", // the long s, which encoding/json takes for an s
-	`{"k":1,"` + "\u212a" + `":2}`:                     "\u212a",      // the sign for kelvin
-	`{"\"":1,"\\":2,"\\\"":3}`:                         "",
-	`{"\"":1,"\u0022":2}`:                              `"`,
-	`{"annotations":{"a":"1","A":"2"}}`:                "",
-	`{"Annotations":{"a":"1","A":"2"}}`:                "",
-	`{"annotations":{"a":"1","a":"2"}}`:                "a",
-	`{"annotations":[{"a":"1","A":"2"}]}`:              "A",
-	`{"x":{"a":"1","A":"2"}}`:                          "A",
-	`{"config":{"Labels":{"a":"","A":""},"labels":0}}`: "labels",
+	`{"a":["a","a",{"b":"a"}],"b":"b","c":"a"}`:                                         "",
+	`{"a":1,"b":{"c":[{"d":1,"e":2,"d":3}]},"f":1}`:                                     "d",
+	`{"a":{"b":1},"b":2,"a":3}`:                                                         "a",
+	`{"layers":[],"Layers":[]}`:                                                         "Layers",
+	`{"layers":[],"layer\u0073":[]}`:                                                    "layers",
+	`{"layers":[],"layer` + "\u017f" + `":[]}`:                                          "layer\u017f", // the long s, which encoding/json takes for an s
+	`{"k":1,"` + "\u212a" + `":2}`:                                                      "\u212a",      // the sign for kelvin
+	`{"\"":1,"\\":2,"\\\"":3}`:                                                          "",
+	`{"\"":1,"\u0022":2}`:                                                               `"`,
+	`{"annotations":{"a":"1","A":"2"}}`:                                                 "",
+	`{"Annotations":{"a":"1","A":"2"}}`:                                                 "",
+	`{"annotations":{"a":"1","a":"2"}}`:                                                 "a",
+	`{"annotations":[{"a":"1","A":"2"}]}`:                                               "",
+	`{"x":{"a":"1","A":"2"}}`:                                                           "",
+	`{"x":{"a":"1","a":"2"}}`:                                                           "a",
+	`{"x":{"config":{"a":"1","A":"2"}}}`:                                                "",
+	`{"config":{"Cmd":"1","cmd":"2"}}`:                                                  "cmd",
+	`{"history":[{"empty_layer":1,"EMPTY_LAYER":2}]}`:                                   "EMPTY_LAYER",
+	`{"manifests":[{"platform":{"os":"1","Os":"2"}}]}`:                                  "Os",
+	`[{"LayerSources":{"a":{"size":1,"Size":2}}}]`:                                      "Size",
+	`[{"LayerSources":{"a":{},"A":{}}}]`:                                                "",
+	`{"config":{"Labels":{"a":"","A":""},"labels":0}}`:                                  "labels",
 	`{"config":{"ExposedPorts":{"80/tcp":{},"80/TCP":{}},"Volumes":{"/a":{},"/A":{}}}}`: "",
-	`{"z":1,"b":1,"b":2,"z":3}`:            "b",
-	` { "a" : 1 ,` + "\n\t" + `"a" : 2 } `: "a",
+	`{"z":1,"b":1,"b":2,"z":3}`:                                                         "b",
+	` { "a" : 1 ,` + "\n\t" + `"a" : 2 } `:                                              "a",
 }
 
 func TestUnique(t *testing.T) {
@@ -80,14 +88,35 @@ func FuzzUnique(f *testing.F) {
 		}
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.UseNumber()
-		if want := twice(t, d, false); want != (got != nil) {
+		if want := twice(t, d, fields); want != (got != nil) {
 			t.Fatalf("%q: %v, want an error: %v", raw, got, want)
 		}
 	})
 }
 
+// What the keys of an object are.
+const (
+	fields = iota
+	names
+	sources // names of objects with fields
+)
+
+// below tells what the keys of the objects are that stand under a key.
+func below(kind int, key string) int {
+	is := func(k string) bool { return strings.EqualFold(k, key) }
+	switch {
+	case kind == sources:
+		return fields
+	case kind == fields && is("LayerSources"):
+		return sources
+	case kind == fields && slices.ContainsFunc([]string{"config", "container_config", "Healthcheck", "rootfs", "history", "manifests", "layers", "subject", "platform", "fsLayers"}, is):
+		return fields
+	}
+	return names
+}
+
 // twice reads one value, and reports whether a key stands twice in it.
-func twice(t *testing.T, d *json.Decoder, names bool) (found bool) {
+func twice(t *testing.T, d *json.Decoder, kind int) (found bool) {
 	token, err := d.Token()
 	if err == io.EOF {
 		return false
@@ -103,17 +132,13 @@ func twice(t *testing.T, d *json.Decoder, names bool) (found bool) {
 		}
 		key := name.(string)
 		for _, k := range keys {
-			found = found || k == key || !names && strings.EqualFold(k, key)
+			found = found || k == key || kind == fields && strings.EqualFold(k, key)
 		}
 		keys = append(keys, key)
-		isMap := false
-		for _, m := range []string{"annotations", "labels", "exposedports", "volumes"} {
-			isMap = isMap || strings.EqualFold(m, key)
-		}
-		found = twice(t, d, isMap) || found
+		found = twice(t, d, below(kind, key)) || found
 	}
 	for token == json.Delim('[') && d.More() {
-		found = twice(t, d, false) || found
+		found = twice(t, d, kind) || found
 	}
 	if _, open := token.(json.Delim); open {
 		if _, err := d.Token(); err != nil {
