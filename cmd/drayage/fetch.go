@@ -218,7 +218,7 @@ func (e *environment) readList(path string) ([]string, error) {
 	var names []string
 	lines := bufio.NewScanner(io.LimitReader(r, maxList))
 	for lines.Scan() {
-		line, _, _ := strings.Cut(lines.Text(), "#")
+		line, _, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "\ufeff"), "#") // editors on Windows begin a file with that mark
 		if line = strings.TrimSpace(line); line != "" {
 			names = append(names, line)
 		}
