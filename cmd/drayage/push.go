@@ -301,8 +301,11 @@ func (p *pusher) push(ctx context.Context) error {
 	if err := p.referrers(ctx, results, opts); err != nil {
 		return err
 	}
-	p.env.note(p.c, "%s: %s", p.dest.text, sum)
-	return outcome(errs)
+	err = outcome(errs)
+	if err == nil || sum.Moved > 0 {
+		p.env.note(p.c, "%s: %s", p.dest.text, sum)
+	}
+	return err
 }
 
 // pushedImage is an image in the JSON result.
