@@ -164,7 +164,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	}
 	for _, src := range sources {
 		if err := s.add(ctx, src); err != nil {
-			return fmt.Errorf("%s: %w", src.text, err)
+			return fmt.Errorf("%s: %w", src.text, src.explain(err))
 		}
 	}
 	s.left.note(s)

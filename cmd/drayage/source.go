@@ -78,6 +78,15 @@ func missing(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
+// explain adds to an error about an image that may have been meant as a directory that no such thing is here either.
+func (s source) explain(err error) error {
+	unreached := errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrDenied)
+	if s.kind != fromRegistry || !unreached || strings.ContainsAny(s.text, ":@/") {
+		return err
+	}
+	return fmt.Errorf("%w; nor is there a file or directory of that name", err)
+}
+
 // splitPath divides PATH[:NAME]. A path that exists as it stands has no name; the colon of a Windows drive
 // divides nothing.
 func splitPath(s string) (path, name string) {
