@@ -175,7 +175,7 @@ func (m *meter) draw() {
 }
 
 func (m *meter) newBar(total int64) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(m.out), progressbar.OptionShowBytes(true),
+	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(m.out), progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
 		progressbar.OptionShowTotalBytes(true), progressbar.OptionSetWidth(24), progressbar.OptionSetPredictTime(true),
 		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(drawEvery/2))
 }
