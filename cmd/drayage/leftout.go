@@ -20,7 +20,7 @@ func (l *leftOut) inLayout(s *saver, dir *layout.Layout, im layout.Image, g *gra
 	if s.c.Bool("referrers") {
 		return nil
 	}
-	belonging, err := subjects(dir)
+	belonging, err := s.subjects(dir)
 	if err != nil {
 		return err
 	}

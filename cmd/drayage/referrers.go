@@ -80,12 +80,28 @@ func (p *pusher) referrersOf(ctx context.Context, r upload.Result, seen map[dige
 	return targets, nil
 }
 
+// subjects reads what belongs to the images of a layout once, however many images are taken from it.
+func (s *saver) subjects(dir *layout.Layout) (map[digest.Digest][]layout.Image, error) {
+	if known, ok := s.belonging[dir]; ok {
+		return known, nil
+	}
+	by, err := subjects(dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.belonging == nil {
+		s.belonging = map[*layout.Layout]map[digest.Digest][]layout.Image{}
+	}
+	s.belonging[dir] = by
+	return by, nil
+}
+
 // referrers finds what a layout holds that belongs to an image, and to that in turn, if the user wants it.
 func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *graph.Graph) ([]*fetch.Referrer, error) {
 	if !s.c.Bool("referrers") {
 		return nil, nil
 	}
-	belonging, err := subjects(dir)
+	belonging, err := s.subjects(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
@@ -16,6 +17,7 @@ import (
 	"drayage/internal/graph"
 	"drayage/internal/manifest"
 	"drayage/internal/platform"
+	"drayage/layout"
 	"drayage/registry"
 )
 
@@ -131,6 +133,8 @@ type saver struct {
 	left     leftOut
 	noted    bool // the default platform has been said
 	sum      summary
+
+	belonging map[*layout.Layout]map[digest.Digest][]layout.Image // what belongs to the images of layouts that have been read
 }
 
 func (s *saver) close() {
