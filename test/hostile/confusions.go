@@ -170,10 +170,11 @@ func sizes() (all []Archive) {
 	for _, size := range []any{-1, 0, 1, 1 << 20, uint64(1) << 63, 1e30, "10"} {
 		all = append(all, changedManifest(59, fmt.Sprintf("OCI: a layer with the size %#v", size), false, func(l *layout) { l.layer()["size"] = size }))
 	}
-	return append(all,
+	data := changedManifest(59, "OCI: data that is not the content", true, func(l *layout) { l.layer()["data"] = []byte("something else") })
+	data.Named = true
+	return append(all, data,
 		changedRoot(59, "OCI: an image of 2^62 bytes", false, "size", 1<<62),
-		changedManifest(59, "OCI: a layer whose bytes are others", false, func(l *layout) { l.members[0].content = bytes.Repeat([]byte("x"), len(l.members[0].content)) }),
-		changedManifest(59, "OCI: data that is not the content", true, func(l *layout) { l.layer()["data"] = []byte("something else") }))
+		changedManifest(59, "OCI: a layer whose bytes are others", false, func(l *layout) { l.members[0].content = bytes.Repeat([]byte("x"), len(l.members[0].content)) }))
 }
 
 func kindsOfContent() []Archive {

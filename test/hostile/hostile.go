@@ -14,6 +14,7 @@ type Archive struct {
 	Case  int
 	Name  string
 	Taken bool // it is odd and no more: to be taken for what it is. Anything else is to be refused
+	Named bool // it is taken, but whoever verifies it reports it
 	OCI   bool // it is an archive in OCI's format
 	Rival bool // two images contend for the place of one: that with [ID], which stands first, and another
 
