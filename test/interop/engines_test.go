@@ -177,6 +177,9 @@ func (c containerd) loadArchive(t *testing.T, archive string, _ []string) ([]loa
 func (c containerd) stored(root digest.Digest) (l loaded, err error) {
 	blob := func(d digest.Digest, into any) {
 		if err == nil {
+			err = d.Validate()
+		}
+		if err == nil {
 			err = readJSON(filepath.Join(c.content, d.Encoded()), into)
 		}
 	}
