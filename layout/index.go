@@ -74,6 +74,11 @@ func parseIndex(raw []byte) (*index, error) {
 	if err := jsonkeys.Unique(raw); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
+	for k := range ix.fields {
+		if k != "manifests" && strings.EqualFold(k, "manifests") { // some readers would take it for that
+			return nil, fmt.Errorf("%w: it has %q in place of \"manifests\"", ErrDamaged, k)
+		}
+	}
 	var raws []json.RawMessage
 	if m, ok := ix.fields["manifests"]; ok {
 		if err := json.Unmarshal(m, &raws); err != nil {
