@@ -43,7 +43,8 @@ func runAll(ctx context.Context, targets []*target, each time.Duration) error {
 	return errors.Join(failed...)
 }
 
-var executions = regexp.MustCompile(`execs: (\d+)`)
+// executions are inputs that were tried: new ones, or, as long as that takes, those that are known.
+var executions = regexp.MustCompile(`(?:execs|baseline coverage): (\d+)`)
 
 // run fuzzes one target with one worker, and notes how many inputs it has tried. Making inputs smaller that break nothing is not worth the time.
 func (t *target) run(ctx context.Context, each time.Duration) (string, error) {
