@@ -13,8 +13,7 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// Each worker holds some blocks, so that their number decides how much memory a writer takes: up to 30 MiB with the blocks and
-// windows that this program uses. That many keep pace with whoever unpacks and hashes what they are given.
+// Each worker holds some blocks, so that their number decides how much memory a writer takes. That many keep pace with whoever unpacks and hashes what they are given.
 const (
 	maxGzipWorkers = 8
 	maxZstdWorkers = 4

@@ -16,8 +16,8 @@ func BenchmarkPack(b *testing.B) {
 		name string
 		open func(io.Writer) (*pack.Writer, error)
 	}{
-		{"gzip-4", func(w io.Writer) (*pack.Writer, error) { return pack.NewGzip(w, 4, 512<<10) }},
-		{"gzip-6", func(w io.Writer) (*pack.Writer, error) { return pack.NewGzip(w, 6, 512<<10) }},
+		{"gzip-4", func(w io.Writer) (*pack.Writer, error) { return pack.NewGzip(w, 4, 1<<20) }},
+		{"gzip-6", func(w io.Writer) (*pack.Writer, error) { return pack.NewGzip(w, 6, 1<<20) }},
 		{"zstd-1", func(w io.Writer) (*pack.Writer, error) { return pack.NewZstd(w, 1, 512<<10) }},
 		{"zstd-3", func(w io.Writer) (*pack.Writer, error) { return pack.NewZstd(w, 3, 512<<10) }},
 	} {
