@@ -192,21 +192,11 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, 
 
 // Tag makes name and its tag refer to the manifest or index desc, as Enter does, and returns what name referred to before.
 func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
-	if name == "" {
-		return old, errors.New("an entry of index.json needs a name")
-	}
 	all, err := d.Enter(ctx, []Entry{{Descriptor: desc, Name: name, Tag: tag}})
 	if err != nil {
 		return old, err
 	}
 	return all[0], nil
-}
-
-// Refer enters a manifest that belongs to the image with the digest subject, such as its signature. Its content must
-// be in the layout.
-func (d *Dir) Refer(ctx context.Context, desc v1.Descriptor, subject digest.Digest) error {
-	_, err := d.Enter(ctx, []Entry{{Descriptor: desc, Subject: subject}})
-	return err
 }
 
 // change reads index.json, lets f change it, and writes it if it did, while nobody else can.

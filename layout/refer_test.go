@@ -24,9 +24,9 @@ func TestRefer(t *testing.T) {
 			case "tag":
 				_, err = d.Tag(t.Context(), image, "docker.io/library/a:1", "1")
 			case "signature":
-				err = d.Refer(t.Context(), signature, image.Digest)
+				_, err = d.Enter(t.Context(), []Entry{{Descriptor: signature, Subject: image.Digest}})
 			case "sbom":
-				err = d.Refer(t.Context(), sbom, image.Digest)
+				_, err = d.Enter(t.Context(), []Entry{{Descriptor: sbom, Subject: image.Digest}})
 			}
 			if err != nil {
 				t.Fatal(err)
