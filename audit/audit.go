@@ -15,7 +15,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
@@ -26,7 +26,7 @@ var ErrIntegrity = verify.ErrMismatch
 // or Images tells of it.
 type Target struct {
 	Root   v1.Descriptor
-	Source transfer.Source
+	Source image.Source
 	Saved  *dockerarchive.SavedImage
 }
 

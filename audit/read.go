@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
@@ -32,7 +32,7 @@ type taskKey struct {
 type task struct {
 	key    taskKey
 	desc   v1.Descriptor
-	source transfer.Source
+	source image.Source
 
 	diffID digest.Digest // found out
 	err    error
@@ -50,7 +50,7 @@ type use struct {
 // judge enters what reading the blob has shown into the result of its image.
 func (u use) judge() {
 	err := u.task.err
-	if errors.Is(err, fs.ErrNotExist) && manifest.IsForeign(u.desc.MediaType) {
+	if errors.Is(err, fs.ErrNotExist) && image.IsForeign(u.desc.MediaType) {
 		u.result.Absent = append(u.result.Absent, u.desc)
 		return
 	}
@@ -94,7 +94,7 @@ func (w *walker) readAll(ctx context.Context, opts Options) error {
 }
 
 func (t *task) read(ctx context.Context, progress func(v1.Descriptor, int64)) {
-	rc, err := t.source.Open(ctx, t.desc, 0, transfer.ToEnd)
+	rc, err := t.source.Open(ctx, t.desc, 0, image.ToEnd)
 	if err != nil {
 		t.err = err
 		return
@@ -149,14 +149,14 @@ func unpack(r io.Reader, a digest.Algorithm) (digest.Digest, error) {
 }
 
 // readSmall returns the verified content of a manifest or configuration.
-func readSmall(ctx context.Context, src transfer.Source, d v1.Descriptor, limit int64) ([]byte, error) {
+func readSmall(ctx context.Context, src image.Source, d v1.Descriptor, limit int64) ([]byte, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
 	}
 	if d.Size > limit {
 		return nil, fmt.Errorf("it is said to have %d bytes, more than the %d that are read", d.Size, limit)
 	}
-	rc, err := src.Open(ctx, d, 0, transfer.ToEnd)
+	rc, err := src.Open(ctx, d, 0, image.ToEnd)
 	if err != nil {
 		return nil, err
 	}
@@ -193,8 +193,8 @@ func (c *counted) report() {
 // savedLayer gives out a layer as it is stored in a docker tar.
 type savedLayer struct{ layer dockerarchive.SavedLayer }
 
-// Open implements transfer.Source.
+// Open implements image.Source.
 func (s savedLayer) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	r := s.layer.Open()
-	return io.NopCloser(transfer.Section(r, r.Size(), offset, length)), nil
+	return io.NopCloser(image.Section(r, r.Size(), offset, length)), nil
 }

@@ -9,8 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
@@ -29,7 +28,7 @@ type blobKey struct {
 
 // node is a manifest that has been read, once for all images.
 type node struct {
-	doc manifest.Document
+	doc image.Document
 	err error
 }
 
@@ -97,17 +96,17 @@ func (w *walker) manifest(ctx context.Context, d v1.Descriptor, depth int) {
 	switch {
 	case n.err != nil:
 		w.fault(Manifest, d.Digest, n.err)
-	case manifest.IsIndex(n.doc.MediaType):
+	case image.IsIndex(n.doc.MediaType):
 		w.index(ctx, &n.doc, depth)
 	default:
 		w.image(ctx, &n.doc)
 	}
 }
 
-func (w *walker) index(ctx context.Context, doc *manifest.Document, depth int) {
+func (w *walker) index(ctx context.Context, doc *image.Document, depth int) {
 	for _, c := range doc.Manifests {
 		w.reached[c.Digest] = true
-		if c.MediaType != "" && !manifest.IsManifest(c.MediaType) {
+		if c.MediaType != "" && !image.IsManifest(c.MediaType) {
 			w.blob(Other, c, "")
 			continue
 		}
@@ -123,24 +122,24 @@ func (w *walker) node(ctx context.Context, d v1.Descriptor) *node {
 	}
 	n := &node{}
 	w.nodes[key] = n
-	if d.Size > 0 && d.Size <= manifest.MaxSize { // no others are read
+	if d.Size > 0 && d.Size <= image.MaxManifestSize { // no others are read
 		w.held += d.Size
 	}
 	if len(w.nodes) > maxManifests || w.held > maxHeld {
 		n.err = fmt.Errorf("there are more than %d manifests, or more than %d bytes of them", maxManifests, maxHeld)
 		return n
 	}
-	raw, err := readSmall(ctx, w.target.Source, d, manifest.MaxSize)
+	raw, err := readSmall(ctx, w.target.Source, d, image.MaxManifestSize)
 	if err != nil {
 		n.err = err
 		return n
 	}
-	n.doc, n.err = manifest.Parse(d.MediaType, raw)
+	n.doc, n.err = image.ParseManifest(d.MediaType, raw)
 	return n
 }
 
 // image takes the configuration and layers of one manifest.
-func (w *walker) image(ctx context.Context, doc *manifest.Document) {
+func (w *walker) image(ctx context.Context, doc *image.Document) {
 	if !doc.IsContainerImage() || !layersAreTars(doc) {
 		for _, d := range doc.Children() {
 			w.blob(Other, d, "")
@@ -158,7 +157,7 @@ func (w *walker) image(ctx context.Context, doc *manifest.Document) {
 }
 
 // layersAreTars tells images from attestations and signatures that have an image's configuration.
-func layersAreTars(doc *manifest.Document) bool {
+func layersAreTars(doc *image.Document) bool {
 	for _, l := range doc.Layers {
 		if !strings.Contains(l.MediaType, ".tar") {
 			return false
@@ -171,12 +170,12 @@ func layersAreTars(doc *manifest.Document) bool {
 func (w *walker) config(ctx context.Context, d v1.Descriptor, n int) []digest.Digest {
 	w.reached[d.Digest] = true
 	w.data(Configuration, d)
-	raw, err := readSmall(ctx, w.target.Source, d, manifest.MaxConfigSize)
+	raw, err := readSmall(ctx, w.target.Source, d, image.MaxConfigSize)
 	if err != nil {
 		w.fault(Configuration, d.Digest, err)
 		return nil
 	}
-	c, err := manifest.ParseConfig(raw)
+	c, err := image.ParseConfig(raw)
 	if err == nil && len(c.RootFS.DiffIDs) != n {
 		err = fmt.Errorf("it has %d diff IDs for %d layers: %w", len(c.RootFS.DiffIDs), n, ErrIntegrity)
 	}
@@ -230,7 +229,7 @@ func (w *walker) blob(kind Kind, d v1.Descriptor, diffID digest.Digest) {
 	w.uses = append(w.uses, use{task: t, result: w.result, kind: kind, desc: d, diffID: diffID})
 }
 
-func (w *walker) task(key taskKey, d v1.Descriptor, src transfer.Source) *task {
+func (w *walker) task(key taskKey, d v1.Descriptor, src image.Source) *task {
 	t := w.tasks[key]
 	if t == nil {
 		t = &task{key: key, desc: d, source: src}

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/dockerarchive"
-	"drayage/internal/graph"
+	"drayage/image"
 )
 
 // FuzzSaveAgain checks that what is read of any archive and can be written again is read of that as the same images.
@@ -110,7 +110,7 @@ func layoutAgain(t *testing.T, c *dockerarchive.Contents) {
 	roots := map[digest.Digest]bool{}
 	var given []dockerarchive.Whole
 	for _, im := range listed {
-		g, err := graph.Load(t.Context(), c.Layout, im.Descriptor, graph.Selection{All: true})
+		g, err := image.Load(t.Context(), c.Layout, im.Descriptor, image.Selection{All: true})
 		if err != nil || c.Faults[im.Descriptor.Digest] != nil {
 			continue
 		}

@@ -14,9 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/layout"
 )
 
@@ -151,13 +149,13 @@ func contents(t *testing.T, r *dockerarchive.Reader) (*dockerarchive.Contents, f
 // readAll checks that everything a root leads to is there.
 func readAll(t *testing.T, l *layout.Layout, root v1.Descriptor) {
 	t.Helper()
-	g, err := graph.Load(t.Context(), l, root, graph.Selection{All: true})
+	g, err := image.Load(t.Context(), l, root, image.Selection{All: true})
 	if err != nil {
 		t.Errorf("%s: %v", root.Digest, err)
 		return
 	}
 	for _, b := range g.Blobs {
-		if _, err := transfer.ReadAll(t.Context(), l, b, 1<<20); err != nil {
+		if _, err := image.ReadAll(t.Context(), l, b, 1<<20); err != nil {
 			t.Errorf("%s: %v", root.Digest, err)
 		}
 	}
@@ -295,7 +293,7 @@ func FuzzContents(f *testing.F) {
 			if c.Faults[im.Descriptor.Digest] != nil || im.Subject != "" {
 				continue
 			}
-			g, err := graph.Load(t.Context(), c.Layout, im.Descriptor, graph.Selection{All: true})
+			g, err := image.Load(t.Context(), c.Layout, im.Descriptor, image.Selection{All: true})
 			if errors.Is(err, fs.ErrNotExist) {
 				t.Fatal(err)
 			}
@@ -303,7 +301,7 @@ func FuzzContents(f *testing.F) {
 				continue // a bad configuration
 			}
 			for _, b := range g.Blobs {
-				if _, err := c.Layout.Stat(b.Digest); err != nil && !manifest.IsForeign(b.MediaType) {
+				if _, err := c.Layout.Stat(b.Digest); err != nil && !image.IsForeign(b.MediaType) {
 					t.Fatal(err)
 				}
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 )
 
@@ -19,7 +19,7 @@ import (
 // are stored; those that are stored compressed are read once, to learn their digest. Layers in bzip2 and xz, which have no media
 // type, are unpacked.
 func (s SavedImage) Image(ctx context.Context) (Image, error) {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: manifest.Describe(v1.MediaTypeImageConfig, s.Config), Layers: []v1.Descriptor{}}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: image.Describe(v1.MediaTypeImageConfig, s.Config), Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2
 	src := savedSource{content: map[digest.Digest][]byte{}, layers: map[digest.Digest]SavedLayer{}}
 	for _, l := range s.Layers {
@@ -34,7 +34,7 @@ func (s SavedImage) Image(ctx context.Context) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	desc := manifest.Describe(v1.MediaTypeImageManifest, raw)
+	desc := image.Describe(v1.MediaTypeImageManifest, raw)
 	src.content[desc.Digest], src.content[m.Config.Digest] = raw, s.Config
 	return Image{Manifest: desc, Names: s.Names, Source: src}, nil
 }
@@ -72,11 +72,11 @@ type savedSource struct {
 	layers  map[digest.Digest]SavedLayer
 }
 
-// Open implements transfer.Source.
+// Open implements image.Source.
 func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	l, ok := s.layers[d.Digest]
 	if !ok {
-		return transfer.Memory{Content: s.content}.Open(ctx, d, offset, length)
+		return image.MemorySource{Content: s.content}.Open(ctx, d, offset, length)
 	}
 	kind, err := l.Compression()
 	if err != nil {
@@ -85,7 +85,7 @@ func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if kind == compression.Bzip2 || kind == compression.Xz {
 		return l.unpacked(ctx, offset, length)
 	}
-	return io.NopCloser(transfer.Section(l.Open(), l.Size(), offset, length)), nil
+	return io.NopCloser(image.Section(l.Open(), l.Size(), offset, length)), nil
 }
 
 // unpacked is a part of what a compressed layer holds.
@@ -98,7 +98,7 @@ func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.Read
 		plain.Close()
 		return nil, l.corrupt(ctx, kind, err)
 	}
-	if length == transfer.ToEnd {
+	if length == image.ToEnd {
 		return plain, nil
 	}
 	return struct {

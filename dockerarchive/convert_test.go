@@ -11,8 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
-	"drayage/internal/graph"
-	"drayage/internal/transfer"
+	"drayage/image"
 )
 
 // TestUnpackedLayers checks that layers in bzip2 and xz, which no engine expects to find in a layout, become plain ones.
@@ -26,19 +25,19 @@ func TestUnpackedLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := im.Source.(transfer.Lanes); ok {
+	if _, ok := im.Source.(image.Lanes); ok {
 		t.Error("the layers would be read in ranges, each from the beginning of what is compressed")
 	}
-	g, err := graph.Load(t.Context(), im.Source, im.Manifest, graph.Selection{All: true})
+	g, err := image.Load(t.Context(), im.Source, im.Manifest, image.Selection{All: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range g.Manifests[0].Document.Layers {
-		raw, err := transfer.ReadAll(t.Context(), im.Source, d, 1<<20)
+		raw, err := image.ReadAll(t.Context(), im.Source, d, 1<<20)
 		if err != nil || string(raw) != lines || d.MediaType != v1.MediaTypeImageLayer || d.Digest != id {
 			t.Errorf("%+v: %d bytes, %v", d, len(raw), err)
 		}
-		for _, c := range [][2]int64{{0, 5}, {10, 0}, {500, 100}, {1024, transfer.ToEnd}, {1000, transfer.ToEnd}} {
+		for _, c := range [][2]int64{{0, 5}, {10, 0}, {500, 100}, {1024, image.ToEnd}, {1000, image.ToEnd}} {
 			part(t, im.Source, d, c[0], c[1])
 		}
 	}
@@ -55,7 +54,7 @@ func TestUnpackedLayers(t *testing.T) {
 	}
 }
 
-func part(t *testing.T, src transfer.Source, d v1.Descriptor, offset, length int64) {
+func part(t *testing.T, src image.Source, d v1.Descriptor, offset, length int64) {
 	t.Helper()
 	rc, err := src.Open(t.Context(), d, offset, length)
 	if err != nil {
@@ -63,7 +62,7 @@ func part(t *testing.T, src transfer.Source, d v1.Descriptor, offset, length int
 	}
 	defer rc.Close()
 	want := lines[offset:]
-	if length != transfer.ToEnd {
+	if length != image.ToEnd {
 		want = want[:length]
 	}
 	got := make([]byte, 0, 2048)

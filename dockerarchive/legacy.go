@@ -11,9 +11,9 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/dockerv1"
 	"drayage/internal/jsonkeys"
-	"drayage/internal/manifest"
 )
 
 // maxChain bounds the layers of an image. Docker never had images of more than 127.
@@ -134,7 +134,7 @@ func (l *legacy) readLayers(dirs []string) error {
 }
 
 func (l *legacy) description(dir string) ([]byte, error) {
-	raw, err := l.a.readJSON(dir+"/json", manifest.MaxConfigSize)
+	raw, err := l.a.readJSON(dir+"/json", image.MaxConfigSize)
 	if err != nil {
 		return nil, fmt.Errorf("archive is damaged: layer %q has no description: %v: %w", dir, err, ErrIntegrity)
 	}
@@ -196,8 +196,8 @@ func (l *legacy) chains() ([][]*legacyLayer, error) {
 			reached[layer.dir] = true
 			size += layer.said
 		}
-		if size > manifest.MaxConfigSize {
-			return nil, fmt.Errorf("image %q: its configuration would have more than the %d bytes that are accepted", top, manifest.MaxConfigSize)
+		if size > image.MaxConfigSize {
+			return nil, fmt.Errorf("image %q: its configuration would have more than the %d bytes that are accepted", top, image.MaxConfigSize)
 		}
 		if total += size; total > maxConfigs {
 			return nil, tooLarge(len(chains) + 1)
@@ -279,7 +279,7 @@ func (l *legacy) image(chain []*legacyLayer) (SavedImage, error) {
 	if im.Config, err = dockerv1.Config(raw, history, diffIDs); err != nil {
 		return im, fmt.Errorf("image %q: %w", top, err)
 	}
-	if _, err := manifest.ParseConfig(im.Config); err != nil {
+	if _, err := image.ParseConfig(im.Config); err != nil {
 		return im, wrongf("image %q: %w", top, err)
 	}
 	im.ID, im.Names = digest.FromBytes(im.Config), l.names[top]

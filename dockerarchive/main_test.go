@@ -20,8 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"drayage/dockerarchive"
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
+	"drayage/image"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,11 +34,11 @@ type store struct {
 func newStore(t testing.TB) *store { return &store{t, map[digest.Digest][]byte{}} }
 
 func (s *store) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	return transfer.Memory{Content: s.content}.Open(ctx, d, offset, length)
+	return image.MemorySource{Content: s.content}.Open(ctx, d, offset, length)
 }
 
 func (s *store) put(mediaType string, raw []byte) v1.Descriptor {
-	d := manifest.Describe(mediaType, raw)
+	d := image.Describe(mediaType, raw)
 	s.content[d.Digest] = raw
 	return d
 }
@@ -71,7 +70,7 @@ type packing struct {
 var (
 	plain  = packing{v1.MediaTypeImageLayer, func(_ testing.TB, b []byte) []byte { return b }}
 	zipped = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte { return gz(t, nil, b) }}
-	docker = packing{manifest.DockerLayer, zipped.pack}
+	docker = packing{image.DockerLayer, zipped.pack}
 	zstded = packing{v1.MediaTypeImageLayerZstd, func(t testing.TB, b []byte) []byte {
 		w, err := zstd.NewWriter(nil)
 		if err != nil {
@@ -91,7 +90,7 @@ var (
 	unzipped  = packing{v1.MediaTypeImageLayerGzip, plain.pack}         // said to be gzip
 	nameless  = packing{"application/vnd.example.unknown", zipped.pack} // of a type that nobody knows
 	otherKind = packing{v1.MediaTypeImageLayerGzip, zstded.pack}        // zstd that is said to be gzip
-	foreign   = packing{manifest.DockerForeign + ".gzip", zipped.pack}  // of Windows
+	foreign   = packing{image.DockerForeign + ".gzip", zipped.pack}     // of Windows
 )
 
 func gz(t testing.TB, extra, b []byte) []byte {

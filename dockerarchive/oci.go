@@ -13,19 +13,16 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/layout"
 )
 
 // Whole is an image to write with [WriteOCI]: all of it that travels, with the registry's own bytes.
 type Whole struct {
-	Graph   *graph.Graph
-	Source  transfer.Source // gives out everything in Graph
-	Names   []string        // full names with tags; may be none
-	Subject digest.Digest   // of the image that this belongs to, for a signature or the like
+	Graph   *image.Graph
+	Source  image.Source  // gives out everything in Graph
+	Names   []string      // full names with tags; may be none
+	Subject digest.Digest // of the image that this belongs to, for a signature or the like
 
 	// Made says that the manifest is no registry's but was made for an image of a saved tar. If its layers are uncompressed, the archive says
 	// so as Docker does, and they may be compressed when it is pushed.
@@ -43,7 +40,7 @@ type ociContents struct {
 // ociBlob is content that goes into the archive unchanged.
 type ociBlob struct {
 	desc   v1.Descriptor
-	source transfer.Source
+	source image.Source
 }
 
 func loadOCI(ctx context.Context, images []Whole) (*ociContents, error) {
@@ -147,37 +144,37 @@ func (c *ociContents) addItem(ctx context.Context, im Whole) error {
 
 // loadable chooses among the platforms of an image: the default one, else the first. It returns nil for what is no
 // container image.
-func loadable(ctx context.Context, im Whole) (*graph.Node, error) {
-	var nodes []*graph.Node
+func loadable(ctx context.Context, im Whole) (*image.Node, error) {
+	var nodes []*image.Node
 	var have []v1.Platform
 	for i := range im.Graph.Manifests {
 		n := &im.Graph.Manifests[i]
 		if !n.Document.IsContainerImage() {
 			continue
 		}
-		raw, err := transfer.ReadAll(ctx, im.Source, *n.Document.Config, manifest.MaxConfigSize)
+		raw, err := image.ReadAll(ctx, im.Source, *n.Document.Config, image.MaxConfigSize)
 		if err != nil {
 			return nil, err
 		}
-		config, err := manifest.ParseConfig(raw)
+		config, err := image.ParseConfig(raw)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
 		}
-		if p := platform.Of(config); p.OS != "unknown" && len(config.RootFS.DiffIDs) == len(n.Document.Layers) {
+		if p := image.PlatformOf(config); p.OS != "unknown" && len(config.RootFS.DiffIDs) == len(n.Document.Layers) {
 			nodes, have = append(nodes, n), append(have, p)
 		}
 	}
 	if len(nodes) == 0 {
 		return nil, nil
 	}
-	return nodes[max(platform.Best(platform.Default(), have), 0)], nil
+	return nodes[max(image.BestPlatform(image.DefaultPlatform(), have), 0)], nil
 }
 
 // collect lists the blobs of all images, each once, in the order of their digests: small ones first, so that
 // a reader of a stream knows what follows.
 func (c *ociContents) collect(images []Whole) {
 	seen := map[digest.Digest]bool{}
-	add := func(list *[]ociBlob, d v1.Descriptor, src transfer.Source) {
+	add := func(list *[]ociBlob, d v1.Descriptor, src image.Source) {
 		if !seen[d.Digest] {
 			seen[d.Digest] = true
 			*list = append(*list, ociBlob{d, src})

@@ -13,16 +13,14 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
-	"drayage/internal/graph"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
+	"drayage/image"
 	tt "drayage/internal/transfertest"
 )
 
 // whole is the image with all that belongs to root.
 func (s *store) whole(root v1.Descriptor, names ...string) dockerarchive.Whole {
 	s.t.Helper()
-	g, err := graph.Load(s.t.Context(), s, root, graph.Selection{All: true})
+	g, err := image.Load(s.t.Context(), s, root, image.Selection{All: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -33,7 +31,7 @@ func (s *store) whole(root v1.Descriptor, names ...string) dockerarchive.Whole {
 func (s *store) multi(author string) v1.Descriptor {
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex}
 	ix.SchemaVersion = 2
-	for i, p := range []v1.Platform{{OS: "linux", Architecture: "mips"}, platform.Default(), {OS: "windows", Architecture: "amd64"}} {
+	for i, p := range []v1.Platform{{OS: "linux", Architecture: "mips"}, image.DefaultPlatform(), {OS: "windows", Architecture: "amd64"}} {
 		d := s.build(v1.Image{Author: author, Platform: p}, nil, s.layer(tarball(1, 3000), zipped), s.layer(tarball(byte(20+i), 2000), zipped)).Manifest
 		d.Platform = &p
 		ix.Manifests = append(ix.Manifests, d)
@@ -159,12 +157,12 @@ func checkOCILayout(t *testing.T, name string, archive []byte, given []dockerarc
 				t.Errorf("%s: %s is %v, %v", name, n, found, err)
 			}
 		}
-		g, err := graph.Load(t.Context(), l, im.Graph.Root, graph.Selection{All: true})
+		g, err := image.Load(t.Context(), l, im.Graph.Root, image.Selection{All: true})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, b := range g.Blobs {
-			if _, err := transfer.ReadAll(t.Context(), l, b, 1<<20); err != nil {
+			if _, err := image.ReadAll(t.Context(), l, b, 1<<20); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -194,7 +192,7 @@ func TestWriteOCINamesOnePlatform(t *testing.T) {
 	if diff := cmp.Diff([]string{"docker.io/library/a:1"}, images[0].Names); diff != "" {
 		t.Error(diff)
 	}
-	if config := string(images[0].Config); !strings.Contains(config, `"`+platform.Default().Architecture+`"`) {
+	if config := string(images[0].Config); !strings.Contains(config, `"`+image.DefaultPlatform().Architecture+`"`) {
 		t.Errorf("manifest.json names %s", config)
 	}
 }

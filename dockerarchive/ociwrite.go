@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/marks"
 	"drayage/internal/transfer"
 )
@@ -162,7 +163,7 @@ func (b ociBlob) stream(ctx context.Context, w io.Writer, opts Options) error {
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	r := transfer.NewReader(ctx, transfer.Ahead(b.source), b.desc)
+	r := image.NewReader(ctx, transfer.Ahead(b.source), b.desc)
 	defer r.Close()
 	var src io.Reader = r
 	if opts.Progress != nil {

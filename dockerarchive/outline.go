@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 )
 
 // PartFault is a part of an image in a saved tar that is missing or cannot be used.
@@ -69,7 +69,7 @@ func (a *Reader) outlinedConfig(item manifestItem, im *SavedImage) ([]digest.Dig
 	if !a.has(clean(item.Config)) {
 		return nil, fs.ErrNotExist
 	}
-	config, err := a.readSmall(item.Config, manifest.MaxConfigSize)
+	config, err := a.readSmall(item.Config, image.MaxConfigSize)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (a *Reader) outlinedConfig(item manifestItem, im *SavedImage) ([]digest.Dig
 	if named && is != promised {
 		wrong = fmt.Errorf("the bytes hash to %s: %w", is, ErrIntegrity)
 	}
-	parsed, err := manifest.ParseConfig(config)
+	parsed, err := image.ParseConfig(config)
 	if err == nil && len(parsed.RootFS.DiffIDs) != len(item.Layers) {
 		err = fmt.Errorf("it has %d diff IDs for %d layers: %w", len(parsed.RootFS.DiffIDs), len(item.Layers), ErrIntegrity)
 	}
@@ -97,5 +97,5 @@ func (a *Reader) outlinedConfig(item manifestItem, im *SavedImage) ([]digest.Dig
 
 // foreign reports whether the item says of a layer that it comes from somewhere else, and so need not be in the archive.
 func (m manifestItem) foreign(diffID digest.Digest) bool {
-	return manifest.IsForeign(m.LayerSources[diffID].MediaType)
+	return image.IsForeign(m.LayerSources[diffID].MediaType)
 }

@@ -9,9 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
@@ -82,7 +80,7 @@ func (r *root) subset(kept []leaf) (*partial, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &partial{desc: manifest.Describe(index.MediaType, raw), raw: raw}
+	p := &partial{desc: image.Describe(index.MediaType, raw), raw: raw}
 	p.remark = r.remark(p.desc.Digest, kept, "they go with a new index, whose digest is not the registry's")
 	return p, nil
 }
@@ -108,8 +106,8 @@ func (r *root) remark(shown digest.Digest, kept []leaf, how string) Remark {
 }
 
 // asGraph is the leaf as package graph knows it.
-func (l leaf) asGraph() graph.Leaf {
-	g := graph.Leaf{Descriptor: l.desc}
+func (l leaf) asGraph() image.Leaf {
+	g := image.Leaf{Descriptor: l.desc}
 	if l.desc.Platform != nil {
 		g.Platform = *l.desc.Platform
 	}
@@ -118,7 +116,7 @@ func (l leaf) asGraph() graph.Leaf {
 
 // isImage tells images and artifacts from attestations, and from what is no manifest at all.
 func (l leaf) isImage() bool {
-	return manifest.IsManifest(l.desc.MediaType) && !l.asGraph().IsAttestation()
+	return image.IsManifest(l.desc.MediaType) && !l.asGraph().IsAttestation()
 }
 
 // maxListed is how many parts of an index a message names.
@@ -132,7 +130,7 @@ func platformList(leaves []leaf) string {
 		case g.IsAttestation():
 			attestations++
 		case g.Platform.OS != "":
-			names = append(names, platform.String(g.Platform))
+			names = append(names, image.FormatPlatform(g.Platform))
 		default:
 			names = append(names, l.desc.Digest.String())
 		}

@@ -8,8 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
+	"drayage/image"
 )
 
 // ErrOrder is wrapped by errors that say why an archive cannot be read in one pass.
@@ -76,12 +75,12 @@ func (p *Pass) awaitBlobs(ctx context.Context) error {
 		return err
 	}
 	for _, im := range images {
-		g, err := graph.Load(ctx, l, im.Descriptor, graph.Selection{All: true})
+		g, err := image.Load(ctx, l, im.Descriptor, image.Selection{All: true})
 		if err != nil {
 			return err
 		}
 		for _, d := range g.Blobs {
-			if manifest.IsForeign(d.MediaType) && !p.plan.hasBlob(d.Digest) {
+			if image.IsForeign(d.MediaType) && !p.plan.hasBlob(d.Digest) {
 				return fmt.Errorf("foreign layer %s may come or not", d.Digest)
 			}
 			p.await(ociPath(d.Digest), d.Size)

@@ -11,15 +11,14 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
+	"drayage/image"
 )
 
 // Image is an image to write.
 type Image struct {
-	Manifest v1.Descriptor   // of one image, not of an index
-	Names    []string        // full names with tags, such as docker.io/library/alpine:3.20; may be none
-	Source   transfer.Source // gives out the manifest, the configuration and the layers
+	Manifest v1.Descriptor // of one image, not of an index
+	Names    []string      // full names with tags, such as docker.io/library/alpine:3.20; may be none
+	Source   image.Source  // gives out the manifest, the configuration and the layers
 }
 
 // contents is what the images of one archive consist of, each thing once.
@@ -43,7 +42,7 @@ type picture struct {
 type layer struct {
 	diffID digest.Digest
 	blob   v1.Descriptor
-	source transfer.Source
+	source image.Source
 	image  digest.Digest // the first image that uses it, for messages
 
 	size int64 // uncompressed; -1 until it is known or guessed
@@ -82,24 +81,24 @@ func load(ctx context.Context, images []Image) (*contents, error) {
 	return c, checkNames(c.images)
 }
 
-func read(ctx context.Context, im Image) (manifest.Document, []byte, error) {
-	var none manifest.Document
-	raw, err := transfer.ReadAll(ctx, im.Source, im.Manifest, manifest.MaxSize)
+func read(ctx context.Context, im Image) (image.Document, []byte, error) {
+	var none image.Document
+	raw, err := image.ReadAll(ctx, im.Source, im.Manifest, image.MaxManifestSize)
 	if err != nil {
 		return none, nil, err
 	}
-	doc, err := manifest.Parse(im.Manifest.MediaType, raw)
+	doc, err := image.ParseManifest(im.Manifest.MediaType, raw)
 	if err != nil {
 		return none, nil, fmt.Errorf("%s: %w", im.Manifest.Digest, err)
 	}
 	if !doc.IsContainerImage() {
-		return none, nil, fmt.Errorf("%s is not a container image (%s): only --format oci could carry it: %w", im.Manifest.Digest, kindOf(doc), manifest.ErrUnsupported)
+		return none, nil, fmt.Errorf("%s is not a container image (%s): only --format oci could carry it: %w", im.Manifest.Digest, kindOf(doc), image.ErrUnsupported)
 	}
-	config, err := transfer.ReadAll(ctx, im.Source, *doc.Config, manifest.MaxConfigSize)
+	config, err := image.ReadAll(ctx, im.Source, *doc.Config, image.MaxConfigSize)
 	return doc, config, err
 }
 
-func kindOf(doc manifest.Document) string {
+func kindOf(doc image.Document) string {
 	if doc.Config == nil {
 		return doc.MediaType
 	}
@@ -107,7 +106,7 @@ func kindOf(doc manifest.Document) string {
 }
 
 func newPicture(id digest.Digest, config []byte, layers int) (*picture, error) {
-	parsed, err := manifest.ParseConfig(config)
+	parsed, err := image.ParseConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", id, err)
 	}
@@ -116,7 +115,7 @@ func newPicture(id digest.Digest, config []byte, layers int) (*picture, error) {
 		p.created = parsed.Created.Truncate(time.Second)
 	}
 	if len(p.diffIDs) != layers {
-		return nil, fmt.Errorf("image %s: %d layers but %d diff IDs: %w", id, layers, len(p.diffIDs), manifest.ErrUnsupported)
+		return nil, fmt.Errorf("image %s: %d layers but %d diff IDs: %w", id, layers, len(p.diffIDs), image.ErrUnsupported)
 	}
 	if p.v1, err = v1Layers(config, p.diffIDs); err != nil {
 		return nil, fmt.Errorf("image %s: %w", id, err)
@@ -181,11 +180,11 @@ func splitName(name string) (familiar, tag string, err error) {
 
 // ID returns the image ID, which is the digest of the configuration.
 func (im Image) ID(ctx context.Context) (digest.Digest, error) {
-	raw, err := transfer.ReadAll(ctx, im.Source, im.Manifest, manifest.MaxSize)
+	raw, err := image.ReadAll(ctx, im.Source, im.Manifest, image.MaxManifestSize)
 	if err != nil {
 		return "", err
 	}
-	doc, err := manifest.Parse(im.Manifest.MediaType, raw)
+	doc, err := image.ParseManifest(im.Manifest.MediaType, raw)
 	if err != nil || doc.Config == nil {
 		return "", fmt.Errorf("%s: no image manifest", im.Manifest.Digest)
 	}

@@ -14,7 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/retry"
 	tt "drayage/internal/transfertest"
 )
@@ -61,11 +61,11 @@ func TestWriteRefuses(t *testing.T) {
 		"cut zstd":                   {one(s.as(gzip, zstded.pack(t, content)[:1000], content)), broken},
 		"xz":                         {one(s.as(gzip, []byte("\xfd7zXZ\x00\x00\x04 and so on"), content)), nil},
 		"absent layer":               {one(absent), nil},
-		"fewer layers than diff IDs": {[]dockerarchive.Image{short}, manifest.ErrUnsupported},
-		"more layers than diff IDs":  {[]dockerarchive.Image{long}, manifest.ErrUnsupported},
+		"fewer layers than diff IDs": {[]dockerarchive.Image{short}, image.ErrUnsupported},
+		"more layers than diff IDs":  {[]dockerarchive.Image{long}, image.ErrUnsupported},
 		"layers in another order":    {[]dockerarchive.Image{{Manifest: swapped, Source: s}}, broken},
-		"artifact":                   {[]dockerarchive.Image{{Manifest: chart, Source: s}}, manifest.ErrUnsupported},
-		"index":                      {[]dockerarchive.Image{{Manifest: s.put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`)), Source: s}}, manifest.ErrUnsupported},
+		"artifact":                   {[]dockerarchive.Image{{Manifest: chart, Source: s}}, image.ErrUnsupported},
+		"index":                      {[]dockerarchive.Image{{Manifest: s.put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`)), Source: s}}, image.ErrUnsupported},
 		"no images":                  {nil, nil},
 		"absent image":               {[]dockerarchive.Image{{Manifest: v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1}, Source: s}}, nil},
 		"name with a digest":         {named("docker.io/library/a:1@" + digest.FromString("x").String()), nil},

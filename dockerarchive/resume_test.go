@@ -13,15 +13,15 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 	"drayage/internal/durable"
-	"drayage/internal/transfer"
 )
 
 var errWornOut = errors.New("worn out")
 
 // wearing gives out so many bytes and then only errors.
 type wearing struct {
-	next transfer.Source
+	next image.Source
 
 	mu   sync.Mutex
 	left int64

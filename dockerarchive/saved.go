@@ -10,8 +10,8 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/manifest"
 )
 
 // maxName bounds the name of an image: it is less than 256 bytes without registry and tag. Parsing one of megabytes takes seconds.
@@ -93,7 +93,7 @@ func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
 
 func (a *Reader) image(item manifestItem) (SavedImage, error) {
 	var im SavedImage
-	config, err := a.readSmall(item.Config, manifest.MaxConfigSize)
+	config, err := a.readSmall(item.Config, image.MaxConfigSize)
 	if err != nil {
 		return im, fmt.Errorf("configuration: %w", err)
 	}
@@ -101,7 +101,7 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 	if want, ok := namedDigest(item.Config); ok && want != im.ID {
 		return im, fmt.Errorf("configuration %q hashes to %s: %w", item.Config, im.ID, ErrIntegrity)
 	}
-	parsed, err := manifest.ParseConfig(config)
+	parsed, err := image.ParseConfig(config)
 	if err != nil {
 		return im, wrong{err}
 	}

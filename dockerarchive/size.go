@@ -10,9 +10,8 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/retry"
-	"drayage/internal/transfer"
 )
 
 // maxHinted is the compressed size up to which the end of a gzip stream is asked for the uncompressed
@@ -42,7 +41,7 @@ func guess(ctx context.Context, l *layer) (err error) {
 }
 
 func isGzip(mediaType string) bool {
-	return mediaType == manifest.DockerLayer || strings.HasSuffix(mediaType, "+gzip") || strings.HasSuffix(mediaType, ".gzip")
+	return mediaType == image.DockerLayer || strings.HasSuffix(mediaType, "+gzip") || strings.HasSuffix(mediaType, ".gzip")
 }
 
 // plausible refuses what cannot be the size of a tar file that was compressed to blob bytes: the
@@ -55,7 +54,7 @@ func plausible(size, blob int64) bool {
 const maxTries = 5
 
 // trailer is the size field at the end of a gzip stream.
-func trailer(ctx context.Context, src transfer.Source, d v1.Descriptor) (int64, error) {
+func trailer(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error) {
 	for try := 1; ; try++ {
 		size, err := trailerOnce(ctx, src, d)
 		if !retry.IsTransient(err) || try == maxTries {
@@ -67,10 +66,10 @@ func trailer(ctx context.Context, src transfer.Source, d v1.Descriptor) (int64, 
 	}
 }
 
-func trailerOnce(ctx context.Context, src transfer.Source, d v1.Descriptor) (int64, error) {
+func trailerOnce(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error) {
 	rc, err := src.Open(ctx, d, d.Size-4, 4)
-	if errors.Is(err, transfer.ErrNoRanges) {
-		rc, err = src.Open(ctx, d, d.Size-4, transfer.ToEnd)
+	if errors.Is(err, image.ErrNoRanges) {
+		rc, err = src.Open(ctx, d, d.Size-4, image.ToEnd)
 	}
 	if err != nil {
 		return 0, err

@@ -11,8 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/internal/verify"
 	"drayage/layout"
 )
@@ -160,13 +159,13 @@ func (s *surveyor) look(ctx context.Context, d v1.Descriptor, depth int) (*facts
 		f.lacks = []v1.Descriptor{d}
 		return f, nil
 	}
-	if depth > 0 && !manifest.IsManifest(d.MediaType) {
+	if depth > 0 && !image.IsManifest(d.MediaType) {
 		return f, nil
 	}
-	if s.held += min(max(d.Size, 0), manifest.MaxSize); s.held > maxDocuments {
+	if s.held += min(max(d.Size, 0), image.MaxManifestSize); s.held > maxDocuments {
 		return nil, fmt.Errorf("the manifests of the archive take more than %d bytes", maxDocuments)
 	}
-	raw, err := transfer.ReadAll(ctx, s.layout, d, manifest.MaxSize)
+	raw, err := image.ReadAll(ctx, s.layout, d, image.MaxManifestSize)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -181,21 +180,21 @@ func (s *surveyor) look(ctx context.Context, d v1.Descriptor, depth int) (*facts
 
 // read enters what a manifest says.
 func (f *facts) read(d v1.Descriptor, raw []byte, a *Reader) error {
-	doc, err := manifest.Parse(d.MediaType, raw)
+	doc, err := image.ParseManifest(d.MediaType, raw)
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.Digest, err)
 	}
-	if manifest.IsIndex(doc.MediaType) {
+	if image.IsIndex(doc.MediaType) {
 		f.index = &v1.Index{MediaType: doc.MediaType, Manifests: doc.Manifests, Annotations: doc.Annotations}
 		return nil
 	}
 	f.config = doc.Config.Digest
 	f.plain = doc.IsContainerImage() && len(doc.Layers) > 0
 	for _, l := range doc.Layers {
-		f.plain = f.plain && (l.MediaType == v1.MediaTypeImageLayer || l.MediaType == manifest.DockerPlainLayer)
+		f.plain = f.plain && (l.MediaType == v1.MediaTypeImageLayer || l.MediaType == image.DockerPlainLayer)
 	}
 	for _, c := range doc.Children() {
-		if !a.hasBlob(c.Digest) && !manifest.IsForeign(c.MediaType) {
+		if !a.hasBlob(c.Digest) && !image.IsForeign(c.MediaType) {
 			f.lacks = append(f.lacks, c)
 		}
 	}

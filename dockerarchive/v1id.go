@@ -7,8 +7,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/dockerv1"
-	"drayage/internal/manifest"
 )
 
 // v1Layer is one layer directory.
@@ -31,7 +31,7 @@ func v1Layers(config []byte, diffIDs []digest.Digest) ([]v1Layer, error) {
 		if i == len(diffIDs)-1 {
 			im = top
 		}
-		id, err := v1ID(im, manifest.ChainID(diffIDs[:i+1]), parent)
+		id, err := v1ID(im, image.ChainID(diffIDs[:i+1]), parent)
 		if err != nil {
 			return nil, err
 		}

@@ -8,8 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"drayage/internal/graph"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/layout"
 )
 
@@ -101,7 +100,7 @@ func (c *committer) manifests(ctx context.Context, batch []*tracked) {
 	outcomes := map[digest.Digest]*outcome{}
 	var eg errgroup.Group
 	eg.SetLimit(parallelImages)
-	each := func(f func(*tracked, graph.Node, transfer.Source)) {
+	each := func(f func(*tracked, image.Node, image.Source)) {
 		for _, t := range batch {
 			if t.Err != nil {
 				continue
@@ -116,7 +115,7 @@ func (c *committer) manifests(ctx context.Context, batch []*tracked) {
 			}
 		}
 	}
-	each(func(_ *tracked, n graph.Node, src transfer.Source) {
+	each(func(_ *tracked, n image.Node, src image.Source) {
 		if outcomes[n.Descriptor.Digest] == nil {
 			o := &outcome{}
 			outcomes[n.Descriptor.Digest] = o
@@ -127,7 +126,7 @@ func (c *committer) manifests(ctx context.Context, batch []*tracked) {
 		}
 	})
 	_ = eg.Wait() // each has its own outcome
-	each(func(t *tracked, n graph.Node, _ transfer.Source) {
+	each(func(t *tracked, n image.Node, _ image.Source) {
 		if err := outcomes[n.Descriptor.Digest].err; err != nil {
 			t.Err = err
 		}

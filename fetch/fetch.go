@@ -10,9 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/durable"
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 	"drayage/layout"
 	"drayage/registry"
@@ -41,9 +40,9 @@ type Options struct {
 // Image is a resolved image: where it is and all that it consists of.
 type Image struct {
 	Reference registry.Reference
-	*graph.Graph
-	Source    transfer.Source // gives out its manifests and blobs
-	Referrers []*Referrer     // what belongs to it, if Options asked for that
+	*image.Graph
+	Source    image.Source // gives out its manifests and blobs
+	Referrers []*Referrer  // what belongs to it, if Options asked for that
 
 	// Schema1 is the digest that the registry knows the image by if it has it in Docker's schema 1. The
 	// image has been converted then: the digest of its manifest is another one.
@@ -80,12 +79,12 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 	if err != nil {
 		return nil, err
 	}
-	sel := graph.Selection{All: opts.All, Platforms: opts.Platforms}
-	if root.MediaType == manifest.Schema1 {
+	sel := image.Selection{All: opts.All, Platforms: opts.Platforms}
+	if root.MediaType == image.Schema1 {
 		return resolveLegacy(ctx, repo, ref, root, raw, sel)
 	}
-	first := transfer.Memory{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
-	g, err := graph.Load(ctx, first, root, sel)
+	first := image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
+	g, err := image.Load(ctx, first, root, sel)
 	if err != nil {
 		return nil, err
 	}
@@ -192,4 +191,4 @@ func (o Options) report(d v1.Descriptor) func(int64) {
 }
 
 // PlatformError says that an image is not to be had for a wanted platform, and lists those it has.
-type PlatformError = graph.PlatformError
+type PlatformError = image.PlatformError

@@ -39,16 +39,16 @@ func layer(seed byte, n int) fakeregistry.Layer {
 
 func digestOf(l fakeregistry.Layer) string { return digest.FromBytes(l.Content).String() }
 
-func image(p v1.Platform, layers ...fakeregistry.Layer) fakeregistry.Image {
+func imageOf(p v1.Platform, layers ...fakeregistry.Layer) fakeregistry.Image {
 	return fakeregistry.Image{Platform: p, Layers: layers}
 }
 
 func TestSharedBlobsTravelOnce(t *testing.T) {
 	onSite(t, func(s *site) {
 		base, a, b := layer(1, 50_000), layer(2, 1000), layer(3, 1000)
-		s.reg.PutImage("one", "1", image(here, base, a))
-		s.reg.PutImage("two", "1", image(here, base, a, b))
-		s.reg.PutImage("two", "2", image(here, base, b, b))
+		s.reg.PutImage("one", "1", imageOf(here, base, a))
+		s.reg.PutImage("two", "1", imageOf(here, base, a, b))
+		s.reg.PutImage("two", "2", imageOf(here, base, b, b))
 		s.good(fetch.Options{}, "one:1", "two:1", "two:2")
 		if diff := cmp.Diff(map[int]int{0: 1, 1: 1, 2: 1}, layerReads(s.reg, base, a, b)); diff != "" {
 			s.Error(diff)
@@ -67,7 +67,7 @@ func TestSharedBlobsTravelOnce(t *testing.T) {
 
 func TestSecondRunTransfersNothing(t *testing.T) {
 	onSite(t, func(s *site) {
-		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", image(here, layer(1, 50_000))), s.reg.PutImage("app", "", image(riscv64, layer(2, 1000))))
+		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(here, layer(1, 50_000))), s.reg.PutImage("app", "", imageOf(riscv64, layer(2, 1000))))
 		s.good(fetch.Options{}, "app:1")
 		before := s.files("blobs/sha256")
 		s.reg.Reset()
@@ -85,10 +85,10 @@ func TestSecondRunTransfersNothing(t *testing.T) {
 func TestMovedTag(t *testing.T) {
 	onSite(t, func(s *site) {
 		base, a, b := layer(1, 50_000), layer(2, 1000), layer(3, 1000)
-		old := s.reg.PutImage("app", "1", image(here, base, a))
+		old := s.reg.PutImage("app", "1", imageOf(here, base, a))
 		s.good(fetch.Options{}, "app:1")
 		s.reg.Reset()
-		s.reg.PutImage("app", "1", image(here, base, b))
+		s.reg.PutImage("app", "1", imageOf(here, base, b))
 		if got := s.good(fetch.Options{}, "app:1")[0].Replaced.Digest; got != old.Digest {
 			s.Errorf("replaced %s, want %s", got, old.Digest)
 		}
@@ -119,9 +119,9 @@ func TestOneFailureStopsNoOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onSite(t, func(s *site) {
-				s.reg.PutImage("good", "1", image(here, base))
-				s.reg.PutIndex("bad", "1", false, s.reg.PutImage("bad", "", image(here, base, own)))
-				s.reg.PutImage("good", "2", image(here, base, layer(3, 1000)))
+				s.reg.PutImage("good", "1", imageOf(here, base))
+				s.reg.PutIndex("bad", "1", false, s.reg.PutImage("bad", "", imageOf(here, base, own)))
+				s.reg.PutImage("good", "2", imageOf(here, base, layer(3, 1000)))
 				tc.fault(s)
 				results := s.fetch(fetch.Options{}, "good:1", "bad:1", "good:2")
 				if results[0].Err != nil || results[2].Err != nil || !errors.Is(results[1].Err, tc.want) {
@@ -148,9 +148,9 @@ func TestSharedBlobOfWrongSize(t *testing.T) {
 	for _, names := range [][]string{{"liar.test/app:1", "app:1"}, {"app:1", "liar.test/app:1"}} {
 		onSite(t, func(s *site) {
 			base := layer(1, 1000)
-			d := s.reg.PutImage("app", "1", image(here, base))
+			d := s.reg.PutImage("app", "1", imageOf(here, base))
 			liar := s.other("liar.test:80")
-			liar.PutImage("app", "", image(here, base))
+			liar.PutImage("app", "", imageOf(here, base))
 			size := fmt.Sprintf(`"size":%d`, len(base.Content))
 			raw := bytes.Replace(s.reg.Manifest("app", d.Digest), []byte(size), []byte(size+"0"), 1)
 			liar.PutManifest("app", "1", d.MediaType, raw)
@@ -169,9 +169,9 @@ func TestSharedBlobFromAnotherRegistry(t *testing.T) {
 	for _, names := range [][]string{{"broken.test/app:1", "app:1"}, {"app:1", "broken.test/app:1"}} {
 		onSite(t, func(s *site) {
 			base := layer(1, 1000)
-			s.reg.PutImage("app", "1", image(here, base))
+			s.reg.PutImage("app", "1", imageOf(here, base))
 			broken := s.other("broken.test:80")
-			broken.PutImage("app", "1", image(here, base))
+			broken.PutImage("app", "1", imageOf(here, base))
 			broken.On(fakeregistry.Match{Path: "/blobs/" + digestOf(base)}, fakeregistry.Status(404))
 			s.good(fetch.Options{}, names...)
 		})
@@ -181,7 +181,7 @@ func TestSharedBlobFromAnotherRegistry(t *testing.T) {
 func TestFlippedByteOnce(t *testing.T) {
 	onSite(t, func(s *site) {
 		base := layer(1, 50_000)
-		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", image(here, base)))
+		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(here, base)))
 		s.reg.On(fakeregistry.Match{Path: digestOf(base), Count: 1}, fakeregistry.FlipByte(33))
 		s.good(fetch.Options{}, "app:1")
 		s.complete("app:1")
@@ -195,7 +195,7 @@ func TestFlippedByteOnce(t *testing.T) {
 func TestFlippedByteOnceInDocuments(t *testing.T) {
 	for _, path := range []string{"/manifests/sha256:", "/blobs/"} {
 		onSite(t, func(s *site) {
-			d := s.reg.PutImage("app", "", image(here))
+			d := s.reg.PutImage("app", "", imageOf(here))
 			d.Platform = nil // so that the configuration has to be read first
 			s.reg.PutIndex("app", "1", false, d)
 			s.reg.On(fakeregistry.Match{Path: path, Count: 1}, fakeregistry.FlipByte(3))
@@ -249,8 +249,8 @@ func TestPlatforms(t *testing.T) {
 
 func TestPlatformAbsent(t *testing.T) {
 	onSite(t, func(s *site) {
-		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", image(amd64, layer(1, 100))), s.reg.PutImage("app", "", image(arm64)))
-		s.reg.PutImage("plain", "1", image(amd64))
+		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(amd64, layer(1, 100))), s.reg.PutImage("app", "", imageOf(arm64)))
+		s.reg.PutImage("plain", "1", imageOf(amd64))
 		for _, r := range s.fetch(fetch.Options{Platforms: []v1.Platform{riscv64}}, "app:1", "plain:1") {
 			var e *fetch.PlatformError
 			if !errors.As(r.Err, &e) || e.Want.Architecture != "riscv64" || !strings.Contains(r.Err.Error(), "linux/amd64") {
@@ -268,7 +268,7 @@ func TestPlatformReadsOneManifest(t *testing.T) {
 	onSite(t, func(s *site) {
 		var children []v1.Descriptor
 		for _, p := range []v1.Platform{amd64, arm64, riscv64} {
-			children = append(children, s.reg.PutImage("app", "", image(p)))
+			children = append(children, s.reg.PutImage("app", "", imageOf(p)))
 		}
 		s.reg.PutIndex("app", "1", false, children...)
 		s.good(fetch.Options{Platforms: []v1.Platform{arm64}}, "app:1")
@@ -281,8 +281,8 @@ func TestPlatformReadsOneManifest(t *testing.T) {
 func TestNestedIndex(t *testing.T) {
 	onSite(t, func(s *site) {
 		a, b := layer(1, 1000), layer(2, 1000)
-		inner := s.reg.PutIndex("app", "", false, s.reg.PutImage("app", "", image(arm64, b)))
-		outer := s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", image(amd64, a)), inner)
+		inner := s.reg.PutIndex("app", "", false, s.reg.PutImage("app", "", imageOf(arm64, b)))
+		outer := s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(amd64, a)), inner)
 		s.good(fetch.Options{All: true}, "app:1")
 		if root := s.complete("app:1"); root.Digest != outer.Digest {
 			s.Errorf("root %s", root.Digest)
@@ -309,8 +309,8 @@ func TestEmptyIndex(t *testing.T) {
 
 func TestDigestReference(t *testing.T) {
 	onSite(t, func(s *site) {
-		d := s.reg.PutImage("app", "1", image(here, layer(1, 100)))
-		s.reg.PutImage("app", "1", image(here, layer(2, 100)))
+		d := s.reg.PutImage("app", "1", imageOf(here, layer(1, 100)))
+		s.reg.PutImage("app", "1", imageOf(here, layer(2, 100)))
 		bare, tagged := "app@"+d.Digest.String(), "app:1@"+d.Digest.String()
 		s.good(fetch.Options{}, bare, tagged)
 		if diff := cmp.Diff([]string{"app:1", bare}, sorted(s.names())); diff != "" {
@@ -330,7 +330,7 @@ func TestDeterministic(t *testing.T) {
 			var names []string
 			for n := range 6 {
 				name := fmt.Sprintf("app%d", n)
-				s.reg.PutImage(name, "1", image(here, layer(9, 5000), layer(byte(n), 1000*(n+1))))
+				s.reg.PutImage(name, "1", imageOf(here, layer(9, 5000), layer(byte(n), 1000*(n+1))))
 				names = append(names, name+":1")
 			}
 			rand.New(rand.NewPCG(uint64(i), 1)).Shuffle(len(names), func(a, b int) { names[a], names[b] = names[b], names[a] })
@@ -357,7 +357,7 @@ func TestDeterministic(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	onSite(t, func(s *site) {
 		base := layer(1, 50_000)
-		s.reg.PutImage("app", "1", image(here, base))
+		s.reg.PutImage("app", "1", imageOf(here, base))
 		s.reg.On(fakeregistry.Match{Path: digestOf(base), Count: 1}, fakeregistry.Stall(20_000))
 		stop := errors.New("the user has had enough")
 		ctx, cancel := context.WithCancelCause(s.Context())
@@ -390,8 +390,8 @@ func TestCancelled(t *testing.T) {
 func TestLayoutRefusesBlob(t *testing.T) {
 	onSite(t, func(s *site) {
 		blocked := layer(1, 1000)
-		s.reg.PutImage("bad", "1", image(here, blocked))
-		s.reg.PutImage("good", "1", image(here, layer(2, 1000)))
+		s.reg.PutImage("bad", "1", imageOf(here, blocked))
+		s.reg.PutImage("good", "1", imageOf(here, layer(2, 1000)))
 		if err := os.MkdirAll(filepath.Join(s.path, "blobs", "sha256", strings.TrimPrefix(digestOf(blocked), "sha256:"), "x"), 0o755); err != nil {
 			s.Fatal(err)
 		}

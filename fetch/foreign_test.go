@@ -7,8 +7,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/registry"
 )
 
@@ -16,7 +16,7 @@ import (
 func (s *site) windows(repo string, other *fakeregistry.Registry) v1.Descriptor {
 	layer, top := fakeregistry.GzipLayer([]byte("a layer of Windows")), fakeregistry.GzipLayer([]byte("on top for "+repo))
 	d := other.PutBlob("layers", layer.Content)
-	layer.MediaType, layer.URLs = manifest.DockerForeign+".gzip", []string{"http://other.test/v2/layers/blobs/" + d.Digest.String()}
+	layer.MediaType, layer.URLs = image.DockerForeign+".gzip", []string{"http://other.test/v2/layers/blobs/" + d.Digest.String()}
 	s.reg.PutImage(repo, "1", fakeregistry.Image{Layers: []fakeregistry.Layer{layer, top}})
 	return d
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/registry"
 )
@@ -85,12 +86,12 @@ func newPlan(images []*tracked) *plan {
 type alternatives []alternative
 
 type alternative struct {
-	transfer.Source
+	image.Source
 	at   registry.Reference
 	blob v1.Descriptor // as this image describes it: a foreign layer has addresses
 }
 
-// Open implements transfer.Source. A registry that cannot be talked to is not asked once more for another of its repositories. The
+// Open implements image.Source. A registry that cannot be talked to is not asked once more for another of its repositories. The
 // error is that of the first place.
 func (a alternatives) Open(ctx context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	var first error
@@ -100,7 +101,7 @@ func (a alternatives) Open(ctx context.Context, _ v1.Descriptor, offset, length 
 			continue
 		}
 		rc, err := place.Source.Open(ctx, place.blob, offset, length)
-		if err == nil || ctx.Err() != nil || errors.Is(err, transfer.ErrNoRanges) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, image.ErrNoRanges) {
 			return rc, err
 		}
 		if first == nil {
@@ -111,9 +112,9 @@ func (a alternatives) Open(ctx context.Context, _ v1.Descriptor, offset, length 
 	return nil, first
 }
 
-// Lane implements transfer.Lanes where the first place does.
+// Lane implements image.Lanes where the first place does.
 func (a alternatives) Lane() func() {
-	if l, ok := a[0].Source.(transfer.Lanes); ok {
+	if l, ok := a[0].Source.(image.Lanes); ok {
 		return l.Lane()
 	}
 	return nil

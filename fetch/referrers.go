@@ -9,8 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"drayage/internal/graph"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/registry"
 )
 
@@ -21,14 +20,14 @@ var errTooManyReferrers = fmt.Errorf("more than %d referrers", maxReferrers)
 
 // Referrer is what belongs to an image without being part of it: a signature, an attestation, an SBOM.
 type Referrer struct {
-	*graph.Graph
-	Source  transfer.Source
+	*image.Graph
+	Source  image.Source
 	Subject digest.Digest // of the manifest that it belongs to
 	Tag     string        // how cosign names it; empty where its manifest names the subject
 }
 
 // Referrers finds what belongs to an image and, in turn, to that.
-func Referrers(ctx context.Context, repo *registry.Repository, g *graph.Graph) ([]*Referrer, error) {
+func Referrers(ctx context.Context, repo *registry.Repository, g *image.Graph) ([]*Referrer, error) {
 	seen := map[digest.Digest]bool{}
 	var level []digest.Digest
 	for _, n := range g.Manifests {
@@ -100,7 +99,7 @@ func referrersOf(ctx context.Context, repo *registry.Repository, d digest.Digest
 }
 
 func loadReferrer(ctx context.Context, repo *registry.Repository, desc v1.Descriptor, subject digest.Digest, tag string) (*Referrer, error) {
-	g, err := graph.Load(ctx, repo, desc, graph.Selection{All: true})
+	g, err := image.Load(ctx, repo, desc, image.Selection{All: true})
 	if err != nil {
 		return nil, err
 	}

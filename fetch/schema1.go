@@ -10,8 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/schema1"
 	"drayage/internal/transfer"
 	"drayage/layout"
@@ -32,7 +31,7 @@ type legacy struct {
 }
 
 // resolveLegacy makes an image that has blobs but no manifest yet.
-func resolveLegacy(ctx context.Context, repo *registry.Repository, ref registry.Reference, root v1.Descriptor, raw []byte, sel graph.Selection) (*Image, error) {
+func resolveLegacy(ctx context.Context, repo *registry.Repository, ref registry.Reference, root v1.Descriptor, raw []byte, sel image.Selection) (*Image, error) {
 	parsed, err := schema1.Parse(raw)
 	if err != nil {
 		return nil, err
@@ -41,7 +40,7 @@ func resolveLegacy(ctx context.Context, repo *registry.Repository, ref registry.
 		return nil, err
 	}
 	digests := parsed.Blobs()
-	g := &graph.Graph{Root: root, Blobs: make([]v1.Descriptor, len(digests)), Platforms: []v1.Platform{parsed.Platform()}}
+	g := &image.Graph{Root: root, Blobs: make([]v1.Descriptor, len(digests)), Platforms: []v1.Platform{parsed.Platform()}}
 	eg, egctx := errgroup.WithContext(ctx)
 	eg.SetLimit(parallelStats)
 	for i, d := range digests {
@@ -68,8 +67,8 @@ func (l *legacy) learn(d v1.Descriptor, content schema1.Content, err error) {
 }
 
 // readLayer finds out what a layer holds.
-func readLayer(ctx context.Context, src transfer.Source, d v1.Descriptor, reported func(int64)) (schema1.Content, error) {
-	r := transfer.NewReader(ctx, src, d)
+func readLayer(ctx context.Context, src image.Source, d v1.Descriptor, reported func(int64)) (schema1.Content, error) {
+	r := image.NewReader(ctx, src, d)
 	defer r.Close()
 	return schema1.ReadContent(&counted{r: r, reported: reported})
 }
@@ -100,9 +99,9 @@ func (im *Image) convert(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	root := manifest.Describe(manifest.DockerImage, raw)
-	made := transfer.Memory{Content: map[digest.Digest][]byte{root.Digest: raw, digest.FromBytes(config): config}, Next: im.Source}
-	g, err := graph.Load(ctx, made, root, graph.Selection{All: true})
+	root := image.Describe(image.DockerManifest, raw)
+	made := image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw, digest.FromBytes(config): config}, Next: im.Source}
+	g, err := image.Load(ctx, made, root, image.Selection{All: true})
 	if err != nil {
 		return err
 	}
@@ -128,7 +127,7 @@ func (im *Image) read(ctx context.Context, opts Options) error {
 }
 
 // learn reads a blob that has arrived in dst if there are images that need to know what it holds.
-func (p *plan) learn(ctx context.Context, dst transfer.Source, d v1.Descriptor) {
+func (p *plan) learn(ctx context.Context, dst image.Source, d v1.Descriptor) {
 	var waiting []*legacy
 	for _, t := range p.users[wanted{d.Digest, d.Size}] {
 		if t.Image.legacy != nil {

@@ -13,10 +13,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/internal/schema1test"
-	"drayage/internal/transfer"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -92,21 +91,21 @@ func (o *old) fetch(dst *layout.Dir, opts fetch.Options, names ...string) []fetc
 }
 
 // check reads an image from where it is and compares it with what was put.
-func (o *old) check(src transfer.Source, root v1.Descriptor) {
+func (o *old) check(src image.Source, root v1.Descriptor) {
 	o.Helper()
-	raw, err := transfer.ReadAll(o.Context(), src, root, manifest.MaxSize)
+	raw, err := image.ReadAll(o.Context(), src, root, image.MaxManifestSize)
 	if err != nil {
 		o.Fatal(err)
 	}
-	doc, err := manifest.Parse(manifest.DockerImage, raw)
+	doc, err := image.ParseManifest(image.DockerManifest, raw)
 	if err != nil {
 		o.Fatal(err)
 	}
-	raw, err = transfer.ReadAll(o.Context(), src, *doc.Config, manifest.MaxConfigSize)
+	raw, err = image.ReadAll(o.Context(), src, *doc.Config, image.MaxConfigSize)
 	if err != nil {
 		o.Fatal(err)
 	}
-	config, err := manifest.ParseConfig(raw)
+	config, err := image.ParseConfig(raw)
 	if err != nil {
 		o.Fatal(err)
 	}
@@ -120,13 +119,13 @@ func (o *old) check(src transfer.Source, root v1.Descriptor) {
 	if diff := cmp.Diff([]bool{false, false, true, false}, empty); diff != "" {
 		o.Error(diff)
 	}
-	one := v1.Descriptor{MediaType: manifest.DockerLayer, Digest: digest.FromBytes(o.one.Content), Size: int64(len(o.one.Content))}
-	two := v1.Descriptor{MediaType: manifest.DockerPlainLayer, Digest: o.two.DiffID, Size: int64(len(o.two.Content))}
+	one := v1.Descriptor{MediaType: image.DockerLayer, Digest: digest.FromBytes(o.one.Content), Size: int64(len(o.one.Content))}
+	two := v1.Descriptor{MediaType: image.DockerPlainLayer, Digest: o.two.DiffID, Size: int64(len(o.two.Content))}
 	if diff := cmp.Diff([]v1.Descriptor{one, two, one}, doc.Layers); diff != "" {
 		o.Error(diff)
 	}
 	for _, l := range doc.Layers {
-		if _, err := transfer.ReadAll(o.Context(), src, l, 1<<20); err != nil {
+		if _, err := image.ReadAll(o.Context(), src, l, 1<<20); err != nil {
 			o.Error(err)
 		}
 	}
@@ -151,7 +150,7 @@ func TestSchema1(t *testing.T) {
 		o.check(r.Image.Source, r.Image.Root)
 	}
 	found, err := dst.Find(results[0].Reference.String())
-	if err != nil || len(found) != 1 || found[0].Descriptor.Digest != results[0].Image.Root.Digest || found[0].Descriptor.MediaType != manifest.DockerImage {
+	if err != nil || len(found) != 1 || found[0].Descriptor.Digest != results[0].Image.Root.Digest || found[0].Descriptor.MediaType != image.DockerManifest {
 		t.Errorf("in the layout: %v, %v", found, err)
 	}
 
@@ -182,7 +181,7 @@ func TestSchema1WithoutLayers(t *testing.T) {
 	if r.Err != nil || len(r.Image.Blobs) != 1 {
 		t.Fatalf("%+v", r)
 	}
-	if _, err := transfer.ReadAll(t.Context(), dst, r.Image.Blobs[0], 1<<20); err != nil {
+	if _, err := image.ReadAll(t.Context(), dst, r.Image.Blobs[0], 1<<20); err != nil {
 		t.Error(err)
 	}
 }

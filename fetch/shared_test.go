@@ -20,7 +20,7 @@ func TestSharedBlobOfADeadRegistry(t *testing.T) {
 	asked := func(names ...string) (n int) {
 		onSite(t, func(s *site) {
 			for _, name := range names {
-				s.reg.PutImage(strings.TrimSuffix(name, ":1"), "1", image(here, base))
+				s.reg.PutImage(strings.TrimSuffix(name, ":1"), "1", imageOf(here, base))
 			}
 			s.reg.On(fakeregistry.Match{Path: "/blobs/" + digestOf(base)}, fakeregistry.Status(500))
 			for _, r := range s.fetch(fetch.Options{}, names...) {
@@ -41,8 +41,8 @@ func TestSharedBlobOfADeadRegistry(t *testing.T) {
 func TestSharedBlobInRanges(t *testing.T) {
 	onSite(t, func(s *site) {
 		base := layer(1, 9<<20)
-		s.reg.PutImage("a", "1", image(here, base))
-		s.reg.PutImage("b", "1", image(here, base))
+		s.reg.PutImage("a", "1", imageOf(here, base))
+		s.reg.PutImage("b", "1", imageOf(here, base))
 		s.good(fetch.Options{}, "a:1", "b:1")
 		if n := layerReads(s.reg, base)[0]; n < 2 {
 			s.Errorf("read in %d requests", n)
@@ -54,8 +54,8 @@ func TestSharedBlobInRanges(t *testing.T) {
 // Of two images that would have one name the first has it, whichever is there sooner.
 func TestTwins(t *testing.T) {
 	onSite(t, func(s *site) {
-		first := s.reg.PutImage("app", "old", image(here, layer(1, 50_000)))
-		second := s.reg.PutImage("app", "1", image(here, layer(2, 10)))
+		first := s.reg.PutImage("app", "old", imageOf(here, layer(1, 50_000)))
+		second := s.reg.PutImage("app", "1", imageOf(here, layer(2, 10)))
 		names := []string{"app:1@" + first.Digest.String(), "app:1", "app:1@" + second.Digest.String(), "app:old"}
 		results := s.fetch(fetch.Options{}, names...)
 		for i, bad := range []bool{false, true, true, false} {
@@ -72,7 +72,7 @@ func TestTwins(t *testing.T) {
 // A list of more referrers than anybody has is refused before the first of them is read.
 func TestTooManyReferrers(t *testing.T) {
 	onSite(t, func(s *site) {
-		d := s.reg.PutImage("app", "1", image(here, layer(1, 10)))
+		d := s.reg.PutImage("app", "1", imageOf(here, layer(1, 10)))
 		many := make([]v1.Descriptor, 1001)
 		for i := range many {
 			many[i] = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(strconv.Itoa(i)), Size: 10}

@@ -17,10 +17,9 @@ import (
 	"go.uber.org/goleak"
 
 	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/graph"
 	"drayage/internal/pipenet"
-	"drayage/internal/transfer"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -157,13 +156,13 @@ func (s *site) complete(name string) v1.Descriptor {
 		s.Fatalf("%s: found %d, %v", name, len(found), err)
 	}
 	root := found[0].Descriptor
-	g, err := graph.Load(s.Context(), s.dir, root, graph.Selection{All: true})
+	g, err := image.Load(s.Context(), s.dir, root, image.Selection{All: true})
 	if err != nil {
 		s.Errorf("%s: %v", name, err)
 		return root
 	}
 	for _, d := range g.Blobs {
-		if _, err := transfer.ReadAll(s.Context(), s.dir, d, 1<<30); err != nil {
+		if _, err := image.ReadAll(s.Context(), s.dir, d, 1<<30); err != nil {
 			s.Errorf("%s: %v", name, err)
 		}
 	}

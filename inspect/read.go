@@ -12,10 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/registry"
 )
 
@@ -30,15 +27,15 @@ type Options struct {
 
 // Read describes the image that root stands for. It reads indexes, manifests and configurations from src, never layers, and
 // neither attestations nor, if Options.Platforms are given, manifests of others. Names is left empty.
-func Read(ctx context.Context, src transfer.Source, root v1.Descriptor, opts Options) (*Image, error) {
-	o, err := graph.LoadOutline(ctx, src, root)
+func Read(ctx context.Context, src image.Source, root v1.Descriptor, opts Options) (*Image, error) {
+	o, err := image.LoadOutline(ctx, src, root)
 	if err != nil {
 		return nil, err
 	}
 	im := &Image{Kind: Index, MediaType: o.Root.Document.MediaType, Digest: root.Digest, Size: root.Size, Platforms: []Platform{}}
 	leaves := im.sort(o.Leaves)
 	if len(opts.Platforms) > 0 {
-		if leaves, err = o.Pick(ctx, graph.Selection{Platforms: opts.Platforms}); err != nil {
+		if leaves, err = o.Pick(ctx, image.Selection{Platforms: opts.Platforms}); err != nil {
 			return nil, err
 		}
 	}
@@ -57,8 +54,8 @@ func Read(ctx context.Context, src transfer.Source, root v1.Descriptor, opts Opt
 }
 
 // sort puts attestations aside and returns the other leaves.
-func (im *Image) sort(leaves []graph.Leaf) []graph.Leaf {
-	var rest []graph.Leaf
+func (im *Image) sort(leaves []image.Leaf) []image.Leaf {
+	var rest []image.Leaf
 	for _, l := range leaves {
 		if l.IsAttestation() {
 			im.Attestations = append(im.Attestations, Attestation{Digest: l.Descriptor.Digest, For: l.Attested()})
@@ -101,13 +98,13 @@ func distinct(layers []Layer, seen map[digest.Digest]bool) (n int, bytes int64) 
 }
 
 type reader struct {
-	outline  *graph.Outline
+	outline  *image.Outline
 	root     digest.Digest
 	configs  bool
 	required bool // a manifest that is not there is an error
 }
 
-func (r *reader) platforms(ctx context.Context, leaves []graph.Leaf) ([]Platform, error) {
+func (r *reader) platforms(ctx context.Context, leaves []image.Leaf) ([]Platform, error) {
 	all := make([]Platform, len(leaves))
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(parallelReads)
@@ -120,7 +117,7 @@ func (r *reader) platforms(ctx context.Context, leaves []graph.Leaf) ([]Platform
 	return all, eg.Wait()
 }
 
-func (r *reader) platform(ctx context.Context, l graph.Leaf) (Platform, error) {
+func (r *reader) platform(ctx context.Context, l image.Leaf) (Platform, error) {
 	p := Platform{Digest: l.Descriptor.Digest, MediaType: l.Descriptor.MediaType, Size: l.Descriptor.Size}
 	p.place(l.Platform)
 	n, err := r.outline.Manifest(ctx, l.Descriptor)
@@ -150,14 +147,14 @@ func (r *reader) platform(ctx context.Context, l graph.Leaf) (Platform, error) {
 
 // artifactType is what an artifact says it is
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
-func artifactType(d manifest.Document) string {
+func artifactType(d image.Document) string {
 	if d.ArtifactType != "" {
 		return d.ArtifactType
 	}
 	return d.Config.MediaType
 }
 
-func (r *reader) config(ctx context.Context, n *graph.Node, p *Platform) error {
+func (r *reader) config(ctx context.Context, n *image.Node, p *Platform) error {
 	raw, err := r.outline.Config(ctx, n)
 	if err != nil {
 		return err
@@ -170,11 +167,11 @@ func (r *reader) config(ctx context.Context, n *graph.Node, p *Platform) error {
 
 // configure takes what the configuration says.
 func (p *Platform) configure(raw []byte) error {
-	c, err := manifest.ParseConfig(raw)
+	c, err := image.ParseConfig(raw)
 	if err != nil {
 		return err
 	}
-	p.place(platform.Of(c))
+	p.place(image.PlatformOf(c))
 	if ids := c.RootFS.DiffIDs; len(ids) == len(p.Layers) {
 		for i := range ids {
 			p.Layers[i].DiffID = ids[i]
@@ -191,6 +188,6 @@ func (p *Platform) configure(raw []byte) error {
 // place says which platform p is for, unless that is known already.
 func (p *Platform) place(of v1.Platform) {
 	if p.Platform == "" && of.OS != "" {
-		p.Platform, p.OSVersion = platform.String(of), of.OSVersion
+		p.Platform, p.OSVersion = image.FormatPlatform(of), of.OSVersion
 	}
 }

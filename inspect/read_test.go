@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/inspect"
-	"drayage/internal/graph"
 	"drayage/internal/verify"
 )
 
@@ -75,7 +75,7 @@ func TestReadOnePlatform(t *testing.T) {
 	if n, m := len(s.reg.Requests("", "/manifests/")), len(s.reg.Requests("", "/blobs/")); n != 2 || m != 1 {
 		t.Errorf("%d manifests and %d blobs were asked for", n, m)
 	}
-	var missing *graph.PlatformError
+	var missing *image.PlatformError
 	if _, err := inspect.Read(t.Context(), s.repo, root, inspect.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: "s390x"}}}); !errors.As(err, &missing) {
 		t.Errorf("a platform that is not there: %v", err)
 	}

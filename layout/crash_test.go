@@ -7,7 +7,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	tt "drayage/internal/transfertest"
 	"drayage/layout"
 )
@@ -15,7 +15,7 @@ import (
 // A process that is killed while it writes index.json leaves a file of a name that is not used again.
 func TestRemainsOfAnIndexAreRemoved(t *testing.T) {
 	content := []byte("content")
-	desc := manifest.Describe(v1.MediaTypeImageManifest, content)
+	desc := image.Describe(v1.MediaTypeImageManifest, content)
 	dir := t.TempDir()
 	for _, name := range []string{"index.json.OLD", "oci-layout.OLD"} {
 		write(t, filepath.Join(dir, ".drayage", name), "half")

@@ -11,7 +11,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	tt "drayage/internal/transfertest"
 	"drayage/layout"
 )
@@ -109,7 +109,7 @@ func TestOpenDir(t *testing.T) {
 
 func TestDiscard(t *testing.T) {
 	content := []byte("content")
-	desc := manifest.Describe(v1.MediaTypeImageManifest, content)
+	desc := image.Describe(v1.MediaTypeImageManifest, content)
 	for _, c := range []struct {
 		name string
 		use  func(t *testing.T, d *layout.Dir)

@@ -12,9 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/layout"
 )
 
@@ -119,7 +117,7 @@ func FuzzLayout(f *testing.F) {
 			return
 		}
 		for _, im := range images {
-			g, err := graph.Load(t.Context(), l, im.Descriptor, graph.Selection{All: true})
+			g, err := image.Load(t.Context(), l, im.Descriptor, image.Selection{All: true})
 			if err != nil {
 				continue
 			}
@@ -129,7 +127,7 @@ func FuzzLayout(f *testing.F) {
 				}
 			}
 			for _, b := range g.Blobs {
-				r := transfer.NewReader(t.Context(), l, b)
+				r := image.NewReader(t.Context(), l, b)
 				raw, err := io.ReadAll(io.LimitReader(r, 1<<20))
 				r.Close()
 				if err == nil && len(raw) < 1<<20 && b.Digest.Algorithm().FromBytes(raw) != b.Digest {
@@ -174,7 +172,7 @@ func FuzzMark(f *testing.F) {
 // finishes checks that a blob becomes right, from what is there and its mark, and that nothing else stays.
 func finishes(t *testing.T, content, left, mark []byte) {
 	t.Helper()
-	d := manifest.Describe("", content)
+	d := image.Describe("", content)
 	dir := t.TempDir()
 	l := create(t, dir)
 	name := filepath.Join(dir, ".drayage", "partial", "sha256-"+d.Digest.Encoded())

@@ -12,13 +12,12 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/filelock"
 	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
-
-var _ transfer.Sink = (*Dir)(nil)
 
 // maxLost is how often a partial file that was opened may turn out to have another name already: each time another process has
 // finished the blob. Where files cannot be told apart it would go on for ever.
@@ -27,7 +26,7 @@ const maxLost = 100
 // Push stores the content of desc, unless the layout has it. What is there already is hashed once by each Dir, because disks
 // and sticks rot, and stored again if it is wrong. The bytes go into a partial file of a fixed name, which another call
 // with the same digest, after a crash or in another process, goes on with.
-func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src transfer.Source, reported func(held int64)) error {
+func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src image.Source, reported func(held int64)) error {
 	if err := verify.Descriptor(desc); err != nil {
 		return err
 	}
@@ -147,7 +146,7 @@ func (d *Dir) openPartial(ctx context.Context, desc v1.Descriptor) (*partial, er
 
 // fill completes the partial file and gives it its final name. On error it is kept as far as it
 // is worth something.
-func (p *partial) fill(ctx context.Context, src transfer.Source, reported func(int64)) error {
+func (p *partial) fill(ctx context.Context, src image.Source, reported func(int64)) error {
 	defer p.file.Close()
 	fi, err := p.file.Stat()
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	tt "drayage/internal/transfertest"
 	"drayage/layout"
 )
@@ -17,7 +17,7 @@ func BenchmarkPush(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			content := make([]byte, size)
 			rand.NewChaCha8([32]byte{1}).Read(content)
-			desc := manifest.Describe("", content)
+			desc := image.Describe("", content)
 			path := b.TempDir()
 			dir, err := layout.CreateDir(b.Context(), path)
 			if err != nil {

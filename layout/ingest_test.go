@@ -16,9 +16,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/filelock"
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
 	tt "drayage/internal/transfertest"
 	"drayage/internal/verify"
 	"drayage/layout"
@@ -270,7 +269,7 @@ func checkShared(t *testing.T, dir string, n int) {
 		t.Errorf("%d of %d images, %v", len(images), n, err)
 	}
 	for _, im := range images {
-		raw, err := transfer.ReadAll(t.Context(), d, im.Descriptor, 100)
+		raw, err := image.ReadAll(t.Context(), d, im.Descriptor, 100)
 		if err != nil || !strings.HasPrefix(string(raw), "manifest 4 of ") {
 			t.Errorf("%s is %q, %v", im.Name, raw, err)
 		}
@@ -327,7 +326,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 func TestPushReplacesWhatHasRotted(t *testing.T) {
 	dir := t.TempDir()
 	content := []byte("content")
-	desc := manifest.Describe("application/octet-stream", content)
+	desc := image.Describe("application/octet-stream", content)
 	path := filepath.Join(dir, "blobs", "sha256", desc.Digest.Encoded())
 	for what, there := range map[string]string{"flipped": "cOntent", "cut": "conten", "longer": "content+", "right": "content"} {
 		d := create(t, dir)

@@ -15,8 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/jsonkeys"
-	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
@@ -40,7 +40,7 @@ type Layout struct {
 	fsys fs.FS
 }
 
-var _ transfer.Source = (*Layout)(nil)
+var _ image.Source = (*Layout)(nil)
 
 // Image is an entry of index.json.
 type Image struct {
@@ -130,7 +130,7 @@ func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) 
 		return struct {
 			io.Reader
 			io.Closer
-		}{transfer.Section(r, fi.Size(), offset, length), f}, nil
+		}{image.Section(r, fi.Size(), offset, length), f}, nil
 	}
 	return skipTo(f, offset, length)
 }

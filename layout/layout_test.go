@@ -11,7 +11,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/transfer"
+	"drayage/image"
 	tt "drayage/internal/transfertest"
 	"drayage/layout"
 )
@@ -41,14 +41,14 @@ func TestLayoutOverAnyFS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := transfer.ReadAll(t.Context(), l, desc, 1<<20); err != nil || string(got) != string(content) {
+		if got, err := image.ReadAll(t.Context(), l, desc, 1<<20); err != nil || string(got) != string(content) {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}
 		for _, c := range []struct {
 			offset, length int64
 			want           []byte
 		}{
-			{0, 10, content[:10]}, {2990, transfer.ToEnd, content[2990:]}, {2990, 100, content[2990:]}, {5, 0, nil}, {3000, transfer.ToEnd, nil}, {4000, 5, nil},
+			{0, 10, content[:10]}, {2990, image.ToEnd, content[2990:]}, {2990, 100, content[2990:]}, {5, 0, nil}, {3000, image.ToEnd, nil}, {4000, 5, nil},
 		} {
 			rc, err := l.Open(t.Context(), desc, c.offset, c.length)
 			if err != nil {
@@ -90,7 +90,7 @@ func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	d := create(t, dir)
 	for _, bad := range []v1.Descriptor{desc, {Digest: "sha256:../../index.json", Size: 1}, {Digest: "sha256:", Size: 1}, {}, {Digest: desc.Digest, Size: -1}} {
-		if rc, err := d.Open(t.Context(), bad, 0, transfer.ToEnd); err == nil {
+		if rc, err := d.Open(t.Context(), bad, 0, image.ToEnd); err == nil {
 			rc.Close()
 			t.Errorf("%v: opened", bad)
 		}
@@ -104,7 +104,7 @@ func TestOpenRefuses(t *testing.T) {
 		if err := plant(path); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := transfer.ReadAll(t.Context(), d, desc, 1<<20); err == nil {
+		if got, err := image.ReadAll(t.Context(), d, desc, 1<<20); err == nil {
 			t.Errorf("%s: read %q", what, got)
 		}
 		if err := os.Remove(path); err != nil {
@@ -118,7 +118,7 @@ func TestOpenFindsWrongBytes(t *testing.T) {
 	d := create(t, dir)
 	for _, there := range []string{"", string(content[:2999]), string(content) + "x", strings.ToUpper(string(content[:2999])) + "x"} {
 		write(t, filepath.Join(dir, blob), there)
-		if _, err := transfer.ReadAll(t.Context(), d, desc, 1<<20); err == nil {
+		if _, err := image.ReadAll(t.Context(), d, desc, 1<<20); err == nil {
 			t.Errorf("%d wrong bytes were accepted", len(there))
 		}
 	}

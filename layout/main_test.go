@@ -15,7 +15,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.uber.org/goleak"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	tt "drayage/internal/transfertest"
 	"drayage/layout"
 )
@@ -46,12 +46,12 @@ func work(dir, name string) error {
 	}
 	defer d.Close()
 	shared := bytes.Repeat([]byte("shared"), 100_000)
-	if err := d.Push(ctx, manifest.Describe("", shared), &tt.Source{Content: shared}, nil); err != nil {
+	if err := d.Push(ctx, image.Describe("", shared), &tt.Source{Content: shared}, nil); err != nil {
 		return err
 	}
 	for i := range 5 {
 		own := fmt.Appendf(nil, "manifest %d of %s", i, name)
-		desc := manifest.Describe(v1.MediaTypeImageManifest, own)
+		desc := image.Describe(v1.MediaTypeImageManifest, own)
 		if err := d.Push(ctx, desc, &tt.Source{Content: own}, nil); err != nil {
 			return err
 		}

@@ -18,8 +18,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"drayage/image"
 	"drayage/internal/jsonkeys"
-	"drayage/internal/manifest"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
@@ -110,7 +110,7 @@ func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 }
 
 func (d *Dir) isRight(ctx context.Context, b v1.Descriptor) (bool, error) {
-	rc, err := d.Open(ctx, b, 0, transfer.ToEnd)
+	rc, err := d.Open(ctx, b, 0, image.ToEnd)
 	if err != nil {
 		return false, err
 	}
@@ -243,17 +243,17 @@ func (d *Dir) unnamed(ctx context.Context, known []entry) ([]entry, error) {
 }
 
 // document reports whether a blob is a manifest or index, and returns it.
-func (d *Dir) document(ctx context.Context, b v1.Descriptor) (manifest.Document, bool, error) {
-	if b.Size > manifest.MaxSize || b.Size < 2 {
-		return manifest.Document{}, false, nil
+func (d *Dir) document(ctx context.Context, b v1.Descriptor) (image.Document, bool, error) {
+	if b.Size > image.MaxManifestSize || b.Size < 2 {
+		return image.Document{}, false, nil
 	}
-	raw, err := transfer.ReadAll(ctx, d, b, manifest.MaxSize)
+	raw, err := image.ReadAll(ctx, d, b, image.MaxManifestSize)
 	if err != nil {
-		return manifest.Document{}, false, err
+		return image.Document{}, false, err
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
-		return manifest.Document{}, false, nil
+		return image.Document{}, false, nil
 	}
-	doc, err := manifest.Parse("", raw)
+	doc, err := image.ParseManifest("", raw)
 	return doc, err == nil, nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/transfer"
 )
 
 // secret logs in everywhere, and leak fails the test if another host than the registry has seen an authorization, a header that was
@@ -98,7 +98,7 @@ func TestAdvisories(t *testing.T) {
 		},
 		"CVE-2024-3727 containers/image: a digest that is a path": func(w *world, _ *fakeregistry.Registry) error {
 			d := v1.Descriptor{Digest: "sha256:../../../../etc/passwd", Size: 1}
-			if _, err := w.repo("app").Open(w.Context(), d, 0, transfer.ToEnd); err == nil || len(w.reg.Requests("", "passwd")) != 0 {
+			if _, err := w.repo("app").Open(w.Context(), d, 0, image.ToEnd); err == nil || len(w.reg.Requests("", "passwd")) != 0 {
 				w.Errorf("%v", err)
 			}
 			return nil
@@ -117,7 +117,7 @@ func TestAdvisories(t *testing.T) {
 			d := w.reg.PutBlob("app", content)
 			for _, size := range []int64{-1, 1 << 62} {
 				d.Size = size
-				if _, err := transfer.ReadAll(w.Context(), w.repo("app"), d, 1<<62); err == nil {
+				if _, err := image.ReadAll(w.Context(), w.repo("app"), d, 1<<62); err == nil {
 					w.Errorf("size %d was accepted", size)
 				}
 			}

@@ -13,25 +13,21 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/retry"
-	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
-var (
-	_ transfer.Source = (*Repository)(nil)
-	_ transfer.Sink   = (*Repository)(nil)
-)
+var _ image.Source = (*Repository)(nil)
 
 // Open returns the raw bytes of a blob or manifest from offset on: length of them, or all if length is negative.
 // They are not verified. Where the server does not do ranges, the bytes before offset are read and
-// dropped, or if a length was given the error is transfer.ErrNoRanges. The caller closes the reader.
+// dropped, or if a length was given the error is image.ErrNoRanges. The caller closes the reader.
 func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
 	}
-	if manifest.IsManifest(d.MediaType) {
+	if image.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
 	if n := len(r.readers); n > 1 && offset == 0 && r.begun.again(d.Digest) && r.readers[n-1].digests {
@@ -54,16 +50,16 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 		r.begun.add(d.Digest)
 	case err == nil && length < 0:
 		r.begun.excuse(d.Digest, false) // it could go on where it was
-	case errors.Is(err, transfer.ErrNoRanges):
+	case errors.Is(err, image.ErrNoRanges):
 		r.begun.excuse(d.Digest, true)
 	}
-	if errors.Is(err, ErrNotFound) && manifest.IsForeign(d.MediaType) && len(d.URLs) > 0 {
+	if errors.Is(err, ErrNotFound) && image.IsForeign(d.MediaType) && len(d.URLs) > 0 {
 		return r.openForeign(ctx, d, offset, length)
 	}
 	return rc, err
 }
 
-// Lane implements transfer.Lanes: several ranges of one blob travel at once, a bounded number from one registry.
+// Lane implements image.Lanes: several ranges of one blob travel at once, a bounded number from one registry.
 func (r *Repository) Lane() func() {
 	select {
 	case r.host.lanes <- struct{}{}:
@@ -136,9 +132,9 @@ func openSpan(d v1.Descriptor, offset, length int64, get func(span) (*blobBody, 
 	}
 	ranged := offset > 0 || end < d.Size
 	b, err := get(span{offset, end, ranged, ranged && length >= 0})
-	refused := errors.Is(err, errOtherRange) || errors.Is(err, transfer.ErrNoRanges) || isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
+	refused := errors.Is(err, errOtherRange) || errors.Is(err, image.ErrNoRanges) || isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
 	if ranged && refused && length >= 0 {
-		return nil, transfer.ErrNoRanges // whoever asks for a part has no use for the whole
+		return nil, image.ErrNoRanges // whoever asks for a part has no use for the whole
 	}
 	if ranged && refused {
 		b, err = get(span{offset, end, false, false}) // a server that does not know ranges
@@ -181,7 +177,7 @@ func (r *Repository) openManifest(ctx context.Context, d v1.Descriptor, offset, 
 	if err != nil {
 		return nil, err
 	}
-	m := transfer.Memory{Content: map[digest.Digest][]byte{d.Digest: raw}}
+	m := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}}
 	return m.Open(ctx, d, offset, length)
 }
 
@@ -207,7 +203,7 @@ func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
 		return nil
 	}
 	if b.bounded {
-		return transfer.ErrNoRanges
+		return image.ErrNoRanges
 	}
 	if n := resp.ContentLength; n >= 0 && n != b.desc.Size {
 		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/transfer"
 )
 
 // noise is content that does not repeat, so that a piece in the wrong place cannot be right.
@@ -69,7 +69,7 @@ func TestOpen(t *testing.T) {
 					part := at[1] >= 0 && int64(len(want)) < d.Size
 					if strings.Contains(name, "no ranges") || name == "ranges refused" {
 						if part {
-							if !errors.Is(err, transfer.ErrNoRanges) {
+							if !errors.Is(err, image.ErrNoRanges) {
 								w.Errorf("%v: %v, want that there are no ranges", at, err)
 							}
 							continue
@@ -288,7 +288,7 @@ func TestOpenRefusesBadDescriptors(t *testing.T) {
 		for _, d := range []v1.Descriptor{
 			{Digest: "", Size: 1}, {Digest: "sha256:../../../etc", Size: 1}, {Digest: "md5:d41d8cd98f00b204e9800998ecf8427e", Size: 1}, {Digest: someDigest, Size: -1}, {Digest: someDigest, Size: 1 << 60},
 		} {
-			if rc, err := w.repo("app").Open(w.Context(), d, 0, transfer.ToEnd); err == nil {
+			if rc, err := w.repo("app").Open(w.Context(), d, 0, image.ToEnd); err == nil {
 				rc.Close()
 				w.Errorf("%v was opened", d)
 			}

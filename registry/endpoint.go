@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"drayage/internal/transfer"
+	"drayage/image"
 )
 
 // Endpoint is one way to reach a registry: the registry itself, or a mirror of it.
@@ -186,7 +186,7 @@ func (h *host) down() bool { return time.Now().UnixNano() < h.downUntil.Load() }
 // final reports whether an endpoint's answer stands, so that no other is asked. One that has a blob but gives out no ranges of it
 // is asked for the whole.
 func final(ctx context.Context, err error) bool {
-	return err == nil || ctx.Err() != nil || errors.Is(err, transfer.ErrNoRanges)
+	return err == nil || ctx.Err() != nil || errors.Is(err, image.ErrNoRanges)
 }
 
 // forgetful removes from a redirected request what was meant for the first server only: everything but what

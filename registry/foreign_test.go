@@ -11,15 +11,15 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 )
 
 // elsewhere makes other the only one that has a foreign layer, which its descriptor says is at the given addresses, or on other if
 // there are none.
 func (w *world) elsewhere(other *fakeregistry.Registry, content []byte, addresses ...string) v1.Descriptor {
 	d := other.PutBlob("app", content)
-	d.MediaType, d.URLs = manifest.DockerForeign+".gzip", addresses
+	d.MediaType, d.URLs = image.DockerForeign+".gzip", addresses
 	if len(addresses) == 0 {
 		d.URLs = []string{"http://other.test/v2/app/blobs/" + d.Digest.String()}
 	}

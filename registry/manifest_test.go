@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 )
 
 var oneLayer = fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"hello": "world"}))}}
@@ -25,7 +25,7 @@ func TestResolveAcceptsEveryType(t *testing.T) {
 		if _, err := w.repo("app").Digest(w.Context(), "1"); err != nil {
 			w.Fatal(err)
 		}
-		want := []string{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, manifest.DockerList, manifest.DockerImage, manifest.Schema1Signed, manifest.Schema1}
+		want := []string{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifestList, image.DockerManifest, image.Schema1Signed, image.Schema1}
 		for _, e := range w.reg.Requests("", "/manifests/") {
 			if diff := cmp.Diff(want, e.Header["Accept"]); diff != "" {
 				w.Errorf("%s: %s", e.Method, diff)
@@ -106,7 +106,7 @@ func TestResolveContentTypes(t *testing.T) {
 			{"1", "application/json", true},
 			{"1", "", true},
 			{"1", v1.MediaTypeImageIndex, false},
-			{"1", manifest.DockerImage, false},
+			{"1", image.DockerManifest, false},
 			{"1", "text/html", false},
 			{"bare", v1.MediaTypeImageManifest, true},
 			{"bare", "text/plain", true},
@@ -144,7 +144,7 @@ func TestResolveRefuses(t *testing.T) {
 		if _, _, err := w.repo("app").Resolve(w.Context(), "page"); err == nil || !strings.Contains(err.Error(), "web page") {
 			w.Errorf("page: %v", err)
 		}
-		if sent := w.reg.Sent("GET", "/manifests/huge"); sent > manifest.MaxSize+1<<20 {
+		if sent := w.reg.Sent("GET", "/manifests/huge"); sent > image.MaxManifestSize+1<<20 {
 			w.Errorf("%d bytes of the huge manifest were taken", sent)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
 	"drayage/internal/transfer"
 )
@@ -77,7 +78,7 @@ func TestMirrorBreaks(t *testing.T) {
 		mirror := w.mirrored("nowhere.test")
 		d := mirror.PutBlob("app", content)
 		mirror.On(nth(1, 1), fakeregistry.Cut(0))
-		if p, err := transfer.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
+		if p, err := image.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
 			w.Errorf("%d bytes, %v", len(p), err)
 		}
 	})
@@ -91,7 +92,7 @@ func TestMirrorLies(t *testing.T) {
 		mirror.PutBlob("app", content)
 		mirror.On(blobs, fakeregistry.FlipByte(7))
 		d := w.reg.PutBlob("app", content)
-		if p, err := transfer.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
+		if p, err := image.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
 			w.Errorf("%d bytes, %v", len(p), err)
 		}
 		if diff := cmp.Diff([]int{1, 1}, []int{len(mirror.Requests("GET", "/blobs/")), len(w.reg.Requests("GET", "/blobs/"))}); diff != "" {
@@ -145,7 +146,7 @@ func TestMirrorDown(t *testing.T) {
 		repo := w.repo("app")
 		read := func(content []byte) {
 			d := w.reg.PutBlob("app", content)
-			if p, err := transfer.ReadAll(w.Context(), repo, d, 1<<20); err != nil || !bytes.Equal(p, content) {
+			if p, err := image.ReadAll(w.Context(), repo, d, 1<<20); err != nil || !bytes.Equal(p, content) {
 				w.Errorf("%d bytes, %v", len(p), err)
 			}
 		}
@@ -176,10 +177,10 @@ func TestMirrorDownAndNothingElse(t *testing.T) {
 		d := mirror.PutBlob("app", content)
 		mirror.On(fakeregistry.Match{Count: maxTries}, fakeregistry.Status(503))
 		repo := w.repo("app")
-		if _, err := transfer.ReadAll(w.Context(), repo, d, 1<<20); err == nil {
+		if _, err := image.ReadAll(w.Context(), repo, d, 1<<20); err == nil {
 			w.Fatal("nobody can have served that")
 		}
-		if p, err := transfer.ReadAll(w.Context(), repo, d, 1<<20); err != nil || !bytes.Equal(p, content) {
+		if p, err := image.ReadAll(w.Context(), repo, d, 1<<20); err != nil || !bytes.Equal(p, content) {
 			w.Errorf("%d bytes, %v", len(p), err)
 		}
 	})

@@ -12,17 +12,17 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/transfer"
 )
 
 // fetchBlob reads a blob to its end, and verifies it.
 func (w *world) fetchBlob(d v1.Descriptor) ([]byte, error) {
-	return transfer.ReadAll(w.Context(), w.repo("app"), d, 64<<20)
+	return image.ReadAll(w.Context(), w.repo("app"), d, 64<<20)
 }
 
-func memory(content []byte) transfer.Source {
-	return transfer.Memory{Content: map[digest.Digest][]byte{digest.FromBytes(content): content}}
+func memory(content []byte) image.Source {
+	return image.MemorySource{Content: map[digest.Digest][]byte{digest.FromBytes(content): content}}
 }
 
 func describe(content []byte) v1.Descriptor {
@@ -230,7 +230,7 @@ func TestLoopbackToLoopback(t *testing.T) {
 		d := storage.PutBlob("app", []byte("content"))
 		local.On(fakeregistry.Match{}, fakeregistry.Redirect(307, "http://127.0.0.1:9000"))
 		repo := w.client.Repository(Reference{Registry: "localhost:5000", Repository: "app"})
-		if _, err := transfer.ReadAll(w.Context(), repo, d, 1<<20); err != nil {
+		if _, err := image.ReadAll(w.Context(), repo, d, 1<<20); err != nil {
 			w.Error(err)
 		}
 	})
@@ -280,7 +280,7 @@ func TestBodiesAreNotDecoded(t *testing.T) {
 		l := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"a": "b"}))
 		d := w.reg.PutBlob("app", l.Content)
 		w.reg.On(fakeregistry.Match{}, fakeregistry.Header("Content-Encoding", "gzip"))
-		rc, err := w.repo("app").Open(w.Context(), d, 0, transfer.ToEnd)
+		rc, err := w.repo("app").Open(w.Context(), d, 0, image.ToEnd)
 		if err != nil {
 			w.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
@@ -50,7 +50,7 @@ func (r *Repository) referrersAPI(ctx context.Context, d digest.Digest) ([]v1.De
 	}
 	var all []v1.Descriptor
 	for range maxReferrerPages {
-		resp, raw, err := r.host.read(ctx, req, manifest.MaxSize)
+		resp, raw, err := r.host.read(ctx, req, image.MaxManifestSize)
 		if isStatus(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
 			return nil, errNoReferrersAPI
 		}
@@ -60,7 +60,7 @@ func (r *Repository) referrersAPI(ctx context.Context, d digest.Digest) ([]v1.De
 		if mediaTypeOf(resp.Header) != v1.MediaTypeImageIndex {
 			return nil, errNoReferrersAPI
 		}
-		index, err := manifest.Parse(v1.MediaTypeImageIndex, raw)
+		index, err := image.ParseManifest(v1.MediaTypeImageIndex, raw)
 		if err != nil {
 			return nil, fmt.Errorf("referrers of %s: %w", d, err)
 		}
@@ -84,7 +84,7 @@ func (r *Repository) referrersTag(ctx context.Context, d digest.Digest) ([]v1.De
 	if err != nil {
 		return nil, err
 	}
-	index, err := manifest.Parse("", raw)
+	index, err := image.ParseManifest("", raw)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (r *Repository) referrersTag(ctx context.Context, d digest.Digest) ([]v1.De
 
 // addReferrer enters a manifest with a subject into the tag that stands in for the referrers API. Of two clients that do so at the
 // same time one may lose; the specification has no better way. Calls of one client wait for each other.
-func (r *Repository) addReferrer(ctx context.Context, d v1.Descriptor, doc manifest.Document) error {
+func (r *Repository) addReferrer(ctx context.Context, d v1.Descriptor, doc image.Document) error {
 	r.host.referrers.Lock()
 	defer r.host.referrers.Unlock()
 	known, err := r.referrersTag(ctx, doc.Subject.Digest)

@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
@@ -40,8 +40,8 @@ func (r *Repository) Name() string { return r.registry + "/" + r.name }
 // accepted lists every kind of manifest. A registry answers "not found" for one that it has but that is not
 // listed, or converts it; */* is not understood by all.
 var accepted = []string{
-	v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, manifest.DockerList, manifest.DockerImage,
-	manifest.Schema1Signed, manifest.Schema1,
+	v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifestList, image.DockerManifest,
+	image.Schema1Signed, image.Schema1,
 }
 
 func (r *Repository) request(ctx context.Context, method, path string, accept ...int) (*request, error) {
@@ -66,7 +66,7 @@ func (r *Repository) request(ctx context.Context, method, path string, accept ..
 
 // Resolve asks for the manifest that a tag or digest stands for and returns its descriptor and bytes.
 // The digest is computed from the bytes; where target is a digest, they have been verified against it. A manifest
-// in Docker's schema 1 comes without its signatures, which its digest is not of, as manifest.Schema1.
+// in Docker's schema 1 comes without its signatures, which its digest is not of, as image.Schema1.
 func (r *Repository) Resolve(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
 	err = r.reading(ctx, isTag(target), func(from *Repository) (err error) {
 		d, raw, err = from.resolve(ctx, target)
@@ -106,7 +106,7 @@ func (r *Repository) raw(ctx context.Context, target string) (v1.Descriptor, []b
 		return v1.Descriptor{}, nil, err
 	}
 	req.header["Accept"] = accepted
-	resp, raw, err := r.host.read(ctx, req, manifest.MaxSize)
+	resp, raw, err := r.host.read(ctx, req, image.MaxManifestSize)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
@@ -115,7 +115,7 @@ func (r *Repository) raw(ctx context.Context, target string) (v1.Descriptor, []b
 		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: is this address a registry?", r.Name(), target)
 	}
 	hashed := covered(mediaType, raw)
-	d := manifest.Describe(mediaType, hashed)
+	d := image.Describe(mediaType, hashed)
 	if want, err := digest.Parse(target); err == nil {
 		d.Digest = want
 		if err := verify.Bytes(d, hashed); err != nil {
@@ -135,12 +135,12 @@ func mediaTypeOf(h http.Header) string {
 // manifestType decides what the bytes are. The document's own word counts where it has one; the
 // header must not contradict it.
 func manifestType(announced string, raw []byte) (string, error) {
-	if !manifest.IsManifest(announced) {
+	if !image.IsManifest(announced) {
 		announced = "" // text/plain and application/json are seen
 	}
-	doc, err := manifest.Parse(announced, raw)
-	if errors.Is(err, manifest.ErrUnsupported) && !manifest.IsImage(announced) && !manifest.IsIndex(announced) {
-		return manifest.Schema1, nil
+	doc, err := image.ParseManifest(announced, raw)
+	if errors.Is(err, image.ErrUnsupported) && !image.IsImageManifest(announced) && !image.IsIndex(announced) {
+		return image.Schema1, nil
 	}
 	return doc.MediaType, err
 }
@@ -171,8 +171,8 @@ func (r *Repository) Digest(ctx context.Context, target string) (digest.Digest, 
 // PutManifest stores a manifest under a tag or its digest, unless it is there already. One that names a subject is
 // entered into the list of the subject's referrers, where the registry does not do so itself.
 func (r *Repository) PutManifest(ctx context.Context, target, mediaType string, raw []byte) error {
-	d := manifest.Describe(mediaType, raw)
-	doc, err := manifest.Parse(mediaType, raw)
+	d := image.Describe(mediaType, raw)
+	doc, err := image.ParseManifest(mediaType, raw)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (r *Repository) ReplaceManifest(ctx context.Context, target, mediaType stri
 }
 
 func (r *Repository) putManifest(ctx context.Context, target, mediaType string, raw []byte) (http.Header, error) {
-	d := manifest.Describe(mediaType, raw)
+	d := image.Describe(mediaType, raw)
 	req, err := r.request(ctx, http.MethodPut, "/manifests/"+target, http.StatusCreated, http.StatusOK, http.StatusAccepted)
 	if err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/transfer"
 )
 
 func TestRetriedStatuses(t *testing.T) {
@@ -198,7 +198,7 @@ func TestTrickle(t *testing.T) {
 				content := noise(10_000)
 				d := w.reg.PutBlob("app", content)
 				w.reg.On(fakeregistry.Match{Path: "/blobs/", Count: 1}, tc.fault)
-				if p, err := transfer.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
+				if p, err := image.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
 					w.Fatalf("%d bytes, %v", len(p), err)
 				}
 				asked := w.reg.Requests("GET", "/blobs/")

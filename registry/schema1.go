@@ -3,14 +3,14 @@ package registry
 import (
 	"errors"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/schema1"
 )
 
 // covered is what the digest of a manifest is of: all of it, but of one in Docker's schema 1 only what its
 // signatures are of.
 func covered(announced string, raw []byte) []byte {
-	if manifest.IsImage(announced) || manifest.IsIndex(announced) {
+	if image.IsImageManifest(announced) || image.IsIndex(announced) {
 		return raw
 	}
 	if payload, err := schema1.Payload(raw); err == nil && isSchema1(payload) {
@@ -21,6 +21,6 @@ func covered(announced string, raw []byte) []byte {
 
 // isSchema1 looks at the payload and not at what the server calls it: nothing else must be taken for what its digest is of.
 func isSchema1(payload []byte) bool {
-	_, err := manifest.Parse("", payload)
-	return errors.Is(err, manifest.ErrUnsupported)
+	_, err := image.ParseManifest("", payload)
+	return errors.Is(err, image.ErrUnsupported)
 }

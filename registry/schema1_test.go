@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/internal/schema1test"
 )
 
@@ -19,9 +19,9 @@ var oldImage = schema1test.Image{Name: "app", Tag: "1", Architecture: "amd64", L
 func TestResolveSchema1(t *testing.T) {
 	inBubble(t, func(w *world) {
 		payload := oldImage.Payload()
-		w.reg.PutManifest("bare", "1", manifest.Schema1, payload)
+		w.reg.PutManifest("bare", "1", image.Schema1, payload)
 		want := w.reg.PutSchema1("app", "1", oldImage)
-		for _, contentType := range []string{"", manifest.Schema1, manifest.Schema1Signed, "application/json", "text/plain; charset=utf-8"} {
+		for _, contentType := range []string{"", image.Schema1, image.Schema1Signed, "application/json", "text/plain; charset=utf-8"} {
 			w.reg.Heal()
 			if contentType != "" {
 				w.reg.On(fakeregistry.Match{}, fakeregistry.Header("Content-Type", contentType))
@@ -63,7 +63,7 @@ func TestResolveSchema1Verifies(t *testing.T) {
 			"a signature that cuts elsewhere":     {digest.FromBytes(payload), []byte(strings.Replace(string(signed), `"protected": "`, `"protected": "e30`, 1))},
 			"signatures that are of two payloads": {digest.FromBytes(payload), []byte(strings.Replace(string(signed), `"signatures": [`, `"signatures": [{"protected": "e30"},`, 1))},
 		} {
-			for _, contentType := range []string{manifest.Schema1Signed, manifest.Schema1, "text/plain"} {
+			for _, contentType := range []string{image.Schema1Signed, image.Schema1, "text/plain"} {
 				w.reg.Heal()
 				w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(200, string(tc.body), "Content-Type", contentType))
 				if d, _, err := w.repo("app").Resolve(w.Context(), tc.target.String()); !errors.Is(err, ErrIntegrity) {
@@ -80,8 +80,8 @@ func TestResolveSchema1Verifies(t *testing.T) {
 // A manifest that is announced as one of another kind could be read in two ways.
 func TestResolveSchema1Announced(t *testing.T) {
 	inBubble(t, func(w *world) {
-		d := w.reg.PutManifest("app", "1", manifest.Schema1, oldImage.Payload())
-		for _, contentType := range []string{manifest.DockerImage, manifest.DockerList} {
+		d := w.reg.PutManifest("app", "1", image.Schema1, oldImage.Payload())
+		for _, contentType := range []string{image.DockerManifest, image.DockerManifestList} {
 			w.reg.Heal()
 			w.reg.On(fakeregistry.Match{}, fakeregistry.Header("Content-Type", contentType))
 			for _, target := range []string{"1", d.Digest.String()} {

@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/retry"
-	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
@@ -24,14 +24,14 @@ const octetStream = "application/octet-stream"
 
 // Push stores a blob unless the repository has it. It is sent as one PUT, the form that all
 // registries take, and verified while it is sent: a corrupt source breaks the upload.
-func (r *Repository) Push(ctx context.Context, d v1.Descriptor, src transfer.Source, reported func(held int64)) error {
+func (r *Repository) Push(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error {
 	return r.PushFrom(ctx, d, src, "", reported)
 }
 
 // PushFrom is Push for a blob that another repository of the same registry is known to have: from,
 // if not empty, is its path there, and the registry is asked to take it over
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository).
-func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer.Source, from string, reported func(held int64)) error {
+func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src image.Source, from string, reported func(held int64)) error {
 	return r.tries(ctx, func() error {
 		there, err := r.Exists(ctx, d)
 		if errors.Is(err, ErrDenied) {
@@ -52,14 +52,14 @@ func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src transfer
 }
 
 // Upload is Push for a blob that the registry does not have, whatever it says.
-func (r *Repository) Upload(ctx context.Context, d v1.Descriptor, src transfer.Source, reported func(held int64)) error {
+func (r *Repository) Upload(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error {
 	return r.tries(ctx, func() error { return r.upload(ctx, d, src, reported) })
 }
 
 // upload sends a blob in one request or, where that is found too large, in several.
-func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src transfer.Source, reported func(int64)) error {
+func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src image.Source, reported func(int64)) error {
 	open := func() (io.ReadCloser, error) {
-		return &countedReader{ReadCloser: transfer.NewReader(ctx, src, d), reported: reported}, nil
+		return &countedReader{ReadCloser: image.NewReader(ctx, src, d), reported: reported}, nil
 	}
 	rest := func(held int64, at *url.URL) error { return r.sendRest(ctx, at, d, open, held) }
 	if resumed, err := r.resume(ctx, rest); resumed {

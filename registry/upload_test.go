@@ -16,8 +16,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/transfer"
 )
 
 var (
@@ -433,7 +433,7 @@ func TestUploadCancelled(t *testing.T) {
 	}
 }
 
-var _ transfer.Source = (*opener)(nil)
+var _ image.Source = (*opener)(nil)
 
 // A registry that takes whole blobs only is asked once for more, and then given whole blobs.
 func TestUploadWithoutPatch(t *testing.T) {

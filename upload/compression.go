@@ -6,8 +6,8 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/manifest"
 	"drayage/internal/pack"
 )
 
@@ -86,7 +86,7 @@ func (c Compression) mediaType() string {
 	case compression.None:
 		return v1.MediaTypeImageLayer
 	}
-	return manifest.DockerLayer
+	return image.DockerLayer
 }
 
 // writer compresses into w. Its Close does not close w.

@@ -7,9 +7,9 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/compression"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/upload"
 )
 
@@ -20,8 +20,8 @@ func TestCompression(t *testing.T) {
 		kind         compression.Kind
 		image, layer string
 	}{
-		{}:                        {compression.Gzip, manifest.DockerImage, manifest.DockerLayer},
-		{Kind: "gzip", Level: 9}:  {compression.Gzip, manifest.DockerImage, manifest.DockerLayer},
+		{}:                        {compression.Gzip, image.DockerManifest, image.DockerLayer},
+		{Kind: "gzip", Level: 9}:  {compression.Gzip, image.DockerManifest, image.DockerLayer},
 		{Kind: "zstd"}:            {compression.Zstd, v1.MediaTypeImageManifest, v1.MediaTypeImageLayerZstd},
 		{Kind: "zstd", Level: 19}: {compression.Zstd, v1.MediaTypeImageManifest, v1.MediaTypeImageLayerZstd},
 		{Kind: "none"}:            {compression.None, v1.MediaTypeImageManifest, v1.MediaTypeImageLayer},

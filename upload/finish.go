@@ -20,7 +20,7 @@ func newFinisher(p *pusher) *finisher {
 }
 
 // finish begins to store the manifests of im, which nobody else touches from here on.
-func (f *finisher) finish(ctx context.Context, im *image) {
+func (f *finisher) finish(ctx context.Context, im *tracked) {
 	f.slots <- struct{}{}
 	f.wg.Go(func() {
 		defer func() { <-f.slots }()

@@ -8,8 +8,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/registry"
 )
 
@@ -18,7 +17,7 @@ import (
 func (im *LayoutImage) leaveOut(ctx context.Context) error {
 	var here []v1.Descriptor
 	for _, d := range im.Graph.Blobs {
-		if manifest.IsForeign(d.MediaType) {
+		if image.IsForeign(d.MediaType) {
 			rc, err := im.Source.Open(ctx, d, 0, 0)
 			if errors.Is(err, fs.ErrNotExist) {
 				im.Absent = append(im.Absent, d)
@@ -39,7 +38,7 @@ func (im *LayoutImage) leaveOut(ctx context.Context) error {
 func (im *LayoutImage) Foreign() []v1.Descriptor {
 	var all []v1.Descriptor
 	for _, d := range im.Graph.Blobs {
-		if manifest.IsForeign(d.MediaType) {
+		if image.IsForeign(d.MediaType) {
 			all = append(all, d)
 		}
 	}
@@ -52,8 +51,8 @@ func (im *LayoutImage) lacks(d v1.Descriptor) bool {
 
 // foreignHint says why a registry may not have taken a manifest with foreign layers: as it is installed, distribution answers them
 // with 400 or 500 (https://distribution.github.io/distribution/about/configuration/#validation).
-func foreignHint(n graph.Node, err error) string {
-	hasURLs := func(d v1.Descriptor) bool { return manifest.IsForeign(d.MediaType) && len(d.URLs) > 0 }
+func foreignHint(n image.Node, err error) string {
+	hasURLs := func(d v1.Descriptor) bool { return image.IsForeign(d.MediaType) && len(d.URLs) > 0 }
 	if !errors.As(err, new(*registry.Error)) || !slices.ContainsFunc(n.Document.Layers, hasURLs) {
 		return ""
 	}

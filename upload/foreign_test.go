@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/upload"
 )
 
@@ -19,7 +19,7 @@ import (
 func windows(reg *fakeregistry.Registry) v1.Descriptor {
 	base := packed(1, 50_000)
 	reg.PutBlob("app", base.Content)
-	base.MediaType, base.URLs = manifest.DockerForeign+".gzip", []string{"http://nobody.test/layer"}
+	base.MediaType, base.URLs = image.DockerForeign+".gzip", []string{"http://nobody.test/layer"}
 	return reg.PutImage("app", "", fakeregistry.Image{Docker: true, Layers: []fakeregistry.Layer{base, packed(2, 1000)}})
 }
 

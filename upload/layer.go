@@ -14,8 +14,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/manifest"
 	"drayage/internal/pack"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
@@ -111,7 +111,7 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 	}
 	switch kind {
 	case compression.Gzip:
-		return p.stored(ctx, repo, l, manifest.DockerLayer, reported)
+		return p.stored(ctx, repo, l, image.DockerLayer, reported)
 	case compression.Zstd:
 		return p.stored(ctx, repo, l, v1.MediaTypeImageLayerZstd, reported)
 	}
@@ -152,10 +152,10 @@ func (p *pusher) stored(ctx context.Context, repo *registry.Repository, l *docke
 // savedSource gives out a stored layer.
 type savedSource struct{ layer *dockerarchive.SavedLayer }
 
-// Open implements transfer.Source.
+// Open implements image.Source.
 func (s savedSource) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	r := s.layer.Open()
-	return io.NopCloser(transfer.Section(r, r.Size(), offset, length)), nil
+	return io.NopCloser(image.Section(r, r.Size(), offset, length)), nil
 }
 
 // checkLayer writes a layer's uncompressed content to w and compares it with the diff ID.

@@ -14,9 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -223,8 +222,8 @@ func TestLayoutWrongSize(t *testing.T) {
 		right := s.load(dir, root)
 		size := fmt.Sprintf(`"size":%d`, len(layer.Content))
 		raw := bytes.Replace(right.Graph.Manifests[0].Raw, []byte(size), []byte(size+"0"), 1)
-		d := manifest.Describe(root.MediaType, raw)
-		if err := dir.Push(s.Context(), d, transfer.Memory{Content: map[digest.Digest][]byte{d.Digest: raw}}, nil); err != nil {
+		d := image.Describe(root.MediaType, raw)
+		if err := dir.Push(s.Context(), d, image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}}, nil); err != nil {
 			s.Fatal(err)
 		}
 		bad, good := s.to("app:bad"), s.to("app:good")

@@ -8,15 +8,14 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/registry"
 )
 
 // manifests stores the manifests of an image whose blobs are all there: those without children side by side, then the indexes
 // in their order, and so the tag last.
-func (p *pusher) manifests(ctx context.Context, im *image) error {
+func (p *pusher) manifests(ctx context.Context, im *tracked) error {
 	nodes, err := p.nodes(im)
 	if err != nil {
 		return err
@@ -37,7 +36,7 @@ func (p *pusher) manifests(ctx context.Context, im *image) error {
 	eg, egctx := errgroup.WithContext(ctx)
 	eg.SetLimit(transfer.DefaultJobs)
 	for i, n := range nodes {
-		if !manifest.IsIndex(n.Document.MediaType) {
+		if !image.IsIndex(n.Document.MediaType) {
 			eg.Go(func() error { return put(egctx, i, nil) })
 		}
 	}
@@ -46,7 +45,7 @@ func (p *pusher) manifests(ctx context.Context, im *image) error {
 	}
 	replaced := map[string]v1.Descriptor{}
 	for i, n := range nodes {
-		if manifest.IsIndex(n.Document.MediaType) {
+		if image.IsIndex(n.Document.MediaType) {
 			if err := put(ctx, i, replaced); err != nil {
 				return err
 			}
@@ -60,7 +59,7 @@ func (p *pusher) manifests(ctx context.Context, im *image) error {
 }
 
 // nodes are the manifests to store: those of the layout, or the one that is made for a saved image.
-func (p *pusher) nodes(im *image) ([]graph.Node, error) {
+func (p *pusher) nodes(im *tracked) ([]image.Node, error) {
 	if im.Target.Layout != nil {
 		return im.Target.Layout.Graph.Manifests, nil
 	}
@@ -68,22 +67,22 @@ func (p *pusher) nodes(im *image) ([]graph.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := manifest.Parse(mediaType, raw)
-	return []graph.Node{{Descriptor: manifest.Describe(mediaType, raw), Raw: raw, Document: doc}}, err
+	doc, err := image.ParseManifest(mediaType, raw)
+	return []image.Node{{Descriptor: image.Describe(mediaType, raw), Raw: raw, Document: doc}}, err
 }
 
 // put stores one manifest. A registry that has lost what it said it had gets it again; one that does not take
 // the media types gets the other family's. Both are tried once.
-func (p *pusher) put(ctx context.Context, im *image, n graph.Node, tag string, replaced map[string]v1.Descriptor) (v1.Descriptor, error) {
+func (p *pusher) put(ctx context.Context, im *tracked, n image.Node, tag string, replaced map[string]v1.Descriptor) (v1.Descriptor, error) {
 	repo, raw, mediaType := im.Target.Repository, n.Raw, n.Document.MediaType
 	child, converted := changed(n, replaced)
 	if converted {
 		var err error
-		if raw, mediaType, err = manifest.Convert(raw, child.MediaType, replaced); err != nil {
+		if raw, mediaType, err = convert(raw, child.MediaType, replaced); err != nil {
 			return v1.Descriptor{}, err
 		}
 	}
-	d := manifest.Describe(mediaType, raw)
+	d := image.Describe(mediaType, raw)
 	err := repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
 	if registry.IsBlobUnknown(err) {
 		if rerr := p.resend(ctx, im, n); rerr != nil {
@@ -94,11 +93,11 @@ func (p *pusher) put(ctx context.Context, im *image, n graph.Node, tag string, r
 	if !registry.IsManifestRefused(err) || converted {
 		return d, err
 	}
-	other, otherType, cerr := manifest.Convert(raw, manifest.OtherFamily(mediaType), replaced)
+	other, otherType, cerr := convert(raw, otherFamily(mediaType), replaced)
 	if cerr != nil {
 		return d, err
 	}
-	od := manifest.Describe(otherType, other)
+	od := image.Describe(otherType, other)
 	if perr := repo.PutManifest(ctx, targetName(tag, od), otherType, other); perr != nil {
 		return d, err // the first refusal is about what the user has
 	}
@@ -106,7 +105,7 @@ func (p *pusher) put(ctx context.Context, im *image, n graph.Node, tag string, r
 }
 
 // changed returns what a child of an index has been converted to, if one has.
-func changed(n graph.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bool) {
+func changed(n image.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bool) {
 	for _, c := range n.Document.Manifests {
 		if d, ok := replaced[c.Digest.String()]; ok {
 			return d, true
@@ -116,7 +115,7 @@ func changed(n graph.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bo
 }
 
 // resend sends what a manifest refers to again, without asking the registry whether it has it.
-func (p *pusher) resend(ctx context.Context, im *image, n graph.Node) error {
+func (p *pusher) resend(ctx context.Context, im *tracked, n image.Node) error {
 	if im.Target.Saved != nil {
 		return p.resendSaved(ctx, im)
 	}
@@ -125,13 +124,13 @@ func (p *pusher) resend(ctx context.Context, im *image, n graph.Node) error {
 		if l.lacks(c) {
 			continue
 		}
-		if !manifest.IsManifest(c.MediaType) {
+		if !image.IsManifest(c.MediaType) {
 			if err := im.Target.Repository.Upload(ctx, c, l.Source, nil); err != nil {
 				return err
 			}
 			continue
 		}
-		raw, err := transfer.ReadAll(ctx, l.Source, c, manifest.MaxSize)
+		raw, err := image.ReadAll(ctx, l.Source, c, image.MaxManifestSize)
 		if err != nil {
 			return err
 		}
@@ -142,7 +141,7 @@ func (p *pusher) resend(ctx context.Context, im *image, n graph.Node) error {
 	return nil
 }
 
-func (p *pusher) resendSaved(ctx context.Context, im *image) error {
+func (p *pusher) resendSaved(ctx context.Context, im *tracked) error {
 	s, repo := im.Target.Saved, im.Target.Repository
 	for _, l := range s.Layers {
 		d, err := p.pack(ctx, repo, &l, nil)
@@ -151,8 +150,8 @@ func (p *pusher) resendSaved(ctx context.Context, im *image) error {
 		}
 		p.remember(l.DiffID, d, repo)
 	}
-	config := manifest.Describe(manifest.DockerConfig, s.Config)
-	return repo.Upload(ctx, config, transfer.Memory{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
+	config := image.Describe(image.DockerConfig, s.Config)
+	return repo.Upload(ctx, config, image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
 }
 
 func targetName(tag string, d v1.Descriptor) string {

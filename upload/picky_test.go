@@ -7,8 +7,8 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/upload"
 )
 
@@ -19,7 +19,7 @@ func TestRegistryOfOneFamily(t *testing.T) {
 		want    string
 	}{
 		"OCI only":    {"vnd.docker.", v1.MediaTypeImageManifest},
-		"Docker only": {"vnd.oci.", manifest.DockerImage},
+		"Docker only": {"vnd.oci.", image.DockerManifest},
 	}
 	for name, family := range families {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestRegistryOfOneFamily(t *testing.T) {
 				if !results[0].Converted {
 					s.Error("the conversion of the layout is not told")
 				}
-				if m := s.checkImage("team/saved", "1", im); m.MediaType != family.want || results[1].Converted != (family.want != manifest.DockerImage) {
+				if m := s.checkImage("team/saved", "1", im); m.MediaType != family.want || results[1].Converted != (family.want != image.DockerManifest) {
 					s.Errorf("the saved image is %s, converted %v", m.MediaType, results[1].Converted)
 				}
 				pulled, err := upload.Load(s.Context(), s.to("team/whole").Repository, results[0].Descriptor, true, nil)

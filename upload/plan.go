@@ -9,8 +9,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 	"drayage/internal/layercache"
-	"drayage/internal/manifest"
 	"drayage/internal/pack"
 	"drayage/internal/transfer"
 	"drayage/registry"
@@ -25,7 +25,7 @@ type pusher struct {
 	encoders pack.Encoders
 
 	tasks   map[key]*task
-	users   map[key][]*image
+	users   map[key][]*tracked
 	jobs    []transfer.Job
 	repeats []transfer.Job                           // what jobs bring into the same registry already: done after them, by mounting
 	first   map[digest.Digest][]*registry.Repository // where jobs bring a blob or layer
@@ -54,19 +54,19 @@ type task struct {
 // source makes a task findable from the job it stands in: the copy engine knows only
 // descriptors and sources.
 type taskSource struct {
-	transfer.Source
+	image.Source
 	key key
 }
 
 func jobKey(j transfer.Job) key { return j.Source.(taskSource).key }
 
-// image is a target on its way.
-type image struct {
+// tracked is a target on its way.
+type tracked struct {
 	Result
 	missing int
 }
 
-func (im *image) done(err error) bool {
+func (im *tracked) done(err error) bool {
 	im.missing--
 	if err != nil && im.Err == nil {
 		im.Err = err
@@ -75,8 +75,8 @@ func (im *image) done(err error) bool {
 }
 
 // plan lists what has to be in which repository, each once.
-func (p *pusher) plan(images []*image) {
-	p.tasks, p.users, p.first = map[key]*task{}, map[key][]*image{}, map[digest.Digest][]*registry.Repository{}
+func (p *pusher) plan(images []*tracked) {
+	p.tasks, p.users, p.first = map[key]*task{}, map[key][]*tracked{}, map[digest.Digest][]*registry.Repository{}
 	p.placed, p.packed, p.packing = map[digest.Digest]*registry.Repository{}, map[digest.Digest]v1.Descriptor{}, map[digest.Digest]*sync.Mutex{}
 	for _, im := range images {
 		if l := im.Target.Layout; l != nil {
@@ -86,8 +86,8 @@ func (p *pusher) plan(images []*image) {
 			continue
 		}
 		s := im.Target.Saved
-		config := manifest.Describe(manifest.DockerConfig, s.Config)
-		p.add(im, config, transfer.Memory{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
+		config := image.Describe(image.DockerConfig, s.Config)
+		p.add(im, config, image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
 		for _, l := range s.Layers {
 			p.add(im, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}, nil, &l)
 		}
@@ -95,7 +95,7 @@ func (p *pusher) plan(images []*image) {
 }
 
 // add makes im wait for a blob.
-func (p *pusher) add(im *image, d v1.Descriptor, src transfer.Source, l *dockerarchive.SavedLayer) {
+func (p *pusher) add(im *tracked, d v1.Descriptor, src image.Source, l *dockerarchive.SavedLayer) {
 	k := key{im.Target.Repository.Name(), d.Digest, d.Size, l != nil}
 	if p.tasks[k] == nil {
 		j := transfer.Job{Blob: d, Source: taskSource{src, k}}
@@ -147,7 +147,7 @@ func (p *pusher) do(ctx context.Context, j transfer.Job) error {
 }
 
 // blob pushes content as it is, or has it mounted from where it has been pushed before.
-func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descriptor, src transfer.Source, reported func(int64)) error {
+func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descriptor, src image.Source, reported func(int64)) error {
 	memory := p.blobUpload(repo, d)
 	defer memory.Close()
 	if err := repo.Remembering(memory).PushFrom(ctx, d, src, p.origin(repo, d.Digest), reported); err != nil {

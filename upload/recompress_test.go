@@ -11,8 +11,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/internal/verify"
 	"drayage/upload"
 )
@@ -35,7 +35,7 @@ func TestSavedRecompresses(t *testing.T) {
 			s.good(upload.Options{}, target)
 			d := s.manifestAt("app", "1").Layers[0]
 			z, err := gzip.NewReader(bytes.NewReader(s.reg.Blob("app", d.Digest)))
-			if err != nil || d.MediaType != manifest.DockerLayer {
+			if err != nil || d.MediaType != image.DockerLayer {
 				s.Fatalf("%s: pushed as %s: %v", name, d.MediaType, err)
 			}
 			if got, err := io.ReadAll(z); err != nil || string(got) != lines {

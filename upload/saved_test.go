@@ -19,8 +19,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -87,7 +87,7 @@ func TestSaved(t *testing.T) {
 		target.Saved = s.saved(im)[0]
 		s.good(upload.Options{}, target)
 		m := s.checkImage("team/app", "1", im)
-		if m.MediaType != manifest.DockerImage || m.Config.MediaType != manifest.DockerConfig || m.Layers[0].MediaType != manifest.DockerLayer {
+		if m.MediaType != image.DockerManifest || m.Config.MediaType != image.DockerConfig || m.Layers[0].MediaType != image.DockerLayer {
 			s.Errorf("media types %s, %s, %s", m.MediaType, m.Config.MediaType, m.Layers[0].MediaType)
 		}
 		if n := s.reg.OpenUploads(); n != 0 {
@@ -334,7 +334,7 @@ func TestSavedCompressed(t *testing.T) {
 		layer           fakeregistry.Layer
 		image, layerTyp string
 	}{
-		"gzip": {fakeregistry.GzipLayer(content(1, 100_000)), manifest.DockerImage, manifest.DockerLayer},
+		"gzip": {fakeregistry.GzipLayer(content(1, 100_000)), image.DockerManifest, image.DockerLayer},
 		"zstd": {fakeregistry.ZstdLayer(content(1, 100_000)), v1.MediaTypeImageManifest, v1.MediaTypeImageLayerZstd},
 	} {
 		t.Run(name, func(t *testing.T) {

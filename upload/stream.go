@@ -49,17 +49,17 @@ func InOrder(targets []Target, s Stream) error {
 	return nil
 }
 
-func imagesOf(targets []Target) []*image {
-	images := make([]*image, len(targets))
+func imagesOf(targets []Target) []*tracked {
+	images := make([]*tracked, len(targets))
 	for i, t := range targets {
-		images[i] = &image{Result: Result{Target: t}}
+		images[i] = &tracked{Result: Result{Target: t}}
 	}
 	return images
 }
 
 // split divides the jobs into those that can be done at any time and, by file, those whose content is still to come. No image is
 // finished before the stream is: what stands at its end may show that it is wrong.
-func (p *pusher) split(images []*image) (now []transfer.Job, later map[string]transfer.Job) {
+func (p *pusher) split(images []*tracked) (now []transfer.Job, later map[string]transfer.Job) {
 	if p.opts.Stream == nil {
 		return p.jobs, nil
 	}

@@ -8,7 +8,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
-	"drayage/internal/graph"
+	"drayage/image"
 	"drayage/internal/layercache"
 	"drayage/internal/transfer"
 	"drayage/registry"
@@ -25,14 +25,14 @@ type Target struct {
 
 // LayoutImage is an image that is pushed byte for byte.
 type LayoutImage struct {
-	Graph  *graph.Graph
-	Source transfer.Source
+	Graph  *image.Graph
+	Source image.Source
 	Absent []v1.Descriptor // foreign layers that Source does not have and that are not pushed, in no Graph.Blobs
 }
 
 // Load reads the manifests of an image in a layout: all of it, or the chosen platforms. Foreign layers may be absent.
-func Load(ctx context.Context, src transfer.Source, root v1.Descriptor, all bool, platforms []v1.Platform) (*LayoutImage, error) {
-	g, err := graph.Load(ctx, src, root, graph.Selection{All: all, Platforms: platforms})
+func Load(ctx context.Context, src image.Source, root v1.Descriptor, all bool, platforms []v1.Platform) (*LayoutImage, error) {
+	g, err := image.Load(ctx, src, root, image.Selection{All: all, Platforms: platforms})
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/image"
 	"drayage/internal/durable"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
@@ -62,7 +63,7 @@ func (e *environment) blob(ctx context.Context, c *cli.Context) error {
 }
 
 // openBlob finds the blob that SOURCE@DIGEST means.
-func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, transfer.Source, error) {
+func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, image.Source, error) {
 	name, hash, found := cutLast(arg, "@")
 	if !found {
 		return v1.Descriptor{}, nil, usagef("which blob? Give its digest, as in %s@sha256:...", arg)
@@ -90,7 +91,7 @@ func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, trans
 	return desc, repo, err
 }
 
-func (l *looker) openLocalBlob(ctx context.Context, src source, d digest.Digest) (v1.Descriptor, transfer.Source, error) {
+func (l *looker) openLocalBlob(ctx context.Context, src source, d digest.Digest) (v1.Descriptor, image.Source, error) {
 	here, err := l.env.openLocal(ctx, l.c, src, &l.closes)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
@@ -111,7 +112,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // blobFile writes the blob into a file, or into a device or named pipe.
-func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src transfer.Source, out string) error {
+func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source, out string) error {
 	if fi, err := os.Stat(out); err == nil && fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0 {
 		f, err := os.OpenFile(out, os.O_WRONLY, 0)
 		if err != nil {
@@ -139,8 +140,8 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src transfer.Sou
 }
 
 // copyBlob streams the blob; that it was right is known only when it returns nil.
-func copyBlob(ctx context.Context, w io.Writer, src transfer.Source, d v1.Descriptor) error {
-	r := transfer.NewReader(ctx, transfer.Ahead(src), d)
+func copyBlob(ctx context.Context, w io.Writer, src image.Source, d v1.Descriptor) error {
+	r := image.NewReader(ctx, transfer.Ahead(src), d)
 	defer r.Close()
 	_, err := io.Copy(w, r)
 	return err

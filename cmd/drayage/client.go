@@ -13,8 +13,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/image"
 	"drayage/internal/dockerauth"
-	"drayage/internal/platform"
 	"drayage/registry"
 )
 
@@ -214,7 +214,7 @@ func platforms(c *cli.Context) (chosen []v1.Platform, all bool, err error) {
 			}
 			return nil, true, nil
 		}
-		p, err := platform.Parse(s)
+		p, err := image.ParsePlatform(s)
 		if err != nil {
 			return nil, false, usagef("%v", err)
 		}

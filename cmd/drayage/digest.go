@@ -8,7 +8,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
-	"drayage/internal/platform"
+	"drayage/image"
 	"drayage/registry"
 )
 
@@ -99,7 +99,7 @@ func (l *looker) digestOf(ctx context.Context, s *subject, want []v1.Platform) (
 			return r, fmt.Errorf("%s: %w", s.label, err)
 		}
 		if r.Digest = leaf.Descriptor.Digest; leaf.Platform.OS != "" {
-			r.Platform = platform.String(leaf.Platform)
+			r.Platform = image.FormatPlatform(leaf.Platform)
 		}
 	}
 	r.Reference = s.at(r.Digest)

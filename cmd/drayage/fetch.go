@@ -12,8 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/durable"
-	"drayage/internal/platform"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -67,7 +67,7 @@ func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
 	}
 	defer client.Close()
 	if len(chosen) == 0 && !all {
-		e.note(c, "platform %s (the default here; --platform chooses others)", platform.String(platform.Default()))
+		e.note(c, "platform %s (the default here; --platform chooses others)", image.FormatPlatform(image.DefaultPlatform()))
 	}
 	dst, err := layout.CreateDir(ctx, dir)
 	if err != nil {
@@ -115,7 +115,7 @@ func (e *environment) fetchInto(ctx context.Context, c *cli.Context, client *reg
 
 func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
 	root := r.Image.Root
-	e.note(c, "%s@%s (%s)", r.Reference.Name(), root.Digest, platform.List(r.Image.Platforms))
+	e.note(c, "%s@%s (%s)", r.Reference.Name(), root.Digest, image.FormatPlatforms(r.Image.Platforms))
 	if n := len(r.Image.Referrers); n > 0 {
 		e.note(c, "with %d referrers (signatures, attestations, SBOMs)", n)
 	}
@@ -169,7 +169,7 @@ func (e *environment) fetchJSON(c *cli.Context, dir string, results []fetch.Resu
 func platformNames(all []v1.Platform) []string {
 	var names []string
 	for _, p := range all {
-		names = append(names, platform.String(p))
+		names = append(names, image.FormatPlatform(p))
 	}
 	return names
 }

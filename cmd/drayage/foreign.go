@@ -9,8 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -31,9 +30,9 @@ func foreignTransport(c *cli.Context, config *tls.Config, limit *registry.Limit)
 }
 
 // foreignHere is the error about a foreign layer of the image that a layout does not have: a tar without it loads nowhere.
-func foreignHere(dir *layout.Layout, g *graph.Graph) error {
+func foreignHere(dir *layout.Layout, g *image.Graph) error {
 	for _, d := range g.Blobs {
-		if !manifest.IsForeign(d.MediaType) {
+		if !image.IsForeign(d.MediaType) {
 			continue
 		}
 		if _, err := dir.Stat(d.Digest); errors.Is(err, fs.ErrNotExist) {

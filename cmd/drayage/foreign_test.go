@@ -7,8 +7,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 )
 
 // fillForeign puts in win:1, whose lowest layer only the other registry has, and built:1, an index of two platforms with an attestation
@@ -16,7 +16,7 @@ import (
 func fillForeign(r, elsewhere *fakeregistry.Registry, url string) {
 	base := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"windows": "not ours"}))
 	d := elsewhere.PutBlob("layers", base.Content)
-	base.MediaType, base.URLs = manifest.DockerForeign+".gzip", []string{url + "/v2/layers/blobs/" + d.Digest.String()}
+	base.MediaType, base.URLs = image.DockerForeign+".gzip", []string{url + "/v2/layers/blobs/" + d.Digest.String()}
 	top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"top": "ours"}))
 	r.PutImage("win", "1", fakeregistry.Image{Docker: true, Layers: []fakeregistry.Layer{base, top}})
 

@@ -11,7 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"drayage/internal/platform"
+	"drayage/image"
 )
 
 // packedFile is a file of a tar.
@@ -77,7 +77,7 @@ func blobNamed(ts *testscript.TestScript, files map[string]packedFile, what stri
 		read(name(d), &index)
 		found := false
 		for _, c := range index.Manifests {
-			if c.Platform != nil && platform.String(*c.Platform) == want {
+			if c.Platform != nil && image.FormatPlatform(*c.Platform) == want {
 				d, found = c, true
 			}
 		}

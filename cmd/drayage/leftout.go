@@ -5,7 +5,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"drayage/internal/graph"
+	"drayage/image"
 	"drayage/layout"
 )
 
@@ -16,7 +16,7 @@ type leftOut struct {
 }
 
 // inLayout counts what a layout has that belongs to an image, or to what was chosen of it, and to that in turn.
-func (l *leftOut) inLayout(s *saver, dir *layout.Layout, im layout.Image, g *graph.Graph) error {
+func (l *leftOut) inLayout(s *saver, dir *layout.Layout, im layout.Image, g *image.Graph) error {
 	if s.c.Bool("referrers") {
 		return nil
 	}

@@ -10,9 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/dockerarchive"
-	"drayage/internal/graph"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -43,7 +41,7 @@ type subject struct {
 	saved *dockerarchive.SavedImage
 
 	root      v1.Descriptor // what the image is; known only after load if it is in a registry
-	source    transfer.Source
+	source    image.Source
 	belonging map[digest.Digest][]layout.Image // what a layout holds that belongs to its images
 }
 
@@ -156,26 +154,26 @@ func (s *subject) load(ctx context.Context) error {
 		return err
 	}
 	s.root = root
-	s.source = transfer.Memory{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: s.repo}
+	s.source = image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: s.repo}
 	return nil
 }
 
 // pick chooses the manifest for one platform: the given one, else this machine's, which is said.
-func (l *looker) pick(ctx context.Context, s *subject, want []v1.Platform) (graph.Leaf, *graph.Outline, error) {
+func (l *looker) pick(ctx context.Context, s *subject, want []v1.Platform) (image.Leaf, *image.Outline, error) {
 	if err := s.load(ctx); err != nil {
-		return graph.Leaf{}, nil, err
+		return image.Leaf{}, nil, err
 	}
-	o, err := graph.LoadOutline(ctx, s.source, s.root)
+	o, err := image.LoadOutline(ctx, s.source, s.root)
 	if err != nil {
-		return graph.Leaf{}, nil, err
+		return image.Leaf{}, nil, err
 	}
 	if o.IsIndex() && len(want) == 0 && !l.noted {
 		l.noted = true
-		l.env.note(l.c, "platform %s (the default here; --platform chooses another)", platform.String(platform.Default()))
+		l.env.note(l.c, "platform %s (the default here; --platform chooses another)", image.FormatPlatform(image.DefaultPlatform()))
 	}
-	leaves, err := o.Pick(ctx, graph.Selection{Platforms: want})
+	leaves, err := o.Pick(ctx, image.Selection{Platforms: want})
 	if err != nil {
-		return graph.Leaf{}, nil, err
+		return image.Leaf{}, nil, err
 	}
 	return leaves[0], o, nil
 }

@@ -6,8 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
+	"drayage/image"
 )
 
 const manifestHelp = `Prints the bytes of a manifest or index exactly as they are stored, so that
@@ -59,7 +58,7 @@ func (l *looker) manifest(ctx context.Context, arg string) ([]byte, error) {
 		_, raw, err := s.repo.Raw(ctx, s.ref.Target())
 		return raw, err
 	case len(want) == 0:
-		return transfer.ReadAll(ctx, s.source, s.root, manifest.MaxSize)
+		return image.ReadAll(ctx, s.source, s.root, image.MaxManifestSize)
 	}
 	leaf, o, err := l.pick(ctx, s, want)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/fetch"
-	"drayage/internal/graph"
+	"drayage/image"
 	"drayage/layout"
 	"drayage/registry"
 	"drayage/upload"
@@ -97,7 +97,7 @@ func (s *saver) subjects(dir *layout.Layout) (map[digest.Digest][]layout.Image, 
 }
 
 // referrers finds what a layout holds that belongs to an image, and to that in turn, if the user wants it.
-func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *graph.Graph) ([]*fetch.Referrer, error) {
+func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *image.Graph) ([]*fetch.Referrer, error) {
 	if !s.c.Bool("referrers") {
 		return nil, nil
 	}
@@ -107,14 +107,14 @@ func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *graph.Grap
 	}
 	var all []*fetch.Referrer
 	seen := map[digest.Digest]bool{}
-	for graphs := []*graph.Graph{g}; len(graphs) > 0; graphs = graphs[1:] {
+	for graphs := []*image.Graph{g}; len(graphs) > 0; graphs = graphs[1:] {
 		for _, n := range graphs[0].Manifests {
 			for _, im := range belonging[n.Descriptor.Digest] {
 				if seen[im.Descriptor.Digest] {
 					continue
 				}
 				seen[im.Descriptor.Digest] = true
-				rg, err := graph.Load(ctx, dir, im.Descriptor, graph.Selection{All: true})
+				rg, err := image.Load(ctx, dir, im.Descriptor, image.Selection{All: true})
 				if err != nil {
 					return nil, fmt.Errorf("referrer %s: %w", im.Descriptor.Digest, err)
 				}

@@ -14,9 +14,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/fetch"
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
+	"drayage/image"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -89,7 +87,7 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &saver{env: e, c: c, oci: oci, names: names, compress: compress, sel: graph.Selection{All: all, Platforms: chosen}}
+	s := &saver{env: e, c: c, oci: oci, names: names, compress: compress, sel: image.Selection{All: all, Platforms: chosen}}
 	defer s.close()
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		return fmt.Errorf("save %w", err)
@@ -124,7 +122,7 @@ type saver struct {
 	oci      bool
 	names    []string   // given with --tag
 	compress compressor // nil: not at all
-	sel      graph.Selection
+	sel      image.Selection
 	images   []dockerarchive.Image // for docker's format
 	wholes   []dockerarchive.Whole // for OCI's
 	pulled   []*fetch.Image
@@ -179,7 +177,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 func (s *saver) noteDefault() {
 	if len(s.sel.Platforms) == 0 && !s.sel.All && !s.noted {
 		s.noted = true
-		s.env.note(s.c, "platform %s (the default here; --platform chooses another)", platform.String(platform.Default()))
+		s.env.note(s.c, "platform %s (the default here; --platform chooses another)", image.FormatPlatform(image.DefaultPlatform()))
 	}
 }
 
@@ -213,10 +211,10 @@ func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
 func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
 	dir := here.layout
 	for _, im := range here.images {
-		if manifest.IsIndex(im.Descriptor.MediaType) {
+		if image.IsIndex(im.Descriptor.MediaType) {
 			s.noteDefault()
 		}
-		g, err := graph.Load(ctx, dir, im.Descriptor, s.sel)
+		g, err := image.Load(ctx, dir, im.Descriptor, s.sel)
 		if err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
@@ -240,7 +238,7 @@ func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
 }
 
 // isContainerImage reports whether the root is what an engine can run.
-func isContainerImage(g *graph.Graph) bool {
+func isContainerImage(g *image.Graph) bool {
 	root := g.Manifests[len(g.Manifests)-1].Document
 	return root.IsContainerImage()
 }
@@ -259,7 +257,7 @@ func (s *saver) addSaved(ctx context.Context, images []dockerarchive.SavedImage)
 			s.images = append(s.images, im)
 			continue
 		}
-		g, err := graph.Load(ctx, im.Source, im.Manifest, graph.Selection{All: true})
+		g, err := image.Load(ctx, im.Source, im.Manifest, image.Selection{All: true})
 		if err != nil {
 			return err
 		}

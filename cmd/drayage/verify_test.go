@@ -17,8 +17,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
-	"drayage/internal/manifest"
 )
 
 // twoImages is a docker tar of two images, one with two layers, by the names of its files.
@@ -338,7 +338,7 @@ func TestVerifyForeignLayerMayBeAbsent(t *testing.T) {
 	a := newTwoImages()
 	delete(a.files, "top/layer.tar")
 	a.change("manifest.json", `"Layers":["base/layer.tar","top/layer.tar"]`, `"Layers":["base/layer.tar","top/layer.tar"],"LayerSources":{"`+
-		a.diffID[1]+`":{"mediaType":"`+manifest.DockerForeign+`.gzip","urls":["https://example.com/layer"]}}`)
+		a.diffID[1]+`":{"mediaType":"`+image.DockerForeign+`.gzip","urls":["https://example.com/layer"]}}`)
 	checkAbsent(t, a.write(t), a.diffID[1])
 
 	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "DOCKER_CONFIG"} {
@@ -346,7 +346,7 @@ func TestVerifyForeignLayerMayBeAbsent(t *testing.T) {
 	}
 	reg := fakeregistry.New()
 	base, top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"a": "a"})), fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"b": "b"}))
-	top.MediaType = manifest.DockerForeign + ".gzip"
+	top.MediaType = image.DockerForeign + ".gzip"
 	reg.PutImage("app", "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Docker: true, Layers: []fakeregistry.Layer{base, top}})
 	server := httptest.NewServer(reg)
 	t.Cleanup(server.Close)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/dockerv1"
-	"drayage/internal/manifest"
 )
 
 // FuzzConfig checks that what the configuration of an image is made of gives one that can be read, the same every time.
@@ -28,7 +28,7 @@ func FuzzConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		config, err := manifest.ParseConfig(made)
+		config, err := image.ParseConfig(made)
 		if err != nil || len(config.RootFS.DiffIDs) != 1 || config.RootFS.DiffIDs[0] != diffID {
 			t.Fatalf("of %q is made %q, %v", top, made, err)
 		}

@@ -6,9 +6,9 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/compression"
 	"drayage/internal/dockerv1"
-	"drayage/internal/manifest"
 )
 
 // Blob is a layer's blob with all that schema 1 does not say about it.
@@ -32,14 +32,14 @@ type schema2 struct {
 	Layers        []descriptor `json:"layers"`
 }
 
-// Convert makes the configuration and the manifest (of type [manifest.DockerImage]) of the image. It needs to know all of im.Blobs.
+// Convert makes the configuration and the manifest (of type [image.DockerManifest]) of the image. It needs to know all of im.Blobs.
 // The same image gives the same bytes.
 //
 // A layer is empty only where its description says "throwaway", as Docker and skopeo see it. Docker before 1.10 did not
 // write that, but stored an empty tar: such layers stay, because an image without them would have
 // another ID than the one that Docker gives it.
-func (im Image) Convert(blobs map[digest.Digest]Blob) (config, image []byte, err error) {
-	m := schema2{SchemaVersion: 2, MediaType: manifest.DockerImage, Layers: []descriptor{}}
+func (im Image) Convert(blobs map[digest.Digest]Blob) (config, manifest []byte, err error) {
+	m := schema2{SchemaVersion: 2, MediaType: image.DockerManifest, Layers: []descriptor{}}
 	var history []dockerv1.History
 	var diffIDs []digest.Digest
 	for _, l := range im.Layers {
@@ -62,20 +62,20 @@ func (im Image) Convert(blobs map[digest.Digest]Blob) (config, image []byte, err
 	if config, err = dockerv1.Config(top, history, diffIDs); err != nil {
 		return nil, nil, err
 	}
-	if len(config) > manifest.MaxConfigSize {
-		return nil, nil, fmt.Errorf("its configuration would have %d bytes, more than the %d that are accepted", len(config), manifest.MaxConfigSize)
+	if len(config) > image.MaxConfigSize {
+		return nil, nil, fmt.Errorf("its configuration would have %d bytes, more than the %d that are accepted", len(config), image.MaxConfigSize)
 	}
-	m.Config = descriptor{manifest.DockerConfig, int64(len(config)), digest.FromBytes(config)}
-	image, err = json.Marshal(m)
-	return config, image, err
+	m.Config = descriptor{image.DockerConfig, int64(len(config)), digest.FromBytes(config)}
+	manifest, err = json.Marshal(m)
+	return config, manifest, err
 }
 
 func layerType(k compression.Kind) (string, error) {
 	switch k {
 	case compression.Gzip:
-		return manifest.DockerLayer, nil
+		return image.DockerLayer, nil
 	case compression.None:
-		return manifest.DockerPlainLayer, nil
+		return image.DockerPlainLayer, nil
 	}
-	return "", fmt.Errorf("docker has no media type for a layer compressed with %s: %w", k, manifest.ErrUnsupported)
+	return "", fmt.Errorf("docker has no media type for a layer compressed with %s: %w", k, image.ErrUnsupported)
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/manifest"
 	"drayage/internal/schema1"
 	"drayage/internal/schema1test"
 )
@@ -87,7 +87,7 @@ func TestConvertLikeDocker(t *testing.T) {
 
 // TestConvertBack undoes what a registry did for an old client. The image was pushed with the configuration of the first one above.
 func TestConvertBack(t *testing.T) {
-	config, image := convert(t, fromRegistry(t))
+	config, manifest := convert(t, fromRegistry(t))
 	if got := digest.FromBytes(config); got != "sha256:ea9712b6bbd2e3a3294b949612825474079dc0b90f62f6bf406dcfd893d3921f" {
 		t.Errorf("image ID %s:\n%s", got, config)
 	}
@@ -95,36 +95,36 @@ func TestConvertBack(t *testing.T) {
 		`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1031,"digest":"sha256:ea9712b6bbd2e3a3294b949612825474079dc0b90f62f6bf406dcfd893d3921f"},` +
 		`"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":90,"digest":"` + blobA + `"},` +
 		`{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":90,"digest":"` + blobB + `"}]}`
-	if string(image) != want { // what skopeo 1.9.3 makes of the same image
-		t.Errorf("manifest\n got: %s\nwant: %s", image, want)
+	if string(manifest) != want { // what skopeo 1.9.3 makes of the same image
+		t.Errorf("manifest\n got: %s\nwant: %s", manifest, want)
 	}
 }
 
 // convert converts a manifest and checks that the result is an image.
-func convert(t testing.TB, raw []byte) (config, image []byte) {
+func convert(t testing.TB, raw []byte) (config, manifest []byte) {
 	t.Helper()
 	im, err := schema1.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, image, err = im.Convert(known)
+	config, manifest, err = im.Convert(known)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkImage(t, config, image)
-	return config, image
+	checkImage(t, config, manifest)
+	return config, manifest
 }
 
-func checkImage(t testing.TB, config, image []byte) {
+func checkImage(t testing.TB, config, raw []byte) {
 	t.Helper()
-	doc, err := manifest.Parse(manifest.DockerImage, image)
+	doc, err := image.ParseManifest(image.DockerManifest, raw)
 	if err != nil {
-		t.Fatalf("%v: %s", err, image)
+		t.Fatalf("%v: %s", err, raw)
 	}
-	if want := manifest.Describe(manifest.DockerConfig, config); doc.Config.Digest != want.Digest || doc.Config.Size != want.Size || !doc.IsContainerImage() {
+	if want := image.Describe(image.DockerConfig, config); doc.Config.Digest != want.Digest || doc.Config.Size != want.Size || !doc.IsContainerImage() {
 		t.Errorf("the manifest refers to configuration %v, which is %v", *doc.Config, want)
 	}
-	parsed, err := manifest.ParseConfig(config)
+	parsed, err := image.ParseConfig(config)
 	if err != nil {
 		t.Fatalf("%v: %s", err, config)
 	}
@@ -140,9 +140,9 @@ func checkImage(t testing.TB, config, image []byte) {
 }
 
 func TestConvertMediaTypes(t *testing.T) {
-	_, image := convert(t, payload(layers{{Blob: plain}, {Blob: blobA}, {Blob: plain}}...))
+	_, manifest := convert(t, payload(layers{{Blob: plain}, {Blob: blobA}, {Blob: plain}}...))
 	var m struct{ Layers []struct{ MediaType string } }
-	if err := json.Unmarshal(image, &m); err != nil {
+	if err := json.Unmarshal(manifest, &m); err != nil {
 		t.Fatal(err)
 	}
 	var types []string
@@ -156,9 +156,9 @@ func TestConvertMediaTypes(t *testing.T) {
 }
 
 func TestConvertWithoutLayers(t *testing.T) {
-	config, image := convert(t, payload(schema1test.Layer{Blob: empty, Fields: top(fields{"throwaway": true})}))
-	if !strings.Contains(string(config), `"rootfs":{"type":"layers"}`) || !strings.Contains(string(image), `"layers":[]`) {
-		t.Errorf("configuration %s, manifest %s", config, image)
+	config, manifest := convert(t, payload(schema1test.Layer{Blob: empty, Fields: top(fields{"throwaway": true})}))
+	if !strings.Contains(string(config), `"rootfs":{"type":"layers"}`) || !strings.Contains(string(manifest), `"layers":[]`) {
+		t.Errorf("configuration %s, manifest %s", config, manifest)
 	}
 }
 
@@ -174,7 +174,7 @@ func TestConvertFails(t *testing.T) {
 		t.Error("converted without knowing a layer")
 	}
 	zstd := map[digest.Digest]schema1.Blob{one: {Size: 1, Content: schema1.Content{DiffID: two, Kind: compression.Zstd}}}
-	if _, _, err := parse(payload(schema1test.Layer{Blob: one})).Convert(zstd); !errors.Is(err, manifest.ErrUnsupported) {
+	if _, _, err := parse(payload(schema1test.Layer{Blob: one})).Convert(zstd); !errors.Is(err, image.ErrUnsupported) {
 		t.Errorf("a layer for which there is no media type: %v", err)
 	}
 	huge := fields{"docker_version": "1.10.0", "x": strings.Repeat("&", 2<<20)} // each becomes six bytes

@@ -9,15 +9,15 @@ import (
 	"slices"
 	"strings"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 )
 
 // Payload is what the digest of a schema 1 manifest is of: the manifest without its signatures
 // (https://distribution.github.io/distribution/spec/json/). One without signatures is its own payload. Whether
 // a signature is right is not looked at: nobody has ever published whose keys to trust.
 func Payload(raw []byte) ([]byte, error) {
-	if len(raw) > manifest.MaxSize {
-		return nil, fmt.Errorf("schema 1 manifest of %d bytes: more than the %d that are accepted", len(raw), manifest.MaxSize)
+	if len(raw) > image.MaxManifestSize {
+		return nil, fmt.Errorf("schema 1 manifest of %d bytes: more than the %d that are accepted", len(raw), image.MaxManifestSize)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
@@ -78,7 +78,7 @@ func parseCut(protected string) (cut, error) {
 }
 
 func (c cut) of(raw []byte) ([]byte, error) {
-	if c.length <= 0 || c.length > len(raw) || c.length+len(c.tail) > manifest.MaxSize {
+	if c.length <= 0 || c.length > len(raw) || c.length+len(c.tail) > image.MaxManifestSize {
 		return nil, fmt.Errorf("schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others", len(raw), c.length, len(c.tail))
 	}
 	return slices.Concat(raw[:c.length], c.tail), nil

@@ -10,7 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/schema1"
 	"drayage/internal/schema1test"
 )
@@ -81,7 +81,7 @@ func TestPayloadRefuses(t *testing.T) {
 		"other lengths":         signed(`[` + signature(6, "}") + `,` + signature(7, "}") + `]`),
 		"other tails":           signed(`[` + signature(6, "}") + `,` + signature(6, " }") + `]`),
 		"second one is bad":     signed(`[` + signature(6, "}") + `,{}]`),
-		"too large":             `{"a":"` + strings.Repeat("a", manifest.MaxSize) + `"}`,
+		"too large":             `{"a":"` + strings.Repeat("a", image.MaxManifestSize) + `"}`,
 	} {
 		if got, err := schema1.Payload([]byte(raw)); err == nil {
 			t.Errorf("%s: %q", name, got)

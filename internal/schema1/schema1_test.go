@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/schema1"
 	"drayage/internal/schema1test"
 )
@@ -114,7 +114,7 @@ func TestParseRefuses(t *testing.T) {
 		"its own parent":            payload(layers{{Blob: one}, {Blob: two, Fields: fields{"parent": id(1)}}}...),
 		"a circle":                  payload(layers{{Blob: one}, {Blob: two}, {Blob: three, Fields: fields{"id": id(0)}}}...),
 		"too many layers":           payload(many...),
-		"too large":                 append([]byte(good), make([]byte, manifest.MaxSize)...),
+		"too large":                 append([]byte(good), make([]byte, image.MaxManifestSize)...),
 		"strange configuration":     payload(schema1test.Layer{Blob: one, Fields: fields{"config": []int{1}}}),
 		"throwaway is no boolean":   payload(schema1test.Layer{Blob: one, Fields: fields{"throwaway": "yes"}}),
 	} {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 
+	"drayage/image"
+
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -19,8 +21,8 @@ const (
 
 // Ahead makes the streams of large blobs faster where src has lanes: if one stream proves slow, what follows is read in ranges, by several at once, and
 // given out in order. Everything else is as src has it. It is for readers that cannot take a blob in pieces; [Fill] does better without memory.
-func Ahead(src Source) Source {
-	more, ok := lanesOf(src)
+func Ahead(src image.Source) image.Source {
+	more, ok := image.LanesOf(src)
 	if !ok {
 		return src
 	}
@@ -28,16 +30,16 @@ func Ahead(src Source) Source {
 }
 
 type ahead struct {
-	Source
-	more Lanes
+	image.Source
+	more image.Lanes
 }
 
-// Lane implements [Lanes].
+// Lane implements [image.Lanes].
 func (a ahead) Lane() func() { return a.more.Lane() }
 
-// Open implements [Source].
+// Open implements [image.Source].
 func (a ahead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	if length != ToEnd || d.Size-offset < SplitSize {
+	if length != image.ToEnd || d.Size-offset < SplitSize {
 		return a.Source.Open(ctx, d, offset, length)
 	}
 	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, want: firstParts}
@@ -47,8 +49,8 @@ func (a ahead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) 
 
 // aheadStream is an open stream of a blob whose next parts are on their way.
 type aheadStream struct {
-	src     Source
-	more    Lanes
+	src     image.Source
+	more    image.Lanes
 	ctx     context.Context // of Open: what goes on between two Reads has no other
 	parting context.Context // ends when the parts are not wanted any more
 	cancel  context.CancelFunc
@@ -112,7 +114,7 @@ func (s *aheadStream) Read(b []byte) (int, error) {
 	s.fetch()
 	p := s.parts[0]
 	s.await(p)
-	if errors.Is(p.err, ErrNoRanges) {
+	if errors.Is(p.err, image.ErrNoRanges) {
 		return s.readWhole(b)
 	}
 	if p.err != nil {
@@ -145,7 +147,7 @@ func (s *aheadStream) await(p *part) {
 // readWhole goes on with one stream.
 func (s *aheadStream) readWhole(b []byte) (int, error) {
 	s.abandon()
-	rc, err := s.src.Open(s.ctx, s.desc, s.off, ToEnd)
+	rc, err := s.src.Open(s.ctx, s.desc, s.off, image.ToEnd)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/internal/transfertest"
 	"drayage/internal/verify"
@@ -41,7 +42,7 @@ func TestAhead(t *testing.T) {
 				src := newRoad(content, c.lanes)
 				src.slow = true
 				src.Tries, src.Always, src.noRange = c.tries, c.always, c.noRange
-				r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
+				r := image.NewReader(t.Context(), transfer.Ahead(src), d)
 				defer r.Close()
 				var got bytes.Buffer
 				_, err := io.CopyBuffer(struct{ io.Writer }{&got}, r, make([]byte, 300_001))
@@ -67,7 +68,7 @@ func TestAheadFromAnywhere(t *testing.T) {
 	content, d := large(t)
 	for _, off := range []int64{0, 1, 2 << 20, 3<<20 + 7, d.Size - 9<<20, d.Size - 100, d.Size} {
 		src := newRoad(content, 3)
-		rc, err := transfer.Ahead(src).Open(t.Context(), d, off, transfer.ToEnd)
+		rc, err := transfer.Ahead(src).Open(t.Context(), d, off, image.ToEnd)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +94,7 @@ func TestAheadAbandoned(t *testing.T) {
 	content, d := large(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	src := newRoad(content, 4)
-	r := transfer.NewReader(ctx, transfer.Ahead(src), d)
+	r := image.NewReader(ctx, transfer.Ahead(src), d)
 	if _, err := io.ReadFull(r, make([]byte, 5<<20)); err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +112,8 @@ func TestAheadAbandoned(t *testing.T) {
 func TestAheadWithoutLanes(t *testing.T) {
 	content, d := large(t)
 	src := &transfertest.Source{Content: content}
-	for i, given := range []transfer.Source{src, transfer.Memory{Next: src}, transfer.Memory{Next: transfer.Memory{Next: src}}} {
-		r := transfer.NewReader(t.Context(), transfer.Ahead(given), d)
+	for i, given := range []image.Source{src, image.MemorySource{Next: src}, image.MemorySource{Next: image.MemorySource{Next: src}}} {
+		r := image.NewReader(t.Context(), transfer.Ahead(given), d)
 		if n, err := io.Copy(io.Discard, r); n != d.Size || err != nil || len(src.Opened()) != i+1 {
 			t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())
 		}
@@ -145,7 +146,7 @@ func TestAheadJudges(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := newRoad(content, 8)
 				src.Always = func(rest []byte) (io.Reader, error) { return steady{bytes.NewReader(rest), c.chunk}, nil }
-				r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
+				r := image.NewReader(t.Context(), transfer.Ahead(src), d)
 				defer r.Close()
 				n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, make([]byte, 256<<10))
 				if n != d.Size || err != nil || src.opened < c.least || src.opened > c.most || src.held != 0 {

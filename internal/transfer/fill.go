@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/marks"
 	"drayage/internal/verify"
 )
@@ -29,7 +30,7 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // erred once, everything is fetched again, once. When Fill returns nil, the bytes are verified but
 // not yet durable: syncing and naming them is the caller's. On error f keeps what is
 // there, and Fill returns how many bytes from the start are worth keeping, besides those that are marked.
-func Fill(ctx context.Context, src Source, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
+func Fill(ctx context.Context, src image.Source, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
 	if !marks.Ordered(held, d.Size) {
 		held = nil
 	}
@@ -48,21 +49,21 @@ func Fill(ctx context.Context, src Source, d v1.Descriptor, f File, held []marks
 }
 
 // fillAny uses several streams where that helps and the source can do it.
-func fillAny(ctx context.Context, src Source, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
+func fillAny(ctx context.Context, src image.Source, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
 	prefix, beyond := marks.Cut(held)
-	lanes, ok := lanesOf(src)
+	lanes, ok := image.LanesOf(src)
 	if !ok || d.Size-prefix < SplitSize && len(beyond) == 0 || verify.Descriptor(d) != nil {
 		return fillOnce(ctx, src, d, f, prefix, reported)
 	}
 	n, err := fillLanes(ctx, src, lanes, d, f, held, reported)
-	if errors.Is(err, ErrNoRanges) {
+	if errors.Is(err, image.ErrNoRanges) {
 		return fillOnce(ctx, src, d, f, n, reported)
 	}
 	return n, err
 }
 
-func fillOnce(ctx context.Context, src Source, d v1.Descriptor, f File, held int64, reported func(int64)) (int64, error) {
-	r := NewReader(ctx, src, d)
+func fillOnce(ctx context.Context, src image.Source, d v1.Descriptor, f File, held int64, reported func(int64)) (int64, error) {
+	r := image.NewReader(ctx, src, d)
 	defer r.Close()
 	off := int64(0)
 	if held > 0 {
@@ -80,7 +81,7 @@ func fillOnce(ctx context.Context, src Source, d v1.Descriptor, f File, held int
 }
 
 // fillFrom writes what follows off. It returns how far it has come.
-func fillFrom(r *Reader, f File, off int64, mark *marker, reported func(int64)) (int64, error) {
+func fillFrom(r *image.Reader, f File, off int64, mark *marker, reported func(int64)) (int64, error) {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	for {

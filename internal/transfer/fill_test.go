@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	tt "drayage/internal/transfertest"
@@ -19,7 +20,7 @@ import (
 )
 
 func TestFill(t *testing.T) {
-	content, desc := blob(3000)
+	content, desc := tt.Blob(3000)
 	wrong := bytes.Clone(content)
 	wrong[5] ^= 1
 	for _, c := range []struct {
@@ -39,16 +40,16 @@ func TestFill(t *testing.T) {
 		{"from everything, wrong", wrong, nil, nil, nil, 3000, []int64{0}},
 		{"from more than the blob", append(slices.Clone(content), 'x'), nil, nil, nil, 3000, []int64{0}},
 		{"from zeros, as a power cut leaves them", make([]byte, 2000), nil, nil, nil, 3000, []int64{2000, 0}},
-		{"source wrong once", nil, repeat(1, tt.Flip(9)), nil, nil, 3000, []int64{0, 0}},
-		{"source too long once", content[:10], repeat(1, tt.Long("x")), nil, nil, 3000, []int64{10, 0}},
-		{"source too short once", nil, repeat(1, tt.Short(1)), nil, nil, 3000, []int64{0, 0}},
+		{"source wrong once", nil, tt.Repeat(1, tt.Flip(9)), nil, nil, 3000, []int64{0, 0}},
+		{"source too long once", content[:10], tt.Repeat(1, tt.Long("x")), nil, nil, 3000, []int64{10, 0}},
+		{"source too short once", nil, tt.Repeat(1, tt.Short(1)), nil, nil, 3000, []int64{0, 0}},
 		{"source wrong always", nil, nil, tt.Flip(9), verify.ErrMismatch, 0, []int64{0, 0}},
 		{"source too long always", nil, nil, tt.Endless, verify.ErrMismatch, 0, []int64{0, 0}},
 		{"source too short always", nil, nil, tt.Short(1), verify.ErrMismatch, 0, []int64{0, 0}},
 		{"wrong prefix, and a source that is wrong", wrong[:10], nil, tt.Flip(9), verify.ErrMismatch, 0, []int64{10, 0}},
-		{"break", content[:10], repeat(1, tt.Break(90)), nil, nil, 3000, []int64{10, 100}},
-		{"broken for good", content[:10], repeat(1, tt.Fail(90, errGone)), nil, errGone, 100, []int64{10}},
-		{"broken before the first new byte", content[:10], repeat(1, tt.Refuse(errGone)), nil, errGone, 10, []int64{10}},
+		{"break", content[:10], tt.Repeat(1, tt.Break(90)), nil, nil, 3000, []int64{10, 100}},
+		{"broken for good", content[:10], tt.Repeat(1, tt.Fail(90, errGone)), nil, errGone, 100, []int64{10}},
+		{"broken before the first new byte", content[:10], tt.Repeat(1, tt.Refuse(errGone)), nil, errGone, 10, []int64{10}},
 		{"broken for good in the second round", wrong[:10], []tt.Try{nil, tt.Fail(90, errGone)}, nil, errGone, 90, []int64{10, 0}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -77,7 +78,7 @@ func TestFill(t *testing.T) {
 
 func TestFillOfNothing(t *testing.T) {
 	for _, held := range []string{"", "left over"} {
-		keep, err := transfer.Fill(t.Context(), &tt.Source{}, describe(nil), &file{data: []byte(held)}, marks.Prefix(int64(len(held))), nil)
+		keep, err := transfer.Fill(t.Context(), &tt.Source{}, tt.Describe(nil), &file{data: []byte(held)}, marks.Prefix(int64(len(held))), nil)
 		if keep != 0 || err != nil {
 			t.Errorf("held %q: %d, %v", held, keep, err)
 		}
@@ -86,7 +87,7 @@ func TestFillOfNothing(t *testing.T) {
 
 // A file can be shorter than its owner believes; the gap must not be taken for content.
 func TestFillDoesNotTrustHeld(t *testing.T) {
-	content, desc := blob(3000)
+	content, desc := tt.Blob(3000)
 	f := &file{data: slices.Clone(content[:100])}
 	keep, err := transfer.Fill(t.Context(), &tt.Source{Content: content}, desc, f, marks.Prefix(500), nil)
 	if err != nil || keep != 3000 || !bytes.Equal(f.data, content) {
@@ -110,7 +111,7 @@ func (f *full) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func TestFillStopsAtAFullDisk(t *testing.T) {
-	content, desc := blob(1 << 20)
+	content, desc := tt.Blob(1 << 20)
 	src := &tt.Source{Content: content}
 	f := &full{room: 700 << 10}
 	keep, err := transfer.Fill(t.Context(), src, desc, f, nil, nil)
@@ -123,7 +124,7 @@ func TestFillStopsAtAFullDisk(t *testing.T) {
 }
 
 func TestFillStopsWithItsContext(t *testing.T) {
-	content, desc := blob(3000)
+	content, desc := tt.Blob(3000)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("the user has gone")
 	report := func(n int64) {
@@ -132,7 +133,7 @@ func TestFillStopsWithItsContext(t *testing.T) {
 		}
 	}
 	f := &file{}
-	src := &tt.Source{Content: content, Wrap: slowly}
+	src := &tt.Source{Content: content, Wrap: tt.Slowly}
 	synctest.Test(t, func(t *testing.T) {
 		keep, err := transfer.Fill(ctx, src, desc, f, nil, report)
 		if err != reason || keep != 100 || !bytes.Equal(f.data, content[:100]) {
@@ -141,7 +142,7 @@ func TestFillStopsWithItsContext(t *testing.T) {
 	})
 }
 
-var _ = []transfer.Source{transfer.Memory{}, (*tt.Source)(nil)}
+var _ = []image.Source{image.MemorySource{}, (*tt.Source)(nil)}
 
 // impatient ends a context when its prefix is read.
 type impatient struct {
@@ -157,7 +158,7 @@ func (f *impatient) ReadAt(p []byte, off int64) (int, error) {
 // Who loses patience while a prefix is hashed has the prefix still.
 func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 	content, desc := large(t)
-	for name, src := range map[string]transfer.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
+	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
 		ctx, stop := context.WithCancel(t.Context())
 		f := &impatient{file{data: slices.Clone(content[:5000])}, stop}
 		keep, err := transfer.Fill(ctx, src, desc, f, marks.Prefix(5000), nil)
@@ -170,7 +171,7 @@ func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 // A prefix that cannot be read is worth nothing.
 func TestFillDropsAPrefixThatCannotBeRead(t *testing.T) {
 	content, desc := large(t)
-	for name, src := range map[string]transfer.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
+	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
 		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{}, marks.Prefix(5000), nil)
 		if keep != 0 || !errors.Is(err, errGone) {
 			t.Errorf("%s: keep %d, %v", name, keep, err)
@@ -188,11 +189,11 @@ func TestSection(t *testing.T) {
 		offset, length int64
 		want           string
 	}{
-		{0, transfer.ToEnd, "0123456789"}, {4, transfer.ToEnd, "456789"}, {10, transfer.ToEnd, ""}, {11, transfer.ToEnd, ""},
+		{0, image.ToEnd, "0123456789"}, {4, image.ToEnd, "456789"}, {10, image.ToEnd, ""}, {11, image.ToEnd, ""},
 		{0, 0, ""}, {0, 3, "012"}, {8, 2, "89"}, {8, 3, "89"}, {8, 1 << 62, "89"}, {1 << 62, 1 << 62, ""}, {-1, 2, "01"},
 	} {
 		d := v1.Descriptor{Digest: "sha256:x"}
-		m := transfer.Memory{Content: map[digest.Digest][]byte{d.Digest: content}}
+		m := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}
 		rc, err := m.Open(t.Context(), d, c.offset, c.length)
 		if err != nil {
 			t.Fatal(err)
@@ -205,13 +206,13 @@ func TestSection(t *testing.T) {
 }
 
 func TestMemoryAsksTheNext(t *testing.T) {
-	content, desc := blob(10)
-	_, other := blob(11)
-	m := transfer.Memory{Next: transfer.Memory{Content: map[digest.Digest][]byte{desc.Digest: content}}}
-	if got, err := transfer.ReadAll(t.Context(), m, desc, 10); err != nil || !bytes.Equal(got, content) {
+	content, desc := tt.Blob(10)
+	_, other := tt.Blob(11)
+	m := image.MemorySource{Next: image.MemorySource{Content: map[digest.Digest][]byte{desc.Digest: content}}}
+	if got, err := image.ReadAll(t.Context(), m, desc, 10); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := transfer.ReadAll(t.Context(), m, other, 100); err == nil {
+	if _, err := image.ReadAll(t.Context(), m, other, 100); err == nil {
 		t.Error("found what is nowhere")
 	}
 }

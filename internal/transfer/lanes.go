@@ -9,7 +9,9 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/marks"
+	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
 
@@ -25,8 +27,8 @@ const (
 // lanes fills a file by one stream and, where that is slow, by several. Ranges are begun in their order, so that the whole part at the start
 // grows. What arrives in order is hashed as it arrives, the rest is read once more behind that.
 type lanes struct {
-	src    Source
-	more   Lanes
+	src    image.Source
+	more   image.Lanes
 	desc   v1.Descriptor
 	file   File
 	ranges []span       // all that was not hashed at the start, in order
@@ -49,7 +51,7 @@ type lanes struct {
 
 // fillLanes is fillOnce by several streams. On error it returns how many bytes from the start are whole; what has been written beyond
 // is worth what is marked of it.
-func fillLanes(ctx context.Context, src Source, more Lanes, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
+func fillLanes(ctx context.Context, src image.Source, more image.Lanes, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
 	check := verify.NewCheck(d)
 	prefix, beyond := marks.Cut(held)
 	if prefix > 0 {
@@ -130,14 +132,14 @@ func (l *lanes) widen() {
 
 // read brings a run to its place, and opens the source again where it breaks.
 func (l *lanes) read(r run, p *pace) error {
-	tries, mark := persistence{since: r.off()}, newMarker(l.file, r.off())
+	tries, mark := retry.Persistence{Since: r.off()}, newMarker(l.file, r.off())
 	for off := r.off(); ; {
 		n, err := l.readOnce(off, &r, mark, p)
 		off += n
 		if merr := mark.flush(off); err == nil {
 			return merr
 		}
-		if err := tries.again(l.ctx, l.desc, off, err); err != nil {
+		if err := tries.Again(l.ctx, l.desc, off, err); err != nil {
 			return err
 		}
 	}

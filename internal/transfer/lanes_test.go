@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	"drayage/internal/transfertest"
@@ -67,7 +68,7 @@ func (r *road) Open(ctx context.Context, d v1.Descriptor, offset, length int64) 
 	none := r.noRange > 0 && r.opened >= r.noRange && length >= 0
 	r.mu.Unlock()
 	if none {
-		return nil, transfer.ErrNoRanges
+		return nil, image.ErrNoRanges
 	}
 	rc, err := r.Source.Open(ctx, d, offset, length)
 	if err == nil && r.slow {
@@ -248,12 +249,12 @@ func TestLanesGiveBack(t *testing.T) {
 // What breaks with the last byte of what was asked for is whole: nothing is asked for again.
 func TestBreaksWithTheLastByte(t *testing.T) {
 	content, d := large(t)
-	for name, read := range map[string]func(*testing.T, transfer.Source) (int64, error){
-		"lanes": func(t *testing.T, src transfer.Source) (int64, error) {
+	for name, read := range map[string]func(*testing.T, image.Source) (int64, error){
+		"lanes": func(t *testing.T, src image.Source) (int64, error) {
 			return transfer.Fill(t.Context(), src, d, newFile(t, content, nil), nil, nil)
 		},
-		"ahead": func(t *testing.T, src transfer.Source) (int64, error) {
-			r := transfer.NewReader(t.Context(), transfer.Ahead(src), d)
+		"ahead": func(t *testing.T, src image.Source) (int64, error) {
+			r := image.NewReader(t.Context(), transfer.Ahead(src), d)
 			defer r.Close()
 			return io.Copy(io.Discard, r)
 		},

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"drayage/image"
 )
 
 // live is one range of an [aheadStream] that is given out as it arrives, without a place in memory.
@@ -25,7 +27,7 @@ func (l *live) close() {
 func (s *aheadStream) readLive(b []byte) (int, error) {
 	for s.off < s.desc.Size && (s.next == 0 || s.live != nil) {
 		if s.live == nil || s.live.rc == nil {
-			if err := s.openLive(); errors.Is(err, ErrNoRanges) {
+			if err := s.openLive(); errors.Is(err, image.ErrNoRanges) {
 				return s.readWhole(b)
 			} else if err != nil {
 				return 0, err

@@ -7,25 +7,27 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
+	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
 
 // readRange brings the bytes of d from off to end, in order, to write, and opens the source again where it breaks. What it
 // brings is not verified.
-func readRange(ctx context.Context, src Source, d v1.Descriptor, off, end int64, write func(p []byte, off int64) error) error {
-	tries := persistence{since: off}
+func readRange(ctx context.Context, src image.Source, d v1.Descriptor, off, end int64, write func(p []byte, off int64) error) error {
+	tries := retry.Persistence{Since: off}
 	for {
 		n, err := readRangeOnce(ctx, src, d, off, end, write)
 		if off += n; err == nil {
 			return nil
 		}
-		if err := tries.again(ctx, d, off, err); err != nil {
+		if err := tries.Again(ctx, d, off, err); err != nil {
 			return err
 		}
 	}
 }
 
-func readRangeOnce(ctx context.Context, src Source, d v1.Descriptor, off, end int64, write func(p []byte, off int64) error) (n int64, err error) {
+func readRangeOnce(ctx context.Context, src image.Source, d v1.Descriptor, off, end int64, write func(p []byte, off int64) error) (n int64, err error) {
 	rc, err := src.Open(ctx, d, off, end-off)
 	if err != nil {
 		return 0, err

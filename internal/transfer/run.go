@@ -6,13 +6,15 @@ import (
 	"slices"
 	"sync"
 
+	"drayage/image"
+
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Job is one blob to move.
 type Job struct {
 	Blob   v1.Descriptor
-	Source Source
+	Source image.Source
 }
 
 // DefaultJobs is how many blobs move at once unless the user says otherwise. Besides them smallJobs more of less than smallSize move: what these take is

@@ -6,18 +6,21 @@ import (
 	"path/filepath"
 	"testing"
 
+	tt "drayage/internal/transfertest"
+
+	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/internal/transfertest"
 )
 
 func BenchmarkReader(b *testing.B) {
-	content, d := blob(8 << 20)
+	content, d := tt.Blob(8 << 20)
 	src := &transfertest.Source{Content: content}
 	buf := make([]byte, 256<<10)
 	b.SetBytes(d.Size)
 	b.ReportAllocs()
 	for b.Loop() {
-		r := transfer.NewReader(b.Context(), src, d)
+		r := image.NewReader(b.Context(), src, d)
 		n, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{r}, buf)
 		if n != d.Size || err != nil {
 			b.Fatal(n, err)
@@ -28,10 +31,10 @@ func BenchmarkReader(b *testing.B) {
 
 // BenchmarkFill writes into a real file, without syncing it, by one stream and in ranges.
 func BenchmarkFill(b *testing.B) {
-	content, d := blob(64 << 20)
+	content, d := tt.Blob(64 << 20)
 	for _, road := range []struct {
 		name string
-		src  transfer.Source
+		src  image.Source
 	}{
 		{"one", &transfertest.Source{Content: content}},
 		{"lanes", newRoad(content, 16)},

@@ -7,9 +7,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"testing/iotest"
+	"time"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/retry"
@@ -118,4 +121,37 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// Repeat is n tries that go alike.
+func Repeat(n int, t Try) (all []Try) {
+	for range n {
+		all = append(all, t)
+	}
+	return all
+}
+
+// Slowly gives out a byte a millisecond.
+func Slowly(r io.Reader) io.Reader { return slow{r} }
+
+type slow struct{ r io.Reader }
+
+// Read implements io.Reader.
+func (s slow) Read(p []byte) (int, error) {
+	t := time.NewTimer(time.Millisecond)
+	defer t.Stop()
+	<-t.C
+	return s.r.Read(p[:min(1, len(p))])
+}
+
+// Blob is content of a length, which looks random and is always the same, with its descriptor.
+func Blob(n int) ([]byte, v1.Descriptor) {
+	content := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(content)
+	return content, Describe(content)
+}
+
+// Describe is the descriptor of content.
+func Describe(content []byte) v1.Descriptor {
+	return v1.Descriptor{MediaType: "application/octet-stream", Digest: digest.FromBytes(content), Size: int64(len(content))}
 }

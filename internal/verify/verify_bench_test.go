@@ -3,14 +3,14 @@ package verify_test
 import (
 	"testing"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
 // BenchmarkCheck is the least that any transfer costs.
 func BenchmarkCheck(b *testing.B) {
 	content := make([]byte, 4<<20)
-	d := manifest.Describe("", content)
+	d := image.Describe("", content)
 	b.SetBytes(d.Size)
 	b.ReportAllocs()
 	for b.Loop() {

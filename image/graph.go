@@ -1,7 +1,4 @@
-// Package graph turns the descriptor that names an image into the list of everything that has to
-// travel with it. Use [Load]; what it returns is complete, free of repeats and in an order in
-// which children come before what refers to them.
-package graph
+package image
 
 import (
 	"context"
@@ -9,10 +6,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
 )
 
 // Limits on what a hostile index can make us do. Real indexes nest once or twice
@@ -26,7 +19,7 @@ const (
 // Selection says which platforms of an image travel.
 type Selection struct {
 	All       bool          // everything, the index unchanged
-	Platforms []v1.Platform // the wanted ones; none means platform.Default
+	Platforms []v1.Platform // the wanted ones; none means DefaultPlatform
 }
 
 // wanted is the list that an empty selection stands for, and whether the user gave it.
@@ -34,7 +27,7 @@ func (s Selection) wanted() ([]v1.Platform, bool) {
 	if len(s.Platforms) > 0 {
 		return s.Platforms, true
 	}
-	return []v1.Platform{platform.Default()}, false
+	return []v1.Platform{DefaultPlatform()}, false
 }
 
 // Check returns a [PlatformError] if an image that has no index, and is for p, is not what was asked for.
@@ -44,7 +37,7 @@ func (s Selection) Check(p v1.Platform) error {
 		return nil
 	}
 	for _, w := range want {
-		if !platform.Match(w, p) {
+		if !MatchPlatform(w, p) {
 			return &PlatformError{Want: w, Have: []v1.Platform{p}}
 		}
 	}
@@ -55,7 +48,7 @@ func (s Selection) Check(p v1.Platform) error {
 type Node struct {
 	Descriptor v1.Descriptor
 	Raw        []byte
-	Document   manifest.Document
+	Document   Document
 }
 
 // Graph is an image, or the chosen part of one.
@@ -77,8 +70,8 @@ type Graph struct {
 }
 
 // Source gives out what Load has already read, and asks src for the rest.
-func (g *Graph) Source(src transfer.Source) transfer.Source {
-	return transfer.Memory{Content: g.content, Next: src}
+func (g *Graph) Source(src Source) Source {
+	return MemorySource{Content: g.content, Next: src}
 }
 
 // PlatformError says that an image is not to be had for a platform.
@@ -88,14 +81,14 @@ type PlatformError struct {
 }
 
 func (e *PlatformError) Error() string {
-	return fmt.Sprintf("no image for platform %s; it has: %s", platform.String(e.Want), platform.List(e.Have))
+	return fmt.Sprintf("no image for platform %s; it has: %s", FormatPlatform(e.Want), FormatPlatforms(e.Have))
 }
 
 // Load reads root and what of it is selected, except layers, from src. With one selected platform the root
 // of the result is that platform's manifest itself; with several it is an index of them; with all it is root.
 // An image without an index whose platform is not the default one is taken all the same
 // unless the platform was asked for.
-func Load(ctx context.Context, src transfer.Source, root v1.Descriptor, sel Selection) (*Graph, error) {
+func Load(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*Graph, error) {
 	l := &loader{src: src, lazy: !sel.All, nodes: map[digest.Digest]*Node{}, content: map[digest.Digest][]byte{}}
 	if err := l.load(ctx, []v1.Descriptor{root}, 0); err != nil {
 		return nil, err

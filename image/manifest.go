@@ -1,6 +1,4 @@
-// Package manifest knows the documents that describe images: their media types, their limits and
-// what they refer to. Use [Parse] on raw bytes; everything it returns has been validated.
-package manifest
+package image
 
 import (
 	"encoding/json"
@@ -19,19 +17,19 @@ import (
 // Docker's media types (https://distribution.github.io/distribution/spec/manifest-v2-2/); the OCI
 // ones are constants of the image-spec module.
 const (
-	DockerList       = "application/vnd.docker.distribution.manifest.list.v2+json"
-	DockerImage      = "application/vnd.docker.distribution.manifest.v2+json"
-	DockerConfig     = "application/vnd.docker.container.image.v1+json"
-	DockerLayer      = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-	DockerPlainLayer = "application/vnd.docker.image.rootfs.diff.tar"
-	DockerForeign    = "application/vnd.docker.image.rootfs.foreign.diff.tar"
-	Schema1          = "application/vnd.docker.distribution.manifest.v1+json"
-	Schema1Signed    = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+	DockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
+	DockerManifest     = "application/vnd.docker.distribution.manifest.v2+json"
+	DockerConfig       = "application/vnd.docker.container.image.v1+json"
+	DockerLayer        = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+	DockerPlainLayer   = "application/vnd.docker.image.rootfs.diff.tar"
+	DockerForeign      = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+	Schema1            = "application/vnd.docker.distribution.manifest.v1+json"
+	Schema1Signed      = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
-// MaxSize bounds a manifest or index: what registries accept, and the least that the
+// MaxManifestSize bounds a manifest or index: what registries accept, and the least that the
 // distribution specification asks of them.
-const MaxSize = 4 << 20
+const MaxManifestSize = 4 << 20
 
 // ErrUnsupported is wrapped by errors about documents that are well formed but of a kind that
 // drayage does not carry.
@@ -39,17 +37,17 @@ var ErrUnsupported = errors.New("unsupported")
 
 // IsIndex reports whether a media type is that of an index or manifest list.
 func IsIndex(mediaType string) bool {
-	return mediaType == v1.MediaTypeImageIndex || mediaType == DockerList
+	return mediaType == v1.MediaTypeImageIndex || mediaType == DockerManifestList
 }
 
-// IsImage reports whether a media type is that of a manifest of one image or artifact.
-func IsImage(mediaType string) bool {
-	return mediaType == v1.MediaTypeImageManifest || mediaType == DockerImage
+// IsImageManifest reports whether a media type is that of a manifest of one image or artifact.
+func IsImageManifest(mediaType string) bool {
+	return mediaType == v1.MediaTypeImageManifest || mediaType == DockerManifest
 }
 
 // IsManifest reports whether content of this type is fetched as a manifest and not as a blob.
 func IsManifest(mediaType string) bool {
-	return IsIndex(mediaType) || IsImage(mediaType) || mediaType == Schema1 || mediaType == Schema1Signed
+	return IsIndex(mediaType) || IsImageManifest(mediaType) || mediaType == Schema1 || mediaType == Schema1Signed
 }
 
 // IsForeign reports whether a layer of this type need not be in the registry: its descriptor
@@ -71,12 +69,12 @@ type Document struct {
 	FSLayers json.RawMessage `json:"fsLayers"` // only schema 1 has it
 }
 
-// Parse reads a document that was announced under mediaType, which may be empty. A document that could be
+// ParseManifest reads a document that was announced under mediaType, which may be empty. A document that could be
 // read as two kinds, that contradicts its announcement (CVE-2021-41190), or in which a key stands twice is refused.
-func Parse(mediaType string, raw []byte) (Document, error) {
+func ParseManifest(mediaType string, raw []byte) (Document, error) {
 	var d Document
-	if len(raw) > MaxSize {
-		return d, fmt.Errorf("manifest of %d bytes: more than the %d that are accepted", len(raw), MaxSize)
+	if len(raw) > MaxManifestSize {
+		return d, fmt.Errorf("manifest of %d bytes: more than the %d that are accepted", len(raw), MaxManifestSize)
 	}
 	if err := jsonkeys.Bounded(raw); err != nil {
 		return d, fmt.Errorf("manifest is too large: %v", err)

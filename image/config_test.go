@@ -1,13 +1,13 @@
-package manifest_test
+package image_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
+	"drayage/image"
 
-	"drayage/internal/manifest"
+	"github.com/opencontainers/go-digest"
 )
 
 func TestParseConfig(t *testing.T) {
@@ -36,11 +36,11 @@ func TestParseConfig(t *testing.T) {
 		{"nothing", ``, -1},
 		{"cut off", `{"rootfs":`, -1},
 		{"impossible date", `{"created":"yesterday"}`, -1},
-		{"as large as allowed", `{}` + strings.Repeat(" ", manifest.MaxConfigSize-2), 0},
+		{"as large as allowed", `{}` + strings.Repeat(" ", image.MaxConfigSize-2), 0},
 		{"too many values", `{"x":[` + strings.Repeat("0,", 300_000) + "0]}", -1},
-		{"too large", `{}` + strings.Repeat(" ", manifest.MaxConfigSize-1), -1},
+		{"too large", `{}` + strings.Repeat(" ", image.MaxConfigSize-1), -1},
 	} {
-		got, err := manifest.ParseConfig([]byte(c.raw))
+		got, err := image.ParseConfig([]byte(c.raw))
 		if (err == nil) != (c.layers >= 0) || err == nil && len(got.RootFS.DiffIDs) != c.layers {
 			t.Errorf("%s: %v, %v; want %d diff IDs", c.name, got.RootFS.DiffIDs, err, c.layers)
 		}
@@ -53,12 +53,12 @@ func TestParseConfigOfBareCommands(t *testing.T) {
 		`{"config":{"Cmd":"sh","Entrypoint":["/a","b"],"User":"me"}}`: {{"sh"}, {"/a", "b"}},
 		`{"config":{"Cmd":null,"Entrypoint":"/a","User":"me"}}`:       {nil, {"/a"}},
 	} {
-		got, err := manifest.ParseConfig([]byte(raw))
+		got, err := image.ParseConfig([]byte(raw))
 		if err != nil || !slices.Equal(got.Config.Cmd, want[0]) || !slices.Equal(got.Config.Entrypoint, want[1]) || got.Config.User != "me" {
 			t.Errorf("%s: %+v, %v", raw, got.Config, err)
 		}
 	}
-	if _, err := manifest.ParseConfig([]byte(`{"config":{"Cmd":[1]}}`)); err == nil {
+	if _, err := image.ParseConfig([]byte(`{"config":{"Cmd":[1]}}`)); err == nil {
 		t.Error("a command of numbers is accepted")
 	}
 }
@@ -77,8 +77,8 @@ func TestChainID(t *testing.T) {
 		{nil, ""}, {[]digest.Digest{a}, a}, {[]digest.Digest{a, b}, ab},
 		{[]digest.Digest{a, b, a}, digest.FromString(ab.String() + " " + a.String())},
 	} {
-		if got := manifest.ChainID(c.ids); got != c.want {
-			t.Errorf("ChainID(%v) = %s, want %s", c.ids, got, c.want)
+		if got := image.ChainID(c.ids); got != c.want {
+			t.Errorf("image.ChainID(%v) = %s, want %s", c.ids, got, c.want)
 		}
 	}
 }

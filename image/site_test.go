@@ -1,4 +1,4 @@
-package graph_test
+package image_test
 
 import (
 	"context"
@@ -8,12 +8,10 @@ import (
 	"sync"
 	"testing"
 
+	"drayage/image"
+
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
 )
 
 // site is a registry in memory that counts what it is asked for.
@@ -32,11 +30,11 @@ func (s *site) Open(ctx context.Context, d v1.Descriptor, offset, length int64) 
 	s.mu.Lock()
 	s.asked[d.Digest]++
 	s.mu.Unlock()
-	return transfer.Memory{Content: s.content}.Open(ctx, d, offset, length)
+	return image.MemorySource{Content: s.content}.Open(ctx, d, offset, length)
 }
 
 func (s *site) put(mediaType string, raw []byte) v1.Descriptor {
-	d := manifest.Describe(mediaType, raw)
+	d := image.Describe(mediaType, raw)
 	s.content[d.Digest] = raw
 	return d
 }
@@ -77,7 +75,7 @@ func (s *site) index(children ...v1.Descriptor) v1.Descriptor {
 // at is d with a platform in it, as indexes have.
 func at(d v1.Descriptor, p string) v1.Descriptor {
 	d.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
-	if parsed, err := platform.Parse(p); err == nil {
+	if parsed, err := image.ParsePlatform(p); err == nil {
 		d.Platform = &parsed
 	}
 	return d
@@ -85,7 +83,10 @@ func at(d v1.Descriptor, p string) v1.Descriptor {
 
 func parse(t *testing.T, s string) v1.Platform {
 	t.Helper()
-	p, err := platform.Parse(s)
+	if s == "" || s == "unknown/unknown" {
+		return v1.Platform{OS: s[:len(s)/2], Architecture: s[:len(s)/2]}
+	}
+	p, err := image.ParsePlatform(s)
 	if err != nil {
 		t.Fatal(err)
 	}

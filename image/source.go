@@ -1,8 +1,4 @@
-// Package transfer is the one path on which the bytes of a blob travel. A [Source] can be opened at
-// any offset; [Reader] makes of it one verified stream that survives broken connections; a [Sink]
-// takes a blob from a source and lets it appear only when it is whole; [Run] moves many at once.
-// Layout, archive and registry all implement these two interfaces and nothing else moves blobs.
-package transfer
+package image
 
 import (
 	"bytes"
@@ -39,23 +35,14 @@ type Lanes interface {
 // ErrNoRanges is the error of Open where a bounded length was asked for and the source has only whole streams.
 var ErrNoRanges = errors.New("the source does not give out ranges")
 
-// Sink stores blobs.
-type Sink interface {
-	// Push stores the content of d, which it reads from src, as often and from where it needs to.
-	// The blob appears under its digest only when it is whole and verified; one that is there already
-	// is not read. If reported is not nil it is told how many bytes of the blob are held so far.
-	// Push may be called concurrently for different digests.
-	Push(ctx context.Context, d v1.Descriptor, src Source, reported func(held int64)) error
-}
-
-// Memory is a [Source] of small content, by digest, in front of another source.
-type Memory struct {
+// MemorySource is a [Source] of small content, by digest, in front of another source.
+type MemorySource struct {
 	Content map[digest.Digest][]byte
 	Next    Source // asked for all other digests; may be nil
 }
 
 // Open implements [Source].
-func (m Memory) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (m MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	p, ok := m.Content[d.Digest]
 	if !ok {
 		if m.Next == nil {
@@ -67,17 +54,17 @@ func (m Memory) Open(ctx context.Context, d v1.Descriptor, offset, length int64)
 }
 
 // Lane implements [Lanes] where the next source does, for what is not in memory.
-func (m Memory) Lane() func() {
-	if l, ok := lanesOf(m.Next); ok {
+func (m MemorySource) Lane() func() {
+	if l, ok := LanesOf(m.Next); ok {
 		return l.Lane()
 	}
 	return nil
 }
 
-// lanesOf is src as one with lanes. Memory in front of a source has those of that, if any.
-func lanesOf(src Source) (Lanes, bool) {
-	if m, ok := src.(Memory); ok {
-		return lanesOf(m.Next)
+// LanesOf is src as one with lanes. MemorySource in front of a source has those of that, if any.
+func LanesOf(src Source) (Lanes, bool) {
+	if m, ok := src.(MemorySource); ok {
+		return LanesOf(m.Next)
 	}
 	l, ok := src.(Lanes)
 	return l, ok

@@ -1,4 +1,4 @@
-package graph
+package image
 
 import (
 	"context"
@@ -7,9 +7,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
@@ -30,7 +27,7 @@ type Leaf struct {
 }
 
 // LoadOutline reads root and, if it is an index, the indexes below it.
-func LoadOutline(ctx context.Context, src transfer.Source, root v1.Descriptor) (*Outline, error) {
+func LoadOutline(ctx context.Context, src Source, root v1.Descriptor) (*Outline, error) {
 	o := &Outline{
 		loader: &loader{src: src, nodes: map[digest.Digest]*Node{}, content: map[digest.Digest][]byte{}},
 		seen:   map[digest.Digest]bool{root.Digest: true},
@@ -48,20 +45,20 @@ func LoadOutline(ctx context.Context, src transfer.Source, root v1.Descriptor) (
 }
 
 // IsIndex reports whether the image has an index.
-func (o *Outline) IsIndex() bool { return manifest.IsIndex(o.Root.Document.MediaType) }
+func (o *Outline) IsIndex() bool { return IsIndex(o.Root.Document.MediaType) }
 
 func (o *Outline) below(ctx context.Context, n *Node, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%s: indexes nested more than %d deep", n.Descriptor.Digest, maxDepth)
 	}
 	for _, c := range n.Document.Manifests {
-		if o.seen[c.Digest] || !manifest.IsManifest(c.MediaType) {
+		if o.seen[c.Digest] || !IsManifest(c.MediaType) {
 			continue
 		}
 		if o.seen[c.Digest] = true; len(o.seen) > maxManifests {
 			return fmt.Errorf("index refers to more than %d manifests", maxManifests)
 		}
-		if !manifest.IsIndex(c.MediaType) {
+		if !IsIndex(c.MediaType) {
 			l := Leaf{Descriptor: c}
 			if c.Platform != nil {
 				l.Platform = *c.Platform
@@ -121,11 +118,11 @@ func (o *Outline) platform(ctx context.Context, d v1.Descriptor) (v1.Platform, e
 	if err != nil {
 		return v1.Platform{}, err
 	}
-	c, err := manifest.ParseConfig(raw)
+	c, err := ParseConfig(raw)
 	if err != nil {
 		return v1.Platform{}, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
 	}
-	return platform.Of(c), nil
+	return PlatformOf(c), nil
 }
 
 // IsAttestation reports whether the leaf is what buildkit knows about how another one was built: provenance or an SBOM.
@@ -155,7 +152,7 @@ func (o *Outline) Manifest(ctx context.Context, d v1.Descriptor) (*Node, error) 
 	if raw == nil {
 		return o.loader.node(ctx, d)
 	}
-	doc, err := manifest.Parse(d.MediaType, raw)
+	doc, err := ParseManifest(d.MediaType, raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Digest, err)
 	}
@@ -170,7 +167,7 @@ func (o *Outline) Config(ctx context.Context, n *Node) ([]byte, error) {
 	if raw := o.loader.have(*n.Document.Config); raw != nil {
 		return raw, nil
 	}
-	return o.loader.read(ctx, *n.Document.Config, manifest.MaxConfigSize)
+	return o.loader.read(ctx, *n.Document.Config, MaxConfigSize)
 }
 
 // have returns content that has been read before, or nil.

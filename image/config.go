@@ -1,4 +1,4 @@
-package manifest
+package image
 
 import (
 	"encoding/json"

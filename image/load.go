@@ -1,4 +1,4 @@
-package graph
+package image
 
 import (
 	"context"
@@ -8,9 +8,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-
-	"drayage/internal/manifest"
-	"drayage/internal/transfer"
 )
 
 // parallelLoads is how many manifests are asked for at once: an index of twenty platforms costs
@@ -18,7 +15,7 @@ import (
 const parallelLoads = 8
 
 type loader struct {
-	src  transfer.Source
+	src  Source
 	lazy bool // leave out manifests whose platform their index tells, until they are chosen
 
 	mu      sync.Mutex
@@ -57,11 +54,11 @@ func (l *loader) load(ctx context.Context, level []v1.Descriptor, depth int) err
 }
 
 func (l *loader) node(ctx context.Context, d v1.Descriptor) (*Node, error) {
-	raw, err := l.read(ctx, d, manifest.MaxSize)
+	raw, err := l.read(ctx, d, MaxManifestSize)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := manifest.Parse(d.MediaType, raw)
+	doc, err := ParseManifest(d.MediaType, raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Digest, err)
 	}
@@ -70,7 +67,7 @@ func (l *loader) node(ctx context.Context, d v1.Descriptor) (*Node, error) {
 
 // read keeps what it reads, so that nothing is asked for twice.
 func (l *loader) read(ctx context.Context, d v1.Descriptor, limit int64) ([]byte, error) {
-	raw, err := transfer.ReadAll(ctx, l.src, d, limit)
+	raw, err := ReadAll(ctx, l.src, d, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +86,7 @@ func (l *loader) below(nodes []*Node) []v1.Descriptor {
 	queued := map[digest.Digest]bool{}
 	for _, n := range nodes {
 		for _, c := range n.Document.Manifests {
-			if l.nodes[c.Digest] == nil && !queued[c.Digest] && manifest.IsManifest(c.MediaType) && !(l.lazy && tellsPlatform(c)) {
+			if l.nodes[c.Digest] == nil && !queued[c.Digest] && IsManifest(c.MediaType) && !(l.lazy && tellsPlatform(c)) {
 				queued[c.Digest] = true
 				next = append(next, c)
 			}
@@ -100,4 +97,4 @@ func (l *loader) below(nodes []*Node) []v1.Descriptor {
 
 // tellsPlatform reports whether one can choose an image by its descriptor alone. Registries count the manifests that are
 // read against a limit.
-func tellsPlatform(d v1.Descriptor) bool { return d.Platform != nil && manifest.IsImage(d.MediaType) }
+func tellsPlatform(d v1.Descriptor) bool { return d.Platform != nil && IsImageManifest(d.MediaType) }

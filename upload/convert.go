@@ -1,21 +1,23 @@
-package manifest
+package upload
 
 import (
 	"encoding/json"
 	"fmt"
+
+	"drayage/image"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // toOCI tells how Docker's media types are called by OCI. The content is the same.
 var toOCI = map[string]string{
-	DockerImage:             v1.MediaTypeImageManifest,
-	DockerList:              v1.MediaTypeImageIndex,
-	DockerConfig:            v1.MediaTypeImageConfig,
-	DockerLayer:             v1.MediaTypeImageLayerGzip,
-	DockerPlainLayer:        v1.MediaTypeImageLayer,
-	DockerForeign:           "application/vnd.oci.image.layer.nondistributable.v1.tar",
-	DockerForeign + ".gzip": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+	image.DockerManifest:          v1.MediaTypeImageManifest,
+	image.DockerManifestList:      v1.MediaTypeImageIndex,
+	image.DockerConfig:            v1.MediaTypeImageConfig,
+	image.DockerLayer:             v1.MediaTypeImageLayerGzip,
+	image.DockerPlainLayer:        v1.MediaTypeImageLayer,
+	image.DockerForeign:           "application/vnd.oci.image.layer.nondistributable.v1.tar",
+	image.DockerForeign + ".gzip": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
 }
 
 // fromOCI is the other way round.
@@ -27,20 +29,20 @@ var fromOCI = func() map[string]string {
 	return m
 }()
 
-// OtherFamily is the media type of a manifest or index in the other family, Docker's or OCI's. It is empty for what
+// otherFamily is the media type of a manifest or index in the other family, Docker's or OCI's. It is empty for what
 // has none.
-func OtherFamily(mediaType string) string {
+func otherFamily(mediaType string) string {
 	if t := toOCI[mediaType]; t != "" {
 		return t
 	}
 	return fromOCI[mediaType]
 }
 
-// Convert rewrites a manifest or index in the family of mediaType, one of that family's manifest types, for registries that take
+// convert rewrites a manifest or index in the family of mediaType, one of that family's manifest types, for registries that take
 // only one of them. What is of that family already stays. Descriptors whose digest is a key of replaced are replaced: the children of an
 // index change with their own conversion. What the family has no type for is an error.
-func Convert(raw []byte, mediaType string, replaced map[string]v1.Descriptor) ([]byte, string, error) {
-	doc, err := Parse("", raw)
+func convert(raw []byte, mediaType string, replaced map[string]v1.Descriptor) ([]byte, string, error) {
+	doc, err := image.ParseManifest("", raw)
 	if err != nil {
 		return nil, "", err
 	}
@@ -81,7 +83,7 @@ func (c converter) mediaType(t string) (string, error) {
 	}
 	other, ok := c.types[t]
 	if !ok {
-		return "", fmt.Errorf("media type %q has no counterpart: %w", t, ErrUnsupported)
+		return "", fmt.Errorf("media type %q has no counterpart: %w", t, image.ErrUnsupported)
 	}
 	return other, nil
 }

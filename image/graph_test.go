@@ -1,4 +1,4 @@
-package graph_test
+package image_test
 
 import (
 	"encoding/json"
@@ -11,16 +11,13 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
-	"drayage/internal/transfer"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
-func load(t *testing.T, s *site, root v1.Descriptor, sel graph.Selection) *graph.Graph {
+func load(t *testing.T, s *site, root v1.Descriptor, sel image.Selection) *image.Graph {
 	t.Helper()
-	g, err := graph.Load(t.Context(), s, root, sel)
+	g, err := image.Load(t.Context(), s, root, sel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +27,7 @@ func load(t *testing.T, s *site, root v1.Descriptor, sel graph.Selection) *graph
 
 // checkComplete holds for every graph: children come before parents, nothing comes twice, nothing
 // that is referred to is missing, and no document was asked for twice.
-func checkComplete(t *testing.T, s *site, g *graph.Graph) {
+func checkComplete(t *testing.T, s *site, g *image.Graph) {
 	t.Helper()
 	there := map[digest.Digest]bool{}
 	add := func(d v1.Descriptor) {
@@ -52,7 +49,7 @@ func checkComplete(t *testing.T, s *site, g *graph.Graph) {
 		if err := verify.Bytes(m.Descriptor, m.Raw); err != nil {
 			t.Error(err)
 		}
-		if got, err := transfer.ReadAll(t.Context(), g.Source(nil), m.Descriptor, manifest.MaxSize); err != nil || string(got) != string(m.Raw) {
+		if got, err := image.ReadAll(t.Context(), g.Source(nil), m.Descriptor, image.MaxManifestSize); err != nil || string(got) != string(m.Raw) {
 			t.Errorf("the graph's source does not have %s: %v", m.Descriptor.Digest, err)
 		}
 	}
@@ -69,13 +66,13 @@ func checkComplete(t *testing.T, s *site, g *graph.Graph) {
 func TestLoadOfOneImage(t *testing.T) {
 	s := newSite(t)
 	root := s.image("linux/s390x")
-	for name, sel := range map[string]graph.Selection{
+	for name, sel := range map[string]image.Selection{
 		"unasked, whatever its platform": {}, "all": {All: true}, "asked for": {Platforms: platforms(t, "linux/s390x")},
 	} {
 		clear(s.asked)
 		g := load(t, s, root, sel)
-		if g.Root.Digest != root.Digest || len(g.Manifests) != 1 || len(g.Blobs) != 3 || g.Rewritten || platform.List(g.Platforms) != "linux/s390x" {
-			t.Errorf("%s: %d manifests, %d blobs, platforms %s", name, len(g.Manifests), len(g.Blobs), platform.List(g.Platforms))
+		if g.Root.Digest != root.Digest || len(g.Manifests) != 1 || len(g.Blobs) != 3 || g.Rewritten || image.FormatPlatforms(g.Platforms) != "linux/s390x" {
+			t.Errorf("%s: %d manifests, %d blobs, platforms %s", name, len(g.Manifests), len(g.Blobs), image.FormatPlatforms(g.Platforms))
 		}
 	}
 	for _, b := range []string{"base", "layer of linux/s390x"} {
@@ -88,7 +85,7 @@ func TestLoadOfOneImage(t *testing.T) {
 func TestLoadOfAnArtifact(t *testing.T) {
 	s := newSite(t)
 	root := s.artifact("application/vnd.cncf.helm.config.v1+json")
-	for name, sel := range map[string]graph.Selection{"unasked": {}, "all": {All: true}, "a platform, which it has none of": {Platforms: platforms(t, "linux/amd64")}} {
+	for name, sel := range map[string]image.Selection{"unasked": {}, "all": {All: true}, "a platform, which it has none of": {Platforms: platforms(t, "linux/amd64")}} {
 		clear(s.asked)
 		if g := load(t, s, root, sel); g.Root.Digest != root.Digest || len(g.Blobs) != 2 {
 			t.Errorf("%s: root %s, %d blobs", name, g.Root.Digest, len(g.Blobs))
@@ -102,36 +99,36 @@ func TestLoadChoosesPlatforms(t *testing.T) {
 	root := s.multi()
 	for _, c := range []struct {
 		name string
-		sel  graph.Selection
+		sel  image.Selection
 		root v1.Descriptor // zero: a new index
 		have string
 		n    int // manifests
 	}{
-		{"one", graph.Selection{Platforms: platforms(t, "linux/arm64")}, arm64, "linux/arm64", 1},
-		{"a lower variant", graph.Selection{Platforms: platforms(t, "linux/arm/v8")}, armv7, "linux/arm/v7", 1},
-		{"one twice", graph.Selection{Platforms: platforms(t, "linux/arm64", "linux/arm64/v8")}, arm64, "linux/arm64", 1},
-		{"all", graph.Selection{All: true}, root, "linux/amd64, linux/arm/v7, linux/arm64", 5},
-		{"two", graph.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64")}, v1.Descriptor{}, "linux/amd64, linux/arm/v7", 3},
-		{"three of four", graph.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64", "linux/arm64")}, v1.Descriptor{}, "linux/amd64, linux/arm/v7, linux/arm64", 4},
+		{"one", image.Selection{Platforms: platforms(t, "linux/arm64")}, arm64, "linux/arm64", 1},
+		{"a lower variant", image.Selection{Platforms: platforms(t, "linux/arm/v8")}, armv7, "linux/arm/v7", 1},
+		{"one twice", image.Selection{Platforms: platforms(t, "linux/arm64", "linux/arm64/v8")}, arm64, "linux/arm64", 1},
+		{"all", image.Selection{All: true}, root, "linux/amd64, linux/arm/v7, linux/arm64", 5},
+		{"two", image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64")}, v1.Descriptor{}, "linux/amd64, linux/arm/v7", 3},
+		{"three of four", image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64", "linux/arm64")}, v1.Descriptor{}, "linux/amd64, linux/arm/v7, linux/arm64", 4},
 	} {
 		clear(s.asked)
 		g := load(t, s, root, c.sel)
 		if rewritten := c.root.Digest == ""; g.Rewritten != rewritten || !rewritten && g.Root.Digest != c.root.Digest || g.Root.Platform != nil {
 			t.Errorf("%s: root %+v, rewritten %v", c.name, g.Root, g.Rewritten)
 		}
-		if platform.List(g.Platforms) != c.have || len(g.Manifests) != c.n {
-			t.Errorf("%s: platforms %s, %d manifests; want %s, %d", c.name, platform.List(g.Platforms), len(g.Manifests), c.have, c.n)
+		if image.FormatPlatforms(g.Platforms) != c.have || len(g.Manifests) != c.n {
+			t.Errorf("%s: platforms %s, %d manifests; want %s, %d", c.name, image.FormatPlatforms(g.Platforms), len(g.Manifests), c.have, c.n)
 		}
 	}
 }
 
 func TestLoadTakesThisMachinesPlatform(t *testing.T) {
 	s := newSite(t)
-	p := platform.String(platform.Default())
+	p := image.FormatPlatform(image.DefaultPlatform())
 	own := s.image(p)
 	root := s.index(at(s.image("linux/mips"), "linux/mips"), at(own, p), at(s.image("windows/amd64"), "windows/amd64"))
-	if g := load(t, s, root, graph.Selection{}); g.Root.Digest != own.Digest || platform.List(g.Platforms) != p {
-		t.Errorf("root %s for %s, want %s for %s", g.Root.Digest, platform.List(g.Platforms), own.Digest, p)
+	if g := load(t, s, root, image.Selection{}); g.Root.Digest != own.Digest || image.FormatPlatforms(g.Platforms) != p {
+		t.Errorf("root %s for %s, want %s for %s", g.Root.Digest, image.FormatPlatforms(g.Platforms), own.Digest, p)
 	}
 }
 
@@ -146,25 +143,25 @@ func TestLoadReadsOnlyWhatIsWanted(t *testing.T) {
 			delete(s.content, d)
 		}
 	}
-	if g := load(t, s, root, graph.Selection{Platforms: platforms(t, "linux/arm64")}); g.Root.Digest != wanted.Digest || len(s.asked) != 2 {
+	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/arm64")}); g.Root.Digest != wanted.Digest || len(s.asked) != 2 {
 		t.Errorf("root %s, %d documents asked for; want %s and 2", g.Root.Digest, len(s.asked), wanted.Digest)
 	}
-	if g, err := graph.Load(t.Context(), s, root, graph.Selection{All: true}); err == nil {
+	if g, err := image.Load(t.Context(), s, root, image.Selection{All: true}); err == nil {
 		t.Errorf("all of an index of which parts are absent: %d manifests", len(g.Manifests))
 	}
-	if g, err := graph.Load(t.Context(), s, root, graph.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); err == nil {
+	if g, err := image.Load(t.Context(), s, root, image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); err == nil {
 		t.Errorf("two platforms, one of them absent: %d manifests", len(g.Manifests))
 	}
 }
 
 func TestLoadRewritesAnIndex(t *testing.T) {
-	for _, mediaType := range []string{v1.MediaTypeImageIndex, manifest.DockerList} {
+	for _, mediaType := range []string{v1.MediaTypeImageIndex, image.DockerManifestList} {
 		s := newSite(t)
 		amd64, arm64 := at(s.image("linux/amd64"), "linux/amd64"), s.image("linux/arm64") // the second has its platform in its configuration only
 		amd64.Annotations = map[string]string{"of": "the entry"}
 		old := v1.Index{MediaType: mediaType, Manifests: []v1.Descriptor{amd64, arm64, at(s.image("linux/386"), "linux/386")}, Annotations: map[string]string{"note": "kept"}}
 		old.SchemaVersion = 2
-		sel := graph.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}
+		sel := image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}
 		root := s.putJSON(mediaType, old)
 		g := load(t, s, root, sel)
 		var got v1.Index
@@ -190,7 +187,7 @@ func TestLoadRewritesAnIndex(t *testing.T) {
 func TestLoadKeepsAnIndexOfWhichAllIsWanted(t *testing.T) {
 	s := newSite(t)
 	root := s.index(at(s.image("linux/amd64"), "linux/amd64"), at(s.image("linux/arm64"), "linux/arm64"))
-	if g := load(t, s, root, graph.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); g.Rewritten || g.Root.Digest != root.Digest {
+	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); g.Rewritten || g.Root.Digest != root.Digest {
 		t.Errorf("root %s, rewritten %v", g.Root.Digest, g.Rewritten)
 	}
 }
@@ -199,20 +196,20 @@ func TestLoadOfNestedIndexes(t *testing.T) {
 	s := newSite(t)
 	shared := at(s.image("linux/amd64"), "linux/amd64")
 	root := s.index(s.index(shared, at(s.image("linux/arm64"), "linux/arm64")), shared, s.index(shared, at(s.image("linux/s390x"), "linux/s390x")), shared)
-	g := load(t, s, root, graph.Selection{All: true})
+	g := load(t, s, root, image.Selection{All: true})
 	if len(g.Manifests) != 6 || len(g.Blobs) != 7 { // 3 indexes, 3 images; 3 configurations, 3 layers and their base
 		t.Errorf("all: %d manifests, %d blobs", len(g.Manifests), len(g.Blobs))
 	}
 	clear(s.asked)
-	if g := load(t, s, root, graph.Selection{Platforms: platforms(t, "linux/amd64")}); g.Root.Digest != shared.Digest {
+	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/amd64")}); g.Root.Digest != shared.Digest {
 		t.Errorf("one: root %s", g.Root.Digest)
 	}
 	clear(s.asked)
-	if g := load(t, s, root, graph.Selection{Platforms: platforms(t, "linux/amd64", "linux/s390x")}); !g.Rewritten || len(g.Manifests) != 3 {
+	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/amd64", "linux/s390x")}); !g.Rewritten || len(g.Manifests) != 3 {
 		t.Errorf("two: rewritten %v, %d manifests", g.Rewritten, len(g.Manifests))
 	}
 	clear(s.asked)
-	if g := load(t, s, s.index(), graph.Selection{All: true}); len(g.Manifests) != 1 || len(g.Blobs) != 0 {
+	if g := load(t, s, s.index(), image.Selection{All: true}); len(g.Manifests) != 1 || len(g.Blobs) != 0 {
 		t.Errorf("empty index: %d manifests, %d blobs", len(g.Manifests), len(g.Blobs))
 	}
 }
@@ -231,18 +228,18 @@ func TestLoadNamesThePlatformsThereAre(t *testing.T) {
 		"no index":             {single, []string{"linux/ppc64le"}, "linux/s390x"},
 		"no index, one of two": {single, []string{"linux/s390x", "linux/ppc64le"}, "linux/s390x"},
 	} {
-		_, err := graph.Load(t.Context(), s, c.root, graph.Selection{Platforms: platforms(t, c.want...)})
-		var missing *graph.PlatformError
+		_, err := image.Load(t.Context(), s, c.root, image.Selection{Platforms: platforms(t, c.want...)})
+		var missing *image.PlatformError
 		if !errors.As(err, &missing) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if platform.String(missing.Want) != "linux/ppc64le" || platform.List(missing.Have) != c.have || !strings.Contains(err.Error(), c.have) {
-			t.Errorf("%s: wants %s, has %s: %v", name, platform.String(missing.Want), platform.List(missing.Have), err)
+		if image.FormatPlatform(missing.Want) != "linux/ppc64le" || image.FormatPlatforms(missing.Have) != c.have || !strings.Contains(err.Error(), c.have) {
+			t.Errorf("%s: wants %s, has %s: %v", name, image.FormatPlatform(missing.Want), image.FormatPlatforms(missing.Have), err)
 		}
 	}
-	var missing *graph.PlatformError
-	if _, err := graph.Load(t.Context(), s, s.index(), graph.Selection{}); !errors.As(err, &missing) {
+	var missing *image.PlatformError
+	if _, err := image.Load(t.Context(), s, s.index(), image.Selection{}); !errors.As(err, &missing) {
 		t.Errorf("empty index: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package graph_test
+package image_test
 
 import (
 	"context"
@@ -10,18 +10,17 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/graph"
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
 func TestLoadDepth(t *testing.T) {
 	s := newSite(t)
-	if g := load(t, s, s.chain(8), graph.Selection{All: true}); len(g.Manifests) != 9 {
+	if g := load(t, s, s.chain(8), image.Selection{All: true}); len(g.Manifests) != 9 {
 		t.Errorf("eight indexes: %d manifests", len(g.Manifests))
 	}
 	clear(s.asked)
-	if _, err := graph.Load(t.Context(), s, s.chain(9), graph.Selection{All: true}); err == nil {
+	if _, err := image.Load(t.Context(), s, s.chain(9), image.Selection{All: true}); err == nil {
 		t.Error("nine indexes in one another were accepted")
 	}
 }
@@ -33,7 +32,7 @@ func TestLoadCountsARepeatedChildOnce(t *testing.T) {
 	for i := range many {
 		many[i] = child
 	}
-	g := load(t, s, s.index(many...), graph.Selection{All: true})
+	g := load(t, s, s.index(many...), image.Selection{All: true})
 	if len(g.Manifests) != 2 || len(g.Blobs) != 3 {
 		t.Errorf("%d manifests, %d blobs", len(g.Manifests), len(g.Blobs))
 	}
@@ -47,7 +46,7 @@ func TestLoadRefusesACycle(t *testing.T) {
 	second := s.index(first)
 	ring := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{second}}
 	s.content[first.Digest] = s.content[s.putJSON(v1.MediaTypeImageIndex, ring).Digest]
-	if _, err := graph.Load(t.Context(), s, second, graph.Selection{All: true}); !errors.Is(err, verify.ErrMismatch) {
+	if _, err := image.Load(t.Context(), s, second, image.Selection{All: true}); !errors.Is(err, verify.ErrMismatch) {
 		t.Errorf("%v, want a mismatch", err)
 	}
 }
@@ -59,15 +58,15 @@ func TestLoadBoundsTheNumberOfManifests(t *testing.T) {
 		d := digest.FromString(fmt.Sprint(i))
 		many = append(many, v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: d, Size: 1})
 	}
-	if _, err := graph.Load(t.Context(), s, s.index(many...), graph.Selection{}); err == nil || len(s.asked) != 1 {
+	if _, err := image.Load(t.Context(), s, s.index(many...), image.Selection{}); err == nil || len(s.asked) != 1 {
 		t.Errorf("%v after %d documents; want a refusal after the index", err, len(s.asked))
 	}
 }
 
 func TestLoadRefuses(t *testing.T) {
 	s := newSite(t)
-	image := s.image("linux/amd64")
-	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, image.MediaType, image.Digest, image.Size)
+	single := s.image("linux/amd64")
+	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, single.MediaType, single.Digest, single.Size)
 	badConfig := func(raw string) v1.Descriptor {
 		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(v1.MediaTypeImageConfig, []byte(raw))}
 		return s.putJSON(v1.MediaTypeImageManifest, m)
@@ -76,27 +75,27 @@ func TestLoadRefuses(t *testing.T) {
 	retyped := func(d v1.Descriptor, mediaType string) v1.Descriptor { d.MediaType = mediaType; return d }
 	for name, root := range map[string]v1.Descriptor{
 		"both kinds":                         s.put("", []byte(`{"config":`+child+`,"layers":[],"manifests":[`+child+`]}`)),
-		"another type than announced":        retyped(image, v1.MediaTypeImageIndex),
-		"a child of another type":            s.index(retyped(image, v1.MediaTypeImageIndex)),
-		"schema 1":                           s.put(manifest.Schema1, []byte(`{"schemaVersion":1,"fsLayers":[]}`)),
-		"schema 1 as a child":                s.index(s.put(manifest.Schema1Signed, []byte(`{"schemaVersion":1,"fsLayers":[]}`))),
+		"another type than announced":        retyped(single, v1.MediaTypeImageIndex),
+		"a child of another type":            s.index(retyped(single, v1.MediaTypeImageIndex)),
+		"schema 1":                           s.put(image.Schema1, []byte(`{"schemaVersion":1,"fsLayers":[]}`)),
+		"schema 1 as a child":                s.index(s.put(image.Schema1Signed, []byte(`{"schemaVersion":1,"fsLayers":[]}`))),
 		"a digest that is a path":            {Digest: "sha256:../../x", Size: 1},
-		"a child's digest that is a path":    s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, image.Digest.Encoded(), "../../x"))),
-		"a child's digest in capitals":       s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, image.Digest.Encoded(), strings.ToUpper(image.Digest.Encoded())))),
-		"a child's digest of md5":            s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, "sha256:"+image.Digest.Encoded(), "md5:"+image.Digest.Encoded()[:32]))),
-		"a child's size that is negative":    s.put("", []byte(`{"manifests":[{"digest":"`+image.Digest.String()+`","size":-5}]}`)),
-		"a manifest larger than it says":     resized(image, -1),
-		"a manifest smaller than it says":    resized(image, 1),
-		"a child smaller than it says":       s.index(resized(image, 1)),
+		"a child's digest that is a path":    s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, single.Digest.Encoded(), "../../x"))),
+		"a child's digest in capitals":       s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, single.Digest.Encoded(), strings.ToUpper(single.Digest.Encoded())))),
+		"a child's digest of md5":            s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, "sha256:"+single.Digest.Encoded(), "md5:"+single.Digest.Encoded()[:32]))),
+		"a child's size that is negative":    s.put("", []byte(`{"manifests":[{"digest":"`+single.Digest.String()+`","size":-5}]}`)),
+		"a manifest larger than it says":     resized(single, -1),
+		"a manifest smaller than it says":    resized(single, 1),
+		"a child smaller than it says":       s.index(resized(single, 1)),
 		"a manifest of 4 MiB and a byte":     s.put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`+strings.Repeat(" ", 4<<20-15))),
-		"a terabyte":                         resized(image, 1<<40),
+		"a terabyte":                         resized(single, 1<<40),
 		"a child that is not there":          s.index(v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6}),
 		"a configuration that is no JSON":    badConfig(`x`),
 		"a configuration with bad diff IDs":  badConfig(`{"rootfs":{"diff_ids":["sha256:x"]}}`),
 		"a child's configuration, not JSON":  s.index(badConfig(`x`)),
 		"a web page instead of the manifest": s.put("text/html", []byte(`<html>log in first</html>`)),
 	} {
-		if g, err := graph.Load(t.Context(), s, root, graph.Selection{All: true}); err == nil {
+		if g, err := image.Load(t.Context(), s, root, image.Selection{All: true}); err == nil {
 			t.Errorf("%s: accepted: %v", name, g.Root)
 		}
 	}
@@ -107,7 +106,7 @@ func TestLoadStopsWithItsContext(t *testing.T) {
 	reason := errors.New("the user has gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(reason)
-	if _, err := graph.Load(ctx, s, s.multi(), graph.Selection{}); !errors.Is(err, reason) {
+	if _, err := image.Load(ctx, s, s.multi(), image.Selection{}); !errors.Is(err, reason) {
 		t.Errorf("%v, want the cause of the context", err)
 	}
 }

@@ -1,29 +1,28 @@
-package graph_test
+package image_test
 
 import (
 	"errors"
 	"testing"
 
+	"drayage/image"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/internal/graph"
-	"drayage/internal/platform"
 )
 
-func outline(t *testing.T, s *site, root v1.Descriptor) *graph.Outline {
+func outline(t *testing.T, s *site, root v1.Descriptor) *image.Outline {
 	t.Helper()
-	o, err := graph.LoadOutline(t.Context(), s, root)
+	o, err := image.LoadOutline(t.Context(), s, root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
 
-func leafNames(leaves []graph.Leaf) (names []string) {
+func leafNames(leaves []image.Leaf) (names []string) {
 	for _, l := range leaves {
-		names = append(names, platform.String(l.Platform))
+		names = append(names, image.FormatPlatform(l.Platform))
 	}
 	return names
 }
@@ -38,7 +37,7 @@ func TestOutlineReadsIndexesOnly(t *testing.T) {
 	if diff := cmp.Diff([]string{"linux/amd64", "linux/arm64", "linux/arm/v7"}, leafNames(o.Leaves)); diff != "" {
 		t.Error(diff)
 	}
-	picked, err := o.Pick(t.Context(), graph.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64")})
+	picked, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +47,8 @@ func TestOutlineReadsIndexesOnly(t *testing.T) {
 	if diff := cmp.Diff(map[digest.Digest]int{root.Digest: 1, inner.Digest: 1}, s.asked); diff != "" || !o.IsIndex() {
 		t.Errorf("read too much or too little: %s", diff)
 	}
-	var missing *graph.PlatformError
-	if _, err := o.Pick(t.Context(), graph.Selection{Platforms: platforms(t, "windows/amd64")}); !errors.As(err, &missing) || len(missing.Have) != 3 {
+	var missing *image.PlatformError
+	if _, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "windows/amd64")}); !errors.As(err, &missing) || len(missing.Have) != 3 {
 		t.Errorf("a platform that is not there: %v", err)
 	}
 }
@@ -59,7 +58,7 @@ func TestOutlineOfAnIndexWithoutPlatforms(t *testing.T) {
 	s := newSite(t)
 	o := outline(t, s, s.index(s.image("linux/amd64"), s.image("linux/s390x")))
 	for range 2 {
-		picked, err := o.Pick(t.Context(), graph.Selection{Platforms: platforms(t, "linux/s390x")})
+		picked, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "linux/s390x")})
 		if err != nil || len(picked) != 1 || picked[0].Descriptor.Digest != o.Leaves[1].Descriptor.Digest {
 			t.Fatalf("%v, %v", picked, err)
 		}
@@ -82,14 +81,14 @@ func TestOutlineOfOneImage(t *testing.T) {
 	s := newSite(t)
 	root := s.image("linux/s390x")
 	o := outline(t, s, root)
-	for name, sel := range map[string]graph.Selection{"unasked": {}, "asked for": {Platforms: platforms(t, "linux/s390x")}} {
+	for name, sel := range map[string]image.Selection{"unasked": {}, "asked for": {Platforms: platforms(t, "linux/s390x")}} {
 		picked, err := o.Pick(t.Context(), sel)
 		if err != nil || len(picked) != 1 || picked[0].Descriptor.Digest != root.Digest {
 			t.Errorf("%s: %v, %v", name, picked, err)
 		}
 	}
-	var missing *graph.PlatformError
-	if _, err := o.Pick(t.Context(), graph.Selection{Platforms: platforms(t, "linux/amd64")}); !errors.As(err, &missing) {
+	var missing *image.PlatformError
+	if _, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "linux/amd64")}); !errors.As(err, &missing) {
 		t.Errorf("another platform: %v", err)
 	}
 }
@@ -97,7 +96,7 @@ func TestOutlineOfOneImage(t *testing.T) {
 func TestOutlineOfAnArtifact(t *testing.T) {
 	s := newSite(t)
 	root := s.artifact("application/vnd.cncf.helm.config.v1+json")
-	picked, err := outline(t, s, root).Pick(t.Context(), graph.Selection{Platforms: platforms(t, "linux/amd64")})
+	picked, err := outline(t, s, root).Pick(t.Context(), image.Selection{Platforms: platforms(t, "linux/amd64")})
 	if err != nil || len(picked) != 1 || picked[0].Descriptor.Digest != root.Digest {
 		t.Errorf("%v, %v", picked, err)
 	}
@@ -123,10 +122,10 @@ func TestOutlineKnowsAttestations(t *testing.T) {
 
 func TestOutlineIsBounded(t *testing.T) {
 	s := newSite(t)
-	if _, err := graph.LoadOutline(t.Context(), s, s.chain(8)); err != nil {
+	if _, err := image.LoadOutline(t.Context(), s, s.chain(8)); err != nil {
 		t.Errorf("8 indexes: %v", err)
 	}
-	if _, err := graph.LoadOutline(t.Context(), s, s.chain(9)); err == nil {
+	if _, err := image.LoadOutline(t.Context(), s, s.chain(9)); err == nil {
 		t.Error("9 indexes one below the other are accepted")
 	}
 	var many []v1.Descriptor
@@ -135,10 +134,10 @@ func TestOutlineIsBounded(t *testing.T) {
 		d.Digest = digest.FromBytes([]byte{byte(i), byte(i >> 8)})
 		many = append(many, d)
 	}
-	if _, err := graph.LoadOutline(t.Context(), s, s.index(s.index(many[:5000]...), s.index(many[5000:]...))); err == nil {
+	if _, err := image.LoadOutline(t.Context(), s, s.index(s.index(many[:5000]...), s.index(many[5000:]...))); err == nil {
 		t.Error("10001 manifests are accepted")
 	}
-	if _, err := graph.LoadOutline(t.Context(), s, s.index(many[:9000]...)); err != nil {
+	if _, err := image.LoadOutline(t.Context(), s, s.index(many[:9000]...)); err != nil {
 		t.Errorf("9000 manifests: %v", err)
 	}
 }

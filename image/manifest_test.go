@@ -1,4 +1,4 @@
-package manifest_test
+package image_test
 
 import (
 	"errors"
@@ -6,21 +6,21 @@ import (
 	"strings"
 	"testing"
 
+	"drayage/image"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/internal/manifest"
 )
 
 // Documents that other tests and the fuzz seeds are built of.
 var (
-	layer   = descriptor(v1.MediaTypeImageLayerGzip, digest.FromString("layer").String(), 5)
-	config  = descriptor(v1.MediaTypeImageConfig, digest.FromString("config").String(), 6)
-	child   = descriptor(v1.MediaTypeImageManifest, digest.FromString("child").String(), 7)
-	image   = document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+layer+`]`)
-	index   = document(v1.MediaTypeImageIndex, `"manifests":[`+child+`]`)
-	schema1 = `{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"sha256:` + strings.Repeat("0", 64) + `"}],"history":[]}`
+	layer     = descriptor(v1.MediaTypeImageLayerGzip, digest.FromString("layer").String(), 5)
+	config    = descriptor(v1.MediaTypeImageConfig, digest.FromString("config").String(), 6)
+	child     = descriptor(v1.MediaTypeImageManifest, digest.FromString("child").String(), 7)
+	imageJSON = document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+layer+`]`)
+	index     = document(v1.MediaTypeImageIndex, `"manifests":[`+child+`]`)
+	schema1   = `{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"sha256:` + strings.Repeat("0", 64) + `"}],"history":[]}`
 )
 
 func descriptor(mediaType, digest string, size int64) string {
@@ -37,21 +37,21 @@ func TestParse(t *testing.T) {
 		name, announced, raw string
 		want                 string // media type; empty if it is refused
 	}{
-		{"image", v1.MediaTypeImageManifest, image, v1.MediaTypeImageManifest},
-		{"image, not announced", "", image, v1.MediaTypeImageManifest},
-		{"image, announced as something vague", "application/json", image, v1.MediaTypeImageManifest},
-		{"image of docker", manifest.DockerImage, document(manifest.DockerImage, `"config":`+config+`,"layers":[]`), manifest.DockerImage},
-		{"image without a type", manifest.DockerImage, untyped, manifest.DockerImage},
+		{"image", v1.MediaTypeImageManifest, imageJSON, v1.MediaTypeImageManifest},
+		{"image, not announced", "", imageJSON, v1.MediaTypeImageManifest},
+		{"image, announced as something vague", "application/json", imageJSON, v1.MediaTypeImageManifest},
+		{"image of docker", image.DockerManifest, document(image.DockerManifest, `"config":`+config+`,"layers":[]`), image.DockerManifest},
+		{"image without a type", image.DockerManifest, untyped, image.DockerManifest},
 		{"image without a type, not announced", "", untyped, v1.MediaTypeImageManifest},
 		{"image without layers", "", document(v1.MediaTypeImageManifest, `"config":`+config), v1.MediaTypeImageManifest},
 		{"image with layers null", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":null`), v1.MediaTypeImageManifest},
 		{"index", v1.MediaTypeImageIndex, index, v1.MediaTypeImageIndex},
-		{"list of docker", "", document(manifest.DockerList, `"manifests":[`+child+`]`), manifest.DockerList},
+		{"list of docker", "", document(image.DockerManifestList, `"manifests":[`+child+`]`), image.DockerManifestList},
 		{"empty index", "", document(v1.MediaTypeImageIndex, `"manifests":[]`), v1.MediaTypeImageIndex},
 
-		{"image announced as an index", v1.MediaTypeImageIndex, image, ""},
-		{"image announced as one of docker", manifest.DockerImage, image, ""},
-		{"index announced as a docker list", manifest.DockerList, index, ""},
+		{"image announced as an index", v1.MediaTypeImageIndex, imageJSON, ""},
+		{"image announced as one of docker", image.DockerManifest, imageJSON, ""},
+		{"index announced as a docker list", image.DockerManifestList, index, ""},
 		{"image without a type announced as an index", v1.MediaTypeImageIndex, untyped, ""},
 		{"image that calls itself an index", "", document(v1.MediaTypeImageIndex, `"config":`+config+`,"layers":[]`), ""},
 		{"index that calls itself an image", "", document(v1.MediaTypeImageManifest, `"manifests":[]`), ""},
@@ -60,14 +60,14 @@ func TestParse(t *testing.T) {
 		{"both kinds, by layers alone", "", document(v1.MediaTypeImageIndex, `"layers":[],"manifests":[]`), ""},
 		{"image and schema 1", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"fsLayers":[]`), ""},
 		{"index and schema 1", "", document(v1.MediaTypeImageIndex, `"manifests":[],"fsLayers":[]`), ""},
-		{"schema 1", manifest.Schema1Signed, schema1, ""},
+		{"schema 1", image.Schema1Signed, schema1, ""},
 		{"layers without a config", "", document(v1.MediaTypeImageManifest, `"layers":[]`), ""},
 		{"neither kind", "", `{"schemaVersion":2}`, ""},
 		{"an error of a registry", "", `{"errors":[{"code":"DENIED"}]}`, ""},
 		{"two configs", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"config":`+config), ""},
 		{"two lists of layers", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"layers":[`+layer+`]`), ""},
 		{"two lists of layers, by case", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"Layers":[`+layer+`]`), ""},
-		{"a layer of two digests", "", strings.Replace(image, `"size":5`, `"size":5,"digest":"sha256:`+strings.Repeat("0", 64)+`"`, 1), ""},
+		{"a layer of two digests", "", strings.Replace(imageJSON, `"size":5`, `"size":5,"digest":"sha256:`+strings.Repeat("0", 64)+`"`, 1), ""},
 		{"a child of two platforms", "", strings.Replace(index, `"size":7`, `"size":7,"platform":{"os":"linux"},"platform":{"os":"windows"}`, 1), ""},
 		{"an annotation twice", "", strings.Replace(index, `"size":7`, `"size":7,"annotations":{"a":"b","a":"c"}`, 1), ""},
 		{"annotations that differ in case", "", strings.Replace(index, `"size":7`, `"size":7,"annotations":{"a":"b","A":"c"}`, 1), v1.MediaTypeImageIndex},
@@ -75,22 +75,22 @@ func TestParse(t *testing.T) {
 		{"list", "", `[]`, ""},
 		{"nothing", "", ``, ""},
 		{"web page", "", `<html></html>`, ""},
-		{"byte order mark", "", "\ufeff" + image, ""},
-		{"two documents", "", image + image, ""},
-		{"cut off", "", image[:len(image)-1], ""},
+		{"byte order mark", "", "\ufeff" + imageJSON, ""},
+		{"two documents", "", imageJSON + imageJSON, ""},
+		{"cut off", "", imageJSON[:len(imageJSON)-1], ""},
 		{"wrong types", "", `{"config":"x","layers":{}}`, ""},
-		{"as large as allowed", "", index + strings.Repeat(" ", manifest.MaxSize-len(index)), v1.MediaTypeImageIndex},
-		{"a byte too large", "", index + strings.Repeat(" ", manifest.MaxSize-len(index)+1), ""},
+		{"as large as allowed", "", index + strings.Repeat(" ", image.MaxManifestSize-len(index)), v1.MediaTypeImageIndex},
+		{"a byte too large", "", index + strings.Repeat(" ", image.MaxManifestSize-len(index)+1), ""},
 		{"many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+strings.Repeat("0,", 200_000)+"0]"), v1.MediaTypeImageIndex},
 		{"too many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+strings.Repeat("0,", 300_000)+"0]"), ""},
 		{"nested without end", "", strings.Repeat("[", 100_000), ""},
 	} {
-		d, err := manifest.Parse(c.announced, []byte(c.raw))
+		d, err := image.ParseManifest(c.announced, []byte(c.raw))
 		if (err == nil) != (c.want != "") || err == nil && d.MediaType != c.want {
 			t.Errorf("%s: type %q, %v; want %q", c.name, d.MediaType, err, c.want)
 		}
 	}
-	if _, err := manifest.Parse("", []byte(schema1)); !errors.Is(err, manifest.ErrUnsupported) {
+	if _, err := image.ParseManifest("", []byte(schema1)); !errors.Is(err, image.ErrUnsupported) {
 		t.Errorf("schema 1: %v, want ErrUnsupported", err)
 	}
 }
@@ -115,20 +115,20 @@ func TestParseRefusesBadReferences(t *testing.T) {
 			"layer":  document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+layer+`,`+bad+`]`),
 			"child":  document(v1.MediaTypeImageIndex, `"manifests":[`+child+`,`+bad+`]`),
 		} {
-			if d, err := manifest.Parse("", []byte(raw)); err == nil {
+			if d, err := image.ParseManifest("", []byte(raw)); err == nil {
 				t.Errorf("%s %s was accepted: %+v", place, bad, d.Children())
 			}
 		}
 	}
 	sha512 := descriptor(v1.MediaTypeImageLayer, "sha512:"+hex+hex, 0)
-	if _, err := manifest.Parse("", []byte(document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+sha512+`]`))); err != nil {
+	if _, err := image.ParseManifest("", []byte(document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+sha512+`]`))); err != nil {
 		t.Errorf("an empty layer with a sha512 digest: %v", err)
 	}
 }
 
 func TestChildren(t *testing.T) {
 	digests := func(raw string) (all []digest.Digest) {
-		d, err := manifest.Parse("", []byte(raw))
+		d, err := image.ParseManifest("", []byte(raw))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestChildren(t *testing.T) {
 		}
 		return all
 	}
-	if diff := cmp.Diff([]digest.Digest{digest.FromString("config"), digest.FromString("layer")}, digests(image)); diff != "" {
+	if diff := cmp.Diff([]digest.Digest{digest.FromString("config"), digest.FromString("layer")}, digests(imageJSON)); diff != "" {
 		t.Errorf("image (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]digest.Digest{digest.FromString("child")}, digests(index)); diff != "" {
@@ -154,19 +154,19 @@ func TestKinds(t *testing.T) {
 		index, image, isManifest, foreign bool
 	}{
 		{v1.MediaTypeImageIndex, true, false, true, false},
-		{manifest.DockerList, true, false, true, false},
+		{image.DockerManifestList, true, false, true, false},
 		{v1.MediaTypeImageManifest, false, true, true, false},
-		{manifest.DockerImage, false, true, true, false},
-		{manifest.Schema1, false, false, true, false},
-		{manifest.Schema1Signed, false, false, true, false},
+		{image.DockerManifest, false, true, true, false},
+		{image.Schema1, false, false, true, false},
+		{image.Schema1Signed, false, false, true, false},
 		{v1.MediaTypeImageLayerGzip, false, false, false, false},
-		{manifest.DockerLayer, false, false, false, false},
-		{manifest.DockerForeign + ".gzip", false, false, false, true},
+		{image.DockerLayer, false, false, false, false},
+		{image.DockerForeign + ".gzip", false, false, false, true},
 		{"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", false, false, false, true},
 		{"", false, false, false, false},
 	} {
 		m := c.mediaType
-		if manifest.IsIndex(m) != c.index || manifest.IsImage(m) != c.image || manifest.IsManifest(m) != c.isManifest || manifest.IsForeign(m) != c.foreign {
+		if image.IsIndex(m) != c.index || image.IsImageManifest(m) != c.image || image.IsManifest(m) != c.isManifest || image.IsForeign(m) != c.foreign {
 			t.Errorf("%q: index %v, image %v, manifest %v, foreign %v", m, !c.index, !c.image, !c.isManifest, !c.foreign)
 		}
 	}
@@ -174,22 +174,22 @@ func TestKinds(t *testing.T) {
 
 func TestIsContainerImage(t *testing.T) {
 	for mediaType, want := range map[string]bool{
-		v1.MediaTypeImageConfig: true, manifest.DockerConfig: true,
+		v1.MediaTypeImageConfig: true, image.DockerConfig: true,
 		v1.MediaTypeEmptyJSON: false, "application/vnd.cncf.helm.config.v1+json": false,
 	} {
-		d := manifest.Document{Config: &v1.Descriptor{MediaType: mediaType}}
+		d := image.Document{Config: &v1.Descriptor{MediaType: mediaType}}
 		if d.IsContainerImage() != want {
 			t.Errorf("config %q: container image %v", mediaType, !want)
 		}
 	}
-	if (&manifest.Document{}).IsContainerImage() {
+	if (&image.Document{}).IsContainerImage() {
 		t.Error("an index is a container image")
 	}
 }
 
 func TestDescribe(t *testing.T) {
 	want := v1.Descriptor{MediaType: "a/b", Digest: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Size: 3}
-	if diff := cmp.Diff(want, manifest.Describe("a/b", []byte("abc"))); diff != "" {
+	if diff := cmp.Diff(want, image.Describe("a/b", []byte("abc"))); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,27 +1,15 @@
-package platform_test
+package image_test
 
 import (
 	"runtime"
 	"testing"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"drayage/image"
 
-	"drayage/internal/platform"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-func parse(t *testing.T, s string) v1.Platform {
-	t.Helper()
-	if s == "" || s == "unknown/unknown" {
-		return v1.Platform{OS: s[:len(s)/2], Architecture: s[:len(s)/2]}
-	}
-	p, err := platform.Parse(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func TestParse(t *testing.T) {
+func TestParsePlatform(t *testing.T) {
 	for _, c := range []struct{ in, want string }{ // want as String writes it; empty if it is refused
 		{"linux/amd64", "linux/amd64"}, {"linux/arm/v7", "linux/arm/v7"}, {"linux/arm64/v8", "linux/arm64/v8"},
 		{"amd64", "linux/amd64"}, {"arm64", "linux/arm64"}, {"linux/x86_64", "linux/amd64"}, {"linux/aarch64", "linux/arm64"},
@@ -30,19 +18,19 @@ func TestParse(t *testing.T) {
 		{"", ""}, {"/", ""}, {"linux/", ""}, {"/amd64", ""}, {"linux/amd64/", ""}, {"a/b/c/d", ""}, {"linux amd64", ""},
 		{"linux/../x", ""}, {".", ""}, {"..", ""}, {"../linux", ""}, {"linux//amd64", ""}, {"linux\n/amd64", ""}, {"*/amd64", ""},
 	} {
-		p, err := platform.Parse(c.in)
-		if (err == nil) != (c.want != "") || err == nil && platform.String(p) != c.want {
-			t.Errorf("Parse(%q) = %s, %v; want %q", c.in, platform.String(p), err, c.want)
+		p, err := image.ParsePlatform(c.in)
+		if (err == nil) != (c.want != "") || err == nil && image.FormatPlatform(p) != c.want {
+			t.Errorf("image.ParsePlatform(%q) = %s, %v; want %q", c.in, image.FormatPlatform(p), err, c.want)
 		}
 	}
 }
 
 func TestDefaultIsLinux(t *testing.T) {
-	d := platform.Default()
+	d := image.DefaultPlatform()
 	if d.OS != "linux" || d.Architecture != runtime.GOARCH {
 		t.Errorf("default %+v on %s/%s", d, runtime.GOOS, runtime.GOARCH)
 	}
-	if !platform.Match(d, d) {
+	if !image.MatchPlatform(d, d) {
 		t.Error("the default does not match itself")
 	}
 }
@@ -66,8 +54,8 @@ func TestMatch(t *testing.T) {
 		{"linux/amd64", "unknown/unknown", false},
 		{"linux/amd64", "", false},
 	} {
-		if got := platform.Match(parse(t, c.want), parse(t, c.have)); got != c.match {
-			t.Errorf("Match(%s, %s) = %v", c.want, c.have, got)
+		if got := image.MatchPlatform(parse(t, c.want), parse(t, c.have)); got != c.match {
+			t.Errorf("image.MatchPlatform(%s, %s) = %v", c.want, c.have, got)
 		}
 	}
 }
@@ -90,8 +78,8 @@ func TestBest(t *testing.T) {
 		for _, h := range c.have {
 			have = append(have, parse(t, h))
 		}
-		if got := platform.Best(parse(t, c.want), have); got != c.at {
-			t.Errorf("Best(%s, %v) = %d, want %d", c.want, c.have, got, c.at)
+		if got := image.BestPlatform(parse(t, c.want), have); got != c.at {
+			t.Errorf("image.BestPlatform(%s, %v) = %d, want %d", c.want, c.have, got, c.at)
 		}
 	}
 }
@@ -101,41 +89,41 @@ func TestList(t *testing.T) {
 		{OS: "linux", Architecture: "s390x"}, {OS: "unknown", Architecture: "unknown"}, {OS: "linux", Architecture: "amd64"},
 		{OS: "linux", Architecture: "arm", Variant: "v7"}, {OS: "linux", Architecture: "amd64"}, {},
 	}
-	if got, want := platform.List(all), "linux/amd64, linux/arm/v7, linux/s390x, unknown"; got != want {
+	if got, want := image.FormatPlatforms(all), "linux/amd64, linux/arm/v7, linux/s390x, unknown"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := platform.List(nil); got != "" {
+	if got := image.FormatPlatforms(nil); got != "" {
 		t.Errorf("%q for no platform", got)
 	}
 }
 
 func TestOf(t *testing.T) {
 	want := v1.Platform{OS: "windows", Architecture: "amd64", Variant: "v2", OSVersion: "10.0"}
-	got := platform.Of(v1.Image{Platform: want})
+	got := image.PlatformOf(v1.Image{Platform: want})
 	if got.OS != want.OS || got.Architecture != want.Architecture || got.Variant != want.Variant || got.OSVersion != want.OSVersion {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
 // FuzzParse checks that a platform that is accepted can be written, read again and found.
-func FuzzParse(f *testing.F) {
+func FuzzParsePlatform(f *testing.F) {
 	for _, s := range []string{"linux/amd64", "arm64", "linux/arm/v7", "windows(10.0.17763)/amd64", "", "a/b/c/d", "linux/armhf", "."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := platform.Parse(s)
+		p, err := image.ParsePlatform(s)
 		if err != nil {
 			return
 		}
-		again, err := platform.Parse(platform.String(p))
+		again, err := image.ParsePlatform(image.FormatPlatform(p))
 		if err != nil {
-			t.Fatalf("Parse(%q) is written %q, which is refused: %v", s, platform.String(p), err)
+			t.Fatalf("image.ParsePlatform(%q) is written %q, which is refused: %v", s, image.FormatPlatform(p), err)
 		}
-		if platform.String(again) != platform.String(p) {
-			t.Fatalf("Parse(%q) is written %q and then %q", s, platform.String(p), platform.String(again))
+		if image.FormatPlatform(again) != image.FormatPlatform(p) {
+			t.Fatalf("image.ParsePlatform(%q) is written %q and then %q", s, image.FormatPlatform(p), image.FormatPlatform(again))
 		}
-		if platform.Best(p, []v1.Platform{{}, p}) != 1 {
-			t.Fatalf("Parse(%q) does not match itself", s)
+		if image.BestPlatform(p, []v1.Platform{{}, p}) != 1 {
+			t.Fatalf("image.ParsePlatform(%q) does not match itself", s)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package graph
+package image
 
 import (
 	"context"
@@ -8,9 +8,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/internal/manifest"
-	"drayage/internal/platform"
 )
 
 // leaf is a manifest with the platform it is for.
@@ -21,7 +18,7 @@ type leaf struct {
 
 // choose narrows g from the whole image to the selected platforms.
 func (l *loader) choose(ctx context.Context, g *Graph, sel Selection) error {
-	if !manifest.IsIndex(l.nodes[g.Root.Digest].Document.MediaType) {
+	if !IsIndex(l.nodes[g.Root.Digest].Document.MediaType) {
 		return l.single(ctx, g, sel)
 	}
 	leaves, err := l.leaves(ctx, g.Root)
@@ -64,15 +61,15 @@ func (l *loader) configPlatform(ctx context.Context, n *Node) (v1.Platform, erro
 	if !n.Document.IsContainerImage() {
 		return v1.Platform{}, nil
 	}
-	raw, err := l.read(ctx, *n.Document.Config, manifest.MaxConfigSize)
+	raw, err := l.read(ctx, *n.Document.Config, MaxConfigSize)
 	if err != nil {
 		return v1.Platform{}, err
 	}
-	c, err := manifest.ParseConfig(raw)
+	c, err := ParseConfig(raw)
 	if err != nil {
 		return v1.Platform{}, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
 	}
-	return platform.Of(c), nil
+	return PlatformOf(c), nil
 }
 
 // leaves lists the image manifests below an index in its order, nested indexes included.
@@ -86,7 +83,7 @@ func (l *loader) leaves(ctx context.Context, root v1.Descriptor) ([]leaf, error)
 			return nil
 		}
 		seen[d.Digest] = true
-		if n != nil && manifest.IsIndex(n.Document.MediaType) {
+		if n != nil && IsIndex(n.Document.MediaType) {
 			for _, c := range n.Document.Manifests {
 				if err := visit(c); err != nil {
 					return err
@@ -118,7 +115,7 @@ func pick(leaves []leaf, want []v1.Platform) ([]leaf, error) {
 	}
 	var at []int
 	for _, w := range want {
-		i := platform.Best(w, have)
+		i := BestPlatform(w, have)
 		if i < 0 {
 			return nil, &PlatformError{Want: w, Have: have}
 		}
@@ -164,11 +161,11 @@ func (l *loader) subset(g *Graph, chosen []leaf, all int) error {
 	if err != nil {
 		return err
 	}
-	doc, err := manifest.Parse(old.MediaType, raw)
+	doc, err := ParseManifest(old.MediaType, raw)
 	if err != nil {
 		return err
 	}
-	g.Root, g.Rewritten = manifest.Describe(old.MediaType, raw), true
+	g.Root, g.Rewritten = Describe(old.MediaType, raw), true
 	l.nodes[g.Root.Digest] = &Node{Descriptor: g.Root, Raw: raw, Document: doc}
 	l.content[g.Root.Digest] = raw
 	return nil

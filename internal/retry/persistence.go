@@ -1,12 +1,10 @@
-package transfer
+package retry
 
 import (
 	"context"
 	"fmt"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/internal/retry"
 )
 
 const (
@@ -18,27 +16,28 @@ const (
 	refill = 256 << 10
 )
 
-// persistence decides whether a stream that broke is opened again.
-type persistence struct {
-	wait   retry.Backoff
+// Persistence decides whether a stream that broke is opened again.
+type Persistence struct {
+	Since int64 // offset at which the last break happened, or at which the stream began
+
+	wait   Backoff
 	stalls int
-	since  int64 // offset at which the last break happened
 }
 
-// again waits before the stream of d is opened again at offset off, or returns the error to give up with.
-func (p *persistence) again(ctx context.Context, d v1.Descriptor, off int64, cause error) error {
+// Again waits before the stream of d is opened again at offset off, or returns the error to give up with.
+func (p *Persistence) Again(ctx context.Context, d v1.Descriptor, off int64, cause error) error {
 	if ctx.Err() != nil { // cause is then a consequence of it
 		return context.Cause(ctx)
 	}
-	if !retry.IsTransient(cause) {
+	if !IsTransient(cause) {
 		return cause
 	}
-	if off-p.since >= refill {
-		p.stalls, p.since = 0, off
+	if off-p.Since >= refill {
+		p.stalls, p.Since = 0, off
 	}
 	if p.stalls++; p.stalls > maxStalls {
 		return fmt.Errorf("%s: gave up at byte %d of %d after %d broken connections in a row: %w",
 			d.Digest, off, d.Size, maxStalls, cause)
 	}
-	return retry.Sleep(ctx, p.wait.Delay(p.stalls))
+	return Sleep(ctx, p.wait.Delay(p.stalls))
 }

@@ -1,4 +1,4 @@
-package manifest_test
+package image_test
 
 import (
 	"testing"
@@ -6,24 +6,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"drayage/internal/manifest"
+	"drayage/image"
 	"drayage/internal/verify"
 )
 
 // FuzzParse checks that what is accepted is of one kind, whoever asks, and refers to nothing invalid.
-func FuzzParse(f *testing.F) {
-	for _, raw := range []string{image, index, schema1, `{}`, `null`, `{"config":{},"manifests":[]}`,
+func FuzzParseManifest(f *testing.F) {
+	for _, raw := range []string{imageJSON, index, schema1, `{}`, `null`, `{"config":{},"manifests":[]}`,
 		document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"Layers":[`+layer+`]`), document(v1.MediaTypeImageIndex, `"manifests":[],"manifests":[`+child+`]`)} {
-		for _, announced := range []string{"", v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, manifest.DockerImage, manifest.DockerList, "application/json"} {
+		for _, announced := range []string{"", v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifest, image.DockerManifestList, "application/json"} {
 			f.Add(announced, []byte(raw))
 		}
 	}
 	f.Fuzz(func(t *testing.T, announced string, raw []byte) {
-		d, err := manifest.Parse(announced, raw)
+		d, err := image.ParseManifest(announced, raw)
 		if err != nil {
 			return
 		}
-		if manifest.IsIndex(d.MediaType) == manifest.IsImage(d.MediaType) || manifest.IsIndex(d.MediaType) != (d.Manifests != nil) {
+		if image.IsIndex(d.MediaType) == image.IsImageManifest(d.MediaType) || image.IsIndex(d.MediaType) != (d.Manifests != nil) {
 			t.Fatalf("accepted as %q with config %v and manifests %v", d.MediaType, d.Config, d.Manifests)
 		}
 		if d.Manifests != nil && d.IsContainerImage() {
@@ -34,7 +34,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("accepted with a bad reference: %v", err)
 			}
 		}
-		again, err := manifest.Parse(d.MediaType, raw)
+		again, err := image.ParseManifest(d.MediaType, raw)
 		if err != nil {
 			t.Fatalf("not accepted under its own type: %v", err)
 		}
@@ -55,7 +55,7 @@ func FuzzParseConfig(f *testing.F) {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		c, err := manifest.ParseConfig(raw)
+		c, err := image.ParseConfig(raw)
 		if err != nil {
 			return
 		}
@@ -63,7 +63,7 @@ func FuzzParseConfig(f *testing.F) {
 			if err := verify.Digest(id); err != nil {
 				t.Fatal(err)
 			}
-			if err := verify.Digest(manifest.ChainID(c.RootFS.DiffIDs[:i+1])); err != nil {
+			if err := verify.Digest(image.ChainID(c.RootFS.DiffIDs[:i+1])); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,4 +1,4 @@
-package transfer
+package image
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
 
@@ -21,7 +22,7 @@ type Reader struct {
 	check *verify.Check
 
 	rc    io.ReadCloser
-	tries persistence
+	tries retry.Persistence
 	err   error // sticky
 }
 
@@ -43,7 +44,7 @@ func (r *Reader) Skip(prefix io.Reader) (int64, error) {
 		return 0, r.err
 	}
 	n, err := io.Copy(r.check, prefix)
-	r.tries.since = n
+	r.tries.Since = n
 	return n, err
 }
 
@@ -121,7 +122,7 @@ func (r *Reader) readOnce(p []byte) (int, error) {
 // recover waits before the stream is opened again, or returns the error to give up with.
 func (r *Reader) recover(cause error) error {
 	r.drop()
-	return r.tries.again(r.ctx, r.desc, r.check.Offset(), cause)
+	return r.tries.Again(r.ctx, r.desc, r.check.Offset(), cause)
 }
 
 func (r *Reader) drop() {
