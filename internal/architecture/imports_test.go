@@ -11,10 +11,10 @@ import (
 
 const module = "drayage"
 
-// public lists the packages that others may use, and which of each other these may import. All may import
-// what is internal. A new public package has to be entered here.
+// public lists the packages that programs outside may use. Each may import the public packages that are
+// listed with it, and all internal ones. A new public package has to be entered here.
 var public = map[string][]string{
-	"image":         {}, // the vocabulary: everybody may use it, packages in internal too
+	"image":         {},        // the vocabulary: everybody may use it, packages in internal too
 	"registry":      {"image"}, // registry and layout stay apart: descriptors and strings go between them
 	"layout":        {"image"},
 	"dockerarchive": {"image", "layout"},
@@ -27,11 +27,15 @@ var public = map[string][]string{
 // vocabulary is the public package that packages in internal may import.
 const vocabulary = "image"
 
-// commandOnly are modules that only the command may use: what a terminal shows is none of a library's business.
+// commandOnly lists modules that only the command may use: a library knows nothing of terminals.
 var commandOnly = []string{"github.com/urfave/cli", "github.com/schollz/progressbar", "golang.org/x/term"}
 
-// testOnly are packages that tests are made of. Other names end in "test".
+// testOnly lists packages for tests whose names do not end in "test".
 var testOnly = []string{"internal/fakeregistry", "internal/pipenet"}
+
+func isCommandOnly(pkg string) bool {
+	return slices.ContainsFunc(commandOnly, func(m string) bool { return strings.HasPrefix(pkg, m) })
+}
 
 func isTestOnly(pkg string) bool {
 	return strings.HasSuffix(pkg, "test") || slices.Contains(testOnly, pkg)
@@ -93,7 +97,7 @@ func TestImportsRunOneWay(t *testing.T) {
 				t.Errorf("%s imports %s", pkg, i)
 			case isTestOnly(i) && !isTestOnly(pkg):
 				t.Errorf("%s imports %s, which is for tests", pkg, i)
-			case !command && slices.ContainsFunc(commandOnly, func(m string) bool { return strings.HasPrefix(i, m) }):
+			case !command && isCommandOnly(i):
 				t.Errorf("%s imports %s, which only the command may", pkg, i)
 			}
 		}
@@ -102,16 +106,19 @@ func TestImportsRunOneWay(t *testing.T) {
 
 func TestCommandHoldsNoTests(t *testing.T) {
 	for _, l := range list(t, "-deps", "./cmd/...") {
-		if pkg := l[0]; pkg == "testing" || strings.HasPrefix(pkg, module+"/") && isTestOnly(strings.TrimPrefix(pkg, module+"/")) {
-			t.Errorf("the command is built of %s", pkg)
+		own, ok := strings.CutPrefix(l[0], module+"/")
+		if l[0] == "testing" || ok && isTestOnly(own) {
+			t.Errorf("the command is built of %s", l[0])
 		}
 	}
 }
 
+var saysNothing = []string{"util", "utils", "common", "helper", "helpers", "manager", "misc", "base", "types"}
+
 func TestNoPackageIsNamedAfterNothing(t *testing.T) {
 	for pkg := range imports(t) {
 		for _, word := range strings.Split(pkg, "/") {
-			if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "manager", "misc", "base", "types"}, word) {
+			if slices.Contains(saysNothing, word) {
 				t.Errorf("%s: the name does not say what it provides", pkg)
 			}
 		}

@@ -6,92 +6,83 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-const (
-	root = "../.."
+const root = "../.."
 
-	maxFunction = 80 // lines, of functions that are no tests
-	maxFile     = 400
-	maxTestFile = 700
-)
-
-// source is a parsed file of the tree.
+// source is a Go file of the tree.
 type source struct {
-	path  string // from the root
-	file  *ast.File
-	set   *token.FileSet
-	lines int
+	path string // from the root
+	text string
+	file *ast.File
+	set  *token.FileSet
 }
+
+// line is where a position is.
+func (s source) line(p token.Pos) int { return s.set.Position(p).Line }
+
+func (s source) lines() int { return strings.Count(s.text, "\n") }
 
 func (s source) isTest() bool { return strings.HasSuffix(s.path, "_test.go") }
 
-// inCommand reports whether the file is part of a command: that of the product, or one of the nested test module.
+// isProduct reports whether the file is part of what users get: neither a test nor made for tests.
+func (s source) isProduct() bool {
+	return !s.isTest() && !strings.HasPrefix(s.path, "test/") && !isTestOnly(path.Dir(s.path))
+}
+
+// inCommand reports whether the file is part of a command, of the product or of the nested test modules.
 func (s source) inCommand() bool {
 	return strings.HasPrefix(s.path, "cmd/") || strings.HasPrefix(s.path, "test/")
+}
+
+// files reads the files of the tree with a suffix, by their path from the root.
+func files(t *testing.T, suffix string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		skipped := strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "bin" || d.Name() == "testdata"
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && skipped:
+			return fs.SkipDir
+		case d.IsDir(), !strings.HasSuffix(name, suffix):
+			return nil
+		}
+		raw, err := os.ReadFile(filepath.Join(root, name))
+		all[name] = string(raw)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // sources parses every Go file of the tree.
 func sources(t *testing.T) (all []source) {
 	t.Helper()
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(root, path)
-		if d.IsDir() && rel != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"bin", "testdata"}, d.Name())) {
-			return fs.SkipDir
-		}
-		if d.IsDir() || !strings.HasSuffix(rel, ".go") {
-			return nil
-		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
+	for name, text := range files(t, ".go") {
 		set := token.NewFileSet()
-		file, err := parser.ParseFile(set, rel, raw, parser.SkipObjectResolution|parser.ParseComments)
+		file, err := parser.ParseFile(set, name, text, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		all = append(all, source{filepath.ToSlash(rel), file, set, strings.Count(string(raw), "\n")})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+		all = append(all, source{name, text, file, set})
 	}
-	if !slices.ContainsFunc(all, func(s source) bool { return s.path == "internal/architecture/doc.go" }) {
+	isThis := func(s source) bool { return s.path == "internal/architecture/doc.go" }
+	if !slices.ContainsFunc(all, isThis) {
 		t.Fatalf("%d files found, and this package is not among them", len(all))
 	}
 	return all
 }
 
-func TestFilesAndFunctionsAreShort(t *testing.T) {
-	for _, s := range sources(t) {
-		limit := maxFile
-		if s.isTest() {
-			limit = maxTestFile
-		}
-		if s.lines > limit {
-			t.Errorf("%s has %d lines, more than %d", s.path, s.lines, limit)
-		}
-		for _, d := range s.file.Decls {
-			f, ok := d.(*ast.FuncDecl)
-			if !ok || s.isTest() {
-				continue
-			}
-			if n := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line + 1; n > maxFunction {
-				t.Errorf("%s: %s has %d lines, more than %d", s.path, f.Name.Name, n, maxFunction)
-			}
-		}
-	}
-}
-
-// forbidden is what libraries do not do: end the process, print, or wait and work where no context reaches them.
+// forbidden lists what libraries do not do: end the process, print, wait without a context, or make one.
 var forbidden = map[string][]string{
 	"os":       {"Exit", "Stdin", "Stdout", "Stderr"},
 	"fmt":      {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
