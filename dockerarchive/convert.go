@@ -65,8 +65,8 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 	return d, nil
 }
 
-// savedSource gives out what an image of a saved tar consists of. It has no lanes: of a layer in xz every range would be reached from the
-// beginning.
+// savedSource gives out what an image of a saved tar consists of. It is no image.ParallelSource: every
+// range of a layer in xz would be reached from the beginning.
 type savedSource struct {
 	content map[digest.Digest][]byte
 	layers  map[digest.Digest]SavedLayer

@@ -25,7 +25,7 @@ func TestUnpackedLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := im.Source.(image.Lanes); ok {
+	if _, ok := im.Source.(image.ParallelSource); ok {
 		t.Error("the layers would be read in ranges, each from the beginning of what is compressed")
 	}
 	g, err := image.Load(t.Context(), im.Source, im.Manifest, image.Selection{All: true})

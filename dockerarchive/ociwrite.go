@@ -163,7 +163,7 @@ func (b ociBlob) stream(ctx context.Context, w io.Writer, opts Options) error {
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	r := image.NewReader(ctx, transfer.Ahead(b.source), b.desc)
+	r := image.NewReader(ctx, transfer.ReadAhead(b.source), b.desc)
 	defer r.Close()
 	var src io.Reader = r
 	if opts.Progress != nil {

@@ -70,7 +70,7 @@ func unpackOnce(ctx context.Context, l *layer, w io.Writer, progress func(v1.Des
 
 // decompress fills buffers from free and hands them on through full.
 func decompress(ctx context.Context, l *layer, free <-chan []byte, full chan<- []byte, progress func(v1.Descriptor, int64)) error {
-	raw := image.NewReader(ctx, transfer.Ahead(l.source), l.blob)
+	raw := image.NewReader(ctx, transfer.ReadAhead(l.source), l.blob)
 	defer raw.Close()
 	var src io.Reader = raw
 	if progress != nil {

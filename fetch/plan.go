@@ -112,10 +112,10 @@ func (a alternatives) Open(ctx context.Context, _ v1.Descriptor, offset, length 
 	return nil, first
 }
 
-// Lane implements image.Lanes where the first place does.
-func (a alternatives) Lane() func() {
-	if l, ok := a[0].Source.(image.Lanes); ok {
-		return l.Lane()
+// ExtraStream implements image.ParallelSource where the first place does.
+func (a alternatives) ExtraStream() func() {
+	if l, ok := image.AsParallel(a[0].Source); ok {
+		return l.ExtraStream()
 	}
 	return nil
 }

@@ -25,11 +25,13 @@ type Source interface {
 	Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error)
 }
 
-// Lanes is implemented by sources that give out several ranges of one blob faster than one stream of it: registries, whose
-// storage often limits each connection.
-type Lanes interface {
-	// Lane returns the release of one more stream, or nil if there are enough already.
-	Lane() (release func())
+// ParallelSource is a [Source] that gives out several ranges of one blob faster than one stream of it. Registries
+// are: their storage often limits each connection.
+type ParallelSource interface {
+	Source
+	// ExtraStream asks for a second or further stream of one blob. It returns what the caller calls when that
+	// stream has ended, or nil if there are enough streams already. It may be called concurrently.
+	ExtraStream() (release func())
 }
 
 // ErrNoRanges is the error of Open where a bounded length was asked for and the source has only whole streams.
@@ -53,21 +55,23 @@ func (m MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length 
 	return io.NopCloser(Section(bytes.NewReader(p), int64(len(p)), offset, length)), nil
 }
 
-// Lane implements [Lanes] where the next source does, for what is not in memory.
-func (m MemorySource) Lane() func() {
-	if l, ok := LanesOf(m.Next); ok {
-		return l.Lane()
+// ExtraStream implements [ParallelSource] for what is not in memory, where the next source does.
+func (m MemorySource) ExtraStream() func() {
+	if next, ok := AsParallel(m.Next); ok {
+		return next.ExtraStream()
 	}
 	return nil
 }
 
-// LanesOf is src as one with lanes. MemorySource in front of a source has those of that, if any.
-func LanesOf(src Source) (Lanes, bool) {
+// AsParallel returns src as a [ParallelSource] if it is one. A [MemorySource] is one if its next source is.
+func AsParallel(src Source) (ParallelSource, bool) {
 	if m, ok := src.(MemorySource); ok {
-		return LanesOf(m.Next)
+		if _, ok := AsParallel(m.Next); !ok {
+			return nil, false
+		}
 	}
-	l, ok := src.(Lanes)
-	return l, ok
+	p, ok := src.(ParallelSource)
+	return p, ok
 }
 
 // Section is the part of r, whose length is size, that an [Source.Open] with offset and length asks for.

@@ -180,7 +180,7 @@ func finishes(t *testing.T, content, left, mark []byte) {
 	if len(mark) > 0 {
 		write(t, name+".mark", string(mark))
 	}
-	if err := l.Push(t.Context(), d, &laned{content: content}, nil); err != nil {
+	if err := l.Push(t.Context(), d, &parallelSource{content: content}, nil); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "files", map[string]string{"index.json": empty, "oci-layout": marker, "blobs/sha256/" + d.Digest.Encoded(): string(content)}, tree(t, dir))

@@ -22,8 +22,8 @@ import (
 	"drayage/internal/marks"
 )
 
-// laned is a source of several streams that tells what was asked for.
-type laned struct {
+// parallelSource is a source of several streams that tells what was asked for.
+type parallelSource struct {
 	content []byte
 	fail    int64 // no range that begins here or behind is given out; 0: all are
 
@@ -31,9 +31,9 @@ type laned struct {
 	asked []marks.Span // in order, with what follows each other as one
 }
 
-func (l *laned) Lane() func() { return nil }
+func (l *parallelSource) ExtraStream() func() { return nil }
 
-func (l *laned) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (l *parallelSource) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	end := int64(len(l.content))
 	if length >= 0 {
 		end = min(end, offset+length)
@@ -104,7 +104,7 @@ func TestMark(t *testing.T) {
 			if c.mark != nil {
 				write(t, partial+".mark", string(c.mark))
 			}
-			src := &laned{content: content}
+			src := &parallelSource{content: content}
 			if err := dir.Push(t.Context(), d, src, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestMarkOutlivesAnError(t *testing.T) {
 	partial := filepath.Join(dir.Path(), ".drayage", "partial", "sha256-"+d.Digest.Encoded())
 	write(t, partial, string(content[:16<<20]))
 	write(t, partial+".mark", string(mark(d.Size, marks.Span{Off: 9 << 20, End: 16 << 20})))
-	src := &laned{content: content, fail: 4 << 20}
+	src := &parallelSource{content: content, fail: 4 << 20}
 	if err := dir.Push(t.Context(), d, src, nil); !errors.Is(err, errGone) {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestMarkOutlivesAnError(t *testing.T) {
 func TestMarkIsDroppedAfterAnError(t *testing.T) {
 	content, d := large()
 	dir := create(t, t.TempDir())
-	src := &laned{content: content, fail: 4 << 20}
+	src := &parallelSource{content: content, fail: 4 << 20}
 	if err := dir.Push(t.Context(), d, src, nil); !errors.Is(err, errGone) {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestMarkPlanted(t *testing.T) {
 	if err := os.Mkdir(name, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := dir.Push(t.Context(), d, &laned{content: content}, nil); err != nil {
+	if err := dir.Push(t.Context(), d, &parallelSource{content: content}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(name); err == nil {

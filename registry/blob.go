@@ -59,11 +59,11 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	return rc, err
 }
 
-// Lane implements image.Lanes: several ranges of one blob travel at once, a bounded number from one registry.
-func (r *Repository) Lane() func() {
+// ExtraStream implements image.ParallelSource. The streams of all blobs from one registry share one bound.
+func (r *Repository) ExtraStream() func() {
 	select {
-	case r.host.lanes <- struct{}{}:
-		return func() { <-r.host.lanes }
+	case r.host.extraStreams <- struct{}{}:
+		return func() { <-r.host.extraStreams }
 	default:
 		return nil
 	}

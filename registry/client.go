@@ -44,9 +44,9 @@ type Client struct {
 	// again; 0 means one minute.
 	StallTimeout time.Duration
 
-	// Lanes is how many streams, besides the first of each, may read ranges of large blobs from one registry at once; 0
-	// means 32, less than 0 none.
-	Lanes int
+	// ExtraStreams is how many streams may read ranges of large blobs from one registry at once, besides the first
+	// stream of each blob. 0 means 32, a negative number means none.
+	ExtraStreams int
 
 	// Notify is told, in a line, what a user should know but no call fails for: a wait that a registry asked for,
 	// a warning it sent. It may be called concurrently; nil means nobody is told.
@@ -87,11 +87,11 @@ func (c *Client) Close() {
 	}
 }
 
-func (c *Client) lanes() int {
-	if c.Lanes == 0 {
+func (c *Client) extraStreams() int {
+	if c.ExtraStreams == 0 {
 		return 32
 	}
-	return max(c.Lanes, 0)
+	return max(c.ExtraStreams, 0)
 }
 
 func (c *Client) transport() http.RoundTripper {

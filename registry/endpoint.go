@@ -92,7 +92,7 @@ func (c *Client) host(name string, e Endpoint) *host {
 	if c.hosts == nil {
 		c.hosts = map[string]*host{}
 	}
-	h := &host{client: c, name: name, at: e.URL, fallbackHTTP: e.FallbackHTTP, header: e.Header, lanes: make(chan struct{}, c.lanes())}
+	h := &host{client: c, name: name, at: e.URL, fallbackHTTP: e.FallbackHTTP, header: e.Header, extraStreams: make(chan struct{}, c.extraStreams())}
 	h.http = &http.Client{Transport: &originTransport{host: h, own: e.Transport, other: elsewhere}, CheckRedirect: checkRedirect}
 	h.auth.host = h
 	c.hosts[key] = h

@@ -42,7 +42,7 @@ type host struct {
 	http         *http.Client
 	auth         authorizer
 	pause        pause
-	lanes        chan struct{} // holds one for each additional stream of a blob
+	extraStreams chan struct{} // holds one for each extra stream
 	answered     atomic.Bool   // it has been there
 	downUntil    atomic.Int64  // in Unix nanoseconds: until then another endpoint is asked, if there is one
 	small        atomic.Bool   // whole blobs are too large for one request there

@@ -141,7 +141,7 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 
 // copyBlob streams the blob; that it was right is known only when it returns nil.
 func copyBlob(ctx context.Context, w io.Writer, src image.Source, d v1.Descriptor) error {
-	r := image.NewReader(ctx, transfer.Ahead(src), d)
+	r := image.NewReader(ctx, transfer.ReadAhead(src), d)
 	defer r.Close()
 	_, err := io.Copy(w, r)
 	return err

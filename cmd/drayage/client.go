@@ -94,19 +94,19 @@ func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*
 	}
 	ends.limit = limit
 	return &registry.Client{
-		Foreign:     foreignTransport(c, config, limit),
-		Transport:   limited(registry.NewTransport(config), limit),
-		Endpoints:   ends.of,
-		Credentials: credentials,
-		PlainHTTP:   c.Bool("plain-http"),
-		Lanes:       lanes(c.Int("jobs")),
-		UserAgent:   "drayage/" + versionString(),
-		Notify:      func(message string) { e.note(c, "note: %s", message) },
+		Foreign:      foreignTransport(c, config, limit),
+		Transport:    limited(registry.NewTransport(config), limit),
+		Endpoints:    ends.of,
+		Credentials:  credentials,
+		PlainHTTP:    c.Bool("plain-http"),
+		ExtraStreams: extraStreams(c.Int("jobs")),
+		UserAgent:    "drayage/" + versionString(),
+		Notify:       func(message string) { e.note(c, "note: %s", message) },
 	}, nil
 }
 
-// lanes is how many additional streams may read large blobs: -j bounds them too.
-func lanes(jobs int) int {
+// extraStreams is how many extra streams may read large blobs: -j bounds them too.
+func extraStreams(jobs int) int {
 	if jobs == 1 {
 		return -1
 	}

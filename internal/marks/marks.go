@@ -13,7 +13,7 @@ const (
 	// minBlock is the length of a block; of what is so large that there would be more than maxBlocks they are longer.
 	minBlock  = 64 << 10
 	maxBlocks = 1 << 20
-	// maxSpans bounds what is read from a file of marks: lanes leave a few dozen.
+	// maxSpans bounds what is read from a file of marks: parallel streams leave a few dozen.
 	maxSpans = 4096
 	// there is the mark of a block; everything else means that it is not there.
 	there = 1

@@ -51,11 +51,11 @@ func Fill(ctx context.Context, src image.Source, d v1.Descriptor, f File, held [
 // fillAny uses several streams where that helps and the source can do it.
 func fillAny(ctx context.Context, src image.Source, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
 	prefix, beyond := marks.Cut(held)
-	lanes, ok := image.LanesOf(src)
+	many, ok := image.AsParallel(src)
 	if !ok || d.Size-prefix < SplitSize && len(beyond) == 0 || verify.Descriptor(d) != nil {
 		return fillOnce(ctx, src, d, f, prefix, reported)
 	}
-	n, err := fillLanes(ctx, src, lanes, d, f, held, reported)
+	n, err := fillParallel(ctx, many, d, f, held, reported)
 	if errors.Is(err, image.ErrNoRanges) {
 		return fillOnce(ctx, src, d, f, n, reported)
 	}

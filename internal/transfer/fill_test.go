@@ -158,7 +158,7 @@ func (f *impatient) ReadAt(p []byte, off int64) (int, error) {
 // Who loses patience while a prefix is hashed has the prefix still.
 func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 	content, desc := large(t)
-	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
+	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "extra streams": newParallel(content, 4)} {
 		ctx, stop := context.WithCancel(t.Context())
 		f := &impatient{file{data: slices.Clone(content[:5000])}, stop}
 		keep, err := transfer.Fill(ctx, src, desc, f, marks.Prefix(5000), nil)
@@ -171,7 +171,7 @@ func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 // A prefix that cannot be read is worth nothing.
 func TestFillDropsAPrefixThatCannotBeRead(t *testing.T) {
 	content, desc := large(t)
-	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "lanes": newRoad(content, 4)} {
+	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "extra streams": newParallel(content, 4)} {
 		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{}, marks.Prefix(5000), nil)
 		if keep != 0 || !errors.Is(err, errGone) {
 			t.Errorf("%s: keep %d, %v", name, keep, err)

@@ -8,7 +8,7 @@ import (
 	"drayage/image"
 )
 
-// live is one range of an [aheadStream] that is given out as it arrives, without a place in memory.
+// live is one range of an [readAheadStream] that is given out as it arrives, without a place in memory.
 type live struct {
 	rc   io.ReadCloser
 	size int64 // of the range
@@ -24,7 +24,7 @@ func (l *live) close() {
 
 // readLive reads by one stream as long as that is fast: range after range, each twice as large as the one before it, so that little has to be waited for
 // when one turns out slow, and few requests are made when none does. It returns nothing when it is the turn of the parts.
-func (s *aheadStream) readLive(b []byte) (int, error) {
+func (s *readAheadStream) readLive(b []byte) (int, error) {
 	for s.off < s.desc.Size && (s.next == 0 || s.live != nil) {
 		if s.live == nil || s.live.rc == nil {
 			if err := s.openLive(); errors.Is(err, image.ErrNoRanges) {
@@ -58,10 +58,10 @@ func (s *aheadStream) readLive(b []byte) (int, error) {
 }
 
 // openLive begins the next range.
-func (s *aheadStream) openLive() error {
+func (s *readAheadStream) openLive() error {
 	size := int64(minRange)
 	if s.live != nil {
-		size = min(2*s.live.size, maxRun)
+		size = min(2*s.live.size, maxRequest)
 	}
 	end := min(s.off+size, s.desc.Size)
 	began := time.Now()
@@ -75,7 +75,7 @@ func (s *aheadStream) openLive() error {
 }
 
 // widen lets parts begin behind the stream that has proved slow, or in its place if it still had far to go.
-func (s *aheadStream) widen() {
+func (s *readAheadStream) widen() {
 	l := s.live
 	if s.next > 0 || !s.pace.slow() {
 		return

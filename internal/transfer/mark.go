@@ -80,26 +80,26 @@ func unhashed(ctx context.Context, f File, held int64) int64 {
 	return 0
 }
 
-// span is a range and, when done is closed, on disk.
-type span struct {
+// piece is a range and, when done is closed, on disk.
+type piece struct {
 	marks.Span
 	done chan struct{}
 }
 
 // split divides what is missing into ranges, which end with a block. All are these and what is known, in order.
-func split(from, to int64, known []marks.Span, block int64) (all, missing []span) {
-	size := (to - from - marks.Sum(known)) / (maxLanes * rangesEach)
+func split(from, to int64, known []marks.Span, block int64) (all, missing []piece) {
+	size := (to - from - marks.Sum(known)) / (maxStreams * rangesEach)
 	size = max(min(max(size, minRange), maxRange), block)
 	upTo := func(end int64) {
 		for from < end {
 			next := min((from+size)/block*block, end)
-			missing = append(missing, span{marks.Span{Off: from, End: next}, make(chan struct{})})
+			missing = append(missing, piece{marks.Span{Off: from, End: next}, make(chan struct{})})
 			all, from = append(all, missing[len(missing)-1]), next
 		}
 	}
 	for _, k := range known {
 		upTo(k.Off)
-		s := span{k, make(chan struct{})}
+		s := piece{k, make(chan struct{})}
 		close(s.done)
 		all, from = append(all, s), k.End
 	}

@@ -96,15 +96,15 @@ func (m *markedFile) Forget() error {
 }
 
 // Killed at any moment, what is written is known but for a bounded part of each stream, and what is known is not asked for again.
-func TestKilledLanes(t *testing.T) {
+func TestKilledStreams(t *testing.T) {
 	content, d := large(t)
-	const lanes = 6
+	const extra = 6
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 10 {
 		after := random.Int64N(size)
 		t.Run(fmt.Sprintf("after %d", after), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				src := newRoad(content, lanes)
+				src := newParallel(content, extra)
 				src.Wrap = paced
 				f := newFile(t, content, nil)
 				f.left = after
@@ -112,7 +112,7 @@ func TestKilledLanes(t *testing.T) {
 					t.Fatal(err)
 				}
 				held := f.Spans()
-				if lost := f.wrote - marks.Sum(held); lost >= (lanes+1)<<20 {
+				if lost := f.wrote - marks.Sum(held); lost >= (extra+1)<<20 {
 					t.Errorf("%d bytes of %d are lost", lost, f.wrote)
 				}
 				src.asked, f.left = nil, 1<<40
@@ -192,7 +192,7 @@ func TestMarksThatPromiseTooMuch(t *testing.T) {
 			if _, err := f.File.WriteAt(make([]byte, 100), end-200); err != nil {
 				t.Fatal(err)
 			}
-			n, err := transfer.Fill(t.Context(), newRoad(content, 3), d, f, held, nil)
+			n, err := transfer.Fill(t.Context(), newParallel(content, 3), d, f, held, nil)
 			if err != nil || n != size || f.forgotten != 1 {
 				t.Errorf("%d, forgotten %d times: %v", n, f.forgotten, err)
 			}
@@ -205,7 +205,7 @@ func TestMarksThatPromiseTooMuch(t *testing.T) {
 	t.Run("more than the file has", func(t *testing.T) {
 		f := newFile(t, content, marks.Prefix(5<<20))
 		held := []marks.Span{{Off: 0, End: 6 << 20}, {Off: 20 << 20, End: size}}
-		if n, err := transfer.Fill(t.Context(), newRoad(content, 3), d, f, held, nil); err != nil || n != size {
+		if n, err := transfer.Fill(t.Context(), newParallel(content, 3), d, f, held, nil); err != nil || n != size {
 			t.Errorf("%d, %v", n, err)
 		}
 		checkContent(t, f)
@@ -213,12 +213,12 @@ func TestMarksThatPromiseTooMuch(t *testing.T) {
 }
 
 // What the disk does not give back is forgotten, so that the next try does not meet it again.
-func TestLanesForgetWhatCannotBeRead(t *testing.T) {
+func TestForgetWhatCannotBeRead(t *testing.T) {
 	content, d := large(t)
 	held := []marks.Span{{Off: 0, End: 1 << 20}, {Off: 4 << 20, End: 9 << 20}}
 	for name, bad := range map[string]int64{"in the beginning": 1000, "beyond": 5 << 20} {
 		f := &spoilt{newFile(t, content, held), bad}
-		if _, err := transfer.Fill(t.Context(), newRoad(content, 2), d, f, held, nil); !errors.Is(err, errGone) || f.forgotten != 1 {
+		if _, err := transfer.Fill(t.Context(), newParallel(content, 2), d, f, held, nil); !errors.Is(err, errGone) || f.forgotten != 1 {
 			t.Errorf("%s: forgotten %d times, %v", name, f.forgotten, err)
 		}
 	}

@@ -16,10 +16,10 @@ const (
 
 // pace is how fast a stream has been of late, over all its requests. What the disk takes says nothing about the source and does not count.
 type pace struct {
-	got    int64
-	waited time.Duration
-	free   time.Duration // what the first bytes of a request may still take
-	run    int64         // bytes of its last run
+	got     int64
+	waited  time.Duration
+	free    time.Duration // what the first bytes of a request may still take
+	request int64         // bytes of its last request
 }
 
 // opened is told how long the answer to a request took.

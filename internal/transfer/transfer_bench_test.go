@@ -37,7 +37,7 @@ func BenchmarkFill(b *testing.B) {
 		src  image.Source
 	}{
 		{"one", &transfertest.Source{Content: content}},
-		{"lanes", newRoad(content, 16)},
+		{"extra streams", newParallel(content, 16)},
 	} {
 		b.Run(road.name, func(b *testing.B) {
 			f, err := os.Create(filepath.Join(b.TempDir(), "blob"))

@@ -19,9 +19,9 @@ import (
 // soaks are the commands that are killed at random moments.
 var soaks = []struct {
 	scenario
-	share int   // of a hundred kills
-	most  int64 // bytes that one kill may cost; 0: all of them
-	lanes bool  // large blobs come by several streams
+	share    int   // of a hundred kills
+	most     int64 // bytes that one kill may cost; 0: all of them
+	parallel bool  // large blobs come by several streams
 }{
 	{scenario{name: "fetch", seed: seedHeavy, args: fetching("heavy"), sound: soundImages}, 35, streams * streamLoss, true},
 	{scenario{name: "save --format oci", seed: seedHeavy, args: saving("heavy", formatOCI), sound: soundTar}, 30, streams * streamLoss, true},
@@ -65,7 +65,7 @@ func TestRandomKills(t *testing.T) {
 	for i, s := range soaks {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			g := newGallery(t, s.scenario, s.most, s.lanes)
+			g := newGallery(t, s.scenario, s.most, s.parallel)
 			o := g.shoot(max(total*s.share/100, 1), rand.New(rand.NewPCG(*seed, uint64(i))))
 			mu.Lock()
 			defer mu.Unlock()
@@ -120,14 +120,14 @@ type gallery struct {
 	took     time.Duration // a run to its end
 }
 
-func newGallery(t *testing.T, s scenario, bound int64, lanes bool) *gallery {
+func newGallery(t *testing.T, s scenario, bound int64, parallel bool) *gallery {
 	w := newWorld(t)
 	s.seed(w)
 	if s.prepare != nil {
 		s.prepare(w)
 	}
 	var c *crowd
-	if lanes {
+	if parallel {
 		c = w.trickle(lanePause)
 	} else {
 		w.slow()
@@ -142,7 +142,7 @@ func newGallery(t *testing.T, s scenario, bound int64, lanes bool) *gallery {
 	g.took = time.Since(began)
 	w.settle()
 	g.clean, g.weight = g.state(), g.transferred()
-	if lanes && c.most < 3 {
+	if parallel && c.most < 3 {
 		t.Errorf("the largest blob came by %d streams at once, so the kills show nothing", c.most)
 	}
 	return g

@@ -12,45 +12,38 @@ import (
 )
 
 const (
-	// partSize is what one stream of [Ahead] reads at a time, and holds in memory until its turn comes: with all
-	// lanes of a registry in use that is 32 MiB.
+	// partSize is what one stream of [ReadAhead] reads at a time, and holds in memory until its turn comes: with all
+	// extra streams of a registry in use that is 32 MiB.
 	partSize = 1 << 20
 	// firstParts are on their way as soon as one stream proves slow. More follow where the reader has to wait.
 	firstParts = 4
 )
 
-// Ahead makes the streams of large blobs faster where src has lanes: if one stream proves slow, what follows is read in ranges, by several at once, and
-// given out in order. Everything else is as src has it. It is for readers that cannot take a blob in pieces; [Fill] does better without memory.
-func Ahead(src image.Source) image.Source {
-	more, ok := image.LanesOf(src)
-	if !ok {
-		return src
+// ReadAhead makes the streams of large blobs faster where src is an [image.ParallelSource]. If one stream proves slow,
+// several streams bring the next parts of the blob into memory, and the reader gets them in order. Of any other source
+// ReadAhead returns src. It is for readers that need a blob in order; [Fill] needs no memory.
+func ReadAhead(src image.Source) image.Source {
+	if p, ok := image.AsParallel(src); ok {
+		return readAhead{p}
 	}
-	return ahead{src, more}
+	return src
 }
 
-type ahead struct {
-	image.Source
-	more image.Lanes
-}
-
-// Lane implements [image.Lanes].
-func (a ahead) Lane() func() { return a.more.Lane() }
+type readAhead struct{ image.ParallelSource }
 
 // Open implements [image.Source].
-func (a ahead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (a readAhead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if length != image.ToEnd || d.Size-offset < SplitSize {
-		return a.Source.Open(ctx, d, offset, length)
+		return a.ParallelSource.Open(ctx, d, offset, length)
 	}
-	s := &aheadStream{src: a.Source, more: a.more, ctx: ctx, desc: d, off: offset, want: firstParts}
+	s := &readAheadStream{src: a.ParallelSource, ctx: ctx, desc: d, off: offset, want: firstParts}
 	s.parting, s.cancel = context.WithCancel(ctx)
 	return s, nil
 }
 
-// aheadStream is an open stream of a blob whose next parts are on their way.
-type aheadStream struct {
-	src     image.Source
-	more    image.Lanes
+// readAheadStream is an open stream of a blob whose next parts are on their way.
+type readAheadStream struct {
+	src     image.ParallelSource
 	ctx     context.Context // of Open: what goes on between two Reads has no other
 	parting context.Context // ends when the parts are not wanted any more
 	cancel  context.CancelFunc
@@ -77,13 +70,13 @@ type part struct {
 
 var partBuffers = sync.Pool{New: func() any { return new([partSize]byte) }}
 
-// fetch begins parts: one at least, further ones while there are lanes. A lane is given back when its part has been given out, so that
-// lanes bound memory too.
-func (s *aheadStream) fetch() {
+// fetch begins parts: one at least, and further ones while there are extra streams. An extra stream is released when its
+// part has been given out, so the number of streams bounds memory too.
+func (s *readAheadStream) fetch() {
 	for s.next < s.desc.Size && len(s.parts) < s.want {
 		var release func()
 		if len(s.parts) > 0 {
-			if release = s.more.Lane(); release == nil {
+			if release = s.src.ExtraStream(); release == nil {
 				return
 			}
 		}
@@ -101,7 +94,7 @@ func (s *aheadStream) fetch() {
 }
 
 // Read implements io.Reader.
-func (s *aheadStream) Read(b []byte) (int, error) {
+func (s *readAheadStream) Read(b []byte) (int, error) {
 	if s.single != nil {
 		return s.single.Read(b)
 	}
@@ -131,13 +124,13 @@ func (s *aheadStream) Read(b []byte) (int, error) {
 }
 
 // await waits for a part, which ends with its context. Having to wait shows that more streams would be of use.
-func (s *aheadStream) await(p *part) {
+func (s *readAheadStream) await(p *part) {
 	select {
 	case <-p.done:
 		return
 	default:
 	}
-	if s.want <= maxLanes {
+	if s.want <= maxStreams {
 		s.want++
 		s.fetch()
 	}
@@ -145,7 +138,7 @@ func (s *aheadStream) await(p *part) {
 }
 
 // readWhole goes on with one stream.
-func (s *aheadStream) readWhole(b []byte) (int, error) {
+func (s *readAheadStream) readWhole(b []byte) (int, error) {
 	s.abandon()
 	rc, err := s.src.Open(s.ctx, s.desc, s.off, image.ToEnd)
 	if err != nil {
@@ -164,7 +157,7 @@ func (p *part) drop() {
 }
 
 // abandon ends what is on its way.
-func (s *aheadStream) abandon() {
+func (s *readAheadStream) abandon() {
 	s.live.close()
 	s.cancel()
 	s.wg.Wait()
@@ -175,7 +168,7 @@ func (s *aheadStream) abandon() {
 }
 
 // Close implements io.Closer.
-func (s *aheadStream) Close() error {
+func (s *readAheadStream) Close() error {
 	s.abandon()
 	if s.single != nil {
 		return s.single.Close()

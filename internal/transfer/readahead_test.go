@@ -15,34 +15,34 @@ import (
 	"drayage/internal/verify"
 )
 
-// Whatever happens on the lanes, a Reader over them gives out the content or an error.
-func TestAhead(t *testing.T) {
+// Whatever happens to the extra streams, a Reader of the blob gives out the content or an error.
+func TestReadAhead(t *testing.T) {
 	content, d := large(t)
 	other := errors.New("permanent")
 	for name, c := range map[string]struct {
-		lanes   int
+		extra   int
 		noRange int
 		tries   []transfertest.Try
 		always  transfertest.Try
 		want    error
 	}{
-		"none":               {lanes: 0},
-		"four":               {lanes: 4},
-		"many":               {lanes: 64},
-		"breaks":             {lanes: 4, tries: []transfertest.Try{transfertest.Break(100), transfertest.Break(1 << 20), transfertest.Break(0)}},
-		"a wrong byte":       {lanes: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)}, want: verify.ErrMismatch},
-		"no ranges":          {lanes: 4, noRange: 1},
-		"no ranges any more": {lanes: 4, noRange: 9},
-		"breaks for ever":    {lanes: 4, always: transfertest.Break(0), want: transfertest.ErrBroken},
-		"fails":              {lanes: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole, transfertest.Fail(7, other)}, want: other},
-		"ends early":         {lanes: 4, always: func(rest []byte) (io.Reader, error) { return bytes.NewReader(rest[:len(rest)/2]), nil }, want: verify.ErrMismatch},
+		"none":               {extra: 0},
+		"four":               {extra: 4},
+		"many":               {extra: 64},
+		"breaks":             {extra: 4, tries: []transfertest.Try{transfertest.Break(100), transfertest.Break(1 << 20), transfertest.Break(0)}},
+		"a wrong byte":       {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)}, want: verify.ErrMismatch},
+		"no ranges":          {extra: 4, noRange: 1},
+		"no ranges any more": {extra: 4, noRange: 9},
+		"breaks for ever":    {extra: 4, always: transfertest.Break(0), want: transfertest.ErrBroken},
+		"fails":              {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole, transfertest.Fail(7, other)}, want: other},
+		"ends early":         {extra: 4, always: func(rest []byte) (io.Reader, error) { return bytes.NewReader(rest[:len(rest)/2]), nil }, want: verify.ErrMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				src := newRoad(content, c.lanes)
+				src := newParallel(content, c.extra)
 				src.slow = true
 				src.Tries, src.Always, src.noRange = c.tries, c.always, c.noRange
-				r := image.NewReader(t.Context(), transfer.Ahead(src), d)
+				r := image.NewReader(t.Context(), transfer.ReadAhead(src), d)
 				defer r.Close()
 				var got bytes.Buffer
 				_, err := io.CopyBuffer(struct{ io.Writer }{&got}, r, make([]byte, 300_001))
@@ -52,11 +52,11 @@ func TestAhead(t *testing.T) {
 				if err == nil && !bytes.Equal(got.Bytes(), content) {
 					t.Errorf("%d bytes that are not those of the blob", got.Len())
 				}
-				if err == nil && c.lanes >= 4 && c.noRange == 0 && src.opened < 10 {
+				if err == nil && c.extra >= 4 && c.noRange == 0 && src.opened < 10 {
 					t.Errorf("opened %d times: that is no reading ahead", src.opened)
 				}
 				if src.held != 0 {
-					t.Errorf("%d lanes were not given back", src.held)
+					t.Errorf("%d extra streams were not given back", src.held)
 				}
 			})
 		})
@@ -64,11 +64,11 @@ func TestAhead(t *testing.T) {
 }
 
 // From any offset, as a Reader asks for after a break, and for a bounded part.
-func TestAheadFromAnywhere(t *testing.T) {
+func TestReadAheadFromAnywhere(t *testing.T) {
 	content, d := large(t)
 	for _, off := range []int64{0, 1, 2 << 20, 3<<20 + 7, d.Size - 9<<20, d.Size - 100, d.Size} {
-		src := newRoad(content, 3)
-		rc, err := transfer.Ahead(src).Open(t.Context(), d, off, image.ToEnd)
+		src := newParallel(content, 3)
+		rc, err := transfer.ReadAhead(src).Open(t.Context(), d, off, image.ToEnd)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,10 +77,10 @@ func TestAheadFromAnywhere(t *testing.T) {
 			t.Errorf("from %d: %d bytes, %v", off, len(got), err)
 		}
 		if err := rc.Close(); err != nil || src.held != 0 {
-			t.Errorf("from %d: %v, %d lanes held", off, err, src.held)
+			t.Errorf("from %d: %v, %d extra streams held", off, err, src.held)
 		}
 	}
-	rc, err := transfer.Ahead(newRoad(content, 3)).Open(t.Context(), d, 5, 10<<20)
+	rc, err := transfer.ReadAhead(newParallel(content, 3)).Open(t.Context(), d, 5, 10<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,11 +90,11 @@ func TestAheadFromAnywhere(t *testing.T) {
 	}
 }
 
-func TestAheadAbandoned(t *testing.T) {
+func TestReadAheadAbandoned(t *testing.T) {
 	content, d := large(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	src := newRoad(content, 4)
-	r := image.NewReader(ctx, transfer.Ahead(src), d)
+	src := newParallel(content, 4)
+	r := image.NewReader(ctx, transfer.ReadAhead(src), d)
 	if _, err := io.ReadFull(r, make([]byte, 5<<20)); err != nil {
 		t.Fatal(err)
 	}
@@ -104,16 +104,16 @@ func TestAheadAbandoned(t *testing.T) {
 		t.Errorf("%v, want %v", err, stop)
 	}
 	if err := r.Close(); err != nil || src.held != 0 {
-		t.Errorf("%v, %d lanes held", err, src.held)
+		t.Errorf("%v, %d extra streams held", err, src.held)
 	}
 }
 
-// A source without lanes is left as it is.
-func TestAheadWithoutLanes(t *testing.T) {
+// A source without extra streams is left as it is.
+func TestReadAheadWithoutExtraStreams(t *testing.T) {
 	content, d := large(t)
 	src := &transfertest.Source{Content: content}
 	for i, given := range []image.Source{src, image.MemorySource{Next: src}, image.MemorySource{Next: image.MemorySource{Next: src}}} {
-		r := image.NewReader(t.Context(), transfer.Ahead(given), d)
+		r := image.NewReader(t.Context(), transfer.ReadAhead(given), d)
 		if n, err := io.Copy(io.Discard, r); n != d.Size || err != nil || len(src.Opened()) != i+1 {
 			t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())
 		}
@@ -133,7 +133,7 @@ func (s steady) Read(p []byte) (int, error) {
 }
 
 // One stream is enough where it is fast; a slow one gets others beside it.
-func TestAheadJudges(t *testing.T) {
+func TestReadAheadJudges(t *testing.T) {
 	content, d := large(t)
 	for name, c := range map[string]struct {
 		chunk       int
@@ -144,13 +144,13 @@ func TestAheadJudges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				src := newRoad(content, 8)
+				src := newParallel(content, 8)
 				src.Always = func(rest []byte) (io.Reader, error) { return steady{bytes.NewReader(rest), c.chunk}, nil }
-				r := image.NewReader(t.Context(), transfer.Ahead(src), d)
+				r := image.NewReader(t.Context(), transfer.ReadAhead(src), d)
 				defer r.Close()
 				n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, make([]byte, 256<<10))
 				if n != d.Size || err != nil || src.opened < c.least || src.opened > c.most || src.held != 0 {
-					t.Errorf("%d bytes, %v, opened %d times, %d lanes held", n, err, src.opened, src.held)
+					t.Errorf("%d bytes, %v, opened %d times, %d extra streams held", n, err, src.opened, src.held)
 				}
 			})
 		})

@@ -20,19 +20,18 @@ const (
 	SplitSize = 8 << 20
 	// The size of a range: small enough that the streams end together, large enough that requests do not count.
 	minRange, maxRange = 4 << 20, 32 << 20
-	// maxLanes is how many streams one blob gets at most; rangesEach how many ranges each is meant to read.
-	maxLanes, rangesEach = 32, 2
+	// maxStreams is how many streams one blob gets at most; rangesEach how many ranges each is meant to read.
+	maxStreams, rangesEach = 32, 2
 )
 
-// lanes fills a file by one stream and, where that is slow, by several. Ranges are begun in their order, so that the whole part at the start
+// parallel fills a file by one stream and, where that is slow, by several. Ranges are begun in their order, so that the whole part at the start
 // grows. What arrives in order is hashed as it arrives, the rest is read once more behind that.
-type lanes struct {
-	src    image.Source
-	more   image.Lanes
+type parallel struct {
+	src    image.ParallelSource
 	desc   v1.Descriptor
 	file   File
-	ranges []span       // all that was not hashed at the start, in order
-	todo   []span       // those of them that are not there
+	ranges []piece      // all that was not hashed at the start, in order
+	todo   []piece      // those of them that are not there
 	moved  atomic.Int64 // bytes that are there
 	report func(int64)
 
@@ -49,9 +48,9 @@ type lanes struct {
 	lost    bool          // the disk does not give back what it was given
 }
 
-// fillLanes is fillOnce by several streams. On error it returns how many bytes from the start are whole; what has been written beyond
+// fillParallel is fillOnce by several streams. On error it returns how many bytes from the start are whole; what has been written beyond
 // is worth what is marked of it.
-func fillLanes(ctx context.Context, src image.Source, more image.Lanes, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
+func fillParallel(ctx context.Context, src image.ParallelSource, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
 	check := verify.NewCheck(d)
 	prefix, beyond := marks.Cut(held)
 	if prefix > 0 {
@@ -62,7 +61,7 @@ func fillLanes(ctx context.Context, src image.Source, more image.Lanes, d v1.Des
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l := &lanes{src: src, more: more, desc: d, file: f, report: reported, ctx: ctx, cancel: cancel, check: check}
+	l := &parallel{src: src, desc: d, file: f, report: reported, ctx: ctx, cancel: cancel, check: check}
 	l.ranges, l.todo = split(prefix, d.Size, beyond, blockOf(f))
 	l.moved.Store(prefix + marks.Sum(beyond))
 	l.tell()
@@ -90,8 +89,8 @@ func hashPart(check *verify.Check, r io.Reader) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{check}, struct{ io.Reader }{r}, buf[:])
 }
 
-// start begins a stream, with the release of its lane.
-func (l *lanes) start(release func()) {
+// start begins a stream, with the release of an extra one.
+func (l *parallel) start(release func()) {
 	l.mu.Lock()
 	l.running++
 	l.mu.Unlock()
@@ -113,16 +112,16 @@ func (l *lanes) start(release func()) {
 	})
 }
 
-// widen begins more streams if there are lanes for them: these become free when other blobs are done.
-func (l *lanes) widen() {
+// widen begins extra streams if there are any: they become free when other blobs are done.
+func (l *parallel) widen() {
 	for {
 		l.mu.Lock()
-		wanted := l.ctx.Err() == nil && l.next < len(l.todo) && l.running <= maxLanes
+		wanted := l.ctx.Err() == nil && l.next < len(l.todo) && l.running <= maxStreams
 		l.mu.Unlock()
 		if !wanted {
 			return
 		}
-		release := l.more.Lane()
+		release := l.src.ExtraStream()
 		if release == nil {
 			return
 		}
@@ -130,8 +129,8 @@ func (l *lanes) widen() {
 	}
 }
 
-// read brings a run to its place, and opens the source again where it breaks.
-func (l *lanes) read(r run, p *pace) error {
+// read brings a request to its place, and opens the source again where it breaks.
+func (l *parallel) read(r request, p *pace) error {
 	tries, mark := retry.Persistence{Since: r.off()}, newMarker(l.file, r.off())
 	for off := r.off(); ; {
 		n, err := l.readOnce(off, &r, mark, p)
@@ -145,8 +144,8 @@ func (l *lanes) read(r run, p *pace) error {
 	}
 }
 
-// readOnce reads by one request. While it does the run may become shorter.
-func (l *lanes) readOnce(off int64, r *run, mark *marker, p *pace) (n int64, err error) {
+// readOnce reads by one request. While it does the request may become shorter.
+func (l *parallel) readOnce(off int64, r *request, mark *marker, p *pace) (n int64, err error) {
 	began := time.Now()
 	rc, err := l.src.Open(l.ctx, l.desc, off, r.end()-off)
 	if err != nil {
@@ -185,7 +184,7 @@ func (l *lanes) readOnce(off int64, r *run, mark *marker, p *pace) (n int64, err
 }
 
 // write stores what has arrived, and hashes it if all before it has been hashed.
-func (l *lanes) write(p []byte, off int64) error {
+func (l *parallel) write(p []byte, off int64) error {
 	if _, err := l.file.WriteAt(p, off); err != nil {
 		return err
 	}
@@ -202,14 +201,14 @@ func (l *lanes) write(p []byte, off int64) error {
 	return err
 }
 
-func (l *lanes) tell() {
+func (l *parallel) tell() {
 	if l.report != nil {
 		l.report(l.moved.Load())
 	}
 }
 
 // follow hashes the ranges in their order as they become whole, as far as that has not been done when they arrived.
-func (l *lanes) follow(ctx context.Context) error {
+func (l *parallel) follow(ctx context.Context) error {
 	for _, s := range l.ranges {
 		select {
 		case <-s.done:
@@ -224,7 +223,7 @@ func (l *lanes) follow(ctx context.Context) error {
 }
 
 // hash reads back what of a range has not been hashed.
-func (l *lanes) hash(s span) error {
+func (l *parallel) hash(s piece) error {
 	l.hashing.Lock()
 	defer l.hashing.Unlock()
 	from := l.check.Offset()
