@@ -13,8 +13,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/engineconfig"
 	"drayage/image"
-	"drayage/internal/dockerauth"
 	"drayage/registry"
 )
 
@@ -80,29 +80,17 @@ func (e *environment) newWriteClient(c *cli.Context, registries []string) (*regi
 }
 
 func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*registry.Client, error) {
-	config, err := tlsConfig(c)
+	hosts, err := newHosts(c)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := rateLimit(c)
-	if err != nil {
-		return nil, err
-	}
-	ends, err := newEndpoints(c, config)
-	if err != nil {
-		return nil, err
-	}
-	ends.limit = limit
-	return &registry.Client{
-		Foreign:      foreignTransport(c, config, limit),
-		Transport:    limited(registry.NewTransport(config), limit),
-		Endpoints:    ends.of,
-		Credentials:  credentials,
-		PlainHTTP:    c.Bool("plain-http"),
-		ExtraStreams: extraStreams(c.Int("jobs")),
-		UserAgent:    "drayage/" + versionString(),
-		Notify:       func(message string) { e.note(c, "note: %s", message) },
-	}, nil
+	client := engineconfig.NewClient(hosts, nil)
+	client.Credentials = credentials
+	client.Foreign = foreignTransport(c, hosts)
+	client.ExtraStreams = extraStreams(c.Int("jobs"))
+	client.UserAgent = "drayage/" + versionString()
+	client.Notify = func(message string) { e.note(c, "note: %s", message) }
+	return client, nil
 }
 
 // extraStreams is how many extra streams may read large blobs: -j bounds them too.
@@ -145,7 +133,8 @@ func (e *environment) credentials(c *cli.Context, registries []string, strict bo
 				return nil, fmt.Errorf("--authfile: %w", err)
 			}
 		}
-		return storedCredentials(e.credentialStore(c, strict)), nil
+		logins := &engineconfig.Logins{AuthFile: c.String("authfile"), Strict: strict, Warn: e.warning(c)}
+		return logins.Credential, nil
 	}
 	slices.Sort(registries)
 	registries = slices.Compact(registries)
@@ -172,20 +161,9 @@ func (e *environment) credentials(c *cli.Context, registries []string, strict bo
 	}, nil
 }
 
-// credentialStore is where docker and podman keep credentials. strict makes a failing helper an error.
-func (e *environment) credentialStore(c *cli.Context, strict bool) *dockerauth.Store {
-	return dockerauth.New(dockerauth.Options{
-		AuthFile: c.String("authfile"),
-		Strict:   strict,
-		Warn:     func(message string) { e.note(c, "warning: %s", message) },
-	})
-}
-
-func storedCredentials(s *dockerauth.Store) credentialsFunc {
-	return func(ctx context.Context, name, repository string) (registry.Credential, error) {
-		found, err := s.Lookup(ctx, name, repository)
-		return registry.Credential(found), err
-	}
+// warning returns a function that shows a warning.
+func (e *environment) warning(c *cli.Context) func(string) {
+	return func(message string) { e.note(c, "warning: %s", message) }
 }
 
 // readPassword takes all of r, less the line ends that follow it: keys that serve as passwords have many lines.

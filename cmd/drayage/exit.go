@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"drayage/dockerarchive"
+	"drayage/engineconfig"
 	"drayage/fetch"
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
-	"drayage/internal/hostconfig"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -72,7 +72,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitPartly
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage), errors.Is(err, layout.ErrDamaged):
 		return exitIntegrity
-	case errors.Is(err, registry.ErrDenied), errors.Is(err, hostconfig.ErrBlocked), errors.As(err, &unusable):
+	case errors.Is(err, registry.ErrDenied), errors.Is(err, engineconfig.ErrBlocked), errors.As(err, &unusable):
 		return exitDenied
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform):
 		return exitNotFound

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/engineconfig"
 	"drayage/image"
 	"drayage/layout"
 	"drayage/registry"
@@ -20,13 +20,13 @@ func foreignFlag() cli.Flag {
 
 // foreignTransport is for what --foreign-urls allows. Whoever trusts a registry without its certificate does not trust
 // the whole world so.
-func foreignTransport(c *cli.Context, config *tls.Config, limit *registry.Limit) http.RoundTripper {
+func foreignTransport(c *cli.Context, hosts *engineconfig.Hosts) http.RoundTripper {
 	if !c.Bool("foreign-urls") {
 		return nil
 	}
-	config = config.Clone()
+	config := hosts.TLS.Clone()
 	config.InsecureSkipVerify = false
-	return registry.NewForeignTransport(config, limit)
+	return registry.NewForeignTransport(config, hosts.Limit)
 }
 
 // foreignHere is the error about a foreign layer of the image that a layout does not have: a tar without it loads nowhere.

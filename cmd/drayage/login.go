@@ -71,7 +71,7 @@ func (e *environment) login(ctx context.Context, c *cli.Context) error {
 	if err := client.Ping(ctx, name); err != nil {
 		return loginError(name, err)
 	}
-	place, err := e.credentialStore(c, true).Save(ctx, name, cred)
+	place, err := e.credentialStore(c).Save(ctx, name, cred)
 	if err != nil {
 		return fmt.Errorf("login %s: the password is right, but cannot be stored: %w", name, err)
 	}
@@ -87,7 +87,7 @@ func (e *environment) logout(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	place, removed, err := e.credentialStore(c, true).Remove(ctx, name)
+	place, removed, err := e.credentialStore(c).Remove(ctx, name)
 	if err != nil {
 		return fmt.Errorf("logout %s: %w", name, err)
 	}
@@ -97,6 +97,11 @@ func (e *environment) logout(ctx context.Context, c *cli.Context) error {
 	}
 	e.note(c, "logged out of %s: removed from %s", name, kept(place))
 	return nil
+}
+
+// credentialStore is where docker and podman keep credentials, for commands that change them.
+func (e *environment) credentialStore(c *cli.Context) *dockerauth.Store {
+	return dockerauth.New(dockerauth.Options{AuthFile: c.String("authfile"), Strict: true, Warn: e.warning(c)})
 }
 
 // kept names a place for users.

@@ -16,6 +16,7 @@ const module = "drayage"
 var public = map[string][]string{
 	"image":         {},        // the vocabulary: everybody may use it, packages in internal too
 	"registry":      {"image"}, // registry and layout stay apart: descriptors and strings go between them
+	"engineconfig":  {"registry"},
 	"layout":        {"image"},
 	"dockerarchive": {"image", "layout"},
 	"fetch":         {"image", "registry", "layout"},

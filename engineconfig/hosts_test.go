@@ -1,7 +1,6 @@
-package main
+package engineconfig
 
 import (
-	"net/url"
 	"sync"
 	"testing"
 
@@ -10,14 +9,20 @@ import (
 
 // TestEndpointsAreAskedConcurrently needs -race to fail.
 func TestEndpointsAreAskedConcurrently(t *testing.T) {
-	e := &endpoints{base: &registry.Endpoint{URL: url.URL{Host: "base"}}, mirrors: map[string][]registry.Endpoint{}}
+	var h Hosts
 	for _, host := range []string{"a", "b", "c"} { // appended one by one, three have room for a fourth
-		e.mirrors["r"] = append(e.mirrors["r"], registry.Endpoint{URL: url.URL{Host: host}})
+		if err := h.AddMirror("r", host); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.SetBase("base"); err != nil {
+		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if all, err := e.of(registry.Reference{Registry: "r"}); err != nil || len(all) != 4 || all[3].URL.Host != "base" {
+			all, err := h.Endpoints(registry.Reference{Registry: "r"})
+			if err != nil || len(all) != 4 || all[3].URL.Host != "base" {
 				t.Errorf("%v, %v", all, err)
 			}
 		})

@@ -1,0 +1,128 @@
+package engineconfig
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"drayage/internal/hostconfig"
+	"drayage/registry"
+)
+
+// ErrBlocked is wrapped by the error of Hosts.Endpoints for a repository that registries.conf forbids.
+var ErrBlocked = hostconfig.ErrBlocked
+
+// Hosts finds out how registries are reached: at which addresses, with which certificates, headers and proxies. It
+// reads containerd's hosts.toml, podman's registries.conf and the certs.d directories of docker, podman and containerd,
+// those of the user before those of the system. The zero value adds nothing to these files. Hosts may be used
+// concurrently once it is set up.
+type Hosts struct {
+	// TLS is what the files add to. nil means Go's defaults.
+	TLS *tls.Config
+	// Limit bounds all connections together. nil means no limit.
+	Limit *registry.Limit
+	// PlainHTTP means http for every address whose scheme nobody has written down. Mirrors in files are excepted.
+	PlainHTTP bool
+
+	base    *registry.Endpoint
+	mirrors map[string][]registry.Endpoint // by registry
+}
+
+// SetBase makes one address the only one for all registries, besides the mirrors of AddMirror. The files are then not
+// asked for others. The address is the URL of a registry's API with its path prefix, or host[:port].
+func (h *Hosts) SetBase(address string) error {
+	base, err := h.at(address)
+	if err != nil {
+		return err
+	}
+	base.Push = true
+	h.base = &base
+	return nil
+}
+
+// AddMirror adds the address of a mirror. Images of the registry are then read from there first. Of several mirrors the
+// one that was added first is asked first, and all before those in files.
+func (h *Hosts) AddMirror(registryName, address string) error {
+	mirror, err := h.at(address)
+	if err != nil {
+		return err
+	}
+	mirror.Mirror = true
+	if h.mirrors == nil {
+		h.mirrors = map[string][]registry.Endpoint{}
+	}
+	h.mirrors[registryName] = append(h.mirrors[registryName], mirror)
+	return nil
+}
+
+// at returns the endpoint for reading at an address that a caller gives. A scheme in the address counts.
+func (h *Hosts) at(address string) (registry.Endpoint, error) {
+	found, err := hostconfig.DefaultFiles().At(address)
+	if err != nil {
+		return registry.Endpoint{}, err
+	}
+	e := h.endpoint(found)
+	if strings.Contains(address, "://") {
+		e.URL.Scheme = found.URL.Scheme
+	}
+	e.Tags, e.Digests = true, true
+	return e, nil
+}
+
+// Endpoints lists the ways to reach the repository of an image, in the order in which they are to be tried. An error
+// names the file that is wrong, or wraps ErrBlocked. The signature is that of registry.Client.Endpoints.
+func (h *Hosts) Endpoints(ref registry.Reference) ([]registry.Endpoint, error) {
+	all := slices.Clone(h.mirrors[ref.Registry])
+	if h.base != nil {
+		return append(all, *h.base), nil
+	}
+	configured, err := hostconfig.DefaultFiles().Endpoints(ref.Registry, ref.Repository)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref.Registry, err)
+	}
+	for _, found := range configured {
+		if !found.TagOnly || ref.Digest == "" {
+			all = append(all, h.endpoint(found))
+		}
+	}
+	return all, nil
+}
+
+// endpoint adds to what the files say what is set in h.
+func (h *Hosts) endpoint(found hostconfig.Endpoint) registry.Endpoint {
+	e := registry.Endpoint{
+		URL: *found.URL, Registry: found.Registry, FallbackHTTP: found.FallbackHTTP, Header: found.Header,
+		Repository: found.Repository, Namespace: found.Namespace,
+		Mirror: found.Mirror, Tags: found.Resolve, Digests: found.Pull, Push: found.Push,
+	}
+	nobodyWantsTLS := found.SchemeAssumed || found.FallbackHTTP || h.PlainHTTP && !found.Mirror
+	if e.URL.Scheme == "https" && nobodyWantsTLS {
+		e.URL.Scheme = "" // the registry package's rules for http apply
+	}
+	if len(found.CAs)+len(found.Certificates) > 0 || found.SkipVerify || found.Proxy != nil || found.DialTimeout > 0 {
+		t := registry.NewTransport(found.TLS(h.TLS))
+		if found.Proxy != nil {
+			t.Proxy = http.ProxyURL(found.Proxy)
+		}
+		if found.DialTimeout > 0 {
+			t.DialContext = (&net.Dialer{Timeout: found.DialTimeout}).DialContext
+		}
+		e.Transport = h.limited(t)
+	}
+	if len(found.CAs) > 0 {
+		// A private registry's storage and token server have certificates of the same CA. Client certificates are
+		// not for them.
+		trusting := hostconfig.Endpoint{CAs: found.CAs}
+		e.Elsewhere = h.limited(registry.NewTransport(trusting.TLS(h.TLS)))
+	}
+	return e
+}
+
+// limited makes the connections of t take part in the limit.
+func (h *Hosts) limited(t *http.Transport) *http.Transport {
+	t.DialContext = h.Limit.Dial(t.DialContext)
+	return t
+}
