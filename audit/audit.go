@@ -4,12 +4,7 @@ package audit
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -30,50 +25,11 @@ type Target struct {
 	Saved  *dockerarchive.SavedImage
 }
 
-// Kind is what part of an image a blob is.
-type Kind string
-
-// The kinds of blobs.
-const (
-	Manifest      Kind = "manifest"
-	Configuration Kind = "configuration"
-	Layer         Kind = "layer"
-	Other         Kind = "blob" // of what is no container image
-)
-
-// Fault is a blob that is bad or missing.
-type Fault struct {
-	Kind   Kind
-	Digest digest.Digest // as its image refers to it; of a layer of a docker tar, its diff ID, if any configuration tells that
-	Path   string        // where it is, or should be, in a docker tar
-	Err    error
-}
-
-func (f Fault) Error() string { return fmt.Sprintf("%s %s: %s", f.Kind, f.Blob(), f.Reason()) }
-
-// Blob is the digest, or the quoted path of what has none.
-func (f Fault) Blob() string {
-	if f.Digest == "" {
-		return strconv.Quote(f.Path)
-	}
-	return f.Digest.String()
-}
-
-// Reason says what is wrong, without naming the blob.
-func (f Fault) Reason() string {
-	if errors.Is(f.Err, fs.ErrNotExist) {
-		return "missing"
-	}
-	return strings.TrimPrefix(f.Err.Error(), f.Digest.String()+": ")
-}
-
-// Unwrap returns why the blob is bad.
-func (f Fault) Unwrap() error { return f.Err }
-
 // Result is what was found out about one target.
 type Result struct {
-	Faults []Fault         // none: everything is in order
-	Absent []v1.Descriptor // foreign layers, which need not be there
+	Faults []image.Absent // what is damaged or missing; none: everything is in order
+	Absent []image.Absent // what need not be there: foreign layers
+	Sealed []string       // why layers were compared with their digests only: they are encrypted
 }
 
 // Options say how images are checked. The zero value is good.
@@ -96,19 +52,21 @@ type Report struct {
 	Bytes   int64 // that these have
 }
 
-// Reach returns every digest that the targets lead to, without reading anything but manifests and configurations, and whether it is sure
-// that there are no more: what is below a damaged manifest is not known. Absent ones lead to nothing. It fails only if ctx ends.
+// Reach returns every digest that the targets lead to, without reading anything but manifests and configurations. sure
+// reports that there are no more: what is below a damaged manifest is not known. Absent manifests lead to nothing. Reach
+// fails only if ctx ends.
 func Reach(ctx context.Context, targets []Target) (reached map[digest.Digest]bool, sure bool, err error) {
 	w := newWalker()
 	sure = true
 	for _, t := range targets {
 		var r Result
 		w.begin(t, &r)
-		w.manifest(ctx, t.Root, 0)
-		if ctx.Err() != nil {
+		if err := w.image(ctx); err != nil {
 			return nil, false, context.Cause(ctx)
 		}
-		sure = sure && !slices.ContainsFunc(r.Faults, func(f Fault) bool { return f.Kind == Manifest && !errors.Is(f.Err, fs.ErrNotExist) })
+		sure = sure && !slices.ContainsFunc(r.Faults, func(f image.Absent) bool {
+			return f.Part == image.PartManifest && f.Reason == image.Damaged
+		})
 	}
 	return w.reached, sure, nil
 }
@@ -122,10 +80,7 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 		w.begin(t, &report.Results[i])
 		if t.Saved != nil {
 			w.saved(t.Saved)
-		} else {
-			w.manifest(ctx, t.Root, 0)
-		}
-		if ctx.Err() != nil {
+		} else if err := w.image(ctx); err != nil {
 			return nil, context.Cause(ctx)
 		}
 	}

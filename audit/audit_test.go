@@ -15,6 +15,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/audit"
+	"drayage/image"
 	"drayage/layout"
 )
 
@@ -96,13 +97,13 @@ func flip(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 1; return b }
 
 func TestEveryKindOfBlobAndFault(t *testing.T) {
 	kinds := map[string]struct {
-		kind audit.Kind
+		kind image.Part
 		of   func(sample) v1.Descriptor
 	}{
-		"index":    {audit.Manifest, func(m sample) v1.Descriptor { return m.index }},
-		"manifest": {audit.Manifest, func(m sample) v1.Descriptor { return m.manifest }},
-		"config":   {audit.Configuration, func(m sample) v1.Descriptor { return m.config }},
-		"layer":    {audit.Layer, func(m sample) v1.Descriptor { return m.top }},
+		"index":    {image.PartManifest, func(m sample) v1.Descriptor { return m.index }},
+		"manifest": {image.PartManifest, func(m sample) v1.Descriptor { return m.manifest }},
+		"config":   {image.PartConfig, func(m sample) v1.Descriptor { return m.config }},
+		"layer":    {image.PartLayer, func(m sample) v1.Descriptor { return m.top }},
 	}
 	faults := map[string]struct {
 		spoil  func([]byte) []byte // nil: the file is removed
@@ -129,7 +130,7 @@ func TestEveryKindOfBlobAndFault(t *testing.T) {
 					t.Errorf("the other image: %v", r.Results[1].Faults)
 				}
 				got := r.Results[0].Faults
-				if len(got) != 1 || got[0].Kind != k.kind || got[0].Digest != bad.Digest || !strings.Contains(got[0].Reason(), f.reason) {
+				if len(got) != 1 || got[0].Part != k.kind || got[0].Descriptor.Digest != bad.Digest || !strings.Contains(got[0].Cause(), f.reason) {
 					t.Errorf("%v, want one of %s: %s", got, bad.Digest, f.reason)
 				}
 			})
@@ -145,7 +146,7 @@ func TestSharedBlobsAreReadOnceAndBadForAll(t *testing.T) {
 	}
 	s.files[path(a.base)].Data = flip(s.files[path(a.base)].Data)
 	for i, r := range s.check(a.index, b.manifest).Results {
-		if len(r.Faults) != 1 || r.Faults[0].Digest != a.base.Digest || !errors.Is(r.Faults[0], audit.ErrIntegrity) {
+		if len(r.Faults) != 1 || r.Faults[0].Descriptor.Digest != a.base.Digest || !errors.Is(r.Faults[0], audit.ErrIntegrity) {
 			t.Errorf("image %d: %v", i, r.Faults)
 		}
 	}
@@ -155,7 +156,7 @@ func TestWrongDiffIDUnderTheRightDigest(t *testing.T) {
 	s := newStore(t)
 	m, good := s.image("top", "something else"), s.image("top", "top")
 	r := s.check(m.index, good.index)
-	if f := r.Results[0].Faults; len(f) != 1 || f[0].Digest != m.top.Digest || !strings.Contains(f[0].Reason(), "the image configuration says "+digest.FromString("something else").String()) {
+	if f := r.Results[0].Faults; len(f) != 1 || f[0].Descriptor.Digest != m.top.Digest || !strings.Contains(f[0].Cause(), "the image configuration says "+digest.FromString("something else").String()) {
 		t.Errorf("%v", f)
 	}
 	if f := r.Results[1].Faults; len(f) > 0 {
@@ -174,7 +175,7 @@ func TestDataInDescriptors(t *testing.T) {
 	}
 	m := s.image("top", "top")
 	subject := s.image("subject", "subject").manifest
-	image := func(spoil v1.Descriptor) v1.Descriptor {
+	imageOf := func(spoil v1.Descriptor) v1.Descriptor {
 		own := func(d v1.Descriptor) v1.Descriptor {
 			if d = carry(d); d.Digest == spoil.Digest {
 				d.Data = spoil.Data
@@ -186,23 +187,23 @@ func TestDataInDescriptors(t *testing.T) {
 		doc.SchemaVersion = 2
 		return own(s.indexOf(own(m.manifest), own(s.putJSON(v1.MediaTypeImageManifest, doc))))
 	}
-	if f := s.check(image(v1.Descriptor{})).Results[0].Faults; len(f) > 0 {
+	if f := s.check(imageOf(v1.Descriptor{})).Results[0].Faults; len(f) > 0 {
 		t.Errorf("right data: %v", f)
 	}
-	for kind, of := range map[audit.Kind][]v1.Descriptor{audit.Manifest: {m.manifest, subject}, audit.Configuration: {m.config}, audit.Layer: {m.base, m.top}} {
+	for kind, of := range map[image.Part][]v1.Descriptor{image.PartManifest: {m.manifest, subject}, image.PartConfig: {m.config}, image.PartLayer: {m.base, m.top}} {
 		for _, d := range of {
 			for _, wrong := range [][]byte{[]byte("x"), flip(right[d.Digest.String()]), append(bytes.Clone(right[d.Digest.String()]), 0)} {
 				d.Data = wrong
-				f := s.check(image(d)).Results[0].Faults
-				if len(f) != 1 || f[0].Kind != kind || f[0].Digest != d.Digest || !errors.Is(f[0], audit.ErrIntegrity) {
+				f := s.check(imageOf(d)).Results[0].Faults
+				if len(f) != 1 || f[0].Part != kind || f[0].Descriptor.Digest != d.Digest || !errors.Is(f[0], audit.ErrIntegrity) {
 					t.Errorf("%s %s with %d bytes of data: %v", kind, d.Digest, len(wrong), f)
 				}
 			}
 		}
 	}
-	root := image(v1.Descriptor{})
+	root := imageOf(v1.Descriptor{})
 	root.Data = []byte("x")
-	if f := s.check(root).Results[0].Faults; len(f) != 1 || f[0].Digest != root.Digest {
+	if f := s.check(root).Results[0].Faults; len(f) != 1 || f[0].Descriptor.Digest != root.Digest {
 		t.Errorf("an entry of index.json: %v", f)
 	}
 }
@@ -218,7 +219,7 @@ func TestArtifactsAreCheckedByDigest(t *testing.T) {
 		t.Errorf("%v, reached %v", r.Results[0].Faults, r.Reached)
 	}
 	s.files[path(blob)].Data = []byte("Signature")
-	if f := s.check(root).Results[0].Faults; len(f) != 1 || f[0].Kind != audit.Other || f[0].Digest != blob.Digest {
+	if f := s.check(root).Results[0].Faults; len(f) != 1 || f[0].Part != image.PartBlob || f[0].Descriptor.Digest != blob.Digest {
 		t.Errorf("%v", f)
 	}
 }
@@ -229,7 +230,7 @@ func TestAbsentManifests(t *testing.T) {
 	m := s.image("top", "top")
 	absent := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6}
 	for name, root := range map[string]v1.Descriptor{"one of two": s.indexOf(m.manifest, absent), "all": s.indexOf(absent), "nested": s.indexOf(s.indexOf(absent), m.manifest)} {
-		if r := s.check(root).Results[0]; len(r.Faults) != 1 || r.Faults[0].Digest != absent.Digest || r.Faults[0].Reason() != "missing" || len(r.Absent) > 0 {
+		if r := s.check(root).Results[0]; len(r.Faults) != 1 || r.Faults[0].Descriptor.Digest != absent.Digest || r.Faults[0].Cause() != "missing" || len(r.Absent) > 0 {
 			t.Errorf("%s: %v, absent %v", name, r.Faults, r.Absent)
 		}
 	}

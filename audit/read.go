@@ -42,7 +42,7 @@ type task struct {
 type use struct {
 	task   *task
 	result *Result
-	kind   Kind
+	part   image.Part
 	desc   v1.Descriptor
 	diffID digest.Digest // what it must unpack to; empty: anything
 }
@@ -51,7 +51,7 @@ type use struct {
 func (u use) judge() {
 	err := u.task.err
 	if errors.Is(err, fs.ErrNotExist) && image.IsForeign(u.desc.MediaType) {
-		u.result.Absent = append(u.result.Absent, u.desc)
+		u.result.Absent = append(u.result.Absent, image.Absent{Part: u.part, Descriptor: u.desc, Reason: image.ForeignLayer})
 		return
 	}
 	if err == nil && u.diffID != "" && u.task.diffID != u.diffID {
@@ -60,8 +60,9 @@ func (u use) judge() {
 	if err == nil {
 		return
 	}
-	fault := Fault{u.kind, u.desc.Digest, u.task.key.path, err}
-	if !slices.ContainsFunc(u.result.Faults, func(f Fault) bool { return f.Error() == fault.Error() }) {
+	fault := image.NewFault(u.part, u.desc, err)
+	fault.Path = u.task.key.path
+	if !slices.ContainsFunc(u.result.Faults, func(f image.Absent) bool { return f.Error() == fault.Error() }) {
 		u.result.Faults = append(u.result.Faults, fault)
 	}
 }
@@ -146,26 +147,6 @@ func unpack(r io.Reader, a digest.Algorithm) (digest.Digest, error) {
 		return "", fmt.Errorf("it cannot be unpacked (%s): %w", kind, err)
 	}
 	return digest.NewDigest(a, h), nil
-}
-
-// readSmall returns the verified content of a manifest or configuration.
-func readSmall(ctx context.Context, src image.Source, d v1.Descriptor, limit int64) ([]byte, error) {
-	if err := verify.Descriptor(d); err != nil {
-		return nil, err
-	}
-	if d.Size > limit {
-		return nil, fmt.Errorf("it is said to have %d bytes, more than the %d that are read", d.Size, limit)
-	}
-	rc, err := src.Open(ctx, d, 0, image.ToEnd)
-	if err != nil {
-		return nil, err
-	}
-	defer rc.Close()
-	raw, err := io.ReadAll(io.LimitReader(rc, d.Size+1))
-	if err != nil {
-		return nil, err
-	}
-	return raw, verify.Bytes(d, raw)
 }
 
 // counted tells how far reading has come.

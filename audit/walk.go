@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,11 +12,10 @@ import (
 	"drayage/internal/verify"
 )
 
-// Limits on what hostile manifests can make us do.
+// Limits on the manifests of all targets together.
 const (
-	maxDepth     = 8
 	maxManifests = 20_000
-	maxHeld      = 256 << 20 // bytes of manifests
+	maxHeld      = 256 << 20 // bytes
 )
 
 // blobKey is a blob as a descriptor claims it to be: two claims about one digest are two blobs.
@@ -26,178 +24,154 @@ type blobKey struct {
 	size   int64
 }
 
-// node is a manifest that has been read, once for all images.
-type node struct {
-	doc image.Document
-	err error
-}
-
 // walker goes through the manifests of all targets and gathers what has to be read besides.
 type walker struct {
 	reached map[digest.Digest]bool
-	nodes   map[blobKey]*node
-	held    int64
+	trees   map[image.Source]*image.Tree
 	tasks   map[taskKey]*task
 	order   []*task
 	uses    []use
 
-	target  Target // the one at hand
-	result  *Result
-	visited map[blobKey]bool
-	spoilt  map[spoiltKey]bool // wrong data in a descriptor has been told of
+	target Target // the one at hand
+	result *Result
+	tree   *image.Tree          // of its source
+	told   map[embeddedKey]bool // descriptors with wrong data that have been reported
 }
 
-type spoiltKey struct {
-	kind   Kind
+// embeddedKey is a descriptor that carries content.
+type embeddedKey struct {
+	part   image.Part
 	digest digest.Digest
 }
 
 func newWalker() *walker {
-	return &walker{reached: map[digest.Digest]bool{}, nodes: map[blobKey]*node{}, tasks: map[taskKey]*task{}}
+	return &walker{reached: map[digest.Digest]bool{}, trees: map[image.Source]*image.Tree{}, tasks: map[taskKey]*task{}}
 }
 
+// begin takes the next target.
 func (w *walker) begin(t Target, r *Result) {
-	w.target, w.result, w.visited, w.spoilt = t, r, map[blobKey]bool{}, map[spoiltKey]bool{}
+	w.target, w.result, w.told = t, r, map[embeddedKey]bool{}
+	if w.tree = w.trees[t.Source]; w.tree == nil {
+		w.tree = image.NewTree(t.Source, image.Policy{
+			Tolerant: true, MaxManifests: maxManifests, MaxBytes: maxHeld,
+			Reads: func(d v1.Descriptor) bool { return d.MediaType == "" || image.IsManifest(d.MediaType) },
+		})
+		w.trees[t.Source] = w.tree
+	}
 }
 
-func (w *walker) fault(kind Kind, d digest.Digest, err error) {
-	w.result.Faults = append(w.result.Faults, Fault{Kind: kind, Digest: d, Err: err})
+func (w *walker) fault(part image.Part, d v1.Descriptor, err error) {
+	w.result.Faults = append(w.result.Faults, image.NewFault(part, d, err))
 }
 
-// data checks the content that a descriptor may carry besides its digest
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content). Nothing here uses it; other readers do.
-func (w *walker) data(kind Kind, d v1.Descriptor) {
+// embedded checks the content that a descriptor may carry besides its digest. Nothing here uses that content, but other
+// readers do (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
+func (w *walker) embedded(part image.Part, d v1.Descriptor) {
 	if len(d.Data) == 0 || verify.Descriptor(d) != nil || verify.Bytes(d, d.Data) == nil {
 		return
 	}
-	if key := (spoiltKey{kind, d.Digest}); !w.spoilt[key] {
-		w.spoilt[key] = true
-		w.fault(kind, d.Digest, fmt.Errorf("the data in its descriptor is something else: %w", ErrIntegrity))
+	if key := (embeddedKey{part, d.Digest}); !w.told[key] {
+		w.told[key] = true
+		w.fault(part, d, fmt.Errorf("the data in its descriptor is something else: %w", ErrIntegrity))
 	}
 }
 
-// manifest checks a manifest or index and all below it.
-func (w *walker) manifest(ctx context.Context, d v1.Descriptor, depth int) {
-	key := blobKey{d.Digest, d.Size}
-	if w.visited[key] || ctx.Err() != nil {
-		return
+// image checks the manifests of the target at hand and notes its blobs.
+func (w *walker) image(ctx context.Context) error {
+	if err := w.tree.Read(ctx, w.target.Root); err != nil {
+		return err
 	}
-	w.visited[key] = true
-	w.reached[d.Digest] = true
-	w.data(Manifest, d)
-	if depth > maxDepth {
-		w.fault(Manifest, d.Digest, fmt.Errorf("indexes nest deeper than %d", maxDepth))
-		return
-	}
-	n := w.node(ctx, d)
-	if n.doc.Subject != nil {
-		w.data(Manifest, *n.doc.Subject)
+	visited := map[blobKey]bool{}
+	return w.tree.Walk(w.target.Root, func(v image.Visit) error {
+		d := v.Descriptor
+		w.reached[d.Digest] = true
+		if v.Node == nil {
+			w.blob(image.PartBlob, d, "")
+			return ctx.Err()
+		}
+		if key := (blobKey{d.Digest, d.Size}); !visited[key] {
+			visited[key] = true
+			w.manifest(ctx, v)
+		}
+		return ctx.Err()
+	})
+}
+
+// manifest checks one manifest or index.
+func (w *walker) manifest(ctx context.Context, v image.Visit) {
+	w.embedded(image.PartManifest, v.Descriptor)
+	doc := &v.Node.Document
+	if doc.Subject != nil {
+		w.embedded(image.PartManifest, *doc.Subject)
 	}
 	switch {
-	case n.err != nil:
-		w.fault(Manifest, d.Digest, n.err)
-	case image.IsIndex(n.doc.MediaType):
-		w.index(ctx, &n.doc, depth)
+	case v.Node.Err != nil:
+		w.fault(image.PartManifest, v.Descriptor, v.Node.Err)
+	case image.IsIndex(doc.MediaType):
 	default:
-		w.image(ctx, &n.doc)
+		w.blobs(ctx, v.Node)
 	}
 }
 
-func (w *walker) index(ctx context.Context, doc *image.Document, depth int) {
-	for _, c := range doc.Manifests {
-		w.reached[c.Digest] = true
-		if c.MediaType != "" && !image.IsManifest(c.MediaType) {
-			w.blob(Other, c, "")
-			continue
-		}
-		w.manifest(ctx, c, depth+1)
+// blobs notes the configuration and the layers of one manifest.
+func (w *walker) blobs(ctx context.Context, n *image.Node) {
+	var raw []byte
+	var err error
+	if n.Document.MayBeImage() {
+		raw, err = w.tree.Config(ctx, n)
 	}
-}
-
-// node reads a manifest, unless another image has it too.
-func (w *walker) node(ctx context.Context, d v1.Descriptor) *node {
-	key := blobKey{d.Digest, d.Size}
-	if n := w.nodes[key]; n != nil {
-		return n
-	}
-	n := &node{}
-	w.nodes[key] = n
-	if d.Size > 0 && d.Size <= image.MaxManifestSize { // no others are read
-		w.held += d.Size
-	}
-	if len(w.nodes) > maxManifests || w.held > maxHeld {
-		n.err = fmt.Errorf("there are more than %d manifests, or more than %d bytes of them", maxManifests, maxHeld)
-		return n
-	}
-	raw, err := readSmall(ctx, w.target.Source, d, image.MaxManifestSize)
-	if err != nil {
-		n.err = err
-		return n
-	}
-	n.doc, n.err = image.ParseManifest(d.MediaType, raw)
-	return n
-}
-
-// image takes the configuration and layers of one manifest.
-func (w *walker) image(ctx context.Context, doc *image.Document) {
-	if !doc.IsContainerImage() || !layersAreTars(doc) {
-		for _, d := range doc.Children() {
-			w.blob(Other, d, "")
+	judged := n.Document.Judge(raw)
+	if judged.Kind == image.Artifact {
+		for _, d := range n.Document.Children() {
+			w.blob(image.PartBlob, d, "")
 		}
 		return
 	}
-	diffIDs := w.config(ctx, *doc.Config, len(doc.Layers))
-	for i, l := range doc.Layers {
+	w.reached[n.Document.Config.Digest] = true
+	w.embedded(image.PartConfig, *n.Document.Config)
+	diffIDs := w.diffIDs(n, raw, err)
+	for i, l := range n.Document.Layers {
 		var diffID digest.Digest
-		if diffIDs != nil {
+		if diffIDs != nil && !image.ParseLayerType(l.MediaType).Encrypted {
 			diffID = diffIDs[i]
 		}
-		w.blob(Layer, l, diffID)
+		w.blob(image.PartLayer, l, diffID)
+	}
+	if judged.Kind == image.Sealed {
+		w.result.Sealed = append(w.result.Sealed, judged.Why)
 	}
 }
 
-// layersAreTars tells images from attestations and signatures that have an image's configuration.
-func layersAreTars(doc *image.Document) bool {
-	for _, l := range doc.Layers {
-		if !strings.Contains(l.MediaType, ".tar") {
-			return false
-		}
+// diffIDs are the diff IDs in a configuration that was read, one for each layer, or nil if the configuration is bad.
+func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
+	var c v1.Image
+	if err == nil {
+		c, err = image.ParseConfig(raw)
 	}
-	return true
-}
-
-// config checks a configuration and returns the diff IDs in it, n of them, or nil if it is bad.
-func (w *walker) config(ctx context.Context, d v1.Descriptor, n int) []digest.Digest {
-	w.reached[d.Digest] = true
-	w.data(Configuration, d)
-	raw, err := readSmall(ctx, w.target.Source, d, image.MaxConfigSize)
-	if err != nil {
-		w.fault(Configuration, d.Digest, err)
-		return nil
-	}
-	c, err := image.ParseConfig(raw)
-	if err == nil && len(c.RootFS.DiffIDs) != n {
-		err = fmt.Errorf("it has %d diff IDs for %d layers: %w", len(c.RootFS.DiffIDs), n, ErrIntegrity)
+	if ids, layers := len(c.RootFS.DiffIDs), len(n.Document.Layers); err == nil && ids != layers {
+		err = fmt.Errorf("it has %d diff IDs for %d layers: %w", ids, layers, ErrIntegrity)
 	}
 	if err != nil {
-		w.fault(Configuration, d.Digest, err)
+		w.fault(image.PartConfig, *n.Document.Config, err)
 		return nil
 	}
 	return c.RootFS.DiffIDs
 }
 
-// saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was opened. A layer of which no configuration
-// tells the diff ID is only unpacked.
+// saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was opened. A layer of
+// which no configuration tells the diff ID is only unpacked.
 func (w *walker) saved(im *dockerarchive.SavedImage) {
 	for _, f := range im.Faults {
-		kind := Configuration
+		part := image.PartConfig
 		if f.Layer {
-			kind = Layer
+			part = image.PartLayer
 		}
-		w.result.Faults = append(w.result.Faults, Fault{kind, f.Digest, f.Path, f.Err})
+		a := image.NewFault(part, v1.Descriptor{Digest: f.Digest}, f.Err)
+		a.Path = f.Path
+		w.result.Faults = append(w.result.Faults, a)
 	}
 	for _, id := range im.Absent {
-		w.result.Absent = append(w.result.Absent, v1.Descriptor{Digest: id})
+		w.result.Absent = append(w.result.Absent, image.Absent{Part: image.PartLayer, Descriptor: v1.Descriptor{Digest: id}, Reason: image.ForeignLayer})
 	}
 	for _, l := range im.Layers {
 		d := v1.Descriptor{Digest: l.DiffID, Size: l.Size()}
@@ -209,24 +183,24 @@ func (w *walker) saved(im *dockerarchive.SavedImage) {
 		}
 		t := w.task(taskKey{blobKey: blobKey{l.DiffID, l.Size()}, path: l.Path, algorithm: a}, d, savedLayer{l})
 		d.Digest = l.DiffID
-		w.uses = append(w.uses, use{task: t, result: w.result, kind: Layer, desc: d, diffID: l.DiffID})
+		w.uses = append(w.uses, use{task: t, result: w.result, part: image.PartLayer, desc: d, diffID: l.DiffID})
 	}
 }
 
 // blob notes that the image at hand has a blob, which must unpack to diffID if that is not empty.
-func (w *walker) blob(kind Kind, d v1.Descriptor, diffID digest.Digest) {
+func (w *walker) blob(part image.Part, d v1.Descriptor, diffID digest.Digest) {
 	w.reached[d.Digest] = true
 	if err := verify.Descriptor(d); err != nil {
-		w.fault(kind, d.Digest, err)
+		w.fault(part, d, err)
 		return
 	}
-	w.data(kind, d)
+	w.embedded(part, d)
 	var a digest.Algorithm
 	if diffID != "" {
 		a = diffID.Algorithm()
 	}
 	t := w.task(taskKey{blobKey: blobKey{d.Digest, d.Size}, algorithm: a}, d, w.target.Source)
-	w.uses = append(w.uses, use{task: t, result: w.result, kind: kind, desc: d, diffID: diffID})
+	w.uses = append(w.uses, use{task: t, result: w.result, part: part, desc: d, diffID: diffID})
 }
 
 func (w *walker) task(key taskKey, d v1.Descriptor, src image.Source) *task {

@@ -149,12 +149,15 @@ func loadable(ctx context.Context, im Whole) (*image.Node, error) {
 	var have []v1.Platform
 	for i := range im.Graph.Manifests {
 		n := &im.Graph.Manifests[i]
-		if !n.Document.IsContainerImage() {
+		if !n.Document.MayBeImage() {
 			continue
 		}
 		raw, err := image.ReadAll(ctx, im.Source, *n.Document.Config, image.MaxConfigSize)
 		if err != nil {
 			return nil, err
+		}
+		if n.Document.Judge(raw).Kind != image.Container {
+			continue
 		}
 		config, err := image.ParseConfig(raw)
 		if err != nil {

@@ -91,11 +91,21 @@ func read(ctx context.Context, im Image) (image.Document, []byte, error) {
 	if err != nil {
 		return none, nil, fmt.Errorf("%s: %w", im.Manifest.Digest, err)
 	}
-	if !doc.IsContainerImage() {
-		return none, nil, fmt.Errorf("%s is not a container image (%s): only --format oci could carry it: %w", im.Manifest.Digest, kindOf(doc), image.ErrUnsupported)
+	var config []byte
+	if doc.MayBeImage() {
+		if config, err = image.ReadAll(ctx, im.Source, *doc.Config, image.MaxConfigSize); err != nil {
+			return none, nil, err
+		}
 	}
-	config, err := image.ReadAll(ctx, im.Source, *doc.Config, image.MaxConfigSize)
-	return doc, config, err
+	switch j := doc.Judge(config); j.Kind {
+	case image.Artifact:
+		return none, nil, fmt.Errorf("%s is not a container image (%s): only --format oci could carry it: %w",
+			im.Manifest.Digest, kindOf(doc), image.ErrUnsupported)
+	case image.Sealed:
+		return none, nil, fmt.Errorf("%s cannot be unpacked (%s): only --format oci could carry it: %w",
+			im.Manifest.Digest, j.Why, image.ErrUnsupported)
+	}
+	return doc, config, nil
 }
 
 func kindOf(doc image.Document) string {

@@ -189,7 +189,7 @@ func (f *facts) read(d v1.Descriptor, raw []byte, a *Reader) error {
 		return nil
 	}
 	f.config = doc.Config.Digest
-	f.plain = doc.IsContainerImage() && len(doc.Layers) > 0
+	f.plain = doc.MayBeImage() && len(doc.Layers) > 0
 	for _, l := range doc.Layers {
 		f.plain = f.plain && (l.MediaType == v1.MediaTypeImageLayer || l.MediaType == image.DockerPlainLayer)
 	}

@@ -26,7 +26,7 @@ func FuzzParseManifest(f *testing.F) {
 		if image.IsIndex(d.MediaType) == image.IsImageManifest(d.MediaType) || image.IsIndex(d.MediaType) != (d.Manifests != nil) {
 			t.Fatalf("accepted as %q with config %v and manifests %v", d.MediaType, d.Config, d.Manifests)
 		}
-		if d.Manifests != nil && d.IsContainerImage() {
+		if d.Manifests != nil && d.MayBeImage() {
 			t.Fatal("an index and an image at once")
 		}
 		for _, c := range d.Children() {

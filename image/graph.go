@@ -2,117 +2,147 @@ package image
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Limits on what a hostile index can make us do. Real indexes nest once or twice
-// and have some dozens of entries.
-const (
-	maxDepth     = 8
-	maxManifests = 10_000
-	maxHeld      = 64 << 20 // bytes of manifests of one image, which are kept in memory
-)
-
-// Selection says which platforms of an image travel.
-type Selection struct {
-	All       bool          // everything, the index unchanged
-	Platforms []v1.Platform // the wanted ones; none means DefaultPlatform
-}
-
-// wanted is the list that an empty selection stands for, and whether the user gave it.
-func (s Selection) wanted() ([]v1.Platform, bool) {
-	if len(s.Platforms) > 0 {
-		return s.Platforms, true
-	}
-	return []v1.Platform{DefaultPlatform()}, false
-}
-
-// Check returns a [PlatformError] if an image that has no index, and is for p, is not what was asked for.
-func (s Selection) Check(p v1.Platform) error {
-	want, asked := s.wanted()
-	if !asked || s.All || p.OS == "" {
-		return nil
-	}
-	for _, w := range want {
-		if !MatchPlatform(w, p) {
-			return &PlatformError{Want: w, Have: []v1.Platform{p}}
-		}
-	}
-	return nil
-}
-
-// Node is a manifest or index with its bytes.
-type Node struct {
-	Descriptor v1.Descriptor
-	Raw        []byte
-	Document   Document
-}
-
-// Graph is an image, or the chosen part of one.
+// Graph lists all that an image, or the chosen part of one, consists of.
 type Graph struct {
 	Root      v1.Descriptor   // names it: a manifest, or an index
 	Manifests []Node          // children before parents, the root last
 	Blobs     []v1.Descriptor // configurations and layers, each once
 	Platforms []v1.Platform   // of the images in it, as far as they are known
 
-	// Rewritten is set where the root is a new index, because only some of the platforms
-	// travel: its digest is not the registry's.
+	// Rewritten is set where the root is a new index, because only some of the platforms travel. Its digest is not the
+	// one that the source knows.
 	Rewritten bool
 
-	// Attestations is how many manifests of the index are about the chosen images and do not travel with them: buildkit's provenance
-	// and SBOMs.
+	// Attestations counts the manifests of the index that are about the chosen images and do not travel with them:
+	// BuildKit's provenance and SBOMs.
 	Attestations int
 
 	content map[digest.Digest][]byte
 }
 
-// Source gives out what Load has already read, and asks src for the rest.
-func (g *Graph) Source(src Source) Source {
-	return MemorySource{Content: g.content, Next: src}
-}
+// Source gives out what [Load] has read already, and asks src for the rest.
+func (g *Graph) Source(src Source) Source { return MemorySource{Content: g.content, Next: src} }
 
-// PlatformError says that an image is not to be had for a platform.
-type PlatformError struct {
-	Want v1.Platform
-	Have []v1.Platform
-}
+// RootNode is the manifest or index that names the image.
+func (g *Graph) RootNode() *Node { return &g.Manifests[len(g.Manifests)-1] }
 
-func (e *PlatformError) Error() string {
-	return fmt.Sprintf("no image for platform %s; it has: %s", FormatPlatform(e.Want), FormatPlatforms(e.Have))
-}
-
-// Load reads root and what of it is selected, except layers, from src. With one selected platform the root
-// of the result is that platform's manifest itself; with several it is an index of them; with all it is root.
-// An image without an index whose platform is not the default one is taken all the same
-// unless the platform was asked for.
+// Load reads root and what of it is selected, except layers, from src. With one selected platform the root of the
+// result is that platform's manifest; with several platforms it is an index of them; with all platforms it is root. An
+// image without an index is taken whatever its platform, unless the platform was asked for.
 func Load(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*Graph, error) {
-	l := &loader{src: src, lazy: !sel.All, nodes: map[digest.Digest]*Node{}, content: map[digest.Digest][]byte{}}
-	if err := l.load(ctx, []v1.Descriptor{root}, 0); err != nil {
+	policy := Policy{}
+	if !sel.All {
+		policy.Reads = func(d v1.Descriptor) bool { return IsManifest(d.MediaType) && !tellsPlatform(d) }
+	}
+	t := NewTree(src, policy)
+	if err := t.Read(ctx, root); err != nil {
 		return nil, err
 	}
-	g := &Graph{Root: root, content: l.content}
-	if err := l.choose(ctx, g, sel); err != nil {
+	l := &loader{tree: t, graph: &Graph{Root: root, content: t.content}}
+	if err := l.choose(ctx, sel); err != nil {
 		return nil, err
 	}
-	if err := l.collect(ctx, g); err != nil {
-		return nil, err
+	l.collect()
+	return l.graph, ctx.Err()
+}
+
+// tellsPlatform reports whether one can choose an image by its descriptor alone. Some registries count each manifest
+// that is read against a limit.
+func tellsPlatform(d v1.Descriptor) bool { return d.Platform != nil && IsImageManifest(d.MediaType) }
+
+// loader makes a graph of the manifests in a tree.
+type loader struct {
+	tree  *Tree
+	graph *Graph
+}
+
+// choose narrows the graph from the whole image to the selected platforms.
+func (l *loader) choose(ctx context.Context, sel Selection) error {
+	g, root := l.graph, l.tree.Node(l.graph.Root)
+	if !IsIndex(root.Document.MediaType) {
+		p, err := l.tree.platform(ctx, root)
+		g.Platforms = []v1.Platform{p}
+		if err != nil {
+			return err
+		}
+		return sel.Check(p)
 	}
-	return g, nil
+	leaves, err := l.tree.leaves(g.Root, IsManifest)
+	if err == nil {
+		err = l.tree.fillPlatforms(ctx, leaves)
+	}
+	if err != nil {
+		return err
+	}
+	if sel.All {
+		g.Platforms = known(leaves)
+		return nil
+	}
+	want, _ := sel.wanted()
+	chosen, err := pick(leaves, want)
+	if err != nil {
+		return err
+	}
+	if err := l.tree.Read(ctx, descriptors(chosen)...); err != nil {
+		return err
+	}
+	g.Platforms, g.Attestations = known(chosen), attestations(leaves, chosen)
+	if len(chosen) == 1 {
+		d := chosen[0].Descriptor
+		g.Root = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+		return nil
+	}
+	return l.subset(root, chosen, len(leaves))
+}
+
+// subset makes a new index that lists the chosen manifests only, in the media type family of the old one. If the old
+// index lists nothing else it stays.
+func (l *loader) subset(old *Node, chosen []Leaf, all int) error {
+	nested := slices.ContainsFunc(old.Document.Manifests, func(d v1.Descriptor) bool { return IsIndex(d.MediaType) })
+	if len(chosen) == all && !nested {
+		return nil
+	}
+	index := v1.Index{MediaType: old.Document.MediaType, Annotations: old.Document.Annotations}
+	index.SchemaVersion = 2
+	for _, c := range chosen {
+		d := c.Descriptor
+		if d.Platform == nil {
+			d.Platform = &c.Platform
+		}
+		index.Manifests = append(index.Manifests, d)
+	}
+	raw, err := json.Marshal(index)
+	if err != nil {
+		return err
+	}
+	doc, err := ParseManifest(index.MediaType, raw)
+	if err != nil {
+		return err
+	}
+	root := Describe(index.MediaType, raw)
+	l.graph.Root, l.graph.Rewritten = root, true
+	l.tree.nodes[claimed(root)] = &Node{Descriptor: root, Raw: raw, Document: doc}
+	l.tree.content[root.Digest] = raw
+	return nil
 }
 
 // collect lists, from the root, the manifests in their order and the blobs.
-func (l *loader) collect(ctx context.Context, g *Graph) error {
-	seen := map[digest.Digest]bool{}
+func (l *loader) collect() {
+	g, seen := l.graph, map[digest.Digest]bool{}
 	var visit func(d v1.Descriptor)
 	visit = func(d v1.Descriptor) {
 		if seen[d.Digest] {
 			return
 		}
 		seen[d.Digest] = true
-		n := l.nodes[d.Digest]
+		n := l.tree.Node(d)
 		if n == nil {
 			g.Blobs = append(g.Blobs, d)
 			return
@@ -123,5 +153,4 @@ func (l *loader) collect(ctx context.Context, g *Graph) error {
 		g.Manifests = append(g.Manifests, *n)
 	}
 	visit(g.Root)
-	return ctx.Err()
 }

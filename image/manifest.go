@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -139,10 +138,4 @@ func (d *Document) Children() []v1.Descriptor {
 // Describe returns the descriptor of raw.
 func Describe(mediaType string, raw []byte) v1.Descriptor {
 	return v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
-}
-
-// IsContainerImage reports whether the document is an image that an engine can run, as opposed to
-// an artifact such as a signature, an SBOM or a Helm chart.
-func (d *Document) IsContainerImage() bool {
-	return d.Config != nil && slices.Contains([]string{DockerConfig, v1.MediaTypeImageConfig}, d.Config.MediaType)
 }

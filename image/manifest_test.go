@@ -172,21 +172,6 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-func TestIsContainerImage(t *testing.T) {
-	for mediaType, want := range map[string]bool{
-		v1.MediaTypeImageConfig: true, image.DockerConfig: true,
-		v1.MediaTypeEmptyJSON: false, "application/vnd.cncf.helm.config.v1+json": false,
-	} {
-		d := image.Document{Config: &v1.Descriptor{MediaType: mediaType}}
-		if d.IsContainerImage() != want {
-			t.Errorf("config %q: container image %v", mediaType, !want)
-		}
-	}
-	if (&image.Document{}).IsContainerImage() {
-		t.Error("an index is a container image")
-	}
-}
-
 func TestDescribe(t *testing.T) {
 	want := v1.Descriptor{MediaType: "a/b", Digest: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Size: 3}
 	if diff := cmp.Diff(want, image.Describe("a/b", []byte("abc"))); diff != "" {

@@ -85,20 +85,21 @@ func Section(r io.ReaderAt, size, offset, length int64) *io.SectionReader {
 
 // ReadAll returns the verified content of d, which may be at most limit bytes. Content that is wrong is read once more.
 func ReadAll(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]byte, error) {
-	if err := verify.Descriptor(d); err != nil {
-		return nil, err
-	}
-	if d.Size > limit {
-		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are accepted for %s", d.Digest, d.Size, limit, d.MediaType)
-	}
-	p, err := readOnce(ctx, src, d)
+	p, err := readOnce(ctx, src, d, limit)
 	if errors.Is(err, verify.ErrMismatch) {
-		p, err = readOnce(ctx, src, d)
+		p, err = readOnce(ctx, src, d, limit)
 	}
 	return p, err
 }
 
-func readOnce(ctx context.Context, src Source, d v1.Descriptor) ([]byte, error) {
+func readOnce(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]byte, error) {
+	if err := verify.Descriptor(d); err != nil {
+		return nil, err
+	}
+	if d.Size > limit {
+		return nil, fmt.Errorf("%s: %d bytes, more than the %d that are accepted for %s",
+			d.Digest, d.Size, limit, d.MediaType)
+	}
 	r := NewReader(ctx, src, d)
 	defer r.Close()
 	var b bytes.Buffer // grows with what arrives: the announced size is no reason to allocate

@@ -133,17 +133,28 @@ func (r *reader) platform(ctx context.Context, l image.Leaf) (Platform, error) {
 		p.Layers = append(p.Layers, Layer{Digest: d.Digest, MediaType: d.MediaType, Size: d.Size})
 	}
 	_, p.LayerBytes = distinct(p.Layers, map[digest.Digest]bool{})
-	if !n.Document.IsContainerImage() {
+	var config []byte
+	if n.Document.MayBeImage() && (r.configs || p.Platform == "" || n.Document.Config.Size <= smallConfig) {
+		if config, err = r.outline.Config(ctx, n); err != nil {
+			return p, err
+		}
+	}
+	if n.Document.Judge(config).Kind == image.Artifact {
 		p.ArtifactType = artifactType(n.Document)
 		return p, nil
 	}
 	p.ID = n.Document.Config.Digest
 	p.DockerID = &DockerID{GraphDriver: p.ID, Containerd: r.root}
 	if r.configs || p.Platform == "" {
-		return p, r.config(ctx, n, &p)
+		if err := p.configure(config); err != nil {
+			return p, fmt.Errorf("%s: %w", p.ID, err)
+		}
 	}
 	return p, nil
 }
+
+// smallConfig is the size up to which a configuration may be that of an artifact: it is read to be judged.
+const smallConfig = 64
 
 // artifactType is what an artifact says it is
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
@@ -152,17 +163,6 @@ func artifactType(d image.Document) string {
 		return d.ArtifactType
 	}
 	return d.Config.MediaType
-}
-
-func (r *reader) config(ctx context.Context, n *image.Node, p *Platform) error {
-	raw, err := r.outline.Config(ctx, n)
-	if err != nil {
-		return err
-	}
-	if err := p.configure(raw); err != nil {
-		return fmt.Errorf("%s: %w", p.ID, err)
-	}
-	return nil
 }
 
 // configure takes what the configuration says.

@@ -218,7 +218,11 @@ func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
-		if !s.oci && name == "" && !isContainerImage(g) {
+		judged, err := (&image.Image{Graph: g, Source: g.Source(dir)}).Judge(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", imageLabel(im), err)
+		}
+		if !s.oci && name == "" && judged.Kind == image.Artifact {
 			s.env.note(s.c, "note: %s is no container image: it is left out of a docker tar", imageLabel(im))
 			continue
 		}
@@ -235,12 +239,6 @@ func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
 		s.take(whole, taggedName(im))
 	}
 	return nil
-}
-
-// isContainerImage reports whether the root is what an engine can run.
-func isContainerImage(g *image.Graph) bool {
-	root := g.Manifests[len(g.Manifests)-1].Document
-	return root.IsContainerImage()
 }
 
 // addSaved takes the images of a saved tar as they are.

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/audit"
+	"drayage/image"
 	"drayage/layout"
 )
 
@@ -30,7 +31,7 @@ func (v *verifier) unreferred(ctx context.Context, r *audit.Report) (*unreferred
 		return v.looseInArchive(ctx)
 	}
 	for _, result := range r.Results {
-		if slices.ContainsFunc(result.Faults, func(f audit.Fault) bool { return f.Kind == audit.Manifest }) {
+		if slices.ContainsFunc(result.Faults, func(f image.Absent) bool { return f.Part == image.PartManifest }) {
 			return nil, nil
 		}
 	}

@@ -10,11 +10,11 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"drayage/audit"
 	"drayage/dockerarchive"
+	"drayage/image"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -164,7 +164,7 @@ type verifiedImage struct {
 }
 
 type verifiedFault struct {
-	Kind   audit.Kind    `json:"kind"`
+	Kind   image.Part    `json:"kind"`
 	Digest digest.Digest `json:"digest,omitempty"`
 	Path   string        `json:"path,omitempty"` // in a docker tar
 	Reason string        `json:"reason"`
@@ -182,6 +182,9 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 		}
 		if len(result.Absent) > 0 {
 			v.env.note(v.c, "note: %s: not here, and need not be: %s", plainText(im.Name), absentList(result.Absent))
+		}
+		for _, why := range result.Sealed {
+			v.env.note(v.c, "note: %s: %s: it was compared with its digest only", plainText(im.Name), why)
 		}
 		images = append(images, im)
 	}
@@ -210,10 +213,10 @@ func outlinedLabel(im dockerarchive.SavedImage) string {
 	return im.Faults[0].Path
 }
 
-func absentList(blobs []v1.Descriptor) string {
+func absentList(blobs []image.Absent) string {
 	var names []string
-	for _, d := range blobs {
-		names = append(names, d.Digest.String())
+	for _, a := range blobs {
+		names = append(names, a.Descriptor.Digest.String())
 	}
 	return list(names)
 }
@@ -227,10 +230,10 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 		im.Absent = slices.Clone(v.absent[im.Digest])
 	}
 	for _, f := range result.Faults {
-		im.Faults = append(im.Faults, verifiedFault{f.Kind, f.Digest, f.Path, f.Reason(), f.Blob()})
+		im.Faults = append(im.Faults, verifiedFault{f.Part, f.Descriptor.Digest, f.Path, f.Cause(), f.Blob()})
 	}
-	for _, d := range result.Absent {
-		im.Absent = append(im.Absent, d.Digest)
+	for _, a := range result.Absent {
+		im.Absent = append(im.Absent, a.Descriptor.Digest)
 	}
 	return im
 }

@@ -121,7 +121,7 @@ func checkImage(t testing.TB, config, raw []byte) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, raw)
 	}
-	if want := image.Describe(image.DockerConfig, config); doc.Config.Digest != want.Digest || doc.Config.Size != want.Size || !doc.IsContainerImage() {
+	if want := image.Describe(image.DockerConfig, config); doc.Config.Digest != want.Digest || doc.Config.Size != want.Size || !doc.MayBeImage() {
 		t.Errorf("the manifest refers to configuration %v, which is %v", *doc.Config, want)
 	}
 	parsed, err := image.ParseConfig(config)

@@ -1,0 +1,79 @@
+package image
+
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Image is an image, or something that belongs to one, as it moves from one place to another: all that it consists of, and
+// where its bytes come from. Registries, layouts and archives give it out and take it.
+type Image struct {
+	*Graph
+	Source Source   // gives out the manifests and blobs of Graph, but for what is absent
+	Names  []string // full names with a tag, such as docker.io/library/alpine:3.20; may be none
+	Absent []Absent // what Source does not have, and is not to be had from it
+
+	Referrers []*Image // signatures, SBOMs and the like, as far as they were asked for
+
+	// Subject and Tag are set for a referrer: the manifest that it belongs to, and the tag under which cosign finds it.
+	// Tag is empty where the manifest of the referrer names its subject.
+	Subject digest.Digest
+	Tag     string
+
+	// Uncompressed is set where the manifest is no registry's, but was made for an image of a docker tar. Its layers may
+	// then be compressed when they are pushed.
+	Uncompressed bool
+}
+
+// Open loads what is selected of the image that root names in src.
+func Open(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*Image, error) {
+	g, err := Load(ctx, src, root, sel)
+	if err != nil {
+		return nil, err
+	}
+	return &Image{Graph: g, Source: g.Source(src)}, nil
+}
+
+// Judge says what the image is. An index counts as a container image. The configuration is read from the source where the
+// manifest alone does not decide.
+func (im *Image) Judge(ctx context.Context) (Judgement, error) {
+	doc := &im.RootNode().Document
+	if IsIndex(doc.MediaType) {
+		return Judgement{Kind: Container}, nil
+	}
+	if !doc.MayBeImage() {
+		return Judgement{}, nil
+	}
+	config, err := ReadAll(ctx, im.Source, *doc.Config, MaxConfigSize)
+	return doc.Judge(config), err
+}
+
+// Lacks reports whether a blob of the image is absent.
+func (im *Image) Lacks(d digest.Digest) bool {
+	for _, a := range im.Absent {
+		if a.Descriptor.Digest == d {
+			return true
+		}
+	}
+	return false
+}
+
+// Travelling lists the blobs of the image that are not absent.
+func (im *Image) Travelling() []v1.Descriptor {
+	if len(im.Absent) == 0 {
+		return im.Blobs
+	}
+	absent := map[digest.Digest]bool{}
+	for _, a := range im.Absent {
+		absent[a.Descriptor.Digest] = true
+	}
+	var all []v1.Descriptor
+	for _, d := range im.Blobs {
+		if !absent[d.Digest] {
+			all = append(all, d)
+		}
+	}
+	return all
+}

@@ -1,0 +1,60 @@
+package image
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+)
+
+// maxReferrers bounds what one image can drag along.
+const maxReferrers = 1000
+
+// Referrers finds what belongs to an image and, in turn, to that, each once. find returns what belongs to one manifest; it
+// is called concurrently.
+func Referrers(ctx context.Context, im *Image, find func(context.Context, digest.Digest) ([]*Image, error)) ([]*Image, error) {
+	seen := map[digest.Digest]bool{}
+	subjects := im.subjects(seen)
+	var all []*Image
+	for len(subjects) > 0 {
+		found := make([][]*Image, len(subjects))
+		eg, egctx := errgroup.WithContext(ctx)
+		eg.SetLimit(parallelReads)
+		for i, d := range subjects {
+			eg.Go(func() (err error) {
+				found[i], err = find(egctx, d)
+				return err
+			})
+		}
+		if err := eg.Wait(); err != nil {
+			return nil, fmt.Errorf("referrers: %w", err)
+		}
+		subjects = nil
+		for _, some := range found {
+			for _, r := range some {
+				if !seen[r.Root.Digest] {
+					all, subjects = append(all, r), append(subjects, r.subjects(seen)...)
+				}
+			}
+		}
+		if len(all) > maxReferrers {
+			return nil, ErrTooManyReferrers
+		}
+	}
+	return all, nil
+}
+
+// ErrTooManyReferrers is the error about an image with more referrers than are carried.
+var ErrTooManyReferrers = fmt.Errorf("more than %d referrers", maxReferrers)
+
+// subjects lists the digests that something may belong to, and notes them.
+func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
+	for _, n := range im.Manifests {
+		if d := n.Descriptor.Digest; !seen[d] {
+			seen[d] = true
+			all = append(all, d)
+		}
+	}
+	return all
+}
