@@ -9,6 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/tarfs"
+	"drayage/internal/verify"
 	"drayage/layout"
 )
 
@@ -72,10 +74,10 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 // isLayout reports whether there is an index.json to read images by. Some archives leave out oci-layout, so that containerd reads them by
 // their manifest.json, and are layouts all the same.
 func (a *Reader) isLayout() bool {
-	if !a.has(v1.ImageIndexFile) || a.has(v1.ImageLayoutFile) {
-		return a.has(v1.ImageIndexFile)
+	if !a.tar.Has(v1.ImageIndexFile) || a.tar.Has(v1.ImageLayoutFile) {
+		return a.tar.Has(v1.ImageIndexFile)
 	}
-	if !a.has("manifest.json") {
+	if !a.tar.Has("manifest.json") {
 		return false
 	}
 	l, err := a.layout()
@@ -95,17 +97,17 @@ func (a *Reader) layout() (*layout.Layout, error) {
 		Manifests []struct{} `json:"manifests"`
 	}
 	if _ = json.Unmarshal(raw, &index); len(index.Manifests) > maxImages { // whatever else is wrong, the layout says
-		return nil, wrongf("index.json has more than %d entries", maxImages)
+		return nil, verify.Mismatchf("index.json has more than %d entries", maxImages)
 	}
 	return layout.New(a.layoutFS())
 }
 
 // layoutFS is the archive as a layout: with an oci-layout.
 func (a *Reader) layoutFS() fs.FS {
-	if a.has(v1.ImageLayoutFile) {
+	if a.tar.Has(v1.ImageLayoutFile) {
 		return a.FS()
 	}
-	return overlayFS{a.FS(), map[string][]byte{v1.ImageLayoutFile: []byte(`{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`)}}
+	return tarfs.Overlay(a.FS(), map[string][]byte{v1.ImageLayoutFile: []byte(`{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`)})
 }
 
 // addSaved takes in an image that is read by manifest.json.
@@ -118,7 +120,7 @@ func (c *Contents) addSaved(im SavedImage) {
 
 // items reads manifest.json, which may be absent.
 func (a *Reader) items() ([]manifestItem, error) {
-	if !a.has("manifest.json") {
+	if !a.tar.Has("manifest.json") {
 		return nil, nil
 	}
 	raw, err := a.readJSON("manifest.json", maxManifestJSON)
@@ -160,7 +162,7 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 		return err
 	}
 	files[v1.ImageIndexFile] = raw
-	c.Layout, err = layout.New(overlayFS{a.layoutFS(), files})
+	c.Layout, err = layout.New(tarfs.Overlay(a.layoutFS(), files))
 	return err
 }
 

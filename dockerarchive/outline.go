@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/image"
+	"drayage/internal/tarfs"
 )
 
 // PartFault is a part of an image in a saved tar that is missing or cannot be used.
@@ -44,11 +45,11 @@ func (a *Reader) outlined(item manifestItem) SavedImage {
 		if diffIDs != nil {
 			id = diffIDs[i]
 		}
-		content, err := a.stored(p)
-		there := a.has(clean(p))
+		content, err := a.tar.Find(p)
+		there := a.tar.Has(tarfs.Clean(p))
 		switch {
 		case err == nil:
-			im.Layers = append(im.Layers, SavedLayer{DiffID: id, Path: clean(p), content: content})
+			im.Layers = append(im.Layers, SavedLayer{DiffID: id, Path: tarfs.Clean(p), content: content})
 		case !there && item.foreign(id):
 			im.Absent = append(im.Absent, id)
 		case !there:
@@ -66,10 +67,10 @@ func (a *Reader) outlinedConfig(item manifestItem, im *SavedImage) ([]digest.Dig
 	if named {
 		im.ID = promised
 	}
-	if !a.has(clean(item.Config)) {
+	if !a.tar.Has(tarfs.Clean(item.Config)) {
 		return nil, fs.ErrNotExist
 	}
-	config, err := a.readSmall(item.Config, image.MaxConfigSize)
+	config, err := a.tar.Read(item.Config, image.MaxConfigSize)
 	if err != nil {
 		return nil, err
 	}

@@ -41,8 +41,8 @@ func TestOutline(t *testing.T) {
 	if _, err := r.Images(t.Context()); err == nil {
 		t.Error("Images has no objection")
 	}
-	if n, bytes, err := r.Loose(nil); n != 1 || bytes != 5 || err != nil {
-		t.Errorf("%d loose files with %d bytes, %v, want one with 5", n, bytes, err)
+	if n, bytes, err := r.Unreferenced(nil); n != 1 || bytes != 5 || err != nil {
+		t.Errorf("%d unreferenced files with %d bytes, %v, want one with 5", n, bytes, err)
 	}
 }
 
@@ -92,7 +92,7 @@ func FuzzOutline(f *testing.F) {
 		if strict == nil && (faults > 0 || len(got.Saved) != len(want.Saved)) {
 			t.Fatalf("%d images and %d faults, Contents has %d images", len(got.Saved), faults, len(want.Saved))
 		}
-		if _, _, err := r.Loose(nil); err != nil {
+		if _, _, err := r.Unreferenced(nil); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -96,7 +96,7 @@ func streamed(t *testing.T) map[string][]byte {
 	return all
 }
 
-func TestSkim(t *testing.T) {
+func TestScan(t *testing.T) {
 	all := streamed(t)
 	dockerarchive.HoldLess(t, heldEntry, heldAll)
 	for name, raw := range all {
@@ -104,14 +104,14 @@ func TestSkim(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := dockerarchive.Skim(t.Context(), fromPipe(raw))
+		r, err := dockerarchive.Scan(t.Context(), fromPipe(raw))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		want := told(t, inPlace)
 		if diff := cmp.Diff(want, told(t, r)); diff != "" || len(want) < 2 && !strings.HasPrefix(name, "oci") {
-			t.Errorf("%s (-in place +skimmed):\n%s", name, diff)
+			t.Errorf("%s (-in place +scanned):\n%s", name, diff)
 		}
 		c, _ := r.Contents(t.Context())
 		for _, im := range c.Saved {
@@ -126,13 +126,13 @@ func TestSkim(t *testing.T) {
 }
 
 // Every end that an archive can have says the same, from a file and from a stream.
-func TestSkimCut(t *testing.T) {
+func TestScanCut(t *testing.T) {
 	all := streamed(t)
 	dockerarchive.HoldLess(t, heldEntry, heldAll)
 	for name, raw := range all {
 		for n := 0; n < len(raw); n += 509 {
 			_, want := open(raw[:n])
-			if _, err := dockerarchive.Skim(t.Context(), fromPipe(raw[:n])); (err == nil) != (want == nil) || want != nil && errors.Is(err, dockerarchive.ErrIntegrity) != errors.Is(want, dockerarchive.ErrIntegrity) {
+			if _, err := dockerarchive.Scan(t.Context(), fromPipe(raw[:n])); (err == nil) != (want == nil) || want != nil && errors.Is(err, dockerarchive.ErrIntegrity) != errors.Is(want, dockerarchive.ErrIntegrity) {
 				t.Errorf("%s cut after %d bytes: %v, in place %v", name, n, err, want)
 			}
 		}
@@ -333,12 +333,12 @@ func FuzzPass(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		dockerarchive.HoldLess(t, heldEntry, heldAll)
 		inPlace, openErr := open(raw)
-		skimmed, err := dockerarchive.Skim(t.Context(), bytes.NewReader(raw))
+		scanned, err := dockerarchive.Scan(t.Context(), bytes.NewReader(raw))
 		if (err == nil) != (openErr == nil) {
-			t.Fatalf("skimmed: %v, in place: %v", err, openErr)
+			t.Fatalf("scanned: %v, in place: %v", err, openErr)
 		}
 		if err == nil {
-			skimmed.Contents(t.Context())
+			scanned.Contents(t.Context())
 		}
 		p, err := dockerarchive.NewPass(t.Context(), bytes.NewReader(raw))
 		if err != nil || p.Whole() != nil {
@@ -384,7 +384,7 @@ func TestStreamsHoldLittle(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	r, err := dockerarchive.Skim(t.Context(), endless(40, 4<<20))
+	r, err := dockerarchive.Scan(t.Context(), endless(40, 4<<20))
 	if err != nil {
 		t.Fatal(err)
 	}

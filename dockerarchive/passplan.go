@@ -1,14 +1,13 @@
 package dockerarchive
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
 
-	"github.com/opencontainers/go-digest"
 
 	"drayage/image"
+	"drayage/internal/tarfs"
 )
 
 // ErrOrder is wrapped by errors that say why an archive cannot be read in one pass.
@@ -17,9 +16,7 @@ var ErrOrder = errors.New("the order of the tar does not allow one pass")
 // Plan finds out from what the stream begins with what images there are. An error that wraps [ErrOrder] says why that
 // cannot be told yet.
 func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
-	first := p.reader.entries
-	p.plan = &Reader{r: p.tape, size: p.reader.size, entries: first.fork(), equal: map[string]bool{}}
-	p.reader.entries = first.fork()
+	p.plan = &Reader{p.stream.Plan()}
 	contents, err := p.predict(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -37,7 +34,7 @@ func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
 func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 	a := p.plan
 	isLayout := a.isLayout()
-	if !isLayout && !a.has("manifest.json") {
+	if !isLayout && !a.tar.Has("manifest.json") {
 		return nil, errors.New("its layers stand before the files that describe them")
 	}
 	items, err := a.items()
@@ -45,11 +42,11 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 		return nil, err
 	}
 	for _, item := range items {
-		if !a.has(clean(item.Config)) {
+		if !a.tar.Has(tarfs.Clean(item.Config)) {
 			return nil, fmt.Errorf("configuration %q stands behind a layer", item.Config)
 		}
 		for _, l := range item.Layers {
-			p.await(clean(l), 0)
+			p.stream.Expect(tarfs.Clean(l), 0)
 		}
 	}
 	if isLayout {
@@ -61,7 +58,7 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	return contents, p.follow(contents.Saved)
+	return contents, p.checkLinks(contents.Saved)
 }
 
 // awaitBlobs enters what the manifests of a layout refer to. All of these have to be there.
@@ -83,31 +80,19 @@ func (p *Pass) awaitBlobs(ctx context.Context) error {
 			if image.IsForeign(d.MediaType) && !p.plan.hasBlob(d.Digest) {
 				return fmt.Errorf("foreign layer %s may come or not", d.Digest)
 			}
-			p.await(ociPath(d.Digest), d.Size)
+			p.stream.Expect(ociPath(d.Digest), d.Size)
 		}
 	}
 	return nil
 }
 
-// await enters a file that has not come yet. Nothing can be read of it.
-func (p *Pass) await(name string, size int64) {
-	if !p.plan.has(name) {
-		p.plan.entries.add(name, span{offset: -1, size: size, kind: tar.TypeReg})
-		p.awaited[name] = true
-	}
-}
-
-// follow notes the layers that have to be told when their content comes.
-func (p *Pass) follow(images []SavedImage) error {
+// checkLinks refuses layers that are links to a file that is still to come.
+func (p *Pass) checkLinks(images []SavedImage) error {
 	for _, im := range images {
 		for _, l := range im.Layers {
-			if l.content.offset >= 0 {
-				continue
-			}
-			if !p.awaited[l.Path] {
+			if l.content.Entry().Offset < 0 && !p.Awaits(l.Path) {
 				return fmt.Errorf("layer %q is a link to a file behind it", l.Path)
 			}
-			p.layers[l.Path] = append(p.layers[l.Path], l.content)
 		}
 	}
 	return nil
@@ -130,14 +115,4 @@ func (c *Contents) images() ([]string, error) {
 		all = append(all, fmt.Sprintf("%s %q %q %s", im.Descriptor.Digest, im.Name, im.Ref, im.Subject))
 	}
 	return all, err
-}
-
-// sumOf is the SHA-256 of a file that has gone by in a stream.
-func (s *stored) sumOf() (digest.Digest, bool) {
-	t, ok := s.a.r.(*tape)
-	if !ok || s.sparse {
-		return "", false
-	}
-	sum, err := t.sum(s.span)
-	return digest.NewDigestFromBytes(digest.SHA256, sum[:]), err == nil
 }

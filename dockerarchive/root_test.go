@@ -88,7 +88,7 @@ func TestWrapped(t *testing.T) {
 	}
 }
 
-func TestWrappedLegacy(t *testing.T) {
+func TestWrappedV1Archive(t *testing.T) {
 	want, err := images(archive(t, old...))
 	if err != nil {
 		t.Fatal(err)

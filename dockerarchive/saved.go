@@ -12,6 +12,8 @@ import (
 
 	"drayage/image"
 	"drayage/internal/compression"
+	"drayage/internal/tarfs"
+	"drayage/internal/verify"
 )
 
 // maxName bounds the name of an image: it is less than 256 bytes without registry and tag. Parsing one of megabytes takes seconds.
@@ -35,14 +37,14 @@ type SavedImage struct {
 type SavedLayer struct {
 	DiffID  digest.Digest // what its uncompressed content must hash to; not verified
 	Path    string        // in the archive
-	content *stored
+	content *tarfs.File
 }
 
 // Open returns the layer as it is stored, compressed or not. It may be called any number of times and concurrently.
-func (l SavedLayer) Open() *io.SectionReader { return l.content.open() }
+func (l SavedLayer) Open() *io.SectionReader { return l.content.Open() }
 
 // Size is the number of bytes stored.
-func (l SavedLayer) Size() int64 { return l.content.size }
+func (l SavedLayer) Size() int64 { return l.content.Entry().Size }
 
 // Images lists the images of the archive in the order of its manifest.json. Configurations are checked
 // against their names, layers are only looked up. Without a manifest.json, as Docker saved images before 1.10, it reads all layers
@@ -50,7 +52,7 @@ func (l SavedLayer) Size() int64 { return l.content.size }
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
-	if !a.has("manifest.json") {
+	if !a.tar.Has("manifest.json") {
 		return a.withoutManifest(ctx)
 	}
 	raw, err := a.readJSON("manifest.json", maxManifestJSON)
@@ -62,7 +64,7 @@ func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error
 		return nil, err
 	}
 	if len(items) == 0 {
-		return nil, wrongf("manifest.json lists no image")
+		return nil, verify.Mismatchf("manifest.json lists no image")
 	}
 	var images []SavedImage
 	held := 0
@@ -83,17 +85,17 @@ func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error
 }
 
 func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
-	if !a.has("oci-layout") {
-		if dirs := a.legacyDirs(""); len(dirs) > 0 {
-			return a.legacyImages(ctx, dirs)
+	if !a.tar.Has("oci-layout") {
+		if dirs := a.v1Dirs(""); len(dirs) > 0 {
+			return a.v1Images(ctx, dirs)
 		}
 	}
-	return nil, a.foreign()
+	return nil, a.noImage()
 }
 
 func (a *Reader) image(item manifestItem) (SavedImage, error) {
 	var im SavedImage
-	config, err := a.readSmall(item.Config, image.MaxConfigSize)
+	config, err := a.tar.Read(item.Config, image.MaxConfigSize)
 	if err != nil {
 		return im, fmt.Errorf("configuration: %w", err)
 	}
@@ -103,17 +105,17 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 	}
 	parsed, err := image.ParseConfig(config)
 	if err != nil {
-		return im, wrong{err}
+		return im, verify.Mismatchf("%w", err)
 	}
 	if len(parsed.RootFS.DiffIDs) != len(item.Layers) {
-		return im, wrongf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
+		return im, verify.Mismatchf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
 	}
 	for i, p := range item.Layers {
-		content, err := a.stored(p)
+		content, err := a.tar.Find(p)
 		if err != nil {
 			return im, fmt.Errorf("%s, layer %d: %w", im.ID, i+1, err)
 		}
-		im.Layers = append(im.Layers, SavedLayer{DiffID: parsed.RootFS.DiffIDs[i], Path: clean(p), content: content})
+		im.Layers = append(im.Layers, SavedLayer{DiffID: parsed.RootFS.DiffIDs[i], Path: tarfs.Clean(p), content: content})
 	}
 	im.Names, im.Odd, err = fullNames(item.RepoTags)
 	return im, err
@@ -144,7 +146,7 @@ func fullNames(tags []string) (names, odd []string, err error) {
 			err = fmt.Errorf("it has more than %d bytes", maxName)
 		}
 		if err != nil {
-			return nil, nil, wrongf("invalid name %.200q: %v", t, err)
+			return nil, nil, verify.Mismatchf("invalid name %.200q: %v", t, err)
 		}
 		if n := reference.TagNameOnly(ref).String(); !seen[n] {
 			seen[n] = true

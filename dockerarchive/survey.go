@@ -94,7 +94,7 @@ func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) 
 	if err != nil {
 		return nil, err
 	}
-	raw, err := a.readSmall(v1.ImageIndexFile, maxIndexJSON)
+	raw, err := a.tar.Read(v1.ImageIndexFile, maxIndexJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -202,4 +202,4 @@ func (f *facts) read(d v1.Descriptor, raw []byte, a *Reader) error {
 }
 
 // hasBlob reports whether the archive has an entry for the blob of a valid digest.
-func (a *Reader) hasBlob(d digest.Digest) bool { return a.has(ociPath(d)) }
+func (a *Reader) hasBlob(d digest.Digest) bool { return a.tar.Has(ociPath(d)) }

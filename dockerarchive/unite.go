@@ -146,7 +146,7 @@ func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 	if d, ok := namedDigest(item.Config); ok {
 		return d, nil
 	}
-	raw, err := a.readSmall(item.Config, maxConfigs)
+	raw, err := a.tar.Read(item.Config, maxConfigs)
 	if err != nil {
 		return "", fmt.Errorf("configuration: %w", err)
 	}

@@ -58,7 +58,7 @@ func (s *spooler) skim(ctx context.Context) (*dockerarchive.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := dockerarchive.Skim(ctx, plain)
+	r, err := dockerarchive.Scan(ctx, plain)
 	if err != nil || !s.in.regular {
 		return r, err
 	}

@@ -75,7 +75,7 @@ func (v *verifier) looseInArchive(ctx context.Context) (*unreferred, error) {
 			return nil, err
 		}
 	}
-	n, bytes, err := v.archive.Loose(reached)
+	n, bytes, err := v.archive.Unreferenced(reached)
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", v.src.text, err)
 	}

@@ -90,3 +90,14 @@ func Bytes(d v1.Descriptor, p []byte) error {
 	}
 	return c.Done()
 }
+
+// Mismatchf is [fmt.Errorf] for errors that match [ErrMismatch] without ending in its text.
+func Mismatchf(format string, args ...any) error { return mismatch{fmt.Errorf(format, args...)} }
+
+type mismatch struct{ error }
+
+// Is implements matching for errors.Is.
+func (m mismatch) Is(target error) bool { return target == ErrMismatch }
+
+// Unwrap implements matching of what is below.
+func (m mismatch) Unwrap() error { return m.error }

@@ -1,4 +1,4 @@
-package dockerarchive
+package tarfs
 
 import (
 	"hash/maphash"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// table holds the entries of an archive by name, in the order in which they came. A hostile archive has very many of them, so an entry takes about 50
-// bytes and its name. The zero value is empty. It may be read concurrently while nobody changes it.
+// table holds the entries of a tar by name, in the order in which they came. A hostile tar has very many of them, so an
+// entry takes about 50 bytes and its name. The zero value is empty. It may be read concurrently while nobody changes it.
 type table struct {
 	under   *table // what came before, which does not change any more; nil: nothing
 	records [][]record
@@ -20,12 +20,12 @@ type table struct {
 
 // record is an entry as it is stored.
 type record struct {
-	offset, size  int64
-	block, at     uint32 // of the name in text; the target of a link follows
-	name, link    uint32 // lengths
-	next          int32  // index of the next record of the same name; the last leads to the first
-	kind          byte
-	sparse, again bool // again: the name was there before
+	offset, size   int64
+	block, at      uint32 // of the name in text; the target of a link follows
+	name, link     uint32 // lengths
+	next           int32  // index of the next record of the same name; the last leads to the first
+	kind           byte
+	sparse, repeat bool // repeat: the name was there before
 }
 
 const (
@@ -33,27 +33,28 @@ const (
 	textBlock   = 64 << 10
 )
 
-// fork returns a table that has what t has, which must not change any more, and can be added to.
+// fork returns a table that has what t has and can be added to. From then on t must not change.
 func (t *table) fork() *table { return &table{under: t} }
 
 // add enters one more entry under a name.
-func (t *table) add(name string, s span) {
+func (t *table) add(name string, e Entry) {
 	if t.slots == nil {
 		t.seed = maphash.MakeSeed()
 	}
 	if t.names*3 >= len(t.slots)*2 {
 		t.grow()
 	}
-	r := record{offset: s.offset, size: s.size, kind: s.kind, sparse: s.sparse, name: uint32(len(name)), link: uint32(len(s.link)), next: int32(t.count)}
-	r.block, r.at = t.store(name, s.link)
+	r := record{name: uint32(len(name)), link: uint32(len(e.Link)), next: int32(t.count)}
+	r.set(e)
+	r.block, r.at = t.store(name, e.Link)
 	slot := t.slot(name)
 	if last := t.slots[slot]; last > 0 {
 		before := t.record(last - 1)
 		r.next, before.next = before.next, r.next
-		r.again = true
+		r.repeat = true
 	} else {
 		t.names++
-		r.again = t.under != nil && t.under.has(name)
+		r.repeat = t.under != nil && t.under.has(name)
 	}
 	if t.count%recordBlock == 0 {
 		t.records = append(t.records, make([]record, 0, recordBlock))
@@ -64,10 +65,13 @@ func (t *table) add(name string, s span) {
 	t.slots[slot] = int32(t.count)
 }
 
-// replace puts s in the place of the last entry of a name. Only what was added to t itself, and not to the table under it, can be replaced.
-func (t *table) replace(name string, s span) {
-	r := t.record(t.slots[t.slot(name)] - 1)
-	r.offset, r.size, r.kind, r.sparse = s.offset, s.size, s.kind, s.sparse
+// replace puts e in the place of the last entry of a name, but keeps its link. The entry must have been added to t, and
+// not to the table under it.
+func (t *table) replace(name string, e Entry) { t.record(t.slots[t.slot(name)] - 1).set(e) }
+
+// set takes everything from e but the link.
+func (r *record) set(e Entry) {
+	r.offset, r.size, r.kind, r.sparse = e.Offset, e.Size, e.Kind, e.Sparse
 }
 
 // store keeps texts, one behind the other.
@@ -112,9 +116,9 @@ func (t *table) record(i int32) *record { return &t.records[i/recordBlock][i%rec
 
 func (t *table) name(r *record) string { return t.text[r.block].String()[r.at : r.at+r.name] }
 
-func (t *table) span(r *record) span {
+func (t *table) entry(r *record) Entry {
 	link := t.text[r.block].String()[r.at+r.name : r.at+r.name+r.link]
-	return span{offset: r.offset, size: r.size, kind: r.kind, link: link, sparse: r.sparse}
+	return Entry{Offset: r.offset, Size: r.size, Kind: r.kind, Link: link, Sparse: r.sparse}
 }
 
 // has reports whether there is an entry with that name.
@@ -122,12 +126,12 @@ func (t *table) has(name string) bool {
 	return len(t.slots) > 0 && t.slots[t.slot(name)] > 0 || t.under != nil && t.under.has(name)
 }
 
-// all gives the entries with a name.
-func (t *table) all(name string) iter.Seq[span] {
-	return func(yield func(span) bool) {
+// all gives the entries of a name.
+func (t *table) all(name string) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
 		if t.under != nil {
-			for s := range t.under.all(name) {
-				if !yield(s) {
+			for e := range t.under.all(name) {
+				if !yield(e) {
 					return
 				}
 			}
@@ -138,36 +142,29 @@ func (t *table) all(name string) iter.Seq[span] {
 		last := t.slots[t.slot(name)] - 1
 		for i := last; i >= 0; {
 			i = t.record(i).next
-			if !yield(t.span(t.record(i))) || i == last {
+			if !yield(t.entry(t.record(i))) || i == last {
 				return
 			}
 		}
 	}
 }
 
-// each gives all entries; the first of a name and those that come again are told apart.
-func (t *table) each() iter.Seq2[entryName, span] {
-	return func(yield func(entryName, span) bool) {
+// each gives all entries, those that repeat a name only if they are asked for.
+func (t *table) each(repeats bool) iter.Seq2[string, Entry] {
+	return func(yield func(string, Entry) bool) {
 		if t.under != nil {
-			for n, s := range t.under.each() {
-				if !yield(n, s) {
+			for name, e := range t.under.each(repeats) {
+				if !yield(name, e) {
 					return
 				}
 			}
 		}
 		for _, block := range t.records {
 			for i := range block {
-				r := &block[i]
-				if !yield(entryName{t.name(r), r.again}, t.span(r)) {
+				if r := &block[i]; (repeats || !r.repeat) && !yield(t.name(r), t.entry(r)) {
 					return
 				}
 			}
 		}
 	}
-}
-
-// entryName is the name of an entry.
-type entryName struct {
-	text  string
-	again bool // it was there before
 }

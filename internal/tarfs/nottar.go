@@ -1,13 +1,61 @@
-package dockerarchive
+package tarfs
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"drayage/internal/compression"
 )
+
+// ErrNotTar is matched by errors about input that is no uncompressed tar. The errors say what the input is, as a sentence
+// about "it".
+var ErrNotTar = errors.New("no tar file")
+
+type notTarError string
+
+// Error implements error.
+func (e notTarError) Error() string { return string(e) }
+
+// Is implements matching for errors.Is.
+func (e notTarError) Is(target error) bool { return target == ErrNotTar }
+
+// sniff refuses input that is no tar. It looks at the first block, and at more of what is none.
+func sniff(r io.ReaderAt, size int64) error {
+	prefix := make([]byte, blockSize)
+	n, err := r.ReadAt(prefix, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	prefix = prefix[:n]
+	zeros := len(bytes.Trim(prefix, "\x00")) == 0
+	kind := compression.Detect(prefix)
+	switch {
+	case size == 0:
+		return notTarError("the file is empty")
+	case kind != compression.None:
+		return notTarError("it is compressed (" + string(kind) + ")")
+	case size < blockSize,
+		!zeros && !bytes.HasPrefix(prefix[257:], []byte("ustar")) && !plausibleV7(prefix),
+		zeros && isISO(r):
+		return notTarError("it is no tar file" + notTar(r))
+	}
+	return nil
+}
+
+// plausibleV7 lets through headers from before the magic was invented. archive/tar checks their sums.
+func plausibleV7(block []byte) bool {
+	for _, c := range bytes.Trim(block[100:107], " \x00") {
+		if c < '0' || c > '7' {
+			return false
+		}
+	}
+	return true
+}
 
 const (
 	maxSniffed = 256 << 10 // bytes that are looked at of what is no tar

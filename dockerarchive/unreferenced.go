@@ -1,18 +1,18 @@
 package dockerarchive
 
 import (
-	"archive/tar"
 	"path"
 	"slices"
 
+	"drayage/internal/tarfs"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Loose counts the files that no image leads to, with their sizes: none of what manifest.json names, or links to, and none of the blobs that are
+// Unreferenced counts the files that no image leads to, with their sizes: none of what manifest.json names, or links to, and none of the blobs that are
 // reached. The small files that belong to a format are not counted, nor is anything in an archive without manifest.json and index.json.
-func (a *Reader) Loose(reached map[digest.Digest]bool) (files int, bytes int64, err error) {
-	if !a.has("manifest.json") && !a.has(v1.ImageIndexFile) {
+func (a *Reader) Unreferenced(reached map[digest.Digest]bool) (files int, bytes int64, err error) {
+	if !a.tar.Has("manifest.json") && !a.tar.Has(v1.ImageIndexFile) {
 		return 0, 0, nil
 	}
 	items, err := a.items()
@@ -31,10 +31,10 @@ func (a *Reader) Loose(reached map[digest.Digest]bool) (files int, bytes int64, 
 			a.use(used, ociPath(d))
 		}
 	}
-	for name, s := range a.every() {
-		if (s.kind == tar.TypeReg || s.kind == tar.TypeGNUSparse) && !used[name] && !ofTheFormat(name) {
+	for name, e := range a.tar.Entries() {
+		if e.IsFile() && !used[name] && !ofTheFormat(name) {
 			files++
-			bytes += s.size
+			bytes += e.Size
 		}
 	}
 	return files, bytes, nil
@@ -42,19 +42,8 @@ func (a *Reader) Loose(reached map[digest.Digest]bool) (files int, bytes int64, 
 
 // use marks an entry, and those that it leads to if it is a link.
 func (a *Reader) use(used map[string]bool, name string) {
-	name = clean(name)
-	for range maxLinks {
-		used[name] = true
-		isLink := false
-		for s := range a.all(name) {
-			if isLink = s.kind == tar.TypeSymlink || s.kind == tar.TypeLink; isLink {
-				name = a.target(name, s)
-				break
-			}
-		}
-		if !isLink {
-			return
-		}
+	for n := range a.tar.Trail(tarfs.Clean(name)) {
+		used[n] = true
 	}
 }
 

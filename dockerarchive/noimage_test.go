@@ -9,8 +9,8 @@ import (
 	"drayage/dockerarchive"
 )
 
-// TestForeign checks that what is no saved image is called by its name, from a file and from a stream.
-func TestForeign(t *testing.T) {
+// TestNoImage checks that what is no saved image is called by its name, from a file and from a stream.
+func TestNoImage(t *testing.T) {
 	big := strings.Repeat("x", 600)
 	zeros := make([]byte, 40_000)
 	iso := bytes.Clone(zeros)
@@ -85,8 +85,8 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestForeignUnreadable checks that a file that cannot be read is not taken for something else.
-func TestForeignUnreadable(t *testing.T) {
+// TestUnreadable checks that a file that cannot be read is not taken for something else.
+func TestUnreadable(t *testing.T) {
 	broken := errors.New("input/output error")
 	if _, err := dockerarchive.NewReader(failing{broken}, 1000); !errors.Is(err, broken) {
 		t.Error(err)

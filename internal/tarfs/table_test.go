@@ -1,4 +1,4 @@
-package dockerarchive
+package tarfs
 
 import (
 	"fmt"
@@ -13,43 +13,57 @@ import (
 
 // model is what a table must be like: the simplest way to have it.
 type model struct {
-	names []string // of all entries, in order
-	spans []span
+	names   []string // of all entries, in order
+	entries []Entry
 }
 
-func (m model) all(name string) (found []span) {
+func (m model) all(name string) (found []Entry) {
 	for i, n := range m.names {
 		if n == name {
-			found = append(found, m.spans[i])
+			found = append(found, m.entries[i])
 		}
 	}
 	return found
 }
 
-func (m *model) replace(name string, s span) {
+func (m *model) replace(name string, s Entry) {
 	i := len(m.names) - 1
 	for m.names[i] != name {
 		i--
 	}
-	m.spans[i].offset, m.spans[i].size, m.spans[i].kind, m.spans[i].sparse = s.offset, s.size, s.kind, s.sparse
+	s.Link = m.entries[i].Link
+	m.entries[i] = s
 }
 
 func compareTable(t *testing.T, got *table, want model, absent string) {
 	t.Helper()
 	i := 0
 	seen := map[string]bool{}
-	for name, s := range got.each() {
-		if i >= len(want.names) || name.text != want.names[i] || s != want.spans[i] || name.again != seen[name.text] {
-			t.Fatalf("entry %d: %v %v", i, name, s)
+	var once []string
+	for name, e := range got.each(true) {
+		if i >= len(want.names) || name != want.names[i] || e != want.entries[i] {
+			t.Fatalf("entry %d: %q %v", i, name, e)
 		}
-		seen[name.text] = true
+		if !seen[name] {
+			once = append(once, name)
+		}
+		seen[name] = true
 		i++
 	}
 	if i != len(want.names) {
 		t.Fatalf("%d entries, want %d", i, len(want.names))
 	}
+	for name := range got.each(false) {
+		if len(once) == 0 || name != once[0] {
+			t.Fatalf("%q is not the next different name", name)
+		}
+		once = once[1:]
+	}
+	if len(once) > 0 {
+		t.Fatalf("%q do not come", once)
+	}
 	for name := range seen {
-		if diff := cmp.Diff(want.all(name), slices.Collect(got.all(name)), cmp.AllowUnexported(span{})); diff != "" || !got.has(name) {
+		if diff := cmp.Diff(want.all(name), slices.Collect(got.all(name))); diff != "" || !got.has(name) {
 			t.Fatalf("%q (-want +got):\n%s", name, diff)
 		}
 	}
@@ -76,14 +90,14 @@ func TestTable(t *testing.T) {
 				name = strings.Repeat("long", textBlock/4) + name
 			}
 			serial++
-			s := span{offset: serial, size: random.Int64N(1 << 50), kind: byte('0' + random.IntN(8)), sparse: random.IntN(9) == 0}
+			s := Entry{Offset: serial, Size: random.Int64N(1 << 50), Kind: byte('0' + random.IntN(8)), Sparse: random.IntN(9) == 0}
 			if random.IntN(5) == 0 {
-				s.link = strings.Repeat("../", random.IntN(40))
+				s.Link = strings.Repeat("../", random.IntN(40))
 			}
 			to.add(name, s)
-			m.names, m.spans = append(m.names, name), append(m.spans, s)
+			m.names, m.entries = append(m.names, name), append(m.entries, s)
 			if random.IntN(10) == 0 && slices.Contains(m.names[own:], name) {
-				s.offset = -serial
+				s.Offset = -serial
 				to.replace(name, s)
 				m.replace(name, s)
 			}
@@ -96,7 +110,7 @@ func TestTable(t *testing.T) {
 		fill(&below, &under, n)
 		compareTable(t, &below, under, "absent")
 		for range 2 {
-			fork, m := below.fork(), model{slices.Clone(under.names), slices.Clone(under.spans)}
+			fork, m := below.fork(), model{slices.Clone(under.names), slices.Clone(under.entries)}
 			compareTable(t, fork, m, "absent")
 			fill(fork, &m, n)
 			compareTable(t, fork, m, "absent")
@@ -109,12 +123,12 @@ func TestTable(t *testing.T) {
 func TestTableOfOneName(t *testing.T) {
 	var tb table
 	for i := range maxEntries {
-		tb.add("a", span{offset: int64(i)})
+		tb.add("a", Entry{Offset: int64(i)})
 	}
 	n := 0
 	for s := range tb.all("a") {
-		if s.offset != int64(n) {
-			t.Fatalf("entry %d is %d", n, s.offset)
+		if s.Offset != int64(n) {
+			t.Fatalf("entry %d is %d", n, s.Offset)
 		}
 		n++
 	}
@@ -128,7 +142,7 @@ func TestTableIsSmall(t *testing.T) {
 	const n, name = 100_000, 20
 	var tb table
 	for i := range n {
-		tb.add(fmt.Sprintf("%0*d", name, i), span{offset: int64(i)})
+		tb.add(fmt.Sprintf("%0*d", name, i), Entry{Offset: int64(i)})
 	}
 	size := len(tb.slots) * 4
 	for _, block := range tb.records {

@@ -14,50 +14,46 @@ import (
 	"drayage/image"
 	"drayage/internal/dockerv1"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/tarfs"
+	"drayage/internal/verify"
 )
 
 // maxChain bounds the layers of an image. Docker never had images of more than 127.
 const maxChain = 1024
 
-// maxLegacyLayers bounds the layers of all images of an archive.
-const maxLegacyLayers = 32_768
+// maxV1Layers bounds the layers of all images of an archive.
+const maxV1Layers = 32_768
 
-// legacy is an archive as Docker saved it before 1.10: without manifest.json, with a directory for each layer,
+// v1Archive is an archive as Docker saved it before 1.10: without manifest.json, with a directory for each layer,
 // whose json says which one is below it, and names for some of them in the file repositories
 // (https://github.com/moby/moby/blob/v1.9.1/image/spec/v1.md#combined-image-json--filesystem-changeset-format).
-type legacy struct {
+type v1Archive struct {
 	a      *Reader
-	layers map[string]*legacyLayer // by directory
-	names  map[string][]string     // by directory of the top layer
+	layers map[string]*v1Dir   // by directory
+	names  map[string][]string // by directory of the top layer
 }
 
-// legacyLayer is a directory of the archive.
-type legacyLayer struct {
+// v1Dir is a directory of the archive.
+type v1Dir struct {
 	dir     string
 	parent  string // directory of the layer below; empty for a base
 	history dockerv1.History
 	said    int // about how many bytes of an image's configuration are about this layer
-	content *stored
+	content *tarfs.File
 	diffID  digest.Digest
 }
 
-// legacyFiles are what a layer directory consists of.
-var legacyFiles = []string{"json", "layer.tar", "VERSION"}
+// v1Files are what a layer directory consists of.
+var v1Files = []string{"json", "layer.tar", "VERSION"}
 
-// legacyDirs lists the layer directories in a directory, in order. There are none if it is not what an early Docker saved:
+// v1Dirs lists the layer directories in a directory, in order. There are none if it is not what an early Docker saved:
 // a single file named like one of theirs makes none.
-func (a *Reader) legacyDirs(in string) []string {
+func (a *Reader) v1Dirs(in string) []string {
 	found := map[string]int{}
-	whole := a.has(path.Join(in, "repositories"))
-	for name := range a.each() {
-		if in != "" {
-			var inside bool
-			if name, inside = strings.CutPrefix(name, in+"/"); !inside {
-				continue
-			}
-		}
+	whole := a.tar.Has(path.Join(in, "repositories"))
+	for name := range a.tar.Below(in) {
 		dir, file, _ := strings.Cut(name, "/")
-		if i := slices.Index(legacyFiles, file); i >= 0 && dir != "" {
+		if i := slices.Index(v1Files, file); i >= 0 && dir != "" {
 			found[dir] |= 1 << i
 			whole = whole || found[dir]&3 == 3
 		}
@@ -68,9 +64,9 @@ func (a *Reader) legacyDirs(in string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// legacyImages lists the images: those that have names, by name, and those that no other stands on.
-func (a *Reader) legacyImages(ctx context.Context, dirs []string) ([]SavedImage, error) {
-	l := &legacy{a: a, layers: map[string]*legacyLayer{}, names: map[string][]string{}}
+// v1Images lists the images: those that have names, by name, and those that no other stands on.
+func (a *Reader) v1Images(ctx context.Context, dirs []string) ([]SavedImage, error) {
+	l := &v1Archive{a: a, layers: map[string]*v1Dir{}, names: map[string][]string{}}
 	if err := l.readLayers(dirs); err != nil {
 		return nil, err
 	}
@@ -99,13 +95,13 @@ func (a *Reader) legacyImages(ctx context.Context, dirs []string) ([]SavedImage,
 	return images, nil
 }
 
-func (l *legacy) readLayers(dirs []string) error {
-	if len(dirs) > maxLegacyLayers {
-		return wrongf("archive has %d layers, more than the %d that are accepted", len(dirs), maxLegacyLayers)
+func (v *v1Archive) readLayers(dirs []string) error {
+	if len(dirs) > maxV1Layers {
+		return verify.Mismatchf("archive has %d layers, more than the %d that are accepted", len(dirs), maxV1Layers)
 	}
 	held := 0
 	for _, dir := range dirs {
-		raw, err := l.description(dir)
+		raw, err := v.description(dir)
 		if err != nil {
 			return err
 		}
@@ -117,24 +113,24 @@ func (l *legacy) readLayers(dirs []string) error {
 			return fmt.Errorf("archive is damaged: %q: %v: %w", dir+"/json", err, ErrIntegrity)
 		}
 		if err := jsonkeys.Unique(raw); err != nil {
-			return wrongf("%q is ambiguous: %v", dir+"/json", err)
+			return verify.Mismatchf("%q is ambiguous: %v", dir+"/json", err)
 		}
 		if im == nil {
 			return fmt.Errorf("archive is damaged: %q describes no layer: %w", dir+"/json", ErrIntegrity)
 		}
-		content, err := l.a.stored(dir + "/layer.tar")
+		content, err := v.a.tar.Find(dir + "/layer.tar")
 		if err != nil {
 			return fmt.Errorf("archive is damaged: layer %q has no content: %v: %w", dir, err, ErrIntegrity)
 		}
 		h := im.History(false)
 		said := len(h.Author) + len(h.CreatedBy) + len(h.Comment) + 150
-		l.layers[dir] = &legacyLayer{dir: dir, parent: im.Parent, history: h, said: said, content: content}
+		v.layers[dir] = &v1Dir{dir: dir, parent: im.Parent, history: h, said: said, content: content}
 	}
 	return nil
 }
 
-func (l *legacy) description(dir string) ([]byte, error) {
-	raw, err := l.a.readJSON(dir+"/json", image.MaxConfigSize)
+func (v *v1Archive) description(dir string) ([]byte, error) {
+	raw, err := v.a.readJSON(dir+"/json", image.MaxConfigSize)
 	if err != nil {
 		return nil, fmt.Errorf("archive is damaged: layer %q has no description: %v: %w", dir, err, ErrIntegrity)
 	}
@@ -142,11 +138,11 @@ func (l *legacy) description(dir string) ([]byte, error) {
 }
 
 // readNames reads the file repositories, which is absent if images were saved by ID.
-func (l *legacy) readNames() error {
-	if !l.a.has("repositories") {
+func (v *v1Archive) readNames() error {
+	if !v.a.tar.Has("repositories") {
 		return nil
 	}
-	raw, err := l.a.readJSON("repositories", maxManifestJSON)
+	raw, err := v.a.readJSON("repositories", maxManifestJSON)
 	if err != nil {
 		return err
 	}
@@ -155,13 +151,13 @@ func (l *legacy) readNames() error {
 		return fmt.Errorf("repositories: %v", err)
 	}
 	if err := jsonkeys.UniqueNames(raw); err != nil {
-		return wrongf("repositories is ambiguous: %v", err)
+		return verify.Mismatchf("repositories is ambiguous: %v", err)
 	}
 	owner := map[string]string{}
 	for _, repository := range slices.Sorted(maps.Keys(repositories)) {
 		for _, tag := range slices.Sorted(maps.Keys(repositories[repository])) {
 			dir := repositories[repository][tag]
-			if l.layers[dir] == nil {
+			if v.layers[dir] == nil {
 				return fmt.Errorf("archive is damaged: layer %q, which is named %q, is not there: %w", dir, repository+":"+tag, ErrIntegrity)
 			}
 			names, _, err := fullNames([]string{repository + ":" + tag})
@@ -174,7 +170,7 @@ func (l *legacy) readNames() error {
 			if other, taken := owner[names[0]]; taken && other != dir {
 				return fmt.Errorf("archive is ambiguous: %s is the name of layer %q and of %q", names[0], other, dir)
 			} else if !taken {
-				l.names[dir] = append(l.names[dir], names[0])
+				v.names[dir] = append(v.names[dir], names[0])
 			}
 			owner[names[0]] = dir
 		}
@@ -183,11 +179,11 @@ func (l *legacy) readNames() error {
 }
 
 // chains lists the layers of each image, base first. Every layer belongs to one.
-func (l *legacy) chains() ([][]*legacyLayer, error) {
-	var chains [][]*legacyLayer
+func (v *v1Archive) chains() ([][]*v1Dir, error) {
+	var chains [][]*v1Dir
 	reached, total := map[string]bool{}, 0
-	for _, top := range l.tops() {
-		chain, err := l.chain(top)
+	for _, top := range v.tops() {
+		chain, err := v.chain(top)
 		if err != nil {
 			return nil, err
 		}
@@ -204,7 +200,7 @@ func (l *legacy) chains() ([][]*legacyLayer, error) {
 		}
 		chains = append(chains, chain)
 	}
-	for _, dir := range slices.Sorted(maps.Keys(l.layers)) {
+	for _, dir := range slices.Sorted(maps.Keys(v.layers)) {
 		if !reached[dir] {
 			return nil, fmt.Errorf("archive is damaged: layer %q stands on itself: %w", dir, ErrIntegrity)
 		}
@@ -217,19 +213,19 @@ func tooLarge(count int) error {
 }
 
 // tops lists the layers that an image ends with.
-func (l *legacy) tops() []string {
+func (v *v1Archive) tops() []string {
 	below := map[string]bool{}
-	for _, layer := range l.layers {
+	for _, layer := range v.layers {
 		below[layer.parent] = true
 	}
 	var tops []string
-	for dir := range l.layers {
-		if len(l.names[dir]) > 0 || !below[dir] {
+	for dir := range v.layers {
+		if len(v.names[dir]) > 0 || !below[dir] {
 			tops = append(tops, dir)
 		}
 	}
 	slices.SortFunc(tops, func(x, y string) int {
-		a, b := l.names[x], l.names[y]
+		a, b := v.names[x], v.names[y]
 		switch {
 		case len(a) > 0 && len(b) > 0:
 			return strings.Compare(a[0], b[0])
@@ -243,12 +239,12 @@ func (l *legacy) tops() []string {
 	return tops
 }
 
-func (l *legacy) chain(top string) ([]*legacyLayer, error) {
-	var chain []*legacyLayer
+func (v *v1Archive) chain(top string) ([]*v1Dir, error) {
+	var chain []*v1Dir
 	seen := map[string]bool{}
-	for dir := top; dir != ""; dir = l.layers[dir].parent {
+	for dir := top; dir != ""; dir = v.layers[dir].parent {
 		switch {
-		case l.layers[dir] == nil:
+		case v.layers[dir] == nil:
 			return nil, fmt.Errorf("archive is damaged: layer %q stands on %q, which is not there: %w", chain[len(chain)-1].dir, dir, ErrIntegrity)
 		case seen[dir]:
 			return nil, fmt.Errorf("archive is damaged: layer %q stands on itself: %w", dir, ErrIntegrity)
@@ -256,14 +252,14 @@ func (l *legacy) chain(top string) ([]*legacyLayer, error) {
 			return nil, fmt.Errorf("layer %q stands on more than the %d that are accepted", top, maxChain)
 		}
 		seen[dir] = true
-		chain = append(chain, l.layers[dir])
+		chain = append(chain, v.layers[dir])
 	}
 	slices.Reverse(chain)
 	return chain, nil
 }
 
 // image makes the image of a chain of layers, with the configuration that Docker makes when it loads the archive.
-func (l *legacy) image(chain []*legacyLayer) (SavedImage, error) {
+func (v *v1Archive) image(chain []*v1Dir) (SavedImage, error) {
 	top := chain[len(chain)-1].dir
 	var im SavedImage
 	var history []dockerv1.History
@@ -272,7 +268,7 @@ func (l *legacy) image(chain []*legacyLayer) (SavedImage, error) {
 		history, diffIDs = append(history, layer.history), append(diffIDs, layer.diffID)
 		im.Layers = append(im.Layers, SavedLayer{DiffID: layer.diffID, Path: layer.dir + "/layer.tar", content: layer.content})
 	}
-	raw, err := l.description(top)
+	raw, err := v.description(top)
 	if err != nil {
 		return im, err
 	}
@@ -280,8 +276,8 @@ func (l *legacy) image(chain []*legacyLayer) (SavedImage, error) {
 		return im, fmt.Errorf("image %q: %w", top, err)
 	}
 	if _, err := image.ParseConfig(im.Config); err != nil {
-		return im, wrongf("image %q: %w", top, err)
+		return im, verify.Mismatchf("image %q: %w", top, err)
 	}
-	im.ID, im.Names = digest.FromBytes(im.Config), l.names[top]
+	im.ID, im.Names = digest.FromBytes(im.Config), v.names[top]
 	return im, nil
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"drayage/internal/compression"
+	"drayage/internal/tarfs"
 	"drayage/internal/transfer"
 )
 
@@ -20,17 +21,18 @@ import (
 const maxHashing = 4
 
 // hash reads all layers, because nothing in the archive says what they must hash to. What several share is read once.
-func (l *legacy) hash(ctx context.Context) error {
-	shared := map[span]func() (digest.Digest, error){} // by place in the archive
+func (v *v1Archive) hash(ctx context.Context) error {
+	shared := map[tarfs.Entry]func() (digest.Digest, error){} // by place in the archive
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(min(maxHashing, runtime.GOMAXPROCS(0)))
-	for _, dir := range slices.Sorted(maps.Keys(l.layers)) {
-		layer := l.layers[dir]
+	for _, dir := range slices.Sorted(maps.Keys(v.layers)) {
+		layer := v.layers[dir]
 		content := layer.content
-		if shared[content.span] == nil {
-			shared[content.span] = sync.OnceValues(func() (digest.Digest, error) { return diffIDOf(ctx, content) })
+		place := content.Entry()
+		if shared[place] == nil {
+			shared[place] = sync.OnceValues(func() (digest.Digest, error) { return diffIDOf(ctx, content) })
 		}
-		once := shared[content.span]
+		once := shared[place]
 		g.Go(func() (err error) {
 			if layer.diffID, err = once(); err != nil {
 				return fmt.Errorf("layer %q: %w", dir, err)
@@ -42,13 +44,13 @@ func (l *legacy) hash(ctx context.Context) error {
 }
 
 // diffIDOf hashes the uncompressed content of a layer.
-func diffIDOf(ctx context.Context, s *stored) (digest.Digest, error) {
-	if stored, err := (SavedLayer{content: s}).Compression(); err == nil && stored == compression.None {
-		if d, ok := s.sumOf(); ok {
-			return d, nil
+func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
+	if stored, err := (SavedLayer{content: f}).Compression(); err == nil && stored == compression.None {
+		if sum, ok := f.SHA256(); ok {
+			return digest.NewDigestFromBytes(digest.SHA256, sum[:]), nil
 		}
 	}
-	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, s.open()))
+	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, f.Open()))
 	if err == nil {
 		defer plain.Close()
 		h := digest.SHA256.Hash()

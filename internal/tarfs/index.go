@@ -1,0 +1,297 @@
+package tarfs
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+
+	"drayage/internal/verify"
+)
+
+// Limits on what a tar can make us hold. Real archives have some hundred entries.
+const (
+	maxEntries = 200_000
+	maxNames   = 16 << 20 // bytes of all names and link targets together
+	maxLinks   = 8        // that are followed one after another
+)
+
+const blockSize = 512 // the unit of tar
+
+// Types that only GNU tar writes: the name of a whole archive, and a directory with a list of what was in it.
+const (
+	typeLabel   = 'V'
+	typeDumpDir = 'D'
+)
+
+// Entry is a file, a link or a directory of a tar.
+type Entry struct {
+	Offset int64  // of the content; of a sparse file, of its header; below 0 while the content cannot be read
+	Size   int64  // bytes of the content, holes included
+	Kind   byte   // as in [tar.Header]
+	Link   string // where a link leads, as it stands in the tar
+	Sparse bool   // stored without its holes
+}
+
+// IsFile reports whether the entry is a regular file.
+func (e Entry) IsFile() bool { return e.Kind == tar.TypeReg || e.Kind == tar.TypeGNUSparse }
+
+func (e Entry) isLink() bool { return e.Kind == tar.TypeSymlink || e.Kind == tar.TypeLink }
+
+func (e Entry) isDir() bool { return e.Kind == tar.TypeDir || e.Kind == typeDumpDir }
+
+// Index finds the entries of a tar by name, relative to a directory that [Index.SetRoot] chooses. It reads from the
+// tar in place. It may be used concurrently.
+type Index struct {
+	r       io.ReaderAt
+	size    int64
+	root    string
+	entries *table // by cleaned name
+	count   int    // entries, those without a name of their own included
+	names   int    // bytes of names
+	holes   int64  // bytes of sparse files
+
+	mu    sync.Mutex
+	equal map[string]bool // names with several entries, which have been found to be the same
+}
+
+func newIndex(r io.ReaderAt, size int64, entries *table) *Index {
+	return &Index{r: r, size: size, entries: entries, equal: map[string]bool{}}
+}
+
+// New finds the entries of the uncompressed tar in r, which is size bytes long. The index reads from r as long as it is
+// used. It does not close r.
+func New(r io.ReaderAt, size int64) (*Index, error) {
+	if err := sniff(r, size); err != nil {
+		return nil, err
+	}
+	x := newIndex(r, size, &table{})
+	section := &headSeeker{SectionReader: io.NewSectionReader(r, 0, size)}
+	for tr := tar.NewReader(section); ; {
+		section.wanted = true
+		h, err := tr.Next()
+		if err == io.EOF {
+			return x, x.checkEnd(section)
+		}
+		if err != nil {
+			return nil, x.damaged(err)
+		}
+		offset, err := section.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		if isSparse(h) {
+			offset = section.head
+		}
+		if err := x.add(h, offset); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// checkEnd refuses a tar with something behind its end. Tools differ in whether they read that too.
+func (x *Index) checkEnd(rest io.Reader) error {
+	var buf [32 << 10]byte
+	for {
+		n, err := rest.Read(buf[:])
+		if len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
+			if x.count == 0 {
+				return notTarError("it is no tar file: it begins with zeros, as disk images do")
+			}
+			return fmt.Errorf("archive is damaged: something stands behind its end, after %d entries: %w",
+				x.count, verify.ErrMismatch)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// damaged says what err, with which archive/tar gave up, means.
+func (x *Index) damaged(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("archive is cut off after %d entries (%d bytes): %w", x.count, x.size, verify.ErrMismatch)
+	case x.count == 0:
+		return notTarError("it is no tar file" + notTar(x.r))
+	}
+	return fmt.Errorf("archive is damaged after %d entries: %v: %w", x.count, err, verify.ErrMismatch)
+}
+
+// add enters the next entry of the tar.
+func (x *Index) add(h *tar.Header, offset int64) error {
+	if x.count++; x.count > maxEntries {
+		return verify.Mismatchf("archive has more than %d entries", maxEntries)
+	}
+	if x.names += len(h.Name) + len(h.Linkname); x.names > maxNames {
+		return verify.Mismatchf("the names of the archive's entries take more than %d bytes", maxNames)
+	}
+	sparse := isSparse(h)
+	if sparse {
+		if err := x.addHoles(h); err != nil {
+			return err
+		}
+	}
+	if h.Size < 0 || h.Typeflag == tar.TypeReg && !sparse && h.Size > x.size-offset {
+		return fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w",
+			h.Name, h.Size, x.size-offset, verify.ErrMismatch)
+	}
+	if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeLabel {
+		return nil // neither is a file
+	}
+	x.entries.add(Clean(h.Name), Entry{offset, h.Size, h.Typeflag, h.Linkname, sparse})
+	return nil
+}
+
+// Clean makes the ways to write one name equal. What climbs out of the tar matches nothing, because names are keys.
+func Clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// Empty reports whether there is no entry at all.
+func (x *Index) Empty() bool {
+	for range x.Entries() {
+		return false
+	}
+	return true
+}
+
+// Has reports whether there is an entry with a cleaned name.
+func (x *Index) Has(name string) bool { return x.entries.has(x.full(name)) }
+
+// File is a regular file of a tar.
+type File struct {
+	index *Index
+	name  string
+	entry Entry
+}
+
+// Entry returns the place of the file, which in a [Stream] may be unknown until the file comes.
+func (f *File) Entry() Entry {
+	if f.entry.Offset >= 0 {
+		return f.entry
+	}
+	var last Entry
+	for last = range f.index.all(f.name) {
+		continue
+	}
+	return last
+}
+
+// Open returns the content, which is not verified. It may be called any number of times and concurrently.
+func (f *File) Open() *io.SectionReader {
+	e := f.Entry()
+	if e.Sparse {
+		return io.NewSectionReader(&sparseFile{x: f.index, entry: e}, 0, e.Size)
+	}
+	return io.NewSectionReader(f.index.r, e.Offset, e.Size)
+}
+
+// Find looks up a regular file. It follows links inside the tar.
+func (x *Index) Find(name string) (*File, error) {
+	asked := name
+	name = Clean(name)
+	for range maxLinks {
+		e, err := x.single(name)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case e.IsFile():
+			return &File{x, name, e}, nil
+		case !e.isLink():
+			return nil, verify.Mismatchf("entry %q is no regular file", asked)
+		}
+		name = x.target(name, e)
+	}
+	return nil, verify.Mismatchf("entry %q: more than %d links one after another", asked, maxLinks)
+}
+
+// Read returns the content of a file of at most limit bytes.
+func (x *Index) Read(name string, limit int64) ([]byte, error) {
+	f, err := x.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	r := f.Open()
+	if r.Size() > limit {
+		return nil, verify.Mismatchf("entry %q has %d bytes, more than the %d that are accepted", name, r.Size(), limit)
+	}
+	raw := make([]byte, r.Size())
+	if _, err := io.ReadFull(r, raw); err != nil {
+		return nil, err
+	}
+	return raw, nil
+}
+
+// single returns the entry of a name. Several are accepted only if they are the same, because tools differ in which
+// one they take.
+func (x *Index) single(name string) (Entry, error) {
+	var first Entry
+	n := 0
+	for e := range x.all(name) {
+		if n++; n > 1 {
+			return first, x.checkSame(name, first)
+		}
+		first = e
+	}
+	if n == 0 {
+		return first, verify.Mismatchf("archive has no entry %q", name)
+	}
+	return first, nil
+}
+
+// checkSame compares all entries of a name with the first of them. It remembers those that are the same.
+func (x *Index) checkSame(name string, first Entry) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.equal[name] {
+		return nil
+	}
+	for other := range x.all(name) {
+		if other == first {
+			continue
+		}
+		same, err := x.same(first, other)
+		if err != nil {
+			return err
+		}
+		if !same {
+			return verify.Mismatchf("archive is ambiguous: it has several entries %q that differ", name)
+		}
+	}
+	x.equal[name] = true
+	return nil
+}
+
+func (x *Index) same(a, b Entry) (bool, error) {
+	if a.Kind != b.Kind || a.Size != b.Size || a.Link != b.Link || a.Sparse != b.Sparse {
+		return false, nil
+	}
+	if a.Kind != tar.TypeReg && !a.Sparse {
+		return true, nil
+	}
+	if s, ok := x.r.(*heldStream); ok {
+		return s.same(a, b)
+	}
+	ra, rb := (&File{index: x, entry: a}).Open(), (&File{index: x, entry: b}).Open()
+	var bufA, bufB [32 << 10]byte
+	for left := a.Size; left > 0; left -= int64(len(bufA)) {
+		n := min(int64(len(bufA)), left)
+		if _, err := io.ReadFull(ra, bufA[:n]); err != nil {
+			return false, err
+		}
+		if _, err := io.ReadFull(rb, bufB[:n]); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(bufA[:n], bufB[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
