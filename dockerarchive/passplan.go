@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-
 	"drayage/image"
 	"drayage/internal/tarfs"
 )
