@@ -13,7 +13,8 @@ import (
 	"drayage/image"
 )
 
-// FuzzSaveAgain checks that what is read of any archive and can be written again is read of that as the same images.
+// FuzzSaveAgain checks that what is read of any archive and can be written again is read of that as the same
+// images.
 func FuzzSaveAgain(f *testing.F) {
 	addCorpus(f)
 	for _, given := range shapes(f) {

@@ -85,7 +85,8 @@ func bare(d v1.Descriptor) v1.Descriptor {
 	return v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
-// save makes an archive of everything that was stored, without what is absent. items may be nil: there is no manifest.json.
+// save makes an archive of everything that was stored, without what is absent. items may be nil: there is no
+// manifest.json.
 func (e engine) save(items []map[string]any, absent []v1.Descriptor, roots ...v1.Descriptor) *dockerarchive.Reader {
 	e.t.Helper()
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: roots}

@@ -15,9 +15,9 @@ import (
 	"drayage/internal/transfer"
 )
 
-// Image is the saved image as one that can be written again. It has a manifest of its own, in which layers stand as they
-// are stored; those that are stored compressed are read once, to learn their digest. Layers in bzip2 and xz, which have no media
-// type, are unpacked.
+// Image is the saved image as one that can be written again. It has a manifest of its own, in which layers
+// stand as they are stored; those that are stored compressed are read once, to learn their digest. Layers in
+// bzip2 and xz, which have no media type, are unpacked.
 func (s SavedImage) Image(ctx context.Context) (Image, error) {
 	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: image.Describe(v1.MediaTypeImageConfig, s.Config), Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2

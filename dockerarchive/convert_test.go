@@ -14,7 +14,8 @@ import (
 	"drayage/image"
 )
 
-// TestUnpackedLayers checks that layers in bzip2 and xz, which no engine expects to find in a layout, become plain ones.
+// TestUnpackedLayers checks that layers in bzip2 and xz, which no engine expects to find in a layout, become
+// plain ones.
 func TestUnpackedLayers(t *testing.T) {
 	id := digest.FromString(lines)
 	got, err := images(archive(t, index(item("c", []string{"a:1"}, "x", "b")), file("c", configOf(id, id)), file("x", linesXz), file("b", linesBz2)))

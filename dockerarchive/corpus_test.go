@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// addCorpus seeds a fuzz target with archives that real tools wrote. While it is really fuzzed it has small seeds only: of large ones
-// every find is made smaller for a minute.
+// addCorpus seeds a fuzz target with archives that real tools wrote. While it is really fuzzed it has small
+// seeds only: of large ones every find is made smaller for a minute.
 func addCorpus(f *testing.F) {
 	f.Helper()
 	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" {

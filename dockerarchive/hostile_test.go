@@ -91,8 +91,8 @@ func TestImagesRefuses(t *testing.T) {
 	}
 }
 
-// TestImagesHoldsLittle checks that a small archive cannot make its reader hold much or take long: each of these would take
-// gigabytes or hours.
+// TestImagesHoldsLittle checks that a small archive cannot make its reader hold much or take long: each of
+// these would take gigabytes or hours.
 func TestImagesHoldsLittle(t *testing.T) {
 	big := strings.Repeat(" ", 8<<20-len(configAB)-10) + configAB
 	many := make([]string, 100_000)
@@ -137,8 +137,8 @@ func repeat(d digest.Digest, n int) []digest.Digest {
 	return all
 }
 
-// TestCutArchive cuts an archive everywhere: before the end of the last layer it must be refused, behind it, where only
-// empty blocks are missing, it may be read.
+// TestCutArchive cuts an archive everywhere: before the end of the last layer it must be refused, behind it,
+// where only empty blocks are missing, it may be read.
 func TestCutArchive(t *testing.T) {
 	s := newStore(t)
 	im := s.image("a", []string{"docker.io/library/a:1"}, s.layer(tarball(1, 2000), zipped), s.layer(tarball(2, 1500), plain))
@@ -352,8 +352,9 @@ func hasSparse(raw []byte) bool {
 	}
 }
 
-// FuzzReader checks that any bytes are refused or read without harm, and that what is read is consistent. Its seeds are
-// small: run it with -fuzzminimizetime 1x all the same, or it spends its time on making tars smaller.
+// FuzzReader checks that any bytes are refused or read without harm, and that what is read is consistent. Its
+// seeds are small: run it with -fuzzminimizetime 1x all the same, or it spends its time on making tars
+// smaller.
 func FuzzReader(f *testing.F) {
 	addCorpus(f)
 	id := digest.FromString("layer")

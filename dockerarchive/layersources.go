@@ -7,9 +7,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// layerSources are the descriptors that Docker adds to an image in manifest.json. Since version 25 its graph drivers give one for every
-// layer: all uncompressed, and in index.json a manifest that was made for them and never was in a registry. In 25.0.0
-// that manifest had its layers in any order.
+// layerSources are the descriptors that Docker adds to an image in manifest.json. Since version 25 its graph
+// drivers give one for every layer: all uncompressed, and in index.json a manifest that was made for them and
+// never was in a registry. In 25.0.0 that manifest had its layers in any order.
 type layerSources map[digest.Digest]v1.Descriptor
 
 // UnmarshalJSON implements json.Unmarshaler. What is something else counts for nothing.

@@ -297,7 +297,8 @@ func TestLayoutOrSavedTar(t *testing.T) {
 	}
 }
 
-// An OCI archive whose manifest is damaged is not read by its manifest.json, which knows of one platform only.
+// An OCI archive whose manifest is damaged is not read by its manifest.json, which knows of one platform
+// only.
 func TestLayoutDamaged(t *testing.T) {
 	s := newStore(t)
 	whole := s.whole(s.multi("ann"), "docker.io/library/a:1")

@@ -8,7 +8,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestOutline: what is whole is as Images has it, what is not is told, and the images after it are listed all the same.
+// TestOutline: what is whole is as Images has it, what is not is told, and the images after it are listed all
+// the same.
 func TestOutline(t *testing.T) {
 	one, two := configOf(digest.FromString("base"), digest.FromString("top")), configOf(digest.FromString("base"))
 	name := func(config string) string { return digest.FromString(config).Encoded() + ".json" }

@@ -9,10 +9,11 @@ import (
 	"drayage/internal/tarfs"
 )
 
-// Pass reads an archive from a stream in one go. [NewPass] holds what it begins with, up to the first large file. Then
-// either everything is there already ([Pass.Whole]), or [Pass.Plan] says what images there are and [Pass.Next] goes
-// through the files that they need, or [Pass.Rest] gives all of the stream to be copied to where it can be read at any
-// place. Memory is bounded. A Pass is for one goroutine. Another one may read the file that Next has come to.
+// Pass reads an archive from a stream in one go. [NewPass] holds what it begins with, up to the first large
+// file. Then either everything is there already ([Pass.Whole]), or [Pass.Plan] says what images there are and
+// [Pass.Next] goes through the files that they need, or [Pass.Rest] gives all of the stream to be copied to
+// where it can be read at any place. Memory is bounded. A Pass is for one goroutine. Another one may read the
+// file that Next has come to.
 type Pass struct {
 	stream  *tarfs.Stream
 	whole   *Reader
@@ -36,17 +37,18 @@ func NewPass(ctx context.Context, r io.Reader) (*Pass, error) {
 // Whole returns the archive if it is so small that all of it is held, or nil.
 func (p *Pass) Whole() *Reader { return p.whole }
 
-// Rest returns the stream from its beginning, with what has been read already. Nothing else may be called after it, nor
-// may it be called after a Plan that has succeeded.
+// Rest returns the stream from its beginning, with what has been read already. Nothing else may be called
+// after it, nor may it be called after a Plan that has succeeded.
 func (p *Pass) Rest() io.Reader { return p.stream.Rest() }
 
-// Awaits reports whether a file with that name is still to come. Names are those of SavedLayer.Path; a blob is at
-// blobs/ALGORITHM/HEX.
+// Awaits reports whether a file with that name is still to come. Names are those of SavedLayer.Path; a blob
+// is at blobs/ALGORITHM/HEX.
 func (p *Pass) Awaits(name string) bool { return p.stream.Awaits(name) }
 
-// Next goes on to the next file that the planned images need and returns its name. The file can be read then, once and
-// forwards, until Next is called again. Only as long as it is short can it be read from the beginning again. The error is
-// io.EOF when the whole archive has gone by and is what Plan made of its beginning. Until then nothing may rely on it.
+// Next goes on to the next file that the planned images need and returns its name. The file can be read then,
+// once and forwards, until Next is called again. Only as long as it is short can it be read from the
+// beginning again. The error is io.EOF when the whole archive has gone by and is what Plan made of its
+// beginning. Until then nothing may rely on it.
 func (p *Pass) Next(ctx context.Context) (string, error) {
 	name, err := p.stream.Next(ctx)
 	if err == io.EOF {

@@ -12,8 +12,8 @@ import (
 // ErrOrder is wrapped by errors that say why an archive cannot be read in one pass.
 var ErrOrder = errors.New("the order of the tar does not allow one pass")
 
-// Plan finds out from what the stream begins with what images there are. An error that wraps [ErrOrder] says why that
-// cannot be told yet.
+// Plan finds out from what the stream begins with what images there are. An error that wraps [ErrOrder] says
+// why that cannot be told yet.
 func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
 	p.plan = &Reader{p.stream.Plan()}
 	contents, err := p.predict(ctx)

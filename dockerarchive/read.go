@@ -25,17 +25,17 @@ var ErrNotImage = errors.New("not a saved image")
 // ErrGone is wrapped by errors about a part of a stream that has passed by and was too large to hold.
 var ErrGone = tarfs.ErrGone
 
-// Reader gives access to the images of an archive. It reads them where they lie, and never uses a name from the archive
-// as a path. It may be used concurrently.
+// Reader gives access to the images of an archive. It reads them where they lie, and never uses a name from
+// the archive as a path. It may be used concurrently.
 type Reader struct{ tar *tarfs.Index }
 
-// NewReader opens the uncompressed archive in r, which is size bytes long. The Reader reads from r as long as it is used.
-// It does not close r.
+// NewReader opens the uncompressed archive in r, which is size bytes long. The Reader reads from r as long as
+// it is used. It does not close r.
 func NewReader(r io.ReaderAt, size int64) (*Reader, error) { return newReader(tarfs.New(r, size)) }
 
-// Scan reads an archive from a stream, once and to its end. It holds what describes images: small files of JSON, and the
-// first bytes of all others. Reading more of those from the Reader fails with an error that wraps [ErrGone]. Memory is
-// bounded.
+// Scan reads an archive from a stream, once and to its end. It holds what describes images: small files of
+// JSON, and the first bytes of all others. Reading more of those from the Reader fails with an error that
+// wraps [ErrGone]. Memory is bounded.
 func Scan(ctx context.Context, r io.Reader) (*Reader, error) { return newReader(tarfs.Scan(ctx, r)) }
 
 // newReader makes a Reader of a tar, unless that could not be opened.
@@ -56,8 +56,8 @@ func tarError(err error) error {
 	return err
 }
 
-// enter makes all names relative to the directory that holds the images, where somebody has packed a whole directory. It
-// is the outermost one that looks like a saved image and has everything in it.
+// enter makes all names relative to the directory that holds the images, where somebody has packed a whole
+// directory. It is the outermost one that looks like a saved image and has everything in it.
 func (a *Reader) enter() {
 	for _, dir := range a.tar.Around() {
 		if a.imageIn(dir) {

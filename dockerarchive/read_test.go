@@ -116,7 +116,8 @@ func TestImagesOfSeveral(t *testing.T) {
 	}
 }
 
-// TestNamesThatAreNone takes what some writers put among the names: rules_oci an empty one, docker-drag a digest.
+// TestNamesThatAreNone takes what some writers put among the names: rules_oci an empty one, docker-drag a
+// digest.
 func TestNamesThatAreNone(t *testing.T) {
 	odd := "a:sha256:" + strings.Repeat("0", 64)
 	a, err := open(archive(t, with(standard[1:], index(item(configName, []string{"", odd, "a:1"}, "a/layer.tar", "b/layer.tar")))...))

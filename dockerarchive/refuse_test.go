@@ -26,7 +26,8 @@ func (s *store) as(mediaType string, raw, content []byte) packed {
 	return packed{s.put(mediaType, raw), digest.FromBytes(content)}
 }
 
-// TestWriteRefuses checks that Write and Stream find what is wrong, and that Stream does before its first byte.
+// TestWriteRefuses checks that Write and Stream find what is wrong, and that Stream does before its first
+// byte.
 func TestWriteRefuses(t *testing.T) {
 	s := newStore(t)
 	content := tarball(1, 300_000)
@@ -120,7 +121,8 @@ func (f *faulty) Open(ctx context.Context, d v1.Descriptor, offset, length int64
 	return f.store.Open(ctx, d, offset, length)
 }
 
-// TestWriteSurvivesFaults checks that faults of the network do not show in the archive: not in success, not in its bytes.
+// TestWriteSurvivesFaults checks that faults of the network do not show in the archive: not in success, not
+// in its bytes.
 func TestWriteSurvivesFaults(t *testing.T) {
 	content := tarball(1, 530_000)
 	broken := tt.Refuse(retry.Transient(tt.ErrBroken))

@@ -16,7 +16,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// maxName bounds the name of an image: it is less than 256 bytes without registry and tag. Parsing one of megabytes takes seconds.
+// maxName bounds the name of an image: it is less than 256 bytes without registry and tag. Parsing one of
+// megabytes takes seconds.
 const maxName = 1024
 
 // SavedImage is an image in a saved tar.
@@ -27,8 +28,8 @@ type SavedImage struct {
 	Odd    []string      // NAME:sha256:HEX, which docker-drag writes among the names and which are none
 	Layers []SavedLayer  // base first
 
-	// Faults and Absent are set by [Reader.Outline] alone: what is wrong or missing, and what is missing and need not be there, the
-	// diff IDs of foreign layers.
+	// Faults and Absent are set by [Reader.Outline] alone: what is wrong or missing, and what is missing and
+	// need not be there, the diff IDs of foreign layers.
 	Faults []PartFault
 	Absent []digest.Digest
 }
@@ -40,15 +41,16 @@ type SavedLayer struct {
 	content *tarfs.File
 }
 
-// Open returns the layer as it is stored, compressed or not. It may be called any number of times and concurrently.
+// Open returns the layer as it is stored, compressed or not. It may be called any number of times and
+// concurrently.
 func (l SavedLayer) Open() *io.SectionReader { return l.content.Open() }
 
 // Size is the number of bytes stored.
 func (l SavedLayer) Size() int64 { return l.content.Entry().Size }
 
 // Images lists the images of the archive in the order of its manifest.json. Configurations are checked
-// against their names, layers are only looked up. Without a manifest.json, as Docker saved images before 1.10, it reads all layers
-// to learn their diff IDs, and makes the configurations that Docker makes.
+// against their names, layers are only looked up. Without a manifest.json, as Docker saved images before
+// 1.10, it reads all layers to learn their diff IDs, and makes the configurations that Docker makes.
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
@@ -121,16 +123,16 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 	return im, err
 }
 
-// namedDigest reads the digest that the name of a configuration promises, in the ways it is written: as the stem
-// of a .json file, as sha256:hex, or as the name of a blob.
+// namedDigest reads the digest that the name of a configuration promises, in the ways it is written: as the
+// stem of a .json file, as sha256:hex, or as the name of a blob.
 func namedDigest(name string) (digest.Digest, bool) {
 	stem := strings.TrimPrefix(strings.TrimSuffix(path.Base(name), ".json"), "sha256:")
 	d := digest.NewDigestFromEncoded(digest.SHA256, stem)
 	return d, d.Validate() == nil
 }
 
-// fullNames reads RepoTags. Two writers put there what is no name: an empty one is the newline at the end of a file of old rules_oci,
-// and odd is what docker-drag makes of a digest.
+// fullNames reads RepoTags. Two writers put there what is no name: an empty one is the newline at the end of
+// a file of old rules_oci, and odd is what docker-drag makes of a digest.
 func fullNames(tags []string) (names, odd []string, err error) {
 	seen := map[string]bool{}
 	for _, t := range tags {

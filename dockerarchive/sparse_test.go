@@ -16,7 +16,8 @@ import (
 	"drayage/dockerarchive"
 )
 
-// holes writes a file of holes and data by turns, as a disk image in a layer may look, and returns what it reads as.
+// holes writes a file of holes and data by turns, as a disk image in a layer may look, and returns what it
+// reads as.
 func holes(t *testing.T, path string, parts int) string {
 	t.Helper()
 	f, err := os.Create(path)
@@ -39,8 +40,8 @@ func holes(t *testing.T, path string, parts int) string {
 	return string(raw)
 }
 
-// sparse is an archive that GNU tar makes of layers with holes: among them one with more parts than a header of old has room
-// for, one after another, and one that is a hole and nothing else.
+// sparse is an archive that GNU tar makes of layers with holes: among them one with more parts than a header
+// of old has room for, one after another, and one that is a hole and nothing else.
 func sparse(t *testing.T, args ...string) (raw []byte, layers []string) {
 	t.Helper()
 	gnutar(t)
@@ -120,7 +121,8 @@ func anywhere(t *testing.T, r *io.SectionReader, want string) {
 	}
 }
 
-// TestSparseTwice has the same layer twice, stored in two ways, which is no contradiction as long as the content is the same.
+// TestSparseTwice has the same layer twice, stored in two ways, which is no contradiction as long as the
+// content is the same.
 func TestSparseTwice(t *testing.T) {
 	for _, args := range sparseFormats {
 		raw, _ := sparse(t, args...)

@@ -74,7 +74,8 @@ func TestStreamOnceSaysWhichWay(t *testing.T) {
 	}
 }
 
-// TestStreamReportsBothReadings: half of what is reported comes before the first byte is written, the other half with them.
+// TestStreamReportsBothReadings: half of what is reported comes before the first byte is written, the other
+// half with them.
 func TestStreamReportsBothReadings(t *testing.T) {
 	s := newStore(t)
 	l := s.layer(tarball(1, 700_000), zipped)

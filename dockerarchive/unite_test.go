@@ -92,7 +92,8 @@ func (e engine) graphItem(d v1.Descriptor, tags ...string) map[string]any {
 	return item
 }
 
-// What Docker saves since version 25 from a graph driver is read by its manifest.json, whatever else is in the archive.
+// What Docker saves since version 25 from a graph driver is read by its manifest.json, whatever else is in
+// the archive.
 func TestContentsOfRebuiltManifests(t *testing.T) {
 	e := engine{newStore(t)}
 	pulled, plain1, plain2 := e.child("amd64", zipped), e.child("arm64", plain), e.child("mips", plain)

@@ -9,8 +9,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Unreferenced counts the files that no image leads to, with their sizes: none of what manifest.json names, or links to, and none of the blobs that are
-// reached. The small files that belong to a format are not counted, nor is anything in an archive without manifest.json and index.json.
+// Unreferenced counts the files that no image leads to, with their sizes: none of what manifest.json names,
+// or links to, and none of the blobs that are reached. The small files that belong to a format are not
+// counted, nor is anything in an archive without manifest.json and index.json.
 func (a *Reader) Unreferenced(reached map[digest.Digest]bool) (files int, bytes int64, err error) {
 	if !a.tar.Has("manifest.json") && !a.tar.Has(v1.ImageIndexFile) {
 		return 0, 0, nil
@@ -47,7 +48,8 @@ func (a *Reader) use(used map[string]bool, name string) {
 	}
 }
 
-// ofTheFormat reports whether a file says what the archive is, or is one of those that Docker has put beside each layer since its first version.
+// ofTheFormat reports whether a file says what the archive is, or is one of those that Docker has put beside
+// each layer since its first version.
 func ofTheFormat(name string) bool {
 	if dir, base := path.Split(name); dir != "" {
 		return base == "VERSION" || base == "json"

@@ -24,8 +24,8 @@ const maxChain = 1024
 // maxV1Layers bounds the layers of all images of an archive.
 const maxV1Layers = 32_768
 
-// v1Archive is an archive as Docker saved it before 1.10: without manifest.json, with a directory for each layer,
-// whose json says which one is below it, and names for some of them in the file repositories
+// v1Archive is an archive as Docker saved it before 1.10: without manifest.json, with a directory for each
+// layer, whose json says which one is below it, and names for some of them in the file repositories
 // (https://github.com/moby/moby/blob/v1.9.1/image/spec/v1.md#combined-image-json--filesystem-changeset-format).
 type v1Archive struct {
 	a      *Reader
@@ -46,8 +46,8 @@ type v1Dir struct {
 // v1Files are what a layer directory consists of.
 var v1Files = []string{"json", "layer.tar", "VERSION"}
 
-// v1Dirs lists the layer directories in a directory, in order. There are none if it is not what an early Docker saved:
-// a single file named like one of theirs makes none.
+// v1Dirs lists the layer directories in a directory, in order. There are none if it is not what an early
+// Docker saved: a single file named like one of theirs makes none.
 func (a *Reader) v1Dirs(in string) []string {
 	found := map[string]int{}
 	whole := a.tar.Has(path.Join(in, "repositories"))
@@ -258,7 +258,8 @@ func (v *v1Archive) chain(top string) ([]*v1Dir, error) {
 	return chain, nil
 }
 
-// image makes the image of a chain of layers, with the configuration that Docker makes when it loads the archive.
+// image makes the image of a chain of layers, with the configuration that Docker makes when it loads the
+// archive.
 func (v *v1Archive) image(chain []*v1Dir) (SavedImage, error) {
 	top := chain[len(chain)-1].dir
 	var im SavedImage

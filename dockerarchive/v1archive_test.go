@@ -26,7 +26,8 @@ func oldLayer(id, parent, content string) []entry {
 
 func repositories(s string) entry { return file("repositories", s) }
 
-// old is an archive of a base, named, two images on it, one named twice and one not at all, and one of a layer of its own.
+// old is an archive of a base, named, two images on it, one named twice and one not at all, and one of a
+// layer of its own.
 var old = slices.Concat(oldLayer("base", "", layerA), oldLayer("app", "base", layerB), oldLayer("spare", "base", layerB), oldLayer("alone", "", layerB), []entry{
 	repositories(`{"registry:5000/team/app":{"latest":"app","1":"app"},"base":{"1":"base"}}`),
 })

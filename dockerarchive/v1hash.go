@@ -20,7 +20,8 @@ import (
 // maxHashing bounds the layers that are read at once: decompressing one may take 128 MiB.
 const maxHashing = 4
 
-// hash reads all layers, because nothing in the archive says what they must hash to. What several share is read once.
+// hash reads all layers, because nothing in the archive says what they must hash to. What several share is
+// read once.
 func (v *v1Archive) hash(ctx context.Context) error {
 	shared := map[tarfs.Entry]func() (digest.Digest, error){} // by place in the archive
 	g, ctx := errgroup.WithContext(ctx)

@@ -9,8 +9,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// The golden ids were made outside of Go, by hashing strings that were put together by hand as Docker 20.10 does
-// it (image/v1/imagev1.go, CreateID): sorted keys at the top, the order of Docker's struct below, <> escaped.
+// The golden ids were made outside of Go, by hashing strings that were put together by hand as Docker 20.10
+// does it (image/v1/imagev1.go, CreateID): sorted keys at the top, the order of Docker's struct below, <>
+// escaped.
 const (
 	goldenBase = "827a5f661bed3331421dc5b41ed19ef505abf1062da8c9850a85fbccddb616b5"
 	goldenTop  = "d896043814937f59fc0dc594ea99279a27a3b9a4d7c0176007cf4dc24b1fccf2"

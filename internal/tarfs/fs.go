@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Open implements [fs.FS]. It opens regular files, and links to them. They can be read at any offset (io.ReaderAt).
-// Directories cannot be listed.
+// Open implements [fs.FS]. It opens regular files, and links to them. They can be read at any offset
+// (io.ReaderAt). Directories cannot be listed.
 func (x *Index) Open(name string) (fs.File, error) {
 	err := fs.ErrInvalid
 	if fs.ValidPath(name) {

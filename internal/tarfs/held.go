@@ -27,8 +27,8 @@ const (
 // ErrGone is wrapped by errors about a part of a stream that has passed by and was too large to hold.
 var ErrGone = errors.New("it has passed by in the stream")
 
-// heldStream is a stream that is asked like an io.ReaderAt: for what it holds of the past, and for the file that it has
-// come to, which it reads forwards. It may be used concurrently.
+// heldStream is a stream that is asked like an io.ReaderAt: for what it holds of the past, and for the file
+// that it has come to, which it reads forwards. It may be used concurrently.
 type heldStream struct {
 	r    io.Reader
 	gone error // what to say of a place that is not held
@@ -47,7 +47,8 @@ type heldStream struct {
 	hashes []hashed // of files that are not held, in order
 }
 
-// segment is a part of the stream that is held. Segments are in order and do not overlap. Several share a chunk of memory.
+// segment is a part of the stream that is held. Segments are in order and do not overlap. Several share a
+// chunk of memory.
 type segment struct {
 	offset int64
 	data   []byte
@@ -75,8 +76,8 @@ func newHeldStream(r io.Reader, gone string) *heldStream {
 	return &heldStream{r: r, gone: fmt.Errorf("%w: %s", ErrGone, gone)}
 }
 
-// begin says that the content of a file comes next. It is hashed unless it is held. If it replays, it can be read again
-// from its beginning as long as it is short.
+// begin says that the content of a file comes next. It is hashed unless it is held. If it replays, it can be
+// read again from its beginning as long as it is short.
 func (s *heldStream) begin(name string, size int64, hold, replays bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,8 +87,8 @@ func (s *heldStream) begin(name string, size int64, hold, replays bool) {
 	}
 }
 
-// Read implements io.Reader for tar.Reader, which reads headers and skips the content of files. So of content that has
-// passed by and is not held it gives zeros.
+// Read implements io.Reader for tar.Reader, which reads headers and skips the content of files. So of content
+// that has passed by and is not held it gives zeros.
 func (s *heldStream) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +207,8 @@ func (s *heldStream) keep(p []byte) {
 	}
 }
 
-// hasRoom reports whether the segment, if it is the last one, can grow: its data goes on in the room of its chunk.
+// hasRoom reports whether the segment, if it is the last one, can grow: its data goes on in the room of its
+// chunk.
 func (s segment) hasRoom() bool { return len(s.data) < cap(s.data) }
 
 // copyHeld copies what is held from offset on, up to a gap.
@@ -318,7 +320,8 @@ func (s *heldStream) same(a, b Entry) (bool, error) {
 	return sumA == sumB, err
 }
 
-// SHA256 returns the hash of the stored content, if the file has gone by in a stream or can still be read there.
+// SHA256 returns the hash of the stored content, if the file has gone by in a stream or can still be read
+// there.
 func (f *File) SHA256() (sum [sha256.Size]byte, known bool) {
 	s, ok := f.index.r.(*heldStream)
 	e := f.Entry()

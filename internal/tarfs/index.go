@@ -44,8 +44,8 @@ func (e Entry) isLink() bool { return e.Kind == tar.TypeSymlink || e.Kind == tar
 
 func (e Entry) isDir() bool { return e.Kind == tar.TypeDir || e.Kind == typeDumpDir }
 
-// Index finds the entries of a tar by name, relative to a directory that [Index.SetRoot] chooses. It reads from the
-// tar in place. It may be used concurrently.
+// Index finds the entries of a tar by name, relative to a directory that [Index.SetRoot] chooses. It reads
+// from the tar in place. It may be used concurrently.
 type Index struct {
 	r       io.ReaderAt
 	size    int64
@@ -63,8 +63,8 @@ func newIndex(r io.ReaderAt, size int64, entries *table) *Index {
 	return &Index{r: r, size: size, entries: entries, equal: map[string]bool{}}
 }
 
-// New finds the entries of the uncompressed tar in r, which is size bytes long. The index reads from r as long as it is
-// used. It does not close r.
+// New finds the entries of the uncompressed tar in r, which is size bytes long. The index reads from r as
+// long as it is used. It does not close r.
 func New(r io.ReaderAt, size int64) (*Index, error) {
 	if err := sniff(r, size); err != nil {
 		return nil, err
@@ -150,7 +150,8 @@ func (x *Index) add(h *tar.Header, offset int64) error {
 	return nil
 }
 
-// Clean makes the ways to write one name equal. What climbs out of the tar matches nothing, because names are keys.
+// Clean makes the ways to write one name equal. What climbs out of the tar matches nothing, because names are
+// keys.
 func Clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
 // Empty reports whether there is no entry at all.
@@ -229,8 +230,8 @@ func (x *Index) Read(name string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// single returns the entry of a name. Several are accepted only if they are the same, because tools differ in which
-// one they take.
+// single returns the entry of a name. Several are accepted only if they are the same, because tools differ in
+// which one they take.
 func (x *Index) single(name string) (Entry, error) {
 	var first Entry
 	n := 0

@@ -12,8 +12,8 @@ import (
 	"drayage/internal/compression"
 )
 
-// ErrNotTar is matched by errors about input that is no uncompressed tar. The errors say what the input is, as a sentence
-// about "it".
+// ErrNotTar is matched by errors about input that is no uncompressed tar. The errors say what the input is,
+// as a sentence about "it".
 var ErrNotTar = errors.New("no tar file")
 
 type notTarError string
@@ -90,8 +90,8 @@ var magics = []struct {
 	{510, "\x55\xaa", "a disk image"},
 }
 
-// notTar says what a file is that is no tar, in words that follow "it is no tar file". All of the file may be more than can be
-// read of r.
+// notTar says what a file is that is no tar, in words that follow "it is no tar file". All of the file may be
+// more than can be read of r.
 func notTar(r io.ReaderAt) string {
 	prefix := make([]byte, maxSniffed)
 	n, _ := r.ReadAt(prefix, 0) // what cannot be read is not looked at
@@ -135,7 +135,8 @@ func isText(p []byte) bool {
 	return true
 }
 
-// jsonKind tells the documents that describe images apart by the keys of the first object, as far as they can be read.
+// jsonKind tells the documents that describe images apart by the keys of the first object, as far as they can
+// be read.
 func jsonKind(text []byte) string {
 	list := text[0] == '['
 	keys := firstKeys(bytes.TrimLeft(text, "[ \t\r\n"))

@@ -10,8 +10,8 @@ import (
 // maxAround bounds the directories that [Index.Around] lists.
 const maxAround = 16
 
-// SetRoot makes all names relative to a directory, for the case that somebody has packed a whole directory. Nothing
-// outside it can be found any more. SetRoot must not be called while the index is used.
+// SetRoot makes all names relative to a directory, for the case that somebody has packed a whole directory.
+// Nothing outside it can be found any more. SetRoot must not be called while the index is used.
 func (x *Index) SetRoot(dir string) { x.root = dir }
 
 // full is the name in the tar of what has a name below the root.
@@ -28,7 +28,8 @@ func (x *Index) all(name string) iter.Seq[Entry] { return x.entries.all(x.full(n
 // Entries gives all entries below the root. A name comes as often as it is in the tar.
 func (x *Index) Entries() iter.Seq2[string, Entry] { return x.below(x.root, true) }
 
-// Below gives the names of everything below a directory, relative to it, each once. The directory "" is the root.
+// Below gives the names of everything below a directory, relative to it, each once. The directory "" is the
+// root.
 func (x *Index) Below(dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name := range x.below(strings.TrimSuffix(x.full(dir), "/"), false) {
@@ -39,7 +40,8 @@ func (x *Index) Below(dir string) iter.Seq[string] {
 	}
 }
 
-// below gives the entries below a directory of the tar. Unless they may repeat, a name comes with its first entry only.
+// below gives the entries below a directory of the tar. Unless they may repeat, a name comes with its first
+// entry only.
 func (x *Index) below(dir string, repeats bool) iter.Seq2[string, Entry] {
 	return func(yield func(string, Entry) bool) {
 		for name, e := range x.entries.each(repeats) {
@@ -54,8 +56,8 @@ func (x *Index) below(dir string, repeats bool) iter.Seq2[string, Entry] {
 	}
 }
 
-// Around lists the directories that all files are in, from the root inwards: "", "a", "a/b". It ends after sixteen.
-// What macOS adds to archives on its own does not count as a file.
+// Around lists the directories that all files are in, from the root inwards: "", "a", "a/b". It ends after
+// sixteen. What macOS adds to archives on its own does not count as a file.
 func (x *Index) Around() []string {
 	all, dirs := []string{""}, strings.Split(x.common(), "/")
 	for i := range dirs[:min(len(dirs), maxAround)] {
@@ -122,8 +124,8 @@ func (x *Index) Trail(name string) iter.Seq[string] {
 	}
 }
 
-// target is the name that a link leads to. A hard link counts from the top of the tar, as tar writes it, a symbolic link
-// from its own directory. Neither leads out of the tar.
+// target is the name that a link leads to. A hard link counts from the top of the tar, as tar writes it, a
+// symbolic link from its own directory. Neither leads out of the tar.
 func (x *Index) target(name string, e Entry) string {
 	full := e.Link
 	if e.Kind == tar.TypeSymlink && !path.IsAbs(e.Link) {

@@ -11,15 +11,15 @@ import (
 	"drayage/internal/verify"
 )
 
-// Limits on sparse files, because a small tar can claim any size for them. All of them together may have what gzip
-// could have packed into the tar, or maxHoles.
+// Limits on sparse files, because a small tar can claim any size for them. All of them together may have what
+// gzip could have packed into the tar, or maxHoles.
 const (
 	maxHoles  = 64 << 30
 	maxPacked = 1032 // gzip's best ratio
 )
 
-// isSparse reports whether a file is stored without its holes, as tar -S does it. GNU tar has written that in several
-// ways (https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html).
+// isSparse reports whether a file is stored without its holes, as tar -S does it. GNU tar has written that in
+// several ways (https://www.gnu.org/software/tar/manual/html_section/Sparse-Formats.html).
 func isSparse(h *tar.Header) bool {
 	if h.Typeflag == tar.TypeGNUSparse {
 		return true

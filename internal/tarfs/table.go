@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// table holds the entries of a tar by name, in the order in which they came. A hostile tar has very many of them, so an
-// entry takes about 50 bytes and its name. The zero value is empty. It may be read concurrently while nobody changes it.
+// table holds the entries of a tar by name, in the order in which they came. A hostile tar has very many of
+// them, so an entry takes about 50 bytes and its name. The zero value is empty. It may be read concurrently
+// while nobody changes it.
 type table struct {
 	under   *table // what came before, which does not change any more; nil: nothing
 	records [][]record
@@ -65,8 +66,8 @@ func (t *table) add(name string, e Entry) {
 	t.slots[slot] = int32(t.count)
 }
 
-// replace puts e in the place of the last entry of a name, but keeps its link. The entry must have been added to t, and
-// not to the table under it.
+// replace puts e in the place of the last entry of a name, but keeps its link. The entry must have been added
+// to t, and not to the table under it.
 func (t *table) replace(name string, e Entry) { t.record(t.slots[t.slot(name)] - 1).set(e) }
 
 // set takes everything from e but the link.

@@ -90,7 +90,8 @@ func TestTable(t *testing.T) {
 				name = strings.Repeat("long", textBlock/4) + name
 			}
 			serial++
-			s := Entry{Offset: serial, Size: random.Int64N(1 << 50), Kind: byte('0' + random.IntN(8)), Sparse: random.IntN(9) == 0}
+			s := Entry{Offset: serial, Size: random.Int64N(1 << 50), Kind: byte('0' + random.IntN(8))}
+			s.Sparse = random.IntN(9) == 0
 			if random.IntN(5) == 0 {
 				s.Link = strings.Repeat("../", random.IntN(40))
 			}
