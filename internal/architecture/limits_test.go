@@ -29,7 +29,7 @@ var notYet = map[string]int{
 	"long files":              1,
 	"parameters":              8,
 	"long lines of product":   860,
-	"long lines of tests":     2_180,
+	"long lines of tests":     3_000,
 	"long lines of documents": 270,
 }
 
