@@ -54,7 +54,8 @@ func build(ctx context.Context, module, dir string, match *regexp.Regexp) ([]*ta
 		})
 		for _, name := range names {
 			pkg := strings.TrimPrefix(strings.TrimPrefix(fields[0], fields[2]), "/")
-			all = append(all, &target{pkg: pkg, dir: fields[1], binary: binary, corpus: filepath.Join(cache, "fuzz", fields[0]), name: name})
+			corpus := filepath.Join(cache, "fuzz", fields[0])
+			all = append(all, &target{pkg: pkg, dir: fields[1], binary: binary, corpus: corpus, name: name})
 		}
 	}
 	if err := eg.Wait(); err != nil {
