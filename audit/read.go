@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"runtime"
@@ -16,8 +15,8 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/image"
-	"drayage/internal/compression"
 	"drayage/internal/transfer"
+	"drayage/internal/unpack"
 	"drayage/internal/verify"
 )
 
@@ -54,8 +53,8 @@ func (u use) judge() {
 		u.result.Absent = append(u.result.Absent, image.Absent{Part: u.part, Descriptor: u.desc, Reason: image.ForeignLayer})
 		return
 	}
-	if err == nil && u.diffID != "" && u.task.diffID != u.diffID {
-		err = fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", u.task.diffID, u.diffID, ErrIntegrity)
+	if err == nil && u.diffID != "" {
+		err = unpack.CheckDiffID(u.task.diffID, u.diffID)
 	}
 	if err == nil {
 		return
@@ -101,22 +100,32 @@ func (t *task) read(ctx context.Context, progress func(v1.Descriptor, int64)) {
 		return
 	}
 	defer rc.Close()
-	stored := &counted{r: transfer.WithContext(ctx, rc), desc: t.desc, progress: progress}
-	stored.report()
+	var reported func(int64)
+	if progress != nil {
+		reported = func(n int64) { progress(t.desc, n) }
+		reported(0)
+	}
+	stored := transfer.Counted(transfer.WithContext(ctx, rc), reported)
 	if t.key.path != "" {
-		t.diffID, t.err = unpack(stored, t.key.algorithm)
+		t.err = t.unpack(ctx, stored)
 		return
 	}
 	check := verify.NewCheck(t.desc)
 	raw := &sticky{r: io.TeeReader(stored, check)}
 	var unpacking error
 	if t.key.algorithm != "" {
-		t.diffID, unpacking = unpack(raw, t.key.algorithm)
+		unpacking = t.unpack(ctx, raw)
 	}
 	// What is wrong with the bytes comes before what they could not be unpacked for.
 	if _, t.err = io.Copy(io.Discard, raw); t.err == nil {
 		t.err = cmp.Or(check.Done(), unpacking)
 	}
+}
+
+func (t *task) unpack(ctx context.Context, stored io.Reader) error {
+	layer, err := unpack.Sum(ctx, stored, t.key.algorithm, nil)
+	t.diffID = layer.DiffID
+	return err
 }
 
 // sticky goes on failing once reading has failed, so that what read first cannot hide it from what reads on.
@@ -133,42 +142,6 @@ func (s *sticky) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.err = err
 	return n, err
-}
-
-// unpack returns the digest of what r holds, uncompressed.
-func unpack(r io.Reader, a digest.Algorithm) (digest.Digest, error) {
-	plain, kind, err := compression.NewReader(r)
-	if err != nil {
-		return "", fmt.Errorf("it cannot be unpacked: %w", err)
-	}
-	defer plain.Close()
-	h := a.Hash()
-	if _, err := io.CopyBuffer(h, plain, make([]byte, 256<<10)); err != nil {
-		return "", fmt.Errorf("it cannot be unpacked (%s): %w", kind, err)
-	}
-	return digest.NewDigest(a, h), nil
-}
-
-// counted tells how far reading has come.
-type counted struct {
-	r        io.Reader
-	desc     v1.Descriptor
-	n        int64
-	progress func(v1.Descriptor, int64)
-}
-
-// Read implements io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	c.report()
-	return n, err
-}
-
-func (c *counted) report() {
-	if c.progress != nil {
-		c.progress(c.desc, c.n)
-	}
 }
 
 // savedLayer gives out a layer as it is stored in a docker tar.

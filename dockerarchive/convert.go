@@ -13,6 +13,7 @@ import (
 	"drayage/image"
 	"drayage/internal/compression"
 	"drayage/internal/transfer"
+	"drayage/internal/unpack"
 )
 
 // Image is the saved image as one that can be written again. It has a manifest of its own, in which layers
@@ -90,13 +91,13 @@ func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length i
 
 // unpacked is a part of what a compressed layer holds.
 func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, l.Open()))
+	plain, err := unpack.NewReader(ctx, l.Open())
 	if err != nil {
-		return nil, l.corrupt(ctx, kind, err)
+		return nil, err
 	}
 	if _, err := io.CopyN(io.Discard, plain, offset); err != nil {
 		plain.Close()
-		return nil, l.corrupt(ctx, kind, err)
+		return nil, err
 	}
 	if length == image.ToEnd {
 		return plain, nil
@@ -109,25 +110,9 @@ func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.Read
 
 // unpackedSize reads a compressed layer, which must be what its diff ID says.
 func (l SavedLayer) unpackedSize(ctx context.Context) (int64, error) {
-	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, l.Open()))
+	layer, err := unpack.Sum(ctx, l.Open(), l.DiffID.Algorithm(), nil)
 	if err != nil {
-		return 0, l.corrupt(ctx, kind, err)
+		return 0, err
 	}
-	defer plain.Close()
-	h := l.DiffID.Algorithm().Hash()
-	n, err := io.CopyBuffer(h, plain, make([]byte, chunkSize))
-	if err != nil {
-		return 0, l.corrupt(ctx, kind, err)
-	}
-	if got := digest.NewDigest(l.DiffID.Algorithm(), h); got != l.DiffID {
-		return 0, fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", got, l.DiffID, ErrIntegrity)
-	}
-	return n, nil
-}
-
-func (l SavedLayer) corrupt(ctx context.Context, kind compression.Kind, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return fmt.Errorf("it cannot be decompressed (%s): %v: %w", kind, err, ErrIntegrity)
+	return layer.Size, unpack.CheckDiffID(layer.DiffID, l.DiffID)
 }

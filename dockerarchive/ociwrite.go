@@ -168,7 +168,7 @@ func (b ociBlob) stream(ctx context.Context, w io.Writer, opts Options) error {
 	var src io.Reader = r
 	if opts.Progress != nil {
 		opts.Progress(b.desc, 0)
-		src = &counted{r: r, blob: b.desc, progress: opts.Progress}
+		src = transfer.Counted(r, func(n int64) { opts.Progress(b.desc, n) })
 	}
 	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, src, make([]byte, chunkSize)); err != nil {
 		return err

@@ -91,7 +91,7 @@ func (c *contents) writeAt(ctx context.Context, f File, opts Options) error {
 
 // writeAt unpacks a layer of a guessed size to its place.
 func (l *layer) writeAt(ctx context.Context, f File, off int64, opts Options, surprised *atomic.Bool) error {
-	n, err := unpack(ctx, l, func() io.Writer { return &bounded{w: io.NewOffsetWriter(f, off), left: l.size} }, opts.Progress)
+	n, err := unpackLayer(ctx, l, func() io.Writer { return &bounded{w: io.NewOffsetWriter(f, off), left: l.size} }, opts.Progress)
 	if errors.Is(err, errSurprise) || err == nil && n != l.size {
 		l.late = true
 		surprised.Store(true)
@@ -108,7 +108,7 @@ func (l *layer) writeAt(ctx context.Context, f File, off int64, opts Options, su
 func writeLate(ctx context.Context, f File, members []*member, off int64, opts Options) error {
 	for _, m := range members {
 		if m.layer != nil {
-			n, err := unpack(ctx, m.layer, func() io.Writer { return io.NewOffsetWriter(f, off+blockSize) }, opts.Progress)
+			n, err := unpackLayer(ctx, m.layer, func() io.Writer { return io.NewOffsetWriter(f, off+blockSize) }, opts.Progress)
 			if err != nil {
 				return err
 			}

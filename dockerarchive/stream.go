@@ -59,7 +59,7 @@ func (c *contents) measure(ctx context.Context, jobs int, progress func(v1.Descr
 	eg.SetLimit(jobs)
 	for _, l := range c.layers {
 		eg.Go(func() error {
-			n, err := unpack(ctx, l, func() io.Writer { return io.Discard }, progress)
+			n, err := unpackLayer(ctx, l, func() io.Writer { return io.Discard }, progress)
 			l.late = l.late || l.size != n
 			l.size = n
 			return err

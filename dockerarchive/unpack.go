@@ -24,9 +24,9 @@ const (
 	chunks    = 8        // buffers between the two halves of a pipeline
 )
 
-// unpack writes a layer, uncompressed, to what begin returns, and returns its size. Bytes that are not what the blob's digest
+// unpackLayer writes a layer, uncompressed, to what begin returns, and returns its size. Bytes that are not what the blob's digest
 // says may have been changed on the way, so the blob is read once more, from the start.
-func unpack(ctx context.Context, l *layer, begin func() io.Writer, progress func(v1.Descriptor, int64)) (int64, error) {
+func unpackLayer(ctx context.Context, l *layer, begin func() io.Writer, progress func(v1.Descriptor, int64)) (int64, error) {
 	n, err := unpackOnce(ctx, l, begin(), progress)
 	if errors.As(err, new(wrongBlob)) {
 		n, err = unpackOnce(ctx, l, begin(), progress)
@@ -75,7 +75,7 @@ func decompress(ctx context.Context, l *layer, free <-chan []byte, full chan<- [
 	var src io.Reader = raw
 	if progress != nil {
 		progress(l.blob, 0)
-		src = &counted{r: raw, blob: l.blob, progress: progress}
+		src = transfer.Counted(raw, func(n int64) { progress(l.blob, n) })
 	}
 	plain, _, err := compression.NewReader(src)
 	if err != nil {
@@ -152,20 +152,4 @@ func (l *layer) corrupt(err error, rest io.Reader) error {
 		return fmt.Errorf("image %s, layer %s: %w", l.image, l.blob.Digest, rerr)
 	}
 	return fmt.Errorf("image %s, layer %s: it cannot be decompressed, although its digest is right: %v: %w", l.image, l.blob.Digest, err, verify.ErrMismatch)
-}
-
-// counted reports how much of a blob has been read.
-type counted struct {
-	r        io.Reader
-	blob     v1.Descriptor
-	progress func(v1.Descriptor, int64)
-	n        int64
-}
-
-// Read implements io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	c.progress(c.blob, c.n)
-	return n, err
 }

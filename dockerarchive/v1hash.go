@@ -3,7 +3,6 @@ package dockerarchive
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"runtime"
 	"slices"
@@ -14,7 +13,7 @@ import (
 
 	"drayage/internal/compression"
 	"drayage/internal/tarfs"
-	"drayage/internal/transfer"
+	"drayage/internal/unpack"
 )
 
 // maxHashing bounds the layers that are read at once: decompressing one may take 128 MiB.
@@ -51,16 +50,6 @@ func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
 			return digest.NewDigestFromBytes(digest.SHA256, sum[:]), nil
 		}
 	}
-	plain, kind, err := compression.NewReader(transfer.WithContext(ctx, f.Open()))
-	if err == nil {
-		defer plain.Close()
-		h := digest.SHA256.Hash()
-		if _, err = io.CopyBuffer(h, plain, make([]byte, chunkSize)); err == nil {
-			return digest.NewDigest(digest.SHA256, h), nil
-		}
-	}
-	if ctx.Err() != nil || kind == compression.None {
-		return "", err
-	}
-	return "", fmt.Errorf("it cannot be decompressed (%s): %v: %w", kind, err, ErrIntegrity)
+	layer, err := unpack.Sum(ctx, f.Open(), digest.SHA256, nil)
+	return layer.DiffID, err
 }

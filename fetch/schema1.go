@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -13,6 +12,7 @@ import (
 	"drayage/image"
 	"drayage/internal/schema1"
 	"drayage/internal/transfer"
+	"drayage/internal/unpack"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -57,37 +57,21 @@ func resolveLegacy(ctx context.Context, repo *registry.Repository, ref registry.
 }
 
 // learn takes what a layer holds. A failure is that of this image: others that have the same layer may be fine.
-func (l *legacy) learn(d v1.Descriptor, content schema1.Content, err error) {
+func (l *legacy) learn(d v1.Descriptor, content unpack.Layer, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil && l.err == nil {
 		l.err = fmt.Errorf("layer %s: %w", d.Digest, err)
 	}
-	l.known[d.Digest] = schema1.Blob{Size: d.Size, Content: content}
+	l.known[d.Digest] = schema1.Blob{Size: d.Size, DiffID: content.DiffID, Kind: content.Kind}
 }
 
 // readLayer finds out what a layer holds.
-func readLayer(ctx context.Context, src image.Source, d v1.Descriptor, reported func(int64)) (schema1.Content, error) {
+func readLayer(ctx context.Context, src image.Source, d v1.Descriptor, reported func(int64)) (unpack.Layer, error) {
 	r := image.NewReader(ctx, src, d)
 	defer r.Close()
-	return schema1.ReadContent(&counted{r: r, reported: reported})
-}
-
-// counted reports how much of a layer has been read.
-type counted struct {
-	r        io.Reader
-	n        int64
-	reported func(int64) // may be nil
-}
-
-// Read implements io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	if c.reported != nil {
-		c.reported(c.n)
-	}
-	return n, err
+	layer, err := unpack.Sum(ctx, transfer.Counted(r, reported), digest.SHA256, nil)
+	return layer, unpack.Explain(err, r)
 }
 
 // convert gives the image, all of whose layers have been read, its manifest and its configuration.

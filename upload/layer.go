@@ -3,11 +3,8 @@ package upload
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"io/fs"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -18,12 +15,9 @@ import (
 	"drayage/internal/compression"
 	"drayage/internal/pack"
 	"drayage/internal/transfer"
-	"drayage/internal/verify"
+	"drayage/internal/unpack"
 	"drayage/registry"
 )
-
-// readSize is how much of a layer is read, hashed and handed to the compressor at a time.
-const readSize = 64 << 10
 
 // layer brings a layer of a saved tar into a repository, in the form in which it can be pulled.
 func (p *pusher) layer(ctx context.Context, t *task, reported func(int64)) error {
@@ -138,11 +132,7 @@ func (p *pusher) stored(ctx context.Context, repo *registry.Repository, l *docke
 		return p.pass(ctx, repo, l, mediaType, reported)
 	}
 	h := sha256.New()
-	src := io.TeeReader(l.Open(), h)
-	if err := checkLayer(ctx, l, src, io.Discard); err != nil {
-		return v1.Descriptor{}, err
-	}
-	if _, err := io.Copy(io.Discard, src); err != nil {
+	if err := checkLayer(ctx, l, io.TeeReader(l.Open(), h), nil); err != nil {
 		return v1.Descriptor{}, err
 	}
 	d := v1.Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: l.Size()}
@@ -158,53 +148,14 @@ func (s savedSource) Open(_ context.Context, _ v1.Descriptor, offset, length int
 	return io.NopCloser(image.Section(r, r.Size(), offset, length)), nil
 }
 
-// checkLayer writes a layer's uncompressed content to w and compares it with the diff ID.
+// checkLayer writes a layer's uncompressed content to w, which may be nil, and compares it with the diff ID. It reads
+// stored to its end.
 func checkLayer(ctx context.Context, l *dockerarchive.SavedLayer, stored io.Reader, w io.Writer) error {
-	plain, kind, err := compression.NewReader(stored)
-	if err != nil {
-		return undecodable(ctx, kind, err)
-	}
-	defer plain.Close()
-	h := l.DiffID.Algorithm().Hash()
-	from := &remembering{Reader: transfer.WithContext(ctx, plain)}
-	_, err = io.CopyBuffer(io.MultiWriter(h, w), from, make([]byte, readSize))
-	if from.err != nil {
-		return undecodable(ctx, kind, from.err)
-	}
+	layer, err := unpack.Sum(ctx, stored, l.DiffID.Algorithm(), w)
 	if err != nil {
 		return err
 	}
-	return checkDiffID(l, h)
-}
-
-// remembering keeps the error that reading ends with apart from those of writing.
-type remembering struct {
-	io.Reader
-	err error
-}
-
-// Read implements io.Reader.
-func (r *remembering) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
-}
-
-// undecodable tells a layer that cannot be decompressed from a file or a stream that fails.
-func undecodable(ctx context.Context, kind compression.Kind, err error) error {
-	if kind == compression.None || ctx.Err() != nil || errors.As(err, new(*fs.PathError)) || errors.Is(err, verify.ErrMismatch) || errors.Is(err, dockerarchive.ErrGone) {
-		return err
-	}
-	return fmt.Errorf("it cannot be decompressed (%s): %v: %w", kind, err, verify.ErrMismatch)
-}
-
-func checkDiffID(l *dockerarchive.SavedLayer, h hash.Hash) error {
-	if got := digest.NewDigest(l.DiffID.Algorithm(), h); got != l.DiffID {
-		return fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", got, l.DiffID, verify.ErrMismatch)
-	}
-	return nil
+	return unpack.CheckDiffID(layer.DiffID, l.DiffID)
 }
 
 // compress returns the compressed stream of a layer. Its last Read fails if the diff ID is wrong, so that
@@ -242,26 +193,11 @@ func (c Compression) compressTo(ctx context.Context, e *pack.Encoders, w io.Writ
 	if err != nil {
 		return err
 	}
-	stored := &progressReader{r: l.Open(), reported: reported}
-	err = checkLayer(ctx, l, stored, z)
+	err = checkLayer(ctx, l, transfer.Counted(l.Open(), reported), z)
 	if cerr := z.Close(); err == nil {
 		err = cerr
 	}
 	return err
-}
-
-type progressReader struct {
-	r        io.Reader
-	reported func(int64)
-	n        int64
-}
-
-// Read implements io.Reader.
-func (p *progressReader) Read(b []byte) (int, error) {
-	n, err := p.r.Read(b)
-	p.n += int64(n)
-	report(p.reported, p.n)
-	return n, err
 }
 
 func report(reported func(int64), n int64) {

@@ -105,12 +105,7 @@ func (p *pusher) stream(ctx context.Context, later map[string]transfer.Job, fini
 func (p *pusher) pass(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, mediaType string, reported func(int64)) (v1.Descriptor, error) {
 	return repo.PushStream(ctx, mediaType, func() (io.ReadCloser, error) {
 		return piped(func(w io.Writer) error {
-			stored := io.TeeReader(&progressReader{r: l.Open(), reported: reported}, w)
-			if err := checkLayer(ctx, l, stored, io.Discard); err != nil {
-				return err
-			}
-			_, err := io.Copy(io.Discard, stored)
-			return err
+			return checkLayer(ctx, l, io.TeeReader(transfer.Counted(l.Open(), reported), w), nil)
 		}), nil
 	}, nil)
 }

@@ -13,8 +13,9 @@ import (
 
 // Blob is a layer's blob with all that schema 1 does not say about it.
 type Blob struct {
-	Size int64 // as it is stored
-	Content
+	Size   int64         // as it is stored
+	DiffID digest.Digest // of the uncompressed tar
+	Kind   compression.Kind
 }
 
 // descriptor and schema2 have their fields in Docker's order, not in that of OCI: the

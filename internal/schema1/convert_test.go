@@ -24,10 +24,10 @@ const (
 )
 
 var known = map[digest.Digest]schema1.Blob{
-	blobA: {Size: 90, Content: schema1.Content{DiffID: "sha256:8bd1fff99793dbbb7f7bc52b2061dd9170596acdad8917afb90deda5875dc04b", Kind: compression.Gzip}},
-	blobB: {Size: 90, Content: schema1.Content{DiffID: "sha256:22e3e773d72741a3d2e712a2c6a90db1043c851a6921b3515aa5a88efbae673f", Kind: compression.Gzip}},
-	plain: {Size: 2048, Content: schema1.Content{DiffID: plain, Kind: compression.None}},
-	empty: {Size: 32, Content: schema1.Content{DiffID: "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef", Kind: compression.Gzip}},
+	blobA: {Size: 90, DiffID: "sha256:8bd1fff99793dbbb7f7bc52b2061dd9170596acdad8917afb90deda5875dc04b", Kind: compression.Gzip},
+	blobB: {Size: 90, DiffID: "sha256:22e3e773d72741a3d2e712a2c6a90db1043c851a6921b3515aa5a88efbae673f", Kind: compression.Gzip},
+	plain: {Size: 2048, DiffID: plain, Kind: compression.None},
+	empty: {Size: 32, DiffID: "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef", Kind: compression.Gzip},
 }
 
 func step(blob digest.Digest, f fields) schema1test.Layer {
@@ -173,7 +173,7 @@ func TestConvertFails(t *testing.T) {
 	if _, _, err := parse(payload(schema1test.Layer{Blob: one})).Convert(known); err == nil {
 		t.Error("converted without knowing a layer")
 	}
-	zstd := map[digest.Digest]schema1.Blob{one: {Size: 1, Content: schema1.Content{DiffID: two, Kind: compression.Zstd}}}
+	zstd := map[digest.Digest]schema1.Blob{one: {Size: 1, DiffID: two, Kind: compression.Zstd}}
 	if _, _, err := parse(payload(schema1test.Layer{Blob: one})).Convert(zstd); !errors.Is(err, image.ErrUnsupported) {
 		t.Errorf("a layer for which there is no media type: %v", err)
 	}

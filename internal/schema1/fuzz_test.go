@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 			if err := verify.Digest(d); err != nil {
 				t.Fatal(err)
 			}
-			blobs[d] = schema1.Blob{Size: int64(i), Content: schema1.Content{DiffID: digest.FromString(d.String()), Kind: compression.Gzip}}
+			blobs[d] = schema1.Blob{Size: int64(i), DiffID: digest.FromString(d.String()), Kind: compression.Gzip}
 		}
 		config, image, err := im.Convert(blobs)
 		if err != nil {

@@ -1,7 +1,7 @@
 // Package schema1 reads images in Docker's manifest V2 schema 1 (https://distribution.github.io/distribution/spec/manifest-v2-1/),
-// which has no configuration and no diff IDs, and converts them. [Parse] validates the manifest, [ReadContent] learns what a
-// layer's blob holds, and [Image.Convert] makes a configuration and a schema 2 manifest of both, with the image
-// ID that Docker gives the image when it pulls it.
+// which has no configuration and no diff IDs, and converts them. [Parse] validates the manifest. [Image.Convert] makes a
+// configuration and a schema 2 manifest of it and of what the blobs of its layers hold. The image gets the image ID that
+// Docker gives it when it pulls the image.
 package schema1
 
 import (

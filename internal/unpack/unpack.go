@@ -1,0 +1,93 @@
+// Package unpack gives out what stored layers hold. A layer is stored as a tar, compressed or not; its first bytes tell
+// how. [Sum] hashes what is in a layer, [NewReader] is for callers that need the bytes one after another. Both tell a
+// layer that cannot be decompressed, which is an [Error], from a source that fails. The caller names the layer in errors.
+package unpack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/compression"
+	"drayage/internal/verify"
+)
+
+// Error says that a layer cannot be decompressed although its source has not failed. It wraps [verify.ErrMismatch].
+type Error struct {
+	Kind     compression.Kind // what the layer seems to be compressed with
+	Err      error            // of the decompressor
+	Verified bool             // the stored bytes are those that their digest promises
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Verified {
+		return fmt.Sprintf("it cannot be decompressed, although its digest is right: %v: %v", e.Err, verify.ErrMismatch)
+	}
+	return fmt.Sprintf("it cannot be decompressed (%s): %v: %v", e.Kind, e.Err, verify.ErrMismatch)
+}
+
+// Unwrap makes an Error one of [verify.ErrMismatch].
+func (e *Error) Unwrap() error { return verify.ErrMismatch }
+
+// Explain finds out more about err, which [Sum], [NewReader] or a Reader returned for a blob that verifies itself at its
+// end, as image.Reader does. If the blob could not be decompressed, Explain reads the rest of it. It returns the
+// blob's own error if there is one, and otherwise an [Error] that says that the blob is verified.
+func Explain(err error, blob io.Reader) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, blob); err != nil {
+		return err
+	}
+	return &Error{Kind: e.Kind, Err: e.Err, Verified: true}
+}
+
+// CheckDiffID compares what a layer hashes to with what the image's configuration says. Its error wraps
+// [verify.ErrMismatch].
+func CheckDiffID(got, want digest.Digest) error {
+	if got != want {
+		return fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", got, want, verify.ErrMismatch)
+	}
+	return nil
+}
+
+// Layer is what a stored layer holds.
+type Layer struct {
+	DiffID digest.Digest // of the uncompressed tar
+	Size   int64         // of the uncompressed tar, in bytes
+	Kind   compression.Kind
+}
+
+// A piece of 64 KiB is still in the processor's cache when it is hashed and written.
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// Sum reads stored to its end and hashes what it holds, uncompressed, with a. It writes the same bytes to w, unless w is
+// nil.
+func Sum(ctx context.Context, stored io.Reader, a digest.Algorithm, w io.Writer) (Layer, error) {
+	r, err := NewReader(ctx, stored)
+	if err != nil {
+		return Layer{}, err
+	}
+	defer r.Close()
+	h := a.Hash()
+	out := io.Writer(h)
+	if w != nil {
+		out = io.MultiWriter(h, w)
+	}
+	buf := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buf)
+	n, err := io.CopyBuffer(out, r, buf[:])
+	if err == nil {
+		err = r.Rest()
+	}
+	if err != nil {
+		return Layer{}, err
+	}
+	return Layer{DiffID: digest.NewDigest(a, h), Size: n, Kind: r.kind}, nil
+}
