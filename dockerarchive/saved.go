@@ -172,12 +172,12 @@ func (a *Reader) checkPaths(images []SavedImage) error {
 	return nil
 }
 
-// Compression tells from the layer's first bytes how it is stored.
-func (l SavedLayer) Compression() (compression.Kind, error) {
+// Compression tells from the layer's first bytes how it is stored: "none", "gzip", "zstd", "bzip2" or "xz".
+func (l SavedLayer) Compression() (string, error) {
 	prefix := make([]byte, compression.PeekSize)
 	n, err := l.Open().ReadAt(prefix, 0)
 	if err != nil && err != io.EOF {
-		return compression.None, err
+		return "", err
 	}
 	return compression.Detect(prefix[:n]), nil
 }

@@ -21,7 +21,7 @@ func Saved(s dockerarchive.SavedImage) (*Image, error) {
 		if kind == compression.None {
 			add.Digest = l.DiffID
 		} else {
-			add.MediaType += "+" + string(kind)
+			add.MediaType += "+" + kind
 		}
 		p.Layers = append(p.Layers, add)
 	}

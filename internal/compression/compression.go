@@ -12,8 +12,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Kind is a compression format.
-type Kind string
+// Kind is the name of a compression format. It is a string, so that packages for others can return it.
+type Kind = string
 
 // The formats that are recognised. None stands for everything else, a plain tar among it.
 const (

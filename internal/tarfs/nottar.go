@@ -38,7 +38,7 @@ func sniff(r io.ReaderAt, size int64) error {
 	case size == 0:
 		return notTarError("the file is empty")
 	case kind != compression.None:
-		return notTarError("it is compressed (" + string(kind) + ")")
+		return notTarError("it is compressed (" + kind + ")")
 	case size < blockSize,
 		!zeros && !bytes.HasPrefix(prefix[257:], []byte("ustar")) && !plausibleV7(prefix),
 		zeros && isISO(r):

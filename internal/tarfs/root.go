@@ -26,30 +26,22 @@ func (x *Index) full(name string) string {
 func (x *Index) all(name string) iter.Seq[Entry] { return x.entries.all(x.full(name)) }
 
 // Entries gives all entries below the root. A name comes as often as it is in the tar.
-func (x *Index) Entries() iter.Seq2[string, Entry] { return x.below(x.root, true) }
+func (x *Index) Entries() iter.Seq2[string, Entry] { return x.below("", true) }
 
 // Below gives the names of everything below a directory, relative to it, each once. The directory "" is the
 // root.
 func (x *Index) Below(dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for name := range x.below(strings.TrimSuffix(x.full(dir), "/"), false) {
-			if !yield(name) {
-				return
-			}
-		}
+		x.below(dir, false)(func(name string, _ Entry) bool { return yield(name) })
 	}
 }
 
-// below gives the entries below a directory of the tar. Unless they may repeat, a name comes with its first
-// entry only.
+// below gives the entries below a directory. Unless they may repeat, a name comes with its first entry only.
 func (x *Index) below(dir string, repeats bool) iter.Seq2[string, Entry] {
+	prefix := strings.TrimPrefix(path.Join(x.root, dir)+"/", "/")
 	return func(yield func(string, Entry) bool) {
 		for name, e := range x.entries.each(repeats) {
-			ok := true
-			if dir != "" {
-				name, ok = strings.CutPrefix(name, dir+"/")
-			}
-			if ok && !yield(name, e) {
+			if short, ok := strings.CutPrefix(name, prefix); ok && !yield(short, e) {
 				return
 			}
 		}
@@ -59,47 +51,32 @@ func (x *Index) below(dir string, repeats bool) iter.Seq2[string, Entry] {
 // Around lists the directories that all files are in, from the root inwards: "", "a", "a/b". It ends after
 // sixteen. What macOS adds to archives on its own does not count as a file.
 func (x *Index) Around() []string {
-	all, dirs := []string{""}, strings.Split(x.common(), "/")
-	for i := range dirs[:min(len(dirs), maxAround)] {
-		all = append(all, path.Join(dirs[:i+1]...))
+	all := []string{""}
+	for dir := ""; len(all) <= maxAround; all = append(all, dir) {
+		only := x.onlyDir(dir)
+		if only == "" {
+			break
+		}
+		dir = path.Join(dir, only)
 	}
 	return all
 }
 
-// common is the innermost directory that all files are in.
-func (x *Index) common() string {
-	var common string
-	first := true
-	for name, e := range x.below(x.root, false) {
+// onlyDir is the one directory in dir that has all files of dir in it, or "".
+func (x *Index) onlyDir(dir string) string {
+	only := ""
+	for name, e := range x.below(dir, false) {
 		base := path.Base(name)
 		if e.isDir() || strings.HasPrefix(base, "._") || base == ".DS_Store" {
 			continue
 		}
-		dir := strings.TrimSuffix(strings.TrimSuffix(name, base), "/")
-		if first {
-			common, first = dir, false
+		first, _, ok := strings.Cut(name, "/")
+		if !ok || only != "" && only != first {
+			return ""
 		}
-		common = commonDir(common, dir)
+		only = first
 	}
-	return common
-}
-
-// commonDir is the innermost directory that both names are in or are.
-func commonDir(a, b string) string {
-	end := 0
-	for i := 0; ; i++ {
-		switch {
-		case i == len(a) || i == len(b):
-			if len(a) == len(b) || i < len(a) && a[i] == '/' || i < len(b) && b[i] == '/' {
-				end = i
-			}
-			return a[:end]
-		case a[i] != b[i]:
-			return a[:end]
-		case a[i] == '/':
-			end = i
-		}
-	}
+	return only
 }
 
 // Trail gives a cleaned name and, if it is a link, the names that it leads to, one after another.
