@@ -37,18 +37,16 @@ type Options struct {
 	Finished func(Result)
 }
 
-// Image is a resolved image: where it is and all that it consists of.
+// Image is a resolved image and where it was found.
 type Image struct {
+	image.Image
 	Reference registry.Reference
-	*image.Graph
-	Source    image.Source // gives out its manifests and blobs
-	Referrers []*Referrer  // what belongs to it, if Options asked for that
 
-	// Schema1 is the digest that the registry knows the image by if it has it in Docker's schema 1. The
-	// image has been converted then: the digest of its manifest is another one.
+	// Schema1 is set if the registry has the image in Docker's schema 1, and is the digest by which the registry knows
+	// it. The image has been converted then: its manifest has another digest.
 	Schema1 digest.Digest
 
-	legacy *legacy // not converted yet; nil after that
+	unconverted *unconverted // in schema 1; nil once it has been converted
 }
 
 // Result is the outcome for one image.
@@ -63,7 +61,7 @@ type Result struct {
 // Docker's schema 1: it takes all of them to make a configuration of that. Then Options.Planned is called, and Options.Progress.
 func Resolve(ctx context.Context, c *registry.Client, ref registry.Reference, opts Options) (*Image, error) {
 	im, err := resolve(ctx, c, ref, opts)
-	if err == nil && im.legacy != nil {
+	if err == nil && im.unconverted != nil {
 		err = im.read(ctx, opts)
 	}
 	if err != nil {
@@ -81,16 +79,17 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 	}
 	sel := image.Selection{All: opts.All, Platforms: opts.Platforms}
 	if root.MediaType == image.Schema1 {
-		return resolveLegacy(ctx, repo, ref, root, raw, sel)
+		im := &Image{Reference: ref, Image: image.Image{Source: repo, Names: ref.Names()}, Schema1: root.Digest}
+		return im, im.resolveSchema1(ctx, repo, raw, sel)
 	}
 	first := image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
 	g, err := image.Load(ctx, first, root, sel)
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Reference: ref, Graph: g, Source: g.Source(repo)}
+	im := &Image{Reference: ref, Image: image.Image{Graph: g, Source: g.Source(repo), Names: ref.Names()}}
 	if opts.Referrers {
-		im.Referrers, err = Referrers(ctx, repo, g)
+		im.Referrers, err = Referrers(ctx, repo, &im.Image)
 	}
 	return im, err
 }
@@ -153,6 +152,9 @@ func resolveAll(ctx context.Context, c *registry.Client, refs []registry.Referen
 		wg.Go(func() {
 			defer func() { <-slots }()
 			im, err := resolve(ctx, c, ref, opts)
+			if err != nil {
+				im = nil
+			}
 			results[i] = Result{Reference: ref, Image: im, Err: err}
 		})
 	}

@@ -20,9 +20,9 @@ import (
 // parallelStats is how many blobs are asked for their size at once. Old images have dozens of layers.
 const parallelStats = 8
 
-// legacy is an image in Docker's schema 1, which names the blobs of its layers and says nothing else about them. It becomes
-// an image with a configuration when all of them have been read.
-type legacy struct {
+// unconverted is an image in schema 1, which names the blobs of its layers and says nothing else about them. It gets a
+// manifest and a configuration when all of them have been read.
+type unconverted struct {
 	image schema1.Image
 
 	mu    sync.Mutex
@@ -30,17 +30,19 @@ type legacy struct {
 	err   error // the first failure to read a layer
 }
 
-// resolveLegacy makes an image that has blobs but no manifest yet.
-func resolveLegacy(ctx context.Context, repo *registry.Repository, ref registry.Reference, root v1.Descriptor, raw []byte, sel image.Selection) (*Image, error) {
+// resolveSchema1 fills in what is known before any layer has been read: blobs, but no manifest.
+func (im *Image) resolveSchema1(ctx context.Context, repo *registry.Repository, raw []byte, sel image.Selection) error {
 	parsed, err := schema1.Parse(raw)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := sel.Check(parsed.Platform()); err != nil {
-		return nil, err
+		return err
 	}
 	digests := parsed.Blobs()
-	g := &image.Graph{Root: root, Blobs: make([]v1.Descriptor, len(digests)), Platforms: []v1.Platform{parsed.Platform()}}
+	g := &image.Graph{Blobs: make([]v1.Descriptor, len(digests)), Platforms: []v1.Platform{parsed.Platform()}}
+	g.Root = v1.Descriptor{MediaType: image.Schema1, Digest: im.Schema1, Size: int64(len(raw))}
+	im.Graph, im.unconverted = g, &unconverted{image: parsed, known: map[digest.Digest]schema1.Blob{}}
 	eg, egctx := errgroup.WithContext(ctx)
 	eg.SetLimit(parallelStats)
 	for i, d := range digests {
@@ -49,21 +51,17 @@ func resolveLegacy(ctx context.Context, repo *registry.Repository, ref registry.
 			return err
 		})
 	}
-	if err := eg.Wait(); err != nil {
-		return nil, err
-	}
-	l := &legacy{image: parsed, known: map[digest.Digest]schema1.Blob{}}
-	return &Image{Reference: ref, Graph: g, Source: repo, Schema1: root.Digest, legacy: l}, nil
+	return eg.Wait()
 }
 
 // learn takes what a layer holds. A failure is that of this image: others that have the same layer may be fine.
-func (l *legacy) learn(d v1.Descriptor, content unpack.Layer, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil && l.err == nil {
-		l.err = fmt.Errorf("layer %s: %w", d.Digest, err)
+func (u *unconverted) learn(d v1.Descriptor, content unpack.Layer, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err != nil && u.err == nil {
+		u.err = fmt.Errorf("layer %s: %w", d.Digest, err)
 	}
-	l.known[d.Digest] = schema1.Blob{Size: d.Size, DiffID: content.DiffID, Kind: content.Kind}
+	u.known[d.Digest] = schema1.Blob{Size: d.Size, DiffID: content.DiffID, Kind: content.Kind}
 }
 
 // readLayer finds out what a layer holds.
@@ -76,10 +74,10 @@ func readLayer(ctx context.Context, src image.Source, d v1.Descriptor, reported 
 
 // convert gives the image, all of whose layers have been read, its manifest and its configuration.
 func (im *Image) convert(ctx context.Context) error {
-	if im.legacy.err != nil {
-		return im.legacy.err
+	if im.unconverted.err != nil {
+		return im.unconverted.err
 	}
-	config, raw, err := im.legacy.image.Convert(im.legacy.known)
+	config, raw, err := im.unconverted.image.Convert(im.unconverted.known)
 	if err != nil {
 		return err
 	}
@@ -89,7 +87,7 @@ func (im *Image) convert(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	im.Graph, im.Source, im.legacy = g, made, nil
+	im.Graph, im.Source, im.unconverted = g, made, nil
 	return nil
 }
 
@@ -100,7 +98,7 @@ func (im *Image) read(ctx context.Context, opts Options) error {
 	}
 	do := func(ctx context.Context, j transfer.Job) error {
 		content, err := readLayer(ctx, j.Source, j.Blob, opts.report(j.Blob))
-		im.legacy.learn(j.Blob, content, err)
+		im.unconverted.learn(j.Blob, content, err)
 		return err
 	}
 	transfer.Run(ctx, im.jobs(), opts.Jobs, do, func(transfer.Job, error) {})
@@ -112,10 +110,10 @@ func (im *Image) read(ctx context.Context, opts Options) error {
 
 // learn reads a blob that has arrived in dst if there are images that need to know what it holds.
 func (p *plan) learn(ctx context.Context, dst image.Source, d v1.Descriptor) {
-	var waiting []*legacy
+	var waiting []*unconverted
 	for _, t := range p.users[wanted{d.Digest, d.Size}] {
-		if t.Image.legacy != nil {
-			waiting = append(waiting, t.Image.legacy)
+		if t.Image.unconverted != nil {
+			waiting = append(waiting, t.Image.unconverted)
 		}
 	}
 	if len(waiting) == 0 {
@@ -129,7 +127,7 @@ func (p *plan) learn(ctx context.Context, dst image.Source, d v1.Descriptor) {
 
 // convert makes the configuration of an image in schema 1, which is the only blob of it that the registry does not have.
 func (t *tracked) convert(ctx context.Context, dst *layout.Dir) error {
-	if t.Image.legacy == nil {
+	if t.Image.unconverted == nil {
 		return nil
 	}
 	if err := t.Image.convert(ctx); err != nil {

@@ -2,6 +2,8 @@ package image
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -72,6 +74,34 @@ func (im *Image) Travelling() []v1.Descriptor {
 	var all []v1.Descriptor
 	for _, d := range im.Blobs {
 		if !absent[d.Digest] {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// LeaveOutForeign enters foreign layers that the source does not have into Absent. Registries take manifests without
+// them, because engines ask the addresses in the manifest
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
+func (im *Image) LeaveOutForeign(ctx context.Context) error {
+	for _, d := range im.ForeignLayers() {
+		rc, err := im.Source.Open(ctx, d, 0, 0)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			im.Absent = append(im.Absent, Absent{Part: PartLayer, Descriptor: d, Reason: ForeignLayer, Err: err})
+		case err != nil:
+			return err
+		default:
+			rc.Close()
+		}
+	}
+	return nil
+}
+
+// ForeignLayers lists the foreign layers of the image that are not absent.
+func (im *Image) ForeignLayers() (all []v1.Descriptor) {
+	for _, d := range im.Travelling() {
+		if IsForeign(d.MediaType) {
 			all = append(all, d)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxReferrers bounds what one image can drag along.
-const maxReferrers = 1000
+// MaxReferrers bounds what one image can drag along.
+const MaxReferrers = 1000
 
 // Referrers finds what belongs to an image and, in turn, to that, each once. find returns what belongs to one manifest; it
 // is called concurrently.
@@ -38,7 +38,7 @@ func Referrers(ctx context.Context, im *Image, find func(context.Context, digest
 				}
 			}
 		}
-		if len(all) > maxReferrers {
+		if len(all) > MaxReferrers {
 			return nil, ErrTooManyReferrers
 		}
 	}
@@ -46,7 +46,7 @@ func Referrers(ctx context.Context, im *Image, find func(context.Context, digest
 }
 
 // ErrTooManyReferrers is the error about an image with more referrers than are carried.
-var ErrTooManyReferrers = fmt.Errorf("more than %d referrers", maxReferrers)
+var ErrTooManyReferrers = fmt.Errorf("more than %d referrers", MaxReferrers)
 
 // subjects lists the digests that something may belong to, and notes them.
 func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {

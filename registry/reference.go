@@ -65,6 +65,14 @@ func (r Reference) Tagged() string {
 	return r.Name() + ":" + r.Tag
 }
 
+// Names is the full form without a digest as a list, as image.Image has it; it is empty if there is no tag.
+func (r Reference) Names() []string {
+	if r.Tag == "" {
+		return nil
+	}
+	return []string{r.Tagged()}
+}
+
 // Target is what a manifest is asked for by: the digest if there is one, else the tag.
 func (r Reference) Target() string {
 	if r.Digest != "" {

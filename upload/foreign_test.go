@@ -28,8 +28,8 @@ func TestForeignLayers(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(windows)
 		target := s.to("with/app:1")
-		target.Layout = s.load(dir, root)
-		if here, absent := target.Layout.Foreign(), target.Layout.Absent; len(here) != 1 || len(absent) != 0 {
+		target.Image = s.load(dir, root)
+		if here, absent := target.Image.ForeignLayers(), target.Image.Absent; len(here) != 1 || len(absent) != 0 {
 			s.Errorf("%d foreign layers are there, %d absent", len(here), len(absent))
 		}
 		s.good(upload.Options{}, target)
@@ -42,8 +42,8 @@ func TestForeignLayers(t *testing.T) {
 			s.Fatal(err)
 		}
 		target = s.to("without/app:1")
-		target.Layout = s.load(dir, root)
-		if here, absent := target.Layout.Foreign(), target.Layout.Absent; len(here) != 0 || len(absent) != 1 {
+		target.Image = s.load(dir, root)
+		if here, absent := target.Image.ForeignLayers(), target.Image.Absent; len(here) != 0 || len(absent) != 1 {
 			s.Errorf("%d foreign layers are there, %d absent", len(here), len(absent))
 		}
 		// A registry that has forgotten its blobs gets them again, and still not the one that nobody has.
@@ -61,7 +61,7 @@ func TestForeignLayersRefused(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(windows)
 		target := s.to("app:1")
-		target.Layout = s.load(dir, root)
+		target.Image = s.load(dir, root)
 		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"}, fakeregistry.Status(http.StatusInternalServerError))
 		if r := s.push(upload.Options{}, target)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), "urls.allow") {
 			s.Errorf("got %v", r.Err)
@@ -70,7 +70,7 @@ func TestForeignLayersRefused(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor { return reg.PutImage("app", "", fakeregistry.Image{}) })
 		target := s.to("app:1")
-		target.Layout = s.load(dir, root)
+		target.Image = s.load(dir, root)
 		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"}, fakeregistry.Status(http.StatusInternalServerError))
 		if r := s.push(upload.Options{}, target)[0]; r.Err == nil || strings.Contains(r.Err.Error(), "urls.allow") {
 			s.Errorf("of an image without foreign layers: %v", r.Err)
@@ -86,7 +86,7 @@ func TestOtherLayersMustBeThere(t *testing.T) {
 			s.Fatal(err)
 		}
 		target := s.to("app:1")
-		target.Layout = s.load(dir, root)
+		target.Image = s.load(dir, root)
 		if r := s.push(upload.Options{}, target)[0]; r.Err == nil {
 			s.Error("an image without one of its layers was pushed")
 		}

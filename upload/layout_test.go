@@ -41,7 +41,7 @@ func TestLayout(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(nested)
 		target := s.to("team/app:1")
-		target.Layout = s.load(dir, root)
+		target.Image = s.load(dir, root)
 		result := s.good(upload.Options{}, target)[0]
 		if got, _ := s.reg.Tag("team/app", "1"); got.Digest != root.Digest || result.Descriptor.Digest != root.Digest {
 			s.Errorf("the tag is %s, the result %s, want %s", got.Digest, result.Descriptor.Digest, root.Digest)
@@ -73,7 +73,7 @@ func TestLayoutSecondPushTransfersNothing(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(nested)
 		target := s.to("app:1")
-		target.Layout = s.load(dir, root)
+		target.Image = s.load(dir, root)
 		s.good(upload.Options{}, target)
 		s.reg.Reset()
 		s.good(upload.Options{}, target)
@@ -87,7 +87,7 @@ func TestLayoutOnePlatform(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(nested)
 		target := s.to("app:1")
-		target.Layout = s.load(dir, root, amd64)
+		target.Image = s.load(dir, root, amd64)
 		s.good(upload.Options{}, target)
 		if blobs, manifests, _ := s.reg.Stored("app"); blobs != 2 || manifests != 1 {
 			s.Errorf("%d blobs, %d manifests are stored", blobs, manifests)
@@ -103,7 +103,7 @@ func TestLayoutToSeveralRepositories(t *testing.T) {
 			var targets []upload.Target
 			for _, name := range []string{"a/app:1", "b/app:1", "c/app:1"} {
 				target := s.to(name)
-				target.Layout = s.load(dir, root)
+				target.Image = s.load(dir, root)
 				targets = append(targets, target)
 			}
 			s.good(upload.Options{Jobs: jobs}, targets...)
@@ -124,7 +124,7 @@ func TestLayoutEmptyIndex(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor { return reg.PutIndex("app", "", false) })
 		target := s.to("app:1")
-		target.Layout = s.load(dir, root)
+		target.Image = s.load(dir, root)
 		if got := s.good(upload.Options{}, target)[0].Descriptor; got.Digest != root.Digest {
 			s.Errorf("the result is %q", got.Digest)
 		}
@@ -138,7 +138,7 @@ func TestLayoutWithoutTag(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(nested)
 		target := s.to("app")
-		target.Tag, target.Layout = "", s.load(dir, root)
+		target.Tag, target.Image = "", s.load(dir, root)
 		s.good(upload.Options{}, target)
 		if _, _, tags := s.reg.Stored("app"); tags != 0 || s.reg.Manifest("app", root.Digest) == nil {
 			s.Errorf("%d tags", tags)
@@ -158,8 +158,8 @@ func TestLayoutDamaged(t *testing.T) {
 				s.reg.Trusting = true
 				dir, root := s.layout(nested)
 				bad, good := s.to("bad:1"), s.to("good:1")
-				bad.Layout, good.Layout = s.load(dir, root, arm64), s.load(dir, root, amd64)
-				path := filepath.Join(dir.Path(), "blobs", "sha256", bad.Layout.Graph.Blobs[2].Digest.Encoded())
+				bad.Image, good.Image = s.load(dir, root, arm64), s.load(dir, root, amd64)
+				path := filepath.Join(dir.Path(), "blobs", "sha256", bad.Image.Graph.Blobs[2].Digest.Encoded())
 				content, err := os.ReadFile(path)
 				if err != nil {
 					s.Fatal(err)
@@ -196,7 +196,7 @@ func TestOneFailureStopsNoOther(t *testing.T) {
 				s.reg.On(tc.on, tc.with)
 				dir, root := s.layout(nested)
 				bad, good := s.to("bad:1"), s.to("good:1")
-				bad.Layout, good.Layout = s.load(dir, root), s.load(dir, root)
+				bad.Image, good.Image = s.load(dir, root), s.load(dir, root)
 				results := s.push(upload.Options{}, bad, good)
 				if !errors.Is(results[0].Err, tc.want) || results[1].Err != nil {
 					s.Errorf("%v, %v", results[0].Err, results[1].Err)
@@ -227,7 +227,7 @@ func TestLayoutWrongSize(t *testing.T) {
 			s.Fatal(err)
 		}
 		bad, good := s.to("app:bad"), s.to("app:good")
-		bad.Layout, good.Layout = s.load(dir, d), right
+		bad.Image, good.Image = s.load(dir, d), right
 		results := s.push(upload.Options{}, bad, good)
 		if !errors.Is(results[0].Err, registry.ErrIntegrity) || results[1].Err != nil {
 			s.Errorf("%v, %v", results[0].Err, results[1].Err)
@@ -244,7 +244,7 @@ func TestLayoutAndSavedTogether(t *testing.T) {
 		})
 		im := savedImage{layers: []fakeregistry.Layer{layer}}
 		fromLayout, fromTar := s.to("app:layout"), s.to("app:tar")
-		fromLayout.Layout, fromTar.Saved = s.load(dir, root), s.saved(im)[0]
+		fromLayout.Image, fromTar.Saved = s.load(dir, root), s.saved(im)[0]
 		s.good(upload.Options{}, fromLayout, fromTar)
 		s.checkImage("app", "tar", im)
 		if got := s.reg.Blob("app", layer.DiffID); !bytes.Equal(got, layer.Content) {

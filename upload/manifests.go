@@ -60,8 +60,8 @@ func (p *pusher) manifests(ctx context.Context, im *tracked) error {
 
 // nodes are the manifests to store: those of the layout, or the one that is made for a saved image.
 func (p *pusher) nodes(im *tracked) ([]image.Node, error) {
-	if im.Target.Layout != nil {
-		return im.Target.Layout.Graph.Manifests, nil
+	if im.Target.Image != nil {
+		return im.Target.Image.Manifests, nil
 	}
 	raw, mediaType, err := p.rebuild(im.Target.Saved)
 	if err != nil {
@@ -119,9 +119,9 @@ func (p *pusher) resend(ctx context.Context, im *tracked, n image.Node) error {
 	if im.Target.Saved != nil {
 		return p.resendSaved(ctx, im)
 	}
-	l := im.Target.Layout
+	l := im.Target.Image
 	for _, c := range n.Document.Children() {
-		if l.lacks(c) {
+		if l.Lacks(c.Digest) {
 			continue
 		}
 		if !image.IsManifest(c.MediaType) {

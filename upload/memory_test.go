@@ -63,7 +63,7 @@ func TestPushGoesOnInTheNextRun(t *testing.T) {
 				return reg.PutImage("app", "", fakeregistry.Image{Platform: amd64, Layers: []fakeregistry.Layer{packed(1, 2*half)}})
 			})
 			target := s.to("app:1")
-			target.Layout = s.load(dir, root)
+			target.Image = s.load(dir, root)
 			return target
 		},
 		"tar": func(s *site) upload.Target {

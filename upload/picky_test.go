@@ -29,7 +29,7 @@ func TestRegistryOfOneFamily(t *testing.T) {
 				}}, fakeregistry.Answer(http.StatusUnsupportedMediaType, `{"errors":[{"code":"MANIFEST_INVALID","message":"not of my kind"}]}`))
 				dir, root := s.layout(nested)
 				whole, tar := s.to("team/whole:1"), s.to("team/saved:1")
-				whole.Layout = s.load(dir, root)
+				whole.Image = s.load(dir, root)
 				im := savedImage{layers: []fakeregistry.Layer{plain(1, 1000)}}
 				tar.Saved = s.saved(im)[0]
 				results := s.good(upload.Options{}, whole, tar)
@@ -39,7 +39,7 @@ func TestRegistryOfOneFamily(t *testing.T) {
 				if m := s.checkImage("team/saved", "1", im); m.MediaType != family.want || results[1].Converted != (family.want != image.DockerManifest) {
 					s.Errorf("the saved image is %s, converted %v", m.MediaType, results[1].Converted)
 				}
-				pulled, err := upload.Load(s.Context(), s.to("team/whole").Repository, results[0].Descriptor, true, nil)
+				pulled, err := image.Open(s.Context(), s.to("team/whole").Repository, results[0].Descriptor, image.Selection{All: true})
 				if err != nil {
 					s.Fatal(err)
 				}
@@ -48,7 +48,7 @@ func TestRegistryOfOneFamily(t *testing.T) {
 						s.Errorf("%s is stored", n.Document.MediaType)
 					}
 				}
-				if got, want := len(pulled.Graph.Blobs), len(whole.Layout.Graph.Blobs); got != want {
+				if got, want := len(pulled.Graph.Blobs), len(whole.Image.Graph.Blobs); got != want {
 					s.Errorf("%d blobs, want %d", got, want)
 				}
 			})
@@ -63,7 +63,7 @@ func TestPhantomBlobs(t *testing.T) {
 			fakeregistry.Answer(http.StatusNotFound, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}`))
 		dir, root := s.layout(nested)
 		target := s.to("team/app:1")
-		target.Layout = s.load(dir, root)
+		target.Image = s.load(dir, root)
 		s.good(upload.Options{}, target)
 	})
 	onSite(t, func(s *site) {
@@ -92,7 +92,7 @@ func TestRequestsOfLimitedSize(t *testing.T) {
 		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
 			return reg.PutImage("app", "", fakeregistry.Image{Platform: amd64, Layers: []fakeregistry.Layer{packed(3, 9_000_000), packed(4, 10)}})
 		})
-		whole.Layout = s.load(dir, root)
+		whole.Image = s.load(dir, root)
 		s.good(upload.Options{Jobs: 1}, saved, whole)
 		s.checkImage("team/saved", "1", im)
 		refused := 0
@@ -126,7 +126,7 @@ func TestReferrerTag(t *testing.T) {
 		for range 2 {
 			target := s.to("team/app")
 			target.Tag = ""
-			target.Layout = s.load(dir, root)
+			target.Image = s.load(dir, root)
 			s.good(upload.Options{}, target)
 		}
 		listed, err := s.to("team/app").Repository.Referrers(s.Context(), image.Digest)

@@ -79,8 +79,8 @@ func (p *pusher) plan(images []*tracked) {
 	p.tasks, p.users, p.first = map[key]*task{}, map[key][]*tracked{}, map[digest.Digest][]*registry.Repository{}
 	p.placed, p.packed, p.packing = map[digest.Digest]*registry.Repository{}, map[digest.Digest]v1.Descriptor{}, map[digest.Digest]*sync.Mutex{}
 	for _, im := range images {
-		if l := im.Target.Layout; l != nil {
-			for _, d := range l.Graph.Blobs {
+		if l := im.Target.Image; l != nil {
+			for _, d := range l.Travelling() {
 				p.add(im, d, l.Source, nil)
 			}
 			continue

@@ -20,6 +20,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/fakeregistry"
 	"drayage/internal/pipenet"
 	"drayage/layout"
@@ -227,9 +228,12 @@ func (s *site) layout(fill func(*fakeregistry.Registry) v1.Descriptor) (*layout.
 }
 
 // load is all of an image in a layout.
-func (s *site) load(dir *layout.Dir, root v1.Descriptor, platforms ...v1.Platform) *upload.LayoutImage {
+func (s *site) load(dir *layout.Dir, root v1.Descriptor, platforms ...v1.Platform) *image.Image {
 	s.Helper()
-	im, err := upload.Load(s.Context(), dir, root, len(platforms) == 0, platforms)
+	im, err := image.Open(s.Context(), dir, root, image.Selection{All: len(platforms) == 0, Platforms: platforms})
+	if err == nil {
+		err = im.LeaveOutForeign(s.Context())
+	}
 	if err != nil {
 		s.Fatal(err)
 	}

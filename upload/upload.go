@@ -1,5 +1,5 @@
-// Package upload pushes images into registries: those of a layout as they are, with [Target.Layout], those of a
-// saved tar, whose layers are compressed on the way, with [Target.Saved]. [Push] takes any number of them.
+// Package upload pushes images into registries. An [image.Image] goes byte for byte, so that its digests stay. An image of
+// a docker tar gets a manifest, and its layers are compressed on the way. [Push] takes any number of both.
 package upload
 
 import (
@@ -14,30 +14,13 @@ import (
 	"drayage/registry"
 )
 
-// Target is an image and where it goes. Exactly one of Layout and Saved is set.
+// Target is an image and where it goes. Exactly one of Image and Saved is set.
 type Target struct {
 	Repository *registry.Repository
 	Tag        string // empty: the image can be pulled by its digest only
 
-	Layout *LayoutImage
-	Saved  *dockerarchive.SavedImage
-}
-
-// LayoutImage is an image that is pushed byte for byte.
-type LayoutImage struct {
-	Graph  *image.Graph
-	Source image.Source
-	Absent []v1.Descriptor // foreign layers that Source does not have and that are not pushed, in no Graph.Blobs
-}
-
-// Load reads the manifests of an image in a layout: all of it, or the chosen platforms. Foreign layers may be absent.
-func Load(ctx context.Context, src image.Source, root v1.Descriptor, all bool, platforms []v1.Platform) (*LayoutImage, error) {
-	g, err := image.Load(ctx, src, root, image.Selection{All: all, Platforms: platforms})
-	if err != nil {
-		return nil, err
-	}
-	im := &LayoutImage{Graph: g, Source: g.Source(src)}
-	return im, im.leaveOut(ctx)
+	Image *image.Image              // is pushed byte for byte, but for what is absent
+	Saved *dockerarchive.SavedImage // its layers are compressed on the way
 }
 
 // Options say how images are pushed. The zero value is good.

@@ -45,8 +45,9 @@ func foreignHere(dir *layout.Layout, g *image.Graph) error {
 }
 
 // noteForeign says of foreign layers that are pushed what becomes of them, each once.
-func (p *pusher) noteForeign(here, absent []v1.Descriptor) {
-	for _, d := range absent {
+func (p *pusher) noteForeign(here []v1.Descriptor, absent []image.Absent) {
+	for _, a := range absent {
+		d := a.Descriptor
 		if p.told(d) {
 			p.env.note(p.c, "note: foreign layer %s is not here and stays out of the registry: who pulls the image gets it from the URLs in its manifest", d.Digest)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 	"drayage/internal/compression"
 	"drayage/internal/layercache"
 	"drayage/layout"
@@ -183,12 +184,15 @@ func (p *pusher) addLayout(ctx context.Context, dir *layout.Layout, images []lay
 	}
 	p.layout = dir
 	for _, im := range images {
-		loaded, err := upload.Load(ctx, dir, im.Descriptor, all || len(chosen) == 0, chosen)
+		loaded, err := image.Open(ctx, dir, im.Descriptor, image.Selection{All: all || len(chosen) == 0, Platforms: chosen})
+		if err == nil {
+			err = loaded.LeaveOutForeign(ctx)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
-		p.noteForeign(loaded.Foreign(), loaded.Absent)
-		if err := p.add(upload.Target{Layout: loaded}, []string{im.Name}, imageLabel(im)); err != nil {
+		p.noteForeign(loaded.ForeignLayers(), loaded.Absent)
+		if err := p.add(upload.Target{Image: loaded}, []string{im.Name}, imageLabel(im)); err != nil {
 			return err
 		}
 	}
@@ -246,8 +250,8 @@ type taken struct {
 
 // identity tells whether two targets are the same image.
 func identity(t upload.Target) digest.Digest {
-	if t.Layout != nil {
-		return t.Layout.Graph.Root.Digest
+	if t.Image != nil {
+		return t.Image.Root.Digest
 	}
 	return t.Saved.ID
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/dockerarchive"
-	"drayage/fetch"
 	"drayage/image"
 	"drayage/layout"
 	"drayage/registry"
@@ -23,7 +22,7 @@ func (p *pusher) referrers(ctx context.Context, pushed []upload.Result, opts upl
 	for len(pushed) > 0 {
 		var next []upload.Target
 		for _, r := range pushed {
-			if r.Err != nil || r.Target.Layout == nil {
+			if r.Err != nil || r.Target.Image == nil {
 				continue
 			}
 			targets, err := p.referrersOf(ctx, r, seen)
@@ -42,7 +41,7 @@ func (p *pusher) referrers(ctx context.Context, pushed []upload.Result, opts upl
 		}
 		for _, r := range pushed {
 			if r.Err != nil {
-				return fmt.Errorf("push referrer %s to %s: %w", r.Target.Layout.Graph.Root.Digest, r.Target.Repository.Name(), r.Err)
+				return fmt.Errorf("push referrer %s to %s: %w", r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
 			}
 			sent++
 		}
@@ -60,17 +59,20 @@ func (p *pusher) referrers(ctx context.Context, pushed []upload.Result, opts upl
 // cosign looks for where it has one.
 func (p *pusher) referrersOf(ctx context.Context, r upload.Result, seen map[digest.Digest]bool) ([]upload.Target, error) {
 	var targets []upload.Target
-	for _, n := range r.Target.Layout.Graph.Manifests {
+	for _, n := range r.Target.Image.Manifests {
 		for _, im := range p.belonging[n.Descriptor.Digest] {
 			if seen[im.Descriptor.Digest] {
 				continue
 			}
 			seen[im.Descriptor.Digest] = true
-			loaded, err := upload.Load(ctx, p.layout, im.Descriptor, true, nil)
+			loaded, err := image.Open(ctx, p.layout, im.Descriptor, image.Selection{All: true})
+			if err == nil {
+				err = loaded.LeaveOutForeign(ctx)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("referrer %s: %w", im.Descriptor.Digest, err)
 			}
-			t := upload.Target{Repository: r.Target.Repository, Layout: loaded}
+			t := upload.Target{Repository: r.Target.Repository, Image: loaded}
 			if strings.Contains(im.Ref, ".") {
 				t.Tag = im.Ref
 			}
@@ -97,7 +99,7 @@ func (s *saver) subjects(dir *layout.Layout) (map[digest.Digest][]layout.Image, 
 }
 
 // referrers finds what a layout holds that belongs to an image, and to that in turn, if the user wants it.
-func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *image.Graph) ([]*fetch.Referrer, error) {
+func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *image.Graph) ([]*image.Image, error) {
 	if !s.c.Bool("referrers") {
 		return nil, nil
 	}
@@ -105,7 +107,7 @@ func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *image.Grap
 	if err != nil {
 		return nil, err
 	}
-	var all []*fetch.Referrer
+	var all []*image.Image
 	seen := map[digest.Digest]bool{}
 	for graphs := []*image.Graph{g}; len(graphs) > 0; graphs = graphs[1:] {
 		for _, n := range graphs[0].Manifests {
@@ -118,7 +120,7 @@ func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *image.Grap
 				if err != nil {
 					return nil, fmt.Errorf("referrer %s: %w", im.Descriptor.Digest, err)
 				}
-				r := &fetch.Referrer{Graph: rg, Source: rg.Source(dir), Subject: im.Subject}
+				r := &image.Image{Graph: rg, Source: rg.Source(dir), Subject: im.Subject}
 				if strings.Contains(im.Ref, ".") {
 					r.Tag = im.Ref
 				}
@@ -130,9 +132,9 @@ func (s *saver) referrers(ctx context.Context, dir *layout.Layout, g *image.Grap
 }
 
 // wholeReferrer is a referrer of the image with the given name as an archive holds it.
-func wholeReferrer(r *fetch.Referrer, image string) dockerarchive.Whole {
+func wholeReferrer(r *image.Image, name string) dockerarchive.Whole {
 	w := dockerarchive.Whole{Graph: r.Graph, Source: r.Source, Subject: r.Subject}
-	if ref, err := registry.ParseReference(image); err == nil && r.Tag != "" {
+	if ref, err := registry.ParseReference(name); err == nil && r.Tag != "" {
 		w.Names = []string{ref.Name() + ":" + r.Tag}
 	}
 	return w

@@ -229,7 +229,7 @@ func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
 		if err := foreignHere(dir, g); err != nil {
 			return fmt.Errorf("%s: %w", imageLabel(im), err)
 		}
-		whole := &fetch.Image{Graph: g, Source: g.Source(dir)}
+		whole := &fetch.Image{Image: image.Image{Graph: g, Source: g.Source(dir)}}
 		if whole.Referrers, err = s.referrers(ctx, dir, g); err != nil {
 			return err
 		}
