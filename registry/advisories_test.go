@@ -75,7 +75,7 @@ func TestAdvisories(t *testing.T) {
 		"CVE-2026-50151 oras-go: an upload goes on elsewhere": func(w *world, other *fakeregistry.Registry) error {
 			w.secret()
 			w.reg.Location = func(_ *http.Request, path string) string { return "http://other.test" + path }
-			_ = w.repo("app").Push(w.Context(), describe(content), memory(content), nil)
+			_ = w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{})
 			return nil
 		},
 		"GHSA-h7vf-4x9w-h99v oras-go: the next page is elsewhere": func(w *world, other *fakeregistry.Registry) error {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,9 +19,12 @@ import (
 
 var _ image.Source = (*Repository)(nil)
 
-// Open returns the raw bytes of a blob or manifest from offset on: length of them, or all if length is negative.
-// They are not verified. Where the server does not do ranges, the bytes before offset are read and
-// dropped, or if a length was given the error is image.ErrNoRanges. The caller closes the reader.
+// Open returns the raw bytes of a blob or manifest from offset on: length of them, or all if length is
+// image.ToEnd. They are not verified. Where the server does not do ranges, Open reads and drops the bytes
+// before offset; if a length was given the error is image.ErrNoRanges. The caller closes the reader.
+//
+// A foreign layer that the registry does not have comes from the addresses in its descriptor, if
+// [Client.Foreign] is set.
 func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
@@ -30,29 +32,23 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if image.IsManifest(d.MediaType) {
 		return r.openManifest(ctx, d, offset, length)
 	}
-	if n := len(r.readers); n > 1 && offset == 0 && r.begun.again(d.Digest) && r.readers[n-1].digests {
-		// Begun again from the start: what a mirror gave out may not have been what the digest says.
+	n := len(r.readers)
+	if n > 1 && offset == 0 && r.history.again(d.Digest) && r.readers[n-1].digests {
+		// Opened from the start once more: what a mirror gave out may not have been what the digest says.
 		rc, err := r.readers[n-1].openBlob(ctx, d, offset, length)
 		if final(ctx, err) {
 			return rc, err
 		}
 	}
-	if r.foreign.absent(d.Digest) {
+	if r.history.absent(d.Digest) {
 		return r.openForeign(ctx, d, offset, length)
 	}
 	var rc io.ReadCloser
-	err := r.reading(ctx, false, func(from *Repository) (err error) {
+	err := r.reading(ctx, false, func(from *place) (err error) {
 		rc, err = from.openBlob(ctx, d, offset, length)
 		return err
 	})
-	switch {
-	case err == nil && offset == 0:
-		r.begun.add(d.Digest)
-	case err == nil && length < 0:
-		r.begun.excuse(d.Digest, false) // it could go on where it was
-	case errors.Is(err, image.ErrNoRanges):
-		r.begun.excuse(d.Digest, true)
-	}
+	r.history.opened(d.Digest, offset, length, err)
 	if errors.Is(err, ErrNotFound) && image.IsForeign(d.MediaType) && len(d.URLs) > 0 {
 		return r.openForeign(ctx, d, offset, length)
 	}
@@ -62,65 +58,20 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 // ExtraStream implements image.ParallelSource. The streams of all blobs from one registry share one bound.
 func (r *Repository) ExtraStream() func() {
 	select {
-	case r.host.extraStreams <- struct{}{}:
-		return func() { <-r.host.extraStreams }
+	case r.own.host.extraStreams <- struct{}{}:
+		return func() { <-r.own.host.extraStreams }
 	default:
 		return nil
 	}
 }
 
-// begun remembers which blobs have been opened at their start. The nil begun remembers nothing.
-type begun struct {
-	mu      sync.Mutex
-	blobs   map[digest.Digest]bool
-	excused map[digest.Digest]bool // have a reason to begin once more: there are no ranges
-}
-
-// again reports whether a blob has been opened at its start before, without a good reason to begin once more.
-func (b *begun) again(d digest.Digest) bool {
-	if b == nil {
-		return false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.excused[d] {
-		delete(b.excused, d)
-		return false
-	}
-	return b.blobs[d]
-}
-
-func (b *begun) excuse(d digest.Digest, is bool) {
-	if b == nil {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.excused == nil {
-		b.excused = map[digest.Digest]bool{}
-	}
-	b.excused[d] = is
-}
-
-func (b *begun) add(d digest.Digest) {
-	if b == nil {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.blobs == nil {
-		b.blobs = map[digest.Digest]bool{}
-	}
-	b.blobs[d] = true
-}
-
-func (r *Repository) openBlob(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (p *place) openBlob(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	return openSpan(d, offset, length, func(s span) (*blobBody, error) {
-		req, err := r.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
+		req, err := p.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
 		if err != nil {
 			return nil, err
 		}
-		return r.host.getBlob(ctx, req, d, s)
+		return p.host.getBlob(ctx, req, d, s)
 	})
 }
 
@@ -258,18 +209,4 @@ func parseContentRange(values []string) (first, last, total int64, ok bool) {
 	}
 	ok = errs == [3]error{} && first >= 0 && last >= first && (size == "*" || total > last)
 	return first, last, total, ok
-}
-
-// Exists reports whether the repository has a blob, by the registry's word.
-func (r *Repository) Exists(ctx context.Context, d v1.Descriptor) (bool, error) {
-	req, err := r.request(ctx, http.MethodHead, "/blobs/"+d.Digest.String(), http.StatusOK, http.StatusNotFound)
-	if err != nil {
-		return false, err
-	}
-	resp, err := r.host.do(ctx, req)
-	if err != nil {
-		return false, err
-	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK && (resp.ContentLength < 0 || resp.ContentLength == d.Size), nil
 }

@@ -234,7 +234,7 @@ func TestBlobTriesDoNotMultiply(t *testing.T) {
 					w.Errorf("%d times read", n)
 				}
 				next := noise(1001)
-				if err := w.repo("app").Push(w.Context(), describe(next), memory(next), nil); !errors.Is(err, ErrUnavailable) {
+				if err := w.repo("app").Pusher().Push(w.Context(), describe(next), memory(next), PushOptions{}); !errors.Is(err, ErrUnavailable) {
 					w.Error(err)
 				}
 				if n := len(w.reg.Requests("POST", "/blobs/")); n > maxReturnTries {

@@ -51,7 +51,7 @@ func TestChunks(t *testing.T) {
 				}
 				content := noise(8*mib + 1000)
 				o := &opener{content: content}
-				if err := w.repo("app").Push(w.Context(), describe(content), o, nil); err != nil {
+				if err := w.repo("app").Pusher().Push(w.Context(), describe(content), o, PushOptions{}); err != nil {
 					w.Error(err)
 				}
 				w.stored(content)
@@ -61,7 +61,7 @@ func TestChunks(t *testing.T) {
 				// What was found out holds for the next blob: it is not tried whole again.
 				w.reg.Reset()
 				next := append([]byte("another "), content...)
-				if _, err := w.repo("app").PushStream(w.Context(), "", (&opener{content: next}).open, nil); err != nil {
+				if _, err := w.repo("app").Pusher().PushStream(w.Context(), "", (&opener{content: next}).open, PushOptions{}); err != nil {
 					w.Error(err)
 				}
 				w.stored(next)
@@ -80,7 +80,7 @@ func TestChunksOfStream(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.limit(4<<20, fakeregistry.Early(413))
 		o := &opener{content: noise(5 << 20)}
-		if _, err := w.repo("app").PushStream(w.Context(), "", o.open, nil); err != nil {
+		if _, err := w.repo("app").Pusher().PushStream(w.Context(), "", o.open, PushOptions{}); err != nil {
 			w.Error(err)
 		}
 		w.stored(o.content)
@@ -103,7 +103,7 @@ func TestChunksRecover(t *testing.T) {
 				w.limit(4<<20, fakeregistry.Status(413))
 				w.reg.On(chunked, fault(w))
 				content := noise(9 << 20)
-				if err := w.repo("app").Push(w.Context(), describe(content), memory(content), nil); err != nil {
+				if err := w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{}); err != nil {
 					w.Error(err)
 				}
 				w.stored(content)

@@ -1,16 +1,12 @@
 package registry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
-
-	"drayage/image"
 )
 
 // Endpoint is one way to reach a registry: the registry itself, or a mirror of it.
@@ -38,43 +34,43 @@ func ownEndpoint(registry string) Endpoint {
 	return Endpoint{URL: url.URL{Host: apiHost(registry), Path: "/v2/"}, Tags: true, Digests: true, Push: true}
 }
 
-// Repository returns the repository that ref names. Errors of Client.Endpoints come out of its methods.
+// Repository returns the repository that ref names. Its methods return the error of Client.Endpoints, if any.
 func (c *Client) Repository(ref Reference) *Repository {
 	if c.Endpoints == nil {
-		return c.at(ref, ownEndpoint(ref.Registry))
+		return &Repository{own: c.at(ref, ownEndpoint(ref.Registry))}
 	}
+	r := &Repository{}
 	endpoints, err := c.Endpoints(ref)
-	var r *Repository
-	var readers []reader
 	for _, e := range endpoints {
 		there := c.at(ref, e)
-		readers = append(readers, reader{Repository: there, tags: e.Tags, digests: e.Digests})
-		if e.Push && r == nil {
-			r = there
+		r.readers = append(r.readers, reader{place: there, tags: e.Tags, digests: e.Digests})
+		if e.Push && r.own == nil {
+			r.own = there
 		}
 	}
-	if r == nil {
-		r = c.at(ref, ownEndpoint(ref.Registry))
-		r.noPush = fmt.Errorf("no endpoint of %s is configured for pushing", ref.Registry)
+	if r.own == nil {
+		r.own = c.at(ref, ownEndpoint(ref.Registry))
+		r.own.noPush = fmt.Errorf("no endpoint of %s is configured for pushing", ref.Registry)
 	}
-	whole := *r
-	whole.err, whole.readers, whole.begun = err, readers, &begun{}
-	return &whole
+	r.own.err = err
+	return r
 }
 
 // at is a repository as one endpoint has it.
-func (c *Client) at(ref Reference, e Endpoint) *Repository {
-	name, path := e.Registry, e.Repository
+func (c *Client) at(ref Reference, e Endpoint) *place {
+	p := &place{registry: ref.Registry, name: ref.Repository, path: e.Repository, namespace: e.Namespace}
+	if p.path == "" {
+		p.path = ref.Repository
+	}
+	name := e.Registry
 	switch {
 	case name == "" && e.Mirror:
 		name = e.URL.Host
 	case name == "":
 		name = ref.Registry
 	}
-	if path == "" {
-		path = ref.Repository
-	}
-	return &Repository{registry: ref.Registry, name: ref.Repository, path: path, namespace: e.Namespace, host: c.host(name, e), foreign: &foreign{}}
+	p.host = c.host(name, e)
+	return p
 }
 
 // host returns what the client knows of an endpoint, under whose name its credentials are looked up.
@@ -123,53 +119,6 @@ func (t *originTransport) CloseIdleConnections() {
 	}
 }
 
-// reader is a place to read a repository from.
-type reader struct {
-	*Repository
-	tags, digests bool
-}
-
-// reading does f with the places to read from, in their order, until one can serve it.
-func (r *Repository) reading(ctx context.Context, byTag bool, f func(*Repository) error) error {
-	if r.err != nil {
-		return r.err
-	}
-	if len(r.readers) == 0 {
-		return f(r)
-	}
-	var failed error
-	var at *host
-	for _, from := range r.able(byTag) {
-		if failed != nil {
-			r.host.client.notify(fmt.Sprintf("%s cannot serve %s (%v): trying %s", at.at.Host, r.Name(), failed, from.host.at.Host))
-		}
-		if failed = f(from.Repository); final(ctx, failed) {
-			return failed
-		}
-		from.host.failed(failed)
-		at = from.host
-	}
-	if failed == nil {
-		failed = fmt.Errorf("no endpoint of %s is configured for reading", r.registry)
-	}
-	return failed
-}
-
-// able lists the places that may be read from, those that have failed a short while ago last.
-func (r *Repository) able(byTag bool) []reader {
-	var up, down []reader
-	for _, from := range r.readers {
-		switch {
-		case byTag && !from.tags, !byTag && !from.digests:
-		case from.host.down():
-			down = append(down, from)
-		default:
-			up = append(up, from)
-		}
-	}
-	return append(up, down...)
-}
-
 // downTime is how long an endpoint that could not be reached, after all tries, comes after the others.
 const downTime = time.Minute
 
@@ -182,20 +131,3 @@ func (h *host) failed(err error) {
 
 // down reports whether an endpoint has failed a short while ago.
 func (h *host) down() bool { return time.Now().UnixNano() < h.downUntil.Load() }
-
-// final reports whether an endpoint's answer stands, so that no other is asked. One that has a blob but gives out no ranges of it
-// is asked for the whole.
-func final(ctx context.Context, err error) bool {
-	return err == nil || ctx.Err() != nil || errors.Is(err, image.ErrNoRanges)
-}
-
-// forgetful removes from a redirected request what was meant for the first server only: everything but what
-// describes the content that is wanted.
-func forgetful(h http.Header) {
-	keep := []string{"Accept", "Accept-Encoding", "Range", "User-Agent"}
-	for name := range h {
-		if !slices.Contains(keep, name) {
-			h.Del(name)
-		}
-	}
-}

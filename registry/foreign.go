@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -54,61 +53,23 @@ func (e *ForeignError) Error() string {
 // Is implements matching for errors.Is.
 func (e *ForeignError) Is(target error) bool { return target == ErrNotFound }
 
-// foreign remembers of layers that the repository does not have which of their addresses is asked first.
-type foreign struct {
-	mu    sync.Mutex
-	known map[digest.Digest]foreignLayer
-}
-
-type foreignLayer struct {
-	address int
-	begun   bool // has been opened at its start
-}
-
-func (f *foreign) absent(d digest.Digest) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, ok := f.known[d]
-	return ok
-}
-
-// first is the address to begin with. A layer that is begun again from the start may have been wrong at the last one.
-func (f *foreign) first(d digest.Digest, offset int64) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	l := f.known[d]
-	if l.begun && offset == 0 {
-		return l.address + 1
-	}
-	return l.address
-}
-
-func (f *foreign) opened(d digest.Digest, address int, offset int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.known == nil {
-		f.known = map[digest.Digest]foreignLayer{}
-	}
-	f.known[d] = foreignLayer{address, f.known[d].begun || offset == 0}
-}
-
 // openForeign asks the addresses in a descriptor, in their order, for a layer that the repository does not have.
 func (r *Repository) openForeign(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	c := r.host.client
+	c := r.own.host.client
 	if c.Foreign == nil || len(d.URLs) == 0 {
 		return nil, NewForeignError(d)
 	}
 	ctx = withReach(ctx, r.reach)
 	addresses := d.URLs[:min(len(d.URLs), maxAddresses)]
-	first := r.foreign.first(d.Digest, offset)
+	first := r.history.address(d.Digest, offset)
 	var failed error
 	for i := range addresses {
 		at := (first + i) % len(addresses)
 		rc, host, err := c.openAddress(ctx, addresses[at], d, offset, length)
 		if final(ctx, err) {
 			if err == nil {
-				r.foreign.opened(d.Digest, at, offset)
-				c.notify(fmt.Sprintf("layer %s comes from %q, which its manifest names: %s does not have it", d.Digest, host, r.registry))
+				r.history.openedForeign(d.Digest, at, offset)
+				c.notify(fmt.Sprintf("layer %s comes from %q, which its manifest names: %s does not have it", d.Digest, host, r.own.registry))
 			}
 			return rc, err
 		}
@@ -116,7 +77,7 @@ func (r *Repository) openForeign(ctx context.Context, d v1.Descriptor, offset, l
 			failed = err
 		}
 	}
-	return nil, &elsewhereError{fmt.Sprintf("layer %s is not in %s, nor where its manifest says: %v", d.Digest, r.registry, failed), failed}
+	return nil, &elsewhereError{fmt.Sprintf("layer %s is not in %s, nor where its manifest says: %v", d.Digest, r.own.registry, failed), failed}
 }
 
 // elsewhereError is of the kind of its cause but hides it: an *Error is a registry's, and asks for credentials.

@@ -186,6 +186,15 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 	}
 }
 
+// answer is do for a request whose answer says all in its status and headers. It closes the body.
+func (h *host) answer(ctx context.Context, r *request) (*http.Response, error) {
+	resp, err := h.do(ctx, r)
+	if err == nil {
+		resp.Body.Close()
+	}
+	return resp, err
+}
+
 // read sends r and returns the body of the answer, which is at most limit bytes. A body that breaks off is asked for again.
 func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Response, []byte, error) {
 	var backoff retry.Backoff

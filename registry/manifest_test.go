@@ -167,7 +167,7 @@ func TestPutManifest(t *testing.T) {
 		raw := w.reg.Manifest("app", d.Digest)
 		put := func(target string) int {
 			w.reg.Reset()
-			if err := w.repo("app").PutManifest(w.Context(), target, d.MediaType, raw); err != nil {
+			if err := w.repo("app").Pusher().PutManifest(w.Context(), target, d.MediaType, raw); err != nil {
 				w.Errorf("%s: %v", target, err)
 			}
 			return len(w.reg.Requests("PUT", ""))
@@ -204,7 +204,7 @@ func TestPutManifestFails(t *testing.T) {
 	inBubble(t, func(w *world) {
 		raw := []byte(`{"config":{"digest":"` + someDigest + `","size":1},"layers":[]}`)
 		put := func() error {
-			return w.repo("app").PutManifest(w.Context(), "1", v1.MediaTypeImageManifest, raw)
+			return w.repo("app").Pusher().PutManifest(w.Context(), "1", v1.MediaTypeImageManifest, raw)
 		}
 		var e *Error
 		if err := put(); !errors.As(err, &e) || e.Code != "MANIFEST_BLOB_UNKNOWN" {

@@ -26,7 +26,7 @@ func memory(content []byte) image.Source {
 }
 
 func describe(content []byte) v1.Descriptor {
-	return v1.Descriptor{MediaType: octetStream, Digest: digest.FromBytes(content), Size: int64(len(content))}
+	return v1.Descriptor{MediaType: "application/octet-stream", Digest: digest.FromBytes(content), Size: int64(len(content))}
 }
 
 // Whatever a registry makes us do, what authorizes us there is seen nowhere else.
@@ -97,7 +97,7 @@ func (w *world) checkUploaded(elsewhere *fakeregistry.Registry, origin string) {
 		elsewhere.ServeHTTP(resp, inner)
 		return origin + resp.header.Get("Location")
 	}
-	if err := w.repo("app").Push(w.Context(), describe(content), memory(content), nil); err != nil {
+	if err := w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{}); err != nil {
 		w.Errorf("push: %v", err)
 	}
 	if !bytes.Equal(elsewhere.Blob("app", digest.FromBytes(content)), content) {
@@ -200,7 +200,9 @@ func TestRefusedDestinations(t *testing.T) {
 				if name != "encryption dropped, same" { // that is taken for the work of a proxy
 					w.reg.Location = func(_ *http.Request, path string) string { return tc.to + path }
 					content := []byte("new")
-					w.refused("upload", tc.want, func() error { return w.repo("app").Push(w.Context(), describe(content), memory(content), nil) })
+					w.refused("upload", tc.want, func() error {
+						return w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{})
+					})
 				}
 				w.reg.Heal()
 				w.reg.RequireToken(&fakeregistry.Tokens{}, tc.to+"/token")

@@ -14,11 +14,11 @@ import (
 // anonymous users are let in too, the password is given unasked, to find out whether it is wrong. An error matches
 // ErrDenied if the registry, or its token server, refuses the credential.
 func (c *Client) Ping(ctx context.Context, registry string) error {
-	r := c.Repository(Reference{Registry: registry})
-	if r.err != nil {
-		return r.err
+	p := c.Repository(Reference{Registry: registry}).own
+	if p.err != nil {
+		return p.err
 	}
-	return r.host.login(ctx)
+	return p.host.login(ctx)
 }
 
 func (h *host) login(ctx context.Context) error {

@@ -25,17 +25,16 @@ func (r *Repository) Quota(ctx context.Context, target string) *Quota {
 	ctx, cancel := context.WithTimeout(ctx, quotaPatience)
 	defer cancel()
 	var q *Quota
-	_ = r.reading(ctx, isTag(target), func(from *Repository) error {
+	_ = r.reading(ctx, isTag(target), func(from *place) error {
 		req, err := from.request(ctx, http.MethodHead, "/manifests/"+target, http.StatusOK, http.StatusTooManyRequests)
 		if err != nil {
 			return err
 		}
 		req.header["Accept"], req.tries = accepted, 1
-		resp, err := from.host.do(ctx, req)
+		resp, err := from.host.answer(ctx, req)
 		if err != nil {
 			return err
 		}
-		resp.Body.Close()
 		q = parseQuota(resp.Header)
 		return nil
 	})

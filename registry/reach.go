@@ -69,7 +69,7 @@ func reachOf(ip netip.Addr) reach {
 // reach is how near the repository's registry, or the nearest of its mirrors, is itself: the user has chosen to talk to them. A name that has
 // several addresses is as near as the farthest.
 func (r *Repository) reach(ctx context.Context) reach {
-	nearest := r.host.reach(ctx)
+	nearest := r.own.host.reach(ctx)
 	for _, from := range r.readers {
 		nearest = max(nearest, from.host.reach(ctx))
 	}

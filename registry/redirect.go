@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,17 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// forgetful removes from a redirected request what was meant for the first server only: everything but what
+// describes the content that is wanted.
+func forgetful(h http.Header) {
+	keep := []string{"Accept", "Accept-Encoding", "Range", "User-Agent"}
+	for name := range h {
+		if !slices.Contains(keep, name) {
+			h.Del(name)
+		}
+	}
+}
+
 // checkHop refuses what no honest server sends a client to.
 func checkHop(from, to *url.URL) error {
 	if to.Scheme != "https" && to.Scheme != "http" {
@@ -46,6 +58,33 @@ func checkHop(from, to *url.URL) error {
 		return refuse("redirect from %s to the link-local address %s: refused, clouds tell their secrets there", from.Host, to.Host)
 	}
 	return nil
+}
+
+// resolveLocation reads the address where an upload goes on. It may be relative. Its query, which holds the
+// registry's state, is used as it is.
+func resolveLocation(resp *http.Response) (*url.URL, error) {
+	l := resp.Header.Get("Location")
+	if l == "" {
+		return nil, refuse("%s %s: the answer names no Location to upload to",
+			resp.Request.Method, redact(resp.Request.URL))
+	}
+	from := resp.Request.URL
+	u, err := from.Parse(l)
+	if err != nil {
+		return nil, refuse("%s: invalid upload Location", redact(from))
+	}
+	unproxy(u, from)
+	if err := checkHop(from, u); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// unproxy corrects an address that a registry tells because it does not know of the TLS proxy before it.
+func unproxy(u, from *url.URL) {
+	if from.Scheme == "https" && u.Scheme == "http" && strings.EqualFold(u.Hostname(), from.Hostname()) {
+		u.Scheme, u.Host = "https", from.Host
+	}
 }
 
 // isLinkLocal reports whether u names an address that reaches no further than the next cable, as that of a cloud's metadata service is.

@@ -2,11 +2,9 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -34,23 +32,23 @@ func (r *Repository) Referrers(ctx context.Context, d digest.Digest) ([]v1.Descr
 	if err := verify.Digest(d); err != nil {
 		return nil, err
 	}
-	all, err := r.referrersAPI(ctx, d)
+	all, err := r.own.referrersAPI(ctx, d)
 	if errors.Is(err, errNoReferrersAPI) {
-		all, err = r.referrersTag(ctx, d)
+		all, err = r.own.referrersTag(ctx, d)
 	}
 	return all, err
 }
 
 var errNoReferrersAPI = errors.New("no referrers API")
 
-func (r *Repository) referrersAPI(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
-	req, err := r.request(ctx, http.MethodGet, "/referrers/"+d.String(), http.StatusOK)
+func (p *place) referrersAPI(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
+	req, err := p.request(ctx, http.MethodGet, "/referrers/"+d.String(), http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
 	var all []v1.Descriptor
 	for range maxReferrerPages {
-		resp, raw, err := r.host.read(ctx, req, image.MaxManifestSize)
+		resp, raw, err := p.host.read(ctx, req, image.MaxManifestSize)
 		if isStatus(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
 			return nil, errNoReferrersAPI
 		}
@@ -76,8 +74,8 @@ func (r *Repository) referrersAPI(ctx context.Context, d digest.Digest) ([]v1.De
 	return nil, fmt.Errorf("referrers of %s: more than %d pages", d, maxReferrerPages)
 }
 
-func (r *Repository) referrersTag(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
-	_, raw, err := r.resolve(ctx, ReferrersTag(d))
+func (p *place) referrersTag(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
+	_, raw, err := p.resolve(ctx, ReferrersTag(d))
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
@@ -91,28 +89,9 @@ func (r *Repository) referrersTag(ctx context.Context, d digest.Digest) ([]v1.De
 	return index.Manifests, nil
 }
 
-// addReferrer enters a manifest with a subject into the tag that stands in for the referrers API. Of two clients that do so at the
-// same time one may lose; the specification has no better way. Calls of one client wait for each other.
-func (r *Repository) addReferrer(ctx context.Context, d v1.Descriptor, doc image.Document) error {
-	r.host.referrers.Lock()
-	defer r.host.referrers.Unlock()
-	known, err := r.referrersTag(ctx, doc.Subject.Digest)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(known, func(k v1.Descriptor) bool { return k.Digest == d.Digest }) {
-		return nil
-	}
-	d.ArtifactType, d.Annotations = doc.ArtifactType, doc.Annotations
-	if d.ArtifactType == "" && doc.Config != nil {
-		d.ArtifactType = doc.Config.MediaType
-	}
-	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: append(known, d)}
-	index.SchemaVersion = 2
-	raw, err := json.Marshal(index)
-	if err != nil {
-		return err
-	}
-	_, err = r.putManifest(ctx, ReferrersTag(doc.Subject.Digest), v1.MediaTypeImageIndex, raw)
-	return err
+// CosignTags are the tags under which cosign puts the signatures, attestations and SBOM of the manifest d
+// where it does not use referrers.
+func CosignTags(d digest.Digest) []string {
+	stem := ReferrersTag(d)
+	return []string{stem + ".sig", stem + ".att", stem + ".sbom"}
 }

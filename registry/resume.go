@@ -5,136 +5,199 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"drayage/internal/retry"
+	"drayage/internal/verify"
 )
 
-// Memory keeps the address at which one upload goes on, for a process that comes after this one. Whoever has the address may be able to go on with
-// the upload without credentials. A Memory is used by one upload at a time.
-type Memory interface {
-	Location() string // empty if nothing is remembered
+// Journal keeps the address where one upload goes on, for a later process that sends the same content. Keep
+// it secret: who has the address may be able to go on with the upload without credentials. A Journal is used
+// by one upload at a time.
+type Journal interface {
+	Location() string // empty: nothing is remembered
 	Remember(location string)
 	Forget()
 }
 
-// Remembering returns the repository for one upload, which goes on where m says that an earlier one of the same bytes has come to, if the registry
-// has kept them. If the upload breaks off, m holds what the next can go on with.
-func (r *Repository) Remembering(m Memory) *Repository {
-	remembering := *r
-	remembering.memory = m
-	return &remembering
-}
-
 const (
-	// settling is the time between two questions how far an upload has come: what a killed process has sent may still be on its way.
+	// settling is the time between two questions how far an upload has come: what a killed process has sent
+	// may still be on its way.
 	settling = 500 * time.Millisecond
-	// maxSettling is how often the answer may be another than before. Who still sends then is alive.
+	// maxSettling is how often the answer may change. Somebody who still sends then is alive.
 	maxSettling = 240
+	// progress is how many bytes make earlier breaks of an upload forgotten.
+	progress = 1 << 20
 )
 
-var errStillGrows = errors.New("somebody else is sending")
+var (
+	errStillGrows = errors.New("somebody else is sending")
+	errOtherBytes = errors.New("the registry has kept other bytes of an upload than were sent")
+)
 
-// remember keeps where an upload goes on. Only an address of the registry's own origin is kept, so that no later process sends credentials elsewhere.
-func (r *Repository) remember(location *url.URL) {
-	if r.memory == nil {
+// remember keeps where the upload goes on. It keeps no address outside the registry's own origin, so that no
+// later process sends credentials elsewhere, and none of a registry that takes whole blobs only.
+func (u *upload) remember() {
+	if u.opts.Journal == nil {
 		return
 	}
-	if location.User != nil || !sameOrigin(r.host.base, location) {
-		r.memory.Forget()
+	if u.at.User != nil || !sameOrigin(u.place.host.base, u.at) || u.place.host.noPatch.Load() {
+		u.opts.Journal.Forget()
 		return
 	}
-	r.memory.Remember(location.String())
+	u.opts.Journal.Remember(u.at.String())
 }
 
-func (r *Repository) forget() {
-	if r.memory != nil {
-		r.memory.Forget()
+func (u *upload) forget() {
+	if u.opts.Journal != nil {
+		u.opts.Journal.Forget()
 	}
 }
 
 // remembered is where an earlier upload goes on, or nil.
-func (r *Repository) remembered(ctx context.Context) *url.URL {
-	if r.memory == nil || r.err != nil || r.noPush != nil {
+func (u *upload) remembered(ctx context.Context) *url.URL {
+	if u.opts.Journal == nil || u.place.writable() != nil {
 		return nil
 	}
-	location := r.memory.Location()
+	location := u.opts.Journal.Location()
 	if location == "" {
 		return nil
 	}
-	base, err := r.host.endpoint(ctx)
+	base, err := u.place.host.endpoint(ctx)
 	if err != nil {
 		return nil
 	}
-	if u, err := url.Parse(location); err == nil && u.User == nil && sameOrigin(base, u) {
-		return u
+	if at, err := url.Parse(location); err == nil && at.User == nil && sameOrigin(base, at) {
+		return at
 	}
-	r.memory.Forget()
+	u.forget()
 	return nil
 }
 
-// resume goes on with the upload that is remembered: send brings what the registry does not have of it. It reports false if the upload has to begin
-// anew. An error that is transient leaves to the next try whether to go on or to begin.
-func (r *Repository) resume(ctx context.Context, send func(held int64, at *url.URL) error) (bool, error) {
-	location := r.remembered(ctx)
-	if location == nil {
+// restore makes u the upload in the journal, and reports whether it did. If not, a new upload has to begin.
+func (u *upload) restore(ctx context.Context) (bool, error) {
+	u.home = u.remembered(ctx)
+	if u.at = u.home; u.at == nil {
 		return false, nil
 	}
-	held, at, err := r.settled(ctx, location)
+	err := u.settle(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return true, context.Cause(ctx)
-	case errors.As(err, new(*NetworkError)):
-		return false, nil // what is remembered stays until another upload has begun
+		return false, context.Cause(ctx)
+	case errors.As(err, new(*NetworkError)): // the journal stays until another upload has begun
 	case err != nil:
-		r.memory.Forget()
-		return false, nil
-	case held <= 0:
-		r.memory.Forget()
-		r.cancel(ctx, at)
-		return false, nil
+		u.forget()
+	case u.held == 0:
+		u.forget()
+		u.abort(ctx)
+	default:
+		return true, nil
 	}
-	if err = send(held, at); isBroken(err) {
-		err = r.goOn(ctx, at, err, send)
-	}
-	if errors.As(err, new(*Error)) && !errors.Is(err, ErrUnavailable) {
-		r.memory.Forget()
-		err = retry.Transient(err) // a new upload may not be refused
-	}
-	return true, r.ended(ctx, at, err)
+	return false, nil
 }
 
-// settled asks how much of an upload the registry has until that has ceased to grow.
-func (r *Repository) settled(ctx context.Context, location *url.URL) (held int64, at *url.URL, err error) {
-	at = location
+// settle asks how far the upload has come until the answer does not change any more.
+func (u *upload) settle(ctx context.Context) error {
 	for range maxSettling {
-		before := held
-		if held, at, err = r.uploaded(ctx, at, 2); err != nil || held == before {
-			return held, at, err
+		before := u.held
+		err := u.ask(ctx, 2)
+		if u.home = u.at; err != nil || u.held == before {
+			return err
 		}
-		if err = retry.Sleep(ctx, settling); err != nil {
-			return 0, nil, err
+		if err := retry.Sleep(ctx, settling); err != nil {
+			return err
 		}
 	}
-	return 0, nil, errStillGrows
+	return errStillGrows
 }
 
-// isBroken reports whether an upload ended with an error after which it can go on.
-func isBroken(err error) bool { return retry.IsTransient(err) && !errors.Is(err, errOtherBytes) }
-
-// ended drops what the registry has of an upload that has failed, unless it is remembered and can go on. It returns err.
-func (r *Repository) ended(ctx context.Context, at *url.URL, err error) error {
-	if err == nil {
-		r.forget()
-		return nil
-	}
-	away := isBroken(err) || errors.As(err, new(*NetworkError))
-	if ctx.Err() != nil || away && r.remembered(ctx) != nil {
+// ask asks how many bytes of the upload the registry has, and where it goes on.
+func (u *upload) ask(ctx context.Context, tries int) error {
+	req := u.request(http.MethodGet, u.home, http.StatusNoContent)
+	req.tries = tries
+	resp, err := u.place.host.answer(ctx, req)
+	if err != nil {
 		return err
 	}
-	r.forget()
-	if !isStatus(err, http.StatusNotFound) { // it knows of none
-		r.cancel(ctx, at)
+	if resp.Header.Get("Location") != "" {
+		at, err := resolveLocation(resp)
+		if err != nil {
+			return err
+		}
+		u.at = at
+	}
+	u.held, u.resumed = parseHeld(resp.Header.Get("Range")), true
+	return nil
+}
+
+// resume goes on with an upload that cause has broken off. It asks how far the registry has come and sends
+// what follows, as often as that moves on. It returns the last cause where the registry does not tell, has
+// kept nothing, or takes nothing more
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks).
+func (u *upload) resume(ctx context.Context, cause error) error {
+	var backoff retry.Backoff
+	var first, last, best int64
+	for stalls := 1; stalls <= maxUploads; stalls++ {
+		if err := retry.Sleep(ctx, backoff.Delay(stalls)); err != nil {
+			return err
+		}
+		if err := u.ask(ctx, 0); err != nil || u.held == 0 {
+			if !errors.As(err, new(*NetworkError)) && ctx.Err() == nil {
+				u.forget()
+			}
+			return cause
+		}
+		if last = u.held; first == 0 {
+			first = last
+		}
+		if last-best >= progress {
+			best, stalls = last, 0
+		}
+		if cause = u.send(ctx); !isBroken(cause) {
+			return cause
+		}
+	}
+	if last == first { // it is known and does not go on: the next try begins a new one
+		u.forget()
+	}
+	return cause
+}
+
+// isBroken reports whether an upload ended with an error after which it can be resumed.
+func isBroken(err error) bool { return retry.IsTransient(err) && !errors.Is(err, errOtherBytes) }
+
+// isRefusal reports whether a registry answered that it will not.
+func isRefusal(err error) bool {
+	return errors.As(err, new(*Error)) && !errors.Is(err, ErrUnavailable)
+}
+
+// end is called with the outcome of the upload and returns it. It drops what the registry has of a failed
+// upload, unless the journal holds it and it can be resumed.
+func (u *upload) end(ctx context.Context, err error) error {
+	if err == nil {
+		u.forget()
+		return nil
+	}
+	resumable := isBroken(err) || errors.As(err, new(*NetworkError))
+	if ctx.Err() != nil || resumable && u.remembered(ctx) != nil {
+		return err
+	}
+	u.forget()
+	if !isStatus(err, http.StatusNotFound) { // then there is nothing to drop
+		u.abort(ctx)
 	}
 	return err
+}
+
+// parseHeld reads how many bytes of an upload a registry has from the Range of its answer. 0-0 means one
+// byte, or none, and counts as none.
+func parseHeld(v string) int64 {
+	_, last, ok := strings.Cut(v, "0-")
+	n, err := strconv.ParseInt(last, 10, 64)
+	if !ok || err != nil || n <= 0 || n >= verify.MaxBlobSize {
+		return 0
+	}
+	return n + 1
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -42,6 +43,11 @@ func (b *body) content() (io.ReadCloser, error) {
 		return nil, nil
 	}
 	return b.open()
+}
+
+func bytesBody(p []byte) *body {
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p)), nil }
+	return &body{length: int64(len(p)), open: open}
 }
 
 // send sends r once, with what authorization there is. Its body is opened first: where an upload goes on that may take longer than a token is good for.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 )
 
 // Limits on lists of tags. The busiest repositories have some tens of thousands of them.
@@ -22,7 +21,7 @@ var tagPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 // Tags lists the tags of the repository in the registry's order, each once. What is no valid tag is left out,
 // and Client.Notify told. Mirrors are not asked: they need not know of all.
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {
-	req, err := r.request(ctx, http.MethodGet, "/tags/list", http.StatusOK)
+	req, err := r.own.request(ctx, http.MethodGet, "/tags/list", http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
@@ -34,37 +33,37 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 		if err := l.visit(req.url); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name(), err)
 		}
-		if err := r.tagPage(ctx, req, &l); err != nil {
+		if err := r.own.tagPage(ctx, req, &l); err != nil {
 			return nil, err
 		}
 	}
 	if l.invalid > 0 {
-		r.host.client.notify(fmt.Sprintf("%s: left out are %d tags that are none, the first is %q", r.Name(), l.invalid, printable(l.firstInvalid, 100)))
+		r.own.host.client.notify(fmt.Sprintf("%s: left out are %d tags that are none, the first is %q", r.Name(), l.invalid, printable(l.firstInvalid, 100)))
 	}
 	return l.tags, nil
 }
 
 // tagPage reads the page at req.url into l and turns req into the request for the next one; its url is nil
 // behind the last.
-func (r *Repository) tagPage(ctx context.Context, req *request, l *tagList) error {
-	resp, raw, err := r.host.read(ctx, req, l.left)
+func (p *place) tagPage(ctx context.Context, req *request, l *tagList) error {
+	resp, raw, err := p.host.read(ctx, req, l.left)
 	if err != nil {
 		return err
 	}
 	if mediaTypeOf(resp.Header) == "text/html" {
-		return refuse("%s: the answer is a web page, not a list of tags: is this address a registry?", r.Name())
+		return refuse("%s: the answer is a web page, not a list of tags: is this address a registry?", p.Name())
 	}
 	var page struct {
 		Tags []string `json:"tags"`
 	}
 	if err := json.Unmarshal(raw, &page); err != nil {
-		return refuse("%s: the list of tags is not valid JSON: %v", r.Name(), err)
+		return refuse("%s: the list of tags is not valid JSON: %v", p.Name(), err)
 	}
 	l.left -= int64(len(raw) + len(resp.Header.Get("Link"))) // addresses are kept too
 	l.add(page.Tags)
 	next, err := nextPage(req.url, resp)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.Name(), err)
+		return fmt.Errorf("%s: %w", p.Name(), err)
 	}
 	*req = request{method: req.method, url: next, header: http.Header{}, scope: req.scope, accept: req.accept}
 	return nil
@@ -81,9 +80,7 @@ func nextPage(from *url.URL, resp *http.Response) (*url.URL, error) {
 	if err != nil {
 		return nil, refuse("the Link to the next page is no address")
 	}
-	if from.Scheme == "https" && next.Scheme == "http" && strings.EqualFold(next.Hostname(), from.Hostname()) {
-		next.Scheme, next.Host = "https", from.Host // a registry that does not know of the TLS proxy before it
-	}
+	unproxy(next, from)
 	if !sameOrigin(from, next) {
 		return nil, refuse("the Link to the next page leads to another host: %s", redact(next))
 	}

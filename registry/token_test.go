@@ -185,7 +185,7 @@ func TestTokenRevoked(t *testing.T) {
 			if err := w.resolve("app"); err != nil {
 				w.Fatal(err)
 			}
-			if err := w.repo("app").PutManifest(w.Context(), fmt.Sprint("new", i), d.MediaType, raw); err != nil {
+			if err := w.repo("app").Pusher().PutManifest(w.Context(), fmt.Sprint("new", i), d.MediaType, raw); err != nil {
 				w.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -203,7 +203,7 @@ func TestTokenOfMountAllowsBoth(t *testing.T) {
 			w.Fatal(ok, err)
 		}
 		for _, to := range []string{"to", "another"} {
-			if ok, err := w.repo(to).Mount(w.Context(), d, "from"); !ok || err != nil {
+			if ok, err := w.repo(to).Pusher().Mount(w.Context(), d, "from"); !ok || err != nil {
 				w.Errorf("mounted into %s: %v, %v", to, ok, err)
 			}
 		}

@@ -2,337 +2,340 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/semaphore"
 
-	"drayage/image"
 	"drayage/internal/retry"
-	"drayage/internal/verify"
+	"drayage/internal/transfer"
 )
 
-// maxUploads is how often one blob is begun again after a broken connection.
-const maxUploads = 5
+const (
+	// chunkSize is the size of a chunk, for registries that take no whole blob in one request: proxies have
+	// limits, and GHCR's own limit is 4 MiB. A chunk is held in memory, so that it can be sent again.
+	chunkSize    = 4 << 20
+	minChunkSize = 256 << 10
+	maxChunkSize = 64 << 20
+	// chunkBudget bounds what all chunks of a client hold together. Where a registry wants large chunks,
+	// uploads wait for each other.
+	chunkBudget = maxChunkSize
+)
 
-const octetStream = "application/octet-stream"
+// upload is one try to store a blob. It knows where the upload goes on and how much of the content the
+// registry has. There are three ways to send content: one PUT, one PATCH and a PUT for its end, or many
+// PATCHes and a PUT (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs).
+type upload struct {
+	place  *place
+	opts   PushOptions
+	blob   v1.Descriptor // of a stream: empty until all content has been sent or read
+	open   func() (io.ReadCloser, error)
+	stream bool // the digest is not known before the content has been sent
 
-// Push stores a blob unless the repository has it. It is sent as one PUT, the form that all
-// registries take, and verified while it is sent: a corrupt source breaks the upload.
-func (r *Repository) Push(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error {
-	return r.PushFrom(ctx, d, src, "", reported)
+	home    *url.URL // where the upload was begun: it is asked and dropped there; nil: there is none
+	at      *url.URL // where it goes on
+	held    int64    // bytes that the registry has
+	resumed bool     // some of them were sent before and may be other bytes
+	least   int      // the smallest chunk that the registry takes, except for the last one; 0: any
+	content *counted // what was opened last
 }
 
-// PushFrom is Push for a blob that another repository of the same registry is known to have: from,
-// if not empty, is its path there, and the registry is asked to take it over
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository).
-func (r *Repository) PushFrom(ctx context.Context, d v1.Descriptor, src image.Source, from string, reported func(held int64)) error {
-	return r.tries(ctx, func() error {
-		there, err := r.Exists(ctx, d)
-		if errors.Is(err, ErrDenied) {
+// run brings the blob into the registry. It goes on with the upload in the journal, if there is one.
+func (u *upload) run(ctx context.Context) error {
+	host := u.place.host
+	if u.stream && host.noPatch.Load() {
+		if there, err := u.learn(ctx); there || err != nil {
 			return err
 		}
-		if !there && from != "" {
-			if there, err = r.Mount(ctx, d, from); err != nil {
-				return err
-			}
+	}
+	restored, err := u.restore(ctx)
+	if err == nil && !restored {
+		err = u.begin(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	err = u.send(ctx)
+	if err != nil && u.stream && host.noPatch.Load() {
+		u.forget()
+		u.abort(ctx)
+		return u.run(ctx)
+	}
+	if isBroken(err) && (restored || !host.small.Load() && !host.noPatch.Load()) {
+		err = u.resume(ctx, err)
+	}
+	if restored && isRefusal(err) {
+		u.forget()
+		err = retry.Transient(err) // a new upload may not be refused
+	}
+	return u.end(ctx, err)
+}
+
+// begin opens an upload in the registry.
+func (u *upload) begin(ctx context.Context) error {
+	req, err := u.place.post(ctx)
+	if err != nil {
+		return err
+	}
+	resp, err := u.place.host.answer(ctx, req)
+	if err != nil {
+		return err
+	}
+	u.held, u.resumed, u.least = 0, false, 0
+	if n, err := strconv.Atoi(resp.Header.Get("OCI-Chunk-Min-Length")); err == nil && n > 0 {
+		u.least = n
+	}
+	if u.least > maxChunkSize {
+		return refuse("%s wants chunks of at least %d bytes", redact(resp.Request.URL), u.least)
+	}
+	u.report(0)
+	if err := u.moved(resp); err != nil {
+		return err
+	}
+	u.home = u.at
+	return nil
+}
+
+// moved notes where an answer says that the upload goes on.
+func (u *upload) moved(resp *http.Response) error {
+	at, err := resolveLocation(resp)
+	if err == nil {
+		u.at = at
+		u.remember()
+	}
+	return err
+}
+
+// send brings the content that the registry does not have, and ends the upload with the digest.
+func (u *upload) send(ctx context.Context) (err error) {
+	switch {
+	case !u.stream && u.held > u.blob.Size:
+		return retry.Transient(errOtherBytes)
+	case !u.stream && u.held == u.blob.Size: // only the end is missing
+	case u.place.host.small.Load():
+		err = u.chunks(ctx)
+	case !u.stream && u.held == 0:
+		return u.whole(ctx)
+	default:
+		err = u.rest(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if u.stream {
+		u.blob.Digest, u.blob.Size = u.content.hash.Digest(), u.content.n
+	}
+	return u.commit(ctx, nil)
+}
+
+// whole sends all content and its end in one request. Where that is too large, the content goes in chunks.
+func (u *upload) whole(ctx context.Context) error {
+	err := u.commit(ctx, &body{length: u.blob.Size, once: true, open: u.opened})
+	if !isStatus(err, http.StatusRequestEntityTooLarge) || u.place.host.noPatch.Load() {
+		return err
+	}
+	u.abort(ctx)
+	u.place.host.small.Store(true)
+	if err := u.begin(ctx); err != nil {
+		return err
+	}
+	return u.send(ctx)
+}
+
+// rest sends everything that the registry does not have in one request.
+func (u *upload) rest(ctx context.Context) error {
+	b := &body{length: -1, once: true, open: u.opened}
+	if !u.stream {
+		b.length = u.blob.Size - u.held
+	}
+	err := u.patch(ctx, b)
+	switch {
+	case isStatus(err, http.StatusRequestEntityTooLarge):
+		u.place.host.small.Store(true)
+		return retry.Transient(err)
+	case err == nil && u.stream && !u.content.ended.Load():
+		return retry.Transient(fmt.Errorf("%s: the registry answered before it had the whole blob", u.place.Name()))
+	}
+	return err
+}
+
+// chunks sends everything that the registry does not have in requests of limited size. It makes them
+// smaller where something in front of the registry finds even these too large.
+func (u *upload) chunks(ctx context.Context) error {
+	size := max(chunkSize, u.least)
+	release, err := u.place.host.client.reserve(ctx, size)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if _, err := u.opened(); err != nil {
+		return err
+	}
+	defer u.content.Close()
+	buf, have := make([]byte, size), 0
+	for {
+		n, err := io.ReadFull(u.content, buf[have:max(have, size)])
+		if err != nil && !u.content.ended.Load() {
+			return err
 		}
-		if there {
-			r.forget()
-			report(reported, d.Size)
+		if have += n; have == 0 {
 			return nil
 		}
-		return r.upload(ctx, d, src, reported)
-	})
-}
-
-// Upload is Push for a blob that the registry does not have, whatever it says.
-func (r *Repository) Upload(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error {
-	return r.tries(ctx, func() error { return r.upload(ctx, d, src, reported) })
-}
-
-// upload sends a blob in one request or, where that is found too large, in several.
-func (r *Repository) upload(ctx context.Context, d v1.Descriptor, src image.Source, reported func(int64)) error {
-	open := func() (io.ReadCloser, error) {
-		return &countedReader{ReadCloser: image.NewReader(ctx, src, d), reported: reported}, nil
-	}
-	rest := func(held int64, at *url.URL) error { return r.sendRest(ctx, at, d, open, held) }
-	if resumed, err := r.resume(ctx, rest); resumed {
-		return err
-	}
-	s, err := r.begin(ctx)
-	if err != nil {
-		return err
-	}
-	report(reported, 0)
-	if !r.host.small.Load() {
-		err := r.commit(ctx, s.location, d.Digest, &body{length: d.Size, once: true, open: open})
-		if retry.IsTransient(err) {
-			err = r.goOn(ctx, s.location, err, rest)
-		}
-		if !isStatus(err, http.StatusRequestEntityTooLarge) {
-			return r.ended(ctx, s.location, err)
-		}
-		r.cancel(ctx, s.location)
-		r.host.small.Store(true)
-		if s, err = r.begin(ctx); err != nil {
+		n = min(have, size)
+		err = u.patch(ctx, bytesBody(buf[:n]))
+		switch {
+		case isStatus(err, http.StatusRequestEntityTooLarge) && n > minChunkSize && n/2 >= u.least:
+			size = n / 2
+			continue
+		case isStatus(err, http.StatusRequestedRangeNotSatisfiable, http.StatusNotFound):
+			return retry.Transient(err) // the registry has come to another place than we think
+		case err != nil:
 			return err
 		}
+		have = copy(buf, buf[n:have])
 	}
-	content, _ := open()
-	defer content.Close()
-	location, err := r.chunks(ctx, s, content)
-	if err == nil {
-		err = r.commit(ctx, location, d.Digest, nil)
-	}
-	return r.ended(ctx, s.location, err)
 }
 
-// PushStream stores a blob whose digest is known only when all of it has passed by, and returns
-// its descriptor. open gives the content from its beginning, again after a broken connection; an error
-// from its Read breaks the upload off and is returned. Nothing is stored unless the reader ended with io.EOF.
-func (r *Repository) PushStream(ctx context.Context, mediaType string, open func() (io.ReadCloser, error), reported func(sent int64)) (v1.Descriptor, error) {
-	var d v1.Descriptor
-	err := r.tries(ctx, func() (err error) {
-		d, err = r.pushStream(ctx, open, reported)
-		if isStatus(err, http.StatusNotFound) && d.Digest != "" {
-			// An earlier try of the commit may have been done and its answer lost: then the upload is gone.
-			if there, _ := r.Exists(ctx, d); there {
-				return nil
-			}
-			return retry.Transient(err)
-		}
-		return err
-	})
-	d.MediaType = mediaType
-	return d, err
-}
-
-func (r *Repository) pushStream(ctx context.Context, open func() (io.ReadCloser, error), reported func(int64)) (d v1.Descriptor, err error) {
-	if r.host.noPatch.Load() {
-		return r.pushInOne(ctx, open, reported)
+// patch sends content that follows what the registry has.
+func (u *upload) patch(ctx context.Context, b *body) error {
+	req := u.request(http.MethodPatch, u.at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	if req.body = b; b.length >= 0 {
+		req.header.Set("Content-Range", fmt.Sprintf("%d-%d", u.held, u.held+b.length-1))
 	}
-	var location *url.URL
-	rest := func(held int64, at *url.URL) (err error) {
-		if location, d, err = r.stream(ctx, session{location: at, held: held}, open, reported); err == nil {
-			err = r.commitResumed(ctx, location, d.Digest)
+	resp, err := u.place.host.answer(ctx, req)
+	if err != nil {
+		if u.stream && isStatus(err, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
+			u.place.host.noPatch.Store(true)
 		}
 		return err
 	}
-	if resumed, err := r.resume(ctx, rest); resumed {
-		return d, err
-	}
-	s, err := r.begin(ctx)
-	if err != nil {
-		return d, err
-	}
-	location, d, err = r.stream(ctx, s, open, reported)
-	if r.host.withoutPatch(err) {
-		r.forget()
-		r.cancel(ctx, s.location)
-		return r.pushInOne(ctx, open, reported)
-	}
-	switch {
-	case err == nil:
-		err = r.commit(ctx, location, d.Digest, nil)
-	case retry.IsTransient(err) && !r.host.small.Load():
-		err = r.goOn(ctx, s.location, err, rest)
-	}
-	return d, r.ended(ctx, s.location, err)
+	u.held += max(b.length, 0)
+	return u.moved(resp)
 }
 
-// stream sends everything that the registry does not have in one PATCH of unknown length or, where that is found too large, in several of known length.
-func (r *Repository) stream(ctx context.Context, s session, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
-	if !r.host.small.Load() {
-		return r.patchStream(ctx, s, open, reported)
+// commit ends the upload with the digest and with b, which may be nil. If the registry had other bytes
+// than those that were sent, all content has to be sent again.
+func (u *upload) commit(ctx context.Context, b *body) error {
+	to := *u.at
+	if to.RawQuery != "" {
+		to.RawQuery += "&"
 	}
-	hash := digest.SHA256.Digester()
-	counted := &countedReader{reported: reported, hash: hash.Hash()}
-	rc, err := behind(counted.opened(open), s.held)
-	if err != nil {
-		return nil, v1.Descriptor{}, err
-	}
-	defer rc.Close()
-	location, err := r.chunks(ctx, s, rc)
-	return location, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
-}
-
-// patchStream sends everything behind what the registry has in one request.
-func (r *Repository) patchStream(ctx context.Context, s session, open func() (io.ReadCloser, error), reported func(int64)) (*url.URL, v1.Descriptor, error) {
-	hash := digest.SHA256.Digester()
-	counted := &countedReader{reported: reported, hash: hash.Hash()}
-	req := r.uploadRequest(http.MethodPatch, s.location, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
-	req.header.Set("Content-Type", octetStream)
-	req.body = &body{length: -1, once: true, open: func() (io.ReadCloser, error) { return behind(counted.opened(open), s.held) }}
-	resp, err := r.host.do(ctx, req)
-	if isStatus(err, http.StatusRequestEntityTooLarge) {
-		r.host.small.Store(true)
-		err = retry.Transient(err)
-	}
-	if err != nil {
-		return nil, v1.Descriptor{}, err
-	}
-	resp.Body.Close()
-	if !counted.ended.Load() {
-		return nil, v1.Descriptor{}, retry.Transient(fmt.Errorf("%s: the registry answered before it had the whole blob", r.Name()))
-	}
-	next, err := resolveLocation(resp)
-	return next, v1.Descriptor{Digest: hash.Digest(), Size: counted.n}, err
-}
-
-// Mount asks the registry to take a blob over from another of its repositories, from, and reports whether
-// it did. A refusal, of which there are many kinds, is no error.
-func (r *Repository) Mount(ctx context.Context, d v1.Descriptor, from string) (bool, error) {
-	req, err := r.postUpload(ctx)
-	if err != nil {
-		return false, err
-	}
-	req.url.RawQuery = url.Values{"mount": {d.Digest.String()}, "from": {from}}.Encode()
-	req.tries = 1
-	resp, err := r.host.do(ctx, req)
-	if err != nil {
-		return false, ctx.Err()
-	}
-	resp.Body.Close()
-	if resp.StatusCode == http.StatusCreated {
-		return true, nil
-	}
-	if location, err := resolveLocation(resp); err == nil {
-		r.cancel(ctx, location) // the session that came instead
-	}
-	return false, nil
-}
-
-func (r *Repository) postUpload(ctx context.Context) (*request, error) {
-	req, err := r.request(ctx, http.MethodPost, "/blobs/uploads/", http.StatusAccepted, http.StatusCreated)
-	if err != nil {
-		return nil, err
-	}
-	req.body = bytesBody(nil)
-	return req, nil
-}
-
-// begin opens an upload session.
-func (r *Repository) begin(ctx context.Context) (session, error) {
-	req, err := r.postUpload(ctx)
-	if err != nil {
-		return session{}, err
-	}
-	resp, err := r.host.do(ctx, req)
-	if err != nil {
-		return session{}, err
-	}
-	resp.Body.Close()
-	s, err := newSession(resp)
-	if err == nil {
-		r.remember(s.location)
-	}
-	return s, err
-}
-
-// commit closes an upload session with the digest, and b if not nil.
-func (r *Repository) commit(ctx context.Context, location *url.URL, d digest.Digest, b *body) error {
-	u := *location
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
-	}
-	u.RawQuery += "digest=" + url.QueryEscape(d.String())
-	req := r.uploadRequest(http.MethodPut, &u, http.StatusCreated, http.StatusNoContent, http.StatusOK)
-	req.header.Set("Content-Type", octetStream)
+	to.RawQuery += "digest=" + url.QueryEscape(u.blob.Digest.String())
+	req := u.request(http.MethodPut, &to, http.StatusCreated, http.StatusNoContent, http.StatusOK)
 	if req.body = b; b == nil {
 		req.body = bytesBody(nil)
 	}
-	resp, err := r.host.do(ctx, req)
-	if err != nil {
-		return err
+	_, err := u.place.host.answer(ctx, req)
+	if u.resumed && isStatus(err, http.StatusBadRequest) {
+		return retry.Transient(fmt.Errorf("%w: %w", errOtherBytes, err))
 	}
-	return resp.Body.Close()
+	return err
 }
 
-func (r *Repository) uploadRequest(method string, u *url.URL, accept ...int) *request {
-	return &request{method: method, url: u, header: http.Header{}, scope: scope(r.path, "pull,push"), accept: accept}
-}
-
-// cancel tells the registry to drop what it has of a failed upload. Whether it does is its business.
-func (r *Repository) cancel(ctx context.Context, location *url.URL) {
-	if ctx.Err() != nil {
+// abort tells the registry to drop what it has of the upload. The registry may ignore that.
+func (u *upload) abort(ctx context.Context) {
+	if u.home == nil || ctx.Err() != nil {
 		return
 	}
-	req := r.uploadRequest(http.MethodDelete, location, http.StatusNoContent, http.StatusAccepted, http.StatusOK)
+	req := u.request(http.MethodDelete, u.home, http.StatusNoContent, http.StatusAccepted, http.StatusOK)
 	req.renewed = true
-	if resp, err := r.host.send(ctx, req); err == nil {
+	if resp, err := u.place.host.send(ctx, req); err == nil {
 		resp.Body.Close()
 	}
+	u.home = nil
 }
 
-// tries repeats a whole upload while its failures are transient or its session is gone. Requests without a body have
-// been retried below already; what comes here are streams that broke.
-func (r *Repository) tries(ctx context.Context, upload func() error) error {
-	var backoff retry.Backoff
-	var before error
-	for n := 1; ; n++ {
-		err := upload()
-		again := (retry.IsTransient(err) || lost(err)) && !errors.Is(err, verify.ErrMismatch)
-		if err != nil && !again && before != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w; it was begun again because of: %w", err, before)
-		}
-		if !again || n >= maxUploads {
-			return err
-		}
-		before = err
-		if serr := retry.Sleep(ctx, backoff.Delay(n)); serr != nil {
-			return serr
-		}
+func (u *upload) request(method string, to *url.URL, accept ...int) *request {
+	header := http.Header{}
+	if method == http.MethodPatch || method == http.MethodPut {
+		header.Set("Content-Type", "application/octet-stream")
+	}
+	return &request{method: method, url: to, header: header, scope: scope(u.place.path, "pull,push"), accept: accept}
+}
+
+// learn reads a stream for its digest, because the registry takes whole blobs only. It reports whether the
+// registry has the blob. If not, the upload goes on as that of a blob that is known.
+func (u *upload) learn(ctx context.Context) (there bool, err error) {
+	rc, err := u.open()
+	if err != nil {
+		return false, err
+	}
+	defer rc.Close()
+	hash := digest.SHA256.Digester()
+	if u.blob.Size, err = io.Copy(hash.Hash(), transfer.WithContext(ctx, rc)); err != nil {
+		return false, err
+	}
+	u.blob.Digest, u.stream = hash.Digest(), false
+	return u.place.exists(ctx, u.blob)
+}
+
+// opened opens the content behind what the registry has. The bytes before are read all the same: they are
+// part of what is verified.
+func (u *upload) opened() (io.ReadCloser, error) {
+	rc, err := u.open()
+	if err != nil {
+		return nil, err
+	}
+	u.content = &counted{ReadCloser: rc, report: u.report}
+	if u.stream {
+		u.content.hash = digest.SHA256.Digester()
+	}
+	if _, err = io.CopyN(io.Discard, u.content, u.held); err == nil {
+		return u.content, nil
+	}
+	rc.Close()
+	if err == io.EOF {
+		return nil, retry.Transient(errOtherBytes) // the registry has more than there is
+	}
+	return nil, err
+}
+
+func (u *upload) report(sent int64) {
+	if u.opts.Progress != nil {
+		u.opts.Progress(sent)
 	}
 }
 
-// lost reports whether a registry no longer knows an upload that it has begun, or knows it otherwise than we do.
-func lost(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && (e.Method == http.MethodPatch || e.Method == http.MethodPut) &&
-		(e.Status == http.StatusNotFound || e.Status == http.StatusRequestedRangeNotSatisfiable || e.Code == "BLOB_UPLOAD_UNKNOWN" || e.Code == "BLOB_UPLOAD_INVALID")
-}
-
-func report(reported func(int64), n int64) {
-	if reported != nil {
-		reported(n)
-	}
-}
-
-// countedReader follows the bytes that are sent.
-type countedReader struct {
+// counted is content that is being sent.
+type counted struct {
 	io.ReadCloser
-	reported func(int64)
-	hash     io.Writer // may be nil
-	n        int64
-	ended    atomic.Bool // all has been read: net/http may read on in its own goroutine after an early answer
-}
-
-// opened returns a function that gives out what open gives as the content of c.
-func (c *countedReader) opened(open func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {
-	return func() (rc io.ReadCloser, err error) {
-		c.ReadCloser, err = open()
-		return c, err
-	}
+	report func(int64)
+	hash   digest.Digester // nil: the digest is known
+	n      int64
+	ended  atomic.Bool // all has been read; net/http may go on reading after an early answer
 }
 
 // Read implements io.Reader.
-func (c *countedReader) Read(p []byte) (int, error) {
+func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.n += int64(n)
 	if c.hash != nil {
-		c.hash.Write(p[:n])
+		c.hash.Hash().Write(p[:n])
 	}
 	if n > 0 {
-		report(c.reported, c.n)
+		c.report(c.n)
 	}
 	if err == io.EOF {
 		c.ended.Store(true)
 	}
 	return n, err
+}
+
+// reserve waits until a chunk of a size may be held in memory.
+func (c *Client) reserve(ctx context.Context, size int) (release func(), _ error) {
+	c.mu.Lock()
+	if c.chunks == nil {
+		c.chunks = semaphore.NewWeighted(chunkBudget)
+	}
+	c.mu.Unlock()
+	if err := c.chunks.Acquire(ctx, int64(size)); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return func() { c.chunks.Release(int64(size)) }, nil
 }

@@ -102,14 +102,14 @@ func bothWays(t *testing.T, f func(w *world, content []byte, push func(*opener) 
 				if o.claimed == nil {
 					o.claimed = o.content
 				}
-				return w.repo("app").Push(w.Context(), describe(o.claimed), o, nil)
+				return w.repo("app").Pusher().Push(w.Context(), describe(o.claimed), o, PushOptions{})
 			})
 		})
 	})
 	t.Run("stream", func(t *testing.T) {
 		inBubble(t, func(w *world) {
 			f(w, content, func(o *opener) error {
-				d, err := w.repo("app").PushStream(w.Context(), "some/type", o.open, nil)
+				d, err := w.repo("app").Pusher().PushStream(w.Context(), "some/type", o.open, PushOptions{})
 				if want := (v1.Descriptor{MediaType: "some/type", Digest: digest.FromBytes(o.content), Size: int64(len(o.content))}); err == nil && !cmp.Equal(d, want) {
 					w.Errorf("%+v, want %+v", d, want)
 				}
@@ -171,7 +171,7 @@ func TestPushSkipsWhatIsThere(t *testing.T) {
 		d := w.reg.PutBlob("app", content)
 		var held int64
 		o := &opener{content: content}
-		if err := w.repo("app").Push(w.Context(), d, o, func(n int64) { held = n }); err != nil {
+		if err := w.repo("app").Pusher().Push(w.Context(), d, o, PushOptions{Progress: func(n int64) { held = n }}); err != nil {
 			w.Error(err)
 		}
 		if got := sequence(w.reg); got != "" || o.opened.Load() != 0 || held != d.Size {
@@ -252,7 +252,8 @@ func TestMount(t *testing.T) {
 					w.reg.On(fakeregistry.Match{Method: "POST", Count: 1}, tc.fault)
 				}
 				var held int64
-				if err := w.repo("app").PushFrom(w.Context(), d, memory(content), tc.from, func(n int64) { held = n }); err != nil {
+				opts := PushOptions{From: tc.from, Progress: func(n int64) { held = n }}
+				if err := w.repo("app").Pusher().Push(w.Context(), d, memory(content), opts); err != nil {
 					w.Error(err)
 				}
 				w.stored(content)
@@ -334,7 +335,7 @@ func TestPushCorrupt(t *testing.T) {
 				inBubble(t, func(w *world) {
 					w.reg.Trusting = true
 					o := &opener{content: bad}
-					err := w.repo("app").Push(w.Context(), describe(content), o, nil)
+					err := w.repo("app").Pusher().Push(w.Context(), describe(content), o, PushOptions{})
 					if !errors.Is(err, ErrIntegrity) {
 						w.Errorf("error %v", err)
 					}
@@ -422,7 +423,7 @@ func TestUploadCancelled(t *testing.T) {
 				time.AfterFunc(time.Millisecond, func() { cancel(stop) })
 				o := &opener{content: content}
 				began := time.Now()
-				if _, err := w.repo("app").PushStream(ctx, "", o.open, nil); !errors.Is(err, stop) || time.Since(began) != time.Millisecond {
+				if _, err := w.repo("app").Pusher().PushStream(ctx, "", o.open, PushOptions{}); !errors.Is(err, stop) || time.Since(began) != time.Millisecond {
 					w.Errorf("after %s: %v", time.Since(began), err)
 				}
 				if n := o.left.Load(); n != 0 {
@@ -467,7 +468,7 @@ func TestUploadWithoutPatchOfWhatCannotBeRead(t *testing.T) {
 		w.reg.On(fakeregistry.Match{Method: "PATCH"}, fakeregistry.Early(405))
 		broken := errors.New("the disk is gone")
 		o := &opener{content: noise(1000), err: broken}
-		if _, err := w.repo("app").PushStream(w.Context(), "some/type", o.open, nil); !errors.Is(err, broken) {
+		if _, err := w.repo("app").Pusher().PushStream(w.Context(), "some/type", o.open, PushOptions{}); !errors.Is(err, broken) {
 			w.Errorf("%v, want %v", err, broken)
 		}
 		w.nothingStored()

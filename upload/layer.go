@@ -92,7 +92,7 @@ func (p *pusher) reuse(ctx context.Context, repo *registry.Repository, d v1.Desc
 		return there, err
 	}
 	if from := p.origin(repo, d.Digest); from != "" {
-		return repo.Mount(ctx, d, from)
+		return repo.Pusher().Mount(ctx, d, from)
 	}
 	return false, nil
 }
@@ -119,11 +119,11 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 
 // compressed uploads a layer that is compressed on the way.
 func (p *pusher) compressed(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, reported func(int64)) (v1.Descriptor, error) {
-	memory := p.layerUpload(repo, l)
-	defer memory.Close()
+	journal := p.layerJournal(repo, l)
+	defer journal.Close()
 	c := p.opts.Compression
 	open := func() (io.ReadCloser, error) { return c.compress(ctx, &p.encoders, l, reported), nil }
-	return repo.Remembering(memory).PushStream(ctx, c.mediaType(), open, nil)
+	return repo.Pusher().PushStream(ctx, c.mediaType(), open, registry.PushOptions{Journal: journal})
 }
 
 // stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to learn its digest.

@@ -83,12 +83,12 @@ func (p *pusher) put(ctx context.Context, im *tracked, n image.Node, tag string,
 		}
 	}
 	d := image.Describe(mediaType, raw)
-	err := repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
+	err := repo.Pusher().PutManifest(ctx, targetName(tag, d), mediaType, raw)
 	if registry.IsBlobUnknown(err) {
 		if rerr := p.resend(ctx, im, n); rerr != nil {
 			return d, fmt.Errorf("%w; sending what is missing again: %w", err, rerr)
 		}
-		err = repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
+		err = repo.Pusher().PutManifest(ctx, targetName(tag, d), mediaType, raw)
 	}
 	if !registry.IsManifestRefused(err) || converted {
 		return d, err
@@ -98,7 +98,7 @@ func (p *pusher) put(ctx context.Context, im *tracked, n image.Node, tag string,
 		return d, err
 	}
 	od := image.Describe(otherType, other)
-	if perr := repo.PutManifest(ctx, targetName(tag, od), otherType, other); perr != nil {
+	if perr := repo.Pusher().PutManifest(ctx, targetName(tag, od), otherType, other); perr != nil {
 		return d, err // the first refusal is about what the user has
 	}
 	return od, nil
@@ -125,7 +125,7 @@ func (p *pusher) resend(ctx context.Context, im *tracked, n image.Node) error {
 			continue
 		}
 		if !image.IsManifest(c.MediaType) {
-			if err := im.Target.Repository.Upload(ctx, c, l.Source, nil); err != nil {
+			if err := im.Target.Repository.Pusher().Push(ctx, c, l.Source, registry.PushOptions{Always: true}); err != nil {
 				return err
 			}
 			continue
@@ -134,7 +134,7 @@ func (p *pusher) resend(ctx context.Context, im *tracked, n image.Node) error {
 		if err != nil {
 			return err
 		}
-		if err := im.Target.Repository.ReplaceManifest(ctx, c.Digest.String(), c.MediaType, raw); err != nil {
+		if err := im.Target.Repository.Pusher().ReplaceManifest(ctx, c.Digest.String(), c.MediaType, raw); err != nil {
 			return err
 		}
 	}
@@ -151,7 +151,8 @@ func (p *pusher) resendSaved(ctx context.Context, im *tracked) error {
 		p.remember(l.DiffID, d, repo)
 	}
 	config := image.Describe(image.DockerConfig, s.Config)
-	return repo.Upload(ctx, config, image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
+	src := image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}
+	return repo.Pusher().Push(ctx, config, src, registry.PushOptions{Always: true})
 }
 
 func targetName(tag string, d v1.Descriptor) string {

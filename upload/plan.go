@@ -148,9 +148,10 @@ func (p *pusher) do(ctx context.Context, j transfer.Job) error {
 
 // blob pushes content as it is, or has it mounted from where it has been pushed before.
 func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descriptor, src image.Source, reported func(int64)) error {
-	memory := p.blobUpload(repo, d)
-	defer memory.Close()
-	if err := repo.Remembering(memory).PushFrom(ctx, d, src, p.origin(repo, d.Digest), reported); err != nil {
+	journal := p.blobJournal(repo, d)
+	defer journal.Close()
+	opts := registry.PushOptions{From: p.origin(repo, d.Digest), Journal: journal, Progress: reported}
+	if err := repo.Pusher().Push(ctx, d, src, opts); err != nil {
 		return err
 	}
 	p.place(repo, d.Digest)

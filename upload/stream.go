@@ -103,9 +103,9 @@ func (p *pusher) stream(ctx context.Context, later map[string]transfer.Job, fini
 // pass pushes a layer that is stored compressed and can be read only once: its digest is known, and its diff ID has been
 // checked, when it has been sent, and it is not stored if that is wrong.
 func (p *pusher) pass(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, mediaType string, reported func(int64)) (v1.Descriptor, error) {
-	return repo.PushStream(ctx, mediaType, func() (io.ReadCloser, error) {
+	return repo.Pusher().PushStream(ctx, mediaType, func() (io.ReadCloser, error) {
 		return piped(func(w io.Writer) error {
 			return checkLayer(ctx, l, io.TeeReader(transfer.Counted(l.Open(), reported), w), nil)
 		}), nil
-	}, nil)
+	}, registry.PushOptions{})
 }

@@ -30,7 +30,7 @@ func uploads(t testing.TB, dir string) (all []string) {
 func TestUpload(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	c := layercache.Open(dir, "gzip-4")
-	u := c.BlobUpload("h:5000", "app", packed.Digest)
+	u := c.BlobJournal("h:5000", "app", packed.Digest)
 	if at := u.Location(); at != "" {
 		t.Errorf("nothing is remembered as %q", at)
 	}
@@ -40,9 +40,9 @@ func TestUpload(t *testing.T) {
 		t.Errorf("%q", at)
 	}
 	u.Close()
-	for _, other := range []*layercache.Upload{
-		c.BlobUpload("h", "app", packed.Digest), c.BlobUpload("h:5000", "app2", packed.Digest), c.BlobUpload("h:5000", "app", diffID),
-		c.LayerUpload("h:5000", "app", packed.Digest), c.LayerUpload("h:5000", "app", diffID),
+	for _, other := range []*layercache.Journal{
+		c.BlobJournal("h", "app", packed.Digest), c.BlobJournal("h:5000", "app2", packed.Digest), c.BlobJournal("h:5000", "app", diffID),
+		c.LayerJournal("h:5000", "app", packed.Digest), c.LayerJournal("h:5000", "app", diffID),
 	} {
 		if at := other.Location(); at != "" {
 			t.Errorf("another upload goes on at %q", at)
@@ -53,7 +53,7 @@ func TestUpload(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
 		t.Errorf("%v, %v: others can read it", info.Mode(), err)
 	}
-	u = layercache.Open(dir, "gzip-9").BlobUpload("h:5000", "app", packed.Digest)
+	u = layercache.Open(dir, "gzip-9").BlobJournal("h:5000", "app", packed.Digest)
 	if at := u.Location(); at != somewhere {
 		t.Errorf("the next process finds %q", at)
 	}
@@ -72,16 +72,16 @@ func TestUpload(t *testing.T) {
 func TestUploadIsForgottenUnasked(t *testing.T) {
 	dir := t.TempDir()
 	c := layercache.Open(dir, "gzip-4")
-	unknown := c.BlobUpload("h", "app", packed.Digest)
+	unknown := c.BlobJournal("h", "app", packed.Digest)
 	unknown.Forget()
 	unknown.Close()
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("%v, %v: nothing was to be remembered", left, err)
 	}
-	u := c.BlobUpload("h", "app", packed.Digest)
+	u := c.BlobJournal("h", "app", packed.Digest)
 	u.Remember(somewhere)
 	u.Close()
-	next := c.BlobUpload("h", "app", packed.Digest)
+	next := c.BlobJournal("h", "app", packed.Digest)
 	next.Forget()
 	next.Close()
 	if left := uploads(t, dir); len(left) != 0 {
@@ -92,11 +92,11 @@ func TestUploadIsForgottenUnasked(t *testing.T) {
 // How a layer is compressed decides its bytes.
 func TestUploadOfALayer(t *testing.T) {
 	dir := t.TempDir()
-	u := layercache.Open(dir, "gzip-4").LayerUpload("h", "app", diffID)
+	u := layercache.Open(dir, "gzip-4").LayerJournal("h", "app", diffID)
 	u.Remember(somewhere)
 	u.Close()
 	for method, want := range map[string]string{"gzip-4": somewhere, "gzip-9": ""} {
-		u := layercache.Open(dir, method).LayerUpload("h", "app", diffID)
+		u := layercache.Open(dir, method).LayerJournal("h", "app", diffID)
 		if at := u.Location(); at != want {
 			t.Errorf("%s: %q, want %q", method, at, want)
 		}
@@ -108,7 +108,7 @@ func TestUploadOfALayer(t *testing.T) {
 func TestUploadIsOnes(t *testing.T) {
 	dir := t.TempDir()
 	c := layercache.Open(dir, "gzip-4")
-	mine, other := c.BlobUpload("h", "app", packed.Digest), c.BlobUpload("h", "app", packed.Digest)
+	mine, other := c.BlobJournal("h", "app", packed.Digest), c.BlobJournal("h", "app", packed.Digest)
 	mine.Remember(somewhere)
 	if at := other.Location(); at != "" {
 		t.Errorf("while it is in use another gets %q", at)
@@ -120,7 +120,7 @@ func TestUploadIsOnes(t *testing.T) {
 		t.Errorf("another has changed it to %q", at)
 	}
 	mine.Close()
-	next := c.BlobUpload("h", "app", packed.Digest)
+	next := c.BlobJournal("h", "app", packed.Digest)
 	defer next.Close()
 	if at := next.Location(); at != somewhere {
 		t.Errorf("when it is no longer in use: %q", at)
@@ -131,7 +131,7 @@ func TestUploadsAreForgotten(t *testing.T) {
 	dir := t.TempDir()
 	c := layercache.Open(dir, "gzip-4")
 	remember := func(repository string, age time.Duration) {
-		u := c.BlobUpload("h", repository, packed.Digest)
+		u := c.BlobJournal("h", repository, packed.Digest)
 		defer u.Close()
 		before := uploads(t, dir)
 		u.Remember(somewhere)
@@ -143,7 +143,7 @@ func TestUploadsAreForgotten(t *testing.T) {
 		}
 	}
 	at := func(repository string) string {
-		u := c.BlobUpload("h", repository, packed.Digest)
+		u := c.BlobJournal("h", repository, packed.Digest)
 		defer u.Close()
 		return u.Location()
 	}
@@ -172,8 +172,8 @@ func TestUploadsThatCannotBeRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocked := layercache.Open(filepath.Join(file, "dir"), "gzip-4")
-	for _, u := range []*layercache.Upload{
-		none.BlobUpload("h", "app", packed.Digest), none.LayerUpload("h", "app", diffID), blocked.BlobUpload("h", "app", packed.Digest),
+	for _, u := range []*layercache.Journal{
+		none.BlobJournal("h", "app", packed.Digest), none.LayerJournal("h", "app", diffID), blocked.BlobJournal("h", "app", packed.Digest),
 	} {
 		u.Remember(somewhere)
 		if at := u.Location(); at != "" {
@@ -183,7 +183,7 @@ func TestUploadsThatCannotBeRemembered(t *testing.T) {
 		u.Close()
 	}
 	dir := t.TempDir()
-	u := layercache.Open(dir, "gzip-4").BlobUpload("h", "app", packed.Digest)
+	u := layercache.Open(dir, "gzip-4").BlobJournal("h", "app", packed.Digest)
 	defer u.Close()
 	for _, location := range []string{"", "a b", "a\nb", "a\x00", "ä", strings.Repeat("a", 8<<10+1)} {
 		u.Remember(somewhere)
@@ -201,13 +201,13 @@ func FuzzUpload(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		dir := t.TempDir()
-		u := layercache.Open(dir, "gzip-4").BlobUpload("h", "app", packed.Digest)
+		u := layercache.Open(dir, "gzip-4").BlobJournal("h", "app", packed.Digest)
 		u.Remember(somewhere)
 		u.Close()
 		if err := os.WriteFile(one(t, filepath.Join(dir, "uploads")), raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		u = layercache.Open(dir, "gzip-4").BlobUpload("h", "app", packed.Digest)
+		u = layercache.Open(dir, "gzip-4").BlobJournal("h", "app", packed.Digest)
 		defer u.Close()
 		if at := u.Location(); at != "" && (at+"\n" != string(raw) || len(at) > 8<<10 || strings.ContainsAny(at, " \t\r\n\x00")) {
 			t.Fatalf("%q is read as %q", raw, at)

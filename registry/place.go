@@ -1,0 +1,210 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/internal/schema1"
+	"drayage/internal/verify"
+)
+
+// place is a repository as one endpoint has it. Its methods make requests.
+type place struct {
+	host      *host
+	registry  string
+	name      string // as in references
+	path      string // as the endpoint has it
+	namespace string // the query parameter ns of reads
+	err       error  // why nothing can be asked: of Client.Endpoints
+	noPush    error  // why nothing can be pushed
+}
+
+// Name is the repository with its registry: docker.io/library/alpine.
+func (p *place) Name() string { return p.registry + "/" + p.name }
+
+// writable is the reason why nothing can be pushed, or nil.
+func (p *place) writable() error {
+	if p.err != nil {
+		return p.err
+	}
+	return p.noPush
+}
+
+func (p *place) request(ctx context.Context, method, path string, accept ...int) (*request, error) {
+	actions, usable := "pull,push", p.writable()
+	reads := method == http.MethodGet || method == http.MethodHead
+	if reads {
+		actions, usable = "pull", p.err
+	}
+	if usable != nil {
+		return nil, usable
+	}
+	u, err := p.host.url(ctx, p.path+path)
+	if err != nil {
+		return nil, err
+	}
+	if reads && p.namespace != "" {
+		u.RawQuery = url.Values{"ns": {p.namespace}}.Encode()
+	}
+	return &request{method: method, url: u, header: http.Header{}, scope: scope(p.path, actions), accept: accept}, nil
+}
+
+// accepted lists all kinds of manifests. A registry answers "not found" for a manifest of a kind that is not
+// listed, or converts it. Some registries do not understand */*.
+var accepted = []string{
+	v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifestList, image.DockerManifest,
+	image.Schema1Signed, image.Schema1,
+}
+
+func isTag(target string) bool { return !strings.Contains(target, ":") }
+
+func (p *place) resolve(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
+	d, raw, err := p.raw(ctx, target)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	raw = covered(d.MediaType, raw)
+	d.Size = int64(len(raw))
+	if d.MediaType, err = manifestType(d.MediaType, raw); err != nil {
+		return v1.Descriptor{}, nil, fmt.Errorf("%s:%s: %w", p.Name(), target, err)
+	}
+	return d, raw, nil
+}
+
+func (p *place) raw(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
+	req, err := p.request(ctx, http.MethodGet, "/manifests/"+target, http.StatusOK)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	req.header["Accept"] = accepted
+	resp, raw, err := p.host.read(ctx, req, image.MaxManifestSize)
+	if err != nil {
+		return v1.Descriptor{}, nil, err
+	}
+	mediaType := mediaTypeOf(resp.Header)
+	if mediaType == "text/html" {
+		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: is this address a registry?",
+			p.Name(), target)
+	}
+	hashed := covered(mediaType, raw)
+	d := image.Describe(mediaType, hashed)
+	if want, err := digest.Parse(target); err == nil {
+		d.Digest = want
+		if err := verify.Bytes(d, hashed); err != nil {
+			return v1.Descriptor{}, nil, fmt.Errorf("%s: manifest %w", p.Name(), err)
+		}
+	}
+	d.Size = int64(len(raw))
+	return d, raw, nil
+}
+
+// mediaTypeOf is the Content-Type without its parameters, or empty.
+func mediaTypeOf(h http.Header) string {
+	t, _, _ := mime.ParseMediaType(h.Get("Content-Type")) // a bad parameter leaves the type
+	return t
+}
+
+// manifestType decides what kind of manifest the bytes are. The document's own word counts where it has one;
+// the header must not contradict it.
+func manifestType(announced string, raw []byte) (string, error) {
+	if !image.IsManifest(announced) {
+		announced = "" // text/plain and application/json are seen
+	}
+	doc, err := image.ParseManifest(announced, raw)
+	if errors.Is(err, image.ErrUnsupported) && !image.IsImageManifest(announced) && !image.IsIndex(announced) {
+		return image.Schema1, nil
+	}
+	return doc.MediaType, err
+}
+
+// covered is the part of a manifest that its digest is computed from: all of it, or of Docker's schema 1 what
+// the signatures sign.
+func covered(announced string, raw []byte) []byte {
+	if image.IsImageManifest(announced) || image.IsIndex(announced) {
+		return raw
+	}
+	payload, err := schema1.Payload(raw)
+	if err != nil {
+		return raw
+	}
+	// The payload decides, and not what the server calls it: of no other document a part may stand for all.
+	if _, err := image.ParseManifest("", payload); errors.Is(err, image.ErrUnsupported) {
+		return payload
+	}
+	return raw
+}
+
+func (p *place) digest(ctx context.Context, target string) (digest.Digest, error) {
+	req, err := p.request(ctx, http.MethodHead, "/manifests/"+target,
+		http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed)
+	if err != nil {
+		return "", err
+	}
+	req.header["Accept"] = accepted
+	resp, err := p.host.answer(ctx, req)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return "", err
+	}
+	d := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
+	if verify.Digest(d) != nil {
+		return "", nil
+	}
+	return d, nil
+}
+
+func (p *place) exists(ctx context.Context, d v1.Descriptor) (bool, error) {
+	req, err := p.request(ctx, http.MethodHead, "/blobs/"+d.Digest.String(), http.StatusOK, http.StatusNotFound)
+	if err != nil {
+		return false, err
+	}
+	resp, err := p.host.answer(ctx, req)
+	if err != nil {
+		return false, err
+	}
+	return resp.StatusCode == http.StatusOK && (resp.ContentLength < 0 || resp.ContentLength == d.Size), nil
+}
+
+// stat asks with HEAD and, where that is refused or tells no size, begins to read: storage behind some
+// registries answers nothing but GET.
+func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
+	if err := verify.Digest(d); err != nil {
+		return v1.Descriptor{}, err
+	}
+	for _, method := range []string{http.MethodHead, http.MethodGet} {
+		req, err := p.request(ctx, method, "/blobs/"+d.String(), http.StatusOK)
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		resp, err := p.host.answer(ctx, req)
+		if method == http.MethodHead && isStatus(err, http.StatusBadRequest, http.StatusForbidden,
+			http.StatusMethodNotAllowed, http.StatusNotImplemented) {
+			continue
+		}
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: resp.ContentLength}
+		if desc.Size >= 0 {
+			return desc, verify.Descriptor(desc)
+		}
+	}
+	return v1.Descriptor{}, fmt.Errorf("%s: %w", p.Name(), refuse("the registry does not say how large %s is", d))
+}
+
+// post is the request that begins an upload.
+func (p *place) post(ctx context.Context) (*request, error) {
+	req, err := p.request(ctx, http.MethodPost, "/blobs/uploads/", http.StatusAccepted, http.StatusCreated)
+	if err == nil {
+		req.body = bytesBody(nil)
+	}
+	return req, err
+}
