@@ -161,17 +161,12 @@ func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
 // saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was opened. A layer of
 // which no configuration tells the diff ID is only unpacked.
 func (w *walker) saved(im *dockerarchive.SavedImage) {
-	for _, f := range im.Faults {
-		part := image.PartConfig
-		if f.Layer {
-			part = image.PartLayer
+	for _, a := range im.Absent {
+		if a.IsFault() {
+			w.result.Faults = append(w.result.Faults, a)
+		} else {
+			w.result.Absent = append(w.result.Absent, a)
 		}
-		a := image.NewFault(part, v1.Descriptor{Digest: f.Digest}, f.Err)
-		a.Path = f.Path
-		w.result.Faults = append(w.result.Faults, a)
-	}
-	for _, id := range im.Absent {
-		w.result.Absent = append(w.result.Absent, image.Absent{Part: image.PartLayer, Descriptor: v1.Descriptor{Digest: id}, Reason: image.ForeignLayer})
 	}
 	for _, l := range im.Layers {
 		d := v1.Descriptor{Digest: l.DiffID, Size: l.Size()}

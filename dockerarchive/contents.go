@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/tarfs"
 	"drayage/internal/verify"
 	"drayage/layout"
@@ -34,9 +35,9 @@ type Contents struct {
 
 // Remark is something that the user has to know of an image.
 type Remark struct {
-	Image  digest.Digest   // of its manifest or index in Layout, or the ID of a saved image
-	Text   string          // goes on after the image's name and a colon
-	Absent []digest.Digest // what the archive lacks of what its index leads to
+	Image  digest.Digest  // of its manifest or index in Layout, or the ID of a saved image
+	Text   string         // goes on after the image's name and a colon
+	Absent []image.Absent // what the archive lacks of what its index leads to
 }
 
 // Contents finds out what images there are: those that index.json leads to, those that manifest.json lists, or both. An archive in

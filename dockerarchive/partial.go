@@ -13,7 +13,7 @@ import (
 	"drayage/internal/verify"
 )
 
-// partial is what is shown of an index of which parts are absent: container engines save the platforms that they have.
+// partial is what is shown of an index if parts of it are absent: container engines save the platforms that they have.
 type partial struct {
 	desc   v1.Descriptor
 	raw    []byte // of a new index; nil if it is the manifest of one platform
@@ -44,7 +44,9 @@ func (r *root) shown() (*partial, error) {
 
 // images are the leaves that one would choose among by their platforms; if there are none, all of them.
 func (r *root) images() []leaf {
-	images := slices.DeleteFunc(slices.Clone(r.leaves), func(l leaf) bool { return !l.isImage() })
+	images := slices.DeleteFunc(slices.Clone(r.leaves), func(l leaf) bool {
+		return !image.IsManifest(l.Descriptor.MediaType) || l.IsAttestation()
+	})
 	if len(images) == 0 {
 		return r.leaves
 	}
@@ -53,10 +55,10 @@ func (r *root) images() []leaf {
 
 // single shows the only image that is there: its digest is one that the registry knows.
 func (r *root) single(kept leaf) *partial {
-	d := kept.desc
+	d := kept.Descriptor
 	p := &partial{desc: v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
 	how := "it goes by its own manifest, without the index"
-	if slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.whole() && l.asGraph().Attested() == d.Digest }) {
+	if slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.whole() && l.Attested() == d.Digest }) {
 		how += " and its attestations"
 	}
 	p.remark = r.remark(d.Digest, []leaf{kept}, how)
@@ -69,11 +71,11 @@ func (r *root) subset(kept []leaf) (*partial, error) {
 	index.SchemaVersion = 2
 	stays := map[digest.Digest]bool{"": true}
 	for _, l := range kept {
-		stays[l.desc.Digest] = true
+		stays[l.Descriptor.Digest] = true
 	}
 	for _, l := range r.leaves {
-		if l.whole() && (stays[l.desc.Digest] || stays[l.asGraph().Attested()]) {
-			index.Manifests = append(index.Manifests, l.desc)
+		if l.whole() && (stays[l.Descriptor.Digest] || stays[l.Attested()]) {
+			index.Manifests = append(index.Manifests, l.Descriptor)
 		}
 	}
 	raw, err := json.Marshal(index)
@@ -93,30 +95,16 @@ func (r *root) remark(shown digest.Digest, kept []leaf, how string) Remark {
 	for _, l := range r.leaves {
 		if !l.whole() {
 			left = append(left, l)
-			for _, d := range l.facts.lacks {
-				if !seen[d.Digest] {
-					seen[d.Digest] = true
-					rm.Absent = append(rm.Absent, d.Digest)
-				}
+		}
+		for _, a := range l.absent {
+			if d := a.Descriptor.Digest; !seen[d] {
+				seen[d] = true
+				rm.Absent = append(rm.Absent, a)
 			}
 		}
 	}
 	rm.Text = fmt.Sprintf("the archive has only %s of its index, and lacks %s: %s", platformList(kept), platformList(left), how)
 	return rm
-}
-
-// asGraph is the leaf as package graph knows it.
-func (l leaf) asGraph() image.Leaf {
-	g := image.Leaf{Descriptor: l.desc}
-	if l.desc.Platform != nil {
-		g.Platform = *l.desc.Platform
-	}
-	return g
-}
-
-// isImage tells images and artifacts from attestations, and from what is no manifest at all.
-func (l leaf) isImage() bool {
-	return image.IsManifest(l.desc.MediaType) && !l.asGraph().IsAttestation()
 }
 
 // maxListed is how many parts of an index a message names.
@@ -126,13 +114,13 @@ func platformList(leaves []leaf) string {
 	var names []string
 	attestations := 0
 	for _, l := range leaves {
-		switch g := l.asGraph(); {
-		case g.IsAttestation():
+		switch {
+		case l.IsAttestation():
 			attestations++
-		case g.Platform.OS != "":
-			names = append(names, image.FormatPlatform(g.Platform))
+		case l.Platform.OS != "":
+			names = append(names, image.FormatPlatform(l.Platform))
 		default:
-			names = append(names, l.desc.Digest.String())
+			names = append(names, l.Descriptor.Digest.String())
 		}
 	}
 	slices.Sort(names)
@@ -164,15 +152,8 @@ func lackingList(leaves []leaf) string {
 // lacking names what is absent of a manifest.
 func (l leaf) lacking() string {
 	var names []string
-	for _, d := range l.facts.lacks {
-		kind := "layer"
-		switch d.Digest {
-		case l.desc.Digest:
-			kind = "manifest"
-		case l.facts.config:
-			kind = "configuration"
-		}
-		names = append(names, kind+" "+d.Digest.String())
+	for _, a := range l.absent {
+		names = append(names, string(a.Part)+" "+a.Blob())
 	}
 	return shortened(names, ", ")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -28,11 +29,12 @@ type SavedImage struct {
 	Odd    []string      // NAME:sha256:HEX, which docker-drag writes among the names and which are none
 	Layers []SavedLayer  // base first
 
-	// Faults and Absent are set by [Reader.Outline] alone: what is wrong or missing, and what is missing and
-	// need not be there, the diff IDs of foreign layers.
-	Faults []PartFault
-	Absent []digest.Digest
+	// Absent is set by [Reader.Survey] alone. It has all parts that are missing or wrong, and foreign layers.
+	Absent []image.Absent
 }
+
+// faulty reports whether a part is absent that ought to be there.
+func (s SavedImage) faulty() bool { return slices.ContainsFunc(s.Absent, image.Absent.IsFault) }
 
 // SavedLayer is a layer in a saved tar.
 type SavedLayer struct {

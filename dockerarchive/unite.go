@@ -50,7 +50,7 @@ func (u *union) enter(r *root) {
 		u.byName[r.Name] = append(u.byName[r.Name], r)
 	}
 	for _, l := range r.leaves {
-		if c := l.facts.config; c != "" && !slices.Contains(u.byConfig[c], r) {
+		if c := l.config; c != "" && !slices.Contains(u.byConfig[c], r) {
 			u.byConfig[c] = append(u.byConfig[c], r)
 		}
 	}
@@ -89,7 +89,7 @@ func (u *union) take(item manifestItem) error {
 // save reads an image by manifest.json, instead of the given ones of index.json.
 func (u *union) save(item manifestItem, instead []*root) error {
 	im, err := u.archive.read(item, u.tolerant)
-	if (err != nil || len(im.Faults) > 0) && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
+	if (err != nil || im.faulty()) && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
 		return nil // neither way leads to all of it: what is missing is said of the entry of index.json
 	}
 	if err != nil {

@@ -4,9 +4,10 @@ import (
 	"path"
 	"slices"
 
-	"drayage/internal/tarfs"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/tarfs"
 )
 
 // Unreferenced counts the files that no image leads to, with their sizes: none of what manifest.json names,

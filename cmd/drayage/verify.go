@@ -85,8 +85,8 @@ type verifier struct {
 	archive *dockerarchive.Reader // nil for layout directories
 	layout  *layout.Layout        // nil for docker tars
 	targets []audit.Target
-	labels  []string                          // of the targets
-	absent  map[digest.Digest][]digest.Digest // what indexes lead to and the archive lacks, by what is shown instead
+	labels  []string                         // of the targets
+	absent  map[digest.Digest][]image.Absent // what indexes lead to and the archive lacks, by what is shown instead
 }
 
 func (v *verifier) close() {
@@ -116,7 +116,7 @@ func (v *verifier) open(ctx context.Context) error {
 		v.targets = append(v.targets, audit.Target{Saved: &here.saved[i]})
 		v.labels = append(v.labels, outlinedLabel(here.saved[i]))
 	}
-	v.absent = map[digest.Digest][]digest.Digest{}
+	v.absent = map[digest.Digest][]image.Absent{}
 	for _, r := range here.remarks {
 		v.absent[r.Image] = r.Absent
 	}
@@ -143,7 +143,7 @@ func (v *verifier) openSource(ctx context.Context) (*local, error) {
 			return &local{layout: l}, nil
 		}
 	}
-	contents, err := archive.Outline(ctx)
+	contents, err := archive.Survey(ctx)
 	if err != nil && !errors.Is(err, dockerarchive.ErrNotImage) {
 		err = errors.Join(err, registry.ErrIntegrity)
 	}
@@ -207,10 +207,10 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 
 // outlinedLabel is what messages call an image that may lack its name and its configuration.
 func outlinedLabel(im dockerarchive.SavedImage) string {
-	if label := savedLabel(im); label != "" || len(im.Faults) == 0 {
+	if label := savedLabel(im); label != "" || len(im.Absent) == 0 {
 		return label
 	}
-	return im.Faults[0].Path
+	return im.Absent[0].Path
 }
 
 func absentList(blobs []image.Absent) string {
@@ -227,7 +227,7 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 		im.ID = saved.ID
 	} else {
 		im.Digest = v.targets[i].Root.Digest
-		im.Absent = slices.Clone(v.absent[im.Digest])
+		result.Absent = slices.Concat(v.absent[im.Digest], result.Absent)
 	}
 	for _, f := range result.Faults {
 		im.Faults = append(im.Faults, verifiedFault{f.Part, f.Descriptor.Digest, f.Path, f.Cause(), f.Blob()})

@@ -5,12 +5,14 @@ import (
 	"io/fs"
 	"testing"
 
+	"drayage/image"
+
 	"github.com/opencontainers/go-digest"
 )
 
-// TestOutline: what is whole is as Images has it, what is not is told, and the images after it are listed all
+// TestSurvey: what is whole is as Images has it, what is not is told, and the images after it are listed all
 // the same.
-func TestOutline(t *testing.T) {
+func TestSurvey(t *testing.T) {
 	one, two := configOf(digest.FromString("base"), digest.FromString("top")), configOf(digest.FromString("base"))
 	name := func(config string) string { return digest.FromString(config).Encoded() + ".json" }
 	files := []entry{
@@ -22,21 +24,21 @@ func TestOutline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := r.Outline(t.Context())
+	c, err := r.Survey(t.Context())
 	if err != nil || len(c.Saved) != 3 || c.Layout != nil {
 		t.Fatalf("%v: %+v", err, c)
 	}
-	if f := c.Saved[0].Faults; len(f) != 1 || !f[0].Layer || f[0].Path != "top.tar" || f[0].Digest != digest.FromString("top") || !errors.Is(f[0].Err, fs.ErrNotExist) {
+	if f := c.Saved[0].Absent; len(f) != 1 || f[0].Part != image.PartLayer || f[0].Path != "top.tar" || f[0].Descriptor.Digest != digest.FromString("top") || !errors.Is(f[0].Err, fs.ErrNotExist) {
 		t.Errorf("the image without a layer: %+v", f)
 	}
 	if im := c.Saved[0]; im.ID != digest.FromString(one) || len(im.Layers) != 1 || im.Layers[0].DiffID != digest.FromString("base") {
 		t.Errorf("the image without a layer: %+v", im)
 	}
-	if im := c.Saved[1]; im.ID != digest.FromString("{}") || len(im.Faults) != 2 || im.Faults[0].Layer || im.Faults[1].Path != "none.tar" || im.Faults[1].Digest != "" ||
+	if im := c.Saved[1]; im.ID != digest.FromString("{}") || len(im.Absent) != 2 || im.Absent[0].Part == image.PartLayer || im.Absent[1].Path != "none.tar" || im.Absent[1].Descriptor.Digest != "" ||
 		len(im.Layers) != 1 || im.Layers[0].DiffID != "" {
 		t.Errorf("the image with a configuration of nothing: %+v", im)
 	}
-	if im := c.Saved[2]; im.ID != digest.FromString(two) || len(im.Faults) > 0 || len(im.Layers) != 1 {
+	if im := c.Saved[2]; im.ID != digest.FromString(two) || len(im.Absent) > 0 || len(im.Layers) != 1 {
 		t.Errorf("the whole image: %+v", im)
 	}
 	if _, err := r.Images(t.Context()); err == nil {
@@ -47,8 +49,8 @@ func TestOutline(t *testing.T) {
 	}
 }
 
-// TestOutlineOfWhatIsNone: what says nothing of any image is an error here too.
-func TestOutlineOfWhatIsNone(t *testing.T) {
+// TestSurveyOfWhatIsNone: what says nothing of any image is an error here too.
+func TestSurveyOfWhatIsNone(t *testing.T) {
 	for name, files := range map[string][]entry{
 		"no manifest.json":       {file("x", "x")},
 		"manifest.json no JSON":  {file("manifest.json", "[")},
@@ -58,14 +60,14 @@ func TestOutlineOfWhatIsNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c, err := r.Outline(t.Context()); err == nil {
+		if c, err := r.Survey(t.Context()); err == nil {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
 }
 
-// FuzzOutline: what Images takes is without fault, and of all else there is a fault or an error.
-func FuzzOutline(f *testing.F) {
+// FuzzSurvey: what Images takes is without fault, and of all else there is a fault or an error.
+func FuzzSurvey(f *testing.F) {
 	addCorpus(f)
 	f.Add(archive(f, standard...))
 	f.Add(archive(f, standard[:3]...))
@@ -79,7 +81,7 @@ func FuzzOutline(f *testing.F) {
 			return
 		}
 		want, strict := r.Contents(t.Context())
-		got, err := r.Outline(t.Context())
+		got, err := r.Survey(t.Context())
 		if err != nil {
 			if strict == nil {
 				t.Fatalf("Contents has no objection, Outline says %v", err)
@@ -88,7 +90,7 @@ func FuzzOutline(f *testing.F) {
 		}
 		faults := 0
 		for _, im := range got.Saved {
-			faults += len(im.Faults) + len(im.Absent)
+			faults += len(im.Absent)
 		}
 		if strict == nil && (faults > 0 || len(got.Saved) != len(want.Saved)) {
 			t.Fatalf("%d images and %d faults, Contents has %d images", len(got.Saved), faults, len(want.Saved))
