@@ -119,18 +119,6 @@ func (c *Contents) addSaved(im SavedImage) {
 	}
 }
 
-// items reads manifest.json, which may be absent.
-func (a *Reader) items() ([]manifestItem, error) {
-	if !a.tar.Has("manifest.json") {
-		return nil, nil
-	}
-	raw, err := a.readJSON("manifest.json", maxManifestJSON)
-	if err != nil {
-		return nil, err
-	}
-	return a.parseItems(raw)
-}
-
 // show makes the layout of the images that are not read by manifest.json.
 func (c *Contents) show(a *Reader, roots []*root) error {
 	files, told := map[string][]byte{}, map[digest.Digest]bool{}

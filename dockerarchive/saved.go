@@ -2,6 +2,8 @@ package dockerarchive
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -13,6 +15,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/compression"
+	"drayage/internal/jsonkeys"
 	"drayage/internal/tarfs"
 	"drayage/internal/verify"
 )
@@ -50,42 +53,82 @@ func (l SavedLayer) Open() *io.SectionReader { return l.content.Open() }
 // Size is the number of bytes stored.
 func (l SavedLayer) Size() int64 { return l.content.Entry().Size }
 
-// Images lists the images of the archive in the order of its manifest.json. Configurations are checked
-// against their names, layers are only looked up. Without a manifest.json, as Docker saved images before
-// 1.10, it reads all layers to learn their diff IDs, and makes the configurations that Docker makes.
+// Images lists the images of the archive in the order of its manifest.json. Configurations are checked against their
+// names, layers are only looked up. An archive without a manifest.json may be a v1 archive: then Images reads all layers
+// to learn their diff IDs, and makes the configurations that Docker makes.
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
 	if !a.tar.Has("manifest.json") {
 		return a.withoutManifest(ctx)
 	}
-	raw, err := a.readJSON("manifest.json", maxManifestJSON)
-	if err != nil {
-		return nil, err
-	}
-	items, err := a.parseItems(raw)
+	items, err := a.items()
 	if err != nil {
 		return nil, err
 	}
 	if len(items) == 0 {
 		return nil, verify.Mismatchf("manifest.json lists no image")
 	}
+	images, err := collect(len(items), func(i int) (SavedImage, error) {
+		im, err := a.read(items[i], tolerant)
+		if err != nil {
+			err = fmt.Errorf("image %d of %d: %w", i+1, len(items), err)
+		}
+		return im, err
+	})
+	if err == nil && !tolerant {
+		err = a.checkPaths(images)
+	}
+	return images, err
+}
+
+// collect reads n images. It bounds what their configurations take.
+func collect(n int, read func(i int) (SavedImage, error)) ([]SavedImage, error) {
 	var images []SavedImage
 	held := 0
-	for i, item := range items {
-		im, err := a.read(item, tolerant)
+	for i := range n {
+		im, err := read(i)
 		if err != nil {
-			return nil, fmt.Errorf("image %d of %d: %w", i+1, len(items), err)
+			return nil, err
+		}
+		if held += len(im.Config); held > maxConfigs {
+			return nil, tooLarge(n)
 		}
 		images = append(images, im)
-		if held += len(im.Config); held > maxConfigs {
-			return nil, tooLarge(len(items))
-		}
 	}
-	if tolerant {
-		return images, nil
+	return images, nil
+}
+
+func tooLarge(count int) error {
+	return fmt.Errorf("the configurations of %d images take more than %d bytes", count, maxConfigs)
+}
+
+// items reads manifest.json, which may be absent.
+func (a *Reader) items() ([]manifestItem, error) {
+	if !a.tar.Has("manifest.json") {
+		return nil, nil
 	}
-	return images, a.checkPaths(images)
+	raw, err := a.readJSON("manifest.json", maxManifestJSON)
+	if err != nil {
+		return nil, err
+	}
+	var items []manifestItem
+	err = json.Unmarshal(raw, &items)
+	switch {
+	case errors.As(err, new(*json.UnmarshalTypeError)) && a.tar.Has("version"):
+		return nil, fmt.Errorf("%w: it is a directory of skopeo's (dir:): copy it with skopeo to oci-archive: first",
+			ErrNotImage)
+	case errors.As(err, new(*json.UnmarshalTypeError)):
+		return nil, fmt.Errorf("%w: its manifest.json is no list of images, as docker save writes it", ErrNotImage)
+	case err != nil:
+		return nil, verify.Mismatchf("manifest.json: %v", err)
+	case len(items) > maxImages:
+		return nil, verify.Mismatchf("manifest.json lists more than %d images", maxImages)
+	}
+	if err := jsonkeys.Unique(raw); err != nil {
+		return nil, verify.Mismatchf("manifest.json is ambiguous: %v", err)
+	}
+	return items, nil
 }
 
 func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
@@ -112,14 +155,15 @@ func (a *Reader) image(item manifestItem) (SavedImage, error) {
 		return im, verify.Mismatchf("%w", err)
 	}
 	if len(parsed.RootFS.DiffIDs) != len(item.Layers) {
-		return im, verify.Mismatchf("%s has %d layers but %d diff IDs", im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
+		return im, verify.Mismatchf("%s has %d layers but %d diff IDs",
+			im.ID, len(item.Layers), len(parsed.RootFS.DiffIDs))
 	}
 	for i, p := range item.Layers {
 		content, err := a.tar.Find(p)
 		if err != nil {
 			return im, fmt.Errorf("%s, layer %d: %w", im.ID, i+1, err)
 		}
-		im.Layers = append(im.Layers, SavedLayer{DiffID: parsed.RootFS.DiffIDs[i], Path: tarfs.Clean(p), content: content})
+		im.Layers = append(im.Layers, SavedLayer{parsed.RootFS.DiffIDs[i], tarfs.Clean(p), content})
 	}
 	im.Names, im.Odd, err = fullNames(item.RepoTags)
 	return im, err
@@ -141,7 +185,8 @@ func fullNames(tags []string) (names, odd []string, err error) {
 		if t == "" {
 			continue
 		}
-		if _, d, ok := strings.Cut(t, ":sha256:"); ok && digest.NewDigestFromEncoded(digest.SHA256, d).Validate() == nil {
+		_, hex, ok := strings.Cut(t, ":sha256:")
+		if ok && digest.NewDigestFromEncoded(digest.SHA256, hex).Validate() == nil {
 			odd = append(odd, t)
 			continue
 		}
@@ -166,7 +211,8 @@ func (a *Reader) checkPaths(images []SavedImage) error {
 	for _, im := range images {
 		for _, l := range im.Layers {
 			if other, ok := used[l.Path]; ok && other != l.DiffID {
-				return fmt.Errorf("archive is contradictory: layer %q is said to be %s and %s: %w", l.Path, other, l.DiffID, ErrIntegrity)
+				return fmt.Errorf("archive is contradictory: layer %q is said to be %s and %s: %w",
+					l.Path, other, l.DiffID, ErrIntegrity)
 			}
 			used[l.Path] = l.DiffID
 		}
