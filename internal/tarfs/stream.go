@@ -14,57 +14,64 @@ import (
 	"drayage/internal/verify"
 )
 
-// Scan reads a tar from a stream, once and to its end. The index holds small files of JSON, and the first
-// bytes of all others. Reading more of those fails with an error that wraps [ErrGone]. Memory is bounded.
+// Scan reads a tar from a stream, once and to its end. The index holds small files of JSON, and the first bytes
+// of all others. Reading more of those fails with an error that wraps [ErrGone]. Memory is bounded.
 func Scan(ctx context.Context, r io.Reader) (*Index, error) {
-	w, err := newWalk(ctx, r, "give the archive as a file", false)
+	s, err := open(ctx, r, "give the archive as a file")
 	if err != nil {
 		return nil, err
 	}
 	for {
-		e, err := w.next()
+		h, err := s.next()
 		if err == io.EOF {
-			return w.index, w.end()
+			return s.index, s.end()
+		}
+		if err == nil {
+			err = s.add(h)
+		}
+		if err == nil {
+			err = s.pass(h)
 		}
 		if err != nil {
-			return nil, err
-		}
-		if err := w.add(e); err != nil {
-			return nil, err
-		}
-		if err := w.pass(e); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// walk goes over the entries of a tar in a stream.
-type walk struct {
-	held  *heldStream
-	tar   *tar.Reader
-	index *Index // of what has come by
+// Stream reads a tar from a stream in one go. [NewStream] holds its beginning, up to the first large file. After
+// that there are three ways on. If all of the tar is there, [Stream.Whole] has it. [Stream.Rest] gives the whole
+// stream, so that it can be copied to where it can be read at any place. Or the caller tells from [Stream.Plan]
+// what files must still come, names them with [Stream.Expect], and goes through them with [Stream.Next]. Memory
+// is bounded. A Stream is for one goroutine. Another one may read the file that Next has come to.
+type Stream struct {
+	held     *heldStream
+	tar      *tar.Reader
+	index    *Index // of what has come by
+	whole    bool
+	large    *header // of the first large file, until Next goes on with it
+	plan     *Index
+	expected map[string]bool // by name; false when the file has come
 }
 
-// head is the header of an entry, and where its content begins.
-type head struct {
+// header is the header of an entry, and where its content begins.
+type header struct {
 	*tar.Header
 	offset int64
 }
 
-// plain reports whether the entry is a file whose content is stored as it is.
-func (h head) plain() bool { return h.Typeflag == tar.TypeReg && !isSparse(h.Header) }
+// isPlain reports whether the entry is a file that is stored with its holes.
+func (h header) isPlain() bool { return h.Typeflag == tar.TypeReg && !isSparse(h.Header) }
 
-// stored is how much of the stream is the content of the entry. Of a sparse file it tells nothing.
-func (h head) stored() int64 {
-	if h.plain() {
+// content is the size of a plain file.
+func (h header) content() int64 {
+	if h.isPlain() {
 		return h.Size
 	}
 	return 0
 }
 
-// newWalk looks at the first block of a stream, and holds it. If all is set, it holds everything that follows
-// too.
-func newWalk(ctx context.Context, r io.Reader, gone string, all bool) (*walk, error) {
+// open looks at the first block of a stream, and holds it.
+func open(ctx context.Context, r io.Reader, gone string) (*Stream, error) {
 	held := newHeldStream(transfer.WithContext(ctx, r), gone)
 	held.all = true
 	var block [blockSize]byte
@@ -76,115 +83,100 @@ func newWalk(ctx context.Context, r io.Reader, gone string, all bool) (*walk, er
 	if err == nil {
 		size = math.MaxInt64
 	}
-	held.pos, held.all = 0, all
-	w := &walk{held, tar.NewReader(held), newIndex(held, math.MaxInt64, &table{})}
-	return w, sniff(bytes.NewReader(block[:n]), size)
+	held.pos, held.all = 0, false
+	index := newIndex(held, math.MaxInt64, &table{})
+	s := &Stream{held: held, tar: tar.NewReader(held), index: index, expected: map[string]bool{}}
+	return s, sniff(bytes.NewReader(block[:n]), size)
+}
+
+// NewStream reads the beginning of the uncompressed tar in r.
+func NewStream(ctx context.Context, r io.Reader) (*Stream, error) {
+	s, err := open(ctx, r, "run the same command again, what has arrived is skipped")
+	if err != nil {
+		return nil, err
+	}
+	s.held.all = true
+	for {
+		h, err := s.next()
+		if err == io.EOF {
+			s.whole, s.held.all = true, false // what is behind the end is not held, however long it is
+			return s, s.end()
+		}
+		if err == nil && (isSparse(h.Header) || !s.held.fits(h.content())) {
+			s.large = &h
+			return s, nil
+		}
+		if err == nil {
+			s.held.begin(h.Name, h.content(), true, false)
+			err = s.add(h)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 // next returns the next entry. After the last one the error is io.EOF.
-func (w *walk) next() (head, error) {
-	h, err := w.tar.Next()
+func (s *Stream) next() (header, error) {
+	h, err := s.tar.Next()
 	if err == nil || err == io.EOF {
-		return head{h, w.held.at}, err
+		return header{h, s.held.at}, err
 	}
-	if err := w.held.failed(); err != nil {
-		return head{}, err
+	if err := s.held.failed(); err != nil {
+		return header{}, err
 	}
-	w.index.size = w.held.at
-	return head{}, w.index.damaged(err)
+	s.index.size = s.held.at
+	return header{}, s.index.damaged(err)
 }
 
 // add enters an entry. A sparse file counts too, but its content cannot be read.
-func (w *walk) add(h head) error {
+func (s *Stream) add(h header) error {
 	if !isSparse(h.Header) {
-		return w.index.add(h.Header, h.offset)
+		return s.index.add(h.Header, h.offset)
 	}
 	plain := *h.Header
 	plain.Typeflag, plain.PAXRecords, plain.Size = tar.TypeReg, nil, 0
-	if err := w.index.add(&plain, h.offset); err != nil {
+	if err := s.index.add(&plain, h.offset); err != nil {
 		return err
 	}
-	w.index.entries.replace(Clean(h.Name), Entry{Offset: -1, Size: h.Size, Kind: tar.TypeReg})
+	s.index.entries.replace(Clean(h.Name), Entry{Offset: -1, Size: h.Size, Kind: tar.TypeReg})
 	return nil
 }
 
 // pass lets the content of an entry go by. It holds what looks like JSON, if there is room.
-func (w *walk) pass(h head) error {
-	size := h.stored()
-	w.held.begin(h.Name, size, false, false)
-	if size == 0 || !w.held.fits(min(size, blockSize)) {
+func (s *Stream) pass(h header) error {
+	size := h.content()
+	s.held.begin(h.Name, size, false, false)
+	if size == 0 || !s.held.fits(min(size, blockSize)) {
 		return nil
 	}
-	first, err := w.held.peek()
+	first, err := s.held.peek()
 	if err != nil {
 		return err
 	}
 	text := bytes.TrimLeft(first, " \t\r\n")
-	if len(text) > 0 && (text[0] == '{' || text[0] == '[') && w.held.fits(size) {
-		w.held.hold()
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') && s.held.fits(size) {
+		s.held.hold()
 	}
 	return nil
 }
 
 // end reads what stands behind the last entry.
-func (w *walk) end() error {
-	w.held.begin("", 0, true, false)
-	err := w.index.checkEnd(w.held)
-	w.index.size = w.held.at
+func (s *Stream) end() error {
+	s.held.begin("", 0, true, false)
+	err := s.index.checkEnd(s.held)
+	s.index.size = s.held.at
 	return err
 }
 
-// Stream reads a tar from a stream in one go. [NewStream] holds its beginning, up to the first large file.
-// After that there are three ways on. If all of the tar is there, [Stream.Whole] has it. [Stream.Rest] gives
-// the whole stream, so that it can be copied to where it can be read at any place. Or the caller tells from
-// [Stream.Plan] what files must still come, names them with [Stream.Expect], and goes through them with
-// [Stream.Next]. Memory is bounded. A Stream is for one goroutine. Another one may read the file that Next
-// has come to.
-type Stream struct {
-	*walk
-	whole    bool
-	large    *head // the first large entry, until Next goes on with it
-	plan     *Index
-	expected map[string]bool // names; false when the file has come
-}
+// Index returns the index of what has come by: after the end, of the whole tar.
+func (s *Stream) Index() *Index { return s.index }
 
-// NewStream reads the beginning of the uncompressed tar in r.
-func NewStream(ctx context.Context, r io.Reader) (*Stream, error) {
-	w, err := newWalk(ctx, r, "run the same command again, what has arrived is skipped", true)
-	if err != nil {
-		return nil, err
-	}
-	s := &Stream{walk: w, expected: map[string]bool{}}
-	for {
-		e, err := s.next()
-		if err == io.EOF {
-			s.whole, s.held.all = true, false // what is behind the end is not held, however long it is
-			return s, s.end()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if isSparse(e.Header) || !s.held.fits(e.stored()) {
-			s.large = &e
-			return s, nil
-		}
-		s.held.begin(e.Name, e.stored(), true, false)
-		if err := s.add(e); err != nil {
-			return nil, err
-		}
-	}
-}
+// Whole reports whether the tar is so small that all of it is held.
+func (s *Stream) Whole() bool { return s.whole }
 
-// Whole returns the tar if it is so small that all of it is held, or nil.
-func (s *Stream) Whole() *Index {
-	if s.whole {
-		return s.index
-	}
-	return nil
-}
-
-// Rest returns the stream from its beginning, with what has been read already. Nothing else may be called
-// after it.
+// Rest returns the stream from its beginning, with what has been read already. Nothing else may be called after
+// it.
 func (s *Stream) Rest() io.Reader { return s.held.rest() }
 
 // Plan returns an index of what has come, and of what the caller expects.
@@ -195,8 +187,8 @@ func (s *Stream) Plan() *Index {
 	return s.plan
 }
 
-// Expect enters a file into the plan that is still to come, unless the plan has its name already. Nothing can
-// be read of it until then.
+// Expect enters a file into the plan that is still to come, unless the plan has its name already. Nothing can be
+// read of it until then.
 func (s *Stream) Expect(name string, size int64) {
 	if !s.plan.Has(name) {
 		s.plan.entries.add(name, Entry{Offset: -1, Size: size, Kind: tar.TypeReg})
@@ -208,60 +200,55 @@ func (s *Stream) Expect(name string, size int64) {
 func (s *Stream) Awaits(name string) bool { return s.expected[name] }
 
 // Next goes on to the next expected file and returns its name. The file can be read then, once and forwards,
-// until Next is called again. Only as long as it is short can it be read from the beginning again. The error
-// is io.EOF when the whole tar has gone by, all expected files have come, and no entry has come again with
-// other content.
+// until Next is called again. Only as long as it is short can it be read from the beginning again. The error is
+// io.EOF when the whole tar has gone by, all expected files have come, and no entry has come again with other
+// content.
 func (s *Stream) Next(ctx context.Context) (string, error) {
 	for {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		e, err := s.entry()
+		h, err := s.entry()
 		if err == io.EOF {
 			return "", s.finish()
+		}
+		if err == nil {
+			err = s.add(h)
 		}
 		if err != nil {
 			return "", err
 		}
-		if err := s.add(e); err != nil {
-			return "", err
+		if name := Clean(h.Name); s.expected[name] {
+			return name, s.arrive(h, name)
 		}
-		name := Clean(e.Name)
-		if s.expected[name] {
-			return name, s.arrive(e, name)
-		}
-		if err := s.pass(e); err != nil {
+		if err := s.pass(h); err != nil {
 			return "", err
 		}
 	}
 }
 
-func (s *Stream) entry() (head, error) {
-	if e := s.large; e != nil {
+func (s *Stream) entry() (header, error) {
+	if h := s.large; h != nil {
 		s.large, s.held.all = nil, false
-		return *e, nil
+		return *h, nil
 	}
 	return s.next()
 }
 
 // arrive lets an expected file be read.
-func (s *Stream) arrive(h head, name string) error {
-	if !h.plain() {
+func (s *Stream) arrive(h header, name string) error {
+	if !h.isPlain() {
 		return fmt.Errorf("entry %q is a link or no plain file, which cannot be followed in a stream: "+
 			"give the archive as a file", h.Name)
 	}
 	s.expected[name] = false
-	var last Entry
-	for last = range s.index.all(name) {
-		continue // the last one has just come
-	}
-	s.plan.entries.replace(name, last)
+	s.plan.entries.replace(name, Entry{Offset: h.offset, Size: h.Size, Kind: h.Typeflag})
 	s.held.begin(h.Name, h.Size, false, true)
 	_, err := s.held.peek()
 	return err
 }
 
-// finish checks the whole tar. It returns io.EOF if that is what the plan has made of its beginning.
+// finish checks the whole tar. It returns io.EOF if the tar holds what the plan expects.
 func (s *Stream) finish() error {
 	if err := s.end(); err != nil {
 		return err
@@ -278,6 +265,3 @@ func (s *Stream) finish() error {
 	}
 	return io.EOF
 }
-
-// Index returns the index of what has come by: after the end, of the whole tar.
-func (s *Stream) Index() *Index { return s.index }
