@@ -118,10 +118,9 @@ func (v *v1Archive) hash(ctx context.Context) error {
 
 // diffIDOf hashes the uncompressed content of a layer. In a stream an uncompressed layer has been hashed already.
 func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
-	if stored, err := (SavedLayer{content: f}).Compression(); err == nil && stored == compression.None {
-		if sum, ok := f.SHA256(); ok {
-			return digest.NewDigestFromBytes(digest.SHA256, sum[:]), nil
-		}
+	if kind, err := (SavedLayer{content: f}).Compression(); err == nil && kind == compression.None {
+		sum, err := f.SHA256(ctx)
+		return digest.NewDigestFromBytes(digest.SHA256, sum[:]), err
 	}
 	layer, err := unpack.Sum(ctx, f.Open(), digest.SHA256, nil)
 	return layer.DiffID, err

@@ -42,9 +42,9 @@ type heldStream struct {
 	room   []byte // the end of the newest chunk, which no segment has taken yet
 	kept   int64  // bytes that all this takes
 	file   passing
-	spare  []byte   // the memory of file.replay, one for all files
-	waste  []byte   // for what is not held
-	hashes []hashed // of files that are not held, in order
+	spare  []byte                      // the memory of file.replay, one for all files
+	waste  []byte                      // for what is not held
+	hashes map[int64][sha256.Size]byte // of files that are not held, by the place of their content
 }
 
 // segment is a part of the stream that is held. Segments are in order and do not overlap. Several share a
@@ -56,11 +56,8 @@ type segment struct {
 
 func (s segment) end() int64 { return s.offset + int64(len(s.data)) }
 
-// hashed is the hash of the content that begins at a place.
-type hashed struct {
-	offset int64
-	sum    [sha256.Size]byte
-}
+// hasRoom reports whether the last segment can grow into the room of its chunk.
+func (s segment) hasRoom() bool { return len(s.data) < cap(s.data) }
 
 // passing is the file that the stream has come to.
 type passing struct {
@@ -73,7 +70,7 @@ type passing struct {
 }
 
 func newHeldStream(r io.Reader, gone string) *heldStream {
-	return &heldStream{r: r, gone: fmt.Errorf("%w: %s", ErrGone, gone)}
+	return &heldStream{r: r, gone: fmt.Errorf("%w: %s", ErrGone, gone), hashes: map[int64][sha256.Size]byte{}}
 }
 
 // begin says that the content of a file comes next. It is hashed unless it is held. If it replays, it can be
@@ -185,7 +182,7 @@ func (s *heldStream) take(p []byte, inside bool) {
 	}
 	f.hash.Write(p)
 	if s.at == f.end {
-		s.hashes = append(s.hashes, hashed{f.start, [sha256.Size]byte(f.hash.Sum(nil))})
+		s.hashes[f.start] = [sha256.Size]byte(f.hash.Sum(nil))
 	}
 }
 
@@ -197,7 +194,8 @@ func (s *heldStream) keep(p []byte) {
 			s.room = make([]byte, heldChunk)
 		}
 		n := copy(s.room, p)
-		if last := len(s.held) - 1; last >= 0 && s.held[last].end() == offset && s.held[last].hasRoom() {
+		last := len(s.held) - 1
+		if last >= 0 && s.held[last].end() == offset && s.held[last].hasRoom() {
 			s.held[last].data = s.held[last].data[:len(s.held[last].data)+n]
 		} else {
 			s.held = append(s.held, segment{offset, s.room[:n]})
@@ -206,10 +204,6 @@ func (s *heldStream) keep(p []byte) {
 		s.room, p, offset = s.room[n:], p[n:], offset+int64(n)
 	}
 }
-
-// hasRoom reports whether the segment, if it is the last one, can grow: its data goes on in the room of its
-// chunk.
-func (s segment) hasRoom() bool { return len(s.data) < cap(s.data) }
 
 // copyHeld copies what is held from offset on, up to a gap.
 func (s *heldStream) copyHeld(p []byte, offset int64) int {
@@ -296,38 +290,10 @@ func (s *heldStream) rest() io.Reader {
 	return io.MultiReader(append(all, s.r)...)
 }
 
-// sum is the SHA-256 of a file's stored content.
-func (s *heldStream) sum(e Entry) ([sha256.Size]byte, error) {
+// hashOf returns the hash of the content at a place, if the content is not held.
+func (s *heldStream) hashOf(offset int64) ([sha256.Size]byte, bool) {
 	s.mu.Lock()
-	i := sort.Search(len(s.hashes), func(i int) bool { return s.hashes[i].offset >= e.Offset })
-	if i < len(s.hashes) && s.hashes[i].offset == e.Offset {
-		defer s.mu.Unlock()
-		return s.hashes[i].sum, nil
-	}
-	s.mu.Unlock()
-	h := sha256.New()
-	_, err := io.Copy(h, io.NewSectionReader(s, e.Offset, e.Size))
-	return [sha256.Size]byte(h.Sum(nil)), err
-}
-
-// same reports whether two files have the same content.
-func (s *heldStream) same(a, b Entry) (bool, error) {
-	sumA, err := s.sum(a)
-	if err != nil {
-		return false, err
-	}
-	sumB, err := s.sum(b)
-	return sumA == sumB, err
-}
-
-// SHA256 returns the hash of the stored content, if the file has gone by in a stream or can still be read
-// there.
-func (f *File) SHA256() (sum [sha256.Size]byte, known bool) {
-	s, ok := f.index.r.(*heldStream)
-	e := f.Entry()
-	if !ok || e.Sparse {
-		return sum, false
-	}
-	sum, err := s.sum(e)
-	return sum, err == nil
+	defer s.mu.Unlock()
+	sum, ok := s.hashes[offset]
+	return sum, ok
 }

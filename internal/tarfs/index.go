@@ -3,6 +3,8 @@ package tarfs
 import (
 	"archive/tar"
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
@@ -185,12 +188,18 @@ func (f *File) Entry() Entry {
 }
 
 // Open returns the content, which is not verified. It may be called any number of times and concurrently.
-func (f *File) Open() *io.SectionReader {
-	e := f.Entry()
+func (f *File) Open() *io.SectionReader { return f.index.content(f.Entry()) }
+
+func (x *Index) content(e Entry) *io.SectionReader {
 	if e.Sparse {
-		return io.NewSectionReader(&sparseFile{x: f.index, entry: e}, 0, e.Size)
+		return io.NewSectionReader(&sparseFile{x: x, entry: e}, 0, e.Size)
 	}
-	return io.NewSectionReader(f.index.r, e.Offset, e.Size)
+	return io.NewSectionReader(x.r, e.Offset, e.Size)
+}
+
+// SHA256 hashes the content. It knows the hash of a file that has gone by in a stream.
+func (f *File) SHA256(ctx context.Context) ([sha256.Size]byte, error) {
+	return f.index.sum(f.Entry(), transfer.WithContext(ctx, f.Open()))
 }
 
 // Find looks up a regular file. It follows links inside the tar.
@@ -271,28 +280,26 @@ func (x *Index) checkSame(name string, first Entry) error {
 }
 
 func (x *Index) same(a, b Entry) (bool, error) {
-	if a.Kind != b.Kind || a.Size != b.Size || a.Link != b.Link || a.Sparse != b.Sparse {
-		return false, nil
+	if a.Kind != b.Kind || a.Size != b.Size || a.Link != b.Link || a.Sparse != b.Sparse || !a.IsFile() {
+		a.Offset = b.Offset
+		return a == b, nil
 	}
-	if a.Kind != tar.TypeReg && !a.Sparse {
-		return true, nil
+	sumA, err := x.sum(a, x.content(a))
+	if err != nil {
+		return false, err
 	}
+	sumB, err := x.sum(b, x.content(b))
+	return sumA == sumB, err
+}
+
+// sum hashes the content of a file, which r reads. Of what has gone by in a stream the hash is known.
+func (x *Index) sum(e Entry, r io.Reader) ([sha256.Size]byte, error) {
 	if s, ok := x.r.(*heldStream); ok {
-		return s.same(a, b)
-	}
-	ra, rb := (&File{index: x, entry: a}).Open(), (&File{index: x, entry: b}).Open()
-	var bufA, bufB [32 << 10]byte
-	for left := a.Size; left > 0; left -= int64(len(bufA)) {
-		n := min(int64(len(bufA)), left)
-		if _, err := io.ReadFull(ra, bufA[:n]); err != nil {
-			return false, err
-		}
-		if _, err := io.ReadFull(rb, bufB[:n]); err != nil {
-			return false, err
-		}
-		if !bytes.Equal(bufA[:n], bufB[:n]) {
-			return false, nil
+		if sum, ok := s.hashOf(e.Offset); ok {
+			return sum, nil
 		}
 	}
-	return true, nil
+	h := sha256.New()
+	_, err := io.Copy(h, r)
+	return [sha256.Size]byte(h.Sum(nil)), err
 }
