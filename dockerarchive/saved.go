@@ -53,9 +53,9 @@ func (l SavedLayer) Open() *io.SectionReader { return l.content.Open() }
 // Size is the number of bytes stored.
 func (l SavedLayer) Size() int64 { return l.content.Entry().Size }
 
-// Images lists the images of the archive in the order of its manifest.json. Configurations are checked against their
-// names, layers are only looked up. An archive without a manifest.json may be a v1 archive: then Images reads all layers
-// to learn their diff IDs, and makes the configurations that Docker makes.
+// Images lists the images of the archive in the order of its manifest.json. Configurations are checked
+// against their names, layers are only looked up. An archive without a manifest.json may be a v1 archive:
+// then Images reads all layers to learn their diff IDs, and makes the configurations that Docker makes.
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {

@@ -21,8 +21,8 @@ import (
 // maxV1Layers bounds the layers of a v1 archive.
 const maxV1Layers = 32_768
 
-// v1Archive is an archive as Docker saved it before 1.10. It has no manifest.json. Each layer has a directory, and its
-// json names the layer below. The file repositories gives names to some of them
+// v1Archive is an archive as Docker saved it before 1.10. It has no manifest.json. Each layer has a
+// directory, and its json names the layer below. The file repositories gives names to some of them
 // (https://github.com/moby/moby/blob/v1.9.1/image/spec/v1.md#combined-image-json--filesystem-changeset-format).
 type v1Archive struct {
 	a      *Reader
@@ -43,8 +43,8 @@ type v1Dir struct {
 // v1Files are what a layer directory consists of.
 var v1Files = []string{"json", "layer.tar", "VERSION"}
 
-// v1Dirs lists the layer directories in a directory, in order. A v1 archive has the file repositories, or a layer
-// directory with both json and layer.tar. In anything else there are no layer directories.
+// v1Dirs lists the layer directories in a directory, in order. A v1 archive has the file repositories, or a
+// layer directory with both json and layer.tar. In anything else there are no layer directories.
 func (a *Reader) v1Dirs(in string) []string {
 	found := map[string]int{}
 	whole := a.tar.Has(path.Join(in, "repositories"))
@@ -61,7 +61,8 @@ func (a *Reader) v1Dirs(in string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// v1Images lists the images of a v1 archive. It reads all layers, because only their content tells their diff IDs.
+// v1Images lists the images of a v1 archive. It reads all layers, because only their content tells their diff
+// IDs.
 func (a *Reader) v1Images(ctx context.Context, dirs []string) ([]SavedImage, error) {
 	v := &v1Archive{a: a, layers: map[string]*v1Dir{}, names: map[string][]string{}}
 	if err := v.readLayers(dirs); err != nil {

@@ -55,7 +55,8 @@ func (v *v1Archive) chains() ([][]*v1Dir, error) {
 	return chains, nil
 }
 
-// tops lists the layers that an image ends with: those that have names, by name, and those that no other stands on.
+// tops lists the layers that an image ends with: those that have names, by name, and those that no other
+// stands on.
 func (v *v1Archive) tops() []string {
 	below := map[string]bool{}
 	for _, layer := range v.layers {
@@ -116,7 +117,8 @@ func (v *v1Archive) hash(ctx context.Context) error {
 	return g.Wait()
 }
 
-// diffIDOf hashes the uncompressed content of a layer. In a stream an uncompressed layer has been hashed already.
+// diffIDOf hashes the uncompressed content of a layer. In a stream an uncompressed layer has been hashed
+// already.
 func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
 	if kind, err := (SavedLayer{content: f}).Compression(); err == nil && kind == compression.None {
 		sum, err := f.SHA256(ctx)
@@ -126,7 +128,8 @@ func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
 	return layer.DiffID, err
 }
 
-// image makes the image of a chain of layers, with the configuration that Docker makes when it loads the archive.
+// image makes the image of a chain of layers, with the configuration that Docker makes when it loads the
+// archive.
 func (v *v1Archive) image(chain []*v1Dir) (SavedImage, error) {
 	top := chain[len(chain)-1].name
 	im := SavedImage{Names: v.names[top]}

@@ -14,8 +14,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// Scan reads a tar from a stream, once and to its end. The index holds small files of JSON, and the first bytes
-// of all others. Reading more of those fails with an error that wraps [ErrGone]. Memory is bounded.
+// Scan reads a tar from a stream, once and to its end. The index holds small files of JSON, and the first
+// bytes of all others. Reading more of those fails with an error that wraps [ErrGone]. Memory is bounded.
 func Scan(ctx context.Context, r io.Reader) (*Index, error) {
 	s, err := open(ctx, r, "give the archive as a file")
 	if err != nil {
@@ -38,11 +38,12 @@ func Scan(ctx context.Context, r io.Reader) (*Index, error) {
 	}
 }
 
-// Stream reads a tar from a stream in one go. [NewStream] holds its beginning, up to the first large file. After
-// that there are three ways on. If all of the tar is there, [Stream.Whole] has it. [Stream.Rest] gives the whole
-// stream, so that it can be copied to where it can be read at any place. Or the caller tells from [Stream.Plan]
-// what files must still come, names them with [Stream.Expect], and goes through them with [Stream.Next]. Memory
-// is bounded. A Stream is for one goroutine. Another one may read the file that Next has come to.
+// Stream reads a tar from a stream in one go. [NewStream] holds its beginning, up to the first large file.
+// After that there are three ways on. If all of the tar is there, [Stream.Whole] has it. [Stream.Rest] gives
+// the whole stream, so that it can be copied to where it can be read at any place. Or the caller tells from
+// [Stream.Plan] what files must still come, names them with [Stream.Expect], and goes through them with
+// [Stream.Next]. Memory is bounded. A Stream is for one goroutine. Another one may read the file that Next
+// has come to.
 type Stream struct {
 	held     *heldStream
 	tar      *tar.Reader
@@ -175,8 +176,8 @@ func (s *Stream) Index() *Index { return s.index }
 // Whole reports whether the tar is so small that all of it is held.
 func (s *Stream) Whole() bool { return s.whole }
 
-// Rest returns the stream from its beginning, with what has been read already. Nothing else may be called after
-// it.
+// Rest returns the stream from its beginning, with what has been read already. Nothing else may be called
+// after it.
 func (s *Stream) Rest() io.Reader { return s.held.rest() }
 
 // Plan returns an index of what has come, and of what the caller expects.
@@ -187,8 +188,8 @@ func (s *Stream) Plan() *Index {
 	return s.plan
 }
 
-// Expect enters a file into the plan that is still to come, unless the plan has its name already. Nothing can be
-// read of it until then.
+// Expect enters a file into the plan that is still to come, unless the plan has its name already. Nothing can
+// be read of it until then.
 func (s *Stream) Expect(name string, size int64) {
 	if !s.plan.Has(name) {
 		s.plan.entries.add(name, Entry{Offset: -1, Size: size, Kind: tar.TypeReg})
@@ -200,9 +201,9 @@ func (s *Stream) Expect(name string, size int64) {
 func (s *Stream) Awaits(name string) bool { return s.expected[name] }
 
 // Next goes on to the next expected file and returns its name. The file can be read then, once and forwards,
-// until Next is called again. Only as long as it is short can it be read from the beginning again. The error is
-// io.EOF when the whole tar has gone by, all expected files have come, and no entry has come again with other
-// content.
+// until Next is called again. Only as long as it is short can it be read from the beginning again. The error
+// is io.EOF when the whole tar has gone by, all expected files have come, and no entry has come again with
+// other content.
 func (s *Stream) Next(ctx context.Context) (string, error) {
 	for {
 		if ctx.Err() != nil {
