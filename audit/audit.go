@@ -1,5 +1,6 @@
-// Package audit reads images that are on this machine once more, whole, and says what of them is not as it should be:
-// manifests, configurations and layers against their digests and sizes, layers also against the diff IDs. Use [Check].
+// Package audit reads images that are on this machine once more, whole, and says what of them is not as it
+// should be: manifests, configurations and layers against their digests and sizes, layers also against the
+// diff IDs. Use [Check].
 package audit
 
 import (
@@ -17,8 +18,8 @@ import (
 // ErrIntegrity is wrapped where content is not what its digest, size or diff ID says.
 var ErrIntegrity = verify.ErrMismatch
 
-// Target is an image to check: Root in Source, or, if Saved is set, an image of a docker tar, as dockerarchive.Reader.Outline
-// or Images tells of it.
+// Target is an image to check: Root in Source, or, if Saved is set, an image of a docker tar, as
+// dockerarchive.Reader.Outline or Images tells of it.
 type Target struct {
 	Root   v1.Descriptor
 	Source image.Source
@@ -38,7 +39,8 @@ type Options struct {
 
 	// Planned is called once, before any layer is read, with all of them.
 	Planned func(blobs []v1.Descriptor)
-	// Progress is told how many bytes of a blob have been read. It is called concurrently and must return at once.
+	// Progress is told how many bytes of a blob have been read. It is called concurrently and must return at
+	// once.
 	Progress func(blob v1.Descriptor, read int64)
 }
 
@@ -46,15 +48,16 @@ type Options struct {
 type Report struct {
 	Results []Result // of the targets, in their order
 
-	// Reached holds every digest that the targets lead to. It lacks what is below a manifest that could not be read.
+	// Reached holds every digest that the targets lead to. It lacks what is below a manifest that could not be
+	// read.
 	Reached map[digest.Digest]bool
 	Blobs   int   // layers and other blobs that were read, each once
 	Bytes   int64 // that these have
 }
 
-// Reach returns every digest that the targets lead to, without reading anything but manifests and configurations. sure
-// reports that there are no more: what is below a damaged manifest is not known. Absent manifests lead to nothing. Reach
-// fails only if ctx ends.
+// Reach returns every digest that the targets lead to, without reading anything but manifests and
+// configurations. sure reports that there are no more: what is below a damaged manifest is not known.
+// Absent manifests lead to nothing. Reach fails only if ctx ends.
 func Reach(ctx context.Context, targets []Target) (reached map[digest.Digest]bool, sure bool, err error) {
 	w := newWalker()
 	sure = true
@@ -71,8 +74,8 @@ func Reach(ctx context.Context, targets []Target) (reached map[digest.Digest]boo
 	return w.reached, sure, nil
 }
 
-// Check reads all that the targets consist of, what several share once, and goes on after a fault. It fails only if
-// ctx ends.
+// Check reads all that the targets consist of, what several share once, and goes on after a fault. It fails
+// only if ctx ends.
 func Check(ctx context.Context, targets []Target, opts Options) (*Report, error) {
 	w := newWalker()
 	report := &Report{Results: make([]Result, len(targets)), Reached: w.reached}

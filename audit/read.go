@@ -50,7 +50,8 @@ type use struct {
 func (u use) judge() {
 	err := u.task.err
 	if errors.Is(err, fs.ErrNotExist) && image.IsForeign(u.desc.MediaType) {
-		u.result.Absent = append(u.result.Absent, image.Absent{Part: u.part, Descriptor: u.desc, Reason: image.ForeignLayer})
+		absent := image.Absent{Part: u.part, Descriptor: u.desc, Reason: image.ForeignLayer}
+		u.result.Absent = append(u.result.Absent, absent)
 		return
 	}
 	if err == nil && u.diffID != "" {

@@ -45,7 +45,11 @@ type embeddedKey struct {
 }
 
 func newWalker() *walker {
-	return &walker{reached: map[digest.Digest]bool{}, trees: map[image.Source]*image.Tree{}, tasks: map[taskKey]*task{}}
+	return &walker{
+		reached: map[digest.Digest]bool{},
+		trees:   map[image.Source]*image.Tree{},
+		tasks:   map[taskKey]*task{},
+	}
 }
 
 // begin takes the next target.
@@ -64,8 +68,9 @@ func (w *walker) fault(part image.Part, d v1.Descriptor, err error) {
 	w.result.Faults = append(w.result.Faults, image.NewFault(part, d, err))
 }
 
-// embedded checks the content that a descriptor may carry besides its digest. Nothing here uses that content, but other
-// readers do (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
+// embedded checks the content that a descriptor may carry besides its digest. Nothing here uses that
+// content, but other readers do
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
 func (w *walker) embedded(part image.Part, d v1.Descriptor) {
 	if len(d.Data) == 0 || verify.Descriptor(d) != nil || verify.Bytes(d, d.Data) == nil {
 		return
@@ -142,7 +147,8 @@ func (w *walker) blobs(ctx context.Context, n *image.Node) {
 	}
 }
 
-// diffIDs are the diff IDs in a configuration that was read, one for each layer, or nil if the configuration is bad.
+// diffIDs are the diff IDs in a configuration that was read, one for each layer, or nil if the
+// configuration is bad.
 func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
 	var c v1.Image
 	if err == nil {
@@ -158,8 +164,8 @@ func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
 	return c.RootFS.DiffIDs
 }
 
-// saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was opened. A layer of
-// which no configuration tells the diff ID is only unpacked.
+// saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was
+// opened. A layer of which no configuration tells the diff ID is only unpacked.
 func (w *walker) saved(im *dockerarchive.SavedImage) {
 	for _, a := range im.Absent {
 		if a.IsFault() {

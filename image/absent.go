@@ -36,7 +36,7 @@ const (
 // Absent is a part of an image that is not there as it should be. It is an error too.
 type Absent struct {
 	Part       Part
-	Descriptor v1.Descriptor // of a layer in a docker tar: its diff ID as the digest, if a configuration tells it
+	Descriptor v1.Descriptor // a layer in a docker tar has its diff ID as the digest, if that is known
 	Path       string        // in a docker tar: where it is or should be
 	Reason     Reason
 	Err        error // what is wrong; set if Reason is Damaged, and maybe if it is Missing

@@ -12,15 +12,16 @@ import (
 	"drayage/internal/verify"
 )
 
-// MaxConfigSize bounds an image configuration. Real ones are a few kilobytes; a long history of
-// generated labels reaches hundreds.
+// MaxConfigSize bounds an image configuration, in bytes. Real ones have a few kilobytes, or some hundreds
+// if their labels were generated.
 const MaxConfigSize = 8 << 20
 
-// ParseConfig reads an image configuration and validates what drayage relies on: the diff IDs, and that no key stands twice
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md).
+// ParseConfig reads an image configuration and validates what drayage relies on: the diff IDs, and that no
+// key stands twice (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md).
 func ParseConfig(raw []byte) (v1.Image, error) {
 	if len(raw) > MaxConfigSize {
-		return v1.Image{}, fmt.Errorf("image configuration of %d bytes: more than the %d that are accepted", len(raw), MaxConfigSize)
+		return v1.Image{}, fmt.Errorf("image configuration of %d bytes: more than the %d that are accepted",
+			len(raw), MaxConfigSize)
 	}
 	if err := jsonkeys.Bounded(raw); err != nil {
 		return v1.Image{}, fmt.Errorf("image configuration is too large: %v", err)

@@ -16,12 +16,12 @@ type Graph struct {
 	Blobs     []v1.Descriptor // configurations and layers, each once
 	Platforms []v1.Platform   // of the images in it, as far as they are known
 
-	// Rewritten is set where the root is a new index, because only some of the platforms travel. Its digest is not the
-	// one that the source knows.
+	// Rewritten is set where the root is a new index, because only some of the platforms travel. Its digest is
+	// not the one that the source knows.
 	Rewritten bool
 
-	// Attestations counts the manifests of the index that are about the chosen images and do not travel with them:
-	// BuildKit's provenance and SBOMs.
+	// Attestations counts the manifests of the index that are about the chosen images and do not travel with
+	// them: BuildKit's provenance and SBOMs.
 	Attestations int
 
 	content map[digest.Digest][]byte
@@ -33,9 +33,10 @@ func (g *Graph) Source(src Source) Source { return MemorySource{Content: g.conte
 // RootNode is the manifest or index that names the image.
 func (g *Graph) RootNode() *Node { return &g.Manifests[len(g.Manifests)-1] }
 
-// Load reads root and what of it is selected, except layers, from src. With one selected platform the root of the
-// result is that platform's manifest; with several platforms it is an index of them; with all platforms it is root. An
-// image without an index is taken whatever its platform, unless the platform was asked for.
+// Load reads root and what of it is selected, except layers, from src. With one selected platform the root
+// of the result is that platform's manifest; with several platforms it is an index of them; with all
+// platforms it is root. An image without an index is taken whatever its platform, unless the platform was
+// asked for.
 func Load(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*Graph, error) {
 	policy := Policy{}
 	if !sel.All {
@@ -53,8 +54,8 @@ func Load(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*
 	return l.graph, ctx.Err()
 }
 
-// tellsPlatform reports whether one can choose an image by its descriptor alone. Some registries count each manifest
-// that is read against a limit.
+// tellsPlatform reports whether one can choose an image by its descriptor alone. Some registries count each
+// manifest that is read against a limit.
 func tellsPlatform(d v1.Descriptor) bool { return d.Platform != nil && IsImageManifest(d.MediaType) }
 
 // loader makes a graph of the manifests in a tree.
@@ -102,11 +103,11 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	return l.subset(root, chosen, len(leaves))
 }
 
-// subset makes a new index that lists the chosen manifests only, in the media type family of the old one. If the old
-// index lists nothing else it stays.
+// subset makes a new index that lists the chosen manifests only, in the media type family of the old one.
+// If the old index lists nothing else it stays.
 func (l *loader) subset(old *Node, chosen []Leaf, all int) error {
-	nested := slices.ContainsFunc(old.Document.Manifests, func(d v1.Descriptor) bool { return IsIndex(d.MediaType) })
-	if len(chosen) == all && !nested {
+	isIndex := func(d v1.Descriptor) bool { return IsIndex(d.MediaType) }
+	if len(chosen) == all && !slices.ContainsFunc(old.Document.Manifests, isIndex) {
 		return nil
 	}
 	index := v1.Index{MediaType: old.Document.MediaType, Annotations: old.Document.Annotations}

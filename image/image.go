@@ -9,8 +9,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Image is an image, or something that belongs to one, as it moves from one place to another: all that it consists of, and
-// where its bytes come from. Registries, layouts and archives give it out and take it.
+// Image is an image, or something that belongs to one, as it moves from one place to another: all that it
+// consists of, and where its bytes come from. Registries, layouts and archives give it out and take it.
 type Image struct {
 	*Graph
 	Source Source   // gives out the manifests and blobs of Graph, but for what is absent
@@ -19,13 +19,13 @@ type Image struct {
 
 	Referrers []*Image // signatures, SBOMs and the like, as far as they were asked for
 
-	// Subject and Tag are set for a referrer: the manifest that it belongs to, and the tag under which cosign finds it.
-	// Tag is empty where the manifest of the referrer names its subject.
+	// Subject and Tag are set for a referrer: the manifest that it belongs to, and the tag under which cosign
+	// finds it. Tag is empty where the manifest of the referrer names its subject.
 	Subject digest.Digest
 	Tag     string
 
-	// Uncompressed is set where the manifest is no registry's, but was made for an image of a docker tar. Its layers may
-	// then be compressed when they are pushed.
+	// Uncompressed is set where the manifest is no registry's, but was made for an image of a docker tar. Its
+	// layers may then be compressed when they are pushed.
 	Uncompressed bool
 }
 
@@ -38,8 +38,8 @@ func Open(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*
 	return &Image{Graph: g, Source: g.Source(src)}, nil
 }
 
-// Judge says what the image is. An index counts as a container image. The configuration is read from the source where the
-// manifest alone does not decide.
+// Judge says what the image is. An index counts as a container image. The configuration is read from the
+// source where the manifest alone does not decide.
 func (im *Image) Judge(ctx context.Context) (Judgement, error) {
 	doc := &im.RootNode().Document
 	if IsIndex(doc.MediaType) {
@@ -80,8 +80,8 @@ func (im *Image) Travelling() []v1.Descriptor {
 	return all
 }
 
-// LeaveOutForeign enters foreign layers that the source does not have into Absent. Registries take manifests without
-// them, because engines ask the addresses in the manifest
+// LeaveOutForeign enters foreign layers that the source does not have into Absent. Registries take
+// manifests without them, because engines ask the addresses in the manifest
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
 func (im *Image) LeaveOutForeign(ctx context.Context) error {
 	for _, d := range im.ForeignLayers() {

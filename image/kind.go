@@ -49,9 +49,10 @@ func ParseLayerType(mediaType string) LayerType {
 	return t
 }
 
-// MayBeImage reports whether the document may describe a container image, as far as a manifest tells without its
-// configuration. Signatures and attestations have an image's configuration too, but no layer of an image. Old images
-// name their configuration application/octet-stream: all their layers tell what they are.
+// MayBeImage reports whether the document may describe a container image, as far as a manifest tells
+// without its configuration. Signatures and attestations have an image's configuration too, but no layer of
+// an image. Old images name their configuration application/octet-stream: all their layers tell what they
+// are.
 func (d *Document) MayBeImage() bool {
 	if d.Config == nil {
 		return false
@@ -71,8 +72,8 @@ func (d *Document) MayBeImage() bool {
 	return false
 }
 
-// Judge says what the document describes. config is the content of its configuration, or nil where nobody has read that:
-// the judgement then rests on the media types.
+// Judge says what the document describes. config is the content of its configuration, or nil where nobody
+// has read that: the judgement then rests on the media types.
 func (d *Document) Judge(config []byte) Judgement {
 	if !d.MayBeImage() || config != nil && !isImageConfig(config) {
 		return Judgement{Kind: Artifact}
@@ -85,9 +86,9 @@ func (d *Document) Judge(config []byte) Judgement {
 	return Judgement{Kind: Container}
 }
 
-// isImageConfig reports whether a configuration says anything of what the configuration of an image has to say
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). What is no JSON object may be an image's
-// that was damaged before it got its digest.
+// isImageConfig reports whether a configuration says anything of what the configuration of an image has to
+// say (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). What is no JSON
+// object may be an image's that was damaged before it got its digest.
 func isImageConfig(config []byte) bool {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(config, &fields) != nil || fields == nil {

@@ -14,7 +14,7 @@ import (
 // Leaf is an entry of an index that is no index itself: the manifest of one image or artifact.
 type Leaf struct {
 	Descriptor v1.Descriptor // as the index has it
-	Platform   v1.Platform   // as the index says, or else the configuration; empty if nothing was read that says it
+	Platform   v1.Platform   // as the index says, or else the configuration; empty if unknown
 }
 
 // Annotations of attestations in an index
@@ -24,7 +24,8 @@ const (
 	referenceDigest = "vnd.docker.reference.digest"
 )
 
-// IsAttestation reports whether the leaf is what BuildKit says about how another one was built: provenance or an SBOM.
+// IsAttestation reports whether the leaf is what BuildKit says about how another one was built: provenance
+// or an SBOM.
 func (l Leaf) IsAttestation() bool {
 	return l.Descriptor.Annotations[referenceType] == "attestation-manifest" ||
 		l.Platform.OS == "unknown" && l.Platform.Architecture == "unknown"
@@ -48,8 +49,8 @@ func NewLeaf(d v1.Descriptor) Leaf {
 	return l
 }
 
-// leaves lists the entries of indexes at and below root that are no indexes, in their order. A manifest that an index
-// lists for two platforms is two leaves. Unread entries count if their media type does.
+// leaves lists the entries of indexes at and below root that are no indexes, in their order. A manifest
+// that an index lists for two platforms is two leaves. Unread entries count if their media type does.
 func (t *Tree) leaves(root v1.Descriptor, unread func(mediaType string) bool) (all []Leaf, err error) {
 	err = t.Walk(root, func(v Visit) error {
 		if v.Node != nil && v.Node.Err != nil {

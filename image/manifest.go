@@ -26,12 +26,12 @@ const (
 	Schema1Signed      = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
-// MaxManifestSize bounds a manifest or index: what registries accept, and the least that the
-// distribution specification asks of them.
+// MaxManifestSize bounds a manifest or index, in bytes. Registries accept no larger ones
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests).
 const MaxManifestSize = 4 << 20
 
-// ErrUnsupported is wrapped by errors about documents that are well formed but of a kind that
-// drayage does not carry.
+// ErrUnsupported is wrapped by errors about documents that are well formed, but of a kind that cannot be
+// carried.
 var ErrUnsupported = errors.New("unsupported")
 
 // IsIndex reports whether a media type is that of an index or manifest list.
@@ -49,13 +49,15 @@ func IsManifest(mediaType string) bool {
 	return IsIndex(mediaType) || IsImageManifest(mediaType) || mediaType == Schema1 || mediaType == Schema1Signed
 }
 
-// IsForeign reports whether a layer of this type need not be in the registry: its descriptor
-// carries URLs (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
+// IsForeign reports whether a media type is that of a foreign layer, which need not be in the registry: its
+// descriptor carries URLs
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
 func IsForeign(mediaType string) bool {
-	return strings.HasPrefix(mediaType, DockerForeign) || strings.Contains(mediaType, "image.layer.nondistributable.")
+	return strings.HasPrefix(mediaType, DockerForeign) ||
+		strings.Contains(mediaType, "image.layer.nondistributable.")
 }
 
-// Document is a manifest or an index: the one has Config and Layers, the other Manifests.
+// Document is a parsed manifest or index. A manifest has Config and Layers, an index has Manifests.
 type Document struct {
 	MediaType    string            `json:"mediaType"`
 	ArtifactType string            `json:"artifactType"`
@@ -68,8 +70,10 @@ type Document struct {
 	FSLayers json.RawMessage `json:"fsLayers"` // only schema 1 has it
 }
 
-// ParseManifest reads a document that was announced under mediaType, which may be empty. A document that could be
-// read as two kinds, that contradicts its announcement (CVE-2021-41190), or in which a key stands twice is refused.
+// ParseManifest reads a document that was announced under mediaType, which may be empty. It refuses a
+// document that could be read as two kinds or that contradicts its announcement (CVE-2021-41190). It also
+// refuses one in which a key stands twice. What it returns has been validated: digests and sizes of
+// descriptors can be used.
 func ParseManifest(mediaType string, raw []byte) (Document, error) {
 	var d Document
 	if len(raw) > MaxManifestSize {
@@ -109,7 +113,8 @@ func (d *Document) kind() (string, error) {
 	case d.FSLayers != nil && (image || index), image && index:
 		return "", errors.New("manifest is ambiguous: it has the fields of two kinds")
 	case d.FSLayers != nil:
-		return "", fmt.Errorf("docker schema 1 image: %w here: fetch and save convert one that is named in a registry", ErrUnsupported)
+		return "", fmt.Errorf("docker schema 1 image: %w here: fetch and save convert one that is named "+
+			"in a registry", ErrUnsupported)
 	case index:
 		return v1.MediaTypeImageIndex, nil
 	case d.Config != nil:

@@ -6,8 +6,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Outline is an image as far as its index tells. Use it where the manifests below an index are not all needed:
-// registries may count each as a pull. It may be used concurrently.
+// Outline is an image as far as its index tells. Use it where the manifests below an index are not all
+// needed: registries may count each as a pull. It may be used concurrently.
 type Outline struct {
 	Root   Node
 	Leaves []Leaf // in the order of the indexes, each once; the root alone if it is no index
@@ -32,9 +32,9 @@ func LoadOutline(ctx context.Context, src Source, root v1.Descriptor) (*Outline,
 // IsIndex reports whether the image has an index.
 func (o *Outline) IsIndex() bool { return IsIndex(o.Root.Document.MediaType) }
 
-// Pick returns the best leaf for each wanted platform, in the order of the leaves, with its platform filled in. An
-// image without an index is taken whatever its platform if the selection is empty. An artifact without an index is
-// taken for every platform.
+// Pick returns the best leaf for each wanted platform, in the order of the leaves, with its platform filled
+// in. An image without an index is taken whatever its platform if the selection is empty. An artifact
+// without an index is taken for every platform.
 func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 	want, asked := sel.wanted()
 	if !o.IsIndex() && !asked {

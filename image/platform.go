@@ -11,8 +11,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// DefaultPlatform is what an engine on this machine most probably runs: Linux, whatever the system
-// that drayage itself runs on, with this machine's processor.
+// DefaultPlatform is what an engine on this machine most probably runs: Linux with this machine's
+// processor, on whatever system drayage itself runs.
 func DefaultPlatform() v1.Platform {
 	return platforms.Normalize(v1.Platform{OS: "linux", Architecture: runtime.GOARCH})
 }
@@ -38,17 +38,18 @@ func FormatPlatform(p v1.Platform) string {
 	return platforms.Format(v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant})
 }
 
-// MatchPlatform reports whether an image for have can stand in for want: same system, same architecture, and
-// the variant wanted or, as processors run code of their predecessors, a lower one. Unlike engines
-// it never falls back to another architecture (386 for amd64): what crosses a gap is what was asked for.
+// MatchPlatform reports whether an image for have can stand in for want. System and architecture have to be
+// the same. The variant may be a lower one, because processors run code of their predecessors. Engines fall
+// back to another architecture (386 for amd64), MatchPlatform does not: what crosses a gap is what was
+// asked for.
 func MatchPlatform(want, have v1.Platform) bool {
 	have = platforms.Normalize(have)
 	want = platforms.Normalize(want)
 	return have.Architecture == want.Architecture && platforms.Only(want).Match(have)
 }
 
-// BestPlatform returns the position of the best match for want in have, or -1. Of equally good
-// ones the first wins, as the image specification asks.
+// BestPlatform returns the position of the best match for want in have, or -1. The first of equally good
+// ones wins, as the image specification asks.
 func BestPlatform(want v1.Platform, have []v1.Platform) int {
 	compare := platforms.Only(platforms.Normalize(want))
 	best := -1

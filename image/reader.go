@@ -11,10 +11,10 @@ import (
 	"drayage/internal/verify"
 )
 
-// Reader is the verified stream of one blob. It opens its source again, at the offset it has
-// reached, when the stream breaks. Until Read has returned io.EOF the data is tentative; its last bytes are
-// given out only when size and digest are right, so that nobody can end up with the whole of something wrong. A
-// Reader is for one goroutine.
+// Reader is the verified stream of one blob. When the stream breaks, the Reader opens its source again at
+// the offset that it has reached. The data is tentative until Read has returned io.EOF. The Reader gives
+// out the last bytes only if size and digest are right, so that nobody ends up with the whole of something
+// wrong. A Reader is for one goroutine.
 type Reader struct {
 	ctx   context.Context // bounds Read, which has no parameter for it
 	src   Source
@@ -37,8 +37,9 @@ func NewReader(ctx context.Context, src Source, d v1.Descriptor) *Reader {
 	return r
 }
 
-// Skip takes the first bytes of the blob from prefix instead of the source: what an earlier try has
-// left on disk. They are hashed like all others. It must come before the first Read.
+// Skip takes the first bytes of the blob from prefix and not from the source: an earlier try has left them
+// on disk. They are hashed like all others. Skip comes before the first Read. It returns how many bytes
+// prefix had.
 func (r *Reader) Skip(prefix io.Reader) (int64, error) {
 	if r.err != nil {
 		return 0, r.err
@@ -84,8 +85,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 }
 
-// finish makes sure that nothing follows the last byte and that all bytes were right. The error, io.EOF if so,
-// is also that of the next Read.
+// finish makes sure that nothing follows the last byte and that all bytes were right. It returns io.EOF if
+// so. The next Read returns the same.
 func (r *Reader) finish() error {
 	var more [1]byte
 	for {

@@ -11,9 +11,11 @@ import (
 // MaxReferrers bounds what one image can drag along.
 const MaxReferrers = 1000
 
-// Referrers finds what belongs to an image and, in turn, to that, each once. find returns what belongs to one manifest; it
-// is called concurrently.
-func Referrers(ctx context.Context, im *Image, find func(context.Context, digest.Digest) ([]*Image, error)) ([]*Image, error) {
+// FindReferrers returns what belongs to one manifest. It is called concurrently.
+type FindReferrers func(ctx context.Context, subject digest.Digest) ([]*Image, error)
+
+// Referrers finds what belongs to an image and, in turn, to that, each once.
+func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, error) {
 	seen := map[digest.Digest]bool{}
 	subjects := im.subjects(seen)
 	var all []*Image

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
 
@@ -18,15 +19,16 @@ const ToEnd = -1
 
 // Source gives out the bytes of blobs and manifests.
 type Source interface {
-	// Open returns the bytes of d from offset on: length of them, or all that follow if length is
-	// [ToEnd]. The bytes are raw: whoever reads them verifies them, as [Reader] does. An error that
-	// may go away by opening again is marked with retry.Transient, also when it comes from Read.
-	// The caller closes the reader. Open may be called concurrently.
+	// Open returns the bytes of d from offset on: length of them, or all that follow if length is [ToEnd]. The
+	// bytes are raw. Whoever reads them verifies them, as [Reader] does. Open and Read mark an error with
+	// [Transient] if it may go away when the blob is opened again. The error about a blob that the source does
+	// not have wraps fs.ErrNotExist, or registry.ErrNotFound. The caller closes the reader. Open may be called
+	// concurrently.
 	Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error)
 }
 
-// ParallelSource is a [Source] that gives out several ranges of one blob faster than one stream of it. Registries
-// are: their storage often limits each connection.
+// ParallelSource is a [Source] that gives out several ranges of one blob faster than one stream of it.
+// Registries are: their storage often limits each connection.
 type ParallelSource interface {
 	Source
 	// ExtraStream asks for a second or further stream of one blob. It returns what the caller calls when that
@@ -34,7 +36,15 @@ type ParallelSource interface {
 	ExtraStream() (release func())
 }
 
-// ErrNoRanges is the error of Open where a bounded length was asked for and the source has only whole streams.
+// Transient marks an error that may go away when the same thing is tried again, such as a broken connection.
+func Transient(err error) error { return retry.Transient(err) }
+
+// ErrIntegrity is wrapped by every error that says that content is not what its digest, size or diff ID
+// promises.
+var ErrIntegrity = verify.ErrMismatch
+
+// ErrNoRanges is the error of Open where a bounded length was asked for and the source has only whole
+// streams.
 var ErrNoRanges = errors.New("the source does not give out ranges")
 
 // MemorySource is a [Source] of small content, by digest, in front of another source.
@@ -44,7 +54,8 @@ type MemorySource struct {
 }
 
 // Open implements [Source].
-func (m MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (m MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (
+	io.ReadCloser, error) {
 	p, ok := m.Content[d.Digest]
 	if !ok {
 		if m.Next == nil {
@@ -74,7 +85,8 @@ func AsParallel(src Source) (ParallelSource, bool) {
 	return p, ok
 }
 
-// Section is the part of r, whose length is size, that an [Source.Open] with offset and length asks for.
+// Section is for those who implement [Source]: it is the part of r that Open is asked for. size is the
+// length of r.
 func Section(r io.ReaderAt, size, offset, length int64) *io.SectionReader {
 	offset = min(max(offset, 0), size)
 	if rest := size - offset; length == ToEnd || length > rest {
@@ -83,7 +95,8 @@ func Section(r io.ReaderAt, size, offset, length int64) *io.SectionReader {
 	return io.NewSectionReader(r, offset, length)
 }
 
-// ReadAll returns the verified content of d, which may be at most limit bytes. Content that is wrong is read once more.
+// ReadAll returns the verified content of d, which may be at most limit bytes. Content that is wrong is
+// read once more.
 func ReadAll(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]byte, error) {
 	p, err := readOnce(ctx, src, d, limit)
 	if errors.Is(err, verify.ErrMismatch) {

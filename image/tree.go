@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Limits on what the manifests of one image can make a reader do. Real indexes nest once or twice and have some dozens
-// of entries.
+// Limits on what the manifests of one image can make a reader do. Real indexes nest once or twice and have
+// some dozens of entries.
 const (
 	maxDepth     = 8
 	maxManifests = 10_000
 	maxHeld      = 64 << 20 // bytes of manifests, which are kept in memory
 )
 
-// parallelReads is how many manifests are asked for at once: an index of twenty platforms costs a few round trips and
-// not twenty.
+// parallelReads is how many manifests are asked for at once: an index of twenty platforms costs a few round
+// trips and not twenty.
 const parallelReads = 8
 
 // ErrTooMany is wrapped where manifests are more, or larger together, than a [Policy] allows.
@@ -34,21 +34,22 @@ type Node struct {
 	Err        error // why it cannot be used; only in a tolerant tree
 }
 
-// Policy says which manifests a [Tree] reads, and what a fault means. The zero value reads all of them, within the
-// limits for one image, and fails at the first fault.
+// Policy says which manifests a [Tree] reads, and what a fault means. The zero value reads all of them,
+// within the limits for one image, and fails at the first fault.
 type Policy struct {
-	// Tolerant keeps a fault in its node and goes on. Everything is then read once only, without the repeats that
-	// broken connections need, and no bytes are kept.
+	// Tolerant keeps a fault in its node and goes on. Everything is then read once only, without the repeats
+	// that broken connections need, and no bytes are kept.
 	Tolerant bool
-	// Reads reports whether an entry of an index is read as a manifest. nil means whatever has a manifest's media type.
+	// Reads reports whether an entry of an index is read as a manifest. nil means whatever has a manifest's
+	// media type.
 	Reads func(entry v1.Descriptor) bool
 
 	MaxManifests int   // 0 means 10,000
 	MaxBytes     int64 // of all manifests together; 0 means 64 MiB
 }
 
-// Tree holds manifests that were read from one source, each once, however many indexes and images refer to it. It may
-// be used concurrently.
+// Tree holds manifests that were read from one source, each once, however many indexes and images refer to
+// it. It may be used concurrently.
 type Tree struct {
 	src    Source
 	policy Policy
@@ -59,7 +60,8 @@ type Tree struct {
 	held    int64
 }
 
-// claim is a manifest as a descriptor describes it. Two descriptors may agree about a digest and about nothing else.
+// claim is a manifest as a descriptor describes it. Two descriptors may agree about a digest and about
+// nothing else.
 type claim struct {
 	digest    digest.Digest
 	size      int64
@@ -245,8 +247,8 @@ type Visit struct {
 	Depth      int           // 0 at the root
 }
 
-// Walk visits root and, below indexes, their entries, depth first and in their order. An entry that comes again in all
-// that it says is visited once. An error of visit ends the walk.
+// Walk visits root and, below indexes, their entries, depth first and in their order. An entry that comes
+// again in all that it says is visited once. An error of visit ends the walk.
 func (t *Tree) Walk(root v1.Descriptor, visit func(Visit) error) error {
 	type entry struct {
 		claim

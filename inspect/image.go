@@ -1,5 +1,5 @@
-// Package inspect tells what an image is without reading its layers. [Read] looks at one in a registry or a layout,
-// [Saved] at one in a saved tar. What they return can be written as JSON as it is.
+// Package inspect tells what an image is without reading its layers. [Read] looks at one in a registry or a
+// layout, [Saved] at one in a saved tar. What they return can be written as JSON as it is.
 package inspect
 
 import (
@@ -53,16 +53,17 @@ type Platform struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// DockerID is what docker images shows as the ID of an image, after it has been pulled or, if it is saved, loaded.
+// DockerID is what docker images shows as the ID of an image, after it has been pulled or, if it is saved,
+// loaded.
 type DockerID struct {
 	GraphDriver digest.Digest `json:"graphDriver"`          // store of Docker before 29, and of podman
-	Containerd  digest.Digest `json:"containerd,omitempty"` // containerd's image store; empty if only known after loading
+	Containerd  digest.Digest `json:"containerd,omitempty"` // containerd's image store; empty if loading decides
 }
 
 // Layer is a layer as it is stored.
 type Layer struct {
 	Digest    digest.Digest `json:"digest,omitempty"` // empty if it would take reading the layer
-	DiffID    digest.Digest `json:"diffID,omitempty"` // digest of the uncompressed content; empty if no configuration was read
+	DiffID    digest.Digest `json:"diffID,omitempty"` // of the uncompressed content; empty if unknown
 	MediaType string        `json:"mediaType"`
 	Size      int64         `json:"size"`
 }

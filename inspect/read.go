@@ -25,21 +25,27 @@ type Options struct {
 	Configs   bool          // read the configurations of all platforms; that of a single one is always read
 }
 
-// Read describes the image that root stands for. It reads indexes, manifests and configurations from src, never layers, and
-// neither attestations nor, if Options.Platforms are given, manifests of others. Names is left empty.
+// Read describes the image that root stands for. It reads indexes, manifests and configurations from src,
+// never layers, and neither attestations nor, if Options.Platforms are given, manifests of others. Names is
+// left empty.
 func Read(ctx context.Context, src image.Source, root v1.Descriptor, opts Options) (*Image, error) {
 	o, err := image.LoadOutline(ctx, src, root)
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Kind: Index, MediaType: o.Root.Document.MediaType, Digest: root.Digest, Size: root.Size, Platforms: []Platform{}}
+	im := &Image{Kind: Index, MediaType: o.Root.Document.MediaType, Digest: root.Digest, Size: root.Size}
 	leaves := im.sort(o.Leaves)
 	if len(opts.Platforms) > 0 {
 		if leaves, err = o.Pick(ctx, image.Selection{Platforms: opts.Platforms}); err != nil {
 			return nil, err
 		}
 	}
-	r := reader{outline: o, root: root.Digest, configs: opts.Configs || len(leaves) == 1, required: len(opts.Platforms) > 0}
+	r := reader{
+		outline:  o,
+		root:     root.Digest,
+		configs:  opts.Configs || len(leaves) == 1,
+		required: len(opts.Platforms) > 0,
+	}
 	if im.Platforms, err = r.platforms(ctx, leaves); err != nil {
 		return nil, err
 	}
@@ -179,8 +185,10 @@ func (p *Platform) configure(raw []byte) error {
 	}
 	p.Config = &Config{
 		Created: c.Created, Author: c.Author, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.Config.Env,
-		User: c.Config.User, WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels, StopSignal: c.Config.StopSignal,
-		ExposedPorts: slices.Sorted(maps.Keys(c.Config.ExposedPorts)), Volumes: slices.Sorted(maps.Keys(c.Config.Volumes)),
+		User: c.Config.User, WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels,
+		StopSignal:   c.Config.StopSignal,
+		ExposedPorts: slices.Sorted(maps.Keys(c.Config.ExposedPorts)),
+		Volumes:      slices.Sorted(maps.Keys(c.Config.Volumes)),
 	}
 	return nil
 }

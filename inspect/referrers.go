@@ -15,12 +15,12 @@ import (
 type Referrer struct {
 	Digest       digest.Digest `json:"digest"`
 	ArtifactType string        `json:"artifactType,omitempty"`
-	Tag          string        `json:"tag,omitempty"` // where cosign keeps it; empty if its manifest names the subject
+	Tag          string        `json:"tag,omitempty"` // where cosign keeps it; empty if it names its subject
 	Subject      digest.Digest `json:"subject"`       // what it belongs to: the index or a manifest
 }
 
-// ReadReferrers asks a registry for what belongs to im: to what the name stands for and to the platforms that im lists.
-// Manifests that belong to referrers are not listed.
+// ReadReferrers asks a registry for what belongs to im: to what the name stands for and to the platforms
+// that im lists. Manifests that belong to referrers are not listed.
 func (im *Image) ReadReferrers(ctx context.Context, repo *registry.Repository) error {
 	subjects := im.Subjects()
 	found := make([][]Referrer, len(subjects))
@@ -39,7 +39,8 @@ func (im *Image) ReadReferrers(ctx context.Context, repo *registry.Repository) e
 	return nil
 }
 
-// Subjects are the digests that something may belong to: of what the name stands for, and of the platforms' manifests.
+// Subjects are the digests that something may belong to: of what the name stands for, and of the platforms'
+// manifests.
 func (im *Image) Subjects() []digest.Digest {
 	all := []digest.Digest{im.Digest}
 	seen := map[digest.Digest]bool{im.Digest: true}

@@ -8,8 +8,9 @@ import (
 	"drayage/internal/compression"
 )
 
-// Saved describes an image of a saved tar. Sizes are those that are stored there, which mostly are uncompressed; digests
-// of layers that are stored compressed are left empty, because it would take reading them.
+// Saved describes an image of a saved tar. Sizes are those that are stored there, which mostly are
+// uncompressed; digests of layers that are stored compressed are left empty, because it would take reading
+// them.
 func Saved(s dockerarchive.SavedImage) (*Image, error) {
 	p := Platform{ID: s.ID, DockerID: &DockerID{GraphDriver: s.ID}}
 	for _, l := range s.Layers {

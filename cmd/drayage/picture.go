@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/image"
 	"drayage/inspect"
 )
 
@@ -250,18 +252,17 @@ func (p *picture) layers(im *inspect.Image, pl *inspect.Platform) {
 	p.line("%s", total)
 }
 
-// layerType is the short name of a layer's media type: gzip, zstd or tar; of artifacts the whole type.
+// layerType is the short name of a layer's media type, such as gzip or tar; of artifacts the whole type.
 func layerType(mediaType string) string {
-	if !strings.Contains(mediaType, ".image.") {
+	t := image.ParseLayerType(mediaType)
+	if !t.Tar || !strings.Contains(mediaType, ".image.") {
 		return safe(mediaType, 80)
 	}
-	kind := "tar"
-	for _, k := range []string{"gzip", "zstd", "bzip2", "xz"} {
-		if strings.HasSuffix(mediaType, k) {
-			kind = k
-		}
+	kind := safe(cmp.Or(t.Compression, "tar"), 40)
+	if t.Encrypted {
+		kind += " (encrypted)"
 	}
-	if strings.Contains(mediaType, "foreign") || strings.Contains(mediaType, "nondistributable") {
+	if t.Foreign {
 		kind += " (foreign)"
 	}
 	return kind
