@@ -22,8 +22,8 @@ type OCIFile interface {
 
 // WriteOCI writes images to f as an OCI layout that docker load takes too: oci-layout, index.json, manifest.json and blobs with
 // the registry's own bytes, so that manifest digests travel. Blobs are written side by side, each straight to its place, and
-// verified. What f holds is worth something only if WriteOCI returns nil; making it durable and naming it is the caller's. If f is [Kept],
-// what an earlier call has left there is not read from the sources again.
+// verified. What f holds is worth something only if WriteOCI returns nil; making it durable and naming it is the caller's. If f remembers
+// what an earlier call has left there, that is not read from the sources again.
 func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) error {
 	c, members, err := prepareOCI(ctx, images, opts)
 	if err != nil {
@@ -33,12 +33,12 @@ func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) erro
 	if err != nil {
 		return err
 	}
-	held, err := begin(f, heads, places)
+	parts, err := begin(f, heads, places)
 	if err != nil {
 		return err
 	}
 	end := archiveEnd(heads, places)
-	if err := opts.room(end - sum(held)); err != nil {
+	if err := opts.room(end - sum(parts)); err != nil {
 		return err
 	}
 	for _, h := range heads {
@@ -49,7 +49,7 @@ func WriteOCI(ctx context.Context, f OCIFile, images []Whole, opts Options) erro
 	if err := f.Truncate(end); err != nil { // what nobody writes to is zero
 		return err
 	}
-	return fillPlaces(ctx, f, places, held, opts)
+	return fillPlaces(ctx, parts, places, opts)
 }
 
 // archiveEnd is the size of the whole archive.
@@ -64,9 +64,9 @@ func archiveEnd(heads []head, places []place) int64 {
 	return end + 2*blockSize
 }
 
-func sum(held [][]Span) (n int64) {
-	for _, h := range held {
-		n += marks.Sum(h)
+func sum(parts []*marks.Part) (n int64) {
+	for _, p := range parts {
+		n += marks.Sum(p.Held())
 	}
 	return n
 }
@@ -107,19 +107,18 @@ func layOut(c *ociContents, members []*member) (heads []head, places []place, er
 	return heads, places, nil
 }
 
-func fillPlaces(ctx context.Context, f OCIFile, places []place, held [][]Span, opts Options) error {
+func fillPlaces(ctx context.Context, parts []*marks.Part, places []place, opts Options) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	parts := map[digest.Digest]int{}
+	at := map[digest.Digest]*marks.Part{}
 	var jobs []transfer.Job
 	for i, p := range places {
-		parts[p.blob.desc.Digest] = i
+		at[p.blob.desc.Digest] = parts[i]
 		jobs = append(jobs, transfer.Job{Blob: p.blob.desc, Source: p.blob.source})
 	}
 	var failed error
 	transfer.Run(ctx, jobs, opts.Jobs, func(ctx context.Context, j transfer.Job) error {
-		i := parts[j.Blob.Digest]
-		_, err := transfer.Fill(ctx, j.Source, j.Blob, newSection(f, i, places[i]), held[i], opts.reported(j.Blob))
+		_, err := transfer.Fill(ctx, j.Source, j.Blob, at[j.Blob.Digest], opts.reported(j.Blob))
 		return err
 	}, func(_ transfer.Job, err error) {
 		if err != nil && failed == nil {

@@ -14,18 +14,18 @@ import (
 
 	"drayage/image"
 	"drayage/internal/filelock"
-	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
-// maxLost is how often a partial file that was opened may turn out to have another name already: each time another process has
-// finished the blob. Where files cannot be told apart it would go on for ever.
+// maxLost is how often a partial file may turn out to have another name already when it has been opened: each time another
+// process has finished the blob. Where the file system cannot tell files apart it would go on for ever.
 const maxLost = 100
 
-// Push stores the content of desc, unless the layout has it. What is there already is hashed once by each Dir, because disks
-// and sticks rot, and stored again if it is wrong. The bytes go into a partial file of a fixed name, which another call
-// with the same digest, after a crash or in another process, goes on with.
+// Push stores the content of desc, unless the layout has it. Each Dir hashes a blob that is there already once, because
+// disks and sticks rot, and stores it again if it is wrong. The bytes go into a partial file of a fixed name. Another call
+// for the same digest goes on with that file, after a crash or in another process. Reported, which may be nil, is told
+// how many bytes are there. Push may be called concurrently.
 func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src image.Source, reported func(held int64)) error {
 	if err := verify.Descriptor(desc); err != nil {
 		return err
@@ -102,12 +102,14 @@ func (d *Dir) hashes(ctx context.Context, desc v1.Descriptor) bool {
 	return err == nil && check.Done() == nil
 }
 
-// partial is the locked, unfinished file of one blob.
+// partial is the locked, unfinished file of one blob. The file of a large blob is written out of order; a second file
+// beside it, its mark, says which of its blocks are there. Of a partial file without a mark its size says that.
 type partial struct {
 	dir  *Dir
 	desc v1.Descriptor
 	name string
 	file *os.File
+	mark *os.File // nil: the blob is written in order
 }
 
 func partialName(d v1.Descriptor) string {
@@ -144,34 +146,28 @@ func (d *Dir) openPartial(ctx context.Context, desc v1.Descriptor) (*partial, er
 	return &partial{dir: d, desc: desc, name: name, file: f}, nil
 }
 
-// fill completes the partial file and gives it its final name. On error it is kept as far as it
-// is worth something.
+// fill completes the partial file and gives it its final name. On error it keeps what is worth that.
 func (p *partial) fill(ctx context.Context, src image.Source, reported func(int64)) error {
 	defer p.file.Close()
 	fi, err := p.file.Stat()
 	if err != nil {
 		return err
 	}
-	var file transfer.File = p.file
-	var marked *markedFile
-	held := marks.Prefix(fi.Size())
-	if p.desc.Size >= transfer.SplitSize { // smaller ones are written in order
-		if marked, held, err = p.marked(fi.Size()); err != nil {
-			return p.dir.located(err)
-		}
-		file = marked
+	part, err := p.part(fi.Size())
+	if err != nil {
+		return p.dir.located(err)
 	}
-	keep, err := transfer.Fill(ctx, src, p.desc, file, held, reported)
-	end := marked.close()
-	if err == nil && fi.Size() > keep {
-		err = p.file.Truncate(keep)
+	keep, err := transfer.Fill(ctx, src, p.desc, part, reported)
+	if err == nil && fi.Size() > p.desc.Size {
+		err = p.file.Truncate(p.desc.Size)
 	}
 	if err == nil {
 		err = p.publish()
 	}
 	if err != nil {
-		p.keep(keep, end)
+		p.keep(keep)
 	}
+	p.closeMark()
 	return p.dir.located(err)
 }
 
@@ -192,8 +188,9 @@ func (p *partial) publish() error {
 	if err := p.file.Sync(); err != nil {
 		return err
 	}
+	p.closeMark() // an open file cannot be removed or renamed on Windows
 	p.dropMark()
-	if runtime.GOOS == "windows" { // an open file cannot be renamed there
+	if runtime.GOOS == "windows" {
 		if err := p.file.Close(); err != nil {
 			return err
 		}
@@ -201,13 +198,16 @@ func (p *partial) publish() error {
 	return p.dir.root.Rename(p.name, name) // its name is made durable before anything refers to it
 }
 
-// keep leaves what the next try can go on from: the marked parts if they end behind the first n bytes, or else these.
-func (p *partial) keep(n, end int64) {
-	if end > n {
-		return
+// keep leaves what the next try can go on from: what is marked, or else the first n bytes.
+func (p *partial) keep(n int64) {
+	if p.mark != nil {
+		if set, err := p.marks(p.mark); err == nil && set.Sum() > 0 {
+			return
+		}
+		n = 0
 	}
-	defer p.dropMark()
 	if n == 0 {
+		p.dropMark()
 		p.dir.root.Remove(p.name)
 		return
 	}

@@ -3,7 +3,6 @@ package layout_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -25,7 +24,7 @@ import (
 // parallelSource is a source of several streams that tells what was asked for.
 type parallelSource struct {
 	content []byte
-	fail    int64 // no range that begins here or behind is given out; 0: all are
+	fail    int64 // no range that begins here or behind is given out; 0: all are, -1: none is
 
 	mu    sync.Mutex
 	asked []marks.Span // in order, with what follows each other as one
@@ -40,7 +39,7 @@ func (l *parallelSource) Open(_ context.Context, _ v1.Descriptor, offset, length
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fail > 0 && offset >= l.fail {
+	if l.fail != 0 && offset >= l.fail {
 		return nil, errGone
 	}
 	if n := len(l.asked); n > 0 && l.asked[n-1].End == offset {
@@ -82,13 +81,10 @@ func TestMark(t *testing.T) {
 		"ranges, cut off":    {mark: mark(d.Size, held...), cut: 10 << 20, want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 10 << 20, End: d.Size}}},
 		"nothing":            {mark: mark(d.Size)},
 		"a hole":             {mark: mark(d.Size, marks.Span{Off: 0, End: 16 << 20}), want: []marks.Span{{Off: 16 << 20, End: d.Size}, {Off: 0, End: d.Size}}},
-		"short":              {mark: mark(d.Size, held...)[:16+5<<4], want: []marks.Span{{Off: 5 << 20, End: d.Size}}},
-		"long":               {mark: append(mark(d.Size, held...), 1, 1, 1), want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 11 << 20, End: 15 << 20}, {Off: 16 << 20, End: d.Size}}},
-		"old, at 5 MiB":      {mark: binary.LittleEndian.AppendUint64(nil, 5<<20), want: []marks.Span{{Off: 5 << 20, End: d.Size}}},
-		"old, too far":       {mark: binary.LittleEndian.AppendUint64(nil, 1<<40)}, // the hole makes it wrong: everything again
-		"old, negative":      {mark: bytes.Repeat([]byte{0xff}, 8)},
+		"short":              {mark: mark(d.Size, held...)[:16+5<<4]}, // the hole makes what it says wrong: everything again
+		"long":               {mark: append(mark(d.Size, held...), 1, 1, 1)},
 		"torn":               {mark: []byte{1, 2}},
-		"without its header": {mark: make([]byte, 400), cut: 5<<20 + 7, want: []marks.Span{{Off: 5<<20 + 7, End: d.Size}}},
+		"without its header": {mark: make([]byte, 400), cut: 5<<20 + 7, want: []marks.Span{{Off: 5 << 20, End: d.Size}}},
 		"none":               {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,20 +138,33 @@ func TestMarkOutlivesAnError(t *testing.T) {
 	}
 }
 
-// A run that ends with an error and knows of nothing beyond leaves a partial file whose size says all.
-func TestMarkIsDroppedAfterAnError(t *testing.T) {
+// What a run that ends with an error has written in order is marked too.
+func TestMarkAfterAnError(t *testing.T) {
 	content, d := large()
 	dir := create(t, t.TempDir())
 	src := &parallelSource{content: content, fail: 4 << 20}
 	if err := dir.Push(t.Context(), d, src, nil); !errors.Is(err, errGone) {
 		t.Fatal(err)
 	}
-	left, err := os.ReadDir(filepath.Join(dir.Path(), ".drayage", "partial"))
-	if err != nil || len(left) != 1 {
-		t.Fatalf("left: %v, %v", left, err)
+	src.fail, src.asked = 0, nil
+	if err := dir.Push(t.Context(), d, src, nil); err != nil {
+		t.Fatal(err)
 	}
-	if fi, err := left[0].Info(); err != nil || fi.Size() != 4<<20 {
-		t.Errorf("%v, %v", fi, err)
+	if want := []marks.Span{{Off: 4 << 20, End: d.Size}}; !slices.Equal(src.asked, want) {
+		t.Errorf("asked for %v, want %v", src.asked, want)
+	}
+}
+
+// A run that ends before anything has come leaves nothing.
+func TestNoMarkOfNothing(t *testing.T) {
+	content, d := large()
+	dir := create(t, t.TempDir())
+	src := &parallelSource{content: content, fail: -1}
+	if err := dir.Push(t.Context(), d, src, nil); !errors.Is(err, errGone) {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir.Path(), ".drayage", "partial")); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 
@@ -194,7 +203,10 @@ func TestRoomForHoles(t *testing.T) {
 	if err := dir.Room([]v1.Descriptor{d}); err != nil {
 		t.Errorf("without a mark: %v", err)
 	}
-	block := marks.Block(d.Size)
+	block := int64(64 << 10)
+	for d.Size/block >= 1<<20 {
+		block *= 2
+	}
 	raw := append([]byte("drayage marks 1\n"), bytes.Repeat([]byte{1}, int((d.Size+block-1)/block))...)
 	write(t, partial+".mark", string(raw))
 	if err := dir.Room([]v1.Descriptor{d}); err != nil {

@@ -6,12 +6,11 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/durable"
-	"drayage/internal/marks"
 	"drayage/internal/verify"
 )
 
-// Room returns an error if the file system has no room for those of the blobs that the layout does not have yet. What is there of a blob that
-// was broken off counts as there.
+// Room returns an error if the file system has no room for those of the blobs that the layout does not have yet. It counts
+// what an earlier Push that broke off has left of them.
 func (d *Dir) Room(blobs []v1.Descriptor) error {
 	var need, largest int64
 	for _, b := range blobs {
@@ -42,8 +41,9 @@ func (d *Dir) partialSize(b v1.Descriptor) int64 {
 		return fi.Size()
 	}
 	defer mark.Close()
-	if !hasHeader(mark) {
+	set, err := p.marks(mark)
+	if err != nil || !set.Found() {
 		return fi.Size()
 	}
-	return marks.Sum(marks.Clip(p.newMap(mark).Spans(), fi.Size()))
+	return min(set.Sum(), fi.Size())
 }

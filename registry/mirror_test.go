@@ -11,6 +11,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/fakeregistry"
+	"drayage/internal/marks"
 	"drayage/internal/transfer"
 )
 
@@ -62,7 +63,7 @@ func TestMirrorAlone(t *testing.T) {
 				repo := w.repo("app")
 				for range 2 {
 					var f ramFile
-					if _, err := transfer.Fill(w.Context(), repo, d, &f, nil, nil); err != nil || !bytes.Equal(f.p, content) {
+					if _, err := transfer.Fill(w.Context(), repo, d, marks.NewPart(&f, 0, d.Size, nil), nil); err != nil || !bytes.Equal(f.p, content) {
 						w.Fatalf("%d bytes, %v", len(f.p), err)
 					}
 				}
@@ -110,7 +111,7 @@ func TestMirrorWithoutRanges(t *testing.T) {
 		mirror.On(blobs, fakeregistry.IgnoreRange())
 		d := w.reg.PutBlob("app", content)
 		var f ramFile
-		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, &f, nil, nil); err != nil || !bytes.Equal(f.p, content) {
+		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, marks.NewPart(&f, 0, d.Size, nil), nil); err != nil || !bytes.Equal(f.p, content) {
 			w.Errorf("%d bytes, %v", len(f.p), err)
 		}
 		if asked := w.reg.Requests("GET", "/blobs/"); len(asked) > 0 {
@@ -132,7 +133,7 @@ func TestMirrorWithoutRangesLies(t *testing.T) {
 		mirror.On(blobs, fakeregistry.FlipByte(8<<20))
 		d := w.reg.PutBlob("app", content)
 		var f ramFile
-		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, &f, nil, nil); err != nil || !bytes.Equal(f.p, content) {
+		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, marks.NewPart(&f, 0, d.Size, nil), nil); err != nil || !bytes.Equal(f.p, content) {
 			w.Errorf("%d bytes, %v", len(f.p), err)
 		}
 	})

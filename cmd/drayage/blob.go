@@ -14,6 +14,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/durable"
+	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 	"drayage/registry"
@@ -127,7 +128,7 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 	defer f.Abort()
 	meter := l.env.newMeter(l.c, "blob")
 	meter.plan([]v1.Descriptor{d})
-	_, err = transfer.Fill(ctx, src, d, f, nil, func(held int64) { meter.update(d, held) })
+	_, err = transfer.Fill(ctx, src, d, marks.NewPart(f, 0, d.Size, nil), func(held int64) { meter.update(d, held) })
 	sum := meter.finish()
 	if err != nil {
 		return err

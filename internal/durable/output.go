@@ -11,10 +11,10 @@ import (
 	"drayage/internal/filelock"
 )
 
-// Output is a file that is being made: it is written as NAME.partial beside its final name, which it gets from Commit.
-// A second process that makes the same file is refused.
+// Output is a file that is being made. It is written as NAME.partial beside its final name, which Commit gives it. A
+// second process that makes the same file is refused.
 type Output struct {
-	*os.File
+	File
 	root *os.Root
 	name string
 	path string
@@ -49,7 +49,7 @@ func newOutput(path string) (*Output, error) {
 		return nil, err
 	}
 	o := &Output{root: root, name: filepath.Base(path), path: path}
-	if o.File, err = o.open(); err != nil {
+	if o.File.File, err = o.open(); err != nil {
 		root.Close()
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func (o *Output) partial() string { return o.name + ".partial" }
 // marks is the file beside the partial one that a [Resumable] has.
 func (o *Output) marks() string { return o.partial() + ".marks" }
 
-// maxLost is how often the partial file may turn out to have been renamed or removed since it was opened. Where files cannot be told
-// apart it would go on for ever.
+// maxLost is how often the partial file may turn out to have been renamed or removed since it was opened. Where the file
+// system cannot tell files apart it would go on for ever.
 const maxLost = 100
 
 func (o *Output) open() (*os.File, error) {

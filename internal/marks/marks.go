@@ -1,89 +1,124 @@
-// Package marks remembers which parts of a file that is written out of order are there: one byte for each block, in a file beside it.
-// A byte is written when its block has been, so that a process that is killed leaves no mark of what is not there. Nothing is synced: after
-// a power cut the marks may say too much, as the digest of the whole then tells.
+// Package marks remembers which spans of a file that is written out of order are there. The file consists of parts, each
+// the place of one blob. A second file beside it has one byte for each block of each part.
+//
+// A byte is written after its block, so that a process that is killed leaves no mark of what is not there. Nothing is
+// synced: after a power cut the marks may promise too much. So nobody may trust what is marked before its digest has
+// been compared.
 package marks
 
 import (
 	"bufio"
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"os"
 )
 
 const (
-	// minBlock is the length of a block; of what is so large that there would be more than maxBlocks they are longer.
+	// minBlock is the length of a block in bytes. Blocks are longer where there would be more than maxBlocks.
 	minBlock  = 64 << 10
 	maxBlocks = 1 << 20
-	// maxSpans bounds what is read from a file of marks: parallel streams leave a few dozen.
+	// maxSpans bounds what is read of one part: parallel streams leave a few dozen.
 	maxSpans = 4096
-	// there is the mark of a block; everything else means that it is not there.
+	// maxParts and maxTotal bound a file of marks; maxTotal is in bytes of all parts.
+	maxParts = 1 << 20
+	maxTotal = 1 << 52
+	// there is the mark of a block. Any other byte means that the block is not there.
 	there = 1
 )
 
-// Block is the length of the blocks of something that has so many bytes in all.
-func Block(total int64) int64 {
-	b := int64(minBlock)
-	for total/b >= maxBlocks {
-		b *= 2
+// header begins a file of marks. The plan follows, then the marks of the parts.
+const header = "drayage marks 1\n"
+
+// Set is an open file of marks. The methods of its parts may be called concurrently for different blocks.
+type Set struct {
+	file  *os.File
+	start []byte // header and plan
+	block int64
+	at    []int64 // where the marks of each part begin, and where the last ones end
+	sizes []int64
+}
+
+// New describes the marks of a file that consists of parts of the given sizes, in bytes, and keeps them in f. The plan
+// stands for all else that decides what the parts hold. Begin or Found must be called next.
+func New(f *os.File, plan []byte, sizes ...int64) (*Set, error) {
+	if len(sizes) > maxParts {
+		return nil, fmt.Errorf("%d parts are too many", len(sizes))
 	}
-	return b
-}
-
-// File is where marks are kept.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-}
-
-// Map is the marks of one blob. Its methods may be called concurrently for different blocks.
-type Map struct {
-	file            File
-	at, size, block int64
-}
-
-// New is the map of a blob of a size, whose marks begin at an offset of a file, with blocks of a length.
-func New(f File, at, size, block int64) *Map { return &Map{f, at, size, block} }
-
-// Block is the length of a block; the last one of a blob may be shorter.
-func (m *Map) Block() int64 { return m.block }
-
-// Len is how many bytes the marks take.
-func (m *Map) Len() int64 { return (m.size + m.block - 1) / m.block }
-
-// Mark remembers the blocks that end between from and to. The beginning of the first of them is there already, or begins at from.
-func (m *Map) Mark(from, to int64) error {
-	last := to / m.block
-	if to >= m.size {
-		last = m.Len()
+	total := int64(0)
+	for _, n := range sizes {
+		if n < 0 || n > maxTotal-total {
+			return nil, errors.New("its parts are too large")
+		}
+		total += n
 	}
-	return m.put(from/m.block, last, there)
+	s := &Set{file: f, start: append([]byte(header), plan...), block: minBlock, sizes: sizes}
+	for total/s.block >= maxBlocks {
+		s.block *= 2
+	}
+	at := int64(len(s.start))
+	for _, n := range sizes {
+		s.at = append(s.at, at)
+		at += (n + s.block - 1) / s.block
+	}
+	s.at = append(s.at, at)
+	return s, nil
 }
 
-// Forget takes all marks away.
-func (m *Map) Forget() error { return m.put(0, m.Len(), 0) }
+// Found reports whether the file has the marks of an earlier run with the same plan and sizes.
+func (s *Set) Found() bool {
+	fi, err := s.file.Stat()
+	if err != nil || fi.Size() != s.at[len(s.sizes)] {
+		return false
+	}
+	found := make([]byte, len(s.start))
+	_, err = s.file.ReadAt(found, 0)
+	return err == nil && bytes.Equal(found, s.start)
+}
 
-func (m *Map) put(first, last int64, mark byte) error {
+// Begin empties the file of marks: no block of any part is there.
+func (s *Set) Begin() error {
+	if err := errors.Join(s.file.Truncate(0), s.file.Truncate(s.at[len(s.sizes)])); err != nil {
+		return err
+	}
+	_, err := s.file.WriteAt(s.start, 0)
+	return err
+}
+
+// Sum is how many bytes are marked in all parts together.
+func (s *Set) Sum() (n int64) {
+	for i := range s.sizes {
+		n += Sum(s.spans(i))
+	}
+	return n
+}
+
+// put writes a mark for the blocks of a part from first up to last.
+func (s *Set) put(part int, first, last int64, mark byte) error {
 	if first >= last {
 		return nil
 	}
 	p := bytes.Repeat([]byte{mark}, int(min(last-first, 64<<10)))
 	for ; first < last; first += int64(len(p)) {
 		p = p[:min(int64(len(p)), last-first)]
-		if _, err := m.file.WriteAt(p, m.at+first); err != nil {
+		if _, err := s.file.WriteAt(p, s.at[part]+first); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Spans is what is marked, in order. What cannot be read is not marked.
-func (m *Map) Spans() (all []Span) {
-	r := bufio.NewReader(io.NewSectionReader(m.file, m.at, m.Len()))
-	for off := int64(0); off < m.size; off += m.block {
+// spans returns what is marked of a part, in order. What cannot be read is not marked.
+func (s *Set) spans(part int) (all []Span) {
+	size := s.sizes[part]
+	r := bufio.NewReader(io.NewSectionReader(s.file, s.at[part], s.at[part+1]-s.at[part]))
+	for off := int64(0); off < size; off += s.block {
 		b, err := r.ReadByte()
 		if err != nil {
 			break
 		}
-		end, n := min(off+m.block, m.size), len(all)
+		end, n := min(off+s.block, size), len(all)
 		switch {
 		case b != there:
 		case n > 0 && all[n-1].End == off:

@@ -25,17 +25,24 @@ func newFile(t *testing.T) *os.File {
 
 func TestBlock(t *testing.T) {
 	for total, want := range map[int64]int64{0: block, 1: block, 40 << 30: block, 64<<30 - 1: block, 64 << 30: 2 * block, 1 << 50: 1 << 31} {
-		got := marks.Block(total)
-		if got != want {
+		f := newFile(t)
+		s, err := marks.New(f, nil, total)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Part(0, nil, 0).Block(); got != want {
 			t.Errorf("blocks of %d bytes have %d, want %d", total, got, want)
 		}
-		if n := marks.New(nil, 0, total, got).Len(); n > 1<<20 {
-			t.Errorf("%d marks of %d bytes", n, total)
+		if err := s.Begin(); err != nil || !s.Found() {
+			t.Errorf("%d bytes: begun and not found, %v", total, err)
+		}
+		if fi, err := f.Stat(); err != nil || fi.Size() > 1<<20+16 {
+			t.Errorf("%d marks of %d bytes, %v", fi.Size(), total, err)
 		}
 	}
 }
 
-func TestMap(t *testing.T) {
+func TestMark(t *testing.T) {
 	type span = marks.Span
 	const size = 10*block + 7
 	for _, c := range []struct {
@@ -55,39 +62,88 @@ func TestMap(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFile(t)
-			m := marks.New(f, 100, size, block)
+			set, err := marks.New(f, []byte("plan"), 100, size)
+			if err == nil {
+				err = set.Begin()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := set.Part(1, nil, 0)
 			for _, s := range c.marked {
 				if err := m.Mark(s.Off, s.End); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got := m.Spans(); !slices.Equal(got, c.want) {
+			m = set.Part(1, nil, 0)
+			if got := m.Held(); !slices.Equal(got, c.want) || set.Sum() != marks.Sum(c.want) || set.Part(0, nil, 0).Held() != nil {
 				t.Errorf("%v, want %v", got, c.want)
 			}
-			if fi, err := f.Stat(); err != nil || fi.Size() > 100+11 {
-				t.Errorf("the file has %d bytes, %v", fi.Size(), err)
+			if !set.Found() {
+				t.Error("the marks are not found again")
 			}
-			if err := m.Forget(); err != nil || m.Spans() != nil {
-				t.Errorf("%v is not forgotten, %v", m.Spans(), err)
+			if err := m.Trim(5*block + 1); err != nil || !slices.Equal(m.Held(), marks.Clip(c.want, 5*block)) {
+				t.Errorf("trimmed to %v, %v", m.Held(), err)
+			}
+			if got := set.Part(1, nil, 0).Held(); !slices.Equal(got, m.Held()) {
+				t.Errorf("trimmed to %v, and %v is marked", m.Held(), got)
+			}
+			if err := m.Forget(); err != nil || set.Sum() != 0 {
+				t.Errorf("%d bytes are not forgotten, %v", set.Sum(), err)
 			}
 		})
 	}
 }
 
-// refusing is a disk that is full.
-type refusing struct{ io.ReaderAt }
-
-var errFull = errors.New("full")
-
-func (refusing) WriteAt([]byte, int64) (int, error) { return 0, errFull }
-
-func TestMapOfAFullDisk(t *testing.T) {
-	m := marks.New(refusing{}, 0, 1<<30, block)
+// Marks that cannot be written are an error.
+func TestMarkFails(t *testing.T) {
+	f := newFile(t)
+	set, err := marks.New(f, nil, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	m := set.Part(0, nil, 0)
 	if err := m.Mark(0, block-1); err != nil {
 		t.Errorf("something was written for less than a block: %v", err)
 	}
-	if err := m.Mark(0, 1<<30); !errors.Is(err, errFull) {
+	if err := m.Mark(0, 1<<30); !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// A part keeps to its place.
+func TestPart(t *testing.T) {
+	f := newFile(t)
+	if _, err := f.WriteString("0123456789"); err != nil {
+		t.Fatal(err)
+	}
+	p := marks.NewPart(f, 2, 5, marks.Prefix(3))
+	if _, err := p.WriteAt([]byte("abc"), 2); err != nil {
+		t.Error(err)
+	}
+	for _, off := range []int64{-1, 3, 1 << 62} {
+		if _, err := p.WriteAt([]byte("xyz"), off); err == nil {
+			t.Errorf("written at %d", off)
+		}
+	}
+	got := make([]byte, 10)
+	if n, err := p.ReadAt(got, 1); string(got[:n]) != "3abc" || err != io.EOF {
+		t.Errorf("%q, %v", got[:n], err)
+	}
+	if err := errors.Join(p.Mark(0, 5), p.Forget()); err != nil || p.Block() != 1 || !slices.Equal(p.Held(), marks.Prefix(3)) {
+		t.Error(err)
+	}
+}
+
+// A plan whose marks would have no end is refused.
+func TestMarksAreBounded(t *testing.T) {
+	for name, sizes := range map[string][]int64{
+		"sizes": {1 << 50, 1 << 50, 1 << 50, 1 << 50, 1}, "below zero": {-1}, "parts": make([]int64, 1<<20+1),
+	} {
+		if _, err := marks.New(nil, nil, sizes...); err == nil {
+			t.Errorf("%s: taken", name)
+		}
 	}
 }
 

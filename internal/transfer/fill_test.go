@@ -53,10 +53,10 @@ func TestFill(t *testing.T) {
 		{"broken for good in the second round", wrong[:10], []tt.Try{nil, tt.Fail(90, errGone)}, nil, errGone, 90, []int64{10, 0}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			f := &file{data: slices.Clone(c.held)}
+			f := &file{data: slices.Clone(c.held), held: marks.Prefix(int64(len(c.held)))}
 			src := &tt.Source{Content: content, Tries: c.tries, Always: c.always}
 			var reports []int64
-			keep, err := transfer.Fill(t.Context(), src, desc, f, marks.Prefix(int64(len(c.held))), func(n int64) { reports = append(reports, n) })
+			keep, err := transfer.Fill(t.Context(), src, desc, f, func(n int64) { reports = append(reports, n) })
 			if !errors.Is(err, c.err) || keep != c.keep {
 				t.Errorf("%s: keep %d, %v; want %d, %v", c.name, keep, err, c.keep, c.err)
 			}
@@ -78,7 +78,7 @@ func TestFill(t *testing.T) {
 
 func TestFillOfNothing(t *testing.T) {
 	for _, held := range []string{"", "left over"} {
-		keep, err := transfer.Fill(t.Context(), &tt.Source{}, tt.Describe(nil), &file{data: []byte(held)}, marks.Prefix(int64(len(held))), nil)
+		keep, err := transfer.Fill(t.Context(), &tt.Source{}, tt.Describe(nil), &file{[]byte(held), marks.Prefix(int64(len(held)))}, nil)
 		if keep != 0 || err != nil {
 			t.Errorf("held %q: %d, %v", held, keep, err)
 		}
@@ -88,8 +88,8 @@ func TestFillOfNothing(t *testing.T) {
 // A file can be shorter than its owner believes; the gap must not be taken for content.
 func TestFillDoesNotTrustHeld(t *testing.T) {
 	content, desc := tt.Blob(3000)
-	f := &file{data: slices.Clone(content[:100])}
-	keep, err := transfer.Fill(t.Context(), &tt.Source{Content: content}, desc, f, marks.Prefix(500), nil)
+	f := &file{slices.Clone(content[:100]), marks.Prefix(500)}
+	keep, err := transfer.Fill(t.Context(), &tt.Source{Content: content}, desc, f, nil)
 	if err != nil || keep != 3000 || !bytes.Equal(f.data, content) {
 		t.Errorf("keep %d, %v; content right: %v", keep, err, bytes.Equal(f.data, content))
 	}
@@ -114,7 +114,7 @@ func TestFillStopsAtAFullDisk(t *testing.T) {
 	content, desc := tt.Blob(1 << 20)
 	src := &tt.Source{Content: content}
 	f := &full{room: 700 << 10}
-	keep, err := transfer.Fill(t.Context(), src, desc, f, nil, nil)
+	keep, err := transfer.Fill(t.Context(), src, desc, f, nil)
 	if !errors.Is(err, errFull) || len(src.Opened()) != 1 {
 		t.Errorf("%v after %d openings: a full disk is no reason to fetch again", err, len(src.Opened()))
 	}
@@ -135,7 +135,7 @@ func TestFillStopsWithItsContext(t *testing.T) {
 	f := &file{}
 	src := &tt.Source{Content: content, Wrap: tt.Slowly}
 	synctest.Test(t, func(t *testing.T) {
-		keep, err := transfer.Fill(ctx, src, desc, f, nil, report)
+		keep, err := transfer.Fill(ctx, src, desc, f, report)
 		if err != reason || keep != 100 || !bytes.Equal(f.data, content[:100]) {
 			t.Errorf("keep %d of %d, %v", keep, len(f.data), err)
 		}
@@ -160,8 +160,8 @@ func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 	content, desc := large(t)
 	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "extra streams": newParallel(content, 4)} {
 		ctx, stop := context.WithCancel(t.Context())
-		f := &impatient{file{data: slices.Clone(content[:5000])}, stop}
-		keep, err := transfer.Fill(ctx, src, desc, f, marks.Prefix(5000), nil)
+		f := &impatient{file{slices.Clone(content[:5000]), marks.Prefix(5000)}, stop}
+		keep, err := transfer.Fill(ctx, src, desc, f, nil)
 		if keep != 5000 || !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: keep %d of 5000, %v", name, keep, err)
 		}
@@ -172,7 +172,7 @@ func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 func TestFillDropsAPrefixThatCannotBeRead(t *testing.T) {
 	content, desc := large(t)
 	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "extra streams": newParallel(content, 4)} {
-		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{}, marks.Prefix(5000), nil)
+		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{file{held: marks.Prefix(5000)}}, nil)
 		if keep != 0 || !errors.Is(err, errGone) {
 			t.Errorf("%s: keep %d, %v", name, keep, err)
 		}

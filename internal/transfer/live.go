@@ -8,7 +8,7 @@ import (
 	"drayage/image"
 )
 
-// live is one range of an [readAheadStream] that is given out as it arrives, without a place in memory.
+// live is one range of a [readAheadStream] that is given out as it arrives, without a place in memory.
 type live struct {
 	rc   io.ReadCloser
 	size int64 // of the range
@@ -22,13 +22,14 @@ func (l *live) close() {
 	}
 }
 
-// readLive reads by one stream as long as that is fast: range after range, each twice as large as the one before it, so that little has to be waited for
-// when one turns out slow, and few requests are made when none does. It returns nothing when it is the turn of the parts.
+// readLive reads by one stream as long as that is fast. Each range is twice as large as the one before it: when one turns
+// out slow, little has to be waited for; when none does, few requests are made. It returns 0 and no error when it is the
+// turn of the parts.
 func (s *readAheadStream) readLive(b []byte) (int, error) {
 	for s.off < s.desc.Size && (s.next == 0 || s.live != nil) {
 		if s.live == nil || s.live.rc == nil {
 			if err := s.openLive(); errors.Is(err, image.ErrNoRanges) {
-				return s.readWhole(b)
+				return s.readSingle(b)
 			} else if err != nil {
 				return 0, err
 			}
@@ -59,7 +60,7 @@ func (s *readAheadStream) readLive(b []byte) (int, error) {
 
 // openLive begins the next range.
 func (s *readAheadStream) openLive() error {
-	size := int64(minRange)
+	size := int64(minPiece)
 	if s.live != nil {
 		size = min(2*s.live.size, maxRequest)
 	}
@@ -74,13 +75,13 @@ func (s *readAheadStream) openLive() error {
 	return nil
 }
 
-// widen lets parts begin behind the stream that has proved slow, or in its place if it still had far to go.
+// widen begins parts when the live stream has proved slow: behind its range, or in its place if it still had far to go.
 func (s *readAheadStream) widen() {
 	l := s.live
 	if s.next > 0 || !s.pace.slow() {
 		return
 	}
-	if l.end-s.off > minRange {
+	if l.end-s.off > minPiece {
 		l.close()
 		l.end, s.live = s.off, nil
 	}

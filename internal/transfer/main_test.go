@@ -6,14 +6,22 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"drayage/internal/marks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// blob makes n bytes that do not repeat, the same ones each time, and their descriptor.
+// file is a transfer.File in memory that grows as it is written. Nothing is remembered of it.
+type file struct {
+	data []byte
+	held []marks.Span
+}
 
-// file is a transfer.File in memory that grows as it is written.
-type file struct{ data []byte }
+func (f *file) Held() []marks.Span    { return f.held }
+func (f *file) Block() int64          { return 1 }
+func (f *file) Mark(_, _ int64) error { return nil }
+func (f *file) Forget() error         { return nil }
 
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(f.data).ReadAt(p, off)

@@ -24,11 +24,13 @@ const block = 64 << 10
 
 // markedFile is a file of some content, with its marks. After so many bytes have been written it behaves as if the process were killed.
 type markedFile struct {
-	*os.File
-	*marks.Map
+	*marks.Part
+	set     *marks.Set
+	file    *os.File
 	t       *testing.T
 	content []byte // nil: the source gives out something else
 
+	holding   []marks.Span
 	mu        sync.Mutex
 	left      int64 // bytes until the kill
 	wrote     int64
@@ -49,17 +51,36 @@ func newFile(t *testing.T, content []byte, held []marks.Span) *markedFile {
 		t.Cleanup(func() { f.Close() })
 		files[i] = f
 	}
-	m := &markedFile{File: files[0], Map: marks.New(files[1], 0, int64(len(content)), block), t: t, content: content, left: 1 << 40}
+	set, err := marks.New(files[1], nil, int64(len(content)))
+	if err == nil {
+		err = set.Begin()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &markedFile{set: set, file: files[0], t: t, content: content, left: 1 << 40}
 	for _, s := range marks.Clip(held, int64(len(content))) {
 		if s.End < s.Off {
 			continue
 		}
-		if _, err := m.File.WriteAt(content[s.Off:s.End], s.Off); err != nil {
+		if _, err := m.file.WriteAt(content[s.Off:s.End], s.Off); err != nil {
 			t.Fatal(err)
 		}
 	}
+	m.again()
+	m.holding = held
 	return m
 }
+
+// again is what the next run sees of the file.
+func (m *markedFile) again() *markedFile {
+	m.Part = m.set.Part(0, m.file, 0)
+	m.holding = m.Part.Held()
+	return m
+}
+
+// Held implements transfer.File.
+func (m *markedFile) Held() []marks.Span { return m.holding }
 
 // WriteAt implements io.WriterAt.
 func (m *markedFile) WriteAt(p []byte, off int64) (int, error) {
@@ -69,10 +90,10 @@ func (m *markedFile) WriteAt(p []byte, off int64) (int, error) {
 		return 0, errKilled
 	}
 	m.wrote += int64(len(p))
-	return m.File.WriteAt(p, off)
+	return m.file.WriteAt(p, off)
 }
 
-// Mark implements transfer.Marked. A mark is never ahead of what is there.
+// Mark implements transfer.File. A mark is never ahead of what is there.
 func (m *markedFile) Mark(from, to int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,17 +103,17 @@ func (m *markedFile) Mark(from, to int64) error {
 	from = from / block * block
 	if m.content != nil {
 		got := make([]byte, to-from)
-		if _, err := m.File.ReadAt(got, from); err != nil || !bytes.Equal(got, m.content[from:to]) {
+		if _, err := m.file.ReadAt(got, from); err != nil || !bytes.Equal(got, m.content[from:to]) {
 			m.t.Errorf("%d to %d is marked and not there: %v", from, to, err)
 		}
 	}
-	return m.Map.Mark(from, to)
+	return m.Part.Mark(from, to)
 }
 
-// Forget implements transfer.Marked.
+// Forget implements transfer.File.
 func (m *markedFile) Forget() error {
 	m.forgotten++
-	return m.Map.Forget()
+	return m.Part.Forget()
 }
 
 // Killed at any moment, what is written is known but for a bounded part of each stream, and what is known is not asked for again.
@@ -108,16 +129,16 @@ func TestKilledStreams(t *testing.T) {
 				src.Wrap = paced
 				f := newFile(t, content, nil)
 				f.left = after
-				if _, err := transfer.Fill(t.Context(), src, d, f, nil, nil); !errors.Is(err, errKilled) {
+				if _, err := transfer.Fill(t.Context(), src, d, f, nil); !errors.Is(err, errKilled) {
 					t.Fatal(err)
 				}
-				held := f.Spans()
+				held := f.again().Held()
 				if lost := f.wrote - marks.Sum(held); lost >= (extra+1)<<20 {
 					t.Errorf("%d bytes of %d are lost", lost, f.wrote)
 				}
 				src.asked, f.left = nil, 1<<40
 				var begun atomic.Int64
-				n, err := transfer.Fill(t.Context(), src, d, f, held, func(n int64) { begun.CompareAndSwap(0, n) })
+				n, err := transfer.Fill(t.Context(), src, d, f, func(n int64) { begun.CompareAndSwap(0, n) })
 				if err != nil || n != size || marks.Sum(held) > 0 && begun.Load() != marks.Sum(held) {
 					t.Errorf("%d, from %d: %v", n, begun.Load(), err)
 				}
@@ -168,10 +189,10 @@ func TestKilledStream(t *testing.T) {
 		src := &transfertest.Source{Content: content, Wrap: paced}
 		f := newFile(t, content, nil)
 		f.left = 900 << 10
-		if _, err := transfer.Fill(t.Context(), src, d, f, nil, nil); !errors.Is(err, errKilled) {
+		if _, err := transfer.Fill(t.Context(), src, d, f, nil); !errors.Is(err, errKilled) {
 			t.Fatal(err)
 		}
-		if held := f.Spans(); len(held) != 1 || held[0].Off != 0 || held[0].End < 400<<10 {
+		if held := f.again().Held(); len(held) != 1 || held[0].Off != 0 || held[0].End < 400<<10 {
 			t.Errorf("%v is known of %d", held, f.wrote)
 		}
 	})
@@ -189,14 +210,14 @@ func TestMarksThatPromiseTooMuch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFile(t, content, held)
 			end := marks.End(held)
-			if _, err := f.File.WriteAt(make([]byte, 100), end-200); err != nil {
+			if _, err := f.file.WriteAt(make([]byte, 100), end-200); err != nil {
 				t.Fatal(err)
 			}
-			n, err := transfer.Fill(t.Context(), newParallel(content, 3), d, f, held, nil)
+			n, err := transfer.Fill(t.Context(), newParallel(content, 3), d, f, nil)
 			if err != nil || n != size || f.forgotten != 1 {
 				t.Errorf("%d, forgotten %d times: %v", n, f.forgotten, err)
 			}
-			if all := f.Spans(); !slices.Equal(all, marks.Prefix(size)) {
+			if all := f.again().Held(); !slices.Equal(all, marks.Prefix(size)) {
 				t.Errorf("%v is marked", all)
 			}
 			checkContent(t, f)
@@ -204,8 +225,8 @@ func TestMarksThatPromiseTooMuch(t *testing.T) {
 	}
 	t.Run("more than the file has", func(t *testing.T) {
 		f := newFile(t, content, marks.Prefix(5<<20))
-		held := []marks.Span{{Off: 0, End: 6 << 20}, {Off: 20 << 20, End: size}}
-		if n, err := transfer.Fill(t.Context(), newParallel(content, 3), d, f, held, nil); err != nil || n != size {
+		f.holding = []marks.Span{{Off: 0, End: 6 << 20}, {Off: 20 << 20, End: size}}
+		if n, err := transfer.Fill(t.Context(), newParallel(content, 3), d, f, nil); err != nil || n != size {
 			t.Errorf("%d, %v", n, err)
 		}
 		checkContent(t, f)
@@ -218,7 +239,7 @@ func TestForgetWhatCannotBeRead(t *testing.T) {
 	held := []marks.Span{{Off: 0, End: 1 << 20}, {Off: 4 << 20, End: 9 << 20}}
 	for name, bad := range map[string]int64{"in the beginning": 1000, "beyond": 5 << 20} {
 		f := &spoilt{newFile(t, content, held), bad}
-		if _, err := transfer.Fill(t.Context(), newParallel(content, 2), d, f, held, nil); !errors.Is(err, errGone) || f.forgotten != 1 {
+		if _, err := transfer.Fill(t.Context(), newParallel(content, 2), d, f, nil); !errors.Is(err, errGone) || f.forgotten != 1 {
 			t.Errorf("%s: forgotten %d times, %v", name, f.forgotten, err)
 		}
 	}

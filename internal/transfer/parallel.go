@@ -5,42 +5,38 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
 	"drayage/internal/marks"
-	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
 
 const (
-	// SplitSize is from where on a blob is read in ranges: below it a second request costs more than it brings, and [Fill] writes in order.
+	// SplitSize is the size in bytes from which on a blob is read in pieces. Below it a second request costs more than
+	// it brings, and [Fill] writes in order.
 	SplitSize = 8 << 20
-	// The size of a range: small enough that the streams end together, large enough that requests do not count.
-	minRange, maxRange = 4 << 20, 32 << 20
-	// maxStreams is how many streams one blob gets at most; rangesEach how many ranges each is meant to read.
-	maxStreams, rangesEach = 32, 2
+	// A piece is small enough that the streams end together, and large enough that requests do not count.
+	minPiece, maxPiece = 4 << 20, 32 << 20
+	// maxStreams is how many streams one blob gets at most; piecesEach is how many pieces each is meant to read.
+	maxStreams, piecesEach = 32, 2
 )
 
-// parallel fills a file by one stream and, where that is slow, by several. Ranges are begun in their order, so that the whole part at the start
-// grows. What arrives in order is hashed as it arrives, the rest is read once more behind that.
+// parallel fills a file by one stream and, where that stream is slow, by several. They begin pieces in order, so that the
+// whole part at the start grows. Bytes that arrive in order are hashed at once. All others are read back when what is
+// before them is whole.
 type parallel struct {
-	src    image.ParallelSource
-	desc   v1.Descriptor
-	file   File
-	ranges []piece      // all that was not hashed at the start, in order
-	todo   []piece      // those of them that are not there
-	moved  atomic.Int64 // bytes that are there
-	report func(int64)
+	*filling
+	src   image.ParallelSource
+	all   []piece      // all that was not hashed at the start, in order
+	todo  []piece      // the pieces that are not there
+	moved atomic.Int64 // bytes that are there
 
-	ctx    context.Context // of all streams, for those that are begun by others
+	ctx    context.Context // of all streams: those that begin later have no other
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	next    int // the first range to do that nobody has begun
+	next    int // the first of todo that no stream has begun
 	running int
 
 	hashing sync.Mutex
@@ -48,48 +44,40 @@ type parallel struct {
 	lost    bool          // the disk does not give back what it was given
 }
 
-// fillParallel is fillOnce by several streams. On error it returns how many bytes from the start are whole; what has been written beyond
-// is worth what is marked of it.
-func fillParallel(ctx context.Context, src image.ParallelSource, d v1.Descriptor, f File, held []marks.Span, reported func(int64)) (int64, error) {
-	check := verify.NewCheck(d)
+// inParallel fills the file by several streams. On error it returns how many bytes from the start are whole; of what has
+// been written beyond them only what is marked is worth keeping.
+func (t *filling) inParallel(ctx context.Context, src image.ParallelSource, held []marks.Span) (int64, error) {
+	l := &parallel{filling: t, src: src, check: verify.NewCheck(t.desc)}
 	prefix, beyond := marks.Cut(held)
 	if prefix > 0 {
-		if _, err := hashPart(check, WithContext(ctx, io.NewSectionReader(f, 0, prefix))); err != nil {
-			return unhashed(ctx, f, prefix), err
+		if err := l.hashSpan(ctx, marks.Span{End: prefix}); err != nil {
+			return t.unhashed(ctx, prefix), err
 		}
-		prefix = check.Offset()
+		prefix = l.check.Offset()
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	l := &parallel{src: src, desc: d, file: f, report: reported, ctx: ctx, cancel: cancel, check: check}
-	l.ranges, l.todo = split(prefix, d.Size, beyond, blockOf(f))
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	defer l.cancel(nil)
+	l.all, l.todo = split(marks.Span{Off: prefix, End: t.desc.Size}, beyond, t.file.Block())
 	l.moved.Store(prefix + marks.Sum(beyond))
-	l.tell()
+	t.report(l.moved.Load())
 	l.start(nil)
-	err := l.follow(ctx)
+	err := l.follow()
 	if err != nil {
-		cancel(err)
+		l.cancel(err)
 	}
 	l.wg.Wait()
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(l.ctx); cause != nil {
 		err = cause
 	}
 	if err == nil {
-		err = check.Done()
+		err = l.check.Done()
 	} else if l.lost {
-		forget(f) // or else the next try meets it again
+		_ = t.file.Forget() // or else the next try meets it again
 	}
-	return check.Offset(), err
+	return l.check.Offset(), err
 }
 
-// hashPart is io.Copy with few calls of the file.
-func hashPart(check *verify.Check, r io.Reader) (int64, error) {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	return io.CopyBuffer(struct{ io.Writer }{check}, struct{ io.Reader }{r}, buf[:])
-}
-
-// start begins a stream, with the release of an extra one.
+// start begins a stream. Release is called when an extra stream has ended.
 func (l *parallel) start(release func()) {
 	l.mu.Lock()
 	l.running++
@@ -99,11 +87,7 @@ func (l *parallel) start(release func()) {
 			defer release()
 		}
 		var p pace
-		for {
-			r := l.take(&p)
-			if len(r) == 0 {
-				return
-			}
+		for r := l.take(&p); len(r) > 0; r = l.take(&p) {
 			if err := l.read(r, &p); err != nil {
 				l.cancel(err)
 				return
@@ -129,58 +113,29 @@ func (l *parallel) widen() {
 	}
 }
 
-// read brings a request to its place, and opens the source again where it breaks.
+// read brings the pieces of a request to their places. While it does, the request may become shorter.
 func (l *parallel) read(r request, p *pace) error {
-	tries, mark := retry.Persistence{Since: r.off()}, newMarker(l.file, r.off())
-	for off := r.off(); ; {
-		n, err := l.readOnce(off, &r, mark, p)
-		off += n
-		if merr := mark.flush(off); err == nil {
-			return merr
+	mark := newMarker(l.file, r.off())
+	from := rangeReader{src: l.src, desc: l.desc, pace: p, write: func(b []byte, off int64) (int64, error) {
+		if err := l.write(b, off); err != nil {
+			return 0, err
 		}
-		if err := tries.Again(l.ctx, l.desc, off, err); err != nil {
-			return err
+		off += int64(len(b))
+		if err := mark.wrote(off); err != nil {
+			return 0, err
 		}
+		r.arrived(off)
+		if p.slow() {
+			l.giveBack(&r)
+			l.widen()
+		}
+		return r.end(), nil
+	}}
+	off, err := from.read(l.ctx, r.off(), r.end())
+	if merr := mark.flush(off); err == nil {
+		err = merr
 	}
-}
-
-// readOnce reads by one request. While it does the request may become shorter.
-func (l *parallel) readOnce(off int64, r *request, mark *marker, p *pace) (n int64, err error) {
-	began := time.Now()
-	rc, err := l.src.Open(l.ctx, l.desc, off, r.end()-off)
-	if err != nil {
-		return 0, err
-	}
-	defer rc.Close()
-	p.opened(time.Since(began))
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	for end := r.end(); off < end; end = max(off, r.end()) {
-		began = time.Now()
-		m, err := gather(rc, buf[:min(bufferSize, end-off)])
-		p.read(m, time.Since(began))
-		if m > 0 {
-			if werr := l.write(buf[:m], off); werr != nil {
-				return n, werr
-			}
-			off, n = off+int64(m), n+int64(m)
-			if merr := mark.wrote(off); merr != nil {
-				return n, merr
-			}
-			r.arrived(off)
-			if p.slow() {
-				l.giveBack(r)
-				l.widen()
-			}
-		}
-		if err != nil && off < r.end() { // with the last byte it does not matter any more
-			if err == io.EOF {
-				err = short(l.desc, off)
-			}
-			return n, err
-		}
-	}
-	return n, nil
+	return err
 }
 
 // write stores what has arrived, and hashes it if all before it has been hashed.
@@ -188,8 +143,7 @@ func (l *parallel) write(p []byte, off int64) error {
 	if _, err := l.file.WriteAt(p, off); err != nil {
 		return err
 	}
-	l.moved.Add(int64(len(p)))
-	l.tell()
+	l.report(l.moved.Add(int64(len(p))))
 	if !l.hashing.TryLock() {
 		return nil // what is before it is being hashed
 	}
@@ -201,19 +155,13 @@ func (l *parallel) write(p []byte, off int64) error {
 	return err
 }
 
-func (l *parallel) tell() {
-	if l.report != nil {
-		l.report(l.moved.Load())
-	}
-}
-
-// follow hashes the ranges in their order as they become whole, as far as that has not been done when they arrived.
-func (l *parallel) follow(ctx context.Context) error {
-	for _, s := range l.ranges {
+// follow hashes the pieces in their order as they become whole, as far as they were not hashed when they arrived.
+func (l *parallel) follow() error {
+	for _, s := range l.all {
 		select {
 		case <-s.done:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-l.ctx.Done():
+			return context.Cause(l.ctx)
 		}
 		if err := l.hash(s); err != nil {
 			return err
@@ -222,7 +170,7 @@ func (l *parallel) follow(ctx context.Context) error {
 	return nil
 }
 
-// hash reads back what of a range has not been hashed.
+// hash reads back what of a piece has not been hashed.
 func (l *parallel) hash(s piece) error {
 	l.hashing.Lock()
 	defer l.hashing.Unlock()
@@ -230,7 +178,16 @@ func (l *parallel) hash(s piece) error {
 	if from >= s.End {
 		return nil
 	}
-	_, err := hashPart(l.check, WithContext(l.ctx, io.NewSectionReader(l.file, from, s.End-from)))
+	err := l.hashSpan(l.ctx, marks.Span{Off: from, End: s.End})
 	l.lost = err != nil && l.ctx.Err() == nil
+	return err
+}
+
+// hashSpan reads back and hashes a span of the file.
+func (l *parallel) hashSpan(ctx context.Context, s marks.Span) error {
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	r := WithContext(ctx, io.NewSectionReader(l.file, s.Off, s.End-s.Off))
+	_, err := io.CopyBuffer(struct{ io.Writer }{l.check}, struct{ io.Reader }{r}, buf[:])
 	return err
 }

@@ -130,7 +130,7 @@ func TestParallel(t *testing.T) {
 				f.content = nil
 				last := int64(0)
 				var mu sync.Mutex
-				n, err := transfer.Fill(t.Context(), src, d, f, c.held, func(n int64) {
+				n, err := transfer.Fill(t.Context(), src, d, f, func(n int64) {
 					mu.Lock()
 					defer mu.Unlock()
 					last = max(last, n)
@@ -161,7 +161,7 @@ func TestParallelCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stop")
 	src := newParallel(content, 4)
-	n, err := transfer.Fill(ctx, src, d, newFile(t, content, nil), nil, func(n int64) {
+	n, err := transfer.Fill(ctx, src, d, newFile(t, content, nil), func(n int64) {
 		if n > 5<<20 {
 			cancel(stop)
 		}
@@ -178,8 +178,8 @@ func TestParallelKeepTheBeginningOfARange(t *testing.T) {
 	src := newParallel(content, 0)
 	src.Always = transfertest.Fail(3<<20, gone)
 	f := newFile(t, content, nil)
-	n, err := transfer.Fill(t.Context(), src, d, f, nil, nil)
-	if held := f.Spans(); !errors.Is(err, gone) || n != 3<<20 || !slices.Equal(held, marks.Prefix(3<<20)) {
+	n, err := transfer.Fill(t.Context(), src, d, f, nil)
+	if held := f.again().Held(); !errors.Is(err, gone) || n != 3<<20 || !slices.Equal(held, marks.Prefix(3<<20)) {
 		t.Errorf("%d bytes are kept and %v remembered of %d: %v", n, held, 3<<20, err)
 	}
 }
@@ -196,7 +196,7 @@ func TestParallelCancelledInRead(t *testing.T) {
 			cancel(stop)
 			return r
 		}
-		if _, err := transfer.Fill(ctx, src, d, newFile(t, content, nil), nil, nil); !errors.Is(err, stop) {
+		if _, err := transfer.Fill(ctx, src, d, newFile(t, content, nil), nil); !errors.Is(err, stop) {
 			t.Errorf("%v", err)
 		}
 		if src.held != 0 || src.opened > 3 {
@@ -212,7 +212,7 @@ func TestFewRequests(t *testing.T) {
 		src := newParallel(content, 4)
 		src.Wrap = func(r io.Reader) io.Reader { return steady{r, 256 << 10} }
 		f := newFile(t, content, nil)
-		if n, err := transfer.Fill(t.Context(), src, d, f, nil, nil); err != nil || n != d.Size {
+		if n, err := transfer.Fill(t.Context(), src, d, f, nil); err != nil || n != d.Size {
 			t.Fatal(n, err)
 		}
 		want := []marks.Span{{Off: 0, End: 4 << 20}, {Off: 4 << 20, End: 12 << 20}, {Off: 12 << 20, End: 28 << 20}, {Off: 28 << 20, End: size}}
@@ -236,7 +236,7 @@ func TestGiveBack(t *testing.T) {
 			return steady{r, 8 << 10}
 		}
 		f := newFile(t, content, nil)
-		if n, err := transfer.Fill(t.Context(), src, d, f, nil, nil); err != nil || n != d.Size {
+		if n, err := transfer.Fill(t.Context(), src, d, f, nil); err != nil || n != d.Size {
 			t.Fatal(n, err)
 		}
 		if len(src.asked) < 6 || src.asked[2] != (marks.Span{Off: 12 << 20, End: 28 << 20}) || src.asked[3].Off != 16<<20 || src.most < 3 || src.held != 0 {
@@ -251,7 +251,7 @@ func TestBreaksWithTheLastByte(t *testing.T) {
 	content, d := large(t)
 	for name, read := range map[string]func(*testing.T, image.Source) (int64, error){
 		"extra streams": func(t *testing.T, src image.Source) (int64, error) {
-			return transfer.Fill(t.Context(), src, d, newFile(t, content, nil), nil, nil)
+			return transfer.Fill(t.Context(), src, d, newFile(t, content, nil), nil)
 		},
 		"ahead": func(t *testing.T, src image.Source) (int64, error) {
 			r := image.NewReader(t.Context(), transfer.ReadAhead(src), d)

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// partSize is what one stream of [ReadAhead] reads at a time, and holds in memory until its turn comes: with all
+	// partSize is what one stream of [ReadAhead] reads at a time, and holds in memory until its turn comes. With all
 	// extra streams of a registry in use that is 32 MiB.
 	partSize = 1 << 20
 	// firstParts are on their way as soon as one stream proves slow. More follow where the reader has to wait.
@@ -52,11 +52,11 @@ type readAheadStream struct {
 
 	off    int64         // of the next byte to give out
 	live   *live         // the stream that is used until it proves slow; nil after that
-	pace   pace          // of that
+	pace   pace          // of the live stream
 	next   int64         // of the next part to begin; 0 until then
 	parts  []*part       // begun and not yet given out, in order
-	want   int           // how many of them there should be
-	given  int           // bytes of the first of them that have been given out
+	want   int           // how many of the parts there should be
+	given  int           // bytes of the first part that have been given out
 	single io.ReadCloser // of a source that turned out to have no ranges
 }
 
@@ -80,15 +80,17 @@ func (s *readAheadStream) fetch() {
 				return
 			}
 		}
-		p := &part{release: release, done: make(chan struct{}), buf: partBuffers.Get().(*[partSize]byte)[:min(partSize, s.desc.Size-s.next)]}
+		p := &part{release: release, done: make(chan struct{})}
+		p.buf = partBuffers.Get().(*[partSize]byte)[:min(partSize, s.desc.Size-s.next)]
 		off, end := s.next, s.next+int64(len(p.buf))
 		s.parts, s.next = append(s.parts, p), end
+		from := rangeReader{src: s.src, desc: s.desc, pace: new(pace), write: func(b []byte, at int64) (int64, error) {
+			copy(p.buf[at-off:], b)
+			return end, nil
+		}}
 		s.wg.Go(func() {
 			defer close(p.done)
-			p.err = readRange(s.parting, s.src, s.desc, off, end, func(b []byte, at int64) error {
-				copy(p.buf[at-off:], b)
-				return nil
-			})
+			_, p.err = from.read(s.parting, off, end)
 		})
 	}
 }
@@ -108,7 +110,7 @@ func (s *readAheadStream) Read(b []byte) (int, error) {
 	p := s.parts[0]
 	s.await(p)
 	if errors.Is(p.err, image.ErrNoRanges) {
-		return s.readWhole(b)
+		return s.readSingle(b)
 	}
 	if p.err != nil {
 		return 0, p.err
@@ -123,7 +125,7 @@ func (s *readAheadStream) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// await waits for a part, which ends with its context. Having to wait shows that more streams would be of use.
+// await waits for a part, which ends with its context. That it has to wait shows that more streams would be of use.
 func (s *readAheadStream) await(p *part) {
 	select {
 	case <-p.done:
@@ -137,8 +139,8 @@ func (s *readAheadStream) await(p *part) {
 	<-p.done
 }
 
-// readWhole goes on with one stream.
-func (s *readAheadStream) readWhole(b []byte) (int, error) {
+// readSingle goes on with one stream.
+func (s *readAheadStream) readSingle(b []byte) (int, error) {
 	s.abandon()
 	rc, err := s.src.Open(s.ctx, s.desc, s.off, image.ToEnd)
 	if err != nil {
@@ -148,7 +150,7 @@ func (s *readAheadStream) readWhole(b []byte) (int, error) {
 	return rc.Read(b)
 }
 
-// drop gives back what the part, which is done, has held.
+// drop gives back the buffer and the stream of a part that is done.
 func (p *part) drop() {
 	partBuffers.Put((*[partSize]byte)(p.buf[:partSize]))
 	if p.release != nil {

@@ -9,6 +9,7 @@ import (
 	tt "drayage/internal/transfertest"
 
 	"drayage/image"
+	"drayage/internal/marks"
 	"drayage/internal/transfer"
 	"drayage/internal/transfertest"
 )
@@ -32,14 +33,14 @@ func BenchmarkReader(b *testing.B) {
 // BenchmarkFill writes into a real file, without syncing it, by one stream and in ranges.
 func BenchmarkFill(b *testing.B) {
 	content, d := tt.Blob(64 << 20)
-	for _, road := range []struct {
+	for _, c := range []struct {
 		name string
 		src  image.Source
 	}{
 		{"one", &transfertest.Source{Content: content}},
 		{"extra streams", newParallel(content, 16)},
 	} {
-		b.Run(road.name, func(b *testing.B) {
+		b.Run(c.name, func(b *testing.B) {
 			f, err := os.Create(filepath.Join(b.TempDir(), "blob"))
 			if err != nil {
 				b.Fatal(err)
@@ -48,7 +49,7 @@ func BenchmarkFill(b *testing.B) {
 			b.SetBytes(d.Size)
 			b.ReportAllocs()
 			for b.Loop() {
-				if n, err := transfer.Fill(b.Context(), road.src, d, f, nil, nil); n != d.Size || err != nil {
+				if n, err := transfer.Fill(b.Context(), c.src, d, marks.NewPart(f, 0, d.Size, nil), nil); n != d.Size || err != nil {
 					b.Fatal(n, err)
 				}
 			}
