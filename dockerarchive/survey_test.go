@@ -1,8 +1,6 @@
 package dockerarchive_test
 
 import (
-	"errors"
-	"io/fs"
 	"testing"
 
 	"drayage/image"
@@ -28,7 +26,7 @@ func TestSurvey(t *testing.T) {
 	if err != nil || len(c.Saved) != 3 || c.Layout != nil {
 		t.Fatalf("%v: %+v", err, c)
 	}
-	if f := c.Saved[0].Absent; len(f) != 1 || f[0].Part != image.PartLayer || f[0].Path != "top.tar" || f[0].Descriptor.Digest != digest.FromString("top") || !errors.Is(f[0].Err, fs.ErrNotExist) {
+	if f := c.Saved[0].Absent; len(f) != 1 || f[0].Part != image.PartLayer || f[0].Path != "top.tar" || f[0].Descriptor.Digest != digest.FromString("top") || f[0].Reason != image.Missing {
 		t.Errorf("the image without a layer: %+v", f)
 	}
 	if im := c.Saved[0]; im.ID != digest.FromString(one) || len(im.Layers) != 1 || im.Layers[0].DiffID != digest.FromString("base") {

@@ -1,0 +1,203 @@
+package dockerarchive
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/internal/jsonkeys"
+	"drayage/internal/tarfs"
+	"drayage/internal/verify"
+)
+
+// Images lists the images of the archive in the order of its manifest.json. Configurations are checked
+// against their names, layers are only looked up. An archive without a manifest.json may be a v1 archive:
+// then Images reads all layers to learn their diff IDs, and makes the configurations that Docker makes.
+func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
+
+// Survey is [Reader.Contents] for those who look for faults. It goes on after a part of an image that manifest.json lists
+// is missing or wrong, and tells of it in the image. A layer has no diff ID if no configuration tells it.
+func (a *Reader) Survey(ctx context.Context) (*Contents, error) { return a.contents(ctx, true) }
+
+func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
+	if !a.tar.Has("manifest.json") {
+		return a.withoutManifest(ctx)
+	}
+	items, err := a.items()
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return nil, verify.Mismatchf("manifest.json lists no image")
+	}
+	images, err := collect(len(items), func(i int) (SavedImage, error) {
+		im, err := a.read(items[i], tolerant)
+		if err != nil {
+			err = fmt.Errorf("image %d of %d: %w", i+1, len(items), err)
+		}
+		return im, err
+	})
+	if err == nil && !tolerant {
+		err = a.checkPaths(images)
+	}
+	return images, err
+}
+
+// collect reads n images. It bounds what their configurations take.
+func collect(n int, read func(i int) (SavedImage, error)) ([]SavedImage, error) {
+	var images []SavedImage
+	held := 0
+	for i := range n {
+		im, err := read(i)
+		if err != nil {
+			return nil, err
+		}
+		if held += len(im.Config); held > maxConfigs {
+			return nil, tooLarge(n)
+		}
+		images = append(images, im)
+	}
+	return images, nil
+}
+
+func tooLarge(count int) error {
+	return fmt.Errorf("the configurations of %d images take more than %d bytes", count, maxConfigs)
+}
+
+// items reads manifest.json, which may be absent.
+func (a *Reader) items() ([]manifestItem, error) {
+	if !a.tar.Has("manifest.json") {
+		return nil, nil
+	}
+	raw, err := a.readJSON("manifest.json", maxManifestJSON)
+	if err != nil {
+		return nil, err
+	}
+	var items []manifestItem
+	err = json.Unmarshal(raw, &items)
+	switch {
+	case errors.As(err, new(*json.UnmarshalTypeError)) && a.tar.Has("version"):
+		return nil, fmt.Errorf("%w: it is a directory of skopeo's (dir:): copy it with skopeo to oci-archive: first",
+			ErrNotImage)
+	case errors.As(err, new(*json.UnmarshalTypeError)):
+		return nil, fmt.Errorf("%w: its manifest.json is no list of images, as docker save writes it", ErrNotImage)
+	case err != nil:
+		return nil, verify.Mismatchf("manifest.json: %v", err)
+	case len(items) > maxImages:
+		return nil, verify.Mismatchf("manifest.json lists more than %d images", maxImages)
+	}
+	if err := jsonkeys.Unique(raw); err != nil {
+		return nil, verify.Mismatchf("manifest.json is ambiguous: %v", err)
+	}
+	return items, nil
+}
+
+func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
+	if !a.tar.Has("oci-layout") {
+		if dirs := a.v1Dirs(""); len(dirs) > 0 {
+			return a.v1Images(ctx, dirs)
+		}
+	}
+	return nil, a.noImage()
+}
+
+// read returns the image of an item. What is missing or wrong is an error, or, if the caller is tolerant, in Absent.
+func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
+	var im SavedImage
+	diffIDs, err := a.readConfig(item, &im)
+	if err != nil {
+		im.lacks(image.PartConfig, im.ID, item.Config, a.reason(item.Config), err)
+	}
+	if im.Names, im.Odd, err = fullNames(item.RepoTags); err != nil {
+		if !tolerant {
+			return im, err
+		}
+		im.lacks(image.PartConfig, im.ID, item.Config, image.Damaged, err)
+	}
+	for i, p := range item.Layers {
+		var id digest.Digest
+		if diffIDs != nil {
+			id = diffIDs[i]
+		}
+		content, err := a.tar.Find(p)
+		if err == nil {
+			im.Layers = append(im.Layers, SavedLayer{id, tarfs.Clean(p), content})
+			continue
+		}
+		reason := a.reason(p)
+		if reason == image.Missing && image.IsForeign(item.LayerSources[id].MediaType) {
+			reason = image.ForeignLayer
+		}
+		im.lacks(image.PartLayer, id, p, reason, err)
+	}
+	if len(im.Absent) > 0 && !tolerant {
+		first := im.Absent[0]
+		return im, fmt.Errorf("%s %q: %w", first.Part, first.Path, first.Err)
+	}
+	return im, nil
+}
+
+// lacks notes that a part of the image, which ought to be at path, cannot be used.
+func (im *SavedImage) lacks(part image.Part, d digest.Digest, path string, reason image.Reason, err error) {
+	im.Absent = append(im.Absent,
+		image.Absent{Part: part, Descriptor: v1.Descriptor{Digest: d}, Path: path, Reason: reason, Err: err})
+}
+
+// reason tells what is missing from what is there and wrong.
+func (a *Reader) reason(path string) image.Reason {
+	if a.tar.Has(tarfs.Clean(path)) {
+		return image.Damaged
+	}
+	return image.Missing
+}
+
+// readConfig enters the configuration and returns its diff IDs if it has one for each layer. It returns both also if
+// the configuration is not what its name promises.
+func (a *Reader) readConfig(item manifestItem, im *SavedImage) ([]digest.Digest, error) {
+	promised, named := namedDigest(item.Config)
+	if named {
+		im.ID = promised
+	}
+	config, err := a.tar.Read(item.Config, image.MaxConfigSize)
+	if err != nil {
+		return nil, err
+	}
+	is := digest.FromBytes(config)
+	if !named {
+		im.ID = is
+	}
+	var wrong error
+	if is != im.ID {
+		wrong = fmt.Errorf("the bytes hash to %s: %w", is, ErrIntegrity)
+	}
+	parsed, err := image.ParseConfig(config)
+	if err != nil {
+		return nil, cmp.Or(wrong, verify.Mismatchf("%w", err))
+	}
+	if ids, layers := len(parsed.RootFS.DiffIDs), len(item.Layers); ids != layers {
+		return nil, cmp.Or(wrong, fmt.Errorf("it has %d diff IDs for %d layers: %w", ids, layers, ErrIntegrity))
+	}
+	im.Config = config
+	return parsed.RootFS.DiffIDs, wrong
+}
+
+// checkPaths refuses archives in which one file is said to be two different layers.
+func (a *Reader) checkPaths(images []SavedImage) error {
+	used := map[string]digest.Digest{}
+	for _, im := range images {
+		for _, l := range im.Layers {
+			if other, ok := used[l.Path]; ok && other != l.DiffID {
+				return fmt.Errorf("archive is contradictory: layer %q is said to be %s and %s: %w",
+					l.Path, other, l.DiffID, ErrIntegrity)
+			}
+			used[l.Path] = l.DiffID
+		}
+	}
+	return nil
+}
