@@ -17,19 +17,20 @@ import (
 
 // Contents is what an archive holds. No image is in it twice.
 type Contents struct {
-	// Layout holds the images that travel byte for byte, with the names that index.json and manifest.json give them. It reads
-	// from the archive in place. Of an image of which only some platforms are there it shows these. It is nil
-	// if there is no such image.
+	// Layout holds the images that travel byte for byte, with the names that index.json and manifest.json give
+	// them. It reads from the archive in place. If only some platforms of an image are there, it shows the image
+	// with those platforms only. It is nil if there is no such image.
 	Layout *layout.Layout
 
-	// Saved are images of which only manifest.json knows how to read them, in its order: Docker since 25 saves layers
+	// Saved are the images that are read by manifest.json, in its order. Docker since 25 saves layers
 	// uncompressed, with manifests that no registry ever had.
 	Saved []SavedImage
 
-	// Remarks say what is shown otherwise than the archive has it.
+	// Remarks tell where Layout and Saved differ from what the archive says.
 	Remarks []Remark
 
-	// Faults say of images in Layout, by the digest of their manifest or index, what is missing or damaged. Others can be used.
+	// Faults tell what is missing or damaged of images in Layout, by the digest of their manifest or index. All
+	// other images can be used.
 	Faults map[digest.Digest]error
 }
 
@@ -40,14 +41,14 @@ type Remark struct {
 	Absent []image.Absent // what the archive lacks of what its index leads to
 }
 
-// Contents finds out what images there are: those that index.json leads to, those that manifest.json lists, or both. An archive in
-// which the two give a name to different images is an error.
+// Contents finds out what images there are: those that index.json leads to, those that manifest.json lists,
+// or both. It fails if the two give one name to different images.
 func (a *Reader) Contents(ctx context.Context) (*Contents, error) { return a.contents(ctx, false) }
 
 func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error) {
+	c := &Contents{Faults: map[digest.Digest]error{}}
 	if !a.isLayout() {
 		images, err := a.images(ctx, tolerant)
-		c := &Contents{}
 		for _, im := range images {
 			c.addSaved(im)
 		}
@@ -65,20 +66,21 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &Contents{Faults: map[digest.Digest]error{}}
 	if err := a.unite(c, roots, items, tolerant); err != nil {
 		return nil, err
 	}
 	return c, c.show(a, roots)
 }
 
-// isLayout reports whether there is an index.json to read images by. Some archives leave out oci-layout, so that containerd reads them by
-// their manifest.json, and are layouts all the same.
+// isLayout reports whether there is an index.json to read images by. Some archives are layouts but leave out
+// oci-layout, so that containerd reads them by their manifest.json.
 func (a *Reader) isLayout() bool {
-	if !a.tar.Has(v1.ImageIndexFile) || a.tar.Has(v1.ImageLayoutFile) {
-		return a.tar.Has(v1.ImageIndexFile)
-	}
-	if !a.tar.Has("manifest.json") {
+	switch {
+	case !a.tar.Has(v1.ImageIndexFile):
+		return false
+	case a.tar.Has(v1.ImageLayoutFile):
+		return true
+	case !a.tar.Has("manifest.json"):
 		return false
 	}
 	l, err := a.layout()
@@ -88,7 +90,7 @@ func (a *Reader) isLayout() bool {
 	return err == nil
 }
 
-// layout is the archive as a layout, if there is no more in its index.json than that of an archive may have.
+// layout is the archive as a layout. It bounds what is in index.json.
 func (a *Reader) layout() (*layout.Layout, error) {
 	raw, err := a.readJSON(v1.ImageIndexFile, maxIndexJSON)
 	if err != nil {
@@ -97,25 +99,28 @@ func (a *Reader) layout() (*layout.Layout, error) {
 	var index struct {
 		Manifests []struct{} `json:"manifests"`
 	}
-	if _ = json.Unmarshal(raw, &index); len(index.Manifests) > maxImages { // whatever else is wrong, the layout says
+	_ = json.Unmarshal(raw, &index) // layout.New finds what is wrong
+	if len(index.Manifests) > maxImages {
 		return nil, verify.Mismatchf("index.json has more than %d entries", maxImages)
 	}
 	return layout.New(a.layoutFS())
 }
 
-// layoutFS is the archive as a layout: with an oci-layout.
+// layoutFS shows the archive with an oci-layout.
 func (a *Reader) layoutFS() fs.FS {
 	if a.tar.Has(v1.ImageLayoutFile) {
-		return a.FS()
+		return a.tar
 	}
-	return tarfs.Overlay(a.FS(), map[string][]byte{v1.ImageLayoutFile: []byte(`{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`)})
+	version := []byte(`{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`)
+	return tarfs.Overlay(a.tar, map[string][]byte{v1.ImageLayoutFile: version})
 }
 
 // addSaved takes in an image that is read by manifest.json.
 func (c *Contents) addSaved(im SavedImage) {
 	c.Saved = append(c.Saved, im)
 	for _, o := range im.Odd {
-		c.Remarks = append(c.Remarks, Remark{Image: im.ID, Text: fmt.Sprintf("the archive also calls it %q, which is no name of an image and is left out", o)})
+		text := fmt.Sprintf("the archive also calls it %q, which is no name of an image and is left out", o)
+		c.Remarks = append(c.Remarks, Remark{Image: im.ID, Text: text})
 	}
 }
 
@@ -158,7 +163,7 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 // root notes what is wrong with an image, and changes it to what of it is there.
 func (c *Contents) root(r *root) *partial {
 	if r.Subject != "" {
-		return nil // it goes only where what it belongs to goes
+		return nil // it is a referrer and goes only where its subject goes
 	}
 	s, err := r.shown()
 	if err != nil {
@@ -166,7 +171,9 @@ func (c *Contents) root(r *root) *partial {
 		return nil
 	}
 	if s != nil {
-		r.desc.MediaType, r.desc.Digest, r.desc.Size, r.desc.Platform = s.desc.MediaType, s.desc.Digest, s.desc.Size, nil
+		annotations := r.desc.Annotations
+		r.desc = s.desc
+		r.desc.Annotations = annotations
 	}
 	return s
 }

@@ -21,8 +21,9 @@ import (
 // then Images reads all layers to learn their diff IDs, and makes the configurations that Docker makes.
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
-// Survey is [Reader.Contents] for those who look for faults. It goes on after a part of an image that manifest.json lists
-// is missing or wrong, and tells of it in the image. A layer has no diff ID if no configuration tells it.
+// Survey is [Reader.Contents] for those who look for faults. It goes on after a part of an image that
+// manifest.json lists is missing or wrong, and tells of it in the image. A layer has no diff ID if no
+// configuration tells it.
 func (a *Reader) Survey(ctx context.Context) (*Contents, error) { return a.contents(ctx, true) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
@@ -107,7 +108,8 @@ func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
 	return nil, a.noImage()
 }
 
-// read returns the image of an item. What is missing or wrong is an error, or, if the caller is tolerant, in Absent.
+// read returns the image of an item. What is missing or wrong is an error, or, if the caller is tolerant, in
+// Absent.
 func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
 	var im SavedImage
 	diffIDs, err := a.readConfig(item, &im)
@@ -157,8 +159,8 @@ func (a *Reader) reason(path string) image.Reason {
 	return image.Missing
 }
 
-// readConfig enters the configuration and returns its diff IDs if it has one for each layer. It returns both also if
-// the configuration is not what its name promises.
+// readConfig enters the configuration and returns its diff IDs if it has one for each layer. It returns both
+// also if the configuration is not what its name promises.
 func (a *Reader) readConfig(item manifestItem, im *SavedImage) ([]digest.Digest, error) {
 	promised, named := namedDigest(item.Config)
 	if named {

@@ -13,7 +13,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// partial is what is shown of an index if parts of it are absent: container engines save the platforms that they have.
+// partial is what is shown of an index if parts of it are absent: container engines save the platforms that
+// they have.
 type partial struct {
 	desc   v1.Descriptor
 	raw    []byte // of a new index; nil if it is the manifest of one platform
@@ -65,7 +66,8 @@ func (r *root) single(kept leaf) *partial {
 	return p
 }
 
-// subset makes a new index of the images that are there, and of what else is there and about none of the others.
+// subset makes a new index of the images that are there, and of what else is there and about none of the
+// others.
 func (r *root) subset(kept []leaf) (*partial, error) {
 	index := v1.Index{MediaType: r.index.MediaType, Annotations: r.index.Annotations}
 	index.SchemaVersion = 2

@@ -16,19 +16,17 @@ import (
 type union struct {
 	archive  *Reader
 	contents *Contents
-	byName   map[string][]*root        // what index.json has, without what belongs to other images
-	byConfig map[digest.Digest][]*root // the same
+	byName   map[string][]*root        // entries of index.json, without referrers
+	byConfig map[digest.Digest][]*root // the same entries
 	held     int                       // bytes of configurations
 	tolerant bool
 }
 
-// unite gives names of manifest.json to the images of index.json, and reads by manifest.json those that index.json does not have,
-// or that are not as registries have them.
+// unite gives the names of manifest.json to the images of index.json. It reads an image by manifest.json if
+// index.json does not have it, or does not have it as a registry would.
 func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem, tolerant bool) error {
-	if len(items) > maxImages {
-		return fmt.Errorf("manifest.json lists more than %d images", maxImages)
-	}
-	u := &union{archive: a, contents: c, tolerant: tolerant, byName: map[string][]*root{}, byConfig: map[digest.Digest][]*root{}}
+	u := &union{archive: a, contents: c, tolerant: tolerant}
+	u.byName, u.byConfig = map[string][]*root{}, map[digest.Digest][]*root{}
 	for _, r := range roots {
 		if r.Subject == "" {
 			u.enter(r)
@@ -81,7 +79,7 @@ func (u *union) take(item manifestItem) error {
 		}
 	}
 	if slices.ContainsFunc(instead, (*root).damaged) {
-		return nil // manifest.json may know of less than what is damaged
+		return nil // manifest.json may hide what is damaged
 	}
 	return u.save(item, instead)
 }
@@ -90,7 +88,7 @@ func (u *union) take(item manifestItem) error {
 func (u *union) save(item manifestItem, instead []*root) error {
 	im, err := u.archive.read(item, u.tolerant)
 	if (err != nil || im.faulty()) && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
-		return nil // neither way leads to all of it: what is missing is said of the entry of index.json
+		return nil // neither file leads to all of the image, and the entry of index.json tells what is missing
 	}
 	if err != nil {
 		return err
@@ -103,8 +101,9 @@ func (u *union) save(item manifestItem, instead []*root) error {
 			im.Names = append(im.Names, r.Name)
 		}
 		if !r.superseded && !r.whole() {
-			u.contents.Remarks = append(u.contents.Remarks, Remark{Image: im.ID, Text: "not all of what index.json says of it is in the archive: " +
-				"it is read by manifest.json, and has another manifest and digest"})
+			u.contents.Remarks = append(u.contents.Remarks, Remark{Image: im.ID,
+				Text: "not all of what index.json says of it is in the archive: " +
+					"it is read by manifest.json, and has another manifest and digest"})
 		}
 		r.superseded = true
 	}
@@ -112,13 +111,15 @@ func (u *union) save(item manifestItem, instead []*root) error {
 	return nil
 }
 
-// contradiction refuses a name that index.json gives to another image: engines differ in which of the two files they read.
+// contradiction refuses a name that index.json gives to another image. Engines differ in which of the two
+// files they read.
 func (u *union) contradiction(id digest.Digest, names []string) error {
 	for _, n := range names {
 		same := u.byName[n]
-		if len(same) > 0 && !slices.ContainsFunc(same, func(r *root) bool { return r.has(id, false) || !r.whole() }) {
-			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, in manifest.json: %w",
-				n, same[0].desc.Digest, id, ErrIntegrity)
+		agrees := func(r *root) bool { return r.has(id, false) || !r.whole() }
+		if len(same) > 0 && !slices.ContainsFunc(same, agrees) {
+			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, "+
+				"in manifest.json: %w", n, same[0].desc.Digest, id, ErrIntegrity)
 		}
 	}
 	return nil
@@ -128,7 +129,8 @@ func which(roots []*root, are func(*root) bool) []*root {
 	return slices.DeleteFunc(slices.Clone(roots), func(r *root) bool { return !are(r) })
 }
 
-// name gives names to the first of several entries for one image, preferring one without a name, unless they have them.
+// name gives those names that no entry has yet to one of several entries for an image: to one without a name,
+// or else to the first.
 func name(roots []*root, names []string) {
 	to := roots[0]
 	if i := slices.IndexFunc(roots, func(r *root) bool { return r.Name == "" }); i >= 0 {
@@ -141,7 +143,8 @@ func name(roots []*root, names []string) {
 	}
 }
 
-// itemID is the digest of the configuration, which names the image. Where the name of the file tells it, that is checked later.
+// itemID is the digest of the configuration. If the name of the file promises a digest, that is checked
+// later.
 func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 	if d, ok := namedDigest(item.Config); ok {
 		return d, nil
@@ -164,7 +167,7 @@ func validNames(tags []string) []string {
 	return names
 }
 
-// entries are those of an index.json for the image: one for each name.
+// entries lists what an index.json has for the image: one entry for each name.
 func (r *root) entries() []v1.Descriptor {
 	d := r.desc
 	names := slices.Sorted(slices.Values(r.names))
