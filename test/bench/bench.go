@@ -21,6 +21,7 @@ import (
 // Config says what is measured, with what and how often.
 type Config struct {
 	Drayage string         // the binary
+	Before  string         // an earlier one, measured beside it; may be empty
 	Peers   string         // a directory with more peers than PATH has; may be empty
 	Work    string         // keeps the images between runs; made if it is not there
 	Runs    int            // measured runs of each tool in each scenario
@@ -132,7 +133,7 @@ func (e *env) measure(ctx context.Context, s scenario) (*Result, error) {
 	if done != nil {
 		defer done()
 	}
-	for _, c := range contenders {
+	for _, c := range e.withBefore(contenders) {
 		if e.chosen(c) {
 			result.Rows = append(result.Rows, &Row{contender: c, Failed: c.whyNot})
 		}

@@ -2,7 +2,10 @@
 
 package bench
 
-import "strings"
+import (
+	"context"
+	"strings"
+)
 
 // Command lines that several scenarios need. Each tool runs with its defaults, apart from http and from what makes its output right.
 
@@ -35,6 +38,27 @@ func (e *env) present(c contender) contender {
 
 func (c contender) isDrayage() bool {
 	return c.tool == "drayage" || strings.HasPrefix(c.tool, "drayage ")
+}
+
+// withBefore puts the earlier drayage behind each drayage.
+func (e *env) withBefore(contenders []contender) (all []contender) {
+	for _, c := range contenders {
+		all = append(all, c)
+		if e.Before == "" || !c.isDrayage() || c.whyNot != "" {
+			continue
+		}
+		before := func(ctx context.Context, r *round) (task, error) {
+			t, err := c.task(ctx, r)
+			for _, argv := range t.argv {
+				if argv[0] == e.tools.path("drayage") {
+					argv[0] = e.Before
+				}
+			}
+			return t, err
+		}
+		all = append(all, contender{tool: c.tool + " before", task: before})
+	}
+	return all
 }
 
 // cannot is a tool that is left out, with the reason.

@@ -44,6 +44,7 @@ func run(ctx context.Context) error {
 	only := flag.String("run", "", "only the scenarios that match this `REGEXP`")
 	tools := flag.String("tools", "", "only the tools that match this `REGEXP`, besides drayage")
 	flag.StringVar(&config.Drayage, "drayage", filepath.Join("..", "bin", "drayage"), "the `BINARY` to measure")
+	flag.StringVar(&config.Before, "before", "", "an earlier `BINARY` of drayage, to measure beside it")
 	flag.StringVar(&config.Peers, "peers", os.Getenv("DRAYAGE_BENCH_PEERS"), "`DIRECTORY` with tools besides those in PATH (or $DRAYAGE_BENCH_PEERS)")
 	flag.StringVar(&config.Work, "work", filepath.Join(os.TempDir(), "drayage-bench"), "`DIRECTORY` that keeps the images between runs: some 10 GB")
 	flag.IntVar(&config.Runs, "n", 5, "measured `RUNS` of each tool")
@@ -57,6 +58,11 @@ func run(ctx context.Context) error {
 	var err error
 	if config.Drayage, err = filepath.Abs(config.Drayage); err != nil {
 		return err
+	}
+	if config.Before != "" {
+		if config.Before, err = filepath.Abs(config.Before); err != nil {
+			return err
+		}
 	}
 	if config.Only, err = regexp.Compile(*only); err != nil {
 		return err
