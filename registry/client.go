@@ -2,54 +2,56 @@ package registry
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
+	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 )
 
-// Client talks to any number of registries. The zero value is an anonymous client with default
-// settings. It may be used concurrently; its fields must not change after the first use.
+// Client talks to any number of registries. The zero value is an anonymous client with default settings. A
+// Client may be used concurrently. Its fields must not change after the first use.
 type Client struct {
-	// Transport sends single requests; nil means NewTransport(nil). It must neither follow
-	// redirects, nor authenticate, nor decode bodies.
+	// Transport sends single requests. It must not follow redirects, authenticate or decode bodies.
+	// nil: NewTransport(nil).
 	Transport http.RoundTripper
 
-	// Foreign sends requests for foreign layers that a registry does not have to the addresses in their descriptors, which are whatever
-	// somebody has written into a manifest: NewForeignTransport keeps them from where they do not belong. nil means that nobody
-	// is asked, and that such a layer is a *ForeignError. Credentials and headers of registries never go there.
+	// Foreign asks the addresses in the descriptor of a foreign layer that the registry does not have.
+	// Strangers write those addresses: NewForeignTransport keeps requests from where they do not belong.
+	// Credentials and headers of registries never go there. nil: nobody is asked, and opening such a
+	// layer fails with a *ForeignError.
 	Foreign http.RoundTripper
 
-	// Credentials returns what to log in to a registry with, for a repository of it if that is not empty; nil, or an empty
-	// credential, means anonymously. It is asked only after the registry has demanded authentication.
+	// Credentials returns what to log in to a registry with. If repository is not empty, it is for that
+	// repository. It is called only after the registry has demanded authentication. nil, or an empty
+	// credential: anonymously.
 	Credentials func(ctx context.Context, registry, repository string) (Credential, error)
 
-	// Endpoints, if set, lists the ways to reach the repository of an image, in the order in which they are asked: mirrors, and
-	// the registry itself. Pushes go to the first that takes them. nil means the registry itself, by its name.
+	// Endpoints lists the ways to reach the repository of an image, in the order in which they are asked:
+	// mirrors, and the registry itself. Pushes go to the first that takes them. nil: the registry itself,
+	// by its name.
 	Endpoints func(Reference) ([]Endpoint, error)
 
-	// PlainHTTP makes all registries be spoken to over http. Without it http is used only
+	// PlainHTTP makes the client speak http with all registries. Without it the client speaks http only
 	// with loopback addresses that do not speak TLS.
 	PlainHTTP bool
 
-	// UserAgent is sent with every request; empty means "drayage".
+	// UserAgent is sent with every request. Empty: "drayage".
 	UserAgent string
 
-	// StallTimeout is how long a connection may stay silent before it is given up and tried
-	// again; 0 means one minute.
+	// StallTimeout is how long a connection may stay silent before the client gives it up and tries again.
+	// 0: one minute.
 	StallTimeout time.Duration
 
-	// ExtraStreams is how many streams may read ranges of large blobs from one registry at once, besides the first
-	// stream of each blob. 0 means 32, a negative number means none.
+	// ExtraStreams is how many streams may read ranges of large blobs from one registry at once, besides
+	// the first stream of each blob. 0: 32; negative: none.
 	ExtraStreams int
 
-	// Notify is told, in a line, what a user should know but no call fails for: a wait that a registry asked for,
-	// a warning it sent. It may be called concurrently; nil means nobody is told.
+	// Notify is told, in a line, what a user should know although no call fails for it: a wait that a
+	// registry asked for, a warning that it sent. Each message comes once. Notify may be called
+	// concurrently. nil: nobody is told.
 	Notify func(message string)
 
 	mu     sync.Mutex
@@ -58,49 +60,110 @@ type Client struct {
 	chunks *semaphore.Weighted // bytes of chunks that are held
 }
 
-// NewTransport returns a transport made for blobs: HTTP/1.1 only, because HTTP/2 would put all
-// transfers on one TCP connection; as many idle connections as there are workers; no transparent
-// decompression, which would break digests.
-func NewTransport(config *tls.Config) *http.Transport {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:               proxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:     config,
-		TLSHandshakeTimeout: 15 * time.Second,
-		Protocols:           &protocols,
-		MaxIdleConnsPerHost: 64,
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true,
-		ReadBufferSize:      64 << 10,
-		WriteBufferSize:     64 << 10,
-	}
+// Endpoint is one way to reach a registry: the registry itself, or a mirror of it.
+type Endpoint struct {
+	// URL is the root of the API, for most registries https://host/v2/. An empty scheme means https, or what
+	// Client.PlainHTTP and the rule for loopback addresses make of it.
+	URL url.URL
+	// Registry is the name that its credentials are kept under. Empty: that of the registry, or for a
+	// mirror its host.
+	Registry string
+	// FallbackHTTP allows http, if the scheme is empty and nothing at the address speaks TLS.
+	FallbackHTTP bool
+	// Transport sends the requests to this origin, and no others: it may have a CA and a client
+	// certificate. nil: Client.Transport.
+	Transport http.RoundTripper
+	// Elsewhere sends the requests to where this origin sends us: its storage and its token server.
+	// nil: Client.Transport.
+	Elsewhere http.RoundTripper
+
+	Header     http.Header // sent to this origin only
+	Repository string      // what the repository is called there; empty: the same
+	Namespace  string      // the query parameter ns of reads; a mirror of several registries needs it
+
+	Mirror              bool // another host than the registry: it gets only credentials of its own
+	Tags, Digests, Push bool // what it is asked for
 }
 
-// Close drops idle connections.
+// ownEndpoint is where a registry is found by its name alone.
+func ownEndpoint(registry string) Endpoint {
+	return Endpoint{URL: url.URL{Host: apiHost(registry), Path: "/v2/"}, Tags: true, Digests: true, Push: true}
+}
+
+// Repository returns the repository that ref names. It makes no requests. If Client.Endpoints returns an
+// error, the methods of the Repository return that error.
+func (c *Client) Repository(ref Reference) *Repository {
+	if c.Endpoints == nil {
+		return &Repository{own: c.at(ref, ownEndpoint(ref.Registry))}
+	}
+	r := &Repository{}
+	endpoints, err := c.Endpoints(ref)
+	for _, e := range endpoints {
+		there := c.at(ref, e)
+		r.readers = append(r.readers, reader{place: there, tags: e.Tags, digests: e.Digests})
+		if e.Push && r.own == nil {
+			r.own = there
+		}
+	}
+	if r.own == nil {
+		r.own = c.at(ref, ownEndpoint(ref.Registry))
+		r.own.noPush = fmt.Errorf("no endpoint of %s is configured for pushing", ref.Registry)
+	}
+	r.own.err = err
+	return r
+}
+
+// at is a repository as one endpoint has it.
+func (c *Client) at(ref Reference, e Endpoint) *place {
+	p := &place{registry: ref.Registry, name: ref.Repository, path: e.Repository, namespace: e.Namespace}
+	if p.path == "" {
+		p.path = ref.Repository
+	}
+	name := e.Registry
+	switch {
+	case name == "" && e.Mirror:
+		name = e.URL.Host
+	case name == "":
+		name = ref.Registry
+	}
+	p.host = c.host(name, e)
+	return p
+}
+
+// host returns what the client knows of an endpoint. Credentials are looked up under name.
+func (c *Client) host(name string, e Endpoint) *host {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := name + " " + e.URL.String()
+	if h := c.hosts[key]; h != nil {
+		return h
+	}
+	if c.hosts == nil {
+		c.hosts = map[string]*host{}
+	}
+	if c.Transport == nil {
+		c.Transport = NewTransport(nil)
+	}
+	if e.Elsewhere == nil {
+		e.Elsewhere = c.Transport
+	}
+	streams := max(c.ExtraStreams, 0)
+	if c.ExtraStreams == 0 {
+		streams = 32
+	}
+	h := c.newHost(name, &originTransport{at: e.URL, own: e.Transport, other: e.Elsewhere})
+	h.at, h.fallbackHTTP, h.header, h.extraStreams = e.URL, e.FallbackHTTP, e.Header, make(chan struct{}, streams)
+	c.hosts[key] = h
+	return h
+}
+
+// Close drops idle connections. The client can be used afterwards.
 func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, h := range c.hosts {
 		h.http.CloseIdleConnections()
 	}
-}
-
-func (c *Client) extraStreams() int {
-	if c.ExtraStreams == 0 {
-		return 32
-	}
-	return max(c.ExtraStreams, 0)
-}
-
-func (c *Client) transport() http.RoundTripper {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.Transport == nil {
-		c.Transport = NewTransport(nil)
-	}
-	return c.Transport
 }
 
 // notify tells the user each thing once.
@@ -115,41 +178,4 @@ func (c *Client) notify(message string) {
 	if c.Notify != nil && !told {
 		c.Notify(message)
 	}
-}
-
-// apiHost is the machine behind a registry's name.
-func apiHost(registry string) string {
-	if registry == "docker.io" || registry == "index.docker.io" {
-		return "registry-1.docker.io"
-	}
-	return registry
-}
-
-// isLoopback reports whether host, with or without a port, can only be this machine.
-func isLoopback(hostport string) bool {
-	name := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		name = h
-	}
-	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
-	if ip := net.ParseIP(name); ip != nil {
-		return ip.IsLoopback() || ip.IsUnspecified() // connecting to 0.0.0.0 ends here too
-	}
-	return name == "localhost" || strings.HasSuffix(name, ".localhost")
-}
-
-// sameOrigin reports whether two URLs have the same scheme, host and port: only then may one
-// see what was meant for the other.
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
-}
-
-func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
-	if u.Scheme == "https" {
-		return "443"
-	}
-	return "80"
 }

@@ -1,5 +1,12 @@
-// Package registry speaks the OCI Distribution protocol
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) as real registries do:
-// pull and push of manifests and blobs, authentication, retry. Parse a name with [ParseReference],
-// make one [Client] for all, and work through its [Client.Repository].
+// Package registry reads images from registries and writes images into them. It speaks the OCI Distribution
+// protocol (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) as real registries do.
+//
+// Parse a name with [ParseReference] and make one [Client] for all registries. [Client.Repository] gives a
+// [Repository] for reading: [Repository.Resolve] returns a manifest, and the Repository itself is an
+// [image.Source] of blobs. [Repository.Pusher] gives a [Pusher] for writing: blobs first, then manifests.
+//
+// Manifests are verified before Resolve returns them, and blobs while they are pushed. What
+// [Repository.Open] returns is not verified: read it through [image.NewReader], which also resumes a download
+// that broke off. Requests are repeated where another try may help. Credentials go to the registry that they
+// are for and never follow a redirect to another host, port or scheme.
 package registry

@@ -25,18 +25,18 @@ var (
 	ErrIntegrity   = verify.ErrMismatch                 // bytes are not what their digest says
 )
 
-// maxErrorBody bounds what is read of an error answer; a registry needs some hundred bytes.
+// maxErrorBody bounds what is read of an error answer. A registry needs some hundred bytes.
 const maxErrorBody = 64 << 10
 
-// Error is a registry's refusal. It matches ErrNotFound, ErrDenied or ErrUnavailable by its status.
+// Error is the refusal of a registry. It matches ErrNotFound, ErrDenied or ErrUnavailable by its status.
 type Error struct {
 	Method  string
-	URL     string // without query, which may hold secrets
+	URL     string // without the query, which may hold secrets
 	Status  int
 	Code    string        // the first code of the body, such as MANIFEST_UNKNOWN
 	Message string        // in the registry's words, made safe to print
 	Wait    time.Duration // what Retry-After asked for, if the wait was too long to obey
-	Quota   *Quota        // what is left of the pulls that are granted, if the registry said so
+	Quota   *Quota        // what is left of the pulls that are granted; nil: the registry did not say
 }
 
 func (e *Error) Error() string {
@@ -61,8 +61,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// pullLimit reports whether a 429 is about a number of pulls in hours, which no short wait changes, and not about
-// requests that come too fast.
+// pullLimit reports whether a 429 is about a number of pulls in hours, which no short wait changes, and not
+// about requests that come too fast.
 func (e *Error) pullLimit() bool {
 	return e.Quota != nil && e.Quota.Remaining == 0 || strings.Contains(strings.ToLower(e.Message), "pull rate limit")
 }
@@ -80,7 +80,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// newError reads the answer's body, closes it, and says what the registry said.
+// newError reads the body of an answer, closes it, and returns what the registry said.
 func newError(resp *http.Response) *Error {
 	defer resp.Body.Close()
 	e := &Error{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode}
@@ -96,8 +96,8 @@ func newError(resp *http.Response) *Error {
 }
 
 // parseErrorBody reads the body of an error
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes), or makes the
-// best of one that is something else.
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes), or makes the best of
+// a body that is something else.
 func parseErrorBody(contentType string, raw []byte) (code, message string) {
 	var body struct {
 		Errors []struct {
@@ -113,14 +113,15 @@ func parseErrorBody(contentType string, raw []byte) (code, message string) {
 		return "", printable(body.Details, 300)
 	}
 	if strings.Contains(contentType, "html") {
-		return "", "the answer is a web page" + title(raw) + ", not a registry's: is this address a registry, or does a proxy or login page stand in front of it?"
+		return "", "the answer is a web page" + title(raw) + ", not a registry's: is this address a registry, " +
+			"or does a proxy or login page stand in front of it?"
 	}
 	return "", printable(string(raw), 200)
 }
 
 var titlePattern = regexp.MustCompile(`(?is)<title>(.*?)</title>`)
 
-// title is what a web page calls itself: of a proxy's error pages that is the reason.
+// title is what a web page calls itself. The error page of a proxy gives its reason there.
 func title(page []byte) string {
 	found := titlePattern.FindSubmatch(page)
 	if found == nil {
@@ -147,7 +148,7 @@ func printable(s string, limit int) string {
 	return b.String()
 }
 
-// redact is a URL fit for messages: presigned queries and user information are secrets.
+// redact is a URL that is fit for messages: presigned queries and user information are secrets.
 func redact(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
@@ -158,19 +159,27 @@ func isStatus(err error, statuses ...int) bool {
 	return errors.As(err, &e) && slices.Contains(statuses, e.Status)
 }
 
-// IsManifestRefused reports whether a registry did not take a manifest because of its kind: some take OCI's
-// media types only, some Docker's.
+// IsManifestRefused reports whether a registry did not take a manifest because of its kind: some registries
+// take only the media types of OCI, some only those of Docker.
 func IsManifestRefused(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
 		return false
 	}
-	return e.Status == http.StatusUnsupportedMediaType || e.Status == http.StatusBadRequest && (e.Code == "MANIFEST_INVALID" || e.Code == "UNSUPPORTED")
+	return e.Status == http.StatusUnsupportedMediaType ||
+		e.Status == http.StatusBadRequest && (e.Code == "MANIFEST_INVALID" || e.Code == "UNSUPPORTED")
 }
 
-// IsBlobUnknown reports whether a registry did not take a manifest because it lacks something that the manifest refers
-// to, although it may have said otherwise before.
+// IsBlobUnknown reports whether a registry did not take a manifest because it does not have something that
+// the manifest refers to. It may have said before that it has it.
 func IsBlobUnknown(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == "MANIFEST_BLOB_UNKNOWN" || e.Code == "BLOB_UNKNOWN")
 }
+
+// refusal is an answer that drayage does not act on. To ask again would not change it.
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return r.reason }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }

@@ -116,8 +116,8 @@ func (c *Client) stranger(u *url.URL) *host {
 	if h := c.hosts[key]; h != nil {
 		return h
 	}
-	h := &host{client: c, name: u.Host, http: &http.Client{Transport: c.Foreign, CheckRedirect: checkForeignRedirect}}
-	h.auth.host = h
+	h := c.newHost(u.Host, c.Foreign)
+	h.http.CheckRedirect = checkForeignRedirect
 	c.hosts[key] = h
 	return h
 }

@@ -32,7 +32,7 @@ func (h *host) login(ctx context.Context) error {
 		return err
 	}
 	if !wantsToken(resp) {
-		resp, err = h.ping(ctx, http.Header{"Authorization": {basicAuth(cred)}}, http.StatusOK, http.StatusUnauthorized)
+		resp, err = h.ping(ctx, http.Header{"Authorization": {cred.basic()}}, http.StatusOK, http.StatusUnauthorized)
 		switch {
 		case err != nil:
 			return err

@@ -3,80 +3,65 @@ package registry
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strings"
-	"syscall"
 	"time"
 )
 
 const (
 	defaultStall = time.Minute
-	// commitTime is how long a registry may think after it has got a whole body: it may be
-	// moving gigabytes from one store to another.
+	// commitTime is how long a registry may think after it has a whole body: it may be moving gigabytes from
+	// one store to another.
 	commitTime = 10 * time.Minute
+	// minMoved is how many bytes of a body have to come in the time in which nothing may come at all. A
+	// connection that trickles is no better than a dead one, and another one may do.
+	minMoved = 256
 )
 
 var errStalled = errors.New("no data to speak of for too long")
-
-// minMoved is how many bytes of a body have to come in the time for which nothing may come at all: a connection that trickles is
-// no better than a dead one, and another may do.
-const minMoved = 256
 
 // body is what a request sends.
 type body struct {
 	open   func() (io.ReadCloser, error)
 	length int64 // -1: unknown
-	once   bool  // open works a single time
+	once   bool  // the request may not be repeated with it
 }
 
 func (b *body) replayable() bool { return b == nil || !b.once }
-
-// content opens the body; nil is that of a request without one.
-func (b *body) content() (io.ReadCloser, error) {
-	if b == nil {
-		return nil, nil
-	}
-	return b.open()
-}
 
 func bytesBody(p []byte) *body {
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p)), nil }
 	return &body{length: int64(len(p)), open: open}
 }
 
-// send sends r once, with what authorization there is. Its body is opened first: where an upload goes on that may take longer than a token is good for.
-func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
-	content, err := r.body.content()
-	if err != nil {
-		return nil, &ownError{err}
+// send sends r once, with what authorization there is. It opens the body first: where an upload is resumed,
+// that may take longer than a token is valid.
+func (h *host) send(ctx context.Context, r *request) (resp *http.Response, err error) {
+	content := io.ReadCloser(http.NoBody)
+	if r.body != nil {
+		if content, err = r.body.open(); err != nil {
+			return nil, &ownError{err}
+		}
 	}
 	watched, cancel := context.WithCancelCause(ctx)
 	req, err := h.authorized(watched, r)
 	if err != nil {
-		if content != nil {
-			content.Close()
-		}
+		content.Close()
 		cancel(nil)
 		return nil, &ownError{err}
 	}
 	dog := newWatchdog(h.client.StallTimeout, cancel)
 	attach(req, r.body, content, dog)
-	resp, err := h.http.Do(req)
+	resp, err = h.http.Do(req)
+	dog.stop()
 	if err != nil {
-		dog.stop()
 		if context.Cause(watched) == errStalled {
 			err = errStalled
 		}
 		cancel(nil)
 		return nil, err
 	}
-	dog.stop()
 	h.answered.Store(true)
 	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel}
 	return resp, nil
@@ -92,20 +77,16 @@ func (h *host) authorized(ctx context.Context, r *request) (*http.Request, error
 		req.Header[k] = v
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("User-Agent", h.userAgent())
+	req.Header.Set("User-Agent", "drayage")
+	if h.client.UserAgent != "" {
+		req.Header.Set("User-Agent", h.client.UserAgent)
+	}
 	if h.base != nil && sameOrigin(h.base, req.URL) {
 		for k, v := range h.header {
 			req.Header[k] = v
 		}
 	}
 	return req, h.auth.authorize(ctx, req, r.scope)
-}
-
-func (h *host) userAgent() string {
-	if h.client.UserAgent != "" {
-		return h.client.UserAgent
-	}
-	return "drayage"
 }
 
 func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) {
@@ -123,8 +104,8 @@ func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) {
 	}
 }
 
-// watchdog cancels a request on which nothing moves. It is set while drayage waits for the
-// network and stopped while the network waits for drayage.
+// watchdog cancels a request on which nothing moves. It runs while drayage waits for the network, and stands
+// still while the network waits for drayage.
 type watchdog struct {
 	timer *time.Timer
 	stall time.Duration
@@ -140,6 +121,7 @@ func newWatchdog(stall time.Duration, cancel context.CancelCauseFunc) *watchdog 
 func (w *watchdog) set(d time.Duration) { w.timer.Reset(d) }
 func (w *watchdog) stop()               { w.timer.Stop() }
 
+// watchedBody is the body of an answer.
 type watchedBody struct {
 	io.ReadCloser
 	dog    *watchdog
@@ -149,6 +131,7 @@ type watchedBody struct {
 	moved  int
 }
 
+// Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	began := time.Now()
 	b.dog.set(b.dog.stall - b.waited)
@@ -164,6 +147,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close implements io.Closer.
 func (b *watchedBody) Close() error {
 	b.dog.stop()
 	err := b.ReadCloser.Close()
@@ -171,11 +155,13 @@ func (b *watchedBody) Close() error {
 	return err
 }
 
+// watchedUpload is the body of a request.
 type watchedUpload struct {
 	io.ReadCloser
 	dog *watchdog
 }
 
+// Read implements io.Reader.
 func (u *watchedUpload) Read(p []byte) (int, error) {
 	u.dog.stop()
 	n, err := u.ReadCloser.Read(p)
@@ -188,56 +174,4 @@ func (u *watchedUpload) Read(p []byte) (int, error) {
 		err = &ownError{err}
 	}
 	return n, err
-}
-
-// NetworkError says that a registry could not be talked to. It matches ErrUnavailable.
-type NetworkError struct {
-	Host string
-	Hint string // what to do about it; may be empty
-	Err  error
-}
-
-func (e *NetworkError) Error() string {
-	s := fmt.Sprintf("cannot talk to %s: %v", e.Host, e.Err)
-	if e.Hint != "" {
-		s += " (" + e.Hint + ")"
-	}
-	return s
-}
-
-// Unwrap returns the cause.
-func (e *NetworkError) Unwrap() error { return e.Err }
-
-// Is implements matching for errors.Is.
-func (e *NetworkError) Is(target error) bool { return target == ErrUnavailable }
-
-// networkError says why r was not answered, and whether another try makes sense.
-func networkError(r *request, err error) (e error, transient bool) {
-	n := &NetworkError{Host: failedHost(r, err), Err: innermost(err)}
-	var dns *net.DNSError
-	var unknownCA x509.UnknownAuthorityError
-	var header tls.RecordHeaderError
-	var alert *net.OpError
-	switch {
-	case errors.As(err, new(*refusal)):
-		return n.Err, false
-	case errors.As(err, &dns) && dns.IsNotFound:
-		n.Hint = "check the name; behind a proxy set HTTPS_PROXY"
-	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &header):
-		n.Hint = "it does not speak TLS; --plain-http if that is meant to be"
-	case errors.As(err, &unknownCA):
-		n.Hint = "give its CA with --ca-file, or --insecure to go without verification"
-	case errors.As(err, &alert) && alert.Op == "remote error":
-		// The server has broken the handshake off and would do so again. crypto/tls tells why in its text only.
-		if strings.Contains(alert.Err.Error(), "certificate") {
-			n.Hint = "it wants a client certificate that it knows: put one into certs.d"
-		}
-	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
-	case errors.Is(err, syscall.ECONNREFUSED):
-		n.Hint = "nothing listens there"
-		return n, true
-	default:
-		return n, true
-	}
-	return n, false
 }

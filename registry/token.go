@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,21 +13,20 @@ import (
 )
 
 const (
-	// maxTokenBody bounds a token server's answer; tokens with many groups in them reach tens of kilobytes.
+	// maxTokenBody bounds a token server's answer. Tokens with many groups in them reach tens of kilobytes.
 	maxTokenBody = 128 << 10
 	// minTokenLife is what the token specification makes of shorter or missing lifetimes.
 	minTokenLife = time.Minute
 	// registryTokenLife is how long a token that the user was given is used before it is looked up again.
 	registryTokenLife = 5 * time.Minute
-	// maxMisfits is how often a password that has never been taken is refused for one repository or another before it is not sent any
-	// more. Some token servers say 401 where it is only the repository that is out of reach.
+	// maxMisfits is how often a password that was never taken may be refused, for one repository or another,
+	// before it is not sent any more. Some token servers say 401 where only the repository is out of reach.
 	maxMisfits = 3
 	// tokenMargin is how long before its end a token is not used any more.
 	tokenMargin = 5 * time.Second
 )
 
-// fetchToken asks the realm of the challenge for a token
-// (https://distribution.github.io/distribution/spec/auth/token/ and .../auth/oauth/).
+// fetchToken asks for a token with the user's credential.
 func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, error) {
 	repository := ""
 	if len(scopes) > 0 {
@@ -41,7 +40,8 @@ func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, er
 		return newToken(cred.RegistryToken, registryTokenLife), nil
 	}
 	if a.misfits >= maxMisfits && cred.Username != "" && !a.proven.Load() {
-		return token{}, fmt.Errorf("%s has refused the user name or password %d times: %w; it is not sent again, so that the account is not locked", a.host.name, a.misfits, ErrDenied)
+		return token{}, fmt.Errorf("%s has refused the user name or password %d times: %w; "+
+			"it is not sent again, so that the account is not locked", a.host.name, a.misfits, ErrDenied)
 	}
 	realm, err := a.host.base.Parse(a.challenge.params["realm"])
 	if err != nil {
@@ -50,13 +50,20 @@ func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, er
 	if err := checkHop(a.host.base, realm); err != nil {
 		return token{}, fmt.Errorf("token server of %s: %w", a.host.name, err)
 	}
+	return a.tokenFrom(ctx, realm, cred, scopes)
+}
+
+// tokenFrom asks the realm of the challenge for a token
+// (https://distribution.github.io/distribution/spec/auth/token/ and .../auth/oauth/).
+func (a *authorizer) tokenFrom(ctx context.Context, realm *url.URL, cred Credential, scopes []string) (token, error) {
 	if cred.IdentityToken != "" {
 		t, err := a.tokenByPost(ctx, realm, cred, scopes)
-		if err == nil || !isStatus(err, http.StatusNotFound, http.StatusUnauthorized, http.StatusBadRequest, http.StatusMethodNotAllowed) {
+		if !isStatus(err, http.StatusNotFound, http.StatusUnauthorized, http.StatusBadRequest, http.StatusMethodNotAllowed) {
 			return t, err
 		}
 		if cred.Password == "" {
-			a.host.client.notify(fmt.Sprintf("%s does not take the stored identity token (%v): going on without credentials", a.host.name, err))
+			a.host.client.notify(fmt.Sprintf("%s does not take the stored identity token (%v): going on without credentials",
+				a.host.name, err))
 		}
 	}
 	t, err := a.tokenByGet(ctx, realm, cred, scopes)
@@ -66,8 +73,9 @@ func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, er
 	return t, err
 }
 
-// allScopes are the one that is needed first, because some servers look no further, and then what the challenge to the same
-// request demands. Challenges to other requests do not count: a token server may refuse them all for one.
+// allScopes are the scope that is needed and those that the challenge to the same request demands. The needed
+// one comes first, because some servers look no further. Challenges to other requests do not count: a token
+// server may refuse all scopes for one.
 func allScopes(needed, demanded string) []string {
 	all := []string{needed}
 	for _, s := range strings.Fields(demanded) {
@@ -89,7 +97,7 @@ func (a *authorizer) tokenByGet(ctx context.Context, realm *url.URL, cred Creden
 	header := http.Header{}
 	if cred.Username != "" && cred.Password != "" {
 		q.Set("account", cred.Username)
-		header.Set("Authorization", basicAuth(cred))
+		header.Set("Authorization", cred.basic())
 	}
 	u := *realm
 	u.RawQuery = q.Encode()
@@ -105,15 +113,13 @@ func (a *authorizer) tokenByPost(ctx context.Context, realm *url.URL, cred Crede
 		"scope":         {strings.Join(scopes, " ")},
 	}.Encode()
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	b := &body{length: int64(len(form)), open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(form)), nil }}
-	return a.askToken(ctx, &request{method: http.MethodPost, url: realm, header: header, body: b})
+	return a.askToken(ctx, &request{method: http.MethodPost, url: realm, header: header, body: bytesBody([]byte(form))})
 }
 
-// askToken sends r to the token server, which is a host of its own: it retries like any other and is
-// never sent the registry's authorization.
+// askToken sends r to the token server. That is a host of its own: requests to it are repeated like any
+// others, and never carry the registry's authorization.
 func (a *authorizer) askToken(ctx context.Context, r *request) (token, error) {
-	server := &host{client: a.host.client, name: r.url.Host, http: a.host.http}
-	server.auth.host = server
+	server := a.host.client.newHost(r.url.Host, a.host.http.Transport)
 	r.accept = []int{http.StatusOK}
 	r.renewed = true // a 401 here is the answer
 	_, raw, err := server.read(ctx, r, maxTokenBody)
@@ -146,7 +152,7 @@ func parseToken(server string, raw []byte) (token, error) {
 	return newToken(value, life), nil
 }
 
-// newToken is a token that has just come. The clock that counts is ours: issued_at may be anything.
+// newToken is a token that has just come. Our clock counts: issued_at may be anything.
 func newToken(value string, life time.Duration) token {
 	now := time.Now()
 	return token{value: value, issued: now, expires: now.Add(life - tokenMargin)}

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,9 +11,9 @@ import (
 // maxRedirects is more than any registry with its storage and CDN needs.
 const maxRedirects = 10
 
-// checkRedirect is the policy for every redirect. Only reads follow one; credentials
-// never go to another origin, which includes another port or scheme of the same host, where net/http
-// itself would keep them; encryption is never dropped.
+// checkRedirect is the policy for every redirect. Only reads follow one. Encryption is never dropped.
+// Credentials never go to another origin; another port or scheme of the same host, where net/http itself
+// would keep them, is another origin.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if first.Method != http.MethodGet && first.Method != http.MethodHead {
@@ -32,8 +31,8 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// forgetful removes from a redirected request what was meant for the first server only: everything but what
-// describes the content that is wanted.
+// forgetful leaves in a redirected request only the headers that describe the content that is wanted: all
+// others were meant for the first server.
 func forgetful(h http.Header) {
 	keep := []string{"Accept", "Accept-Encoding", "Range", "User-Agent"}
 	for name := range h {
@@ -55,7 +54,8 @@ func checkHop(from, to *url.URL) error {
 		return refuse("redirect from %s to this machine: refused", from.Host)
 	}
 	if isLinkLocal(to) && !isLinkLocal(from) {
-		return refuse("redirect from %s to the link-local address %s: refused, clouds tell their secrets there", from.Host, to.Host)
+		return refuse("redirect from %s to the link-local address %s: refused, clouds tell their secrets there",
+			from.Host, to.Host)
 	}
 	return nil
 }
@@ -87,16 +87,46 @@ func unproxy(u, from *url.URL) {
 	}
 }
 
-// isLinkLocal reports whether u names an address that reaches no further than the next cable, as that of a cloud's metadata service is.
+// isLinkLocal reports whether u names an address that is not routed. A cloud's metadata service has one.
 func isLinkLocal(u *url.URL) bool {
 	name, _, _ := strings.Cut(u.Hostname(), "%") // a zone
 	ip := net.ParseIP(strings.TrimSuffix(name, "."))
 	return ip != nil && ip.IsLinkLocalUnicast()
 }
 
-// refusal is an answer that drayage does not act on; asking again would not change it.
-type refusal struct{ reason string }
+// apiHost is the host behind a registry's name.
+func apiHost(registry string) string {
+	if registry == "docker.io" || registry == "index.docker.io" {
+		return "registry-1.docker.io"
+	}
+	return registry
+}
 
-func (r *refusal) Error() string { return r.reason }
+// isLoopback reports whether a host, with or without a port, can only be this machine.
+func isLoopback(hostport string) bool {
+	name := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	if ip := net.ParseIP(name); ip != nil {
+		return ip.IsLoopback() || ip.IsUnspecified() // connecting to 0.0.0.0 ends here too
+	}
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
 
-func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+// sameOrigin reports whether two URLs have the same scheme, host and port. Only then may one see what was
+// meant for the other.
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	if u.Scheme == "https" {
+		return "443"
+	}
+	return "80"
+}

@@ -1,0 +1,235 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"drayage/internal/retry"
+)
+
+const (
+	// maxTries bounds how often one request is sent. With the delays between them that takes a quarter of a
+	// minute.
+	maxTries = 6
+	// maxReturnTries is the bound for a registry that went away in the midst of the work: a minute.
+	maxReturnTries = 8
+	// maxRefusals is how often a request is refused its authorization before it is given up, where another
+	// request had got a new token each time.
+	maxRefusals = 3
+	// maxWait is the longest Retry-After that is obeyed. A pull limit of hours is better told to the user
+	// than slept through.
+	maxWait = 3 * time.Minute
+)
+
+// request is a request that can be sent again.
+type request struct {
+	method   string
+	url      *url.URL
+	header   http.Header
+	body     *body  // nil: none
+	scope    string // what a token must allow, such as repository:library/alpine:pull
+	accept   []int  // statuses that are not errors
+	renewed  bool   // the authorization has been renewed, and is not renewed again
+	refusals int    // of the authorization
+	tries    int    // how often it is sent at most; 0: maxTries
+}
+
+// do sends r until it is answered with a status that r accepts. It authenticates and repeats r as needed.
+// The caller closes the body of the answer. An error is marked transient only where r had a body that cannot
+// be sent again from here.
+func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
+	var backoff retry.Backoff
+	for try := 1; ; try++ {
+		if err := h.pause.wait(ctx); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		resp, err := h.send(ctx, r)
+		switch {
+		case err != nil:
+		case slices.Contains(r.accept, resp.StatusCode):
+			h.auth.took(resp)
+			h.warnings(resp)
+			return resp, nil
+		case resp.StatusCode == http.StatusUnauthorized && !r.renewed:
+			if err := h.renew(ctx, r, resp, began); err != nil {
+				return nil, err
+			}
+			try--
+			continue
+		case resp.StatusCode == http.StatusUnauthorized:
+			return nil, h.auth.denied(resp)
+		}
+		delay, transient, err := h.failure(r, resp, err)
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case transient && !r.body.replayable():
+			return nil, retry.Transient(err)
+		case !transient || try >= h.most(r, err):
+			return nil, err
+		case delay == 0:
+			delay = backoff.Delay(try)
+		}
+		if err := retry.Sleep(ctx, delay); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// answer is do for a request whose answer says all in its status and headers. It closes the body.
+func (h *host) answer(ctx context.Context, r *request) (*http.Response, error) {
+	resp, err := h.do(ctx, r)
+	if err == nil {
+		resp.Body.Close()
+	}
+	return resp, err
+}
+
+// read sends r and returns the body of the answer, which is at most limit bytes. It asks again for a body
+// that breaks off.
+func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Response, []byte, error) {
+	var backoff retry.Backoff
+	for try := 1; ; try++ {
+		resp, err := h.do(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		raw, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+		resp.Body.Close()
+		switch {
+		case err == nil && int64(len(raw)) > limit:
+			return nil, nil, refuse("%s: the answer is larger than %d bytes", redact(r.url), limit)
+		case err == nil:
+			return resp, raw, nil
+		case ctx.Err() != nil:
+			return nil, nil, context.Cause(ctx)
+		case try >= maxTries:
+			return nil, nil, &NetworkError{Host: r.url.Host, Err: err}
+		}
+		if err := retry.Sleep(ctx, backoff.Delay(try)); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// most is how often r is sent when it fails with err. A registry that was there a moment ago is given time to
+// come back. A port on which nothing has listened so far rarely changes within seconds.
+func (h *host) most(r *request, err error) int {
+	switch {
+	case r.tries > 0:
+		return r.tries
+	case !errors.As(err, new(*NetworkError)):
+		return maxTries
+	case h.answered.Load():
+		return maxReturnTries
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return 3
+	}
+	return maxTries
+}
+
+// renew authenticates after the 401 in resp, which it closes.
+func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began time.Time) error {
+	refused := newError(resp)
+	r.refusals++
+	fresh, err := h.auth.renew(ctx, resp, r.scope, began)
+	r.renewed = fresh || r.refusals >= maxRefusals
+	switch {
+	case errors.Is(err, errNoChallenge):
+		return refused
+	case err == nil && !r.body.replayable():
+		return retry.Transient(refused) // whoever made the body can make it again
+	}
+	return err
+}
+
+// failure turns an answer or an error into the error to return. It says whether another try makes sense, and
+// after what wait if the registry asked for one.
+func (h *host) failure(r *request, resp *http.Response, err error) (time.Duration, bool, error) {
+	var own *ownError
+	if errors.As(err, &own) {
+		return 0, false, own.err
+	}
+	if err != nil {
+		err, transient := networkError(r, err)
+		return 0, transient, err
+	}
+	e := newError(resp)
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		wait, asked := retryAfter(resp.Header, time.Now())
+		switch {
+		case !asked:
+			return 0, !e.pullLimit(), e
+		case wait > maxWait:
+			e.Wait = wait
+			return 0, false, e
+		}
+		h.pause.until(time.Now().Add(wait))
+		if wait >= 2*time.Second {
+			h.client.notify(fmt.Sprintf("%s asks to wait %s (%d %s)",
+				h.name, wait.Round(time.Second), e.Status, http.StatusText(e.Status)))
+		}
+		return max(wait, time.Millisecond), true, e
+	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout, 522:
+		return 0, true, e
+	}
+	return 0, false, e
+}
+
+// warnings passes on what the registry wants users to see
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#warnings).
+func (h *host) warnings(resp *http.Response) {
+	for _, w := range resp.Header.Values("Warning") {
+		if text, ok := strings.CutPrefix(w, "299 - "); ok {
+			h.client.notify(h.name + ": " + printable(strings.Trim(text, `"`), 300))
+		}
+	}
+}
+
+// pause holds back all requests to a host that said it is busy. If one worker waits and the others go on
+// asking, the host stays busy.
+type pause struct {
+	mu  sync.Mutex
+	end time.Time
+}
+
+func (p *pause) until(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.After(p.end) {
+		p.end = t
+	}
+}
+
+func (p *pause) wait(ctx context.Context) error {
+	p.mu.Lock()
+	d := time.Until(p.end)
+	p.mu.Unlock()
+	return retry.Sleep(ctx, d)
+}
+
+// retryAfter reads Retry-After, in seconds or as a date
+// (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3). A date in the past means now.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
+		const most = 1 << 31
+		return time.Duration(min(max(s, 0), most)) * time.Second, true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(t.Sub(now), 0), true
+	}
+	return 0, false
+}

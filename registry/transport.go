@@ -1,0 +1,153 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+	"golang.org/x/time/rate"
+)
+
+// NewTransport returns a transport for blobs. It speaks HTTP/1.1 only, because HTTP/2 would put all transfers
+// on one TCP connection. It keeps as many idle connections as there are workers, and does not decompress,
+// because that would break digests. Besides the variables that net/http obeys it obeys ALL_PROXY.
+func NewTransport(config *tls.Config) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:               proxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: 15 * time.Second,
+		Protocols:           &protocols,
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true,
+		ReadBufferSize:      64 << 10,
+		WriteBufferSize:     64 << 10,
+	}
+}
+
+func proxyFromEnvironment(req *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(req)
+	if u != nil || err != nil {
+		return u, err
+	}
+	return allProxy()(req.URL)
+}
+
+// allProxy is what ALL_PROXY means together with NO_PROXY.
+var allProxy = sync.OnceValue(func() func(*url.URL) (*url.URL, error) {
+	all := os.Getenv("ALL_PROXY")
+	if all == "" {
+		all = os.Getenv("all_proxy")
+	}
+	c := httpproxy.FromEnvironment()
+	c.HTTPProxy, c.HTTPSProxy = all, all
+	return c.ProxyFunc()
+})
+
+// originTransport keeps what is configured for one endpoint, such as a client certificate, from the hosts
+// that the endpoint redirects to.
+type originTransport struct {
+	at         url.URL
+	own, other http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *originTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	sameScheme := t.at.Scheme == "" || t.at.Scheme == req.URL.Scheme
+	if t.own != nil && sameScheme && strings.EqualFold(req.URL.Host, t.at.Host) {
+		return t.own.RoundTrip(req)
+	}
+	return t.other.RoundTrip(req)
+}
+
+// CloseIdleConnections makes http.Client's method of that name work.
+func (t *originTransport) CloseIdleConnections() {
+	for _, rt := range []http.RoundTripper{t.own, t.other} {
+		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+		}
+	}
+}
+
+// Limit bounds the bytes per second that connections carry together, both ways, for polite use of a link
+// that others need. All bytes on the wire count, headers and TLS too. A Limit may be used concurrently.
+type Limit struct {
+	bucket *rate.Limiter
+	chunk  int
+}
+
+// NewLimit returns a bound of so many bytes per second, at least 1.
+func NewLimit(bytesPerSecond int64) *Limit {
+	// A tenth of a second at a time keeps the flow even. The wait for it stays far below any timeout.
+	chunk := int(min(max(bytesPerSecond/10, 1), 64<<10))
+	return &Limit{bucket: rate.NewLimiter(rate.Limit(bytesPerSecond), chunk), chunk: chunk}
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Dial returns a dial function for a transport. Its connections share the bound. A nil Limit returns dial.
+func (l *Limit) Dial(dial dialFunc) dialFunc {
+	if l == nil {
+		return dial
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		open, closed := context.WithCancel(context.WithoutCancel(ctx))
+		return &limitedConn{Conn: conn, limit: l, open: open, closed: closed}, nil
+	}
+}
+
+// limitedConn is a connection that takes its share of a Limit.
+type limitedConn struct {
+	net.Conn
+	limit  *Limit
+	open   context.Context // ends when the connection is closed: then nobody waits for it
+	closed context.CancelFunc
+}
+
+// Read implements net.Conn.
+func (c *limitedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p[:min(len(p), c.limit.chunk)])
+	if n > 0 {
+		if werr := c.limit.bucket.WaitN(c.open, n); werr != nil && err == nil {
+			err = net.ErrClosed
+		}
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *limitedConn) Write(p []byte) (written int, err error) {
+	for len(p) > 0 {
+		part := p[:min(len(p), c.limit.chunk)]
+		if c.limit.bucket.WaitN(c.open, len(part)) != nil {
+			return written, net.ErrClosed
+		}
+		n, err := c.Conn.Write(part)
+		written += n
+		if err != nil {
+			return written, err
+		}
+		p = p[n:]
+	}
+	return written, nil
+}
+
+// Close implements net.Conn.
+func (c *limitedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
