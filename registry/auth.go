@@ -188,7 +188,7 @@ func (a *authorizer) renew(
 func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string) (challenge, error) {
 	var basic *challenge
 	for _, c := range offered {
-		if c.scheme == "bearer" && c.params["realm"] != "" {
+		if c.namesTokenServer() {
 			return c, nil
 		}
 		if c.scheme == "basic" && basic == nil {
@@ -203,8 +203,8 @@ func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string
 		return challenge{}, err
 	}
 	if cred.Username == "" {
-		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; give --creds or log in with drayage login",
-			a.host.name, ErrDenied)
+		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; "+
+			"give --creds or log in with drayage login", a.host.name, ErrDenied)
 	}
 	return *basic, nil
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
@@ -30,7 +30,11 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 		return nil, err
 	}
 	if image.IsManifest(d.MediaType) {
-		return r.openManifest(ctx, d, offset, length)
+		_, raw, err := r.Resolve(ctx, d.Digest.String())
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(image.Section(bytes.NewReader(raw), int64(len(raw)), offset, length)), nil
 	}
 	n := len(r.readers)
 	if n > 1 && offset == 0 && r.history.again(d.Digest) && r.readers[n-1].digests {
@@ -66,29 +70,39 @@ func (r *Repository) ExtraStream() func() {
 }
 
 func (p *place) openBlob(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	return openSpan(d, offset, length, func(s span) (*blobBody, error) {
+	return openPart(d, offset, length, func(part part) (*blobBody, error) {
 		req, err := p.request(ctx, http.MethodGet, "/blobs/"+d.Digest.String(), http.StatusOK)
 		if err != nil {
 			return nil, err
 		}
-		return p.host.getBlob(ctx, req, d, s)
+		return p.host.getBlob(ctx, req, d, part)
 	})
 }
 
-// openSpan asks with get for a part of d, and for the whole where the server does not do ranges.
-func openSpan(d v1.Descriptor, offset, length int64, get func(span) (*blobBody, error)) (io.ReadCloser, error) {
+// part is the part of a blob that is asked for.
+type part struct {
+	offset, end int64
+	ranged      bool // by a Range header
+	bounded     bool // nothing else is wanted
+}
+
+// openPart asks with get for a part of d, and for the whole where the server does not do ranges.
+func openPart(
+	d v1.Descriptor, offset, length int64, get func(part) (*blobBody, error),
+) (io.ReadCloser, error) {
 	end := d.Size
 	if length >= 0 {
 		end = min(offset+length, d.Size)
 	}
 	ranged := offset > 0 || end < d.Size
-	b, err := get(span{offset, end, ranged, ranged && length >= 0})
-	refused := errors.Is(err, errOtherRange) || errors.Is(err, image.ErrNoRanges) || isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
-	if ranged && refused && length >= 0 {
-		return nil, image.ErrNoRanges // whoever asks for a part has no use for the whole
-	}
+	b, err := get(part{offset, end, ranged, ranged && length >= 0})
+	refused := errors.Is(err, errOtherRange) || errors.Is(err, image.ErrNoRanges) ||
+		isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
 	if ranged && refused {
-		b, err = get(span{offset, end, false, false}) // a server that does not know ranges
+		if length >= 0 {
+			return nil, image.ErrNoRanges // who asks for a part has no use for the whole
+		}
+		b, err = get(part{offset, end, false, false})
 	}
 	if err != nil {
 		return nil, err
@@ -99,69 +113,51 @@ func openSpan(d v1.Descriptor, offset, length int64, get func(span) (*blobBody, 
 // errOtherRange says that a server sent another range than it was asked for.
 var errOtherRange = errors.New("that is another range")
 
-// span is the part of a blob that is asked for.
-type span struct {
-	offset, end int64
-	ranged      bool // by a Range header
-	bounded     bool // nothing else is wanted
-}
-
-func (h *host) getBlob(ctx context.Context, req *request, d v1.Descriptor, s span) (*blobBody, error) {
-	if s.ranged {
-		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.offset, s.end-1))
+func (h *host) getBlob(ctx context.Context, req *request, d v1.Descriptor, p part) (*blobBody, error) {
+	if p.ranged {
+		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", p.offset, p.end-1))
 		req.accept = append(req.accept, http.StatusPartialContent)
 	}
 	resp, err := h.do(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	b := &blobBody{req: req, rc: resp.Body, left: s.end - s.offset, exact: s.end == d.Size, desc: d, bounded: s.bounded}
-	if err := b.begin(resp, s.offset, s.end); err != nil {
+	b := &blobBody{ReadCloser: resp.Body, host: req.url.Host, left: p.end - p.offset, exact: p.end == d.Size}
+	if err := b.begin(resp, d, p); err != nil {
 		resp.Body.Close()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (r *Repository) openManifest(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	_, raw, err := r.Resolve(ctx, d.Digest.String())
-	if err != nil {
-		return nil, err
-	}
-	m := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}}
-	return m.Open(ctx, d, offset, length)
-}
-
-// blobBody is the body of a blob or of a range of one. It never ends early without an error: a stream that is cut
-// is transient, whatever way it was cut.
+// blobBody is the body of a blob or of a part of one. It never ends early without an error: a stream that is
+// cut gives a transient error, whatever way it was cut.
 type blobBody struct {
-	req   *request
-	rc    io.ReadCloser
-	desc  v1.Descriptor
+	io.ReadCloser
+	host  string
 	left  int64
-	exact bool // the range ends where the blob does: more bytes are an error
-
-	bounded bool // a range of a given length was asked for
+	exact bool // the part ends where the blob does: more bytes are an error
 }
 
-// begin checks that the answer is what was asked for, and brings the stream to offset.
-func (b *blobBody) begin(resp *http.Response, offset, end int64) error {
+// begin checks that the answer is what was asked for, and brings the stream to the part's offset.
+func (b *blobBody) begin(resp *http.Response, d v1.Descriptor, p part) error {
 	if resp.StatusCode == http.StatusPartialContent {
 		first, last, total, ok := parseContentRange(resp.Header.Values("Content-Range"))
-		if !ok || first != offset || last != end-1 || total >= 0 && total != b.desc.Size {
-			return fmt.Errorf("%s: asked for bytes %d-%d of %d, got %q: %w", redact(b.req.url), offset, end-1, b.desc.Size, resp.Header.Get("Content-Range"), errOtherRange)
+		if !ok || first != p.offset || last != p.end-1 || total >= 0 && total != d.Size {
+			return fmt.Errorf("%s: asked for bytes %d-%d of %d, got %q: %w", redact(resp.Request.URL),
+				p.offset, p.end-1, d.Size, resp.Header.Get("Content-Range"), errOtherRange)
 		}
 		return nil
 	}
-	if b.bounded {
+	if p.bounded {
 		return image.ErrNoRanges
 	}
-	if n := resp.ContentLength; n >= 0 && n != b.desc.Size {
-		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w", b.desc.Digest, n, b.desc.Size, ErrIntegrity)
+	if n := resp.ContentLength; n >= 0 && n != d.Size {
+		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w",
+			d.Digest, n, d.Size, ErrIntegrity)
 	}
-	b.exact = b.exact || end == b.desc.Size
-	if _, err := io.CopyN(io.Discard, b.rc, offset); err != nil {
-		return retry.Transient(&NetworkError{Host: b.req.url.Host, Err: err})
+	if _, err := io.CopyN(io.Discard, b.ReadCloser, p.offset); err != nil {
+		return retry.Transient(&NetworkError{Host: b.host, Err: err})
 	}
 	return nil
 }
@@ -174,19 +170,16 @@ func (b *blobBody) Read(p []byte) (int, error) {
 	if !b.exact && int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
-	n, err := b.rc.Read(p)
+	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
 	if err == io.EOF && b.left > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil && err != io.EOF {
-		err = retry.Transient(&NetworkError{Host: b.req.url.Host, Err: err})
+		err = retry.Transient(&NetworkError{Host: b.host, Err: err})
 	}
 	return n, err
 }
-
-// Close implements io.Closer.
-func (b *blobBody) Close() error { return b.rc.Close() }
 
 // parseContentRange reads bytes first-last/total, where total may be * and is then -1
 // (https://www.rfc-editor.org/rfc/rfc9110#section-14.4).

@@ -152,7 +152,8 @@ func (c *Client) host(name string, e Endpoint) *host {
 		streams = 32
 	}
 	h := c.newHost(name, &originTransport{at: e.URL, own: e.Transport, other: e.Elsewhere})
-	h.at, h.fallbackHTTP, h.header, h.extraStreams = e.URL, e.FallbackHTTP, e.Header, make(chan struct{}, streams)
+	h.at, h.fallbackHTTP, h.header = e.URL, e.FallbackHTTP, e.Header
+	h.extraStreams = make(chan struct{}, streams)
 	c.hosts[key] = h
 	return h
 }

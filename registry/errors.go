@@ -64,20 +64,21 @@ func (e *Error) Error() string {
 // pullLimit reports whether a 429 is about a number of pulls in hours, which no short wait changes, and not
 // about requests that come too fast.
 func (e *Error) pullLimit() bool {
-	return e.Quota != nil && e.Quota.Remaining == 0 || strings.Contains(strings.ToLower(e.Message), "pull rate limit")
+	return e.Quota != nil && e.Quota.Remaining == 0 ||
+		strings.Contains(strings.ToLower(e.Message), "pull rate limit")
 }
 
 // Is implements matching for errors.Is.
 func (e *Error) Is(target error) bool {
-	switch {
-	case e.Status == http.StatusNotFound:
+	switch e.Status {
+	case http.StatusNotFound:
 		return target == ErrNotFound
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden, e.Status == http.StatusProxyAuthRequired:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return target == ErrDenied
-	case e.Status == http.StatusRequestTimeout, e.Status == http.StatusTooManyRequests, e.Status >= 500:
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return target == ErrUnavailable
 	}
-	return false
+	return e.Status >= 500 && target == ErrUnavailable
 }
 
 // newError reads the body of an answer, closes it, and returns what the registry said.

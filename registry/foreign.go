@@ -14,20 +14,19 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// maxAddresses bounds how many addresses of one layer are asked; real ones have one.
-const maxAddresses = 8
+const (
+	maxAddresses = 8 // of one layer are asked; real layers have one
+	foreignTries = 3 // for one address, before the next is asked
+)
 
-// foreignTries is how often one address is asked before the next.
-const foreignTries = 3
-
-// ForeignError says that a layer is not in the registry but elsewhere, where nobody has been allowed to ask. It matches
-// ErrNotFound.
+// ForeignError says that a foreign layer is not here, and that nobody has been allowed to ask where its
+// descriptor says that it is. It matches ErrNotFound.
 type ForeignError struct {
 	Layer digest.Digest
 	Hosts []string // of the addresses in its descriptor
 }
 
-// NewForeignError is for a foreign layer that is not where the rest of its image is.
+// NewForeignError returns the error for a foreign layer that is not where the rest of its image is.
 func NewForeignError(layer v1.Descriptor) *ForeignError {
 	e := &ForeignError{Layer: layer.Digest}
 	for _, text := range layer.URLs[:min(len(layer.URLs), maxAddresses)] {
@@ -46,15 +45,17 @@ func (e *ForeignError) Error() string {
 	if len(e.Hosts) == 0 {
 		return fmt.Sprintf("layer %s is foreign and not here, and its manifest does not say where it is", e.Layer)
 	}
-	return fmt.Sprintf("layer %s is foreign and not here; its manifest says it is at %s: fetch and save --foreign-urls ask there, without credentials",
-		e.Layer, strings.Join(e.Hosts, ", "))
+	return fmt.Sprintf("layer %s is foreign and not here; its manifest says it is at %s: "+
+		"fetch and save --foreign-urls ask there, without credentials", e.Layer, strings.Join(e.Hosts, ", "))
 }
 
 // Is implements matching for errors.Is.
 func (e *ForeignError) Is(target error) bool { return target == ErrNotFound }
 
-// openForeign asks the addresses in a descriptor, in their order, for a layer that the repository does not have.
-func (r *Repository) openForeign(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+// openForeign asks the addresses in a descriptor, in their order, for a layer that is not in the registry.
+func (r *Repository) openForeign(
+	ctx context.Context, d v1.Descriptor, offset, length int64,
+) (io.ReadCloser, error) {
 	c := r.own.host.client
 	if c.Foreign == nil || len(d.URLs) == 0 {
 		return nil, NewForeignError(d)
@@ -69,7 +70,8 @@ func (r *Repository) openForeign(ctx context.Context, d v1.Descriptor, offset, l
 		if final(ctx, err) {
 			if err == nil {
 				r.history.openedForeign(d.Digest, at, offset)
-				c.notify(fmt.Sprintf("layer %s comes from %q, which its manifest names: %s does not have it", d.Digest, host, r.own.registry))
+				c.notify(fmt.Sprintf("layer %s comes from %q, which its manifest names: %s does not have it",
+					d.Digest, host, r.own.registry))
 			}
 			return rc, err
 		}
@@ -77,10 +79,12 @@ func (r *Repository) openForeign(ctx context.Context, d v1.Descriptor, offset, l
 			failed = err
 		}
 	}
-	return nil, &elsewhereError{fmt.Sprintf("layer %s is not in %s, nor where its manifest says: %v", d.Digest, r.own.registry, failed), failed}
+	return nil, &elsewhereError{fmt.Sprintf("layer %s is not in %s, nor where its manifest says: %v",
+		d.Digest, r.own.registry, failed), failed}
 }
 
-// elsewhereError is of the kind of its cause but hides it: an *Error is a registry's, and asks for credentials.
+// elsewhereError matches what its cause matches, but hides it: an *Error is a registry's, and a user would
+// look for credentials.
 type elsewhereError struct {
 	text  string
 	cause error
@@ -92,7 +96,9 @@ func (e *elsewhereError) Error() string { return e.text }
 func (e *elsewhereError) Is(target error) bool { return errors.Is(e.cause, target) }
 
 // openAddress asks one address, as a stranger.
-func (c *Client) openAddress(ctx context.Context, text string, d v1.Descriptor, offset, length int64) (rc io.ReadCloser, host string, err error) {
+func (c *Client) openAddress(
+	ctx context.Context, text string, d v1.Descriptor, offset, length int64,
+) (rc io.ReadCloser, host string, err error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, "", refuse("%q is no address", printable(text, 200))
@@ -100,15 +106,17 @@ func (c *Client) openAddress(ctx context.Context, text string, d v1.Descriptor, 
 	if err := checkForeign(u); err != nil {
 		return nil, "", err
 	}
-	h := c.stranger(u)
-	rc, err = openSpan(d, offset, length, func(s span) (*blobBody, error) {
-		return h.getBlob(ctx, &request{method: http.MethodGet, url: u, header: http.Header{}, accept: []int{http.StatusOK}, tries: foreignTries}, d, s)
+	rc, err = openPart(d, offset, length, func(part part) (*blobBody, error) {
+		req := &request{
+			method: http.MethodGet, url: u, header: http.Header{}, accept: []int{http.StatusOK}, tries: foreignTries,
+		}
+		return c.stranger(u).getBlob(ctx, req, d, part)
 	})
 	return rc, u.Host, err
 }
 
-// stranger is a host that is no registry, even if it has the address of one: nothing is known of how to authenticate
-// with it, and nothing can be learnt.
+// stranger is a host that is no registry, even if it has the address of one: nothing is known of how to
+// authenticate, and nothing can be learnt.
 func (c *Client) stranger(u *url.URL) *host {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,7 +130,7 @@ func (c *Client) stranger(u *url.URL) *host {
 	return h
 }
 
-// checkForeign refuses addresses that no layer is at. Passwords in an address are somebody's, and would be sent.
+// checkForeign refuses addresses that no layer is at. A password in an address would be sent.
 func checkForeign(u *url.URL) error {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":

@@ -12,6 +12,8 @@ type challenge struct {
 	params map[string]string
 }
 
+func (c challenge) namesTokenServer() bool { return c.scheme == "bearer" && c.params["realm"] != "" }
+
 // parseChallenges reads all challenges of all WWW-Authenticate headers. What cannot be read ends the header
 // that it stands in.
 func parseChallenges(h http.Header) []challenge {

@@ -120,7 +120,8 @@ func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Des
 		}
 		return nil
 	})
-	if isStatus(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
+	if isStatus(err, http.StatusNotFound, http.StatusBadRequest,
+		http.StatusMethodNotAllowed, http.StatusNotImplemented) {
 		return nil, errNoReferrersAPI
 	}
 	return all, err

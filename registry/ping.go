@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Ping logs in to a registry with the credential that Client.Credentials has for it, and returns nil if it is let in. Where
-// anonymous users are let in too, the password is given unasked, to find out whether it is wrong. An error matches
-// ErrDenied if the registry, or its token server, refuses the credential.
+// Ping logs in to a registry with the credential that Client.Credentials has for it, and returns nil if the
+// registry lets it in. Where anonymous users are let in too, Ping gives the password unasked, to find out
+// whether it is wrong. An error matches ErrDenied if the registry or its token server refuses the credential.
 func (c *Client) Ping(ctx context.Context, registry string) error {
 	p := c.Repository(Reference{Registry: registry}).own
 	if p.err != nil {
@@ -32,7 +32,8 @@ func (h *host) login(ctx context.Context) error {
 		return err
 	}
 	if !wantsToken(resp) {
-		resp, err = h.ping(ctx, http.Header{"Authorization": {cred.basic()}}, http.StatusOK, http.StatusUnauthorized)
+		password := http.Header{"Authorization": {cred.basic()}}
+		resp, err = h.ping(ctx, password, http.StatusOK, http.StatusUnauthorized)
 		switch {
 		case err != nil:
 			return err
@@ -50,8 +51,7 @@ func (h *host) login(ctx context.Context) error {
 	return err
 }
 
-// ping asks for the root of the API and returns the answer without its body. A web page of somebody who stands in
-// front of the registry is no answer.
+// ping asks for the root of the API and returns the answer without its body. A web page is no answer.
 func (h *host) ping(ctx context.Context, header http.Header, accept ...int) (*http.Response, error) {
 	u, err := h.url(ctx, "")
 	if err != nil {
@@ -67,12 +67,13 @@ func (h *host) ping(ctx context.Context, header http.Header, accept ...int) (*ht
 	case !sameOrigin(h.base, resp.Request.URL):
 		return nil, refuse("%s is no registry: it sends its users to %s", redact(u), redact(resp.Request.URL))
 	case strings.Contains(resp.Header.Get("Content-Type"), "html"):
-		return nil, refuse("%s is no registry: the answer is a web page; does a proxy or login page stand in front of it?", redact(u))
+		return nil, refuse("%s is no registry: the answer is a web page; "+
+			"does a proxy or login page stand in front of it?", redact(u))
 	}
 	return resp, nil
 }
 
 // wantsToken reports whether an answer names a token server.
 func wantsToken(resp *http.Response) bool {
-	return slices.ContainsFunc(parseChallenges(resp.Header), func(c challenge) bool { return c.scheme == "bearer" && c.params["realm"] != "" })
+	return slices.ContainsFunc(parseChallenges(resp.Header), challenge.namesTokenServer)
 }

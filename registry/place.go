@@ -55,7 +55,20 @@ func (p *place) request(ctx context.Context, method, path string, accept ...int)
 	if reads && p.namespace != "" {
 		u.RawQuery = url.Values{"ns": {p.namespace}}.Encode()
 	}
-	return &request{method: method, url: u, header: http.Header{}, scope: scope(p.path, actions), accept: accept}, nil
+	req := &request{method: method, url: u, header: http.Header{}, scope: scope(p.path, actions), accept: accept}
+	if reads && strings.HasPrefix(path, "/manifests/") {
+		req.header["Accept"] = accepted
+	}
+	return req, nil
+}
+
+// ask sends a request that is no more than its path, and returns the answer without its body.
+func (p *place) ask(ctx context.Context, method, path string, accept ...int) (*http.Response, error) {
+	req, err := p.request(ctx, method, path, accept...)
+	if err != nil {
+		return nil, err
+	}
+	return p.host.answer(ctx, req)
 }
 
 // accepted lists all kinds of manifests. A registry answers "not found" for a manifest of a kind that is not
@@ -85,15 +98,14 @@ func (p *place) raw(ctx context.Context, target string) (v1.Descriptor, []byte, 
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	req.header["Accept"] = accepted
 	resp, raw, err := p.host.read(ctx, req, image.MaxManifestSize)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
 	mediaType := mediaTypeOf(resp.Header)
 	if mediaType == "text/html" {
-		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: is this address a registry?",
-			p.Name(), target)
+		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: "+
+			"is this address a registry?", p.Name(), target)
 	}
 	hashed := covered(mediaType, raw)
 	d := image.Describe(mediaType, hashed)
@@ -144,13 +156,8 @@ func covered(announced string, raw []byte) []byte {
 }
 
 func (p *place) digest(ctx context.Context, target string) (digest.Digest, error) {
-	req, err := p.request(ctx, http.MethodHead, "/manifests/"+target,
+	resp, err := p.ask(ctx, http.MethodHead, "/manifests/"+target,
 		http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed)
-	if err != nil {
-		return "", err
-	}
-	req.header["Accept"] = accepted
-	resp, err := p.host.answer(ctx, req)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return "", err
 	}
@@ -162,11 +169,7 @@ func (p *place) digest(ctx context.Context, target string) (digest.Digest, error
 }
 
 func (p *place) exists(ctx context.Context, d v1.Descriptor) (bool, error) {
-	req, err := p.request(ctx, http.MethodHead, "/blobs/"+d.Digest.String(), http.StatusOK, http.StatusNotFound)
-	if err != nil {
-		return false, err
-	}
-	resp, err := p.host.answer(ctx, req)
+	resp, err := p.ask(ctx, http.MethodHead, "/blobs/"+d.Digest.String(), http.StatusOK, http.StatusNotFound)
 	if err != nil {
 		return false, err
 	}
@@ -180,11 +183,7 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 		return v1.Descriptor{}, err
 	}
 	for _, method := range []string{http.MethodHead, http.MethodGet} {
-		req, err := p.request(ctx, method, "/blobs/"+d.String(), http.StatusOK)
-		if err != nil {
-			return v1.Descriptor{}, err
-		}
-		resp, err := p.host.answer(ctx, req)
+		resp, err := p.ask(ctx, method, "/blobs/"+d.String(), http.StatusOK)
 		if method == http.MethodHead && isStatus(err, http.StatusBadRequest, http.StatusForbidden,
 			http.StatusMethodNotAllowed, http.StatusNotImplemented) {
 			continue
@@ -197,7 +196,7 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 			return desc, verify.Descriptor(desc)
 		}
 	}
-	return v1.Descriptor{}, fmt.Errorf("%s: %w", p.Name(), refuse("the registry does not say how large %s is", d))
+	return v1.Descriptor{}, refuse("%s: the registry does not say how large %s is", p.Name(), d)
 }
 
 // post is the request that begins an upload.

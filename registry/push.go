@@ -103,9 +103,9 @@ func (p *Pusher) has(ctx context.Context, d v1.Descriptor, from string) (bool, e
 	return there, nil
 }
 
-// Mount asks the registry to take the blob d over from another of its repositories, whose path is from,
-// and reports whether the registry did. A refusal is no error: there are many kinds
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository).
+// Mount asks the registry to take the blob d over from another of its repositories, whose path is from, and
+// reports whether the registry did. A refusal is no error: there are many kinds. See "Mounting a blob from
+// another repository" in https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 func (p *Pusher) Mount(ctx context.Context, d v1.Descriptor, from string) (bool, error) {
 	req, err := p.place.post(ctx)
 	if err != nil {

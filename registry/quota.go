@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// quotaPatience bounds the wait for an answer that is only nice to have.
+// quotaPatience bounds the wait for an answer that nobody needs.
 const quotaPatience = 5 * time.Second
 
 // Quota is how many pulls a registry still grants, as Docker Hub says it.
 type Quota struct {
 	Limit     int
 	Remaining int
-	Window    time.Duration // in which Limit pulls are granted; 0 if it is not said
-	Source    string        // whose pulls are counted: an address, or an account's number; empty if it is not said
+	Window    time.Duration // in which Limit pulls are granted; 0: not said
+	Source    string        // whose pulls are counted, an address or an account's number; empty: not said
 }
 
-// Quota asks what is left of the pulls that the registry grants. It costs none of them. The answer is nil if the registry does
-// not say, as most do not, and if it cannot be asked.
+// Quota asks what is left of the pulls that the registry grants. It costs no pull. The answer is nil if the
+// registry does not say, as most do not, or cannot be asked.
 func (r *Repository) Quota(ctx context.Context, target string) *Quota {
 	ctx, cancel := context.WithTimeout(ctx, quotaPatience)
 	defer cancel()
 	var q *Quota
 	_ = r.reading(ctx, isTag(target), func(from *place) error {
-		req, err := from.request(ctx, http.MethodHead, "/manifests/"+target, http.StatusOK, http.StatusTooManyRequests)
+		req, err := from.request(ctx, http.MethodHead, "/manifests/"+target,
+			http.StatusOK, http.StatusTooManyRequests)
 		if err != nil {
 			return err
 		}
-		req.header["Accept"], req.tries = accepted, 1
+		req.tries = 1
 		resp, err := from.host.answer(ctx, req)
-		if err != nil {
-			return err
+		if err == nil {
+			q = parseQuota(resp.Header)
 		}
-		q = parseQuota(resp.Header)
-		return nil
+		return err
 	})
 	return q
 }
@@ -47,7 +47,8 @@ func parseQuota(h http.Header) *Quota {
 	if !ok || !known {
 		return nil
 	}
-	return &Quota{Limit: limit, Remaining: remaining, Window: window, Source: printable(h.Get("Docker-RateLimit-Source"), 100)}
+	source := printable(h.Get("Docker-RateLimit-Source"), 100)
+	return &Quota{Limit: limit, Remaining: remaining, Window: window, Source: source}
 }
 
 // parseLimit reads a number of pulls and the seconds that it is for: 100;w=21600.

@@ -6,13 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// reach is how near to this machine an address may be that a manifest has sent us to. Manifests are written by strangers, and the machine
-// may see services that trust whoever can reach them.
+// reach is how near to this machine an address may be that a manifest sends us to. Strangers write manifests,
+// and this machine may see services that trust whoever can reach them.
 type reach int
 
 const (
@@ -22,12 +23,17 @@ const (
 	reachNever                // of an address: nobody may be sent there
 )
 
-// never holds what no image is at: link-local addresses with the metadata services of clouds, more of those, and what is no single host.
-var never = prefixes("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/3", "100.100.100.200/32", "168.63.129.16/32",
-	"::/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128")
+// never holds what no image is at: link-local addresses, those of clouds' metadata services, and what is no
+// single host.
+var never = prefixes("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/3", "100.100.100.200/32",
+	"168.63.129.16/32", "::/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128")
 
-// shared is private in all but name (https://www.rfc-editor.org/rfc/rfc6598).
-var shared = prefixes("100.64.0.0/10")
+var (
+	// shared is private in all but name (https://www.rfc-editor.org/rfc/rfc6598).
+	shared = netip.MustParsePrefix("100.64.0.0/10")
+	// nat64 holds IPv4 addresses in its last four bytes (https://www.rfc-editor.org/rfc/rfc6052).
+	nat64 = netip.MustParsePrefix("64:ff9b::/96")
+)
 
 func prefixes(texts ...string) (all []netip.Prefix) {
 	for _, t := range texts {
@@ -35,18 +41,6 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 	}
 	return all
 }
-
-func within(ip netip.Addr, all []netip.Prefix) bool {
-	for _, p := range all {
-		if p.Contains(ip) {
-			return true
-		}
-	}
-	return false
-}
-
-// nat64 holds IPv4 addresses in its last four bytes (https://www.rfc-editor.org/rfc/rfc6052).
-var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 // reachOf is how near an address is.
 func reachOf(ip netip.Addr) reach {
@@ -56,18 +50,18 @@ func reachOf(ip netip.Addr) reach {
 		ip = netip.AddrFrom4([4]byte(raw[12:]))
 	}
 	switch {
-	case within(ip, never):
+	case slices.ContainsFunc(never, func(p netip.Prefix) bool { return p.Contains(ip) }):
 		return reachNever
 	case ip.IsLoopback():
 		return reachLocal
-	case ip.IsPrivate(), within(ip, shared):
+	case ip.IsPrivate(), shared.Contains(ip):
 		return reachPrivate
 	}
 	return reachPublic
 }
 
-// reach is how near the repository's registry, or the nearest of its mirrors, is itself: the user has chosen to talk to them. A name that has
-// several addresses is as near as the farthest.
+// reach is how near the repository's registry is, or the nearest of its mirrors: the user has chosen to talk
+// to them.
 func (r *Repository) reach(ctx context.Context) reach {
 	nearest := r.own.host.reach(ctx)
 	for _, from := range r.readers {
@@ -76,6 +70,7 @@ func (r *Repository) reach(ctx context.Context) reach {
 	return nearest
 }
 
+// reach is how near a host is. One with several addresses is as near as the farthest.
 func (h *host) reach(ctx context.Context) reach {
 	if isLoopback(h.at.Host) {
 		return reachLocal
@@ -93,13 +88,13 @@ func (h *host) reach(ctx context.Context) reach {
 
 type reachKey struct{}
 
-// withReach bounds the connections that a foreign transport makes for requests with the context. What it takes to find the bound
-// out is done when an address is met that not everybody can reach.
+// withReach bounds the connections that a foreign transport makes for requests with the context. It calls
+// find only when it meets an address that not everybody can reach.
 func withReach(ctx context.Context, find func(context.Context) reach) context.Context {
 	return context.WithValue(ctx, reachKey{}, sync.OnceValue(func() reach { return find(ctx) }))
 }
 
-// checkReach refuses an address that the context's requests must not be sent to.
+// checkReach refuses an address that the context's requests must not go to.
 func checkReach(ctx context.Context, ip netip.Addr) error {
 	at := reachOf(ip)
 	if at == reachPublic {
@@ -108,31 +103,29 @@ func checkReach(ctx context.Context, ip netip.Addr) error {
 	if at == reachNever {
 		return refuse("an address in a manifest leads to %s: refused", ip)
 	}
-	allowed := reachPublic
-	if find, ok := ctx.Value(reachKey{}).(func() reach); ok {
-		allowed = find()
+	if find, ok := ctx.Value(reachKey{}).(func() reach); ok && at <= find() {
+		return nil
 	}
-	if at > allowed {
-		return refuse("an address in a manifest leads to %s, which is nearer than the registry: refused", ip)
-	}
-	return nil
+	return refuse("an address in a manifest leads to %s, which is nearer than the registry: refused", ip)
 }
 
-// NewForeignTransport returns a transport for Client.Foreign. It connects to no link-local address, to private networks only for a
-// registry that is in one, and to this machine only for a registry that is here, whatever name or redirect leads there. Where a
-// proxy is configured names are the proxy's business. limit may be nil.
+// NewForeignTransport returns a transport for Client.Foreign. It connects to no link-local address, to
+// private networks only for a registry that is in one, and to this machine only for a registry that is here.
+// It looks at addresses after names have been resolved and redirects followed. Where a proxy is configured,
+// the proxy resolves names and has to look itself. limit may be nil.
 func NewForeignTransport(config *tls.Config, limit *Limit) http.RoundTripper {
-	dialer := &net.Dialer{Timeout: 15 * time.Second, ControlContext: func(ctx context.Context, _, address string, _ syscall.RawConn) error {
+	check := func(ctx context.Context, _, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return refuse("%q is no address", address)
 		}
 		return checkReach(ctx, at.Addr())
-	}}
+	}
+	dialer := &net.Dialer{Timeout: 15 * time.Second, ControlContext: check}
 	t := &foreignTransport{direct: NewTransport(config), proxied: NewTransport(config)}
 	t.direct.Proxy, t.direct.DialContext = nil, limit.Dial(dialer.DialContext)
 	t.proxied.DialContext = limit.Dial(t.proxied.DialContext)
-	// A connection that was good for one registry is not for another.
+	// A connection that may be used for one registry may not be for another.
 	t.direct.DisableKeepAlives, t.proxied.DisableKeepAlives = true, true
 	return t
 }

@@ -14,12 +14,12 @@ import (
 type Reference struct {
 	Registry   string        // host[:port] as in the name: docker.io, localhost:5000
 	Repository string        // path in the registry: library/alpine
-	Tag        string        // empty if the name has a digest and no tag
-	Digest     digest.Digest // if given, decides; the tag is then only a label
+	Tag        string        // empty: the name has a digest and no tag
+	Digest     digest.Digest // if not empty it decides, and the tag is only a label
 }
 
-// ParseReference reads a name as Docker users type it: a missing registry is docker.io, a one-part name
-// on it is under library/, a missing tag is latest. A leading docker:// is accepted.
+// ParseReference reads a name as Docker users type it. A missing registry is docker.io, a name of one part is
+// there under library/, and a missing tag is latest. A leading docker:// is accepted.
 func ParseReference(s string) (Reference, error) {
 	name := strings.TrimPrefix(s, "docker://")
 	parsed, err := reference.ParseNormalizedNamed(name)
@@ -56,8 +56,7 @@ func (r Reference) String() string {
 	return s
 }
 
-// Tagged is the full form without a digest, as archives and layouts record it; it is empty if
-// there is no tag.
+// Tagged is the full form without a digest, as archives and layouts record it, or empty if there is no tag.
 func (r Reference) Tagged() string {
 	if r.Tag == "" {
 		return ""
@@ -65,7 +64,7 @@ func (r Reference) Tagged() string {
 	return r.Name() + ":" + r.Tag
 }
 
-// Names is the full form without a digest as a list, as image.Image has it; it is empty if there is no tag.
+// Names is Tagged as a list, as image.Image has it, or nil if there is no tag.
 func (r Reference) Names() []string {
 	if r.Tag == "" {
 		return nil

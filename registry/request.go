@@ -182,7 +182,8 @@ func (h *host) failure(r *request, resp *http.Response, err error) (time.Duratio
 				h.name, wait.Round(time.Second), e.Status, http.StatusText(e.Status)))
 		}
 		return max(wait, time.Millisecond), true, e
-	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout, 522:
+	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusGatewayTimeout, 522:
 		return 0, true, e
 	}
 	return 0, false, e

@@ -54,7 +54,7 @@ func (h *host) send(ctx context.Context, r *request) (resp *http.Response, err e
 	dog := newWatchdog(h.client.StallTimeout, cancel)
 	attach(req, r.body, content, dog)
 	resp, err = h.http.Do(req)
-	dog.stop()
+	dog.Stop()
 	if err != nil {
 		if context.Cause(watched) == errStalled {
 			err = errStalled
@@ -99,7 +99,7 @@ func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) {
 		content.Close()
 		req.Body = http.NoBody
 		if req.Method == http.MethodPut { // the commit of what was sent before
-			dog.set(commitTime)
+			dog.Reset(commitTime)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) {
 // watchdog cancels a request on which nothing moves. It runs while drayage waits for the network, and stands
 // still while the network waits for drayage.
 type watchdog struct {
-	timer *time.Timer
+	*time.Timer
 	stall time.Duration
 }
 
@@ -115,11 +115,8 @@ func newWatchdog(stall time.Duration, cancel context.CancelCauseFunc) *watchdog 
 	if stall <= 0 {
 		stall = defaultStall
 	}
-	return &watchdog{stall: stall, timer: time.AfterFunc(stall, func() { cancel(errStalled) })}
+	return &watchdog{time.AfterFunc(stall, func() { cancel(errStalled) }), stall}
 }
-
-func (w *watchdog) set(d time.Duration) { w.timer.Reset(d) }
-func (w *watchdog) stop()               { w.timer.Stop() }
 
 // watchedBody is the body of an answer.
 type watchedBody struct {
@@ -134,9 +131,9 @@ type watchedBody struct {
 // Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	began := time.Now()
-	b.dog.set(b.dog.stall - b.waited)
+	b.dog.Reset(b.dog.stall - b.waited)
 	n, err := b.ReadCloser.Read(p)
-	b.dog.stop()
+	b.dog.Stop()
 	b.waited += time.Since(began)
 	if b.moved += n; b.moved >= minMoved {
 		b.waited, b.moved = 0, 0
@@ -149,7 +146,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (b *watchedBody) Close() error {
-	b.dog.stop()
+	b.dog.Stop()
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
 	return err
@@ -163,13 +160,13 @@ type watchedUpload struct {
 
 // Read implements io.Reader.
 func (u *watchedUpload) Read(p []byte) (int, error) {
-	u.dog.stop()
+	u.dog.Stop()
 	n, err := u.ReadCloser.Read(p)
 	switch {
 	case err == nil:
-		u.dog.set(u.dog.stall)
+		u.dog.Reset(u.dog.stall)
 	case err == io.EOF:
-		u.dog.set(commitTime)
+		u.dog.Reset(commitTime)
 	default:
 		err = &ownError{err}
 	}

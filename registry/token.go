@@ -53,26 +53,6 @@ func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, er
 	return a.tokenFrom(ctx, realm, cred, scopes)
 }
 
-// tokenFrom asks the realm of the challenge for a token
-// (https://distribution.github.io/distribution/spec/auth/token/ and .../auth/oauth/).
-func (a *authorizer) tokenFrom(ctx context.Context, realm *url.URL, cred Credential, scopes []string) (token, error) {
-	if cred.IdentityToken != "" {
-		t, err := a.tokenByPost(ctx, realm, cred, scopes)
-		if !isStatus(err, http.StatusNotFound, http.StatusUnauthorized, http.StatusBadRequest, http.StatusMethodNotAllowed) {
-			return t, err
-		}
-		if cred.Password == "" {
-			a.host.client.notify(fmt.Sprintf("%s does not take the stored identity token (%v): going on without credentials",
-				a.host.name, err))
-		}
-	}
-	t, err := a.tokenByGet(ctx, realm, cred, scopes)
-	if isStatus(err, http.StatusUnauthorized) && cred.Username != "" {
-		a.misfits++
-	}
-	return t, err
-}
-
 // allScopes are the scope that is needed and those that the challenge to the same request demands. The needed
 // one comes first, because some servers look no further. Challenges to other requests do not count: a token
 // server may refuse all scopes for one.
@@ -86,7 +66,31 @@ func allScopes(needed, demanded string) []string {
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
-func (a *authorizer) tokenByGet(ctx context.Context, realm *url.URL, cred Credential, scopes []string) (token, error) {
+// tokenFrom asks the realm of the challenge for a token.
+func (a *authorizer) tokenFrom(
+	ctx context.Context, realm *url.URL, cred Credential, scopes []string,
+) (token, error) {
+	if cred.IdentityToken != "" {
+		t, err := a.askToken(ctx, a.exchange(realm, cred, scopes))
+		if !isStatus(err, http.StatusNotFound, http.StatusUnauthorized,
+			http.StatusBadRequest, http.StatusMethodNotAllowed) {
+			return t, err
+		}
+		if cred.Password == "" {
+			a.host.client.notify(fmt.Sprintf("%s does not take the stored identity token (%v): "+
+				"going on without credentials", a.host.name, err))
+		}
+	}
+	t, err := a.askToken(ctx, a.loginWith(realm, cred, scopes))
+	if isStatus(err, http.StatusUnauthorized) && cred.Username != "" {
+		a.misfits++
+	}
+	return t, err
+}
+
+// loginWith is the request for a token with a password, or anonymously
+// (https://distribution.github.io/distribution/spec/auth/token/).
+func (a *authorizer) loginWith(realm *url.URL, cred Credential, scopes []string) *request {
 	q := realm.Query()
 	if s := a.challenge.params["service"]; s != "" {
 		q.Set("service", s)
@@ -101,10 +105,12 @@ func (a *authorizer) tokenByGet(ctx context.Context, realm *url.URL, cred Creden
 	}
 	u := *realm
 	u.RawQuery = q.Encode()
-	return a.askToken(ctx, &request{method: http.MethodGet, url: &u, header: header})
+	return &request{method: http.MethodGet, url: &u, header: header}
 }
 
-func (a *authorizer) tokenByPost(ctx context.Context, realm *url.URL, cred Credential, scopes []string) (token, error) {
+// exchange is the request for a token with an identity token
+// (https://distribution.github.io/distribution/spec/auth/oauth/).
+func (a *authorizer) exchange(realm *url.URL, cred Credential, scopes []string) *request {
 	form := url.Values{
 		"grant_type":    {"refresh_token"},
 		"refresh_token": {cred.IdentityToken},
@@ -113,7 +119,7 @@ func (a *authorizer) tokenByPost(ctx context.Context, realm *url.URL, cred Crede
 		"scope":         {strings.Join(scopes, " ")},
 	}.Encode()
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	return a.askToken(ctx, &request{method: http.MethodPost, url: realm, header: header, body: bytesBody([]byte(form))})
+	return &request{method: http.MethodPost, url: realm, header: header, body: bytesBody([]byte(form))}
 }
 
 // askToken sends r to the token server. That is a host of its own: requests to it are repeated like any

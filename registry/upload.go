@@ -252,11 +252,12 @@ func (u *upload) abort(ctx context.Context) {
 }
 
 func (u *upload) request(method string, to *url.URL, accept ...int) *request {
-	header := http.Header{}
+	req := &request{method: method, url: to, header: http.Header{}, accept: accept}
+	req.scope = scope(u.place.path, "pull,push")
 	if method == http.MethodPatch || method == http.MethodPut {
-		header.Set("Content-Type", "application/octet-stream")
+		req.header.Set("Content-Type", "application/octet-stream")
 	}
-	return &request{method: method, url: to, header: header, scope: scope(u.place.path, "pull,push"), accept: accept}
+	return req
 }
 
 // learn reads a stream for its digest, because the registry takes whole blobs only. It reports whether the
