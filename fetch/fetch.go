@@ -1,14 +1,16 @@
-// Package fetch brings images from registries into an OCI layout. [Resolve] finds out what an image consists of;
-// [Images] brings any number of them, each blob once.
+// Package fetch brings images from registries into an OCI layout. [Resolve] finds out what images consist of, and [Into]
+// brings them, each blob once and verified. [Images] does both. An image gets its name in the layout when all of it is
+// there.
 package fetch
 
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
 	"drayage/internal/durable"
@@ -20,8 +22,8 @@ import (
 // parallelImages is how many images are resolved at once; each is a few small requests.
 const parallelImages = 8
 
-// Options say what of each image is wanted, and how. The zero value means the default platform,
-// and nobody is told anything.
+// Options say what of each image is wanted, and how it is brought. The zero value means the default platform, and nobody
+// is told anything.
 type Options struct {
 	All       bool          // every platform, the index unchanged
 	Platforms []v1.Platform // the wanted ones; none means linux on this machine's architecture
@@ -57,20 +59,24 @@ type Result struct {
 	Err       error
 }
 
-// Resolve asks a registry for an image's manifests and chooses among its platforms. No layer is read, except of an image in
-// Docker's schema 1: it takes all of them to make a configuration of that. Then Options.Planned is called, and Options.Progress.
-func Resolve(ctx context.Context, c *registry.Client, ref registry.Reference, opts Options) (*Image, error) {
-	im, err := resolve(ctx, c, ref, opts)
-	if err == nil && im.unconverted != nil {
-		err = im.read(ctx, opts)
+// Resolve asks registries for the manifests of images and chooses among their platforms. The results are in the order
+// of refs, and one that fails does not stop the others. No layer is read, so that an image in Docker's schema 1 has no
+// manifest yet: [Image.Convert] or [Into] make one.
+func Resolve(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
+	results := make([]Result, len(refs))
+	var eg errgroup.Group
+	eg.SetLimit(parallelImages)
+	for i, ref := range refs {
+		eg.Go(func() error {
+			results[i] = Result{Reference: ref}
+			results[i].Image, results[i].Err = resolve(ctx, c, ref, opts)
+			return nil
+		})
 	}
-	if err != nil {
-		return nil, err
-	}
-	return im, nil
+	_ = eg.Wait() // each has its own outcome
+	return results
 }
 
-// resolve is Resolve without reading layers.
 func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, opts Options) (*Image, error) {
 	repo := c.Repository(ref)
 	root, raw, err := repo.Resolve(ctx, ref.Target())
@@ -79,8 +85,7 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 	}
 	sel := image.Selection{All: opts.All, Platforms: opts.Platforms}
 	if root.MediaType == image.Schema1 {
-		im := &Image{Reference: ref, Image: image.Image{Source: repo, Names: ref.Names()}, Schema1: root.Digest}
-		return im, im.resolveSchema1(ctx, repo, raw, sel)
+		return resolveSchema1(ctx, repo, ref, raw, sel)
 	}
 	first := image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
 	g, err := image.Load(ctx, first, root, sel)
@@ -89,15 +94,25 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 	}
 	im := &Image{Reference: ref, Image: image.Image{Graph: g, Source: g.Source(repo), Names: ref.Names()}}
 	if opts.Referrers {
-		im.Referrers, err = Referrers(ctx, repo, &im.Image)
+		if im.Referrers, err = Referrers(ctx, repo, &im.Image); err != nil {
+			return nil, err
+		}
 	}
-	return im, err
+	return im, nil
 }
 
-// Images brings the images into dst and names them there. One that fails does not stop the others; the results
-// are in the order of refs. The error is that of ctx, if it has ended, or says that the disk takes nothing more.
-func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options) ([]Result, error) {
-	results := resolveAll(ctx, c, refs, opts)
+// Images brings images into dst and names them there. It is [Resolve] and [Into] in one.
+func Images(
+	ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options,
+) ([]Result, error) {
+	return Into(ctx, Resolve(ctx, c, refs, opts), dst, opts)
+}
+
+// Into brings images that have been resolved into dst and names them there. One that fails, or that could not be
+// resolved, does not stop the others. The results are in the order of resolved. The error is that of ctx, if it has
+// ended, or says that the disk takes nothing more.
+func Into(ctx context.Context, resolved []Result, dst *layout.Dir, opts Options) ([]Result, error) {
+	results := slices.Clone(resolved)
 	refuseTwins(results)
 	var tracked []*tracked
 	for i := range results {
@@ -107,17 +122,22 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 			opts.finished(*r)
 		}
 	}
-	plan := newPlan(tracked)
+	return results, bring(ctx, tracked, dst, opts)
+}
+
+// bring transfers the blobs of images, each once, and commits each image as soon as its last blob is there.
+func bring(ctx context.Context, images []*tracked, dst *layout.Dir, opts Options) error {
+	plan := newPlan(images)
 	if err := dst.Room(plan.blobs()); err != nil {
-		return results, err
+		return err
 	}
 	if opts.Planned != nil {
 		opts.Planned(plan.blobs())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	committer := newCommitter(ctx, dst, opts, len(tracked))
-	for _, t := range tracked {
+	committer := newCommitter(ctx, dst, opts, len(images))
+	for _, t := range images {
 		if t.missing == 0 { // an index of nothing
 			committer.add(t)
 		}
@@ -140,29 +160,10 @@ func Images(ctx context.Context, c *registry.Client, refs []registry.Reference, 
 		}
 	})
 	committer.close()
-	return results, context.Cause(ctx)
+	return context.Cause(ctx)
 }
 
-func resolveAll(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
-	results := make([]Result, len(refs))
-	slots := make(chan struct{}, parallelImages)
-	var wg sync.WaitGroup
-	for i, ref := range refs {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			im, err := resolve(ctx, c, ref, opts)
-			if err != nil {
-				im = nil
-			}
-			results[i] = Result{Reference: ref, Image: im, Err: err}
-		})
-	}
-	wg.Wait()
-	return results
-}
-
-// refuseTwins lets of several images that would have one name in the layout only the first pass.
+// refuseTwins refuses images that would have the name of another one before them in the layout.
 func refuseTwins(results []Result) {
 	named := map[string]digest.Digest{}
 	for i := range results {
@@ -172,7 +173,8 @@ func refuseTwins(results []Result) {
 			continue
 		}
 		if first, ok := named[name]; ok && first != r.Image.Root.Digest {
-			r.Err = fmt.Errorf("%s would name two images, %s and %s: fetch them into two layouts, or without the tag", name, first, r.Image.Root.Digest)
+			r.Err = fmt.Errorf("%s would name two images, %s and %s: fetch them into two layouts, or without the tag",
+				name, first, r.Image.Root.Digest)
 			continue
 		}
 		named[name] = r.Image.Root.Digest
@@ -191,6 +193,3 @@ func (o Options) report(d v1.Descriptor) func(int64) {
 	}
 	return func(held int64) { o.Progress(d, held) }
 }
-
-// PlatformError says that an image is not to be had for a wanted platform, and lists those it has.
-type PlatformError = image.PlatformError

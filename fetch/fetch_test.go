@@ -19,6 +19,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/fakeregistry"
 	"drayage/registry"
 )
@@ -252,7 +253,7 @@ func TestPlatformAbsent(t *testing.T) {
 		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(amd64, layer(1, 100))), s.reg.PutImage("app", "", imageOf(arm64)))
 		s.reg.PutImage("plain", "1", imageOf(amd64))
 		for _, r := range s.fetch(fetch.Options{Platforms: []v1.Platform{riscv64}}, "app:1", "plain:1") {
-			var e *fetch.PlatformError
+			var e *image.PlatformError
 			if !errors.As(r.Err, &e) || e.Want.Architecture != "riscv64" || !strings.Contains(r.Err.Error(), "linux/amd64") {
 				s.Errorf("%s: %v", r.Reference, r.Err)
 			}
@@ -301,7 +302,7 @@ func TestEmptyIndex(t *testing.T) {
 		if root := s.complete("app:1"); root.Digest != d.Digest {
 			s.Errorf("root %s", root.Digest)
 		}
-		if err := s.fetch(fetch.Options{}, "app:1")[0].Err; !errors.As(err, new(*fetch.PlatformError)) {
+		if err := s.fetch(fetch.Options{}, "app:1")[0].Err; !errors.As(err, new(*image.PlatformError)) {
 			s.Errorf("one platform of nothing: %v", err)
 		}
 	})

@@ -30,19 +30,22 @@ type unconverted struct {
 	err   error // the first failure to read a layer
 }
 
-// resolveSchema1 fills in what is known before any layer has been read: blobs, but no manifest.
-func (im *Image) resolveSchema1(ctx context.Context, repo *registry.Repository, raw []byte, sel image.Selection) error {
+// resolveSchema1 makes an image of what is known before any layer has been read: it has blobs, but no manifest.
+func resolveSchema1(
+	ctx context.Context, repo *registry.Repository, ref registry.Reference, raw []byte, sel image.Selection,
+) (*Image, error) {
 	parsed, err := schema1.Parse(raw)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := sel.Check(parsed.Platform()); err != nil {
-		return err
+		return nil, err
 	}
 	digests := parsed.Blobs()
-	g := &image.Graph{Blobs: make([]v1.Descriptor, len(digests)), Platforms: []v1.Platform{parsed.Platform()}}
-	g.Root = v1.Descriptor{MediaType: image.Schema1, Digest: im.Schema1, Size: int64(len(raw))}
-	im.Graph, im.unconverted = g, &unconverted{image: parsed, known: map[digest.Digest]schema1.Blob{}}
+	g := &image.Graph{
+		Root:  image.Describe(image.Schema1, raw),
+		Blobs: make([]v1.Descriptor, len(digests)), Platforms: []v1.Platform{parsed.Platform()},
+	}
 	eg, egctx := errgroup.WithContext(ctx)
 	eg.SetLimit(parallelStats)
 	for i, d := range digests {
@@ -51,7 +54,14 @@ func (im *Image) resolveSchema1(ctx context.Context, repo *registry.Repository, 
 			return err
 		})
 	}
-	return eg.Wait()
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	return &Image{
+		Image:     image.Image{Graph: g, Source: repo, Names: ref.Names()},
+		Reference: ref, Schema1: g.Root.Digest,
+		unconverted: &unconverted{image: parsed, known: map[digest.Digest]schema1.Blob{}},
+	}, nil
 }
 
 // learn takes what a layer holds. A failure is that of this image: others that have the same layer may be fine.
@@ -72,7 +82,7 @@ func readLayer(ctx context.Context, src image.Source, d v1.Descriptor, reported 
 	return layer, unpack.Explain(err, r)
 }
 
-// convert gives the image, all of whose layers have been read, its manifest and its configuration.
+// convert gives the image its manifest and its configuration, when all layers have been read.
 func (im *Image) convert(ctx context.Context) error {
 	if im.unconverted.err != nil {
 		return im.unconverted.err
@@ -82,7 +92,8 @@ func (im *Image) convert(ctx context.Context) error {
 		return err
 	}
 	root := image.Describe(image.DockerManifest, raw)
-	made := image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw, digest.FromBytes(config): config}, Next: im.Source}
+	content := map[digest.Digest][]byte{root.Digest: raw, digest.FromBytes(config): config}
+	made := image.MemorySource{Content: content, Next: im.Source}
 	g, err := image.Load(ctx, made, root, image.Selection{All: true})
 	if err != nil {
 		return err
@@ -91,8 +102,12 @@ func (im *Image) convert(ctx context.Context) error {
 	return nil
 }
 
-// read reads all layers of an image in schema 1 from where it is, and converts it.
-func (im *Image) read(ctx context.Context, opts Options) error {
+// Convert gives an image in Docker's schema 1 a manifest and a configuration. It reads all layers where they are, and
+// calls Options.Planned and Options.Progress. It does nothing to other images.
+func (im *Image) Convert(ctx context.Context, opts Options) error {
+	if im.unconverted == nil {
+		return nil
+	}
 	if opts.Planned != nil {
 		opts.Planned(im.Blobs)
 	}
@@ -125,7 +140,7 @@ func (p *plan) learn(ctx context.Context, dst image.Source, d v1.Descriptor) {
 	}
 }
 
-// convert makes the configuration of an image in schema 1, which is the only blob of it that the registry does not have.
+// convert makes the configuration of an image in schema 1, the only blob of the image that the registry does not have.
 func (t *tracked) convert(ctx context.Context, dst *layout.Dir) error {
 	if t.Image.unconverted == nil {
 		return nil

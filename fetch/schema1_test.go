@@ -163,7 +163,7 @@ func TestSchema1(t *testing.T) {
 		t.Errorf("%d reads of blobs that were there", n)
 	}
 
-	im, err := fetch.Resolve(t.Context(), o.client, o.ref("app:1"), fetch.Options{})
+	im, err := o.convert(t.Context(), "app:1", fetch.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,6 +171,15 @@ func TestSchema1(t *testing.T) {
 		t.Errorf("resolved alone: %s", diff)
 	}
 	o.check(im.Source, im.Root)
+}
+
+// convert resolves one image and converts it where it is.
+func (o *old) convert(ctx context.Context, name string, opts fetch.Options) (*fetch.Image, error) {
+	r := fetch.Resolve(ctx, o.client, []registry.Reference{o.ref(name)}, opts)[0]
+	if r.Err != nil {
+		return nil, r.Err
+	}
+	return r.Image, r.Image.Convert(ctx, opts)
 }
 
 func TestSchema1WithoutLayers(t *testing.T) {
@@ -205,7 +214,7 @@ func TestSchema1Fails(t *testing.T) {
 	if err := results[4].Err; err == nil || !strings.Contains(err.Error(), "base layer") {
 		t.Errorf("chain: %v", err)
 	}
-	if _, err := fetch.Resolve(t.Context(), o.client, o.ref("cut:1"), fetch.Options{}); !errors.Is(err, registry.ErrIntegrity) {
+	if _, err := o.convert(t.Context(), "cut:1", fetch.Options{}); !errors.Is(err, registry.ErrIntegrity) {
 		t.Errorf("resolved alone: %v", err)
 	}
 }
@@ -216,7 +225,7 @@ func TestSchema1Platform(t *testing.T) {
 	for arch, ok := range map[string]bool{"amd64": true, "arm64": false} {
 		o.Reset()
 		r := o.fetch(o.layout(), fetch.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: arch}}}, "app:1")[0]
-		var missing *fetch.PlatformError
+		var missing *image.PlatformError
 		if errors.As(r.Err, &missing) == ok || !ok && len(o.Requests("", "/blobs/")) > 0 {
 			t.Errorf("%s: %v after %d requests for blobs", arch, r.Err, len(o.Requests("", "/blobs/")))
 		}
@@ -227,7 +236,7 @@ func TestSchema1Cancelled(t *testing.T) {
 	o := newOld(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	opts := fetch.Options{Planned: func([]v1.Descriptor) { cancel() }}
-	if _, err := fetch.Resolve(ctx, o.client, o.ref("app:1"), opts); !errors.Is(err, context.Canceled) {
+	if _, err := o.convert(ctx, "app:1", opts); !errors.Is(err, context.Canceled) {
 		t.Errorf("resolved: %v", err)
 	}
 	ctx, cancel = context.WithCancel(t.Context())
@@ -246,7 +255,7 @@ func TestSchema1Progress(t *testing.T) {
 	held := map[digest.Digest]int64{}
 	var planned []v1.Descriptor
 	opts := fetch.Options{Jobs: 1, Planned: func(all []v1.Descriptor) { planned = all }, Progress: func(d v1.Descriptor, n int64) { held[d.Digest] = n }}
-	if _, err := fetch.Resolve(t.Context(), o.client, o.ref("app:1"), opts); err != nil {
+	if _, err := o.convert(t.Context(), "app:1", opts); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range planned {

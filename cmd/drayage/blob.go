@@ -15,6 +15,7 @@ import (
 	"drayage/image"
 	"drayage/internal/durable"
 	"drayage/internal/marks"
+	"drayage/internal/source"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 	"drayage/registry"
@@ -37,25 +38,19 @@ func blobCommand(env *environment) *cli.Command {
 		UsageText:   "drayage blob REPOSITORY@DIGEST [-o FILE|-]",
 		Description: blobHelp,
 		Flags:       rawFlags(&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` to write, - for standard output", Value: "-"}),
-		Action:      func(c *cli.Context) error { return env.blob(c.Context, c) },
+		Action:      env.look("REPOSITORY@DIGEST", (*looker).blob),
 	}
 }
 
-func (e *environment) blob(ctx context.Context, c *cli.Context) error {
-	l := e.newLooker(c)
-	defer l.close()
-	arg, err := l.argument("REPOSITORY@DIGEST")
-	if err != nil {
-		return err
-	}
+func (l *looker) blob(ctx context.Context, arg string) error {
 	d, src, err := l.openBlob(ctx, arg)
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", arg, err)
 	}
-	if out := c.String("output"); out != "-" {
+	if out := l.c.String("output"); out != "-" {
 		err = l.blobFile(ctx, d, src, out)
 	} else {
-		err = copyBlob(ctx, e.rawOutput(), src, d)
+		err = copyBlob(ctx, l.env.rawOutput(), src, d)
 	}
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", arg, err)
@@ -65,26 +60,26 @@ func (e *environment) blob(ctx context.Context, c *cli.Context) error {
 
 // openBlob finds the blob that SOURCE@DIGEST means.
 func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, image.Source, error) {
-	name, hash, found := cutLast(arg, "@")
-	if !found {
+	at := strings.LastIndex(arg, "@")
+	if at < 0 {
 		return v1.Descriptor{}, nil, usagef("which blob? Give its digest, as in %s@sha256:...", arg)
 	}
-	d := digest.Digest(hash)
+	d := digest.Digest(arg[at+1:])
 	if err := verify.Digest(d); err != nil {
 		return v1.Descriptor{}, nil, usagef("%v", err)
 	}
-	src, err := parseSource(l.c, name)
+	src, err := parseSource(l.c, arg[:at])
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	if src.kind != fromRegistry {
+	if src.Kind != source.Registry {
 		return l.openLocalBlob(ctx, src, d)
 	}
-	client, err := l.newClient(src.ref)
+	client, err := l.newClient(src.Ref)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	repo := client.Repository(src.ref)
+	repo := client.Repository(src.Ref)
 	desc, err := repo.Stat(ctx, d)
 	if errors.Is(err, registry.ErrNotFound) {
 		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w", repo.Name(), repo.Name(), d, registry.ErrNotFound)
@@ -92,24 +87,18 @@ func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, image
 	return desc, repo, err
 }
 
-func (l *looker) openLocalBlob(ctx context.Context, src source, d digest.Digest) (v1.Descriptor, image.Source, error) {
-	here, err := l.env.openLocal(ctx, l.c, src, &l.closes)
-	if err != nil {
+func (l *looker) openLocalBlob(ctx context.Context, src source.Spec, d digest.Digest) (v1.Descriptor, image.Source, error) {
+	opts := l.env.sourceOptions(l.c)
+	opts.Blobs = true
+	var err error
+	if l.set, err = src.Open(ctx, opts); err != nil {
 		return v1.Descriptor{}, nil, err
 	}
-	if here.layout == nil {
-		return v1.Descriptor{}, nil, usagef("blobs are in registries and OCI layouts; %s is a docker tar", src.text)
+	if l.set.Layout == nil {
+		return v1.Descriptor{}, nil, usagef("blobs are in registries and OCI layouts; %s is a docker tar", src.Text)
 	}
-	desc, err := here.layout.Stat(d)
-	return desc, here.layout, err
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
+	desc, err := l.set.Layout.Stat(d)
+	return desc, l.set.Layout, err
 }
 
 // blobFile writes the blob into a file, or into a device or named pipe.

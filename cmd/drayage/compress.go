@@ -70,9 +70,9 @@ func (s *saver) compressed(w io.Writer, write func(io.Writer) error) error {
 func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts dockerarchive.Options) error {
 	err := s.compressed(f, func(w io.Writer) error {
 		if s.oci {
-			return dockerarchive.StreamOCI(ctx, w, s.wholes, opts)
+			return dockerarchive.StreamOCI(ctx, w, s.wholes(), opts)
 		}
-		return dockerarchive.StreamOnce(ctx, w, s.images, opts)
+		return dockerarchive.StreamOnce(ctx, w, s.singles(), opts)
 	})
 	changedOnTheWay := len(s.pulled) > 0 && errors.Is(err, dockerarchive.ErrIntegrity)
 	if !errors.Is(err, dockerarchive.ErrUnsized) && !changedOnTheWay {
@@ -96,8 +96,8 @@ func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts docke
 	}
 	return s.compressed(w, func(w io.Writer) error {
 		if s.oci {
-			return dockerarchive.StreamOCI(ctx, w, s.wholes, opts)
+			return dockerarchive.StreamOCI(ctx, w, s.wholes(), opts)
 		}
-		return dockerarchive.Stream(ctx, w, s.images, opts)
+		return dockerarchive.Stream(ctx, w, s.singles(), opts)
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/image"
-	"drayage/registry"
+	"drayage/internal/source"
 )
 
 const digestHelp = `Prints name@sha256:... of an image: of its manifest for one platform, or with
@@ -34,7 +34,7 @@ func digestCommand(env *environment) *cli.Command {
 			platformFlag("`OS/ARCH[/VARIANT]` of the image (default: linux on this machine's architecture)"),
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
-		Action: func(c *cli.Context) error { return env.digest(c.Context, c) },
+		Action: env.look("SOURCE", (*looker).digest),
 	}
 }
 
@@ -46,84 +46,55 @@ type digestResult struct {
 	Platform  string        `json:"platform,omitempty"`
 }
 
-func (e *environment) digest(ctx context.Context, c *cli.Context) error {
-	l := e.newLooker(c)
-	defer l.close()
-	arg, err := l.argument("SOURCE")
-	if err != nil {
-		return err
-	}
+func (l *looker) digest(ctx context.Context, arg string) error {
 	want, err := l.onePlatform()
 	if err != nil {
 		return err
 	}
-	if c.Bool("list") && len(want) > 0 {
+	if l.c.Bool("list") && len(want) > 0 {
 		return usagef("--list is about all platforms: leave out --platform")
 	}
-	all, err := l.open(ctx, arg)
-	if err != nil {
+	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("digest %s: %w", arg, err)
 	}
 	var results []digestResult
 	var lines []string
-	for i := range all {
-		r, err := l.digestOf(ctx, &all[i], want)
+	for _, im := range l.set.Images {
+		r, err := l.digestOf(ctx, im, want)
 		if err != nil {
 			return fmt.Errorf("digest %s: %w", arg, err)
 		}
 		results = append(results, r)
 		lines = append(lines, r.Reference)
 	}
-	if c.Bool("json") {
-		return e.printJSON(struct {
+	if l.c.Bool("json") {
+		return l.env.printJSON(struct {
 			Images []digestResult `json:"images"`
 		}{results})
 	}
-	return e.printLines(lines)
+	return l.env.printLines(lines)
 }
 
-func (l *looker) digestOf(ctx context.Context, s *subject, want []v1.Platform) (digestResult, error) {
-	r := digestResult{Name: s.label}
-	if s.saved != nil {
-		return r, noManifest(s)
+func (l *looker) digestOf(ctx context.Context, im *source.Image, want []v1.Platform) (digestResult, error) {
+	r := digestResult{Name: im.Label}
+	if im.Saved != nil {
+		return r, noManifest(im)
 	}
 	if l.c.Bool("list") {
-		d, err := s.rootDigest(ctx)
+		d, err := im.RootDigest(ctx)
 		if err != nil {
 			return r, err
 		}
 		r.Digest = d
 	} else {
-		leaf, _, err := l.pick(ctx, s, want)
+		leaf, _, err := l.pick(ctx, im, want)
 		if err != nil {
-			return r, fmt.Errorf("%s: %w", s.label, err)
+			return r, fmt.Errorf("%s: %w", im.Label, err)
 		}
 		if r.Digest = leaf.Descriptor.Digest; leaf.Platform.OS != "" {
 			r.Platform = image.FormatPlatform(leaf.Platform)
 		}
 	}
-	r.Reference = s.at(r.Digest)
+	r.Reference = im.At(r.Digest)
 	return r, nil
-}
-
-// rootDigest is the digest that a tag stands for. Of a registry it is asked without fetching anything, which for
-// Docker Hub is no pull; whoever then uses the digest has the content verified against it.
-func (s *subject) rootDigest(ctx context.Context) (digest.Digest, error) {
-	if s.repo != nil && s.ref.Digest == "" {
-		if d, err := s.repo.Digest(ctx, s.ref.Target()); err != nil || d != "" {
-			return d, err
-		}
-	}
-	err := s.load(ctx)
-	return s.root.Digest, err
-}
-
-// at is the name of the image with a digest instead of a tag.
-func (s *subject) at(d digest.Digest) string {
-	if len(s.names) > 0 {
-		if ref, err := registry.ParseReference(s.names[0]); err == nil {
-			return ref.Name() + "@" + d.String()
-		}
-	}
-	return d.String()
 }

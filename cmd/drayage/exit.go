@@ -9,9 +9,10 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/engineconfig"
-	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
+	"drayage/internal/usage"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -40,13 +41,6 @@ const exitCodesHelp = `EXIT CODES:
    129, 130, 143  hung up, interrupted, terminated
 `
 
-// usageError is a command line that makes no sense.
-type usageError struct{ message string }
-
-func (e *usageError) Error() string { return e.message }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
-
 // partlyError is returned when some of several images failed; each has been reported already.
 type partlyError struct{ failed, total int }
 
@@ -55,10 +49,10 @@ func (e *partlyError) Error() string { return fmt.Sprintf("%d of %d images faile
 // exitCode is the one place where errors become exit codes.
 func exitCode(ctx context.Context, err error) int {
 	var (
-		usage    *usageError
+		unmeant  *usage.Error
 		partly   *partlyError
 		sig      signalled
-		platform *fetch.PlatformError
+		platform *image.PlatformError
 		unusable *dockerauth.Error
 	)
 	switch {
@@ -66,7 +60,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case errors.As(context.Cause(ctx), &sig):
 		return sig.code()
-	case errors.As(err, &usage):
+	case errors.As(err, &unmeant):
 		return exitUsage
 	case errors.As(err, &partly):
 		return exitPartly
@@ -96,10 +90,18 @@ func describe(err error) string {
 		line += " (the registry limits how much is pulled: wait, log in for a higher limit, or read from a --mirror)"
 	case errors.Is(err, layout.ErrDamaged):
 		line += " (drayage verify --repair DIR rebuilds it)"
-	case errors.As(err, new(*usageError)):
+	case errors.As(err, new(*usage.Error)):
 		line += " (see drayage --help)"
 	}
 	return line
+}
+
+// failed returns err. If there are several images it also shows the error, because the command goes on.
+func (e *environment) failed(err error, images int) error {
+	if images > 1 {
+		fmt.Fprintf(e.stderr, "drayage: %s\n", describe(err))
+	}
+	return err
 }
 
 // outcome is the error for a command that has dealt with several images, of which some failed.

@@ -57,60 +57,73 @@ func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var hosts []string
-	for _, r := range refs {
-		hosts = append(hosts, r.Registry)
-	}
-	client, err := e.newClient(c, hosts)
+	client, err := e.newClient(c, hosts(refs))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	if len(chosen) == 0 && !all {
-		e.note(c, "platform %s (the default here; --platform chooses others)", image.FormatPlatform(image.DefaultPlatform()))
+		e.noteDefaultPlatform(c, "others")
 	}
 	dst, err := layout.CreateDir(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("fetch into %w", err)
 	}
 	defer dst.Close()
-	err = e.fetchInto(ctx, c, client, refs, dst, fetch.Options{All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs")})
+	meter := e.newMeter(c, "fetch")
+	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
+		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
+		Planned: meter.plan, Progress: meter.update,
+	})
+	sum := meter.finish()
+	switch {
+	case durable.DiskFailed(err):
+		err = fmt.Errorf("fetch: %w", err)
+	case err != nil:
+		err = fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dir)
+	default:
+		err = e.fetched(c, dir, results, sum)
+	}
 	if err != nil {
 		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
 	}
 	return err
 }
 
-func (e *environment) fetchInto(ctx context.Context, c *cli.Context, client *registry.Client, refs []registry.Reference, dst *layout.Dir, opts fetch.Options) error {
-	meter := e.newMeter(c, "fetch")
-	opts.Planned, opts.Progress = meter.plan, meter.update
-	results, err := fetch.Images(ctx, client, refs, dst, opts)
-	sum := meter.finish()
-	if durable.DiskFailed(err) {
-		return fmt.Errorf("fetch: %w", err)
+// hosts lists the registries of images.
+func hosts(refs []registry.Reference) (names []string) {
+	for _, r := range refs {
+		names = append(names, r.Registry)
 	}
-	if err != nil {
-		return fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dst.Path())
-	}
+	return names
+}
+
+// fetched says what has become of the images.
+func (e *environment) fetched(c *cli.Context, dir string, results []fetch.Result, sum summary) error {
 	errs := make([]error, len(results))
 	for i, r := range results {
 		if r.Err != nil {
-			errs[i] = fmt.Errorf("fetch %s: %w", r.Reference, r.Err)
-			if len(results) > 1 {
-				fmt.Fprintf(e.stderr, "drayage: %s\n", describe(errs[i]))
-			}
+			errs[i] = e.failed(fmt.Errorf("fetch %s: %w", r.Reference, r.Err), len(results))
 			continue
 		}
 		e.noteFetched(c, r)
 	}
-	if err := e.fetchJSON(c, dst.Path(), results, sum); err != nil {
+	if err := e.fetchJSON(c, dir, results, sum); err != nil {
 		return err
 	}
-	err = outcome(errs)
+	err := outcome(errs)
 	if err == nil || sum.Moved > 0 {
-		e.note(c, "%s: %s", dst.Path(), sum)
+		e.note(c, "%s: %s", dir, sum)
 	}
 	return err
+}
+
+// noteConverted says that an image is not what the registry has, if the registry has it in Docker's schema 1.
+func (e *environment) noteConverted(c *cli.Context, im *fetch.Image) {
+	if im.Schema1 != "" {
+		e.note(c, "note: %s is in Docker's old schema 1 and was converted: it has the image ID that Docker gives it, "+
+			"but not the registry's digest %s", im.Reference, im.Schema1)
+	}
 }
 
 func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {

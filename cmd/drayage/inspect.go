@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/inspect"
+	"drayage/internal/source"
 )
 
 const inspectHelp = `Shows what an image is: names, platforms, digests, image IDs, sizes, and for
@@ -33,7 +34,7 @@ func inspectCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers", Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
-		Action: func(c *cli.Context) error { return env.inspect(c.Context, c) },
+		Action: env.look("SOURCE", (*looker).inspect),
 	}
 }
 
@@ -54,36 +55,27 @@ type pullQuota struct {
 	Source        string `json:"source,omitempty"`
 }
 
-func (e *environment) inspect(ctx context.Context, c *cli.Context) error {
-	l := e.newLooker(c)
-	defer l.close()
-	arg, err := l.argument("SOURCE")
+func (l *looker) inspect(ctx context.Context, arg string) error {
+	want, all, err := platforms(l.c)
 	if err != nil {
 		return err
 	}
-	want, all, err := platforms(c)
-	if err != nil {
-		return err
-	}
-	subjects, err := l.open(ctx, arg)
-	if err != nil {
+	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("inspect %s: %w", arg, err)
 	}
 	doc := inspection{Source: arg, Images: []*inspect.Image{}}
-	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || c.Bool("json")}
-	errs := make([]error, len(subjects))
-	for i := range subjects {
-		im, err := l.inspect(ctx, &subjects[i], opts)
+	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.c.Bool("json")}
+	errs := make([]error, len(l.set.Images))
+	for i, im := range l.set.Images {
+		shown, err := l.inspectOne(ctx, im, opts)
 		if err != nil {
-			if errs[i] = fmt.Errorf("inspect %s: %w", subjects[i].label, err); len(subjects) > 1 {
-				fmt.Fprintf(e.stderr, "drayage: %s\n", describe(errs[i]))
-			}
+			errs[i] = l.env.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
 			continue
 		}
-		doc.Images = append(doc.Images, im)
+		doc.Images = append(doc.Images, shown)
 	}
 	if len(doc.Images) > 0 {
-		doc.Quota = quotaOf(ctx, &subjects[0])
+		doc.Quota = quotaOf(ctx, l.set.Images[0])
 	}
 	doc.Layers, doc.LayerBytes = inspect.Total(doc.Images)
 	if err := l.printInspection(doc, all || len(want) > 0); err != nil {
@@ -92,35 +84,36 @@ func (e *environment) inspect(ctx context.Context, c *cli.Context) error {
 	return outcome(errs)
 }
 
-func (l *looker) inspect(ctx context.Context, s *subject, opts inspect.Options) (*inspect.Image, error) {
-	if s.saved != nil {
-		return inspect.Saved(*s.saved)
+func (l *looker) inspectOne(ctx context.Context, s *source.Image, opts inspect.Options) (*inspect.Image, error) {
+	if s.Saved != nil {
+		return inspect.Saved(*s.Saved)
 	}
-	if err := s.load(ctx); err != nil {
-		return nil, err
-	}
-	im, err := inspect.Read(ctx, s.source, s.root, opts)
+	root, src, err := s.Root(ctx)
 	if err != nil {
 		return nil, err
 	}
-	im.Names = append([]string{}, s.names...)
+	im, err := inspect.Read(ctx, src, root, opts)
+	if err != nil {
+		return nil, err
+	}
+	im.Names = append([]string{}, s.Names...)
 	for _, d := range im.Subjects() {
-		for _, r := range s.belonging[d] {
+		for _, r := range l.set.Referring(d) {
 			im.Referrers = append(im.Referrers, inspect.Referrer{Digest: r.Descriptor.Digest, ArtifactType: r.Descriptor.ArtifactType, Tag: r.Ref, Subject: d})
 		}
 	}
-	if s.repo != nil && l.c.Bool("referrers") {
-		err = im.ReadReferrers(ctx, s.repo)
+	if s.Repo != nil && l.c.Bool("referrers") {
+		err = im.ReadReferrers(ctx, s.Repo)
 	}
 	return im, err
 }
 
 // quotaOf is what the registry says of pulls, if it does.
-func quotaOf(ctx context.Context, s *subject) *pullQuota {
-	if s.repo == nil {
+func quotaOf(ctx context.Context, im *source.Image) *pullQuota {
+	if im.Repo == nil {
 		return nil
 	}
-	q := s.repo.Quota(ctx, s.ref.Target())
+	q := im.Repo.Quota(ctx, im.Ref.Target())
 	if q == nil {
 		return nil
 	}
@@ -139,7 +132,7 @@ func (l *looker) printInspection(doc inspection, detailed bool) error {
 		p.image(im)
 	}
 	if !detailed && len(doc.Images) > 0 && (p.several || len(doc.Images[0].Platforms) != 1) {
-		p.legend(doc.Images, l.source)
+		p.legend(doc.Images, l.set.Spec)
 	}
 	if doc.Quota != nil {
 		p.quota(*doc.Quota)

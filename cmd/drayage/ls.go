@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"drayage/internal/natural"
+	"drayage/internal/source"
 )
 
 const lsHelp = `Lists the tags of a repository, one a line and sorted, with 1.9 before 1.10.
@@ -27,65 +30,58 @@ func lsCommand(env *environment) *cli.Command {
 		Flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "unsorted", Usage: "in the order of the registry"},
 		}, registryFlags()...), outputFlags()...),
-		Action: func(c *cli.Context) error { return env.ls(c.Context, c) },
+		Action: env.look("REPOSITORY", (*looker).ls),
 	}
 }
 
-func (e *environment) ls(ctx context.Context, c *cli.Context) error {
-	l := e.newLooker(c)
-	defer l.close()
-	arg, err := l.argument("REPOSITORY")
-	if err != nil {
-		return err
-	}
+func (l *looker) ls(ctx context.Context, arg string) error {
 	src, err := parseSource(l.c, arg)
 	if err != nil {
 		return fmt.Errorf("ls %w", err)
 	}
-	if src.kind != fromRegistry {
+	if src.Kind != source.Registry {
 		return l.listImages(ctx, arg)
 	}
-	if src.ref.Digest != "" || strings.HasSuffix(arg, ":"+src.ref.Tag) {
-		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s", arg, src.ref.Name())
+	if src.Ref.Digest != "" || strings.HasSuffix(arg, ":"+src.Ref.Tag) {
+		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s", arg, src.Ref.Name())
 	}
-	client, err := l.newClient(src.ref)
+	client, err := l.newClient(src.Ref)
 	if err != nil {
 		return err
 	}
-	tags, err := client.Repository(src.ref).Tags(ctx)
+	tags, err := client.Repository(src.Ref).Tags(ctx)
 	if err != nil {
-		return fmt.Errorf("ls %s: %w", src.ref.Name(), err)
+		return fmt.Errorf("ls %s: %w", src.Ref.Name(), err)
 	}
-	if !c.Bool("unsorted") {
-		slices.SortFunc(tags, compareNatural)
+	if !l.c.Bool("unsorted") {
+		slices.SortFunc(tags, natural.Compare)
 	}
 	if len(tags) == 0 {
-		e.note(c, "%s has no tags", src.ref.Name())
+		l.env.note(l.c, "%s has no tags", src.Ref.Name())
 	}
-	if c.Bool("json") {
-		return e.printJSON(struct {
+	if l.c.Bool("json") {
+		return l.env.printJSON(struct {
 			Repository string   `json:"repository"`
 			Tags       []string `json:"tags"`
-		}{src.ref.Name(), append([]string{}, tags...)})
+		}{src.Ref.Name(), append([]string{}, tags...)})
 	}
-	return e.printLines(tags)
+	return l.env.printLines(tags)
 }
 
 // listImages shows the names in a layout or a saved tar; images without one are shown by their digest or ID.
 func (l *looker) listImages(ctx context.Context, arg string) error {
-	all, err := l.open(ctx, arg)
-	if err != nil {
+	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("ls %s: %w", arg, err)
 	}
 	images := []string{}
-	for _, s := range all {
-		if len(s.names) == 0 {
-			images = append(images, s.label)
+	for _, s := range l.set.Images {
+		if len(s.Names) == 0 {
+			images = append(images, s.Label)
 		}
-		images = append(images, s.names...)
+		images = append(images, s.Names...)
 	}
 	if !l.c.Bool("unsorted") {
-		slices.SortFunc(images, compareNatural)
+		slices.SortFunc(images, natural.Compare)
 	}
 	if l.c.Bool("json") {
 		return l.env.printJSON(struct {

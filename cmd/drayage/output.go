@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -43,9 +44,9 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	case s.compress != nil:
 		err = s.compressFile(ctx, f, opts)
 	case s.oci:
-		err = dockerarchive.WriteOCI(ctx, f, s.wholes, opts)
+		err = dockerarchive.WriteOCI(ctx, f, s.wholes(), opts)
 	default:
-		err = dockerarchive.Write(ctx, f, s.images, opts)
+		err = dockerarchive.Write(ctx, f, s.singles(), opts)
 	}
 	if err != nil {
 		return err
@@ -90,29 +91,17 @@ func (s *saver) spool(ctx context.Context, what string, opts dockerarchive.Optio
 		return err
 	}
 	s.closes = append(s.closes, dst.Close)
-	var refs []registry.Reference
-	for _, im := range s.pulled {
-		ref := im.Reference
-		if ref.Digest = im.Root.Digest; im.Schema1 != "" {
-			ref.Digest = im.Schema1 // what it was converted into is not in the registry
-		}
-		refs = append(refs, ref)
-	}
-	results, err := fetch.Images(ctx, s.client, refs, dst, fetch.Options{Platforms: s.sel.Platforms, Planned: opts.Planned, Progress: opts.Progress})
+	fetching := s.fetching()
+	fetching.Planned, fetching.Progress = opts.Planned, opts.Progress
+	results, err := fetch.Into(ctx, s.pulled, dst, fetching)
 	if err != nil {
 		return err
 	}
-	local := map[string]bool{}
 	for _, r := range results {
 		if r.Err != nil {
 			return r.Err
 		}
-		local[r.Image.Root.Digest.String()] = true
-	}
-	for i := range s.images {
-		if local[s.images[i].Manifest.Digest.String()] {
-			s.images[i].Source = dst
-		}
+		r.Image.Source = dst
 	}
 	return nil
 }
@@ -120,8 +109,8 @@ func (s *saver) spool(ctx context.Context, what string, opts dockerarchive.Optio
 // pulledBytes is the size of all that comes from a registry.
 func (s *saver) pulledBytes() (sum int64) {
 	seen := map[digest.Digest]bool{}
-	for _, im := range s.pulled {
-		for _, d := range im.Blobs {
+	for _, r := range s.pulled {
+		for _, d := range r.Image.Blobs {
 			if !seen[d.Digest] {
 				seen[d.Digest] = true
 				sum += d.Size
@@ -129,4 +118,42 @@ func (s *saver) pulledBytes() (sum int64) {
 		}
 	}
 	return sum
+}
+
+// resumable reports whether an archive is worth going on with when it is broken off: blobs come from a registry and go
+// to places that are known before.
+func (s *saver) resumable() bool { return s.oci && s.compress == nil && len(s.pulled) > 0 }
+
+// writeResumable makes an archive which the same command goes on with if it is broken off.
+func (s *saver) writeResumable(ctx context.Context, out string, opts dockerarchive.Options) error {
+	f, err := durable.ResumeOutput(out)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := dockerarchive.WriteOCI(ctx, f, s.wholes(), opts); err != nil {
+		if !errors.Is(err, registry.ErrIntegrity) && f.Keep() { // what is wrong in the registry stays wrong
+			err = fmt.Errorf("%w; what has arrived is kept in %s.partial, the same command goes on with it", err, out)
+		}
+		return err
+	}
+	return f.Commit()
+}
+
+// wholes are the images as an OCI tar takes them.
+func (s *saver) wholes() (all []dockerarchive.Whole) {
+	for _, im := range s.images {
+		all = append(all, dockerarchive.Whole{
+			Graph: im.Graph, Source: im.Source, Names: im.Names, Subject: im.Subject, Made: im.Uncompressed,
+		})
+	}
+	return all
+}
+
+// singles are the images as a docker tar takes them.
+func (s *saver) singles() (all []dockerarchive.Image) {
+	for _, im := range s.images {
+		all = append(all, dockerarchive.Image{Manifest: im.Root, Names: im.Names, Source: im.Source})
+	}
+	return all
 }

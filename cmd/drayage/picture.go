@@ -18,6 +18,7 @@ import (
 
 	"drayage/image"
 	"drayage/inspect"
+	"drayage/internal/source"
 )
 
 // How much of a text from an image is shown: labels may hold whole documents.
@@ -110,7 +111,7 @@ func stored(im *inspect.Image) string {
 func sizeTitle(im *inspect.Image) string { return fmt.Sprintf("%10s", strings.ToUpper(stored(im))) }
 
 // legend ends an overview: it says what the IDs are good for, and how to see more.
-func (p *picture) legend(images []*inspect.Image, source source) {
+func (p *picture) legend(images []*inspect.Image, spec source.Spec) {
 	first := images[0]
 	containerd := "the index, or else the MANIFEST,"
 	switch {
@@ -128,13 +129,13 @@ func (p *picture) legend(images []*inspect.Image, source source) {
 	p.line("and %s on the containerd store", containerd)
 	switch {
 	case !p.several && len(first.Platforms) > 0:
-		p.line("one platform in detail:\n  drayage inspect %s --platform %s", shellWord(source.text), safe(first.Platforms[0].Platform, maxText))
-	case source.kind == fromLayout:
-		p.line("one image in detail:\n  drayage inspect oci:%s:NAME", shellWord(source.path))
-	case source.kind == fromArchive && first.Kind == inspect.SavedTar:
-		p.line("one image in detail:\n  drayage inspect docker-archive:%s:NAME", shellWord(source.path))
-	case source.kind == fromArchive:
-		p.line("one image in detail:\n  drayage inspect oci-archive:%s:NAME", shellWord(source.path))
+		p.line("one platform in detail:\n  drayage inspect %s --platform %s", shellWord(spec.Text), safe(first.Platforms[0].Platform, maxText))
+	case spec.Kind == source.Layout:
+		p.line("one image in detail:\n  drayage inspect oci:%s:NAME", shellWord(spec.Path))
+	case spec.Kind == source.Archive && first.Kind == inspect.SavedTar:
+		p.line("one image in detail:\n  drayage inspect docker-archive:%s:NAME", shellWord(spec.Path))
+	case spec.Kind == source.Archive:
+		p.line("one image in detail:\n  drayage inspect oci-archive:%s:NAME", shellWord(spec.Path))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/inspect"
+	"drayage/internal/source"
 )
 
 func fakeDigest(c string) digest.Digest { return digest.Digest("sha256:" + strings.Repeat(c, 64)) }
@@ -38,7 +39,7 @@ func draw(p picture, images ...*inspect.Image) string {
 		p.image(im)
 	}
 	if !p.detailed && (p.several || len(images[0].Platforms) != 1) {
-		p.legend(images, source{text: "app:1"})
+		p.legend(images, source.Spec{Text: "app:1"})
 	}
 	return b.String()
 }

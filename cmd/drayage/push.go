@@ -9,11 +9,10 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
-	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/internal/compression"
 	"drayage/internal/layercache"
-	"drayage/layout"
+	"drayage/internal/source"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -39,8 +38,10 @@ func pushCommand(env *environment) *cli.Command {
 		Description: pushHelp,
 		Flags: append(append([]cli.Flag{
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
-			&cli.BoolFlag{Name: "referrers", Usage: "of a layout: also what belongs to the images, as fetch --referrers has brought it"},
-			&cli.StringFlag{Name: "compression", Usage: "of layers that are not compressed yet: `gzip`, zstd (smaller, faster; Docker pulls it since 23.0) or none", Value: "gzip"},
+			&cli.BoolFlag{Name: "referrers",
+				Usage: "of a layout: also what belongs to the images, as fetch --referrers has brought it"},
+			&cli.StringFlag{Name: "compression", Value: "gzip",
+				Usage: "of layers that are not compressed yet: `gzip`, zstd (smaller, faster; Docker pulls it since 23.0) or none"},
 			&cli.IntFlag{Name: "compression-level", Usage: "gzip 1 to 9, zstd 1 to 22", DefaultText: "gzip 4, zstd 1"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
@@ -57,32 +58,41 @@ func (e *environment) push(ctx context.Context, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dest, err := parseDestination(c, c.Args().Get(1))
+	dest, err := destination(c, c.Args().Get(1))
 	if err != nil {
 		return err
 	}
-	src, err := parseSource(c, c.Args().First())
+	spec, err := parseSource(c, c.Args().First())
 	if err != nil {
 		return fmt.Errorf("push %w", err)
 	}
-	if src.kind == fromRegistry {
-		return usagef("push takes a saved tar or a layout, and %q is neither: fetch it first", src.text)
+	if spec.Kind == source.Registry {
+		return usagef("push takes a saved tar or a layout, and %q is neither: fetch it first", spec.Text)
 	}
-	if src.kind == fromStdin && c.Bool("password-stdin") {
-		return usagef("the tar and the password cannot both come from standard input")
+	if spec.Kind == source.Stdin && c.Bool("password-stdin") {
+		return errOneStdin()
 	}
-	client, err := e.newWriteClient(c, []string{dest.registry()})
+	chosen, all, err := platforms(c)
+	if err != nil {
+		return err
+	}
+	client, err := e.newWriteClient(c, []string{dest.Registry()})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	p := &pusher{env: e, c: c, client: client, dest: dest, packed: packed, foreign: map[digest.Digest]bool{}}
-	defer p.close()
-	if err := p.open(ctx, src); err != nil {
-		return fmt.Errorf("push %s: %w", src.text, err)
+	p := &pusher{
+		env: e, c: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
+		sel:  image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
+		opts: upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir(), Compression: packed},
 	}
-	p.here.note(e, c)
-	return p.push(ctx)
+	set, err := p.open(ctx, spec)
+	if err != nil {
+		return fmt.Errorf("push %s: %w", spec.Text, err)
+	}
+	defer set.Close()
+	e.noteRemarks(c, set)
+	return p.push(ctx, set)
 }
 
 // packing reads --compression and --compression-level.
@@ -97,186 +107,148 @@ func packing(c *cli.Context) (upload.Compression, error) {
 	return p, nil
 }
 
+// destination reads DEST. With --registry it is a repository there.
+func destination(c *cli.Context, text string) (upload.Destination, error) {
+	if base := c.String("registry"); base != "" {
+		host, err := hostOf(base)
+		if err != nil {
+			return upload.Destination{}, err
+		}
+		text = strings.TrimPrefix(text, "docker://")
+		text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(text, host), "/")
+	}
+	return upload.ParseDestination(text)
+}
+
 // pusher is one push command.
 type pusher struct {
 	env     *environment
 	c       *cli.Context
 	client  *registry.Client
-	dest    destination
-	packed  upload.Compression
-	targets []upload.Target
-	names   []string         // of the targets: where each goes
-	taken   map[string]taken // by name with a tag
-	closes  []func() error
-
-	layout    *layout.Layout                   // what is pushed, if it is a layout
-	belonging map[digest.Digest][]layout.Image // what in it belongs to other images
-	here      *local
-	stream    upload.Stream          // what brings their content, if it has to be taken in its order
-	foreign   map[digest.Digest]bool // layers that the user has been told of
+	dest    upload.Destination
+	sel     image.Selection // of images in a layout
+	opts    upload.Options
+	placed  *upload.Placement
+	foreign map[digest.Digest]bool // layers that the user has been told of
 }
 
-func (p *pusher) close() {
-	for _, f := range p.closes {
-		f()
+// open opens SOURCE and gives its images their places. An archive that is a stream, or compressed, is pushed while it is
+// read, if its order allows that.
+func (p *pusher) open(ctx context.Context, spec source.Spec) (*source.Set, error) {
+	opts := p.env.sourceOptions(p.c)
+	if p.c.Bool("referrers") {
+		opts.Why = "--referrers goes back and forth in it"
+	} else {
+		opts.OnePass = p.inOnePass
 	}
+	set, err := spec.Open(ctx, opts)
+	if err != nil || set.Pass != nil {
+		return set, err
+	}
+	if err := p.use(ctx, set); err != nil {
+		set.Close()
+		return nil, err
+	}
+	return set, nil
 }
 
-func (p *pusher) open(ctx context.Context, src source) error {
-	if src.kind != fromLayout {
-		return p.openArchive(ctx, src)
+// inOnePass prepares to push images whose blobs come in a stream, or says why that cannot be.
+func (p *pusher) inOnePass(ctx context.Context, set *source.Set) (why, err error) {
+	if err := p.use(ctx, set); err != nil {
+		return nil, err
 	}
-	here, err := p.env.openLocal(ctx, p.c, src, &p.closes)
-	if err != nil {
-		return err
+	if why = upload.InOrder(p.placed.Targets, set.Pass); why == nil {
+		p.opts.Stream = set.Pass
 	}
-	return p.use(ctx, src, here)
+	return why, nil
 }
 
-// use takes the images that are to be pushed, and says what there is to know of them.
-func (p *pusher) use(ctx context.Context, src source, here *local) error {
-	if err := here.choose(src.name); err != nil {
+// use gives the images their places.
+func (p *pusher) use(ctx context.Context, set *source.Set) error {
+	if err := set.Fault(); err != nil {
 		return err
 	}
-	if err := here.fault(); err != nil {
+	images := set.Images
+	if !p.dest.IsPrefix() {
+		images = slices.CompactFunc(slices.Clone(images), func(a, b *source.Image) bool {
+			return a.Saved == nil && b.Saved == nil && a.Digest() == b.Digest()
+		})
+		if len(images) > 1 {
+			return p.several(set, images)
+		}
+	}
+	if err := set.CheckPlatforms(p.sel.Platforms, "pushed"); err != nil {
 		return err
 	}
-	images := here.images
-	if !p.dest.prefix {
-		images = slices.CompactFunc(images, func(a, b layout.Image) bool { return a.Descriptor.Digest == b.Descriptor.Digest })
-	}
-	if len(images)+len(here.saved) > 1 && !p.dest.prefix {
-		return p.several(src, here, images)
-	}
-	if here.layout != nil {
-		if err := p.addLayout(ctx, here.layout, images); err != nil {
+	p.placed = upload.NewPlacement(p.client, p.dest)
+	for _, im := range images {
+		t := upload.Target{Saved: im.Saved}
+		if im.Saved == nil {
+			var err error
+			if t.Image, err = p.load(ctx, im); err != nil {
+				return fmt.Errorf("%s: %w", im.Label, err)
+			}
+		}
+		if err := p.placed.Add(t, im.Names, im.Label); err != nil {
 			return err
 		}
 	}
-	if err := p.addSaved(here.saved); err != nil {
-		return err
-	}
-	p.here = here
 	return nil
 }
 
 // several is the error about more images than fit under one name.
-func (p *pusher) several(src source, here *local, images []layout.Image) error {
+func (p *pusher) several(set *source.Set, images []*source.Image) error {
 	there, prefix := "there are", "oci"
 	switch {
-	case here.layout == nil:
+	case set.Layout == nil:
 		there, prefix = "the archive holds", "docker-archive"
-	case src.kind != fromLayout:
+	case set.Spec.Kind != source.Layout:
 		prefix = "oci-archive"
 	}
-	names := append(imageLabels(images), savedNames(here.saved)...)
-	return usagef("%s is the name of one image, but %s %d: %s: end DEST in / to keep their names, or choose one with %s:%s:NAME",
-		p.dest.text, there, len(names), list(names), prefix, src.path)
+	return usagef("%s is the name of one image, but %s %d: %s: "+
+		"end DEST in / to keep their names, or choose one with %s:%s:NAME",
+		p.dest, there, len(images), source.Labels(images), prefix, set.Spec.Path)
 }
 
-func (p *pusher) addLayout(ctx context.Context, dir *layout.Layout, images []layout.Image) error {
-	chosen, all, err := platforms(p.c)
+// load loads an image of a layout, with what belongs to it if that is to be pushed.
+func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, error) {
+	loaded, err := im.Load(ctx, p.sel)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if p.belonging, err = subjects(dir); err != nil {
-		return err
+	p.noteForeign(loaded)
+	if p.c.Bool("referrers") {
+		loaded.Referrers, err = im.Referrers(ctx, loaded)
 	}
-	p.layout = dir
-	for _, im := range images {
-		loaded, err := image.Open(ctx, dir, im.Descriptor, image.Selection{All: all || len(chosen) == 0, Platforms: chosen})
-		if err == nil {
-			err = loaded.LeaveOutForeign(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", imageLabel(im), err)
-		}
-		p.noteForeign(loaded.ForeignLayers(), loaded.Absent)
-		if err := p.add(upload.Target{Image: loaded}, []string{im.Name}, imageLabel(im)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return loaded, err
 }
 
-// addSaved takes images of a saved tar.
-func (p *pusher) addSaved(images []dockerarchive.SavedImage) error {
-	chosen, _, err := platforms(p.c)
-	if err != nil {
-		return err
+// noteForeign says of foreign layers what becomes of them, once of each.
+func (p *pusher) noteForeign(im *image.Image) {
+	told := func(d digest.Digest) bool {
+		before := p.foreign[d]
+		p.foreign[d] = true
+		return before
 	}
-	if err := checkPlatforms(images, chosen, "pushed"); err != nil {
-		return err
-	}
-	for i := range images {
-		if err := p.add(upload.Target{Saved: &images[i]}, images[i].Names, savedLabel(images[i])); err != nil {
-			return err
+	for _, a := range im.Absent {
+		if d := a.Descriptor; !told(d.Digest) {
+			p.env.note(p.c, "note: foreign layer %s is not here and stays out of the registry: "+
+				"who pulls the image gets it from the URLs in its manifest", d.Digest)
 		}
 	}
-	return nil
-}
-
-// add gives an image its destination: one for each of its names under a prefix.
-func (p *pusher) add(t upload.Target, names []string, label string) error {
-	if !p.dest.prefix {
-		names = []string{""}
-	}
-	if len(names) == 0 || p.dest.prefix && names[0] == "" {
-		return usagef("%s has no name: give a full DEST such as %srepository:tag", label, p.dest.text)
-	}
-	for _, n := range names {
-		ref, err := p.dest.of(n)
-		if err != nil {
-			return err
+	for _, d := range im.ForeignLayers() {
+		if !told(d.Digest) {
+			p.env.note(p.c, "note: foreign layer %s (%s) is pushed like any other: make sure that its licence lets you",
+				d.Digest, size(d.Size))
 		}
-		if there, err := p.take(ref, identity(t), label); there || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		t.Repository, t.Tag = p.client.Repository(ref), ref.Tag
-		p.targets = append(p.targets, t)
-		p.names = append(p.names, ref.String())
 	}
-	return nil
 }
 
-// taken is what goes to a name.
-type taken struct {
-	image digest.Digest
-	label string
-}
-
-// identity tells whether two targets are the same image.
-func identity(t upload.Target) digest.Digest {
-	if t.Image != nil {
-		return t.Image.Root.Digest
-	}
-	return t.Saved.ID
-}
-
-// take reports whether the image goes to ref already. Another image that does is an error: a prefix drops the registry of a
-// name, and of two images that differ in nothing else one would be lost.
-func (p *pusher) take(ref registry.Reference, image digest.Digest, label string) (there bool, err error) {
-	if ref.Tag == "" {
-		return false, nil // pushed by its digest
-	}
-	first, there := p.taken[ref.String()]
-	if there && first.image != image {
-		return false, usagef("%s and %s would both become %s: choose one by its name (as in oci:DIR:NAME), and give each a DEST of its own", first.label, label, ref)
-	}
-	if p.taken == nil {
-		p.taken = map[string]taken{}
-	}
-	p.taken[ref.String()] = taken{image, label}
-	return there, nil
-}
-
-func (p *pusher) push(ctx context.Context) error {
+func (p *pusher) push(ctx context.Context, set *source.Set) error {
 	meter := p.env.newMeter(p.c, "push")
-	opts := upload.Options{Jobs: p.c.Int("jobs"), CacheDir: layercache.DefaultDir(), Compression: p.packed, Stream: p.stream, Planned: meter.plan, Progress: meter.update}
-	results, err := upload.Push(ctx, p.targets, opts)
+	opts := p.opts
+	opts.Planned, opts.Progress = meter.plan, meter.update
+	results, err := upload.Push(ctx, p.placed.Targets, opts)
 	sum := meter.finish()
 	if err != nil {
 		return fmt.Errorf("push: %w; what has arrived stays in the registry, the same command sends the rest", err)
@@ -284,30 +256,29 @@ func (p *pusher) push(ctx context.Context) error {
 	errs := make([]error, len(results))
 	var pushed []pushedImage
 	for i, r := range results {
-		im := pushedImage{Name: p.names[i]}
+		im := pushedImage{Name: r.Target.Name()}
 		if r.Err != nil {
-			errs[i] = fmt.Errorf("push %s: %w", p.names[i], r.Err)
+			errs[i] = p.env.failed(fmt.Errorf("push %s: %w", im.Name, r.Err), len(results))
 			im.Error = r.Err.Error()
-			if len(results) > 1 {
-				fmt.Fprintf(p.env.stderr, "drayage: %s\n", describe(errs[i]))
-			}
 		} else {
-			im.Reference, im.MediaType = r.Target.Repository.Name()+"@"+r.Descriptor.Digest.String(), r.Descriptor.MediaType
-			if r.Converted {
-				p.env.note(p.c, "note: %s takes no manifest of this kind: its media types were converted, so its digest is another", p.names[i])
-			}
+			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
+			im.MediaType = r.Descriptor.MediaType
+		}
+		if r.Err == nil && r.Converted {
+			p.env.note(p.c, "note: %s takes no manifest of this kind: its media types were converted, "+
+				"so its digest is another", im.Name)
 		}
 		pushed = append(pushed, im)
 	}
 	if err := p.print(pushed); err != nil {
 		return err
 	}
-	if err := p.referrers(ctx, results, opts); err != nil {
+	if err := p.referrers(ctx, set, results); err != nil {
 		return err
 	}
 	err = outcome(errs)
 	if err == nil || sum.Moved > 0 {
-		p.env.note(p.c, "%s: %s", p.dest.text, sum)
+		p.env.note(p.c, "%s: %s", p.dest, sum)
 	}
 	return err
 }
@@ -326,70 +297,51 @@ func (p *pusher) print(pushed []pushedImage) error {
 			Images []pushedImage `json:"images"`
 		}{pushed})
 	}
+	var lines []string
 	for _, im := range pushed {
-		if im.Reference == "" {
-			continue
+		if im.Reference != "" {
+			lines = append(lines, im.Reference)
 		}
-		if _, err := fmt.Fprintln(p.env.stdout, im.Reference); err != nil {
-			return err
+	}
+	return p.env.printLines(lines)
+}
+
+// referrers pushes what belongs to the images that have been pushed, or says that it stays.
+func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload.Result) error {
+	if !p.c.Bool("referrers") {
+		if n := left(set, pushed); n > 0 {
+			p.env.note(p.c, "note: %d referrers (signatures, attestations, SBOMs) stay behind: "+
+				"--referrers takes them along", n)
 		}
+		return nil
+	}
+	results, err := upload.Push(ctx, upload.Referrers(pushed), p.opts)
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			return fmt.Errorf("push referrer %s to %s: %w", r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
+		}
+	}
+	if len(results) > 0 {
+		p.env.note(p.c, "with %d referrers (signatures, attestations, SBOMs)", len(results))
 	}
 	return nil
 }
 
-// destination is a DEST argument.
-type destination struct {
-	text   string
-	prefix bool // it ends in / and takes images under their own names
-	ref    registry.Reference
-}
-
-func parseDestination(c *cli.Context, s string) (destination, error) {
-	d := destination{text: strings.TrimPrefix(s, "docker://")}
-	if base := c.String("registry"); base != "" {
-		host, err := hostOf(base)
-		if err != nil {
-			return d, err
+// left counts what belongs to images that have been pushed.
+func left(set *source.Set, pushed []upload.Result) int {
+	seen := map[digest.Digest]bool{}
+	for _, r := range pushed {
+		if r.Err != nil || r.Target.Image == nil {
+			continue
 		}
-		d.text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(d.text, host), "/")
-	}
-	name := d.text
-	if d.prefix = strings.HasSuffix(name, "/"); d.prefix {
-		host, _, _ := strings.Cut(name, "/")
-		if !strings.ContainsAny(host, ".:") && host != "localhost" {
-			return d, usagef("DEST %q does not begin with a registry's host name", s)
+		for _, n := range r.Target.Image.Manifests {
+			for _, e := range set.Referring(n.Descriptor.Digest) {
+				seen[e.Descriptor.Digest] = true
+			}
 		}
-		name += "image"
 	}
-	ref, err := registry.ParseReference(name)
-	if err != nil {
-		return d, usagef("DEST %q is not the name of an image or a prefix of names that ends in /", s)
-	}
-	if ref.Digest != "" {
-		return d, usagef("DEST %q has a digest, which cannot be chosen: give a tag", s)
-	}
-	d.ref = ref
-	return d, nil
-}
-
-func (d destination) registry() string { return d.ref.Registry }
-
-// of is where the image with a full name goes.
-func (d destination) of(name string) (registry.Reference, error) {
-	if !d.prefix {
-		return d.ref, nil
-	}
-	old, err := registry.ParseReference(name)
-	if err != nil {
-		return old, fmt.Errorf("image name %q: %w", name, err)
-	}
-	target := d.text + old.Repository
-	if old.Tag != "" {
-		target += ":" + old.Tag
-	} else {
-		target += "@" + old.Digest.String()
-	}
-	ref, err := registry.ParseReference(target)
-	ref.Digest = ""
-	return ref, err
+	return len(seen)
 }

@@ -3,32 +3,35 @@ package main
 import (
 	"context"
 
+	"github.com/urfave/cli/v2"
+
+	"drayage/internal/source"
 	"drayage/layout"
 )
 
 // repair rebuilds what can be rebuilt of a layout, and says what it has done.
-func (v *verifier) repair(ctx context.Context) error {
-	if v.src.kind != fromLayout || v.src.name != "" {
+func (e *environment) repair(ctx context.Context, c *cli.Context, spec source.Spec) error {
+	if spec.Kind != source.Layout || spec.Name != "" {
 		return usagef("--repair takes the directory of a layout: a tar is written again by the command that made it")
 	}
-	r, err := layout.Repair(ctx, v.src.path)
+	r, err := layout.Repair(ctx, spec.Path)
 	if err != nil {
 		return err
 	}
 	for _, d := range r.Removed {
-		v.env.note(v.c, "removed blob %s: its content was something else; fetch the image again to have it back", d)
+		e.note(c, "removed blob %s: its content was something else; fetch the image again to have it back", d)
 	}
 	if r.Index {
 		if r.Kept != "" {
-			v.env.note(v.c, "the damaged index.json is now %s", r.Kept)
+			e.note(c, "the damaged index.json is now %s", r.Kept)
 		}
-		v.env.note(v.c, "index.json is new: %d entries of the old one could be read, %d images were found besides, whose names are lost: fetch them again by name", r.Saved, r.Nameless)
+		e.note(c, "index.json is new: %d entries of the old one could be read, %d images were found besides, whose names are lost: fetch them again by name", r.Saved, r.Nameless)
 	}
 	if r.Marker {
-		v.env.note(v.c, "oci-layout is new")
+		e.note(c, "oci-layout is new")
 	}
 	if len(r.Removed) == 0 && !r.Index && !r.Marker {
-		v.env.note(v.c, "nothing had to be repaired")
+		e.note(c, "nothing had to be repaired")
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
-	"drayage/layout"
+	"drayage/internal/source"
 	"drayage/registry"
 )
 
@@ -48,7 +48,8 @@ func saveCommand(env *environment) *cli.Command {
 			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
 			compressFlag(),
-			tagFlag(),
+			&cli.StringSliceFlag{Name: "tag",
+				Usage: "`NAME:TAG` of the image in the tar instead of the names it has, repeatable; for a single image"},
 			foreignFlag(),
 			jobsFlag("layers", "one more than there are processors, at least 3"),
 			tempDirFlag(),
@@ -58,50 +59,80 @@ func saveCommand(env *environment) *cli.Command {
 }
 
 func (e *environment) save(ctx context.Context, c *cli.Context) error {
-	out := c.String("output")
-	switch {
-	case c.NArg() == 0:
-		return usagef("save needs a SOURCE: a layout directory or an image name")
-	case out == "":
-		return usagef("save needs -o FILE, or -o - for standard output")
-	case c.String("format") != formatDocker && c.String("format") != formatOCI:
-		return usagef("there is no --format %q, only docker and oci", c.String("format"))
-	case c.Bool("referrers") && c.String("format") != formatOCI:
-		return usagef("--referrers needs --format oci: a docker tar has no room for them")
-	case out == "-" && e.stdoutIsTerminal():
-		return usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
-	}
-	chosen, all, err := platforms(c)
+	s, err := e.newSaver(c)
 	if err != nil {
 		return err
 	}
-	oci := c.String("format") == formatOCI
-	if !oci && (all || len(chosen) > 1) {
-		return usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
-	}
-	names, err := newNames(c)
+	names, err := tags(c)
 	if err != nil {
 		return err
 	}
-	compress, err := newCompressor(c)
-	if err != nil {
-		return err
-	}
-	s := &saver{env: e, c: c, oci: oci, names: names, compress: compress, sel: image.Selection{All: all, Platforms: chosen}}
+	s.tagged = len(names) > 0
 	defer s.close()
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		return fmt.Errorf("save %w", err)
 	}
-	if err := s.rename(); err != nil {
-		return err
+	if s.tagged {
+		if s.images, err = source.Rename(s.images, names); err != nil {
+			return err
+		}
 	}
 	if c.String("compress") == compressZstd {
 		e.note(c, "note: docker load takes zstd since Docker 23.0; --compress gzip is for older ones")
 	}
+	out := c.String("output")
 	if err := s.write(ctx, out); err != nil {
 		return fmt.Errorf("save %s: %w", out, err)
 	}
 	return s.report(out)
+}
+
+// newSaver reads the flags.
+func (e *environment) newSaver(c *cli.Context) (*saver, error) {
+	out, format := c.String("output"), c.String("format")
+	oci := format == formatOCI
+	switch {
+	case c.NArg() == 0:
+		return nil, usagef("save needs a SOURCE: a layout directory or an image name")
+	case out == "":
+		return nil, usagef("save needs -o FILE, or -o - for standard output")
+	case format != formatDocker && !oci:
+		return nil, usagef("there is no --format %q, only docker and oci", format)
+	case c.Bool("referrers") && !oci:
+		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
+	case out == "-" && e.stdoutIsTerminal():
+		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
+	}
+	chosen, all, err := platforms(c)
+	if err != nil {
+		return nil, err
+	}
+	if !oci && (all || len(chosen) > 1) {
+		return nil, usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
+	}
+	compress, err := newCompressor(c)
+	return &saver{
+		env: e, c: c, oci: oci, compress: compress,
+		sel: image.Selection{All: all, Platforms: chosen}, referrers: map[digest.Digest]bool{},
+	}, err
+}
+
+// tags reads --tag, in full form and each name once.
+func tags(c *cli.Context) ([]string, error) {
+	var names []string
+	for _, text := range c.StringSlice("tag") {
+		ref, err := registry.ParseReference(text)
+		if err != nil {
+			return nil, usagef("--tag %q: %v", text, err)
+		}
+		if ref.Digest != "" {
+			return nil, usagef("--tag %q has a digest, which cannot be chosen: give a tag", text)
+		}
+		if name := ref.Tagged(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // What --format takes.
@@ -120,19 +151,17 @@ type saver struct {
 	env      *environment
 	c        *cli.Context
 	oci      bool
-	names    []string   // given with --tag
 	compress compressor // nil: not at all
 	sel      image.Selection
-	images   []dockerarchive.Image // for docker's format
-	wholes   []dockerarchive.Whole // for OCI's
-	pulled   []*fetch.Image
+	images   []*image.Image // in the order of the tar, with their referrers
+	pulled   []fetch.Result // those of images that come from a registry
 	closes   []func() error
-	client   *registry.Client
-	left     leftOut
 	noted    bool // the default platform has been said
+	tagged   bool // names are given with --tag
 	sum      summary
 
-	belonging map[*layout.Layout]map[digest.Digest][]layout.Image // what belongs to the images of layouts that have been read
+	attestations int // that stay behind
+	referrers    map[digest.Digest]bool
 }
 
 func (s *saver) close() {
@@ -144,32 +173,33 @@ func (s *saver) close() {
 // open finds the images of all sources. A source that has none, or that cannot be read, ends the command: an archive
 // with less in it than was asked for is a trap.
 func (s *saver) open(ctx context.Context, args []string) error {
-	var sources []source
-	var hosts []string
+	var specs []source.Spec
+	var refs []registry.Reference
 	for _, a := range args {
-		src, err := parseSource(s.c, a)
+		spec, err := parseSource(s.c, a)
 		if err != nil {
 			return err
 		}
-		sources = append(sources, src)
-		if src.kind == fromRegistry {
-			hosts = append(hosts, src.ref.Registry)
+		specs = append(specs, spec)
+		if spec.Kind == source.Registry {
+			refs = append(refs, spec.Ref)
 		}
 	}
-	if len(hosts) > 0 {
-		s.noteDefault()
-		var err error
-		if s.client, err = s.env.newClient(s.c, hosts); err != nil {
-			return err
-		}
-		s.closes = append(s.closes, func() error { s.client.Close(); return nil })
+	resolved, err := s.resolve(ctx, refs)
+	if err != nil {
+		return err
 	}
-	for _, src := range sources {
-		if err := s.add(ctx, src); err != nil {
-			return fmt.Errorf("%s: %w", src.text, src.explain(err))
+	for _, spec := range specs {
+		if spec.Kind == source.Registry {
+			err, resolved = s.addPulled(ctx, resolved[0]), resolved[1:]
+		} else {
+			err = s.addLocal(ctx, spec)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", spec.Text, spec.Explain(err))
 		}
 	}
-	s.left.note(s)
+	s.noteLeft()
 	return nil
 }
 
@@ -177,112 +207,169 @@ func (s *saver) open(ctx context.Context, args []string) error {
 func (s *saver) noteDefault() {
 	if len(s.sel.Platforms) == 0 && !s.sel.All && !s.noted {
 		s.noted = true
-		s.env.note(s.c, "platform %s (the default here; --platform chooses another)", image.FormatPlatform(image.DefaultPlatform()))
+		s.env.noteDefaultPlatform(s.c, "another")
 	}
 }
 
-func (s *saver) add(ctx context.Context, src source) error {
-	if src.kind == fromRegistry {
-		return s.addRemote(ctx, src.ref)
+// resolve asks registries what the images in them consist of.
+func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch.Result, error) {
+	if len(refs) == 0 {
+		return nil, nil
 	}
-	here, err := s.env.openImages(ctx, s.c, src, &s.closes)
+	s.noteDefault()
+	client, err := s.env.newClient(s.c, hosts(refs))
+	if err != nil {
+		return nil, err
+	}
+	s.closes = append(s.closes, func() error { client.Close(); return nil })
+	return fetch.Resolve(ctx, client, refs, s.fetching()), nil
+}
+
+// fetching says how images come from a registry.
+func (s *saver) fetching() fetch.Options {
+	return fetch.Options{
+		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.c.Bool("referrers"), Jobs: s.c.Int("jobs"),
+	}
+}
+
+// addPulled adds an image in a registry. To know what one in schema 1 consists of takes reading all of it, which is
+// shown.
+func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
+	if r.Err != nil {
+		return r.Err
+	}
+	if r.Image.Schema1 != "" {
+		s.env.note(s.c, "%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
+			r.Reference)
+		meter := s.env.newMeter(s.c, "read")
+		opts := s.fetching()
+		opts.Planned, opts.Progress = meter.plan, meter.update
+		err := r.Image.Convert(ctx, opts)
+		meter.finish()
+		if err != nil {
+			return err
+		}
+	}
+	s.env.noteConverted(s.c, r.Image)
+	s.pulled = append(s.pulled, r)
+	s.take(&r.Image.Image)
+	return nil
+}
+
+// addLocal adds the images of a layout or an archive.
+func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
+	set, err := spec.Open(ctx, s.env.sourceOptions(s.c))
 	if err != nil {
 		return err
 	}
-	if err := here.fault(); err != nil {
+	s.closes = append(s.closes, func() error { set.Close(); return nil })
+	s.env.noteRemarks(s.c, set)
+	if err := set.Fault(); err != nil {
 		return err
 	}
-	if err := s.addLayout(ctx, here, src.name); err != nil {
+	if err := set.CheckPlatforms(s.sel.Platforms, "taken"); err != nil {
 		return err
 	}
-	return s.addSaved(ctx, here.saved)
+	for _, im := range set.Images {
+		if im.Saved == nil {
+			err = s.addStored(ctx, im, spec.Name != "")
+		} else {
+			err = s.addSaved(ctx, im.Saved)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *saver) addRemote(ctx context.Context, ref registry.Reference) error {
-	im, err := s.resolve(ctx, ref)
+// addStored adds an image of a layout. chosen says that it was asked for by its name.
+func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) error {
+	if im.IsIndex() {
+		s.noteDefault()
+	}
+	loaded, err := im.Load(ctx, s.sel)
+	var judged image.Judgement
+	if err == nil {
+		judged, err = loaded.Judge(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", im.Label, err)
+	}
+	if !s.oci && !chosen && judged.Kind == image.Artifact {
+		s.env.note(s.c, "note: %s is no container image: it is left out of a docker tar", im.Label)
+		return nil
+	}
+	if len(loaded.Absent) > 0 { // a tar without a foreign layer loads nowhere
+		return fmt.Errorf("%s: %w", im.Label, registry.NewForeignError(loaded.Absent[0].Descriptor))
+	}
+	if s.c.Bool("referrers") {
+		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
+			return err
+		}
+	} else {
+		left, err := im.ReferrerDigests(ctx, loaded)
+		if err != nil {
+			return err
+		}
+		for _, d := range left {
+			s.referrers[d] = true
+		}
+	}
+	s.take(loaded)
+	return nil
+}
+
+// addSaved adds an image of a docker tar as it is.
+func (s *saver) addSaved(ctx context.Context, saved *dockerarchive.SavedImage) error {
+	im, err := saved.Image(ctx)
 	if err != nil {
 		return err
 	}
-	s.pulled = append(s.pulled, im)
-	s.take(im, ref.Tagged())
-	return nil
-}
-
-func (s *saver) addLayout(ctx context.Context, here *local, name string) error {
-	dir := here.layout
-	for _, im := range here.images {
-		if image.IsIndex(im.Descriptor.MediaType) {
-			s.noteDefault()
-		}
-		g, err := image.Load(ctx, dir, im.Descriptor, s.sel)
-		if err != nil {
-			return fmt.Errorf("%s: %w", imageLabel(im), err)
-		}
-		judged, err := (&image.Image{Graph: g, Source: g.Source(dir)}).Judge(ctx)
-		if err != nil {
-			return fmt.Errorf("%s: %w", imageLabel(im), err)
-		}
-		if !s.oci && name == "" && judged.Kind == image.Artifact {
-			s.env.note(s.c, "note: %s is no container image: it is left out of a docker tar", imageLabel(im))
-			continue
-		}
-		if err := foreignHere(dir, g); err != nil {
-			return fmt.Errorf("%s: %w", imageLabel(im), err)
-		}
-		whole := &fetch.Image{Image: image.Image{Graph: g, Source: g.Source(dir)}}
-		if whole.Referrers, err = s.referrers(ctx, dir, g); err != nil {
-			return err
-		}
-		if err := s.left.inLayout(s, dir, im, g); err != nil {
-			return err
-		}
-		s.take(whole, taggedName(im))
-	}
-	return nil
-}
-
-// addSaved takes the images of a saved tar as they are.
-func (s *saver) addSaved(ctx context.Context, images []dockerarchive.SavedImage) error {
-	if err := checkPlatforms(images, s.sel.Platforms, "taken"); err != nil {
+	opened, err := image.Open(ctx, im.Source, im.Manifest, image.Selection{All: true})
+	if err != nil {
 		return err
 	}
-	for _, saved := range images {
-		im, err := saved.Image(ctx)
-		if err != nil {
-			return err
-		}
-		if !s.oci {
-			s.images = append(s.images, im)
-			continue
-		}
-		g, err := image.Load(ctx, im.Source, im.Manifest, image.Selection{All: true})
-		if err != nil {
-			return err
-		}
-		s.wholes = append(s.wholes, dockerarchive.Whole{Graph: g, Source: im.Source, Names: im.Names, Made: true})
-	}
+	opened.Names, opened.Uncompressed = im.Names, true
+	s.images = append(s.images, opened)
 	return nil
 }
 
-// take adds an image whose platforms have been chosen.
-func (s *saver) take(im *fetch.Image, name string) {
-	s.left.attestations += im.Attestations
-	var names []string
-	if name != "" {
-		names = []string{name}
-	} else if len(s.names) == 0 {
+// take adds an image whose platforms have been chosen, and its referrers.
+func (s *saver) take(im *image.Image) {
+	s.attestations += im.Attestations
+	if len(im.Names) == 0 && !s.tagged {
 		s.env.note(s.c, "note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
-	if !s.oci {
-		s.images = append(s.images, dockerarchive.Image{Manifest: im.Root, Names: names, Source: im.Source})
-		return
-	}
-	if im.Rewritten {
+	s.images = append(s.images, im)
+	if im.Rewritten && s.oci {
 		s.env.note(s.c, "note: only some platforms travel, in a new index: its digest is not the registry's")
 	}
-	s.wholes = append(s.wholes, dockerarchive.Whole{Graph: im.Graph, Source: im.Source, Names: names})
 	for _, r := range im.Referrers {
-		s.wholes = append(s.wholes, wholeReferrer(r, name))
+		if r.Tag != "" && len(im.Names) > 0 {
+			if ref, err := registry.ParseReference(im.Names[0]); err == nil {
+				r.Names = []string{ref.Name() + ":" + r.Tag}
+			}
+		}
+		s.images = append(s.images, r)
+	}
+}
+
+// noteLeft says once what stays behind and what takes it along.
+func (s *saver) noteLeft() {
+	var what, how []string
+	if !s.oci {
+		how = append(how, "--format oci")
+	}
+	if s.attestations > 0 {
+		what, how = append(what, count(s.attestations, "attestation")), append(how, "--platform all")
+	}
+	if n := len(s.referrers); n > 0 {
+		what, how = append(what, count(n, "referrer")), append(how, "--referrers")
+	}
+	if len(what) > 0 {
+		s.env.note(s.c, "note: %s (provenance, SBOMs, signatures) left out: %s takes them along",
+			strings.Join(what, " and "), strings.Join(how, " "))
 	}
 }
 
@@ -305,19 +392,16 @@ func (s *saver) report(out string) error {
 	if fi, err := os.Stat(out); err == nil {
 		doc.Size = fi.Size()
 	}
-	s.env.note(s.c, "%s: %s, images: %d, in %s", out, size(doc.Size), len(s.images)+len(s.wholes), s.sum.Elapsed.Round(10*time.Millisecond))
+	s.env.note(s.c, "%s: %s, images: %d, in %s",
+		out, size(doc.Size), len(s.images), s.sum.Elapsed.Round(10*time.Millisecond))
 	s.env.note(s.c, "load it with:\n  docker load -i %s", shellWord(out))
 	if !s.c.Bool("json") {
 		return nil
 	}
-	images := s.images
-	for _, w := range s.wholes {
-		images = append(images, dockerarchive.Image{Manifest: w.Graph.Root, Names: w.Names, Source: w.Source})
-	}
-	for _, im := range images {
-		saved := savedImage{Names: im.Names, Manifest: im.Manifest.Digest.String()}
-		if id, err := im.ID(s.c.Context); err == nil { // an index has none
-			saved.ID = id.String()
+	for _, im := range s.images {
+		saved := savedImage{Names: im.Names, Manifest: im.Root.Digest.String()}
+		if config := im.RootNode().Document.Config; config != nil { // an index has none
+			saved.ID = config.Digest.String()
 		}
 		doc.Images = append(doc.Images, saved)
 	}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,9 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/audit"
-	"drayage/dockerarchive"
 	"drayage/image"
-	"drayage/layout"
+	"drayage/internal/source"
 	"drayage/registry"
 )
 
@@ -50,28 +47,39 @@ func (e *environment) verify(ctx context.Context, c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usagef("verify needs one SOURCE: %d arguments given", c.NArg())
 	}
-	src, err := parseSource(c, c.Args().First())
+	spec, err := parseSource(c, c.Args().First())
 	if err != nil {
 		return fmt.Errorf("verify %w", err)
 	}
-	if src.kind == fromRegistry {
-		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings", src.text)
+	if spec.Kind == source.Registry {
+		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings", spec.Text)
 	}
-	v := &verifier{env: e, c: c, src: src}
-	defer v.close()
 	if c.Bool("repair") {
-		if err := v.repair(ctx); err != nil {
-			return fmt.Errorf("repair %s: %w", src.text, err)
+		if err := e.repair(ctx, c, spec); err != nil {
+			return fmt.Errorf("repair %s: %w", spec.Text, err)
 		}
 	}
-	if err := v.open(ctx); err != nil {
-		return fmt.Errorf("verify %s: %w", src.text, err)
+	opts := e.sourceOptions(c)
+	opts.Tolerant, opts.Referrers = true, true
+	set, err := spec.Open(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
+	defer set.Close()
+	v := &verifier{env: e, c: c, set: set}
+	for _, im := range set.Images {
+		t, err := target(ctx, im)
+		if err != nil {
+			return fmt.Errorf("verify %s: %w", spec.Text, err)
+		}
+		v.targets = append(v.targets, t)
+	}
+	e.noteRemarks(c, set)
 	meter := e.newMeter(c, "verify")
 	report, err := audit.Check(ctx, v.targets, audit.Options{Jobs: c.Int("jobs"), Planned: meter.plan, Progress: meter.update})
 	sum := meter.finish()
 	if err != nil {
-		return fmt.Errorf("verify %s: %w", src.text, err)
+		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
 	return v.report(report, sum)
 }
@@ -80,77 +88,17 @@ func (e *environment) verify(ctx context.Context, c *cli.Context) error {
 type verifier struct {
 	env     *environment
 	c       *cli.Context
-	src     source
-	closes  []func() error
-	archive *dockerarchive.Reader // nil for layout directories
-	layout  *layout.Layout        // nil for docker tars
-	targets []audit.Target
-	labels  []string                         // of the targets
-	absent  map[digest.Digest][]image.Absent // what indexes lead to and the archive lacks, by what is shown instead
+	set     *source.Set
+	targets []audit.Target // of the images of the set
 }
 
-func (v *verifier) close() {
-	for _, f := range slices.Backward(v.closes) {
-		f()
+// target is an image as audit takes it.
+func target(ctx context.Context, im *source.Image) (audit.Target, error) {
+	if im.Saved != nil {
+		return audit.Target{Saved: im.Saved}, nil
 	}
-}
-
-func (v *verifier) open(ctx context.Context) error {
-	here, err := v.openSource(ctx)
-	if err != nil {
-		return err
-	}
-	if err := here.choose(v.src.name); err != nil {
-		return err
-	}
-	if v.layout = here.layout; v.layout != nil && v.src.name == "" {
-		if here.images, err = v.layout.Images(); err != nil { // with all that belongs to them
-			return err
-		}
-	}
-	for _, im := range here.images {
-		v.targets = append(v.targets, audit.Target{Root: im.Descriptor, Source: v.layout})
-		v.labels = append(v.labels, imageLabel(im))
-	}
-	for i := range here.saved {
-		v.targets = append(v.targets, audit.Target{Saved: &here.saved[i]})
-		v.labels = append(v.labels, outlinedLabel(here.saved[i]))
-	}
-	v.absent = map[digest.Digest][]image.Absent{}
-	for _, r := range here.remarks {
-		v.absent[r.Image] = r.Absent
-	}
-	here.note(v.env, v.c)
-	return nil
-}
-
-// openSource is [environment.openLocal], but of an archive without manifest.json, which no container engine made of what it happened to
-// have, nothing may be absent.
-func (v *verifier) openSource(ctx context.Context) (*local, error) {
-	if v.src.kind == fromLayout {
-		return v.env.openLocal(ctx, v.c, v.src, &v.closes)
-	}
-	archive, err := v.env.openArchive(ctx, v.c, v.src, &v.closes)
-	if err != nil {
-		return nil, err
-	}
-	v.archive = archive
-	files := archive.FS()
-	_, noItems := fs.Stat(files, "manifest.json")
-	_, noIndex := fs.Stat(files, "index.json")
-	if noItems != nil && noIndex == nil {
-		if l, err := layout.New(files); err == nil {
-			return &local{layout: l}, nil
-		}
-	}
-	contents, err := archive.Survey(ctx)
-	if err != nil && !errors.Is(err, dockerarchive.ErrNotImage) {
-		err = errors.Join(err, registry.ErrIntegrity)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return newLocal(contents), nil
+	root, src, err := im.Root(ctx)
+	return audit.Target{Root: root, Source: src}, err
 }
 
 // verifiedImage is an image in the JSON result.
@@ -188,7 +136,7 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 		}
 		images = append(images, im)
 	}
-	loose, err := v.unreferred(v.c.Context, r)
+	loose, err := v.unreferenced(v.c.Context, r)
 	if err != nil {
 		return err
 	}
@@ -198,19 +146,25 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 	if loose != nil && loose.Blobs > 0 {
 		v.env.note(v.c, "note: no image leads to %d blobs with %s", loose.Blobs, size(loose.Bytes))
 	}
-	v.env.note(v.c, "%s: images: %d, bad: %d, layers read: %d with %s", v.src.text, len(images), bad, r.Blobs, size(r.Bytes))
+	v.env.note(v.c, "%s: images: %d, bad: %d, layers read: %d with %s", v.set.Spec.Text, len(images), bad, r.Blobs, size(r.Bytes))
 	if bad > 0 {
-		return fmt.Errorf("verify %s: %d of %d images are bad: %w", v.src.text, bad, len(images), registry.ErrIntegrity)
+		return fmt.Errorf("verify %s: %d of %d images are bad: %w", v.set.Spec.Text, bad, len(images), registry.ErrIntegrity)
 	}
 	return nil
 }
 
-// outlinedLabel is what messages call an image that may lack its name and its configuration.
-func outlinedLabel(im dockerarchive.SavedImage) string {
-	if label := savedLabel(im); label != "" || len(im.Absent) == 0 {
-		return label
+// unreferenced counts what no image leads to. It returns nil if that cannot be known, or not everything was checked.
+func (v *verifier) unreferenced(ctx context.Context, r *audit.Report) (u *audit.Unreferenced, err error) {
+	switch {
+	case v.set.Spec.Name != "":
+		return nil, nil
+	case v.set.Archive == nil:
+		return audit.UnreferencedInLayout(v.set.Layout, r)
 	}
-	return im.Absent[0].Path
+	if u, err = audit.UnreferencedInArchive(ctx, v.set.Archive); err != nil {
+		err = fmt.Errorf("verify %s: %w", v.set.Spec.Text, err)
+	}
+	return u, err
 }
 
 func absentList(blobs []image.Absent) string {
@@ -218,16 +172,16 @@ func absentList(blobs []image.Absent) string {
 	for _, a := range blobs {
 		names = append(names, a.Descriptor.Digest.String())
 	}
-	return list(names)
+	return source.List(names)
 }
 
 func (v *verifier) image(i int, result audit.Result) verifiedImage {
-	im := verifiedImage{Name: v.labels[i], OK: len(result.Faults) == 0}
+	im := verifiedImage{Name: v.set.Images[i].Label, OK: len(result.Faults) == 0}
 	if saved := v.targets[i].Saved; saved != nil {
 		im.ID = saved.ID
 	} else {
 		im.Digest = v.targets[i].Root.Digest
-		result.Absent = slices.Concat(v.absent[im.Digest], result.Absent)
+		result.Absent = slices.Concat(v.set.Images[i].NotHere, result.Absent)
 	}
 	for _, f := range result.Faults {
 		im.Faults = append(im.Faults, verifiedFault{f.Part, f.Descriptor.Digest, f.Path, f.Cause(), f.Blob()})
@@ -238,11 +192,11 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 	return im
 }
 
-func (v *verifier) print(images []verifiedImage, loose *unreferred) error {
+func (v *verifier) print(images []verifiedImage, loose *audit.Unreferenced) error {
 	if v.c.Bool("json") {
 		return v.env.printJSON(struct {
-			Images     []verifiedImage `json:"images"`
-			Unreferred *unreferred     `json:"unreferred,omitempty"`
+			Images     []verifiedImage     `json:"images"`
+			Unreferred *audit.Unreferenced `json:"unreferred,omitempty"`
 		}{images, loose})
 	}
 	for _, im := range images {

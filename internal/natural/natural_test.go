@@ -1,4 +1,4 @@
-package main
+package natural
 
 import (
 	"slices"
@@ -17,7 +17,7 @@ func TestCompareNatural(t *testing.T) {
 		j := (i*7 + 3) % len(got)
 		got[i], got[j] = got[j], got[i]
 	}
-	slices.SortFunc(got, compareNatural)
+	slices.SortFunc(got, Compare)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -30,9 +30,9 @@ func FuzzCompareNatural(f *testing.F) {
 	f.Add("1a", "01b", "001")
 	f.Add("10", "9", "-")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		ab, bc, ac := compareNatural(a, b), compareNatural(b, c), compareNatural(a, c)
-		if ab != -compareNatural(b, a) || (ab == 0) != (a == b) {
-			t.Fatalf("%q and %q: %d, %d", a, b, ab, compareNatural(b, a))
+		ab, bc, ac := Compare(a, b), Compare(b, c), Compare(a, c)
+		if ab != -Compare(b, a) || (ab == 0) != (a == b) {
+			t.Fatalf("%q and %q: %d, %d", a, b, ab, Compare(b, a))
 		}
 		if ab <= 0 && bc <= 0 && ac > 0 {
 			t.Fatalf("%q <= %q <= %q < %q", a, b, c, a)

@@ -1,13 +1,14 @@
-package main
+// Package natural orders texts as people order versions.
+package natural
 
 import (
 	"cmp"
 	"strings"
 )
 
-// compareNatural orders texts as people order versions: runs of digits by their value, so that 1.9 comes before 1.10, and
-// everything else byte by byte. Texts that differ only in leading zeros are ordered too, so that the order is total.
-func compareNatural(a, b string) int {
+// Compare orders runs of digits by their value, so that 1.9 comes before 1.10, and everything else byte by byte.
+// Texts that differ only in leading zeros are ordered too, so that the order is total.
+func Compare(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
 		if n, m := digits(x), digits(y); n > 0 && m > 0 {

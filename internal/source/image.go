@@ -1,0 +1,190 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/dockerarchive"
+	"drayage/image"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// Image is an image of a set. It is in a registry, in a layout, or, if Saved is set, in a docker tar. It is for one
+// goroutine.
+type Image struct {
+	Label string   // what messages call it
+	Names []string // full names; may be none
+	Saved *dockerarchive.SavedImage
+	Repo  *registry.Repository // nil unless it is in a registry
+	Ref   registry.Reference   // of it in Repo
+
+	Fault   error          // why it is not whole; what there is of it can be looked at
+	NotHere []image.Absent // what its index in an archive leads to and the archive lacks
+
+	root   v1.Descriptor // known after a request if the image is in a registry
+	source image.Source
+	set    *Set
+}
+
+func remoteImage(c *registry.Client, ref registry.Reference) *Image {
+	return &Image{Label: ref.String(), Names: []string{ref.String()}, Repo: c.Repository(ref), Ref: ref}
+}
+
+func savedImage(s *dockerarchive.SavedImage) *Image {
+	im := &Image{Label: s.ID.String(), Names: s.Names, Saved: s}
+	switch {
+	case len(s.Names) > 0:
+		im.Label = s.Names[0]
+	case s.ID == "" && len(s.Absent) > 0: // the configuration is not there
+		im.Label = s.Absent[0].Path
+	}
+	return im
+}
+
+func (s *Set) storedImage(e layout.Image) *Image {
+	im := &Image{Label: e.Descriptor.Digest.String(), root: e.Descriptor, source: s.Layout, set: s}
+	switch {
+	case e.Name != "":
+		im.Label, im.Names = e.Name, []string{e.Name}
+	case e.Ref != "":
+		im.Label = e.Ref
+	}
+	return im
+}
+
+// Digest is that of the manifest or index of an image in a layout. Of an image in a docker tar it is the image ID.
+func (im *Image) Digest() digest.Digest {
+	if im.Saved != nil {
+		return im.Saved.ID
+	}
+	return im.root.Digest
+}
+
+// IsIndex reports whether the name of an image in a layout stands for an index.
+func (im *Image) IsIndex() bool { return image.IsIndex(im.root.MediaType) }
+
+// Tagged is the full name with a tag of an image that is not in a docker tar; empty if it has none.
+func (im *Image) Tagged() string {
+	if len(im.Names) == 0 {
+		return ""
+	}
+	ref, err := registry.ParseReference(im.Names[0])
+	if err != nil {
+		return ""
+	}
+	return ref.Tagged()
+}
+
+// At is the name of the image with a digest instead of a tag: the digest alone if it has no name.
+func (im *Image) At(d digest.Digest) string {
+	if len(im.Names) > 0 {
+		if ref, err := registry.ParseReference(im.Names[0]); err == nil {
+			return ref.Name() + "@" + d.String()
+		}
+	}
+	return d.String()
+}
+
+// Root returns what the name of an image stands for, and where it is read from. It is for images that are not in a
+// docker tar. A registry is asked once.
+func (im *Image) Root(ctx context.Context) (v1.Descriptor, image.Source, error) {
+	if im.source == nil {
+		root, raw, err := im.Repo.Resolve(ctx, im.Ref.Target())
+		if err != nil {
+			return v1.Descriptor{}, nil, err
+		}
+		im.root = root
+		im.source = image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: im.Repo}
+	}
+	return im.root, im.source, nil
+}
+
+// RootDigest is the digest that the name of an image stands for. A registry tells it without a manifest being fetched,
+// which for Docker Hub is no pull. Whoever then uses the digest has the content verified against it.
+func (im *Image) RootDigest(ctx context.Context) (digest.Digest, error) {
+	if im.Repo != nil && im.Ref.Digest == "" {
+		if d, err := im.Repo.Digest(ctx, im.Ref.Target()); err != nil || d != "" {
+			return d, err
+		}
+	}
+	root, _, err := im.Root(ctx)
+	return root.Digest, err
+}
+
+// Raw returns the bytes of what the name of an image stands for.
+func (im *Image) Raw(ctx context.Context) ([]byte, error) {
+	if im.Repo != nil {
+		_, raw, err := im.Repo.Raw(ctx, im.Ref.Target())
+		return raw, err
+	}
+	return image.ReadAll(ctx, im.source, im.root, image.MaxManifestSize)
+}
+
+// Outline reads the index of an image, if it has one.
+func (im *Image) Outline(ctx context.Context) (*image.Outline, error) {
+	root, src, err := im.Root(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return image.LoadOutline(ctx, src, root)
+}
+
+// Load loads what is selected of an image in a layout, with its name. Foreign layers may be absent.
+func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, error) {
+	loaded, err := image.Open(ctx, im.source, im.root, sel)
+	if err != nil {
+		return nil, err
+	}
+	if name := im.Tagged(); name != "" {
+		loaded.Names = []string{name}
+	}
+	return loaded, loaded.LeaveOutForeign(ctx)
+}
+
+// Referring lists what the layout of a set holds that belongs to a manifest.
+func (s *Set) Referring(d digest.Digest) []layout.Image { return s.referrers[d] }
+
+// Referrers loads what the layout holds that belongs to an image, and to that in turn.
+func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.Image, error) {
+	return image.Referrers(ctx, loaded, func(ctx context.Context, d digest.Digest) (all []*image.Image, err error) {
+		for _, e := range im.set.referrers[d] {
+			r, err := image.Open(ctx, im.source, e.Descriptor, image.Selection{All: true})
+			if err == nil {
+				err = r.LeaveOutForeign(ctx)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", e.Descriptor.Digest, err)
+			}
+			if r.Subject = e.Subject; strings.Contains(e.Ref, ".") {
+				r.Tag = e.Ref
+			}
+			all = append(all, r)
+		}
+		return all, nil
+	})
+}
+
+// ReferrerDigests lists what the layout holds that belongs to an image, whole or as it was loaded, and to that in
+// turn. Nothing is read.
+func (im *Image) ReferrerDigests(ctx context.Context, loaded *image.Image) ([]digest.Digest, error) {
+	manifests := append([]image.Node{{Descriptor: im.root}}, loaded.Manifests...)
+	whole := &image.Image{Graph: &image.Graph{Manifests: manifests}}
+	found, err := image.Referrers(ctx, whole, func(_ context.Context, d digest.Digest) (all []*image.Image, _ error) {
+		for _, e := range im.set.referrers[d] {
+			all = append(all, &image.Image{Graph: &image.Graph{
+				Root: e.Descriptor, Manifests: []image.Node{{Descriptor: e.Descriptor}},
+			}})
+		}
+		return all, nil
+	})
+	var digests []digest.Digest
+	for _, r := range found {
+		digests = append(digests, r.Root.Digest)
+	}
+	return digests, err
+}

@@ -1,0 +1,101 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"drayage/dockerarchive"
+	"drayage/internal/compression"
+	"drayage/registry"
+)
+
+// input is an archive as it comes.
+type input struct {
+	name   string      // what messages call it
+	at     io.ReaderAt // reads at any place; nil for a stream
+	size   int64       // of what at reads
+	stream io.Reader   // where at is nil
+	kind   compression.Kind
+}
+
+// newInput takes a file from the place that it has been read to, or a stream.
+func newInput(f *os.File, name string) (*input, error) {
+	in := &input{name: name, stream: f, kind: compression.None}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if fi.IsDir() {
+		return nil, fmt.Errorf("%w: it is a directory without oci-layout", dockerarchive.ErrNotImage)
+	}
+	if !fi.Mode().IsRegular() {
+		return in, nil
+	}
+	offset, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, err
+	}
+	in.size = max(fi.Size()-offset, 0)
+	in.at = io.NewSectionReader(f, offset, in.size)
+	prefix := make([]byte, compression.PeekSize)
+	n, err := in.at.ReadAt(prefix, 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	in.kind = compression.Detect(prefix[:n])
+	return in, nil
+}
+
+// inPlace reports whether the archive can be read where it is.
+func (in *input) inPlace() bool { return in.at != nil && in.kind == compression.None }
+
+// plain returns the uncompressed tar from its beginning, and what ends the decompression.
+func (in *input) plain() (io.Reader, func() error, error) {
+	stream := in.stream
+	if in.at != nil {
+		stream = io.NewSectionReader(in.at, 0, in.size)
+	}
+	r, kind, err := compression.NewReader(stream)
+	if err != nil {
+		return nil, nil, streamError(kind, err)
+	}
+	in.kind = kind
+	return &plainReader{r, kind}, r.Close, nil
+}
+
+// String is the archive in messages.
+func (in *input) String() string {
+	if in.kind == compression.None {
+		return in.name
+	}
+	return fmt.Sprintf("%s (%s)", in.name, in.kind)
+}
+
+// plainReader says of errors what they mean.
+type plainReader struct {
+	r    io.Reader
+	kind compression.Kind
+}
+
+// Read implements io.Reader.
+func (p *plainReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if err != nil && err != io.EOF {
+		err = streamError(p.kind, err)
+	}
+	return n, err
+}
+
+// streamError tells an archive that cannot be decompressed from a file or a pipe that fails.
+func streamError(kind compression.Kind, err error) error {
+	switch {
+	case kind == compression.None, errors.As(err, new(*fs.PathError)):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the compressed archive is cut off: %w", registry.ErrIntegrity)
+	}
+	return fmt.Errorf("the compressed archive is damaged: %v: %w", err, registry.ErrIntegrity)
+}

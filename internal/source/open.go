@@ -1,0 +1,241 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"drayage/dockerarchive"
+	"drayage/internal/spool"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// Options say how a SOURCE is opened.
+type Options struct {
+	// Client makes the client for an image in a registry. The caller closes it when the set is closed.
+	Client func(registry.Reference) (*registry.Client, error)
+
+	Stdin   *os.File
+	TempDir string // for an archive that has to be copied
+
+	// Note is told, before it happens, that an archive is copied to TempDir, and why.
+	Note func(text string)
+	// Why is the reason for a copy: what the caller does with an archive goes back and forth in it.
+	Why string
+
+	// Look asks for nothing but what describes the images. Their layers may not be readable then, and an archive
+	// is seldom copied.
+	Look bool
+	// Tolerant goes on after what is missing or damaged in an archive, and tells of it in the images.
+	Tolerant bool
+	// Blobs asks for Set.Layout, whatever images it holds. Set.Images is left empty.
+	Blobs bool
+	// Referrers takes what belongs to other images too where SOURCE means all.
+	Referrers bool
+
+	// OnePass is asked whether images will do whose blobs come in the order of a stream ([Set.Pass]). It returns
+	// why they will not: the archive is then copied and read anew. nil never has a stream read in one pass.
+	OnePass func(context.Context, *Set) (why, err error)
+}
+
+// Open opens what a SOURCE means. Of a registry nothing is asked yet. The caller closes the set.
+func (s Spec) Open(ctx context.Context, opts Options) (*Set, error) {
+	set := &Set{Spec: s}
+	if err := set.open(ctx, opts); err != nil {
+		set.Close()
+		return nil, err
+	}
+	return set, nil
+}
+
+func (s *Set) open(ctx context.Context, opts Options) error {
+	switch s.Spec.Kind {
+	case Registry:
+		client, err := opts.Client(s.Spec.Ref)
+		if err != nil {
+			return err
+		}
+		s.Images = []*Image{remoteImage(client, s.Spec.Ref)}
+		return nil
+	case Layout:
+		dir, err := layout.OpenDir(s.Spec.Path)
+		if err != nil {
+			return err
+		}
+		s.closes = append(s.closes, dir.Close)
+		return s.take(&dockerarchive.Contents{Layout: dir.Layout}, opts)
+	}
+	in, err := s.input(opts.Stdin)
+	if err != nil {
+		return err
+	}
+	return s.openArchive(ctx, in, opts)
+}
+
+func (s *Set) input(stdin *os.File) (*input, error) {
+	if s.Spec.Kind == Stdin {
+		return newInput(stdin, "standard input")
+	}
+	f, err := os.Open(s.Spec.Path)
+	if err != nil {
+		return nil, missing(s.Spec.Path, err)
+	}
+	s.closes = append(s.closes, f.Close)
+	return newInput(f, s.Spec.Path)
+}
+
+// openArchive reads a plain tar where it is, and others by way of memory or a temporary file.
+func (s *Set) openArchive(ctx context.Context, in *input, opts Options) error {
+	if in.inPlace() {
+		return s.readAt(ctx, in.at, in.size, opts)
+	}
+	if opts.Look {
+		return s.scan(ctx, in, opts)
+	}
+	plain, err := s.plain(in)
+	if err != nil {
+		return err
+	}
+	pass, err := dockerarchive.NewPass(ctx, plain)
+	if err != nil {
+		return err
+	}
+	if r := pass.Whole(); r != nil {
+		return s.read(ctx, r, opts)
+	}
+	why := errors.New(opts.Why)
+	if opts.OnePass != nil {
+		if why, err = s.onePass(ctx, pass, opts); err != nil || why == nil {
+			return err
+		}
+	}
+	return s.copy(ctx, in, pass.Rest(), why, opts)
+}
+
+// plain returns the uncompressed tar of an input from its beginning.
+func (s *Set) plain(in *input) (io.Reader, error) {
+	plain, end, err := in.plain()
+	if err == nil {
+		s.closes = append(s.closes, end)
+	}
+	return plain, err
+}
+
+// readAt takes the images of a tar that can be read at any place.
+func (s *Set) readAt(ctx context.Context, at io.ReaderAt, size int64, opts Options) error {
+	r, err := dockerarchive.NewReader(at, size)
+	if err != nil {
+		return err
+	}
+	return s.read(ctx, r, opts)
+}
+
+func (s *Set) read(ctx context.Context, r *dockerarchive.Reader, opts Options) error {
+	s.Archive = r
+	contents, err := contentsOf(ctx, r, opts.Tolerant)
+	if err != nil {
+		return err
+	}
+	return s.take(contents, opts)
+}
+
+// contentsOf finds out what images an archive has. In an archive without manifest.json, which no container engine
+// made of what it happened to have, nothing may be absent for those who look for faults.
+func contentsOf(ctx context.Context, r *dockerarchive.Reader, tolerant bool) (*dockerarchive.Contents, error) {
+	if !tolerant {
+		return r.Contents(ctx)
+	}
+	files := r.FS()
+	_, noItems := fs.Stat(files, "manifest.json")
+	_, noIndex := fs.Stat(files, "index.json")
+	if noItems != nil && noIndex == nil {
+		if l, err := layout.New(files); err == nil {
+			return &dockerarchive.Contents{Layout: l}, nil
+		}
+	}
+	contents, err := r.Survey(ctx)
+	if err != nil && !errors.Is(err, dockerarchive.ErrNotImage) {
+		err = errors.Join(err, registry.ErrIntegrity)
+	}
+	return contents, err
+}
+
+// scan goes over the archive once, without a temporary file unless more than its small files is needed.
+func (s *Set) scan(ctx context.Context, in *input, opts Options) error {
+	plain, err := s.plain(in)
+	if err != nil {
+		return err
+	}
+	r, err := dockerarchive.Scan(ctx, plain)
+	if err != nil {
+		return err
+	}
+	if in.at == nil || !lacks(ctx, r) {
+		return s.read(ctx, r, opts)
+	}
+	if plain, err = s.plain(in); err != nil {
+		return err
+	}
+	return s.copy(ctx, in, plain, errors.New("what describes its images is large, or is to be told from its layers"), opts)
+}
+
+// lacks reports whether something has gone by that is needed to describe the images. Whoever asks next gets all
+// other errors again.
+func lacks(ctx context.Context, r *dockerarchive.Reader) bool {
+	contents, err := r.Contents(ctx)
+	if err != nil {
+		return errors.Is(err, dockerarchive.ErrGone)
+	}
+	for _, im := range contents.Saved {
+		for _, l := range im.Layers {
+			if _, err := l.Compression(); errors.Is(err, dockerarchive.ErrGone) { // of a sparse file
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onePass takes the images that a stream begins with the description of, or says why that cannot be.
+func (s *Set) onePass(ctx context.Context, pass *dockerarchive.Pass, opts Options) (why, err error) {
+	contents, err := pass.Plan(ctx)
+	if errors.Is(err, dockerarchive.ErrOrder) {
+		return err, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Pass = pass
+	if err = s.take(contents, opts); err == nil {
+		why, err = opts.OnePass(ctx, s)
+	}
+	if errors.Is(err, dockerarchive.ErrGone) {
+		return err, nil
+	}
+	return why, err
+}
+
+// copy copies the archive into a temporary file and reads it there.
+func (s *Set) copy(ctx context.Context, in *input, plain io.Reader, why error, opts Options) error {
+	s.Pass = nil
+	opts.Note(fmt.Sprintf("%s is copied to a temporary file in %s: %s", in, opts.TempDir, why))
+	f, err := spool.Copy(ctx, opts.TempDir, plain, in.size)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, registry.ErrIntegrity):
+		return err
+	case err != nil:
+		return fmt.Errorf("copy to a temporary file: %w", err)
+	}
+	s.closes = append(s.closes, f.Close)
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return s.readAt(ctx, f, fi.Size(), opts)
+}

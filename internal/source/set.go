@@ -1,0 +1,238 @@
+package source
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/dockerarchive"
+	"drayage/image"
+	"drayage/internal/usage"
+	"drayage/layout"
+	"drayage/registry"
+)
+
+// Set is what a SOURCE holds.
+type Set struct {
+	Spec    Spec
+	Images  []*Image // those that SOURCE means
+	Remarks []Remark // about these images
+
+	Layout  *layout.Layout        // that images are read from; nil if there are none in a layout
+	Archive *dockerarchive.Reader // nil unless SOURCE is an archive that can be read at any place
+	Pass    *dockerarchive.Pass   // brings the blobs of an archive that is a stream; nil otherwise
+
+	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
+	closes    []func() error
+}
+
+// Remark is something that users should know of an image.
+type Remark struct {
+	Image *Image
+	Text  string // goes on after the image's label and a colon
+}
+
+// Close releases the files of the set.
+func (s *Set) Close() {
+	for _, f := range slices.Backward(s.closes) {
+		f()
+	}
+	s.closes = nil
+}
+
+// take makes the set of those of the contents that SOURCE means.
+func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
+	if s.Layout = c.Layout; opts.Blobs {
+		return nil
+	}
+	stored, err := s.entries()
+	if err != nil {
+		return err
+	}
+	var saved []*Image
+	for i := range c.Saved {
+		saved = append(saved, savedImage(&c.Saved[i]))
+	}
+	if s.Images, err = s.choose(stored, saved, opts.Referrers); err != nil {
+		return err
+	}
+	s.Remarks = nil
+	for _, im := range s.Images {
+		im.Fault = c.Faults[im.Digest()]
+	}
+	for _, r := range c.Remarks {
+		s.remark(r)
+	}
+	return nil
+}
+
+// remark enters what there is to know of an image, if it is one of the set. The image may be there under several names.
+func (s *Set) remark(r dockerarchive.Remark) {
+	var first *Image
+	for _, im := range s.Images {
+		if im.Digest() == r.Image {
+			im.NotHere = r.Absent
+			first = cmp.Or(first, im)
+		}
+	}
+	if first != nil {
+		s.Remarks = append(s.Remarks, Remark{first, r.Text})
+	}
+}
+
+// entries reads the index of the layout, if there is one.
+func (s *Set) entries() ([]layout.Image, error) {
+	s.referrers = map[digest.Digest][]layout.Image{}
+	if s.Layout == nil {
+		return nil, nil
+	}
+	all, err := s.Layout.Images()
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("the layout holds no image: %w", registry.ErrNotFound)
+	}
+	for _, e := range all {
+		if e.Subject != "" {
+			s.referrers[e.Subject] = append(s.referrers[e.Subject], e)
+		}
+	}
+	return all, nil
+}
+
+// choose takes the images that the name in the SOURCE means, or, if it has none, all but those that belong to others.
+func (s *Set) choose(stored []layout.Image, saved []*Image, referrers bool) ([]*Image, error) {
+	name := s.Spec.Name
+	if name == "" {
+		if !referrers {
+			stored = images(stored)
+		}
+		return slices.Concat(s.storedImages(stored), saved), nil
+	}
+	found, err := s.find(name)
+	if err != nil {
+		return nil, err
+	}
+	among := named(saved, name)
+	switch {
+	case len(found) > 1 || len(found) == 1 && len(among) > 0:
+		return nil, usage.Errorf("%q means several images: %s", name, Labels(slices.Concat(found, among)))
+	case len(found)+len(among) > 0:
+		return slices.Concat(found, among), nil
+	}
+	what := "archive"
+	if len(saved) == 0 && s.Layout != nil {
+		what = "layout"
+	} else {
+		stored = images(stored)
+	}
+	have := Labels(slices.Concat(s.storedImages(stored), saved))
+	return nil, fmt.Errorf("the %s has no image %q; it has: %s: %w", what, name, have, registry.ErrNotFound)
+}
+
+// images are the entries of an index that belong to no others.
+func images(entries []layout.Image) []layout.Image {
+	return slices.DeleteFunc(slices.Clone(entries), func(e layout.Image) bool { return e.Subject != "" })
+}
+
+func (s *Set) storedImages(entries []layout.Image) (all []*Image) {
+	for _, e := range entries {
+		all = append(all, s.storedImage(e))
+	}
+	return all
+}
+
+// find returns the images of the layout that name means, as it stands or, if there are none, in full.
+func (s *Set) find(name string) ([]*Image, error) {
+	if s.Layout == nil {
+		return nil, nil
+	}
+	names := []string{name}
+	if ref, err := registry.ParseReference(name); err == nil {
+		names = append(names, ref.String())
+	}
+	for _, n := range names {
+		found, err := s.Layout.Find(n)
+		if err != nil || len(found) > 0 {
+			return s.storedImages(found), err
+		}
+	}
+	return nil, nil
+}
+
+// named returns the one of the saved images that a name or an image ID means, if there is one.
+func named(saved []*Image, name string) []*Image {
+	full := name
+	if ref, err := registry.ParseReference(name); err == nil {
+		full = ref.String()
+	}
+	for _, im := range saved {
+		if slices.Contains(im.Names, full) {
+			im.Names, im.Label = []string{full}, full
+			im.Saved.Names = im.Names
+			return []*Image{im}
+		}
+		if im.Saved.ID.String() == name || im.Saved.ID.Encoded() == name {
+			return []*Image{im}
+		}
+	}
+	return nil
+}
+
+// Fault says of the first image that is not whole what is wrong with it.
+func (s *Set) Fault() error {
+	for _, im := range s.Images {
+		if im.Fault != nil {
+			return fmt.Errorf("%s: %w", im.Label, im.Fault)
+		}
+	}
+	return nil
+}
+
+// CheckPlatforms refuses platforms that saved images are not for: there are no others to choose from. done is what is
+// done with the images.
+func (s *Set) CheckPlatforms(chosen []v1.Platform, done string) error {
+	for _, im := range s.Images {
+		if im.Saved == nil {
+			continue
+		}
+		config, err := image.ParseConfig(im.Saved.Config)
+		if err != nil {
+			return err
+		}
+		have := image.PlatformOf(config)
+		for _, want := range chosen {
+			if !image.MatchPlatform(want, have) {
+				return usage.Errorf("--platform chooses among the images of a layout or registry; "+
+					"a saved tar is %s as it is, and %s is for %s, not %s",
+					done, im.Label, image.FormatPlatform(have), image.FormatPlatform(want))
+			}
+		}
+	}
+	return nil
+}
+
+// maxListed is how many things a message lists.
+const maxListed = 20
+
+// List joins names for a message, the first of many.
+func List(names []string) string {
+	if n := len(names); n > maxListed {
+		names = append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", n-maxListed))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Labels lists images for a message.
+func Labels(images []*Image) string {
+	var names []string
+	for _, im := range images {
+		names = append(names, im.Label)
+	}
+	return List(names)
+}

@@ -1,0 +1,131 @@
+// Package source finds out what people mean by a SOURCE: an image name, a layout, or an archive, with or without the
+// name of one image in it. [Parse] reads the text, and [Spec.Open] opens it as a [Set] of images with their blobs.
+// All commands come through this door.
+//
+// The package prints nothing. What users should know of the images is in [Set.Remarks]; [Options.Note] hears of
+// copies that take time and room. Errors about a SOURCE that makes no sense are of type [usage.Error].
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"drayage/internal/usage"
+	"drayage/registry"
+)
+
+// Kind is where a SOURCE points.
+type Kind int
+
+// The kinds of sources.
+const (
+	Registry Kind = iota
+	Layout        // a directory
+	Archive       // a file
+	Stdin         // an archive on standard input
+)
+
+// Spec is what a SOURCE means.
+type Spec struct {
+	Text string // as it was typed
+	Kind Kind
+	Path string             // of a layout or an archive
+	Name string             // of an image in it; empty means all
+	Ref  registry.Reference // of an image in a registry
+}
+
+var prefixes = []struct {
+	text string
+	kind Kind
+}{{"oci:", Layout}, {"oci-archive:", Archive}, {"docker-archive:", Archive}}
+
+// Parse tells what a SOURCE means: its kind if it begins with one, else what exists at that path, else an image
+// name, which reference reads.
+func Parse(text string, reference func(string) (registry.Reference, error)) (Spec, error) {
+	s := Spec{Text: text}
+	if text == "-" {
+		s.Kind = Stdin
+		return s, nil
+	}
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(text, p.text); ok {
+			s.Kind = p.kind
+			s.Path, s.Name = splitPath(rest)
+			_, err := os.Stat(s.Path)
+			return s, missing(s.Path, err)
+		}
+	}
+	if fi, err := os.Stat(text); err == nil {
+		s.Path, s.Kind = text, Archive
+		if fi.IsDir() {
+			s.Kind = Layout
+		}
+		return s, nil
+	}
+	if looksLikePath(text) {
+		return s, missing(text, fs.ErrNotExist)
+	}
+	var err error
+	if s.Ref, err = reference(text); err != nil {
+		return s, usage.Errorf("%v, and there is no file of that name", err)
+	}
+	return s, nil
+}
+
+// missing is err about a path, without the name of the system call.
+func missing(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// Explain adds to an error about an image in a registry, whose name may have been meant as that of a directory, that
+// there is no such directory either.
+func (s Spec) Explain(err error) error {
+	unreached := errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrUnavailable) ||
+		errors.Is(err, registry.ErrDenied)
+	if s.Kind != Registry || !unreached || strings.ContainsAny(s.Text, ":@/") {
+		return err
+	}
+	return fmt.Errorf("%w; nor is there a file or directory of that name", err)
+}
+
+// splitPath divides PATH[:NAME]. A path that exists as it stands has no name; the colon of a Windows drive divides
+// nothing.
+func splitPath(s string) (path, name string) {
+	if _, err := os.Stat(s); err == nil {
+		return s, ""
+	}
+	skip := 0
+	if hasDrive(s) {
+		skip = 2
+	}
+	before, after, _ := strings.Cut(s[skip:], ":")
+	return s[:skip] + before, after
+}
+
+func hasDrive(s string) bool {
+	return len(s) > 2 && s[1] == ':' && (s[2] == '\\' || s[2] == '/') && (s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z')
+}
+
+// looksLikePath tells names of files that are not there from names of images.
+func looksLikePath(s string) bool {
+	if hasDrive(s) || strings.Contains(s, `\`) || filepath.IsAbs(s) ||
+		strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
+		return true
+	}
+	switch strings.ToLower(filepath.Ext(s)) {
+	case ".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2":
+		return true
+	}
+	return false
+}

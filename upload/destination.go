@@ -1,0 +1,165 @@
+package upload
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/usage"
+	"drayage/registry"
+)
+
+// Destination says where images go: under one name, or under a prefix that keeps their own names.
+type Destination struct {
+	text   string
+	prefix bool
+	ref    registry.Reference
+}
+
+// ParseDestination reads the name of an image, or a prefix of names that ends in / and begins with a registry's host.
+func ParseDestination(text string) (Destination, error) {
+	d := Destination{text: strings.TrimPrefix(text, "docker://")}
+	name := d.text
+	if d.prefix = strings.HasSuffix(name, "/"); d.prefix {
+		host, _, _ := strings.Cut(name, "/")
+		if !strings.ContainsAny(host, ".:") && host != "localhost" {
+			return d, usage.Errorf("DEST %q does not begin with a registry's host name", text)
+		}
+		name += "image"
+	}
+	ref, err := registry.ParseReference(name)
+	if err != nil {
+		return d, usage.Errorf("DEST %q is not the name of an image or a prefix of names that ends in /", text)
+	}
+	if ref.Digest != "" {
+		return d, usage.Errorf("DEST %q has a digest, which cannot be chosen: give a tag", text)
+	}
+	d.ref = ref
+	return d, nil
+}
+
+func (d Destination) String() string { return d.text }
+
+// IsPrefix reports whether images keep their own names, so that there may be several.
+func (d Destination) IsPrefix() bool { return d.prefix }
+
+// Registry is the name of the registry.
+func (d Destination) Registry() string { return d.ref.Registry }
+
+// of is where the image with a full name goes.
+func (d Destination) of(name string) (registry.Reference, error) {
+	if !d.prefix {
+		return d.ref, nil
+	}
+	old, err := registry.ParseReference(name)
+	if err != nil {
+		return old, fmt.Errorf("image name %q: %w", name, err)
+	}
+	target := d.text + old.Repository
+	if old.Tag != "" {
+		target += ":" + old.Tag
+	} else {
+		target += "@" + old.Digest.String()
+	}
+	ref, err := registry.ParseReference(target)
+	ref.Digest = ""
+	return ref, err
+}
+
+// Placement gives images their places in a registry.
+type Placement struct {
+	Targets []Target // what has been added, once for each name
+
+	client *registry.Client
+	dest   Destination
+	taken  map[string]taken // by name with a tag
+}
+
+// taken is what goes to a name.
+type taken struct {
+	image digest.Digest
+	label string
+}
+
+// NewPlacement returns a placement without images.
+func NewPlacement(c *registry.Client, d Destination) *Placement {
+	return &Placement{client: c, dest: d, taken: map[string]taken{}}
+}
+
+// Add adds an image to the targets. Under a prefix it goes to a place for each of its full names, and needs one. Two
+// images for one place are an error: a prefix drops the registry of a name, and of two images that differ in nothing
+// else one would be lost. label is the image in messages.
+func (p *Placement) Add(t Target, names []string, label string) error {
+	if !p.dest.prefix {
+		names = []string{""}
+	}
+	if len(names) == 0 {
+		return usage.Errorf("%s has no name: give a full DEST such as %srepository:tag", label, p.dest)
+	}
+	for _, n := range names {
+		ref, err := p.dest.of(n)
+		if err != nil {
+			return err
+		}
+		there, err := p.take(ref, taken{t.root(), label})
+		if err != nil {
+			return err
+		}
+		if !there {
+			t.Repository, t.Tag = p.client.Repository(ref), ref.Tag
+			p.Targets = append(p.Targets, t)
+		}
+	}
+	return nil
+}
+
+// take reports whether the image goes to ref already.
+func (p *Placement) take(ref registry.Reference, im taken) (there bool, err error) {
+	if ref.Tag == "" {
+		return false, nil // pushed by its digest
+	}
+	first, there := p.taken[ref.String()]
+	if there && first.image != im.image {
+		return false, usage.Errorf("%s and %s would both become %s: choose one by its name (as in oci:DIR:NAME), "+
+			"and give each a DEST of its own", first.label, im.label, ref)
+	}
+	p.taken[ref.String()] = im
+	return there, nil
+}
+
+// root tells whether two targets are the same image.
+func (t Target) root() digest.Digest {
+	if t.Image != nil {
+		return t.Image.Root.Digest
+	}
+	return t.Saved.ID
+}
+
+// Name is where the image goes, in full.
+func (t Target) Name() string {
+	if t.Tag == "" {
+		return t.Repository.Name()
+	}
+	return t.Repository.Name() + ":" + t.Tag
+}
+
+// Referrers returns the targets of what belongs to images that have been pushed: the same repositories, with the tags
+// that cosign looks for where it does.
+func Referrers(pushed []Result) []Target {
+	var targets []Target
+	seen := map[string]bool{}
+	for _, r := range pushed {
+		if r.Err != nil || r.Target.Image == nil {
+			continue
+		}
+		repo := r.Target.Repository
+		for _, im := range r.Target.Image.Referrers {
+			if at := repo.Name() + "@" + im.Root.Digest.String(); !seen[at] {
+				seen[at] = true
+				targets = append(targets, Target{Repository: repo, Tag: im.Tag, Image: im})
+			}
+		}
+	}
+	return targets
+}
