@@ -84,8 +84,8 @@ func (a *Reader) items() ([]manifestItem, error) {
 	err = json.Unmarshal(raw, &items)
 	switch {
 	case errors.As(err, new(*json.UnmarshalTypeError)) && a.tar.Has("version"):
-		return nil, fmt.Errorf("%w: it is a directory of skopeo's (dir:): copy it with skopeo to oci-archive: first",
-			ErrNotImage)
+		return nil, fmt.Errorf("%w: it is a directory of skopeo's (dir:): "+
+			"copy it with skopeo to oci-archive: first", ErrNotImage)
 	case errors.As(err, new(*json.UnmarshalTypeError)):
 		return nil, fmt.Errorf("%w: its manifest.json is no list of images, as docker save writes it", ErrNotImage)
 	case err != nil:

@@ -26,12 +26,11 @@ func (r *root) shown() (*partial, error) {
 	if r.err != nil {
 		return nil, fmt.Errorf("archive is damaged: %w", r.err)
 	}
-	if !slices.ContainsFunc(r.leaves, func(l leaf) bool { return !l.whole() }) {
-		return nil, nil
-	}
 	images := r.images()
-	kept := slices.DeleteFunc(slices.Clone(images), func(l leaf) bool { return !l.whole() })
+	kept := which(images, leaf.whole)
 	switch {
+	case len(which(r.leaves, leaf.whole)) == len(r.leaves):
+		return nil, nil
 	case r.index == nil:
 		return nil, fmt.Errorf("archive is incomplete: it lacks %s: %w", r.leaves[0].lacking(), verify.ErrMismatch)
 	case len(kept) == 0:
@@ -45,8 +44,8 @@ func (r *root) shown() (*partial, error) {
 
 // images are the leaves that one would choose among by their platforms; if there are none, all of them.
 func (r *root) images() []leaf {
-	images := slices.DeleteFunc(slices.Clone(r.leaves), func(l leaf) bool {
-		return !image.IsManifest(l.Descriptor.MediaType) || l.IsAttestation()
+	images := which(r.leaves, func(l leaf) bool {
+		return image.IsManifest(l.Descriptor.MediaType) && !l.IsAttestation()
 	})
 	if len(images) == 0 {
 		return r.leaves
@@ -105,7 +104,8 @@ func (r *root) remark(shown digest.Digest, kept []leaf, how string) Remark {
 			}
 		}
 	}
-	rm.Text = fmt.Sprintf("the archive has only %s of its index, and lacks %s: %s", platformList(kept), platformList(left), how)
+	rm.Text = fmt.Sprintf("the archive has only %s of its index, and lacks %s: %s",
+		platformList(kept), platformList(left), how)
 	return rm
 }
 

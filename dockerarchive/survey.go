@@ -61,7 +61,8 @@ func (r *root) whole() bool { return r.err == nil && slices.ContainsFunc(r.leave
 
 // has reports whether one of its images, whole or not, has the configuration.
 func (r *root) has(config digest.Digest, whole bool) bool {
-	return slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.config == config && (l.whole() || !whole) })
+	has := func(l leaf) bool { return l.config == config && (l.whole() || !whole) }
+	return slices.ContainsFunc(r.leaves, has)
 }
 
 // isNamed reports whether index.json or manifest.json gives it a name, or index.json another reference.
@@ -147,7 +148,8 @@ func (s *surveyor) facts(v image.Visit) *facts {
 	f := &facts{}
 	lacks := func(part image.Part, d v1.Descriptor) {
 		if !s.archive.hasBlob(d.Digest) && !image.IsForeign(d.MediaType) {
-			f.absent = append(f.absent, image.Absent{Part: part, Descriptor: d, Reason: image.OtherPlatform, Err: fs.ErrNotExist})
+			f.absent = append(f.absent,
+				image.Absent{Part: part, Descriptor: d, Reason: image.OtherPlatform, Err: fs.ErrNotExist})
 		}
 	}
 	if v.Node == nil || v.Node.Err != nil {

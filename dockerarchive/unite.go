@@ -125,8 +125,9 @@ func (u *union) contradiction(id digest.Digest, names []string) error {
 	return nil
 }
 
-func which(roots []*root, are func(*root) bool) []*root {
-	return slices.DeleteFunc(slices.Clone(roots), func(r *root) bool { return !are(r) })
+// which lists those of which something is true.
+func which[T any](all []T, is func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(all), func(one T) bool { return !is(one) })
 }
 
 // name gives those names that no entry has yet to one of several entries for an image: to one without a name,

@@ -10,9 +10,9 @@ import (
 	"drayage/internal/tarfs"
 )
 
-// Unreferenced counts the files that no image leads to, with their sizes: none of what manifest.json names,
-// or links to, and none of the blobs that are reached. The small files that belong to a format are not
-// counted, nor is anything in an archive without manifest.json and index.json.
+// Unreferenced counts the files that no image leads to, and their bytes. It does not count what manifest.json
+// names or links to, blobs that are reached, and the small files of the format. In an archive with neither
+// manifest.json nor index.json it counts nothing.
 func (a *Reader) Unreferenced(reached map[digest.Digest]bool) (files int, bytes int64, err error) {
 	if !a.tar.Has("manifest.json") && !a.tar.Has(v1.ImageIndexFile) {
 		return 0, 0, nil
@@ -49,11 +49,11 @@ func (a *Reader) use(used map[string]bool, name string) {
 	}
 }
 
-// ofTheFormat reports whether a file says what the archive is, or is one of those that Docker has put beside
-// each layer since its first version.
+// ofTheFormat reports whether a file says what the archive is, or is one that Docker puts beside each layer.
 func ofTheFormat(name string) bool {
 	if dir, base := path.Split(name); dir != "" {
 		return base == "VERSION" || base == "json"
 	}
-	return slices.Contains([]string{"manifest.json", "repositories", v1.ImageIndexFile, v1.ImageLayoutFile}, name)
+	formats := []string{"manifest.json", "repositories", v1.ImageIndexFile, v1.ImageLayoutFile}
+	return slices.Contains(formats, name)
 }

@@ -66,7 +66,7 @@ type passing struct {
 	hold       bool
 	hash       hash.Hash // nil if all of the file is held
 	replays    bool
-	replay     []byte // the first bytes, from which reading may begin again while the stream has not come further
+	replay     []byte // the first bytes, which can be read again until the next file comes
 }
 
 func newHeldStream(r io.Reader, gone string) *heldStream {

@@ -230,7 +230,8 @@ func (x *Index) Read(name string, limit int64) ([]byte, error) {
 	}
 	r := f.Open()
 	if r.Size() > limit {
-		return nil, verify.Mismatchf("entry %q has %d bytes, more than the %d that are accepted", name, r.Size(), limit)
+		return nil, verify.Mismatchf("entry %q has %d bytes, more than the %d that are accepted",
+			name, r.Size(), limit)
 	}
 	raw := make([]byte, r.Size())
 	if _, err := io.ReadFull(r, raw); err != nil {

@@ -127,7 +127,8 @@ func isISO(r io.ReaderAt) bool {
 func isText(p []byte) bool {
 	for len(p) > 0 {
 		c, n := utf8.DecodeRune(p)
-		if c == utf8.RuneError && n == 1 && len(p) >= utf8.UTFMax || c < ' ' && !strings.ContainsRune("\t\n\r\f\x1b", c) {
+		invalid := c == utf8.RuneError && n == 1 && len(p) >= utf8.UTFMax
+		if invalid || c < ' ' && !strings.ContainsRune("\t\n\r\f\x1b", c) {
 			return false
 		}
 		p = p[n:]

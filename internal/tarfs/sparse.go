@@ -35,8 +35,8 @@ func isSparse(h *tar.Header) bool {
 // addHoles counts what a sparse file claims to be.
 func (x *Index) addHoles(h *tar.Header) error {
 	if h.Size > max(maxHoles, x.size*maxPacked)-x.holes {
-		return fmt.Errorf("entry %q is sparse and has %d bytes: with the others that are too many for an archive of %d bytes",
-			h.Name, h.Size, x.size)
+		return fmt.Errorf("entry %q is sparse and has %d bytes: "+
+			"with the others that are too many for an archive of %d bytes", h.Name, h.Size, x.size)
 	}
 	x.holes += h.Size
 	return nil

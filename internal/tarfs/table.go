@@ -14,7 +14,7 @@ type table struct {
 	records [][]record
 	count   int
 	text    []*strings.Builder // names and link targets; each builder keeps its first capacity
-	slots   []int32            // by hash: one more than the index of the last record of a name, 0 where there is none
+	slots   []int32            // by hash: the number of the last record of a name, counted from 1
 	names   int                // different ones
 	seed    maphash.Seed
 }
