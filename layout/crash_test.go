@@ -36,7 +36,8 @@ func TestRemainsOfAnIndexAreRemoved(t *testing.T) {
 	}
 }
 
-// A damaged index.json stays where it is until there is a new one, so that a repair that is broken off loses no names.
+// A damaged index.json stays where it is until there is a new one, so that a repair that is broken off
+// loses no names.
 func TestRepairGoesOnAfterACrash(t *testing.T) {
 	dir, _, index := damaged(t)
 	torn := index[:len(index)-10]

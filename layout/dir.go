@@ -21,27 +21,27 @@ import (
 
 const (
 	// workDir holds what is not part of the layout: partial blobs, temporary files and the lock. It is inside
-	// the layout so that everything in it is on the same file system, and survives the process.
+	// the layout, so that it is on the same file system and outlives the process.
 	workDir  = ".drayage"
 	lockFile = workDir + "/lock"
 	partDir  = workDir + "/partial"
 )
 
-// Dir is a layout in a directory that can be written to, also by several goroutines
-// and processes at once.
+// Dir is a layout in a directory that can be written to. Several goroutines and processes may do that at
+// once.
 type Dir struct {
 	*Layout
 	root  *os.Root
 	path  string
 	fresh bool     // CreateDir made the directory
-	right sync.Map // digests of blobs that have been found right, or been stored, by this Dir
+	right sync.Map // digests of blobs that this Dir has stored, or has found right
 
-	// touched are directories of blobs that have been stored or found, perhaps just stored by another process. They are synced before index.json
-	// refers to any of them, once for all blobs of an image.
+	// touched has the directories of blobs that have been stored, by this process or another one. They are
+	// synced before index.json refers to the blobs, once for all blobs of an image.
 	touched sync.Map
 }
 
-// OpenDir opens an existing layout. The caller closes it.
+// OpenDir opens the layout at path. The caller closes it.
 func OpenDir(path string) (*Dir, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -55,8 +55,9 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{Layout: l, root: root, path: path}, nil
 }
 
-// CreateDir opens the layout at path and makes it first if there is none. A directory that holds
-// other things is refused. The caller closes it.
+// CreateDir opens the layout at path, and makes an empty one if there is nothing. It refuses a directory
+// that holds other things, and finds out whether the layout can be read and written to. The caller closes
+// it.
 func CreateDir(ctx context.Context, path string) (*Dir, error) {
 	_, err := os.Lstat(path)
 	fresh := errors.Is(err, fs.ErrNotExist)
@@ -73,7 +74,7 @@ func CreateDir(ctx context.Context, path string) (*Dir, error) {
 		return nil, err
 	}
 	if d.Layout, err = New(root.FS()); err == nil {
-		_, err = d.Images() // one that cannot be read is found out before anything is transferred
+		_, err = d.Images()
 	}
 	if err != nil {
 		root.Close()
@@ -82,10 +83,9 @@ func CreateDir(ctx context.Context, path string) (*Dir, error) {
 	return d, nil
 }
 
-// initialise writes what is missing of an empty layout. It finds out first whether the
-// directory can be written to at all, before anything is transferred.
+// initialise writes what is missing of an empty layout.
 func (d *Dir) initialise(ctx context.Context) error {
-	if err := d.checkForeign(); err != nil {
+	if err := d.checkEmpty(); err != nil {
 		return err
 	}
 	for _, dir := range []string{partDir, v1.ImageBlobsDir + "/sha256"} {
@@ -106,9 +106,10 @@ func (d *Dir) initialise(ctx context.Context) error {
 	})
 }
 
-// checkForeign refuses a directory that is neither empty nor a layout: it was most likely not meant.
-func (d *Dir) checkForeign() error {
-	// What another process makes at this moment comes after workDir: it is looked for after the listing.
+// checkEmpty refuses a directory that is neither empty nor a layout: the user most likely meant another one.
+func (d *Dir) checkEmpty() error {
+	// Another process that makes the layout at this moment begins with workDir. So the listing comes before
+	// the look for it.
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.path, err)
@@ -128,7 +129,7 @@ func (d *Dir) checkForeign() error {
 	return nil
 }
 
-// Path is the path that the layout was opened with.
+// Path returns the path that the layout was opened with.
 func (d *Dir) Path() string { return d.path }
 
 // Close releases the directory.
@@ -152,16 +153,17 @@ func (d *Dir) Discard(ctx context.Context) {
 	})
 }
 
-// Entry is what index.json is to say about a manifest or index: its name (a full name such as docker.io/library/alpine:3.20, or one with a digest)
-// and tag, or, of one without a name, what it belongs to.
+// Entry is what index.json is to say about a manifest or index.
 type Entry struct {
 	Descriptor v1.Descriptor
-	Name, Tag  string
-	Subject    digest.Digest // of the image that it belongs to, such as a signature does; only without a name
+	Name       string        // a full name, such as docker.io/library/alpine:3.20, or one with a digest
+	Tag        string        // may be empty
+	Subject    digest.Digest // of a referrer without a name: the image that it refers to
 }
 
-// Enter puts entries into index.json, all or none of them. Their content must be in the layout. It returns the descriptor
-// that each name referred to before, if any. Entries and fields of other tools stay as they are.
+// Enter puts entries into index.json, all or none of them. What they lead to must be in the layout. Enter
+// returns the descriptor that each name referred to before, if any. Entries and fields of other tools stay
+// as they are. Enter may be called concurrently.
 func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, err error) {
 	for _, e := range entries {
 		if err := verify.Descriptor(e.Descriptor); err != nil {
@@ -190,7 +192,7 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, 
 	return old, err
 }
 
-// Tag makes name and its tag refer to the manifest or index desc, as Enter does, and returns what name referred to before.
+// Tag is Enter of one entry with a name.
 func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
 	all, err := d.Enter(ctx, []Entry{{Descriptor: desc, Name: name, Tag: tag}})
 	if err != nil {
@@ -224,7 +226,7 @@ func (d *Dir) change(ctx context.Context, f func(*index) (bool, error)) error {
 	})
 }
 
-// syncBlobs makes the names of blobs durable.
+// syncBlobs makes the names of blobs outlive a power cut.
 func (d *Dir) syncBlobs() (err error) {
 	d.touched.Range(func(dir, _ any) bool {
 		err = d.located(durable.SyncDir(d.root, dir.(string)))
@@ -233,7 +235,8 @@ func (d *Dir) syncBlobs() (err error) {
 	return err
 }
 
-// write replaces a file. The lock is held, so what others have begun of it was left by processes that were killed.
+// write replaces a file, while the lock is held. So temporary files of it were left by processes that were
+// killed.
 func (d *Dir) write(name string, data []byte) error {
 	if err := d.sweep(name + "."); err != nil {
 		return fmt.Errorf("%s: %w", d.path, err)
@@ -267,13 +270,9 @@ func (d *Dir) writeMissing(name string, data []byte) error {
 
 // locked runs f while no other process changes index.json.
 func (d *Dir) locked(ctx context.Context, f func() error) error {
-	file, err := d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
-	if errors.Is(err, fs.ErrNotExist) { // a layout made by another tool
-		if err := d.root.MkdirAll(partDir, 0o755); err != nil {
-			return fmt.Errorf("%s: %w", d.path, err)
-		}
-		file, err = d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
-	}
+	file, err := d.openWork(func() (*os.File, error) {
+		return d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Clean(d.path), err)
 	}
@@ -282,4 +281,15 @@ func (d *Dir) locked(ctx context.Context, f func() error) error {
 		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	return f()
+}
+
+// openWork opens a file in workDir, which a layout of another tool does not have yet.
+func (d *Dir) openWork(open func() (*os.File, error)) (*os.File, error) {
+	f, err := open()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = d.root.MkdirAll(partDir, 0o755); err == nil {
+			f, err = open()
+		}
+	}
+	return f, err
 }

@@ -38,7 +38,8 @@ func sound(t testing.TB) (files map[string][]byte, images []v1.Descriptor) {
 	return files, images
 }
 
-// FuzzRepair checks that whatever has become of index.json, the layout can be opened afterwards, and every image is in it.
+// FuzzRepair checks that whatever has become of index.json, the layout can be opened afterwards, and every
+// image is in it.
 func FuzzRepair(f *testing.F) {
 	files, images := sound(f)
 	index := files["index.json"]
@@ -81,7 +82,8 @@ func FuzzRepair(f *testing.F) {
 	})
 }
 
-// FuzzLayout changes one file of a layout, and checks that no blob that is read to its end is anything but what its digest says.
+// FuzzLayout changes one file of a layout, and checks that no blob that is read to its end is anything but
+// what its digest says.
 func FuzzLayout(f *testing.F) {
 	files, _ := sound(f)
 	var names []string
@@ -138,7 +140,8 @@ func FuzzLayout(f *testing.F) {
 	})
 }
 
-// FuzzPartial checks that whatever an earlier run has left of a small blob, the blob becomes right and nothing else stays.
+// FuzzPartial checks that whatever an earlier run has left of a small blob, the blob becomes right and
+// nothing else stays.
 func FuzzPartial(f *testing.F) {
 	const content = "the content of a blob, which is longer than its mark"
 	f.Add([]byte(content[:10]), []byte("\x0a\x00\x00\x00\x00\x00\x00\x00"))
@@ -149,7 +152,8 @@ func FuzzPartial(f *testing.F) {
 	f.Fuzz(func(t *testing.T, left, mark []byte) { finishes(t, []byte(content), left, mark) })
 }
 
-// FuzzMark is FuzzPartial of a large blob, of which the first so many bytes are there, and something else from some place on.
+// FuzzMark is FuzzPartial of a large blob, of which the first so many bytes are there, and something else
+// from some place on.
 func FuzzMark(f *testing.F) {
 	content := bytes.Repeat([]byte("0123456789abcde\n"), 9<<16)
 	f.Add(len(content), len(content), []byte("drayage marks 1\n\x01\x01\x00\x01"))

@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -15,7 +14,7 @@ import (
 	"drayage/internal/jsonkeys"
 )
 
-// index is index.json with everything in it that other tools have put there.
+// index is index.json, with everything in it that other tools have put there.
 type index struct {
 	fields  map[string]json.RawMessage // all but manifests
 	entries []entry
@@ -27,15 +26,17 @@ type entry struct {
 	desc v1.Descriptor
 }
 
-// cosignTag is how cosign names what belongs to an image, and the referrers tag of the distribution specification is named.
+// cosignTag matches the names that cosign gives to referrers of an image, and the referrers tag of the
+// distribution specification.
 var cosignTag = regexp.MustCompile(`^sha256-([0-9a-f]{64})(\.[a-z]+)?$`)
 
 func (e entry) image() Image {
-	im := Image{Descriptor: e.desc, Name: fullName(e.desc.Annotations[AnnotationName]), Ref: e.desc.Annotations[v1.AnnotationRefName]}
+	a := e.desc.Annotations
+	im := Image{Descriptor: e.desc, Name: fullName(a[AnnotationName]), Ref: a[v1.AnnotationRefName]}
 	if im.Name == "" && strings.ContainsAny(im.Ref, "/:@") { // a bare tag has none of these
 		im.Name = fullName(im.Ref) // podman, skopeo and others put the full name there
 	}
-	im.Subject = digest.Digest(e.desc.Annotations[AnnotationSubject])
+	im.Subject = digest.Digest(a[AnnotationSubject])
 	if m := cosignTag.FindStringSubmatch(im.Ref); m != nil {
 		im.Subject = digest.NewDigestFromEncoded(digest.SHA256, m[1])
 	}
@@ -43,7 +44,8 @@ func (e entry) image() Image {
 	return im
 }
 
-// fullName is s as the full name of an image, or empty if it is none: regctl writes ocidir://, others whatever they were given.
+// fullName returns s as the full name of an image. It returns nothing if s is no name: regctl writes
+// ocidir://, other tools write whatever they were given.
 func fullName(s string) string {
 	ref, err := reference.ParseNormalizedNamed(s)
 	if err != nil {
@@ -97,7 +99,7 @@ func parseIndex(raw []byte) (*index, error) {
 	return ix, nil
 }
 
-// refer adds an entry without a name for something whose subject is another manifest, unless it is there.
+// refer adds an entry without a name for a referrer of subject, unless there is one.
 func (ix *index) refer(d v1.Descriptor, subject digest.Digest) (changed bool, err error) {
 	for _, e := range ix.entries {
 		if e.desc.Digest == d.Digest && e.desc.Annotations[AnnotationSubject] == subject.String() {
@@ -110,13 +112,14 @@ func (ix *index) refer(d v1.Descriptor, subject digest.Digest) (changed bool, er
 	if err != nil {
 		return false, err
 	}
-	ix.entries = append(ix.entries, entry{raw, d})
-	ix.sort()
+	ix.add(entry{raw, d})
 	return true, nil
 }
 
-// sort orders entries by name, and those without by what they refer to, so that the order of arrival does not show.
-func (ix *index) sort() {
+// add adds an entry. Entries are sorted by name, and referrers without a name by their subject, so that the
+// order in which images arrive does not show.
+func (ix *index) add(e entry) {
+	ix.entries = append(ix.entries, e)
 	key := func(e entry) string {
 		return e.desc.Annotations[AnnotationName] + " " + e.desc.Annotations[AnnotationSubject]
 	}
@@ -128,9 +131,8 @@ func (ix *index) sort() {
 	})
 }
 
-// set makes name, and tag if not empty, refer to d, and returns what name referred to before. An entry
-// of the same name is replaced; all others stay as they are. Entries are kept sorted by name, so that the order
-// in which images arrive does not show.
+// set makes name refer to d, and to tag unless that is empty. It returns what name referred to before. An
+// entry of the same name is replaced; all others stay as they are.
 func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, changed bool, err error) {
 	d.Annotations = map[string]string{AnnotationName: name}
 	if tag != "" {
@@ -145,14 +147,12 @@ func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, chan
 		if e.desc.Annotations[AnnotationName] != name {
 			continue
 		}
-		if old = e.desc; bytes.Equal(e.raw, raw) || e.desc.Digest == d.Digest {
-			return old, false, nil
+		if e.desc.Digest != d.Digest {
+			ix.entries[i], changed = entry{raw, d}, true
 		}
-		ix.entries[i] = entry{raw, d}
-		return old, true, nil
+		return e.desc, changed, nil
 	}
-	ix.entries = append(ix.entries, entry{raw, d})
-	ix.sort()
+	ix.add(entry{raw, d})
 	return old, true, nil
 }
 

@@ -225,7 +225,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// FuzzParseIndex checks that what is accepted survives an update: nothing of it is lost, and the new name is found.
+// FuzzParseIndex checks that what is accepted survives an update: nothing of it is lost, and the new name
+// is found.
 func FuzzParseIndex(f *testing.F) {
 	for _, raw := range []string{foreign, `{}`, `{"manifests":null}`, `{"manifests":[null]}`, `{"Manifests":[],"manifests":[]}`, `{"Manifests":[]}`, `null`, foreign[:100]} {
 		f.Add([]byte(raw))

@@ -11,7 +11,8 @@ import (
 	"drayage/layout"
 )
 
-// BenchmarkPush is the way of a blob into a directory: verified, synced and renamed. The small one shows what each file costs.
+// BenchmarkPush is the way of a blob into a directory: verified, synced and renamed. The small one shows
+// what each file costs.
 func BenchmarkPush(b *testing.B) {
 	for name, size := range map[string]int{"16MB": 16 << 20, "4kB": 4 << 10} {
 		b.Run(name, func(b *testing.B) {

@@ -1,6 +1,13 @@
 // Package layout reads and writes OCI image layouts
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md). [New] reads one from any fs.FS, be it a
-// directory or an archive; [OpenDir] and [CreateDir] add writing to a directory.
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md). [New] reads a layout from any
+// fs.FS, be it a directory or an archive. [OpenDir] and [CreateDir] add writing to a directory.
+//
+// Images come out by [Layout.Images] and [Layout.Open], which makes a [Layout] an [image.Source]. They go
+// in by [Dir.Push], blob by blob, and then by [Dir.Enter], which gives them their names.
+//
+// A blob appears when all its bytes have been compared with its digest, and a name when everything that it
+// leads to is there. Both outlive a power cut. What a Push that broke off has left is used by the next one.
+// Several processes may write to a layout at once. What other tools have put into index.json stays there.
 package layout
 
 import (
@@ -10,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -20,13 +28,15 @@ import (
 	"drayage/internal/verify"
 )
 
-// AnnotationName is where Docker and containerd look for the full name of an image in index.json.
-const AnnotationName = "io.containerd.image.name"
+// Annotations of entries of index.json.
+const (
+	// AnnotationName is where Docker and containerd look for the full name of an image.
+	AnnotationName = "io.containerd.image.name"
+	// AnnotationSubject has the digest of the image that a referrer refers to, as Docker writes it.
+	AnnotationSubject = "io.containerd.manifest.subject"
+)
 
-// AnnotationSubject marks an entry of index.json that belongs to the image with this digest, as Docker writes it.
-const AnnotationSubject = "io.containerd.manifest.subject"
-
-// ErrIntegrity is wrapped where content is not what its digest says.
+// ErrIntegrity is wrapped by errors about content that is not what its digest says.
 var ErrIntegrity = verify.ErrMismatch
 
 // Limits on index.json: some hundred thousand images.
@@ -35,7 +45,7 @@ const (
 	maxIndexValues = 1 << 21
 )
 
-// Layout is an image layout to read from. It may be used concurrently.
+// Layout is an image layout to read from. Its methods may be called concurrently.
 type Layout struct {
 	fsys fs.FS
 }
@@ -48,11 +58,12 @@ type Image struct {
 	Name       string // full name, as in docker.io/library/alpine:3.20; empty if the entry has nothing that can be one
 	Ref        string // org.opencontainers.image.ref.name: the tag, or whatever its writer put there
 
-	// Subject is set for what is no image of its own but belongs to one: a signature, an SBOM.
+	// Subject is the digest of another image if the entry is a referrer of it, such as a signature or an SBOM.
 	Subject digest.Digest
 }
 
-// New checks that fsys is an image layout of a version that is understood.
+// New returns the layout in fsys, after a look at its version. The Layout reads from fsys as long as it is
+// used.
 func New(fsys fs.FS) (*Layout, error) {
 	raw, err := readFile(fsys, v1.ImageLayoutFile, 4<<10)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,7 +85,8 @@ func New(fsys fs.FS) (*Layout, error) {
 	return &Layout{fsys: fsys}, nil
 }
 
-// openFile opens a regular file. Everything else is refused unopened: a named pipe would wait for its other end.
+// openFile opens a regular file. Everything else is refused unopened: a named pipe would wait for its other
+// end.
 func openFile(fsys fs.FS, name string) (fs.File, error) {
 	fi, err := fs.Stat(fsys, name)
 	if err != nil {
@@ -103,13 +115,14 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// blobPath is where the content of a valid digest lies.
+// blobPath is the name of the file of a blob, whose digest must be valid.
 func blobPath(d v1.Descriptor) string {
 	return v1.ImageBlobsDir + "/" + d.Digest.Algorithm().String() + "/" + d.Digest.Encoded()
 }
 
-// Open returns the raw bytes of a blob from offset on: length of them, or all if length is negative. They are not
-// verified. The caller closes the reader.
+// Open implements [image.Source]: it returns length raw bytes of a blob from offset on, or all that follow
+// if length is [image.ToEnd]. The bytes are not verified. If the layout has no such blob, the error wraps
+// fs.ErrNotExist. The caller closes the reader.
 func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
@@ -121,34 +134,83 @@ func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) 
 	if err != nil {
 		return nil, err
 	}
-	if r, ok := f.(io.ReaderAt); ok {
-		fi, err := f.Stat()
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		return struct {
-			io.Reader
-			io.Closer
-		}{image.Section(r, fi.Size(), offset, length), f}, nil
-	}
-	return skipTo(f, offset, length)
-}
-
-// skipTo serves file systems whose files can only be read from their beginning.
-func skipTo(f fs.File, offset, length int64) (io.ReadCloser, error) {
-	if _, err := io.CopyN(io.Discard, f, offset); err != nil && err != io.EOF {
+	r, err := section(f, offset, length)
+	if err != nil {
 		f.Close()
 		return nil, err
-	}
-	var r io.Reader = f
-	if length >= 0 {
-		r = io.LimitReader(f, length)
 	}
 	return struct {
 		io.Reader
 		io.Closer
 	}{r, f}, nil
+}
+
+// section returns length bytes of f from offset on. Of some file systems a file can only be read from its
+// beginning.
+func section(f fs.File, offset, length int64) (io.Reader, error) {
+	if r, ok := f.(io.ReaderAt); ok {
+		fi, err := f.Stat()
+		if err != nil {
+			return nil, err
+		}
+		return image.Section(r, fi.Size(), offset, length), nil
+	}
+	if _, err := io.CopyN(io.Discard, f, offset); err != nil && err != io.EOF {
+		return nil, err
+	}
+	if length == image.ToEnd {
+		return f, nil
+	}
+	return io.LimitReader(f, length), nil
+}
+
+// Stat returns the descriptor of a blob of which only the digest is known. Its media type says nothing
+// about the content. If the layout has no such blob, the error wraps fs.ErrNotExist.
+func (l *Layout) Stat(d digest.Digest) (v1.Descriptor, error) {
+	desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d}
+	if err := verify.Digest(d); err != nil {
+		return v1.Descriptor{}, err
+	}
+	fi, err := fs.Stat(l.fsys, blobPath(desc))
+	if errors.Is(err, fs.ErrNotExist) {
+		return v1.Descriptor{}, fmt.Errorf("layout has no blob %s: %w", d, fs.ErrNotExist)
+	}
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	if !fi.Mode().IsRegular() {
+		return v1.Descriptor{}, fmt.Errorf("layout: %s is not a regular file", blobPath(desc))
+	}
+	desc.Size = fi.Size()
+	return desc, nil
+}
+
+// Blobs lists the blobs that are there with their sizes, whether an image leads to them or not. It reads
+// nothing of them, so their media types are unknown. It fails where the file system cannot list
+// directories, as that of an archive.
+func (l *Layout) Blobs() ([]v1.Descriptor, error) {
+	var all []v1.Descriptor
+	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+		entries, err := fs.ReadDir(l.fsys, path.Join(v1.ImageBlobsDir, a.String()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			d := digest.NewDigestFromEncoded(a, e.Name())
+			if verify.Digest(d) != nil || !e.Type().IsRegular() {
+				continue
+			}
+			fi, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // removed meanwhile
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, v1.Descriptor{Digest: d, Size: fi.Size()})
+		}
+	}
+	return all, nil
 }
 
 // Images lists the entries of index.json in its order.
@@ -171,7 +233,7 @@ func (l *Layout) Images() ([]Image, error) {
 	return all, nil
 }
 
-// Find returns the images that name means: a full name, a tag or other ref.name, or a digest.
+// Find returns the images that name means: a full name, a tag or another ref.name, or a digest.
 func (l *Layout) Find(name string) ([]Image, error) {
 	all, err := l.Images()
 	if err != nil {

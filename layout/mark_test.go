@@ -68,7 +68,8 @@ func mark(size int64, held ...marks.Span) []byte {
 	return raw
 }
 
-// A partial that was written out of order when the process was killed is gone on with as its mark says, not its size.
+// A partial that was written out of order when the process was killed is gone on with as its mark says, not
+// its size.
 func TestMark(t *testing.T) {
 	content, d := large()
 	held := []marks.Span{{Off: 0, End: 5 << 20}, {Off: 9 << 20, End: 11 << 20}, {Off: 15 << 20, End: 16 << 20}}

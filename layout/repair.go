@@ -2,13 +2,12 @@ package layout
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -20,26 +19,26 @@ import (
 
 	"drayage/image"
 	"drayage/internal/jsonkeys"
-	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
-// ErrDamaged is wrapped by errors about an index.json that cannot be read; [Repair] makes a new one.
+// ErrDamaged is wrapped by errors about an index.json that cannot be read. [Repair] makes a new one.
 var ErrDamaged = errors.New("index.json is damaged")
 
 // Repaired says what [Repair] has found and done.
 type Repaired struct {
-	Marker   bool            // oci-layout was missing or unreadable and has been written
-	Index    bool            // index.json was missing or unreadable and has been made anew
-	Kept     string          // where the unreadable one is now, in the layout; empty if there was none
-	Saved    int             // entries that could be read in it
-	Nameless int             // entries for images that it did not name any more
+	Marker   bool            // oci-layout was missing or unreadable, and has been written
+	Index    bool            // index.json was missing or unreadable, and has been made anew
+	Kept     string          // the unreadable index.json is now this file of the layout; empty if there was none
+	Saved    int             // entries of the unreadable index.json that could be read
+	Nameless int             // entries that were made for images without a name
 	Removed  []digest.Digest // blobs that were not what their names say, in order
 }
 
-// Repair rebuilds what can be rebuilt of the layout in a directory. Blobs that are not what their names say are removed, so that the next
-// fetch brings them again. An index.json that can be read stays as it is. Of one that cannot, the entries before the damage
-// are kept, and each manifest that nothing refers to gets one without a name. No other process may be writing to the layout: it waits for those that
+// Repair rebuilds what can be rebuilt of the layout in a directory. It removes blobs that are not what
+// their names say, so that the next fetch brings them again. An index.json that can be read stays as it is.
+// Of any other it keeps the entries before the damage, and makes an entry without a name for each manifest
+// that nothing refers to. No other process may write blobs meanwhile. Repair waits for processes that
 // change index.json.
 func Repair(ctx context.Context, path string) (*Repaired, error) {
 	root, err := os.OpenRoot(path)
@@ -79,7 +78,7 @@ func (d *Dir) repairMarker(r *Repaired) error {
 	return d.write(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`))
 }
 
-// removeWrong reads all blobs and removes those that are something else than their names say.
+// removeWrong reads all blobs and removes those that are not what their names say.
 func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 	blobs, err := d.Blobs()
 	if err != nil {
@@ -107,19 +106,6 @@ func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 	err = eg.Wait()
 	slices.Sort(removed)
 	return removed, err
-}
-
-func (d *Dir) isRight(ctx context.Context, b v1.Descriptor) (bool, error) {
-	rc, err := d.Open(ctx, b, 0, image.ToEnd)
-	if err != nil {
-		return false, err
-	}
-	defer rc.Close()
-	check := verify.NewCheck(b)
-	if _, err := io.Copy(check, transfer.WithContext(ctx, rc)); err != nil && !errors.Is(err, verify.ErrMismatch) {
-		return false, err
-	}
-	return check.Done() == nil, nil
 }
 
 func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
@@ -151,8 +137,8 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 	return d.write(v1.ImageIndexFile, raw)
 }
 
-// setAside writes what a file holds under another name, one that is free or has the same. The file itself stays until it is replaced: who is
-// killed in between must find it again.
+// setAside writes what a file holds to another file, and returns the name of that. The first file stays
+// until it is replaced: whoever is killed in between must find it again.
 func (d *Dir) setAside(name string, raw []byte) (string, error) {
 	for i := 1; i < 1000; i++ {
 		aside := fmt.Sprintf("%s.damaged-%d", name, i)
@@ -167,7 +153,7 @@ func (d *Dir) setAside(name string, raw []byte) (string, error) {
 	return "", fmt.Errorf("%s: too many damaged files: remove %s.damaged-*", d.path, name)
 }
 
-// readable are the entries of a damaged index.json that stand before the damage.
+// readable returns the entries of a damaged index.json that stand before the damage.
 func readable(raw []byte) (all []entry) {
 	start := bytes.Index(raw, []byte(`"manifests"`))
 	if start < 0 {
@@ -195,14 +181,16 @@ func readable(raw []byte) (all []entry) {
 }
 
 // unnamed makes entries for the manifests that neither the known entries nor other manifests lead to.
-func (d *Dir) unnamed(ctx context.Context, known []entry) ([]entry, error) {
+func (d *Dir) unnamed(ctx context.Context, known []entry) (all []entry, err error) {
 	blobs, err := d.Blobs()
 	if err != nil {
 		return nil, err
 	}
-	found := map[digest.Digest]v1.Descriptor{}
+	found := map[digest.Digest]v1.Descriptor{} // of manifests
 	led := map[digest.Digest]bool{}
-	subjects := map[digest.Digest]digest.Digest{}
+	for _, e := range known {
+		led[e.desc.Digest] = true
+	}
 	for _, b := range blobs {
 		doc, ok, err := d.document(ctx, b)
 		if err != nil {
@@ -212,37 +200,28 @@ func (d *Dir) unnamed(ctx context.Context, known []entry) ([]entry, error) {
 			continue
 		}
 		b.MediaType = doc.MediaType
+		if doc.Subject != nil {
+			b.Annotations = map[string]string{AnnotationSubject: doc.Subject.Digest.String()}
+		}
 		found[b.Digest] = b
 		for _, c := range doc.Children() {
 			led[c.Digest] = true
 		}
-		if doc.Subject != nil {
-			subjects[b.Digest] = doc.Subject.Digest
-		}
 	}
-	for _, e := range known {
-		led[e.desc.Digest] = true
-	}
-	var all []entry
-	for id, b := range found {
+	for _, id := range slices.Sorted(maps.Keys(found)) {
 		if led[id] {
 			continue
 		}
-		desc := v1.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size}
-		if s := subjects[id]; s != "" {
-			desc.Annotations = map[string]string{AnnotationSubject: s.String()}
-		}
-		raw, err := json.Marshal(desc)
+		raw, err := json.Marshal(found[id])
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, entry{raw, desc})
+		all = append(all, entry{raw, found[id]})
 	}
-	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.desc.Digest, b.desc.Digest) })
 	return all, nil
 }
 
-// document reports whether a blob is a manifest or index, and returns it.
+// document returns a blob as a manifest or index, and reports whether it is one.
 func (d *Dir) document(ctx context.Context, b v1.Descriptor) (image.Document, bool, error) {
 	if b.Size > image.MaxManifestSize || b.Size < 2 {
 		return image.Document{}, false, nil

@@ -27,7 +27,8 @@ const (
 // PeekSize is how many bytes Detect needs at most.
 const PeekSize = 10
 
-// maxWindow bounds what a zstd stream can make the decoder allocate; it is what zstd itself decodes without being asked.
+// maxWindow bounds what a zstd stream can make the decoder allocate; it is what zstd itself decodes without
+// being asked.
 const maxWindow = 128 << 20
 
 // Detect tells the format from the first bytes of a stream.

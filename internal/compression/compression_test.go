@@ -35,7 +35,8 @@ func zst(t testing.TB, s string) string {
 	return string(w.EncodeAll([]byte(s), nil))
 }
 
-// skippable is a zstd frame that holds no content, as zstd:chunked puts at the end and others at the beginning.
+// skippable is a zstd frame that holds no content, as zstd:chunked puts at the end and others at the
+// beginning.
 func skippable(s string) string {
 	b := []byte("\x5a\x2a\x4d\x18\x00\x00\x00\x00")
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(s)))
@@ -179,7 +180,8 @@ func flip(s string, i int) string {
 	return string(b)
 }
 
-// FuzzNewReader checks that any input ends, in content or an error, and that what is not compressed is left alone.
+// FuzzNewReader checks that any input ends, in content or an error, and that what is not compressed is left
+// alone.
 func FuzzNewReader(f *testing.F) {
 	for _, s := range []string{"", text, gz(f, text), gz(f, text)[:20], gz(f, "") + gz(f, text), zst(f, text), skippable("x") + zst(f, text), bz2(f),
 		xz(f, "-9"), xz(f, "-9") + xz(f, "--check=none"), xz(f, "--x86 --lzma2"), xz(f, "--lzma2=dict=128MiB"), xz(f, "-9")[:40], "\xfd7zXZ\x00"} {

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// DiskFailed reports whether err means that this disk takes nothing more: it is full, read-only, broken, or cannot
-// hold a file of that size. Going on with other files, or trying again, would only fail again.
+// DiskFailed reports whether err means that this disk takes nothing more: it is full, read-only, broken, or
+// cannot hold a file of that size. Going on with other files, or trying again, would only fail again.
 func DiskFailed(err error) bool {
 	for _, e := range slices.Concat(diskErrors, []error{syscall.ENOSPC, syscall.EROFS, syscall.EFBIG, syscall.EIO}) {
 		if errors.Is(err, e) {

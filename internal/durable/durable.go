@@ -1,6 +1,6 @@
-// Package durable makes files appear whole or not at all, and stay there after a power cut: they are written
-// under another name, synced, renamed, and the directory is synced. All names are inside an os.Root, so that a planted
-// symbolic link cannot lead out of it.
+// Package durable makes files appear whole or not at all, and stay there after a power cut: they are
+// written under another name, synced, renamed, and the directory is synced. All names are inside an
+// os.Root, so that a planted symbolic link cannot lead out of it.
 package durable
 
 import (

@@ -11,8 +11,8 @@ import (
 	"drayage/internal/filelock"
 )
 
-// Output is a file that is being made. It is written as NAME.partial beside its final name, which Commit gives it. A
-// second process that makes the same file is refused.
+// Output is a file that is being made. It is written as NAME.partial beside its final name, which Commit
+// gives it. A second process that makes the same file is refused.
 type Output struct {
 	File
 	root *os.Root
@@ -21,14 +21,14 @@ type Output struct {
 	done bool
 }
 
-// CreateOutput begins the file at path. Links are followed, so that what they point to is replaced. The caller ends it
-// with Commit or Abort.
+// CreateOutput begins the file at path. It follows links: what they point to is replaced. The caller ends
+// the output with Commit or Abort.
 func CreateOutput(path string) (*Output, error) {
 	o, err := newOutput(path)
 	if err != nil {
 		return nil, err
 	}
-	o.root.Remove(o.marks()) // of an earlier, resumable run: its parts are going to be overwritten
+	o.root.Remove(o.marks()) // of an earlier run that could be resumed: this one overwrites its parts
 	if err := o.Truncate(0); err != nil {
 		o.close()
 		return nil, err
@@ -58,43 +58,50 @@ func newOutput(path string) (*Output, error) {
 
 func (o *Output) partial() string { return o.name + ".partial" }
 
-// marks is the file beside the partial one that a [Resumable] has.
+// marks is the name of the file of marks that a [Resumable] has.
 func (o *Output) marks() string { return o.partial() + ".marks" }
 
-// maxLost is how often the partial file may turn out to have been renamed or removed since it was opened. Where the file
-// system cannot tell files apart it would go on for ever.
+// maxLost is how often the partial file may turn out to have been renamed or removed since it was opened.
+// Where the file system cannot tell files apart it would go on for ever.
 const maxLost = 100
 
 func (o *Output) open() (*os.File, error) {
 	for range maxLost {
-		if fi, err := o.root.Lstat(o.partial()); err == nil && !fi.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s.partial: not a regular file", o.path)
-		}
-		f, err := o.root.OpenFile(o.partial(), os.O_RDWR|os.O_CREATE, 0o644)
+		f, err := OpenLocked(o.root, o.partial(), filelock.TryLock)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.path, cause(err))
 		}
-		if err := filelock.TryLock(f); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("%s: %w", o.path, err)
+		if f != nil {
+			return f, nil
 		}
-		if !o.isPartial(f) {
-			f.Close() // whoever had it has given it its final name, or removed it, since it was opened
-			continue
-		}
-		return f, nil
 	}
 	return nil, fmt.Errorf("%s: the file system does not tell its partial file from others", o.path)
 }
 
-// isPartial reports whether f is what the partial name means.
-func (o *Output) isPartial(f *os.File) bool {
+// OpenLocked opens the file with a name in root, makes it if there is none, and locks it by lock. It
+// returns no file and no error if another process has renamed or removed the file before it was locked.
+func OpenLocked(root *os.Root, name string, lock func(*os.File) error) (*os.File, error) {
+	if fi, err := root.Lstat(name); err == nil && !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(f); err != nil {
+		f.Close()
+		return nil, err
+	}
 	opened, err1 := f.Stat()
-	named, err2 := o.root.Lstat(o.partial())
-	return err1 == nil && err2 == nil && os.SameFile(opened, named)
+	named, err2 := root.Lstat(name)
+	if err1 != nil || err2 != nil || !os.SameFile(opened, named) {
+		f.Close()
+		return nil, nil
+	}
+	return f, nil
 }
 
-// cause drops the path of a PathError, which is named already.
+// cause drops the path of a PathError: the caller has named it already.
 func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -66,7 +66,8 @@ func TestOutputIsExclusive(t *testing.T) {
 	}
 }
 
-// A writer that opens the partial file just before another one commits it must not get hold of the finished file.
+// A writer that opens the partial file just before another one commits it must not get hold of the finished
+// file.
 func TestOutputNeverSpoilsAFinishedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.tar")
 	if err := create(t, path, "whole").Commit(); err != nil {

@@ -8,8 +8,8 @@ import (
 	"drayage/internal/marks"
 )
 
-// Resumable is an [Output] that consists of parts. An earlier run that was broken off may have left something of each. A
-// file beside the partial one, NAME.partial.marks, says what: see package marks.
+// Resumable is an [Output] that consists of parts. An earlier run that was broken off may have left
+// something of each. A file beside the partial one, NAME.partial.marks, says what: see package marks.
 type Resumable struct {
 	*Output
 	file *os.File // of marks
@@ -19,8 +19,8 @@ type Resumable struct {
 // worthKeeping is from how many bytes on it is better to leave something behind than to begin again.
 const worthKeeping = 1 << 20
 
-// ResumeOutput begins the file at path as CreateOutput does, without losing what an earlier run has left there. The caller
-// ends it with Commit, Abort or Keep.
+// ResumeOutput begins the file at path as CreateOutput does, without losing what an earlier run has left
+// there. The caller ends it with Commit, Abort or Keep.
 func ResumeOutput(path string) (*Resumable, error) {
 	o, err := newOutput(path)
 	if err != nil {
@@ -38,8 +38,9 @@ func ResumeOutput(path string) (*Resumable, error) {
 	return r, nil
 }
 
-// Begin says what is going to be written: the sizes of the parts, in bytes, and a plan that stands for all else that
-// decides what is in the file. What an earlier run with the same plan and sizes has left stays. Anything else is removed.
+// Begin says what is going to be written: the sizes of the parts, in bytes, and a plan that stands for all
+// else that decides what is in the file. What an earlier run with the same plan and sizes has left stays.
+// Anything else is removed.
 func (r *Resumable) Begin(plan []byte, sizes []int64) error {
 	set, err := marks.New(r.file, plan, sizes...)
 	if err != nil {
@@ -55,7 +56,8 @@ func (r *Resumable) Begin(plan []byte, sizes []int64) error {
 // Part returns the part with a number, which begins at off, after Begin.
 func (r *Resumable) Part(number int, off int64) *marks.Part { return r.set.Part(number, r, off) }
 
-// Keep ends the output and leaves what is there for another run. It reports whether there is anything worth that.
+// Keep ends the output and leaves what is there for another run. It reports whether there is anything worth
+// that.
 func (r *Resumable) Keep() bool {
 	if r.done || r.set == nil || r.set.Sum() < worthKeeping {
 		r.Abort()

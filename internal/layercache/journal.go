@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// uploadAge is how long an upload is remembered. Registries throw away what is left of one after a week, or earlier.
+	// uploadAge is how long an upload is remembered. Registries throw away what is left of one after a week,
+	// or earlier.
 	uploadAge  = 7 * 24 * time.Hour
 	maxUploads = 256
 	// maxLocation is more than any address has that a server takes.

@@ -13,12 +13,14 @@ import (
 )
 
 // repositoryName is what a repository's path may look like
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests). Paths of proxies may have capitals.
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests). Paths of
+// proxies may have capitals.
 var repositoryName = regexp.MustCompile(`^[A-Za-z0-9]+([._/-]+[A-Za-z0-9]+)*$`)
 
 const maxRepositoryName = 255
 
-// Where returns a repository of the registry in which the blob has been seen, or empty. It may be gone by now.
+// Where returns a repository of the registry in which the blob has been seen, or empty. It may be gone by
+// now.
 func (c *Cache) Where(registry string, blob digest.Digest) string {
 	if c == nil || verify.Digest(blob) != nil {
 		return ""
@@ -30,8 +32,9 @@ func (c *Cache) Where(registry string, blob digest.Digest) string {
 	return string(raw)
 }
 
-// Placed remembers that the repository has the blob, instead of what was remembered before. A file that is cut off by a crash names no repository, or one from which
-// the registry will not mount: so it need not be synced.
+// Placed remembers that the repository has the blob, instead of what was remembered before. A file that is
+// cut off by a crash names no repository, or one from which the registry will not mount: so it need not be
+// synced.
 func (c *Cache) Placed(registry, repository string, blob digest.Digest) {
 	if c == nil || verify.Digest(blob) != nil || len(repository) > maxRepositoryName || !repositoryName.MatchString(repository) {
 		return

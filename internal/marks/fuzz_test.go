@@ -8,8 +8,8 @@ import (
 	"drayage/internal/marks"
 )
 
-// FuzzMarks checks that whatever a file of marks holds, what is said to be there of a part is marked, inside the part and in
-// order, and that only marks of the same plan count.
+// FuzzMarks checks that whatever a file of marks holds, what is said to be there of a part is marked,
+// inside the part and in order, and that only marks of the same plan count.
 func FuzzMarks(f *testing.F) {
 	plan := []byte("plan")
 	header := "drayage marks 1\nplan"

@@ -1,9 +1,9 @@
-// Package marks remembers which spans of a file that is written out of order are there. The file consists of parts, each
-// the place of one blob. A second file beside it has one byte for each block of each part.
+// Package marks remembers which spans of a file that is written out of order are there. The file consists
+// of parts, each the place of one blob. A second file beside it has one byte for each block of each part.
 //
-// A byte is written after its block, so that a process that is killed leaves no mark of what is not there. Nothing is
-// synced: after a power cut the marks may promise too much. So nobody may trust what is marked before its digest has
-// been compared.
+// A byte is written after its block, so that a process that is killed leaves no mark of what is not there.
+// Nothing is synced: after a power cut the marks may promise too much. So nobody may trust what is marked
+// before its digest has been compared.
 package marks
 
 import (
@@ -40,8 +40,8 @@ type Set struct {
 	sizes []int64
 }
 
-// New describes the marks of a file that consists of parts of the given sizes, in bytes, and keeps them in f. The plan
-// stands for all else that decides what the parts hold. Begin or Found must be called next.
+// New describes the marks of a file that consists of parts of the given sizes, in bytes, and keeps them in
+// f. The plan stands for all else that decides what the parts hold. Begin or Found must be called next.
 func New(f *os.File, plan []byte, sizes ...int64) (*Set, error) {
 	if len(sizes) > maxParts {
 		return nil, fmt.Errorf("%d parts are too many", len(sizes))

@@ -8,7 +8,8 @@ type File interface {
 	io.WriterAt
 }
 
-// Part is the place of one blob in a file, with what is known of it. Offsets count from the beginning of the part.
+// Part is the place of one blob in a file, with what is known of it. Offsets count from the beginning of
+// the part.
 type Part struct {
 	file      File
 	off, size int64
@@ -17,8 +18,8 @@ type Part struct {
 	held      []Span
 }
 
-// NewPart returns the part of f that begins at off and has size bytes. Held is what an earlier run has left there. Of
-// such a part nothing is remembered.
+// NewPart returns the part of f that begins at off and has size bytes. Held is what an earlier run has left
+// there. Of such a part nothing is remembered.
 func NewPart(f File, off, size int64, held []Span) *Part {
 	return &Part{file: f, off: off, size: size, held: held}
 }
@@ -39,8 +40,8 @@ func (p *Part) Block() int64 {
 	return p.set.block
 }
 
-// Mark remembers the blocks that end between from and to, after these bytes have been written. Of the block that from is
-// in, all before from must have been written too.
+// Mark remembers the blocks that end between from and to, after these bytes have been written. Of the block
+// that from is in, all before from must have been written too.
 func (p *Part) Mark(from, to int64) error {
 	if p.set == nil {
 		return nil

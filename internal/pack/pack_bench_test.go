@@ -8,8 +8,8 @@ import (
 	"drayage/internal/pack"
 )
 
-// BenchmarkPack compresses the beginning of this program, which compresses as what images hold, as push does it. B/op tells how well
-// buffers are used again, "ratio" how small the content becomes.
+// BenchmarkPack compresses the beginning of this program, which compresses as what images hold, as push
+// does it. B/op tells how well buffers are used again, "ratio" how small the content becomes.
 func BenchmarkPack(b *testing.B) {
 	content := machineCode(b)
 	for _, method := range []struct {

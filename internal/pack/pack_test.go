@@ -91,8 +91,9 @@ func TestBytesDependOnTheInputAlone(t *testing.T) {
 	}
 }
 
-// TestBytesStayTheSame fails when another version of a compressor, or another machine, makes other bytes of the same
-// input. What is built on them (digests of pushed layers, the cache of layers) then needs a new name.
+// TestBytesStayTheSame fails when another version of a compressor, or another machine, makes other bytes of
+// the same input. What is built on them (digests of pushed layers, the cache of layers) then needs a new
+// name.
 func TestBytesStayTheSame(t *testing.T) {
 	want := map[string]string{
 		"gzip": "67400134a8addbd6f9e5de2f6592f95095b3d821808d1b9da08dcb73c4740aee",

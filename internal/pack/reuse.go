@@ -8,8 +8,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Encoders keeps zstd encoders that have done their work: each holds tens of megabytes, and layers come one after another. The
-// zero value is ready. It may be used concurrently.
+// Encoders keeps zstd encoders that have done their work: each holds tens of megabytes, and layers come one
+// after another. The zero value is ready. It may be used concurrently.
 type Encoders struct {
 	mu   sync.Mutex
 	free map[encoderKind][]*zstd.Encoder

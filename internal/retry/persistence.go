@@ -10,9 +10,9 @@ import (
 const (
 	// maxStalls is how often a stream may break in a row without having moved on.
 	maxStalls = 5
-	// refill is how many new bytes make earlier breaks forgotten: a link that drops every
-	// few minutes still gets a 40 GB layer through, a server that sends one byte a time does not. A reset takes with it what
-	// has arrived and was not read yet, so that of a megabyte a slow machine may get a part.
+	// refill is how many new bytes make earlier breaks forgotten: a link that drops every few minutes still
+	// gets a 40 GB layer through, a server that sends one byte a time does not. A reset takes with it what has
+	// arrived and was not read yet, so that of a megabyte a slow machine may get a part.
 	refill = 256 << 10
 )
 

@@ -1,5 +1,5 @@
-// Package spool holds a stream on disk for as long as a command runs: in a file without a name, so that nothing of it is left however
-// the process ends, and without taking the last space of the disk.
+// Package spool holds a stream on disk for as long as a command runs: in a file without a name, so that
+// nothing of it is left however the process ends, and without taking the last space of the disk.
 package spool
 
 import (
@@ -35,8 +35,8 @@ func Room(dir string, need int64) error {
 	return nil
 }
 
-// Copy reads r to its end into a file in dir that has no name, and returns the file, which the caller closes. atLeast is how many bytes are known
-// to come. An error of r is returned as it is.
+// Copy reads r to its end into a file in dir that has no name, and returns the file, which the caller
+// closes. atLeast is how many bytes are known to come. An error of r is returned as it is.
 func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File, error) {
 	if err := Room(dir, atLeast); err != nil {
 		return nil, err

@@ -21,8 +21,8 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// Counted returns a reader that tells reported, after each Read, how many bytes of r have been read so far. Without
-// reported it returns r.
+// Counted returns a reader that tells reported, after each Read, how many bytes of r have been read so far.
+// Without reported it returns r.
 func Counted(r io.Reader, reported func(int64)) io.Reader {
 	if reported == nil {
 		return r

@@ -21,27 +21,28 @@ type File interface {
 	Held() []marks.Span
 	// Block is the length of the blocks that are marked, in bytes.
 	Block() int64
-	// Mark is called when all bytes from one offset to another have been written. Of the block that from is in, all
-	// bytes before from have been written too. Mark is called concurrently for different blocks.
+	// Mark is called when all bytes from one offset to another have been written. Of the block that from is
+	// in, all bytes before from have been written too. Mark is called concurrently for different blocks.
 	Mark(from, to int64) error
 	// Forget is called when what has been marked turns out to be worth nothing.
 	Forget() error
 }
 
-// bufferSize is one read of a body. It is large enough that a write call costs little beside it, and so small that the
-// bytes are still in the processor's cache when they are written and hashed. With 256 KiB a fetch takes a quarter more
-// of the processor's time.
+// bufferSize is one read of a body. It is large enough that a write call costs little beside it, and so
+// small that the bytes are still in the processor's cache when they are written and hashed. With 256 KiB a
+// fetch takes a quarter more of the processor's time.
 const bufferSize = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// Fill writes the content of d into f. It does not fetch the spans that f holds, but hashes them again. If the whole
-// turns out wrong, Fill fetches everything again, once: something old was wrong, or the source erred. It uses several
-// streams where they help and src is an [image.ParallelSource]. Reported, which may be nil, is told how many bytes are
-// there.
+// Fill writes the content of d into f. It does not fetch the spans that f holds, but hashes them again. If
+// the whole turns out wrong, Fill fetches everything again, once: something old was wrong, or the source
+// erred. It uses several streams where they help and src is an [image.ParallelSource]. Reported, which may
+// be nil, is told how many bytes are there.
 //
-// When Fill returns nil, the bytes are verified but not durable yet: the caller syncs and names the file. On error f
-// keeps what is there, and Fill returns how many bytes from the start are worth keeping, besides those that are marked.
+// When Fill returns nil, the bytes are verified but not durable yet: the caller syncs and names the file.
+// On error f keeps what is there, and Fill returns how many bytes from the start are worth keeping, besides
+// those that are marked.
 func Fill(ctx context.Context, src image.Source, d v1.Descriptor, f File, reported func(int64)) (int64, error) {
 	if reported == nil {
 		reported = func(int64) {}
@@ -130,8 +131,8 @@ func (t *filling) copy(r io.Reader, off int64, mark *marker) (int64, error) {
 	}
 }
 
-// unhashed is how much of a prefix is worth keeping that could not be hashed to its end. If the user has lost patience it
-// is all of it. If the disk does not give it back it is nothing.
+// unhashed is how much of a prefix is worth keeping that could not be hashed to its end. If the user has
+// lost patience it is all of it. If the disk does not give it back it is nothing.
 func (t *filling) unhashed(ctx context.Context, held int64) int64 {
 	if ctx.Err() != nil {
 		return held

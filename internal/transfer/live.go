@@ -22,9 +22,9 @@ func (l *live) close() {
 	}
 }
 
-// readLive reads by one stream as long as that is fast. Each range is twice as large as the one before it: when one turns
-// out slow, little has to be waited for; when none does, few requests are made. It returns 0 and no error when it is the
-// turn of the parts.
+// readLive reads by one stream as long as that is fast. Each range is twice as large as the one before it:
+// when one turns out slow, little has to be waited for; when none does, few requests are made. It returns 0
+// and no error when it is the turn of the parts.
 func (s *readAheadStream) readLive(b []byte) (int, error) {
 	for s.off < s.desc.Size && (s.next == 0 || s.live != nil) {
 		if s.live == nil || s.live.rc == nil {
@@ -75,7 +75,8 @@ func (s *readAheadStream) openLive() error {
 	return nil
 }
 
-// widen begins parts when the live stream has proved slow: behind its range, or in its place if it still had far to go.
+// widen begins parts when the live stream has proved slow: behind its range, or in its place if it still
+// had far to go.
 func (s *readAheadStream) widen() {
 	l := s.live
 	if s.next > 0 || !s.pace.slow() {

@@ -22,7 +22,8 @@ import (
 
 const block = 64 << 10
 
-// markedFile is a file of some content, with its marks. After so many bytes have been written it behaves as if the process were killed.
+// markedFile is a file of some content, with its marks. After so many bytes have been written it behaves as
+// if the process were killed.
 type markedFile struct {
 	*marks.Part
 	set     *marks.Set
@@ -116,7 +117,8 @@ func (m *markedFile) Forget() error {
 	return m.Part.Forget()
 }
 
-// Killed at any moment, what is written is known but for a bounded part of each stream, and what is known is not asked for again.
+// Killed at any moment, what is written is known but for a bounded part of each stream, and what is known
+// is not asked for again.
 func TestKilledStreams(t *testing.T) {
 	content, d := large(t)
 	const extra = 6

@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// fast is the pace, in bytes a second, from which on one stream is left alone. More streams would bring no more, and
-	// cost more. A stream is judged when it has been waited for judgeAfter.
+	// fast is the pace, in bytes a second, from which on one stream is left alone. More streams would bring no
+	// more, and cost more. A stream is judged when it has been waited for judgeAfter.
 	fast       = 32 << 20
 	judgeAfter = 20 * time.Millisecond
 	prompt     = 50 * time.Millisecond // what an answer and its first bytes may take without counting
 	gatherFor  = 50 * time.Millisecond // how long a buffer is filled
 )
 
-// pace is how fast a stream has been of late, over all its requests. The time that the disk takes says nothing about the
-// source and does not count.
+// pace is how fast a stream has been of late, over all its requests. The time that the disk takes says
+// nothing about the source and does not count.
 type pace struct {
 	got    int64
 	waited time.Duration
@@ -29,8 +29,8 @@ func (p *pace) opened(took time.Duration) {
 	p.free = max(0, prompt-took)
 }
 
-// read is told how long n bytes took. What was long ago weighs less: servers that limit each request often let its
-// beginning through at once.
+// read is told how long n bytes took. What was long ago weighs less: servers that limit each request often
+// let its beginning through at once.
 func (p *pace) read(n int, took time.Duration) {
 	took, p.free = max(0, took-p.free), 0
 	p.got += int64(n)
@@ -43,8 +43,8 @@ func (p *pace) slow() bool {
 	return p.waited >= judgeAfter && float64(p.got) < fast*p.waited.Seconds()
 }
 
-// gather reads until p is full, because every write costs as much again as a small read. It stops before the wait would
-// show in the progress.
+// gather reads until p is full, because every write costs as much again as a small read. It stops before
+// the wait would show in the progress.
 func gather(r io.Reader, p []byte) (n int, err error) {
 	for began := time.Now(); n < len(p) && err == nil && (n == 0 || time.Since(began) < gatherFor); {
 		var m int

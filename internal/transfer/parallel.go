@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// SplitSize is the size in bytes from which on a blob is read in pieces. Below it a second request costs more than
-	// it brings, and [Fill] writes in order.
+	// SplitSize is the size in bytes from which on a blob is read in pieces. Below it a second request costs
+	// more than it brings, and [Fill] writes in order.
 	SplitSize = 8 << 20
 	// A piece is small enough that the streams end together, and large enough that requests do not count.
 	minPiece, maxPiece = 4 << 20, 32 << 20
@@ -21,9 +21,9 @@ const (
 	maxStreams, piecesEach = 32, 2
 )
 
-// parallel fills a file by one stream and, where that stream is slow, by several. They begin pieces in order, so that the
-// whole part at the start grows. Bytes that arrive in order are hashed at once. All others are read back when what is
-// before them is whole.
+// parallel fills a file by one stream and, where that stream is slow, by several. They begin pieces in
+// order, so that the whole part at the start grows. Bytes that arrive in order are hashed at once. All
+// others are read back when what is before them is whole.
 type parallel struct {
 	*filling
 	src   image.ParallelSource
@@ -44,8 +44,8 @@ type parallel struct {
 	lost    bool          // the disk does not give back what it was given
 }
 
-// inParallel fills the file by several streams. On error it returns how many bytes from the start are whole; of what has
-// been written beyond them only what is marked is worth keeping.
+// inParallel fills the file by several streams. On error it returns how many bytes from the start are
+// whole; of what has been written beyond them only what is marked is worth keeping.
 func (t *filling) inParallel(ctx context.Context, src image.ParallelSource, held []marks.Span) (int64, error) {
 	l := &parallel{filling: t, src: src, check: verify.NewCheck(t.desc)}
 	prefix, beyond := marks.Cut(held)
@@ -155,7 +155,8 @@ func (l *parallel) write(p []byte, off int64) error {
 	return err
 }
 
-// follow hashes the pieces in their order as they become whole, as far as they were not hashed when they arrived.
+// follow hashes the pieces in their order as they become whole, as far as they were not hashed when they
+// arrived.
 func (l *parallel) follow() error {
 	for _, s := range l.all {
 		select {

@@ -89,7 +89,8 @@ func large(t *testing.T) ([]byte, v1.Descriptor) {
 	return content, v1.Descriptor{Digest: digest.FromBytes(content), Size: int64(len(content))}
 }
 
-// Whatever happens to the extra streams, what Fill calls whole is the content, and what it keeps is a prefix of it.
+// Whatever happens to the extra streams, what Fill calls whole is the content, and what it keeps is a
+// prefix of it.
 func TestParallel(t *testing.T) {
 	content, d := large(t)
 	other := errors.New("permanent")

@@ -18,13 +18,13 @@ type rangeReader struct {
 	src  image.Source
 	desc v1.Descriptor
 	pace *pace
-	// write takes bytes in their order, with their offset, and returns where the range ends: it may become shorter while
-	// it is read.
+	// write takes bytes in their order, with their offset, and returns where the range ends: it may become
+	// shorter while it is read.
 	write func(p []byte, off int64) (end int64, err error)
 }
 
-// read brings the bytes from off to end to write, and opens the source again where it breaks. It returns how far it has
-// come.
+// read brings the bytes from off to end to write, and opens the source again where it breaks. It returns
+// how far it has come.
 func (r rangeReader) read(ctx context.Context, off, end int64) (int64, error) {
 	tries := retry.Persistence{Since: off}
 	for {

@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// partSize is what one stream of [ReadAhead] reads at a time, and holds in memory until its turn comes. With all
-	// extra streams of a registry in use that is 32 MiB.
+	// partSize is what one stream of [ReadAhead] reads at a time, and holds in memory until its turn comes.
+	// With all extra streams of a registry in use that is 32 MiB.
 	partSize = 1 << 20
 	// firstParts are on their way as soon as one stream proves slow. More follow where the reader has to wait.
 	firstParts = 4
 )
 
-// ReadAhead makes the streams of large blobs faster where src is an [image.ParallelSource]. If one stream proves slow,
-// several streams bring the next parts of the blob into memory, and the reader gets them in order. Of any other source
-// ReadAhead returns src. It is for readers that need a blob in order; [Fill] needs no memory.
+// ReadAhead makes the streams of large blobs faster where src is an [image.ParallelSource]. If one stream
+// proves slow, several streams bring the next parts of the blob into memory, and the reader gets them in
+// order. Of any other source ReadAhead returns src. It is for readers that need a blob in order; [Fill]
+// needs no memory.
 func ReadAhead(src image.Source) image.Source {
 	if p, ok := image.AsParallel(src); ok {
 		return readAhead{p}
@@ -70,8 +71,8 @@ type part struct {
 
 var partBuffers = sync.Pool{New: func() any { return new([partSize]byte) }}
 
-// fetch begins parts: one at least, and further ones while there are extra streams. An extra stream is released when its
-// part has been given out, so the number of streams bounds memory too.
+// fetch begins parts: one at least, and further ones while there are extra streams. An extra stream is
+// released when its part has been given out, so the number of streams bounds memory too.
 func (s *readAheadStream) fetch() {
 	for s.next < s.desc.Size && len(s.parts) < s.want {
 		var release func()
@@ -125,7 +126,8 @@ func (s *readAheadStream) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// await waits for a part, which ends with its context. That it has to wait shows that more streams would be of use.
+// await waits for a part, which ends with its context. That it has to wait shows that more streams would be
+// of use.
 func (s *readAheadStream) await(p *part) {
 	select {
 	case <-p.done:

@@ -2,9 +2,9 @@ package transfer
 
 import "drayage/internal/marks"
 
-// maxRequest bounds what a fast stream asks for at once, in bytes. Some servers, such as nginx with limit_rate, let the
-// first second's worth of each response through at once and then hold it. Requests of this size do not meet the limit
-// where it is 16 MiB/s or more.
+// maxRequest bounds what a fast stream asks for at once, in bytes. Some servers, such as nginx with
+// limit_rate, let the first second's worth of each response through at once and then hold it. Requests of
+// this size do not meet the limit where it is 16 MiB/s or more.
 const maxRequest = 16 << 20
 
 // piece is a span of a blob that one stream reads. It is on disk when done is closed.
@@ -13,8 +13,8 @@ type piece struct {
 	done chan struct{}
 }
 
-// split divides what is missing of a span into pieces, which end with a block. It returns these and the known spans, in
-// order, and the missing ones alone.
+// split divides what is missing of a span into pieces, which end with a block. It returns these and the
+// known spans, in order, and the missing ones alone.
 func split(whole marks.Span, known []marks.Span, block int64) (all, missing []piece) {
 	from := whole.Off
 	size := (whole.End - from - marks.Sum(known)) / (maxStreams * piecesEach)
@@ -36,8 +36,8 @@ func split(whole marks.Span, known []marks.Span, block int64) (all, missing []pi
 	return all, missing
 }
 
-// request is what a stream asks for at once: pieces that follow each other and are not there yet. A stream that is fast
-// and alone asks for more than one, because each request costs both sides something.
+// request is what a stream asks for at once: pieces that follow each other and are not there yet. A stream
+// that is fast and alone asks for more than one, because each request costs both sides something.
 type request []piece
 
 func (r request) off() int64 { return r[0].Off }
@@ -80,8 +80,8 @@ func (l *parallel) take(p *pace) request {
 	return r
 }
 
-// giveBack lets other streams have the pieces that a request has not come to. Only a stream that was alone has more than
-// one piece, so no piece behind them has been taken.
+// giveBack lets other streams have the pieces that a request has not come to. Only a stream that was alone
+// has more than one piece, so no piece behind them has been taken.
 func (l *parallel) giveBack(r *request) {
 	if len(*r) < 2 {
 		return

@@ -17,18 +17,18 @@ type Job struct {
 	Source image.Source
 }
 
-// DefaultJobs is how many blobs move at once unless the user says otherwise. Besides them smallJobs more of less than smallSize move: what these take is
-// the way to the registry and back, not the line.
+// DefaultJobs is how many blobs move at once unless the user says otherwise. Besides them smallJobs more of
+// less than smallSize move: what these take is the way to the registry and back, not the line.
 const (
 	DefaultJobs = 8
 	smallJobs   = 16
 	smallSize   = 4 << 20
 )
 
-// Run does all jobs, the largest first so that the last to finish is a small one, at most limit at
-// once (DefaultJobs and some small ones if limit is not positive). A job that fails does not stop the others; each
-// one's outcome is given to finished, which is called by one goroutine at a time. After ctx has ended, what
-// has not begun finishes with its error. Run returns when every job has finished.
+// Run does all jobs, the largest first so that the last to finish is a small one, at most limit at once
+// (DefaultJobs and some small ones if limit is not positive). A job that fails does not stop the others;
+// each one's outcome is given to finished, which is called by one goroutine at a time. After ctx has ended,
+// what has not begun finishes with its error. Run returns when every job has finished.
 func Run(ctx context.Context, jobs []Job, limit int, do func(context.Context, Job) error, finished func(Job, error)) {
 	extra := 0
 	if limit <= 0 {

@@ -1,5 +1,5 @@
-// Package transfertest makes sources of blobs that fail in ways a test chooses. It is for tests only. A [Source] is
-// opened several times while a blob travels; a [Try] says what happens to one opening.
+// Package transfertest makes sources of blobs that fail in ways a test chooses. It is for tests only. A
+// [Source] is opened several times while a blob travels; a [Try] says what happens to one opening.
 package transfertest
 
 import (
@@ -21,8 +21,8 @@ import (
 // ErrBroken is what a broken stream ends with; [Break] marks it as transient.
 var ErrBroken = errors.New("connection reset by peer")
 
-// Source gives out one blob. The first opening goes as the first of Tries says, and so on; later ones as Always
-// says, or without a fault if that is nil. It may be used concurrently.
+// Source gives out one blob. The first opening goes as the first of Tries says, and so on; later ones as
+// Always says, or without a fault if that is nil. It may be used concurrently.
 type Source struct {
 	Content []byte
 	Tries   []Try

@@ -14,8 +14,8 @@ type Reader struct {
 	from  *source
 }
 
-// NewReader begins to unpack the layer that stored holds. When ctx has ended, reading fails with its cause. The caller
-// closes the Reader, which does not close stored.
+// NewReader begins to unpack the layer that stored holds. When ctx has ended, reading fails with its cause.
+// The caller closes the Reader, which does not close stored.
 func NewReader(ctx context.Context, stored io.Reader) (*Reader, error) {
 	r := &Reader{from: &source{ctx: ctx, r: stored}}
 	var err error

@@ -1,6 +1,7 @@
-// Package unpack gives out what stored layers hold. A layer is stored as a tar, compressed or not; its first bytes tell
-// how. [Sum] hashes what is in a layer, [NewReader] is for callers that need the bytes one after another. Both tell a
-// layer that cannot be decompressed, which is an [Error], from a source that fails. The caller names the layer in errors.
+// Package unpack gives out what stored layers hold. A layer is stored as a tar, compressed or not; its
+// first bytes tell how. [Sum] hashes what is in a layer, [NewReader] is for callers that need the bytes one
+// after another. Both tell a layer that cannot be decompressed, which is an [Error], from a source that
+// fails. The caller names the layer in errors.
 package unpack
 
 import (
@@ -16,7 +17,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// Error says that a layer cannot be decompressed although its source has not failed. It wraps [verify.ErrMismatch].
+// Error says that a layer cannot be decompressed although its source has not failed. It wraps
+// [verify.ErrMismatch].
 type Error struct {
 	Kind     compression.Kind // what the layer seems to be compressed with
 	Err      error            // of the decompressor
@@ -34,9 +36,10 @@ func (e *Error) Error() string {
 // Unwrap makes an Error one of [verify.ErrMismatch].
 func (e *Error) Unwrap() error { return verify.ErrMismatch }
 
-// Explain finds out more about err, which [Sum], [NewReader] or a Reader returned for a blob that verifies itself at its
-// end, as image.Reader does. If the blob could not be decompressed, Explain reads the rest of it. It returns the
-// blob's own error if there is one, and otherwise an [Error] that says that the blob is verified.
+// Explain finds out more about err, which [Sum], [NewReader] or a Reader returned for a blob that verifies
+// itself at its end, as image.Reader does. If the blob could not be decompressed, Explain reads the rest of
+// it. It returns the blob's own error if there is one, and otherwise an [Error] that says that the blob is
+// verified.
 func Explain(err error, blob io.Reader) error {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -67,8 +70,8 @@ type Layer struct {
 // A piece of 64 KiB is still in the processor's cache when it is hashed and written.
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// Sum reads stored to its end and hashes what it holds, uncompressed, with a. It writes the same bytes to w, unless w is
-// nil.
+// Sum reads stored to its end and hashes what it holds, uncompressed, with a. It writes the same bytes to
+// w, unless w is nil.
 func Sum(ctx context.Context, stored io.Reader, a digest.Algorithm, w io.Writer) (Layer, error) {
 	r, err := NewReader(ctx, stored)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 
 var known = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
 
-// FuzzDigest checks that what is accepted can be part of a path and hashed with, and that it is accepted of nothing else.
+// FuzzDigest checks that what is accepted can be part of a path and hashed with, and that it is accepted of
+// nothing else.
 func FuzzDigest(f *testing.F) {
 	hex := strings.Repeat("0a", 32)
 	for _, s := range []string{"sha256:" + hex, "sha512:" + hex + hex, "sha256:../../x", "sha256:" + strings.ToUpper(hex), "sha256:" + hex[1:], "md5:" + hex[:32], "sha384:" + hex + hex[:32], "sha256:" + hex + "\n", ":", "sha256", "\x00"} {
