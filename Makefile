@@ -1,11 +1,12 @@
-# make build | demo | test | faults | fuzz | hostile | interop | bench | lint | cross: see README.md. Only Go, make and git are needed, but for interop.
+# make build | demo | test | faults | fuzz | hostile | interop | bench | lint | cross: see README.md. All but interop
+# need only Go, make and git.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test faults race fuzz interop bench lint vuln cross clean reliability soak hostile
+.PHONY: build demo test faults fuzz interop bench lint vuln cross clean reliability soak hostile
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -13,24 +14,27 @@ build:
 demo: build
 	cd test && go run ./cmd/demo -drayage ../bin/drayage
 
-# Unit tests and scripts of the command line, then the round trip through a real registry.
-test:
-	go test ./...
-	cd test && go test $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash)$$')
+# The tests of the nested module run this binary instead of building one each. Go does not see that they depend on
+# it, so -count=1 keeps it from showing earlier results.
+BINARY := DRAYAGE_BIN=$(CURDIR)/bin/drayage
 
-# Every fault, kill and hostile input of docs/reliability.md, tried on the binary: some minutes.
-faults:
-	cd test && go test -count=1 -timeout 20m -p 1 ./reliability ./hostile ./crash
+# Unit tests and scripts of the command line, then the round trip through a real registry. TEST_ARGS=-race looks for
+# data races in the product, and takes longer.
+test: build
+	go test $(TEST_ARGS) ./...
+	cd test && $(BINARY) go test -count=1 $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash)$$')
 
-race:
-	go test -race ./...
+# Every fault, kill and hostile input of docs/reliability.md, tried on the binary: some minutes. The first package
+# mostly waits, so another one runs beside it. FAULTS_SKIP matches tests to leave out.
+faults: build
+	cd test && $(BINARY) go test -count=1 -timeout 20m -p 2 -skip '$(FAULTS_SKIP)' ./reliability ./hostile ./crash
 
 # Sixty kinds of fault against the binary; enters the results and writes docs/reliability.md.
 reliability:
 	cd test && go test -count=1 -timeout 20m ./reliability -update
 
-# Every fuzz target for FUZZTIME. To enter the figures into docs/reliability.md: make fuzz FUZZ_ARGS='-results reliability/testdata', then
-# (cd test && go test ./reliability -run Document -update).
+# Every fuzz target for FUZZTIME. To enter the figures into docs/reliability.md:
+# make fuzz FUZZ_ARGS='-results reliability/testdata' && cd test && go test ./reliability -run Document -update
 FUZZTIME := 30s
 fuzz:
 	cd test && go run ./cmd/fuzz -time $(FUZZTIME) $(FUZZ_ARGS)
@@ -41,19 +45,22 @@ soak:
 	cd test && go test -count=1 -timeout 4h ./crash -soak -update
 	cd test && go test -count=1 ./reliability -run Document -update
 
-# Archives that attack the reader: drayage with its peak memory, and beside it the engines and skopeo. Enters the results for docs/reliability.md.
+# Archives that attack the reader: drayage with its peak memory, and beside it the engines and skopeo. Enters the
+# results for docs/reliability.md.
 hostile:
 	cd test && go test -count=1 -timeout 10m ./hostile -update
 	cd test && DRAYAGE_HOSTILE=1 go test -count=1 -timeout 40m -parallel 6 ./interop -run HostileArchives -update
 	cd test && go test -count=1 ./reliability -run Document -update
 
-# Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes
-# a missing one a failure.
-interop:
-	cd test && go test -count=1 -timeout 40m -v ./interop/... ./roundtrip/...
-	cd test && go test -count=1 -timeout 10m -v ./crash -run 'Full|Together'
+# Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes a missing
+# one a failure. Then what needs root or these tools elsewhere, and memory with layers of DRAYAGE_BIG_BYTES.
+interop: build
+	cd test && $(BINARY) go test -count=1 -timeout 40m -v ./interop
+	cd test && $(BINARY) go test -count=1 -timeout 40m -v ./roundtrip -run PeakMemory
+	cd test && $(BINARY) go test -count=1 -timeout 10m -v ./crash -run 'Full|Together'
 
-# drayage beside the tools that do the same work and are here, on Linux: BENCH_ARGS='-run fetch -n 1', or -help for more.
+# drayage beside the tools that do the same work and are here, on Linux: BENCH_ARGS='-run fetch -n 1', or -help for
+# more.
 bench: build
 	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && bin/bench -drayage bin/drayage $(BENCH_ARGS)
 

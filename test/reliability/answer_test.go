@@ -15,12 +15,12 @@ import (
 // answerCases are the second half of the pulls: registries and networks that answer something else than was asked for, or nothing.
 var answerCases = []trouble{
 	{11, "headers never come, or the body stops", "gives a connection up on which nothing has moved for a minute, and goes on where it was", "", []fault{
-		{name: "no headers", run: fetchOver(1, fakeregistry.Hang())},
-		{name: "a body that stops", run: fetchOver(1, fakeregistry.Stall(900<<10))},
+		{name: "no headers", waits: true, run: fetchOver(1, fakeregistry.Hang())},
+		{name: "a body that stops", waits: true, run: fetchOver(1, fakeregistry.Stall(900<<10))},
 	}},
 	{12, "one byte a second", "gives a connection up on which fewer than 256 bytes have come in a minute of waiting, goes on by another, and stops at once for Ctrl-C", "", []fault{
 		{name: "Ctrl-C", run: interruptedTrickle},
-		{name: "a connection that trickles", run: fetchOver(1, fakeregistry.Drip(1, time.Second))},
+		{name: "a connection that trickles", waits: true, run: fetchOver(1, fakeregistry.Drip(1, time.Second))},
 	}},
 	{13, "Range ignored: 200 with everything", "drops the bytes that are there already; ranges are not tried again for that blob", "", []fault{
 		{name: "after a reset", run: fetchRangesOver(fakeregistry.IgnoreRange(), 3<<20)},

@@ -28,6 +28,7 @@ type fault struct {
 	local bool // needs no registry, or no other than a plain one: tried once and not over each transport
 	known bool // not survived, as the case says
 	only  bool // makes sense over TLS only
+	waits bool // takes a minute and no processor: tried beside all others
 }
 
 // try is one attempt at a fault. What fails in it becomes an outcome; it fails the test only if it is not known.

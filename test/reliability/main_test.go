@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -29,6 +28,15 @@ const (
 	results  = "testdata"
 	document = "../../docs/reliability.md"
 )
+
+// slots bounds the tests that run at once. Most wait for drayage's pauses between tries far more than they compute.
+var slots = make(chan struct{}, max(12, runtime.GOMAXPROCS(0)))
+
+// slot waits for a slot and returns what frees it.
+func slot() func() {
+	slots <- struct{}{}
+	return func() { <-slots }
+}
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -47,8 +55,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	flag.Parse()
-	// Most cases wait for drayage's pauses between tries far more than they compute.
-	if err := flag.Set("test.parallel", strconv.Itoa(max(12, runtime.GOMAXPROCS(0)))); err != nil {
+	// slots is the bound.
+	if err := flag.Set("test.parallel", "1000"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -90,6 +98,9 @@ func TestCases(t *testing.T) {
 					}
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
+						if !f.waits {
+							defer slot()()
+						}
 						o, tr := attempt(t, f, tls)
 						all.add(c.number, fmt.Sprintf("%03d %t", i, tls), o, tr)
 						judge(t, f, o, tr)

@@ -47,7 +47,7 @@ var pushCases = []trouble{
 		{name: "content stored, answer lost", run: pushOver(sends(1), fakeregistry.LoseAnswer())},
 		{name: "commit done, answer lost", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/uploads/", Count: 1}, fakeregistry.LoseAnswer())},
 		{name: "manifest stored, answer lost", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/manifests/", Count: 1}, fakeregistry.LoseAnswer())},
-		{name: "a registry that is silent for ever, once", run: pushOverSilence},
+		{name: "a registry that is silent for ever, once", waits: true, run: pushOverSilence},
 	}},
 	{26, "the registry claims a blob that it does not have", "sends what the manifest was refused for, once, and then the manifest", "", []fault{
 		{name: "HEAD says yes to everything", run: pushOver(fakeregistry.Match{Method: http.MethodHead, Path: "/blobs/", Count: 4}, fakeregistry.Answer(200, "", "Content-Length", "1"))},

@@ -49,6 +49,7 @@ func TestSoak(t *testing.T) {
 	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
+			defer slot()()
 			f := fault{name: "weather", run: func(tr *try) { all.soak(tr, uint64(seed)) }}
 			if o, tr := attempt(t, f, seed%2 == 1); o.Outcome == Missed {
 				all.mu.Lock()
