@@ -18,12 +18,12 @@ import (
 func FuzzSaveAgain(f *testing.F) {
 	addCorpus(f)
 	for _, given := range shapes(f) {
-		if raw := written(f, dockerarchive.Options{}, given...); len(raw) < 100_000 {
+		if raw := written(f, dockerarchive.Docker, dockerarchive.Options{}, given...); len(raw) < 100_000 {
 			f.Add(raw)
 		}
 	}
 	for _, given := range ociShapes(f) {
-		if raw := writtenOCI(f, dockerarchive.Options{}, given...); len(raw) < 100_000 {
+		if raw := written(f, dockerarchive.OCI, dockerarchive.Options{}, given...); len(raw) < 100_000 {
 			f.Add(raw)
 		}
 	}
@@ -52,7 +52,7 @@ var small = dockerarchive.Options{Jobs: 1, Room: func(bytes int64) error {
 // saveAgain writes images in the format of docker save, and reads them.
 func saveAgain(t *testing.T, saved []dockerarchive.SavedImage) {
 	t.Helper()
-	var given []dockerarchive.Image
+	var given []*image.Image
 	for _, s := range saved {
 		if slices.ContainsFunc(s.Layers, func(l dockerarchive.SavedLayer) bool { return l.Size() > 4<<20 }) {
 			return // a sparse file
@@ -67,7 +67,7 @@ func saveAgain(t *testing.T, saved []dockerarchive.SavedImage) {
 		return
 	}
 	out := &memory{room: 64 << 20}
-	if dockerarchive.Write(t.Context(), out, given, small) != nil {
+	if dockerarchive.Write(t.Context(), out, dockerarchive.Docker, given, small) != nil {
 		return // a layer is not what its diff ID says
 	}
 	again, err := images(out.data)
@@ -109,13 +109,13 @@ func layoutAgain(t *testing.T, c *dockerarchive.Contents) {
 		t.Fatal(err)
 	}
 	roots := map[digest.Digest]bool{}
-	var given []dockerarchive.Whole
+	var given []*image.Image
 	for _, im := range listed {
-		g, err := image.Load(t.Context(), c.Layout, im.Descriptor, image.Selection{All: true})
+		w, err := image.Open(t.Context(), c.Layout, im.Descriptor, image.Selection{All: true})
 		if err != nil || c.Faults[im.Descriptor.Digest] != nil {
 			continue
 		}
-		w := dockerarchive.Whole{Graph: g, Source: g.Source(c.Layout), Subject: im.Subject}
+		w.Subject = im.Subject
 		if im.Name != "" {
 			w.Names = []string{im.Name}
 		}
@@ -124,8 +124,8 @@ func layoutAgain(t *testing.T, c *dockerarchive.Contents) {
 	if len(given) == 0 {
 		return
 	}
-	out := &ociFile{memory{room: 64 << 20}}
-	if dockerarchive.WriteOCI(t.Context(), out, given, small) != nil {
+	out := &memory{room: 64 << 20}
+	if dockerarchive.Write(t.Context(), out, dockerarchive.OCI, given, small) != nil {
 		return // a blob is not what its digest says
 	}
 	if !bytes.HasSuffix(out.data, make([]byte, 1024)) {

@@ -30,7 +30,7 @@ type child struct {
 func (e engine) child(arch string, p packing) child {
 	pl := v1.Platform{OS: "linux", Architecture: arch}
 	l := e.layer(tarball(arch[1], 2000), p)
-	d := e.build(v1.Image{Author: arch, Platform: pl}, nil, l).Manifest
+	d := e.build(v1.Image{Author: arch, Platform: pl}, nil, l).Root
 	d.Platform = &pl
 	return child{d, l.blob}
 }

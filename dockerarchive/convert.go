@@ -16,28 +16,37 @@ import (
 	"drayage/internal/unpack"
 )
 
-// Image is the saved image as one that can be written again. It has a manifest of its own, in which layers
-// stand as they are stored; those that are stored compressed are read once, to learn their digest. Layers in
-// bzip2 and xz, which have no media type, are unpacked.
-func (s SavedImage) Image(ctx context.Context) (Image, error) {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: image.Describe(v1.MediaTypeImageConfig, s.Config), Layers: []v1.Descriptor{}}
+// Image is the saved image as one that can be written again. It has a manifest of its own, in which layers stand as
+// they are stored. Image reads those that are stored compressed once, to learn their digests. Layers in bzip2 and xz,
+// which have no media type, are unpacked. The image can be used as long as its archive.
+func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
+	m := v1.Manifest{
+		MediaType: v1.MediaTypeImageManifest,
+		Config:    image.Describe(v1.MediaTypeImageConfig, s.Config),
+		Layers:    []v1.Descriptor{},
+	}
 	m.SchemaVersion = 2
-	src := savedSource{content: map[digest.Digest][]byte{}, layers: map[digest.Digest]SavedLayer{}}
+	layers := savedSource{}
 	for _, l := range s.Layers {
 		d, err := l.describe(ctx)
 		if err != nil {
-			return Image{}, fmt.Errorf("layer %q: %w", l.Path, err)
+			return nil, fmt.Errorf("layer %q: %w", l.Path, err)
 		}
-		src.layers[d.Digest] = l
+		layers[d.Digest] = l
 		m.Layers = append(m.Layers, d)
 	}
 	raw, err := json.Marshal(m)
 	if err != nil {
-		return Image{}, err
+		return nil, err
 	}
-	desc := image.Describe(v1.MediaTypeImageManifest, raw)
-	src.content[desc.Digest], src.content[m.Config.Digest] = raw, s.Config
-	return Image{Manifest: desc, Names: s.Names, Source: src}, nil
+	root := image.Describe(v1.MediaTypeImageManifest, raw)
+	content := map[digest.Digest][]byte{root.Digest: raw, m.Config.Digest: s.Config}
+	im, err := image.Open(ctx, image.MemorySource{Content: content, Next: layers}, root, image.Selection{All: true})
+	if err != nil {
+		return nil, err
+	}
+	im.Names, im.Uncompressed = s.Names, true
+	return im, nil
 }
 
 // describe returns the descriptor of the layer as it is stored.
@@ -66,18 +75,15 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 	return d, nil
 }
 
-// savedSource gives out what an image of a saved tar consists of. It is no image.ParallelSource: every
-// range of a layer in xz would be reached from the beginning.
-type savedSource struct {
-	content map[digest.Digest][]byte
-	layers  map[digest.Digest]SavedLayer
-}
+// savedSource gives out the layers of a saved image. It is no [image.ParallelSource]: every range of a layer in xz
+// would be reached from the beginning.
+type savedSource map[digest.Digest]SavedLayer
 
-// Open implements image.Source.
+// Open implements [image.Source].
 func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	l, ok := s.layers[d.Digest]
+	l, ok := s[d.Digest]
 	if !ok {
-		return image.MemorySource{Content: s.content}.Open(ctx, d, offset, length)
+		return nil, fmt.Errorf("%s: not here", d.Digest)
 	}
 	kind, err := l.Compression()
 	if err != nil {

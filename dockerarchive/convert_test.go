@@ -26,14 +26,10 @@ func TestUnpackedLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := im.Source.(image.ParallelSource); ok {
+	if _, ok := image.AsParallel(im.Source); ok {
 		t.Error("the layers would be read in ranges, each from the beginning of what is compressed")
 	}
-	g, err := image.Load(t.Context(), im.Source, im.Manifest, image.Selection{All: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range g.Manifests[0].Document.Layers {
+	for _, d := range im.Manifests[0].Document.Layers {
 		raw, err := image.ReadAll(t.Context(), im.Source, d, 1<<20)
 		if err != nil || string(raw) != lines || d.MediaType != v1.MediaTypeImageLayer || d.Digest != id {
 			t.Errorf("%+v: %d bytes, %v", d, len(raw), err)
@@ -42,12 +38,12 @@ func TestUnpackedLayers(t *testing.T) {
 			part(t, im.Source, d, c[0], c[1])
 		}
 	}
-	again, err := images(written(t, dockerarchive.Options{}, im))
+	again, err := images(written(t, dockerarchive.Docker, dockerarchive.Options{}, im))
 	if err != nil || again[0].ID != got[0].ID || content(t, again[0].Layers[1]) != lines {
 		t.Errorf("written again: %v, %v", again, err)
 	}
 	var oci bytes.Buffer
-	if err := dockerarchive.StreamOCI(t.Context(), &oci, []dockerarchive.Whole{{Graph: g, Source: im.Source, Names: im.Names}}, dockerarchive.Options{}); err != nil {
+	if err := dockerarchive.Stream(t.Context(), &oci, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(oci.String(), lines) {

@@ -143,7 +143,7 @@ func TestCutArchive(t *testing.T) {
 	s := newStore(t)
 	im := s.image("a", []string{"docker.io/library/a:1"}, s.layer(tarball(1, 2000), zipped), s.layer(tarball(2, 1500), plain))
 	for name, whole := range map[string][]byte{
-		"written": written(t, dockerarchive.Options{}, im), "manifest last": archive(t, with(standard[1:], standard[0])...),
+		"written": written(t, dockerarchive.Docker, dockerarchive.Options{}, im), "manifest last": archive(t, with(standard[1:], standard[0])...),
 	} {
 		end := len(bytes.TrimRight(whole, "\x00"))
 		if name == "written" {
@@ -373,7 +373,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(pax(f, map[string]string{"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "900", "GNU.sparse.name": "a"}, "1\n4\n5\n"+strings.Repeat("\x00", 506)+"layer"))
 	f.Add(archive(f))
 	s := newStore(f)
-	f.Add(written(f, dockerarchive.Options{}, s.image("a", nil, s.layer([]byte("layer"), zipped))))
+	f.Add(written(f, dockerarchive.Docker, dockerarchive.Options{}, s.image("a", nil, s.layer([]byte("layer"), zipped))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		got, err := images(raw)
 		if err != nil {

@@ -127,11 +127,11 @@ func tarball(seed byte, size int) []byte {
 var created = time.Date(2024, 2, 3, 4, 5, 6, 789e6, time.UTC)
 
 // image stores an image of layers. Images that are to differ have different authors.
-func (s *store) image(author string, names []string, layers ...packed) dockerarchive.Image {
+func (s *store) image(author string, names []string, layers ...packed) *image.Image {
 	return s.build(v1.Image{Created: &created, Author: author, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, names, layers...)
 }
 
-func (s *store) build(c v1.Image, names []string, layers ...packed) dockerarchive.Image {
+func (s *store) build(c v1.Image, names []string, layers ...packed) *image.Image {
 	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2
@@ -139,7 +139,18 @@ func (s *store) build(c v1.Image, names []string, layers ...packed) dockerarchiv
 		m.Layers, c.RootFS.DiffIDs = append(m.Layers, l.blob), append(c.RootFS.DiffIDs, l.diffID)
 	}
 	m.Config = s.putJSON(v1.MediaTypeImageConfig, c)
-	return dockerarchive.Image{Manifest: s.putJSON(v1.MediaTypeImageManifest, m), Names: names, Source: s}
+	return s.open(s.putJSON(v1.MediaTypeImageManifest, m), names...)
+}
+
+// open is the image with all that belongs to root.
+func (s *store) open(root v1.Descriptor, names ...string) *image.Image {
+	s.t.Helper()
+	im, err := image.Open(s.t.Context(), s, root, image.Selection{All: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	im.Names = names
+	return im
 }
 
 // memory is a dockerarchive.File.
@@ -161,6 +172,12 @@ func (m *memory) WriteAt(p []byte, off int64) (int, error) {
 	return copy(m.data[off:], p), nil
 }
 
+func (m *memory) ReadAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.NewReader(m.data).ReadAt(p, off)
+}
+
 func (m *memory) Truncate(size int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -169,10 +186,10 @@ func (m *memory) Truncate(size int64) error {
 }
 
 // written is the archive that Write makes of images.
-func written(t testing.TB, opts dockerarchive.Options, images ...dockerarchive.Image) []byte {
+func written(t testing.TB, format dockerarchive.Format, opts dockerarchive.Options, images ...*image.Image) []byte {
 	t.Helper()
 	f := &memory{data: bytes.Repeat([]byte("left over from before"), 1000)}
-	if err := dockerarchive.Write(t.Context(), f, images, opts); err != nil {
+	if err := dockerarchive.Write(t.Context(), f, format, images, opts); err != nil {
 		t.Fatal(err)
 	}
 	return f.data

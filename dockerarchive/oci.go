@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -17,138 +16,123 @@ import (
 	"drayage/layout"
 )
 
-// Whole is an image to write with [WriteOCI]: all of it that travels, with the registry's own bytes.
-type Whole struct {
-	Graph   *image.Graph
-	Source  image.Source  // gives out everything in Graph
-	Names   []string      // full names with tags; may be none
-	Subject digest.Digest // of the image that this belongs to, for a signature or the like
-
-	// Made says that the manifest is no registry's but was made for an image of a saved tar. If its layers are uncompressed, the archive says
-	// so as Docker does, and they may be compressed when it is pushed.
-	Made bool
+// ociTar gathers the entries of a tar in OCI's format.
+type ociTar struct {
+	documents
+	index  []v1.Descriptor
+	images []*image.Image // with referrers
+	blobs  map[digest.Digest]bool
 }
 
-// ociContents is what an OCI archive consists of, each thing once.
-type ociContents struct {
-	index        v1.Index
-	items        []manifestItem
-	repositories map[string]map[string]string
-	small, large []ociBlob // manifests and configurations; layers
-}
-
-// ociBlob is content that goes into the archive unchanged.
-type ociBlob struct {
-	desc   v1.Descriptor
-	source image.Source
-}
-
-func loadOCI(ctx context.Context, images []Whole) (*ociContents, error) {
-	if len(images) == 0 {
-		return nil, fmt.Errorf("no image to save")
-	}
-	c := &ociContents{index: v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{}}, repositories: map[string]map[string]string{}}
-	c.index.SchemaVersion = 2
-	owner := map[string]digest.Digest{}
+// ociEntries lists the entries of an OCI tar. The JSON files come first, then manifests and configurations, so that a
+// reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
+func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
+	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, blobs: map[digest.Digest]bool{}}
 	for _, im := range images {
-		for _, n := range im.Names {
-			if _, _, err := splitName(n); err != nil {
-				return nil, err
-			}
-			if other, taken := owner[n]; taken && other != im.Graph.Root.Digest {
-				return nil, fmt.Errorf("%s would name two images, %s and %s: save them to two files", n, other, im.Graph.Root.Digest)
-			}
-			owner[n] = im.Graph.Root.Digest
+		if err := t.add(ctx, im, im.Names); err != nil {
+			return nil, err
 		}
-		c.addEntries(im)
-		if im.Subject == "" {
-			if err := c.addItem(ctx, im); err != nil {
+		for _, r := range im.Referrers {
+			if err := t.add(ctx, r, append(im.NamesOf(r), r.Names...)); err != nil {
 				return nil, err
 			}
 		}
 	}
-	c.collect(images)
-	slices.SortStableFunc(c.index.Manifests, func(a, b v1.Descriptor) int {
-		return cmp.Or(strings.Compare(a.Annotations[layout.AnnotationName], b.Annotations[layout.AnnotationName]), strings.Compare(string(a.Digest), string(b.Digest)))
-	})
-	return c, nil
+	index, err := t.indexJSON()
+	if err != nil {
+		return nil, err
+	}
+	all := []*tarEntry{
+		file(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`), time.Unix(0, 0)),
+		file(v1.ImageIndexFile, index, time.Unix(0, 0)),
+	}
+	documents, err := t.documents.entries()
+	return slices.Concat(all, documents, t.small(), t.large()), err
 }
 
-// addEntries names the image in index.json, once for each name. No platform is given: ctr leaves out what is not for it.
-func (c *ociContents) addEntries(im Whole) {
-	root := v1.Descriptor{MediaType: im.Graph.Root.MediaType, Digest: im.Graph.Root.Digest, Size: im.Graph.Root.Size}
+// add takes an image or a referrer.
+func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error {
+	for _, a := range im.Absent {
+		if a.IsFault() {
+			return fmt.Errorf("%s: %w", im.Root.Digest, a)
+		}
+	}
+	fresh, err := t.claim(names, im.Root.Digest)
+	if err != nil {
+		return err
+	}
+	t.images = append(t.images, im)
+	t.addRoot(im, names)
+	if im.Subject != "" {
+		return nil
+	}
+	return t.addItem(ctx, im, fresh)
+}
+
+// addRoot enters the image into index.json, once for each name. It gives no platform: ctr leaves out what is not for
+// the platform that it runs on.
+func (t *ociTar) addRoot(im *image.Image, names []string) {
+	root := v1.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}
 	if im.Subject != "" {
 		root.Annotations = map[string]string{layout.AnnotationSubject: im.Subject.String()}
 	}
-	if len(im.Names) == 0 {
-		c.addEntry(root)
+	if len(names) == 0 {
+		t.addEntry(root)
 	}
-	for _, n := range im.Names {
+	for _, n := range names {
 		d := root
-		d.Annotations = maps.Clone(root.Annotations)
-		if d.Annotations == nil {
-			d.Annotations = map[string]string{}
-		}
 		_, tag, _ := splitName(n)
-		d.Annotations[layout.AnnotationName], d.Annotations[v1.AnnotationRefName] = n, tag
-		c.addEntry(d)
+		d.Annotations = map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tag}
+		maps.Copy(d.Annotations, root.Annotations)
+		t.addEntry(d)
 	}
 }
 
-func (c *ociContents) addEntry(d v1.Descriptor) {
-	for _, known := range c.index.Manifests {
+func (t *ociTar) addEntry(d v1.Descriptor) {
+	for _, known := range t.index {
 		if known.Digest == d.Digest && maps.Equal(known.Annotations, d.Annotations) {
 			return
 		}
 	}
-	c.index.Manifests = append(c.index.Manifests, d)
+	t.index = append(t.index, d)
 }
 
-// addItem enters into manifest.json the one platform of the image that engines which read only that will get.
-func (c *ociContents) addItem(ctx context.Context, im Whole) error {
+func (t *ociTar) indexJSON() ([]byte, error) {
+	slices.SortStableFunc(t.index, func(a, b v1.Descriptor) int {
+		x, y := a.Annotations[layout.AnnotationName], b.Annotations[layout.AnnotationName]
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.Digest, b.Digest))
+	})
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: t.index}
+	index.SchemaVersion = 2
+	return json.Marshal(index)
+}
+
+// addItem enters into manifest.json the one platform of the image that engines get which read only that.
+func (t *ociTar) addItem(ctx context.Context, im *image.Image, names []string) error {
 	n, err := loadable(ctx, im)
 	if err != nil || n == nil {
 		return err
 	}
-	item := manifestItem{Config: ociPath(n.Document.Config.Digest), RepoTags: im.Names, Layers: []string{}}
-	for _, l := range n.Document.Layers {
+	layers, top := n.Document.Layers, ""
+	item := manifestItem{Config: ociPath(n.Document.Config.Digest), Layers: []string{}}
+	for _, l := range layers {
 		item.Layers = append(item.Layers, ociPath(l.Digest))
+		top = l.Digest.Encoded()
 	}
-	if im.Made {
-		item.LayerSources = uncompressed(n.Document.Layers)
+	if im.Uncompressed {
+		item.LayerSources = uncompressed(layers)
 	}
-	for i, known := range c.items {
-		if known.Config == item.Config && slices.Equal(known.Layers, item.Layers) {
-			c.items[i].RepoTags = appendNew(known.RepoTags, im.Names)
-			item.Config = ""
-		}
-	}
-	if item.Config != "" {
-		c.items = append(c.items, item)
-	}
-	for _, name := range im.Names {
-		repository, tag, err := splitName(name)
-		if err != nil {
-			return err
-		}
-		if len(n.Document.Layers) == 0 {
-			continue
-		}
-		if c.repositories[repository] == nil {
-			c.repositories[repository] = map[string]string{}
-		}
-		c.repositories[repository][tag] = n.Document.Layers[len(n.Document.Layers)-1].Digest.Encoded()
-	}
+	t.documents.add(item, names, top)
 	return nil
 }
 
-// loadable chooses among the platforms of an image: the default one, else the first. It returns nil for what is no
+// loadable chooses among the platforms of an image: the default one, else the first. It returns nil if there is no
 // container image.
-func loadable(ctx context.Context, im Whole) (*image.Node, error) {
+func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 	var nodes []*image.Node
 	var have []v1.Platform
-	for i := range im.Graph.Manifests {
-		n := &im.Graph.Manifests[i]
+	for i := range im.Manifests {
+		n := &im.Manifests[i]
 		if !n.Document.MayBeImage() {
 			continue
 		}
@@ -163,7 +147,8 @@ func loadable(ctx context.Context, im Whole) (*image.Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
 		}
-		if p := image.PlatformOf(config); p.OS != "unknown" && len(config.RootFS.DiffIDs) == len(n.Document.Layers) {
+		p := image.PlatformOf(config)
+		if p.OS != "unknown" && len(config.RootFS.DiffIDs) == len(n.Document.Layers) {
 			nodes, have = append(nodes, n), append(have, p)
 		}
 	}
@@ -173,60 +158,43 @@ func loadable(ctx context.Context, im Whole) (*image.Node, error) {
 	return nodes[max(image.BestPlatform(image.DefaultPlatform(), have), 0)], nil
 }
 
-// collect lists the blobs of all images, each once, in the order of their digests: small ones first, so that
-// a reader of a stream knows what follows.
-func (c *ociContents) collect(images []Whole) {
-	seen := map[digest.Digest]bool{}
-	add := func(list *[]ociBlob, d v1.Descriptor, src image.Source) {
-		if !seen[d.Digest] {
-			seen[d.Digest] = true
-			*list = append(*list, ociBlob{d, src})
-		}
-	}
-	for _, im := range images {
-		for _, n := range im.Graph.Manifests {
-			add(&c.small, n.Descriptor, im.Source)
-			if n.Document.Config != nil {
-				add(&c.small, *n.Document.Config, im.Source)
+// small lists the manifests and configurations of all images.
+func (t *ociTar) small() (all []*tarEntry) {
+	for _, im := range t.images {
+		for _, n := range im.Manifests {
+			all = t.appendBlob(all, n.Descriptor, im.Source)
+			if c := n.Document.Config; c != nil {
+				all = t.appendBlob(all, *c, im.Source)
 			}
 		}
 	}
-	for _, im := range images {
-		for _, d := range im.Graph.Blobs {
-			add(&c.large, d, im.Source)
+	return sortBlobs(all)
+}
+
+// large lists all other blobs, except those that are absent.
+func (t *ociTar) large() (all []*tarEntry) {
+	for _, im := range t.images {
+		for _, d := range im.Travelling() {
+			all = t.appendBlob(all, d, im.Source)
 		}
 	}
-	for _, list := range [][]ociBlob{c.small, c.large} {
-		slices.SortFunc(list, func(a, b ociBlob) int { return strings.Compare(string(a.desc.Digest), string(b.desc.Digest)) })
+	return sortBlobs(all)
+}
+
+// appendBlob appends a blob unless it is in a list already.
+func (t *ociTar) appendBlob(all []*tarEntry, d v1.Descriptor, src image.Source) []*tarEntry {
+	if t.blobs[d.Digest] {
+		return all
 	}
+	t.blobs[d.Digest] = true
+	return append(all, blobFile(ociPath(d.Digest), &blob{Descriptor: d, source: src}, time.Unix(0, 0)))
+}
+
+func sortBlobs(all []*tarEntry) []*tarEntry {
+	slices.SortFunc(all, func(a, b *tarEntry) int { return cmp.Compare(a.blob.Digest, b.blob.Digest) })
+	return all
 }
 
 func ociPath(d digest.Digest) string {
 	return v1.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded()
-}
-
-// documents are the JSON files that stand first.
-func (c *ociContents) documents() ([]*member, error) {
-	epoch := time.Unix(0, 0)
-	index, err := json.Marshal(c.index)
-	if err != nil {
-		return nil, err
-	}
-	all := []*member{
-		file(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`), epoch),
-		file(v1.ImageIndexFile, index, epoch),
-	}
-	if len(c.items) == 0 {
-		return all, nil
-	}
-	items, err := encode(c.items)
-	if err != nil {
-		return nil, err
-	}
-	all = append(all, file("manifest.json", items, epoch))
-	if len(c.repositories) == 0 {
-		return all, nil
-	}
-	repositories, err := encode(c.repositories)
-	return append(all, file("repositories", repositories, epoch)), err
 }

@@ -17,46 +17,36 @@ import (
 	tt "drayage/internal/transfertest"
 )
 
-// whole is the image with all that belongs to root.
-func (s *store) whole(root v1.Descriptor, names ...string) dockerarchive.Whole {
-	s.t.Helper()
-	g, err := image.Load(s.t.Context(), s, root, image.Selection{All: true})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return dockerarchive.Whole{Graph: g, Source: g.Source(s), Names: names}
-}
-
 // multi is an index of images for this machine and for two others.
 func (s *store) multi(author string) v1.Descriptor {
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex}
 	ix.SchemaVersion = 2
 	for i, p := range []v1.Platform{{OS: "linux", Architecture: "mips"}, image.DefaultPlatform(), {OS: "windows", Architecture: "amd64"}} {
-		d := s.build(v1.Image{Author: author, Platform: p}, nil, s.layer(tarball(1, 3000), zipped), s.layer(tarball(byte(20+i), 2000), zipped)).Manifest
+		d := s.build(v1.Image{Author: author, Platform: p}, nil, s.layer(tarball(1, 3000), zipped), s.layer(tarball(byte(20+i), 2000), zipped)).Root
 		d.Platform = &p
 		ix.Manifests = append(ix.Manifests, d)
 	}
 	return s.putJSON(ix.MediaType, ix)
 }
 
-func ociShapes(t testing.TB) map[string][]dockerarchive.Whole {
+func ociShapes(t testing.TB) map[string][]*image.Image {
 	s := newStore(t)
 	const a, b = "docker.io/library/a:1", "docker.io/library/b:1"
 	shared := s.layer(tarball(1, 3000), zipped)
-	one, two := s.image("one", nil, shared, s.layer(tarball(2, 700_000), zstded)).Manifest, s.image("two", nil, shared).Manifest
-	signature := s.whole(s.artifact("application/vnd.example.signature"))
+	one, two := s.image("one", nil, shared, s.layer(tarball(2, 700_000), zstded)).Root, s.image("two", nil, shared).Root
+	signature := s.open(s.artifact("application/vnd.example.signature"))
 	signature.Subject = one.Digest
-	return map[string][]dockerarchive.Whole{
-		"one":               {s.whole(one, a)},
-		"without a name":    {s.whole(one)},
-		"two names":         {s.whole(one, b, a)},
-		"no layers":         {s.whole(s.image("none", nil).Manifest, a)},
-		"an empty layer":    {s.whole(s.image("empty", nil, s.layer(nil, plain), shared).Manifest, a)},
-		"sharing a layer":   {s.whole(two, b), s.whole(one, a)},
-		"twice":             {s.whole(one, a), s.whole(one, a, b)},
-		"several platforms": {s.whole(s.multi("x"), a), s.whole(two, b)},
-		"with a signature":  {s.whole(one, a), signature},
-		"an artifact":       {s.whole(s.artifact("application/vnd.cncf.helm.config.v1+json"), a)},
+	return map[string][]*image.Image{
+		"one":               {s.open(one, a)},
+		"without a name":    {s.open(one)},
+		"two names":         {s.open(one, b, a)},
+		"no layers":         {s.open(s.image("none", nil).Root, a)},
+		"an empty layer":    {s.open(s.image("empty", nil, s.layer(nil, plain), shared).Root, a)},
+		"sharing a layer":   {s.open(two, b), s.open(one, a)},
+		"twice":             {s.open(one, a), s.open(one, a, b)},
+		"several platforms": {s.open(s.multi("x"), a), s.open(two, b)},
+		"with a signature":  {s.open(one, a), signature},
+		"an artifact":       {s.open(s.artifact("application/vnd.cncf.helm.config.v1+json"), a)},
 	}
 }
 
@@ -67,32 +57,14 @@ func (s *store) artifact(configType string) v1.Descriptor {
 	return s.putJSON(m.MediaType, m)
 }
 
-// ociFile adds reading to memory.
-type ociFile struct{ memory }
-
-func (f *ociFile) ReadAt(p []byte, off int64) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return bytes.NewReader(f.data).ReadAt(p, off)
-}
-
-func writtenOCI(t testing.TB, opts dockerarchive.Options, images ...dockerarchive.Whole) []byte {
-	t.Helper()
-	f := &ociFile{memory{data: bytes.Repeat([]byte("left over from before"), 1000)}}
-	if err := dockerarchive.WriteOCI(t.Context(), f, images, opts); err != nil {
-		t.Fatal(err)
-	}
-	return f.data
-}
-
 func TestWriteOCI(t *testing.T) {
 	for name, given := range ociShapes(t) {
-		want := writtenOCI(t, dockerarchive.Options{}, given...)
-		if got := writtenOCI(t, dockerarchive.Options{Jobs: 1}, given...); !bytes.Equal(got, want) {
+		want := written(t, dockerarchive.OCI, dockerarchive.Options{}, given...)
+		if got := written(t, dockerarchive.OCI, dockerarchive.Options{Jobs: 1}, given...); !bytes.Equal(got, want) {
 			t.Errorf("%s: other bytes with one job", name)
 		}
 		var b bytes.Buffer
-		if err := dockerarchive.StreamOCI(t.Context(), &b, given, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
+		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.OCI, given, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
 			t.Errorf("%s: StreamOCI writes %d bytes, WriteOCI %d: %v", name, b.Len(), len(want), err)
 		}
 		checkOCIEntries(t, name, want)
@@ -132,7 +104,7 @@ func checkOCIEntries(t *testing.T, name string, archive []byte) {
 }
 
 // checkOCILayout opens the archive as a layout and as a saved tar, and compares with what it was made of.
-func checkOCILayout(t *testing.T, name string, archive []byte, given []dockerarchive.Whole) {
+func checkOCILayout(t *testing.T, name string, archive []byte, given []*image.Image) {
 	t.Helper()
 	r, err := open(archive)
 	if err != nil {
@@ -144,20 +116,20 @@ func checkOCILayout(t *testing.T, name string, archive []byte, given []dockerarc
 	}
 	l := c.Layout
 	for _, im := range given {
-		found, err := l.Find(im.Graph.Root.Digest.String())
+		found, err := l.Find(im.Root.Digest.String())
 		if err != nil || len(found) == 0 {
-			t.Errorf("%s: %s is not in the index: %v", name, im.Graph.Root.Digest, err)
+			t.Errorf("%s: %s is not in the index: %v", name, im.Root.Digest, err)
 			continue
 		}
 		if found[0].Subject != im.Subject {
-			t.Errorf("%s: %s belongs to %q", name, im.Graph.Root.Digest, found[0].Subject)
+			t.Errorf("%s: %s belongs to %q", name, im.Root.Digest, found[0].Subject)
 		}
 		for _, n := range im.Names {
-			if found, err := l.Find(n); err != nil || len(found) != 1 || found[0].Descriptor.Digest != im.Graph.Root.Digest {
+			if found, err := l.Find(n); err != nil || len(found) != 1 || found[0].Descriptor.Digest != im.Root.Digest {
 				t.Errorf("%s: %s is %v, %v", name, n, found, err)
 			}
 		}
-		g, err := image.Load(t.Context(), l, im.Graph.Root, image.Selection{All: true})
+		g, err := image.Load(t.Context(), l, im.Root, image.Selection{All: true})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -179,13 +151,13 @@ func checkOCILayout(t *testing.T, name string, archive []byte, given []dockerarc
 		if err != nil {
 			t.Fatal(err)
 		}
-		written(t, dockerarchive.Options{}, im) // checks every layer against its diff ID
+		written(t, dockerarchive.Docker, dockerarchive.Options{}, im) // checks every layer against its diff ID
 	}
 }
 
 func TestWriteOCINamesOnePlatform(t *testing.T) {
 	s := newStore(t)
-	images, err := images(writtenOCI(t, dockerarchive.Options{}, s.whole(s.multi("x"), "docker.io/library/a:1")))
+	images, err := images(written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(s.multi("x"), "docker.io/library/a:1")))
 	if err != nil || len(images) != 1 {
 		t.Fatalf("%d images in manifest.json, %v", len(images), err)
 	}
@@ -200,18 +172,18 @@ func TestWriteOCINamesOnePlatform(t *testing.T) {
 func TestWriteOCIRefuses(t *testing.T) {
 	s := newStore(t)
 	good := s.layer(tarball(1, 3000), zipped)
-	whole := func(names ...string) []dockerarchive.Whole {
-		return []dockerarchive.Whole{s.whole(s.image("a", nil, good).Manifest, names...)}
+	whole := func(names ...string) []*image.Image {
+		return []*image.Image{s.open(s.image("a", nil, good).Root, names...)}
 	}
-	other := s.whole(s.image("b", nil, good).Manifest, "docker.io/library/a:1")
+	other := s.open(s.image("b", nil, good).Root, "docker.io/library/a:1")
 	changed := s.layer(tarball(2, 3000), zipped)
-	wrong := []dockerarchive.Whole{s.whole(s.image("c", nil, good, changed).Manifest)}
+	wrong := []*image.Image{s.image("c", nil, good, changed)}
 	s.content[changed.blob.Digest] = flipped(s.content[changed.blob.Digest], 100)
 	gone := s.layer(tarball(3, 3000), zipped)
-	absent := []dockerarchive.Whole{s.whole(s.image("d", nil, good, gone).Manifest)}
+	absent := []*image.Image{s.image("d", nil, good, gone)}
 	delete(s.content, gone.blob.Digest)
 	for name, c := range map[string]struct {
-		images []dockerarchive.Whole
+		images []*image.Image
 		want   error
 	}{
 		"no images":               {nil, nil},
@@ -221,10 +193,10 @@ func TestWriteOCIRefuses(t *testing.T) {
 		"changed blob":            {wrong, dockerarchive.ErrIntegrity},
 		"absent blob":             {absent, nil},
 	} {
-		if err := dockerarchive.WriteOCI(t.Context(), &ociFile{}, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.OCI, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: WriteOCI: %v, want %v", name, err, c.want)
 		}
-		if err := dockerarchive.StreamOCI(t.Context(), &bytes.Buffer{}, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		if err := dockerarchive.Stream(t.Context(), &bytes.Buffer{}, dockerarchive.OCI, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: StreamOCI: %v, want %v", name, err, c.want)
 		}
 	}
@@ -233,20 +205,20 @@ func TestWriteOCIRefuses(t *testing.T) {
 func TestWriteOCISurvivesFaults(t *testing.T) {
 	s := newStore(t)
 	l := s.layer(tarball(1, 530_000), zipped)
-	im := s.whole(s.image("a", nil, l).Manifest, "docker.io/library/a:1")
-	want := writtenOCI(t, dockerarchive.Options{}, im)
+	im := s.open(s.image("a", nil, l).Root, "docker.io/library/a:1")
+	want := written(t, dockerarchive.OCI, dockerarchive.Options{}, im)
 	for name, tries := range map[string][]tt.Try{
 		"wrong once": {tt.Flip(100_000)}, "too long once": {tt.Long("x")}, "too short once": {tt.Short(1)},
 	} {
 		im.Source = im.Graph.Source(&faulty{s, l.blob.Digest, &tt.Source{Content: s.content[l.blob.Digest], Tries: tries}})
-		if got := writtenOCI(t, dockerarchive.Options{}, im); !bytes.Equal(got, want) {
+		if got := written(t, dockerarchive.OCI, dockerarchive.Options{}, im); !bytes.Equal(got, want) {
 			t.Errorf("%s: other bytes", name)
 		}
 	}
 	for _, room := range []int{1, 600, len(want) / 2, len(want) - 3000} {
-		f := &ociFile{memory{room: room}}
+		f := &memory{room: room}
 		im.Source = im.Graph.Source(s)
-		if err := dockerarchive.WriteOCI(t.Context(), f, []dockerarchive.Whole{im}, dockerarchive.Options{}); !errors.Is(err, errFull) {
+		if err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{}); !errors.Is(err, errFull) {
 			t.Errorf("room for %d of %d bytes: %v", room, len(want), err)
 		}
 	}
@@ -255,11 +227,11 @@ func TestWriteOCISurvivesFaults(t *testing.T) {
 // TestLayoutOrSavedTar checks by which of its two descriptions an archive is read.
 func TestLayoutOrSavedTar(t *testing.T) {
 	s := newStore(t)
-	pulled := s.whole(s.image("a", nil, s.layer(tarball(1, 2000), zipped)).Manifest, "docker.io/library/a:1")
-	uncompressed := s.whole(s.image("b", nil, s.layer(tarball(1, 2000), plain)).Manifest, "docker.io/library/a:1")
-	made := uncompressed
-	made.Made = true
-	full, _ := entries(t, writtenOCI(t, dockerarchive.Options{}, pulled))
+	pulled := s.open(s.image("a", nil, s.layer(tarball(1, 2000), zipped)).Root, "docker.io/library/a:1")
+	uncompressed := s.open(s.image("b", nil, s.layer(tarball(1, 2000), plain)).Root, "docker.io/library/a:1")
+	made := s.open(uncompressed.Root, uncompressed.Names...)
+	made.Uncompressed = true
+	full, _ := entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, pulled))
 	without := func(drop func(entry) bool) []byte { return archive(t, slices.DeleteFunc(slices.Clone(full), drop)...) }
 	named := func(names ...string) func(entry) bool {
 		return func(e entry) bool { return slices.Contains(names, e.Name) }
@@ -274,10 +246,10 @@ func TestLayoutOrSavedTar(t *testing.T) {
 		"without index.json":            {without(named("index.json")), false, 1, 0},
 		"without oci-layout":            {without(named("oci-layout")), true, 0, 0},
 		"with another index.json":       {archive(t, append(standard, file("index.json", `["no index"]`))...), false, 1, 0},
-		"without its layer":             {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Graph.Blobs[1].Digest.Encoded() }), true, 0, 1},
-		"without its manifest":          {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Graph.Root.Digest.Encoded() }), false, 1, 0},
-		"with layers as Docker 25 does": {writtenOCI(t, dockerarchive.Options{}, made), false, 1, 0},
-		"with layers that were so":      {writtenOCI(t, dockerarchive.Options{}, uncompressed), true, 0, 0},
+		"without its layer":             {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Blobs[1].Digest.Encoded() }), true, 0, 1},
+		"without its manifest":          {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Root.Digest.Encoded() }), false, 1, 0},
+		"with layers as Docker 25 does": {written(t, dockerarchive.OCI, dockerarchive.Options{}, made), false, 1, 0},
+		"with layers that were so":      {written(t, dockerarchive.OCI, dockerarchive.Options{}, uncompressed), true, 0, 0},
 		"a saved tar":                   {archive(t, standard...), false, 1, 0},
 	} {
 		r, err := open(c.archive)
@@ -301,9 +273,9 @@ func TestLayoutOrSavedTar(t *testing.T) {
 // only.
 func TestLayoutDamaged(t *testing.T) {
 	s := newStore(t)
-	whole := s.whole(s.multi("ann"), "docker.io/library/a:1")
-	for i, n := range whole.Graph.Manifests {
-		all, _ := entries(t, writtenOCI(t, dockerarchive.Options{}, whole))
+	whole := s.open(s.multi("ann"), "docker.io/library/a:1")
+	for i, n := range whole.Manifests {
+		all, _ := entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, whole))
 		for j := range all {
 			if all[j].Name == "blobs/sha256/"+n.Descriptor.Digest.Encoded() {
 				all[j].Body = strings.Replace(all[j].Body, ":", ";", 1)
@@ -314,8 +286,8 @@ func TestLayoutDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, err := r.Contents(t.Context())
-		if err != nil || len(c.Saved) > 0 || !errors.Is(c.Faults[whole.Graph.Root.Digest], dockerarchive.ErrIntegrity) {
-			t.Errorf("manifest %d of %d: %+v, %v", i+1, len(whole.Graph.Manifests), c, err)
+		if err != nil || len(c.Saved) > 0 || !errors.Is(c.Faults[whole.Root.Digest], dockerarchive.ErrIntegrity) {
+			t.Errorf("manifest %d of %d: %+v, %v", i+1, len(whole.Manifests), c, err)
 		}
 	}
 }
@@ -323,7 +295,7 @@ func TestLayoutDamaged(t *testing.T) {
 // A context that has ended makes no archive one of the other kind.
 func TestLayoutCancelled(t *testing.T) {
 	s := newStore(t)
-	r, err := open(writtenOCI(t, dockerarchive.Options{}, s.whole(s.multi("ann"), "docker.io/library/a:1")))
+	r, err := open(written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(s.multi("ann"), "docker.io/library/a:1")))
 	if err != nil {
 		t.Fatal(err)
 	}

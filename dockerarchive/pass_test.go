@@ -85,7 +85,7 @@ func streamed(t *testing.T) map[string][]byte {
 		"docker": {manifest, config, dir("a/"), file("a/layer.tar", largeA), file("b/layer.tar", largeB)},
 		"legacy": append(append(old(one, "", largeA), old(two, one, largeB)...), file("repositories", `{"app":{"1":"`+two+`"}}`)),
 	}
-	lists["oci"], _ = entries(t, writtenOCI(t, dockerarchive.Options{}, s.whole(im.Manifest, "docker.io/library/app:1")))
+	lists["oci"], _ = entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(im.Root, "docker.io/library/app:1")))
 	all := map[string][]byte{}
 	for name, list := range lists {
 		all[name] = archive(t, list...)

@@ -1,150 +1,182 @@
 package dockerarchive
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
+	"drayage/internal/marks"
+	"drayage/internal/transfer"
 )
 
-const (
-	blockSize = 512       // tar's unit: headers are blocks, and content is filled up to whole ones
-	maxUSTAR  = 1<<33 - 1 // the largest size or time that a plain header holds
-)
+// errSurprise says that a layer is not as large as its blob makes believe.
+var errSurprise = errors.New("layer of unexpected size")
 
-// head is what stands before a layer's content: the header; or all of an entry that is no layer.
-func (m *member) head() ([]byte, error) {
-	h := m.header
-	if m.layer != nil {
-		h.Size = m.layer.size
-	}
-	if h.Size > maxUSTAR || h.ModTime.Unix() > maxUSTAR {
-		h.Format = tar.FormatGNU // holds any number in a single block, so the place of what follows does not depend on it
-	}
-	var b bytes.Buffer
-	if err := tar.NewWriter(&b).WriteHeader(&h); err != nil {
-		return nil, fmt.Errorf("%s: %v", h.Name, err)
-	}
-	b.Write(m.data)
-	b.Write(make([]byte, padded(int64(len(m.data)))-int64(len(m.data))))
-	return b.Bytes(), nil
-}
-
-// body is how much room the layer's content takes behind the head.
-func (m *member) body() int64 {
-	if m.layer == nil {
-		return 0
-	}
-	return padded(m.layer.size)
-}
-
-func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
-
-// writeAt writes all members whose place is known side by side, and the late layers, one
-// after another, behind them. It returns errSurprise, having looked at all layers, if some were not as large as guessed.
-func (c *contents) writeAt(ctx context.Context, f File, opts Options) error {
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	members, err := c.members()
+// writeAt writes all entries whose place is known side by side. The late ones go behind them, one after another. It
+// returns errSurprise, having looked at all layers, if some are not as large as their blobs say.
+func (a *archive) writeAt(ctx context.Context, f File) error {
+	early, late := a.split()
+	heads, blobs, end, err := layOut(early)
 	if err != nil {
 		return err
 	}
-	var surprised atomic.Bool
-	eg, egctx := errgroup.WithContext(ctx)
-	eg.SetLimit(opts.jobs())
-	err = func() error {
-		off := int64(0)
-		for i, m := range members {
-			if m.layer != nil && m.layer.late {
-				eg.Go(func() error { return writeLate(egctx, f, members[i:], off, opts) })
-				return nil
-			}
-			h, err := m.head()
-			if err != nil {
-				return err
-			}
-			if _, err := f.WriteAt(h, off); err != nil {
-				return err
-			}
-			off += int64(len(h))
-			if at := off; m.layer != nil {
-				eg.Go(func() error { return m.layer.writeAt(egctx, f, at, opts, &surprised) })
-			}
-			off += m.body()
+	if err := begin(f, heads, blobs); err != nil {
+		return err
+	}
+	if err := a.room(end, blobs, late); err != nil {
+		return err
+	}
+	if err := f.Truncate(end + int64(len(archiveEnd))); err != nil { // what nobody writes to is zero
+		return err
+	}
+	for _, h := range heads {
+		if _, err := f.WriteAt(h.data, h.off); err != nil {
+			return err
 		}
-		return writeZeros(f, off, 2*blockSize)
-	}()
-	if werr := eg.Wait(); werr != nil {
-		return werr
 	}
-	if err == nil && surprised.Load() {
-		return errSurprise
+	var surprised atomic.Bool
+	var tasks []task
+	for _, b := range blobs {
+		tasks = append(tasks, task{b.Size, func(ctx context.Context) error { return a.fill(ctx, b, &surprised) }})
 	}
-	return err
+	if len(late) > 0 {
+		behind := func(ctx context.Context) error { return a.writeLate(ctx, f, late, end) }
+		tasks = append(tasks, task{sizeOf(late), behind})
+	}
+	if err := a.run(ctx, tasks); err != nil || !surprised.Load() {
+		return err
+	}
+	return errSurprise
 }
 
-// writeAt unpacks a layer of a guessed size to its place.
-func (l *layer) writeAt(ctx context.Context, f File, off int64, opts Options, surprised *atomic.Bool) error {
-	n, err := unpackLayer(ctx, l, func() io.Writer { return &bounded{w: io.NewOffsetWriter(f, off), left: l.size} }, opts.Progress)
-	if errors.Is(err, errSurprise) || err == nil && n != l.size {
-		l.late = true
+// head is the head of an entry and where it stands.
+type head struct {
+	data []byte
+	off  int64
+}
+
+// layOut gives entries their places. It returns where the last of them ends.
+func layOut(entries []*tarEntry) (heads []head, blobs []*blob, end int64, err error) {
+	for _, e := range entries {
+		h, err := e.head()
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		heads = append(heads, head{h, end})
+		end += int64(len(h))
+		if e.blob != nil {
+			e.blob.off = end
+			end += padded(e.blob.size)
+			blobs = append(blobs, e.blob)
+		}
+	}
+	return heads, blobs, end, nil
+}
+
+// sizeOf is about how much room late entries take: a blob that does not tell counts as if it were not compressed.
+func sizeOf(late []*tarEntry) (n int64) {
+	for _, e := range late {
+		n += blockSize + padded(e.header.Size)
+		if e.blob != nil {
+			n += max(e.blob.size, e.blob.Size)
+		}
+	}
+	return n
+}
+
+func (a *archive) room(end int64, blobs []*blob, late []*tarEntry) error {
+	if a.opts.Room == nil {
+		return nil
+	}
+	for _, b := range blobs {
+		end -= marks.Sum(b.place.Held())
+	}
+	return a.opts.Room(end + sizeOf(late) + int64(len(archiveEnd)))
+}
+
+// fill writes a blob to its place.
+func (a *archive) fill(ctx context.Context, b *blob, surprised *atomic.Bool) error {
+	reported := a.reported(b, nil)
+	if !b.unpacked() {
+		_, err := transfer.Fill(ctx, b.source, b.Descriptor, b.place, reported)
+		return err
+	}
+	n, err := b.write(ctx, func() io.Writer { return &bounded{io.NewOffsetWriter(b.place, 0), b.size} }, reported)
+	if errors.Is(err, errSurprise) || err == nil && n != b.size {
+		b.late = true
 		surprised.Store(true)
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return writeZeros(f, off+n, padded(n)-n)
-}
-
-// writeLate writes members from a place on where the sizes of layers show only when they have been
-// unpacked: the header is written after the content.
-func writeLate(ctx context.Context, f File, members []*member, off int64, opts Options) error {
-	for _, m := range members {
-		if m.layer != nil {
-			n, err := unpackLayer(ctx, m.layer, func() io.Writer { return io.NewOffsetWriter(f, off+blockSize) }, opts.Progress)
-			if err != nil {
-				return err
-			}
-			m.layer.size = n
-			if err := writeZeros(f, off+blockSize+n, padded(n)-n); err != nil {
-				return err
-			}
-		}
-		h, err := m.head()
-		if err != nil {
-			return err
-		}
-		if _, err := f.WriteAt(h, off); err != nil {
-			return err
-		}
-		off += int64(len(h)) + m.body()
-	}
-	return writeZeros(f, off, 2*blockSize)
-}
-
-func writeZeros(f io.WriterAt, off, n int64) error {
-	_, err := f.WriteAt(make([]byte, n), off)
 	return err
 }
 
-// bounded refuses to write past the place that was planned.
-type bounded struct {
-	w    io.Writer
-	left int64
+// writeLate writes entries from an offset on. The sizes of their layers show only when these have been unpacked, so
+// a header is written after the content.
+func (a *archive) writeLate(ctx context.Context, f File, late []*tarEntry, off int64) error {
+	for _, e := range late {
+		at, body := off, int64(0)
+		if b := e.blob; b != nil {
+			content := func() io.Writer { return io.NewOffsetWriter(f, at+blockSize) }
+			n, err := b.write(ctx, content, a.reported(b, nil))
+			if err != nil {
+				return err
+			}
+			b.size, body = n, padded(n)
+			if _, err := f.WriteAt(padding(n), at+blockSize+n); err != nil {
+				return err
+			}
+		}
+		h, err := e.head()
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(h, at); err != nil {
+			return err
+		}
+		off += int64(len(h)) + body
+	}
+	if _, err := f.WriteAt(archiveEnd, off); err != nil {
+		return err
+	}
+	return f.Truncate(off + int64(len(archiveEnd))) // a first try may have written more
 }
 
-// Write implements io.Writer.
-func (b *bounded) Write(p []byte) (int, error) {
-	if int64(len(p)) > b.left {
-		return 0, errSurprise
+// resumable is implemented by files that remember from run to run which blocks of their parts have been written. A
+// durable.Resumable is one.
+type resumable interface {
+	// Begin says what is going to be written, and removes what an earlier run has left of anything else.
+	Begin(plan []byte, sizes []int64) error
+	// Part returns the part with a number, which begins at off.
+	Part(number int, off int64) *marks.Part
+}
+
+// begin makes the places of blobs parts of f. It empties f, or finds out what an earlier run has left of the same
+// archive: everything that decides the places is in heads.
+func begin(f File, heads []head, blobs []*blob) error {
+	r, ok := f.(resumable)
+	if !ok {
+		for _, b := range blobs {
+			b.place = marks.NewPart(f, b.off, b.size, nil)
+		}
+		return f.Truncate(0)
 	}
-	b.left -= int64(len(p))
-	return b.w.Write(p)
+	plan := sha256.New()
+	for _, h := range heads {
+		binary.Write(plan, binary.LittleEndian, h.off)
+		plan.Write(h.data)
+	}
+	var sizes []int64
+	for _, b := range blobs {
+		sizes = append(sizes, b.size)
+	}
+	if err := r.Begin(plan.Sum(nil), sizes); err != nil {
+		return err
+	}
+	for i, b := range blobs {
+		b.place = r.Part(i, b.off)
+	}
+	return nil
 }

@@ -165,7 +165,7 @@ func TestLayerCompression(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := images(written(t, dockerarchive.Options{}, im))
+		again, err := images(written(t, dockerarchive.Docker, dockerarchive.Options{}, im))
 		if err != nil || again[0].ID != got[0].ID {
 			t.Errorf("%s, written again: %v, %v", want, again, err)
 		}

@@ -53,36 +53,37 @@ func (s *wearingStream) Read(p []byte) (int, error) {
 }
 
 // worn is the image with a source that gives out only so much.
-func worn(im dockerarchive.Whole, budget int64) (dockerarchive.Whole, *wearing) {
+func worn(im *image.Image, budget int64) (*image.Image, *wearing) {
 	w := &wearing{next: im.Source, left: budget}
-	im.Source = im.Graph.Source(w)
-	return im, w
+	again := *im
+	again.Source = im.Graph.Source(w)
+	return &again, w
 }
 
 // resume writes the archive to path and reports whether it became whole.
-func resume(t *testing.T, path string, im dockerarchive.Whole) error {
+func resume(t *testing.T, path string, im *image.Image) error {
 	t.Helper()
 	f, err := durable.ResumeOutput(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Abort()
-	if err := dockerarchive.WriteOCI(t.Context(), f, []dockerarchive.Whole{im}, dockerarchive.Options{}); err != nil {
+	if err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{}); err != nil {
 		f.Keep()
 		return err
 	}
 	return f.Commit()
 }
 
-func resumed(t *testing.T) (dockerarchive.Whole, []byte, int64) {
+func resumed(t *testing.T) (*image.Image, []byte, int64) {
 	s := newStore(t)
-	root := s.image("one", nil, s.layer(tarball(1, 9_000_000), plain), s.layer(tarball(2, 3_000_000), plain), s.layer(tarball(3, 1000), zipped)).Manifest
-	im := s.whole(root, "docker.io/library/a:1")
+	root := s.image("one", nil, s.layer(tarball(1, 9_000_000), plain), s.layer(tarball(2, 3_000_000), plain), s.layer(tarball(3, 1000), zipped)).Root
+	im := s.open(root, "docker.io/library/a:1")
 	total := int64(0)
-	for _, b := range im.Graph.Blobs {
+	for _, b := range im.Blobs {
 		total += b.Size
 	}
-	return im, writtenOCI(t, dockerarchive.Options{}, im), total
+	return im, written(t, dockerarchive.OCI, dockerarchive.Options{}, im), total
 }
 
 // However often it is broken off, the archive becomes the same, and little is read again.
@@ -128,7 +129,7 @@ func checkAlone(t *testing.T, path string) {
 // What was kept is not trusted: neither its content, nor its marks, nor that it belongs to this archive.
 func TestWriteOCIGoesOnFromDamage(t *testing.T) {
 	im, want, _ := resumed(t)
-	other := im
+	other := new(*im)
 	other.Names = []string{"docker.io/library/other:2"}
 	for name, damage := range map[string]func(t *testing.T, path string){
 		"content": func(t *testing.T, path string) { overwrite(t, path+".partial", 20_000, make([]byte, 500_000)) },

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 )
 
 // What an archive will take is asked for before anything is written, and is about what it takes.
@@ -12,18 +13,18 @@ func TestRoomIsAskedFor(t *testing.T) {
 	refused := errors.New("no room")
 	s := newStore(t)
 	im := s.image("one", nil, s.layer(tarball(1, 700_000), zipped), s.layer(tarball(2, 3000), plain))
-	whole := s.whole(im.Manifest, "docker.io/library/a:1")
+	whole := s.open(im.Root, "docker.io/library/a:1")
 	im.Names = whole.Names
-	for name, write := range map[string]func(*ociFile, dockerarchive.Options) error{
-		"docker": func(f *ociFile, opts dockerarchive.Options) error {
-			return dockerarchive.Write(t.Context(), f, []dockerarchive.Image{im}, opts)
+	for name, write := range map[string]func(*memory, dockerarchive.Options) error{
+		"docker": func(f *memory, opts dockerarchive.Options) error {
+			return dockerarchive.Write(t.Context(), f, dockerarchive.Docker, []*image.Image{im}, opts)
 		},
-		"oci": func(f *ociFile, opts dockerarchive.Options) error {
-			return dockerarchive.WriteOCI(t.Context(), f, []dockerarchive.Whole{whole}, opts)
+		"oci": func(f *memory, opts dockerarchive.Options) error {
+			return dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{whole}, opts)
 		},
 	} {
 		var asked int64
-		f := &ociFile{}
+		f := &memory{}
 		if err := write(f, dockerarchive.Options{Room: func(n int64) error { asked = n; return refused }}); !errors.Is(err, refused) {
 			t.Errorf("%s: %v, want %v", name, err, refused)
 		}

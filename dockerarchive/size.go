@@ -6,48 +6,54 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
 	"drayage/internal/retry"
 )
 
-// maxHinted is the compressed size up to which the end of a gzip stream is asked for the uncompressed
-// size. It is kept there modulo 4 GiB; file systems compress less than seven to one, so
-// that what is smaller than this can hardly have wrapped around.
+// maxHinted is the compressed size up to which the end of a gzip stream is asked for the uncompressed size. The
+// stream tells that modulo 4 GiB. File systems compress less than seven to one, so for what is smaller than this it
+// can hardly have wrapped around.
 const maxHinted = 4 << 30 / 7
 
-// guess sets the size that a layer will have uncompressed, without reading it. For a plain tar that is certain; for gzip the
-// last four bytes tell, if it is a single member (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1). A wrong
-// guess is found out while writing. The answer depends on the blob's content only, so that
-// every source of it leads to the same archive.
-func guess(ctx context.Context, l *layer) (err error) {
-	l.size, l.late = -1, true
+// guessAll sets the sizes that blobs will have in the archive.
+func guessAll(ctx context.Context, blobs []*blob) error {
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(16) // a few bytes each: a matter of round trips
+	for _, b := range blobs {
+		eg.Go(func() error { return b.guess(ctx) })
+	}
+	return eg.Wait()
+}
+
+// guess sets the size that the blob will have in the archive, without reading it. For what is not unpacked, and for a
+// plain tar, that is certain. For gzip the last four bytes tell, if it is a single member
+// (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1). A wrong guess is found out while writing. The answer depends
+// on the content only, so every source of it leads to the same archive.
+func (b *blob) guess(ctx context.Context) (err error) {
 	size := int64(-1)
 	switch {
-	case l.blob.MediaType == v1.MediaTypeImageLayer:
-		size = l.blob.Size
-	case isGzip(l.blob.MediaType) && l.blob.Size < maxHinted && l.blob.Size > 18:
-		if size, err = trailer(ctx, l.source, l.blob); err != nil {
+	case !b.unpacked():
+		b.size = b.Size
+		return nil
+	case b.MediaType == v1.MediaTypeImageLayer:
+		size = b.Size
+	case image.ParseLayerType(b.MediaType).Compression == "gzip" && b.Size < maxHinted && b.Size > 18:
+		if size, err = trailer(ctx, b.source, b.Descriptor); err != nil {
 			return err
 		}
 	}
-	if plausible(size, l.blob.Size) {
-		l.size, l.late = size, false
-	}
+	b.size, b.late = size, !plausible(size, b.Size)
 	return nil
 }
 
-func isGzip(mediaType string) bool {
-	return mediaType == image.DockerLayer || strings.HasSuffix(mediaType, "+gzip") || strings.HasSuffix(mediaType, ".gzip")
-}
-
-// plausible refuses what cannot be the size of a tar file that was compressed to blob bytes: the
-// end of a stream of several members, as eStargz has, tells the size of the last.
-func plausible(size, blob int64) bool {
-	return size > 0 && size%512 == 0 && size+size/1000+1024 >= blob
+// plausible refuses what cannot be the size of a tar that was compressed to so many bytes. The end of a stream of
+// several members, as eStargz has, tells the size of the last.
+func plausible(size, compressed int64) bool {
+	return size > 0 && size%512 == 0 && size+size/1000+1024 >= compressed
 }
 
 // maxTries is how often the end of a blob is asked for before a broken connection counts.

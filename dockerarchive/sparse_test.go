@@ -94,7 +94,7 @@ func TestSparse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := images(written(t, dockerarchive.Options{}, im))
+		again, err := images(written(t, dockerarchive.Docker, dockerarchive.Options{}, im))
 		if err != nil || again[0].ID != got[0].ID || content(t, again[0].Layers[0]) != want[0] {
 			t.Errorf("%q, written again: %v, %v", args, again, err)
 		}

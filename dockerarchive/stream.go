@@ -3,104 +3,81 @@ package dockerarchive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 )
 
-// ErrUnsized is wrapped by StreamOnce where the size of a layer shows only when it has been unpacked.
-var ErrUnsized = errors.New("its size shows only when it has been unpacked")
-
-// Stream writes what Write writes to something that cannot be written out of order, such as a pipe. The
-// sources are read twice: first to learn the sizes of the layers, which a tar has to tell before their content, and
-// to check everything, so that nothing is written of images that are not in order. Of each reading Options.Progress counts half the bytes.
-func Stream(ctx context.Context, w io.Writer, images []Image, opts Options) error {
-	c, err := prepare(ctx, images, opts)
-	if err != nil {
-		return err
+// measure unpacks layers to nowhere, to learn their sizes.
+func (a *archive) measure(ctx context.Context) error {
+	var tasks []task
+	for _, b := range a.blobs {
+		if !b.unpacked() {
+			continue
+		}
+		half := func(read int64) int64 { return read / 2 }
+		tasks = append(tasks, task{b.Size, func(ctx context.Context) error {
+			n, err := b.write(ctx, func() io.Writer { return io.Discard }, a.reported(b, half))
+			b.late = b.late || b.size != n
+			b.size, b.measured = n, true
+			return err
+		}})
 	}
-	first, second := halves(opts.Progress)
-	if err := c.measure(ctx, opts.jobs(), first); err != nil {
-		return err
-	}
-	return c.stream(ctx, w, second)
+	return a.run(ctx, tasks)
 }
 
-// StreamOnce writes what Stream writes and reads each layer once, taking for its size what its blob tells without being unpacked. It
-// is for an output that can be thrown away: if a blob does not tell, or not the truth, StreamOnce fails with ErrUnsized, and the images
-// are a case for Stream; if one is wrong, that shows when part of it has been written.
-func StreamOnce(ctx context.Context, w io.Writer, images []Image, opts Options) error {
-	c, err := prepare(ctx, images, opts)
-	if err != nil {
-		return err
-	}
-	for _, l := range c.layers {
-		if l.late {
-			return fmt.Errorf("image %s, layer %s: %w", l.image, l.blob.Digest, ErrUnsized)
+// stream writes all entries in their order.
+func (a *archive) stream(ctx context.Context, w io.Writer) error {
+	early, late := a.split()
+	for _, e := range append(early, late...) {
+		if e.blob != nil && e.blob.late && !e.blob.measured {
+			return e.blob.named(ErrUnsized)
 		}
 	}
-	return c.stream(ctx, w, opts.Progress)
-}
-
-// halves divides the progress of what is read twice.
-func halves(progress func(v1.Descriptor, int64)) (first, second func(v1.Descriptor, int64)) {
-	if progress == nil {
-		return nil, nil
-	}
-	return func(d v1.Descriptor, n int64) { progress(d, n/2) },
-		func(d v1.Descriptor, n int64) { progress(d, d.Size/2+(n+1)/2) }
-}
-
-// measure unpacks every layer to nowhere.
-func (c *contents) measure(ctx context.Context, jobs int, progress func(v1.Descriptor, int64)) error {
-	eg, ctx := errgroup.WithContext(ctx)
-	eg.SetLimit(jobs)
-	for _, l := range c.layers {
-		eg.Go(func() error {
-			n, err := unpackLayer(ctx, l, func() io.Writer { return io.Discard }, progress)
-			l.late = l.late || l.size != n
-			l.size = n
-			return err
-		})
-	}
-	return eg.Wait()
-}
-
-// stream writes all members in order. The sizes of all layers have to be set.
-func (c *contents) stream(ctx context.Context, w io.Writer, progress func(v1.Descriptor, int64)) error {
-	members, err := c.members()
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		h, err := m.head()
+	for _, e := range append(early, late...) {
+		h, err := e.head()
 		if err != nil {
 			return err
 		}
 		if _, err := w.Write(h); err != nil {
 			return err
 		}
-		if m.layer == nil {
+		if e.blob == nil {
 			continue
 		}
-		if err := m.layer.stream(ctx, w, progress); err != nil {
+		if err := a.streamBlob(ctx, w, e.blob); err != nil {
 			return err
 		}
 	}
-	_, err = w.Write(make([]byte, 2*blockSize))
+	_, err := w.Write(archiveEnd)
 	return err
 }
 
-func (l *layer) stream(ctx context.Context, w io.Writer, progress func(v1.Descriptor, int64)) error {
-	n, err := unpackOnce(ctx, l, &bounded{w: w, left: l.size}, progress)
-	if errors.Is(err, errSurprise) || err == nil && n != l.size {
-		return fmt.Errorf("image %s, layer %s: %w", l.image, l.blob.Digest, ErrUnsized)
+func (a *archive) streamBlob(ctx context.Context, w io.Writer, b *blob) error {
+	var share func(int64) int64
+	if b.measured {
+		share = func(read int64) int64 { return b.Size/2 + (read+1)/2 }
+	}
+	n, err := b.writeOnce(ctx, &bounded{w, b.size}, a.reported(b, share))
+	if errors.Is(err, errSurprise) || err == nil && n != b.size {
+		return b.named(ErrUnsized)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(make([]byte, padded(n)-n))
+	_, err = w.Write(padding(n))
 	return err
+}
+
+// bounded fails with errSurprise instead of writing more than is left.
+type bounded struct {
+	w    io.Writer
+	left int64
+}
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	if int64(len(p)) > b.left {
+		return 0, errSurprise
+	}
+	b.left -= int64(len(p))
+	return b.w.Write(p)
 }

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 	"drayage/internal/retry"
 	tt "drayage/internal/transfertest"
 )
@@ -24,19 +25,19 @@ func TestStreamOnce(t *testing.T) {
 	for name, given := range shapes(t) {
 		var b bytes.Buffer
 		begun := map[digest.Digest]int{}
-		opts := dockerarchive.Options{Progress: func(d v1.Descriptor, n int64) {
+		opts := dockerarchive.Options{Once: true, Progress: func(d v1.Descriptor, n int64) {
 			if n == 0 {
 				begun[d.Digest]++
 			}
 		}}
-		err := dockerarchive.StreamOnce(t.Context(), &b, given, opts)
+		err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, given, opts)
 		if slices.Contains(unsized, name) {
 			if !errors.Is(err, dockerarchive.ErrUnsized) {
 				t.Errorf("%s: %v, want ErrUnsized", name, err)
 			}
 			continue
 		}
-		if want := written(t, dockerarchive.Options{}, given...); err != nil || !bytes.Equal(b.Bytes(), want) {
+		if want := written(t, dockerarchive.Docker, dockerarchive.Options{}, given...); err != nil || !bytes.Equal(b.Bytes(), want) {
 			t.Errorf("%s: %d bytes, Write makes %d: %v", name, b.Len(), len(want), err)
 		}
 		for d, n := range begun {
@@ -52,7 +53,7 @@ func TestStreamOnceSaysWhichWay(t *testing.T) {
 	s := newStore(t)
 	l := s.layer(tarball(1, 530_000), zipped)
 	im := s.image("a", nil, s.layer(tarball(2, 2000), zipped), l)
-	want := written(t, dockerarchive.Options{}, im)
+	want := written(t, dockerarchive.Docker, dockerarchive.Options{}, im)
 	for name, c := range map[string]struct {
 		try  tt.Try // of the layer itself, after its end
 		want error
@@ -66,7 +67,7 @@ func TestStreamOnceSaysWhichWay(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.content[l.blob.Digest], Tries: []tt.Try{nil, c.try}}}
 			var b bytes.Buffer
-			err := dockerarchive.StreamOnce(t.Context(), &b, []dockerarchive.Image{im}, dockerarchive.Options{})
+			err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{Once: true})
 			if !errors.Is(err, c.want) || err == nil && !bytes.Equal(b.Bytes(), want) {
 				t.Errorf("%s: %v, want %v", name, err, c.want)
 			}
@@ -92,7 +93,7 @@ func TestStreamReportsBothReadings(t *testing.T) {
 		}
 		return len(p), nil
 	})
-	if err := dockerarchive.Stream(t.Context(), w, []dockerarchive.Image{s.image("a", nil, l)}, opts); err != nil {
+	if err := dockerarchive.Stream(t.Context(), w, dockerarchive.Docker, []*image.Image{s.image("a", nil, l)}, opts); err != nil {
 		t.Fatal(err)
 	}
 	if begun != l.blob.Size/2 || last != l.blob.Size {

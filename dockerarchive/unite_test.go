@@ -110,7 +110,7 @@ func TestContentsOfRebuiltManifests(t *testing.T) {
 func TestContentsOfUncompressedLayers(t *testing.T) {
 	e := engine{newStore(t)}
 	plain1, plain2 := e.child("arm64", plain), e.child("mips", plain)
-	mixed := e.image("mixed", nil, e.layer(tarball('m', 2000), plain), e.layer(tarball('n', 2000), zipped)).Manifest
+	mixed := e.image("mixed", nil, e.layer(tarball('m', 2000), plain), e.layer(tarball('n', 2000), zipped)).Root
 	odd := e.item(plain1.desc, "a:1")
 	odd["LayerSources"] = "none"
 	for name, c := range map[string]struct {
@@ -135,7 +135,7 @@ func TestContentsOfUncompressedLayers(t *testing.T) {
 func TestContentsTrustsTheOrderOfManifestJSON(t *testing.T) {
 	e := engine{newStore(t)}
 	a, b := e.layer(tarball('a', 2000), plain), e.layer(tarball('b', 2000), plain)
-	right := e.image("x", nil, a, b, a).Manifest
+	right := e.image("x", nil, a, b, a).Root
 	wrong := e.edit(right, func(m *v1.Manifest) { m.Layers = []v1.Descriptor{b.blob, a.blob} })
 	c, _ := contents(t, e.save([]map[string]any{e.graphItem(right, "a:1")}, nil, named(wrong, nameA)))
 	if c.Layout != nil || len(c.Saved) != 1 || len(c.Saved[0].Layers) != 3 {

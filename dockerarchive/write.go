@@ -3,99 +3,196 @@ package dockerarchive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
+	"slices"
+	"strconv"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
+
+	"drayage/image"
+	"drayage/internal/transfer"
 )
+
+// Format is a way in which an archive holds images.
+type Format string
+
+// The formats. docker load takes both.
+const (
+	// Docker is what docker save wrote up to version 24. Its layers are unpacked, and it holds single container
+	// images: no index, no artifact, no referrers.
+	Docker Format = "docker"
+	// OCI is an OCI image layout (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with a
+	// manifest.json for engines that read only that. It holds the registry's own bytes, so that digests stay, and
+	// takes indexes, artifacts and the referrers of images.
+	OCI Format = "oci"
+)
+
+// entries lists what an archive of images consists of, in order.
+func (f Format) entries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
+	switch f {
+	case Docker:
+		return dockerEntries(ctx, images)
+	case OCI:
+		return ociEntries(ctx, images)
+	}
+	return nil, fmt.Errorf("there is no archive format %q", string(f))
+}
 
 // Options say how an archive is written. The zero value is good.
 type Options struct {
-	Jobs int // layers that are unpacked at once; 0 means one more than there are processors, and at least three
+	// Jobs is how many blobs are read at once. 0 means a good number: for layers that are unpacked one more than
+	// there are processors, and at least three; otherwise more.
+	Jobs int
+	// Once lets Stream read each blob once where the output can be thrown away: Stream then takes for the size of an
+	// unpacked layer what its blob tells without being unpacked. If the blob does not tell, or not the truth, Stream
+	// fails with ErrUnsized. If a layer is wrong, that shows when part of the archive has been written.
+	Once bool
 
-	// Planned is called once, before any layer is read, with all of them.
-	Planned func(layers []v1.Descriptor)
-	// Room is asked before anything is written to a file whether there is room for so many more bytes, which are about what it will take. Its error
-	// ends the work.
+	// Planned is called once, before any blob is read, with all that will be read. Manifests and configurations of a
+	// docker tar are not among them.
+	Planned func(blobs []v1.Descriptor)
+	// Room is asked before anything is written to a file whether there is room for so many more bytes. They are about
+	// what the archive will take. Its error ends the work.
 	Room func(bytes int64) error
-	// Progress is told how many bytes of a layer's blob have been read. It is called concurrently and must return at once.
-	Progress func(layer v1.Descriptor, read int64)
-}
-
-func (o Options) jobs() int {
-	if o.Jobs > 0 {
-		return o.Jobs
-	}
-	return max(3, runtime.GOMAXPROCS(0)+1)
-}
-
-func (o Options) room(bytes int64) error {
-	if o.Room == nil {
-		return nil
-	}
-	return o.Room(bytes)
-}
-
-func (o Options) planned(c *contents) {
-	if o.Planned == nil {
-		return
-	}
-	var all []v1.Descriptor
-	for _, l := range c.layers {
-		all = append(all, l.blob)
-	}
-	o.Planned(all)
+	// Progress is told how many bytes of a blob have been read. It is called concurrently and must return at once.
+	Progress func(blob v1.Descriptor, read int64)
 }
 
 // File is what an archive is written into: *os.File is one.
 type File interface {
 	io.WriterAt
+	io.ReaderAt
 	Truncate(size int64) error
 }
 
-// errSurprise says that a layer is not as large as its blob makes believe.
-var errSurprise = errors.New("layer of unexpected size")
+// ErrUnsized is wrapped by Stream with [Options].Once where the size of a layer shows only when it has been unpacked.
+var ErrUnsized = errors.New("its size shows only when it has been unpacked")
 
-// Write writes the images to f in the format of docker save up to version 24. Layers are unpacked side
-// by side, each straight to its place, and every digest and diff ID is checked. The same images give the same
-// bytes, whatever the source and the number of jobs. What f holds is worth
-// something only if Write returns nil; making it durable and naming it is the caller's.
-func Write(ctx context.Context, f File, images []Image, opts Options) error {
-	c, err := prepare(ctx, images, opts)
+// Write writes images to f. It brings blobs side by side, each straight to its place, and checks every digest and
+// diff ID. The same images give the same bytes, whatever the source and the number of jobs. What f holds is worth
+// something only if Write returns nil. Making it durable and naming it is the caller's.
+func Write(ctx context.Context, f File, format Format, images []*image.Image, opts Options) error {
+	a, err := prepare(ctx, format, images, opts)
 	if err != nil {
 		return err
 	}
-	if err := opts.room(c.size()); err != nil {
-		return err
-	}
-	err = c.writeAt(ctx, f, opts)
+	err = a.writeAt(ctx, f)
 	if errors.Is(err, errSurprise) {
-		// A layer of another size than its blob says changes the place of all that follow. All such
-		// layers are known by now; they go behind the others, where sizes need not be known.
-		err = c.writeAt(ctx, f, opts)
+		// A layer of another size than its blob says changes the place of all that follow. All such layers are
+		// known by now. They go behind the others, where sizes need not be known.
+		a.opts.Room = nil
+		err = a.writeAt(ctx, f)
 	}
 	return err
 }
 
-func prepare(ctx context.Context, images []Image, opts Options) (*contents, error) {
-	c, err := load(ctx, images)
+// Stream writes what [Write] writes to something that cannot be written out of order, such as a pipe. A tar tells the
+// size of a file before its content, so Stream reads layers that it unpacks twice: first to learn their sizes and to
+// check everything, so that nothing is written of images that are not in order. Of each reading Options.Progress
+// counts half the bytes. All other blobs are read once. One that turns out wrong ends the stream with an error after
+// part of it has been written.
+func Stream(ctx context.Context, w io.Writer, format Format, images []*image.Image, opts Options) error {
+	a, err := prepare(ctx, format, images, opts)
+	if err != nil {
+		return err
+	}
+	if !opts.Once {
+		if err := a.measure(ctx); err != nil {
+			return err
+		}
+	}
+	return a.stream(ctx, w)
+}
+
+// archive is an archive that is being written.
+type archive struct {
+	entries []*tarEntry
+	blobs   []*blob // of entries, in the same order
+	opts    Options
+}
+
+func prepare(ctx context.Context, format Format, images []*image.Image, opts Options) (*archive, error) {
+	if len(images) == 0 {
+		return nil, errors.New("no image to save")
+	}
+	entries, err := format.entries(ctx, images)
 	if err != nil {
 		return nil, err
 	}
-	opts.planned(c)
-	eg, ctx := errgroup.WithContext(ctx)
-	eg.SetLimit(16) // a few bytes each: a matter of round trips
-	for _, l := range c.layers {
-		eg.Go(func() error { return guess(ctx, l) })
+	a := &archive{entries: entries, opts: opts}
+	var all []v1.Descriptor
+	for _, e := range entries {
+		if e.blob != nil {
+			a.blobs, all = append(a.blobs, e.blob), append(all, e.blob.Descriptor)
+		}
 	}
-	return c, eg.Wait()
+	if opts.Planned != nil {
+		opts.Planned(all)
+	}
+	return a, guessAll(ctx, a.blobs)
 }
 
-// size is about how large the archive will be: of a layer that does not tell, it is as large as its blob.
-func (c *contents) size() (n int64) {
-	for _, l := range c.layers {
-		n += max(l.size, l.blob.Size) + 4*blockSize
+// split divides the entries into those whose size is known and those that stand behind them.
+func (a *archive) split() (early, late []*tarEntry) {
+	for _, e := range a.entries {
+		if e.late() {
+			late = append(late, e)
+		} else {
+			early = append(early, e)
+		}
 	}
-	return n
+	return early, late
+}
+
+// task is a part of the work that is done side by side.
+type task struct {
+	size int64 // in bytes: the largest task begins first
+	do   func(context.Context) error
+}
+
+// run does tasks side by side. The first error ends all of them: an archive is whole or nothing.
+func (a *archive) run(ctx context.Context, tasks []task) (failed error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var jobs []transfer.Job
+	byKey := map[digest.Digest]task{}
+	for i, t := range tasks {
+		key := digest.Digest(strconv.Itoa(i))
+		jobs, byKey[key] = append(jobs, transfer.Job{Blob: v1.Descriptor{Digest: key, Size: t.size}}), t
+	}
+	transfer.Run(ctx, jobs, a.jobs(), func(ctx context.Context, j transfer.Job) error {
+		return byKey[j.Blob.Digest].do(ctx)
+	}, func(_ transfer.Job, err error) {
+		if err != nil && failed == nil {
+			failed = err
+			stop(err)
+		}
+	})
+	return failed
+}
+
+// jobs is how many tasks run at once, or 0 for as many as [transfer.Run] chooses.
+func (a *archive) jobs() int {
+	unpacks := slices.ContainsFunc(a.blobs, (*blob).unpacked)
+	if a.opts.Jobs > 0 || !unpacks {
+		return a.opts.Jobs
+	}
+	return max(3, runtime.GOMAXPROCS(0)+1)
+}
+
+// reported returns what is told how much of b has been read, or nil. share, if not nil, says how much of the work
+// that is.
+func (a *archive) reported(b *blob, share func(read int64) int64) func(int64) {
+	if a.opts.Progress == nil {
+		return nil
+	}
+	return func(n int64) {
+		if share != nil {
+			n = share(n)
+		}
+		a.opts.Progress(b.Descriptor, n)
+	}
 }

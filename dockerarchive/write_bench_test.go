@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 )
 
 // machineCode is the beginning of this program: content that compresses as what images hold.
@@ -50,7 +51,7 @@ func BenchmarkWrite(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				f := new(void)
-				if err := dockerarchive.Write(b.Context(), f, []dockerarchive.Image{im}, dockerarchive.Options{}); err != nil {
+				if err := dockerarchive.Write(b.Context(), f, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -67,7 +68,7 @@ func BenchmarkNewReader(b *testing.B) {
 	}
 	var f memory
 	im := s.image("bench", []string{"docker.io/library/bench:1"}, layers...)
-	if err := dockerarchive.Write(b.Context(), &f, []dockerarchive.Image{im}, dockerarchive.Options{}); err != nil {
+	if err := dockerarchive.Write(b.Context(), &f, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

@@ -14,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
+	"drayage/image"
 )
 
 // TestWriteGolden checks every entry of an archive: names, order, content, modes and times.
@@ -21,7 +22,7 @@ func TestWriteGolden(t *testing.T) {
 	s := newStore(t)
 	base, top := tarball(1, 3000), tarball(2, 5000)
 	im := s.image("me", []string{"docker.io/library/alpine:3.20", "127.0.0.1:5000/team/app:1"}, s.layer(base, zipped), s.layer(top, docker))
-	got, headers := entries(t, written(t, dockerarchive.Options{}, im))
+	got, headers := entries(t, written(t, dockerarchive.Docker, dockerarchive.Options{}, im))
 	config := string(s.config(im))
 	id := digest.FromString(config).Encoded()
 	lower, upper := strings.TrimSuffix(got[3].Name, "/"), strings.TrimSuffix(got[7].Name, "/") // TestV1Layers checks them
@@ -57,16 +58,12 @@ func TestWriteGolden(t *testing.T) {
 }
 
 // config returns the bytes of an image's configuration.
-func (s *store) config(im dockerarchive.Image) []byte {
-	id, err := im.ID(s.t.Context())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.content[id]
+func (s *store) config(im *image.Image) []byte {
+	return s.content[im.RootNode().Document.Config.Digest]
 }
 
 // shapes are images with all kinds of layers, alone and together.
-func shapes(t testing.TB) map[string][]dockerarchive.Image {
+func shapes(t testing.TB) map[string][]*image.Image {
 	s := newStore(t)
 	a, b, c := tarball(1, 3000), tarball(2, 5000), tarball(3, 700_000)
 	all := []packed{}
@@ -81,7 +78,7 @@ func shapes(t testing.TB) map[string][]dockerarchive.Image {
 		}
 		return names
 	}
-	return map[string][]dockerarchive.Image{
+	return map[string][]*image.Image{
 		"one layer":                     {s.image("a", name("a:1"), whole)},
 		"no name":                       {s.image("a", nil, whole)},
 		"no layer":                      {s.image("a", name("a:1"))},
@@ -106,20 +103,20 @@ func shapes(t testing.TB) map[string][]dockerarchive.Image {
 	}
 }
 
-func (s *store) history(by string, layers ...packed) dockerarchive.Image {
+func (s *store) history(by string, layers ...packed) *image.Image {
 	return s.build(v1.Image{History: []v1.History{{CreatedBy: by}}}, []string{"docker.io/library/" + by + ":1"}, layers...)
 }
 
 func TestWriteIsReproducibleAndReadable(t *testing.T) {
 	for name, given := range shapes(t) {
-		want := written(t, dockerarchive.Options{}, given...)
+		want := written(t, dockerarchive.Docker, dockerarchive.Options{}, given...)
 		for _, jobs := range []int{1, 8} {
-			if got := written(t, dockerarchive.Options{Jobs: jobs}, given...); !bytes.Equal(got, want) {
+			if got := written(t, dockerarchive.Docker, dockerarchive.Options{Jobs: jobs}, given...); !bytes.Equal(got, want) {
 				t.Errorf("%s: other bytes with %d jobs", name, jobs)
 			}
 		}
 		var b bytes.Buffer
-		if err := dockerarchive.Stream(t.Context(), &b, given, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
+		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, given, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
 			t.Errorf("%s: Stream writes %d bytes, Write %d: %v", name, b.Len(), len(want), err)
 		}
 		checkArchive(t, name, want)
@@ -161,19 +158,16 @@ func checkArchive(t *testing.T, name string, archive []byte) {
 }
 
 // checkRoundTrip reads an archive and compares with the images it was made of; then it writes it again.
-func checkRoundTrip(t *testing.T, name string, archive []byte, given []dockerarchive.Image) {
+func checkRoundTrip(t *testing.T, name string, archive []byte, given []*image.Image) {
 	t.Helper()
 	saved, err := images(archive)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var again []dockerarchive.Image
+	var again []*image.Image
 	names, want := map[digest.Digest][]string{}, map[digest.Digest][]string{}
 	for _, im := range given {
-		id, err := im.ID(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := im.RootNode().Document.Config.Digest
 		for _, n := range append([]string{}, im.Names...) {
 			if !strings.Contains(strings.Join(want[id], " "), n) {
 				want[id] = append(want[id], n)
@@ -199,7 +193,7 @@ func checkRoundTrip(t *testing.T, name string, archive []byte, given []dockerarc
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("%s: names (-want +got):\n%s", name, diff)
 	}
-	once := written(t, dockerarchive.Options{}, again...)
+	once := written(t, dockerarchive.Docker, dockerarchive.Options{}, again...)
 	first, _ := images(archive)
 	second, err := images(once)
 	if err != nil || len(first) != len(second) {
@@ -215,13 +209,13 @@ func checkRoundTrip(t *testing.T, name string, archive []byte, given []dockerarc
 func TestWriteLinksRepeatedLayers(t *testing.T) {
 	s := newStore(t)
 	shared := s.layer(tarball(1, 3000), zipped)
-	for name, given := range map[string][]dockerarchive.Image{
+	for name, given := range map[string][]*image.Image{
 		"in one image":     {s.image("a", nil, shared, shared)},
 		"in several":       {s.image("a", nil, shared), s.image("b", nil, shared)},
 		"in several forms": {s.image("a", nil, shared), s.image("b", nil, s.layer(tarball(1, 3000), zstded))},
 	} {
 		files, links := 0, 0
-		all, _ := entries(t, written(t, dockerarchive.Options{}, given...))
+		all, _ := entries(t, written(t, dockerarchive.Docker, dockerarchive.Options{}, given...))
 		for _, e := range all {
 			switch {
 			case strings.HasSuffix(e.Name, "/layer.tar") && e.Type == 0:
@@ -253,9 +247,9 @@ func TestWriteTimes(t *testing.T) {
 	} {
 		// One layer of a size that shows only in the end, and one behind it.
 		im := s.build(v1.Image{Created: c.created}, nil, s.layer(tarball(1, 3000), zstded), s.layer(tarball(2, 2000), halves))
-		got := written(t, dockerarchive.Options{}, im)
+		got := written(t, dockerarchive.Docker, dockerarchive.Options{}, im)
 		var b bytes.Buffer
-		if err := dockerarchive.Stream(t.Context(), &b, []dockerarchive.Image{im}, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), got) {
+		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), got) {
 			t.Errorf("%s: Stream differs: %v", name, err)
 		}
 		checkArchive(t, name, got)
@@ -270,12 +264,12 @@ func at(seconds int64) *time.Time { return new(time.Unix(seconds, 0).UTC()) }
 
 func TestWriteReports(t *testing.T) {
 	s := newStore(t)
-	for name, write := range map[string]func(opts dockerarchive.Options, im dockerarchive.Image) error{
-		"Write": func(opts dockerarchive.Options, im dockerarchive.Image) error {
-			return dockerarchive.Write(t.Context(), &memory{}, []dockerarchive.Image{im}, opts)
+	for name, write := range map[string]func(opts dockerarchive.Options, im *image.Image) error{
+		"Write": func(opts dockerarchive.Options, im *image.Image) error {
+			return dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{im}, opts)
 		},
-		"Stream": func(opts dockerarchive.Options, im dockerarchive.Image) error {
-			return dockerarchive.Stream(t.Context(), io.Discard, []dockerarchive.Image{im}, opts)
+		"Stream": func(opts dockerarchive.Options, im *image.Image) error {
+			return dockerarchive.Stream(t.Context(), io.Discard, dockerarchive.Docker, []*image.Image{im}, opts)
 		},
 	} {
 		a, b := s.layer(tarball(1, 3000), zipped), s.layer(tarball(2, 700_000), halves)

@@ -3,6 +3,8 @@ package image
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -59,4 +61,16 @@ func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
 		}
 	}
 	return all
+}
+
+// NamesOf lists the names that a referrer of the image has by its tag: one in each repository in which the image has a
+// name.
+func (im *Image) NamesOf(referrer *Image) (names []string) {
+	for _, n := range im.Names {
+		repository := n[:strings.LastIndex(n, ":")+1]
+		if name := repository + referrer.Tag; referrer.Tag != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

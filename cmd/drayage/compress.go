@@ -69,10 +69,9 @@ func (s *saver) compressed(w io.Writer, write func(io.Writer) error) error {
 // file is begun anew.
 func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts dockerarchive.Options) error {
 	err := s.compressed(f, func(w io.Writer) error {
-		if s.oci {
-			return dockerarchive.StreamOCI(ctx, w, s.wholes(), opts)
-		}
-		return dockerarchive.StreamOnce(ctx, w, s.singles(), opts)
+		once := opts
+		once.Once = true
+		return dockerarchive.Stream(ctx, w, s.format, s.images, once)
 	})
 	changedOnTheWay := len(s.pulled) > 0 && errors.Is(err, dockerarchive.ErrIntegrity)
 	if !errors.Is(err, dockerarchive.ErrUnsized) && !changedOnTheWay {
@@ -89,15 +88,12 @@ func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts docker
 
 // stream writes the tar in order to what cannot be written otherwise; what that is, the user is told when layers have to be kept somewhere.
 func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
-	if !s.oci {
+	if s.format == dockerarchive.Docker {
 		if err := s.spool(ctx, what, opts); err != nil {
 			return err
 		}
 	}
 	return s.compressed(w, func(w io.Writer) error {
-		if s.oci {
-			return dockerarchive.StreamOCI(ctx, w, s.wholes(), opts)
-		}
-		return dockerarchive.Stream(ctx, w, s.singles(), opts)
+		return dockerarchive.Stream(ctx, w, s.format, s.images, opts)
 	})
 }

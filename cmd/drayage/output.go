@@ -40,13 +40,10 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 		return err
 	}
 	defer f.Abort()
-	switch {
-	case s.compress != nil:
+	if s.compress != nil {
 		err = s.compressFile(ctx, f, opts)
-	case s.oci:
-		err = dockerarchive.WriteOCI(ctx, f, s.wholes(), opts)
-	default:
-		err = dockerarchive.Write(ctx, f, s.singles(), opts)
+	} else {
+		err = dockerarchive.Write(ctx, f, s.format, s.images, opts)
 	}
 	if err != nil {
 		return err
@@ -122,7 +119,9 @@ func (s *saver) pulledBytes() (sum int64) {
 
 // resumable reports whether an archive is worth going on with when it is broken off: blobs come from a registry and go
 // to places that are known before.
-func (s *saver) resumable() bool { return s.oci && s.compress == nil && len(s.pulled) > 0 }
+func (s *saver) resumable() bool {
+	return s.format == dockerarchive.OCI && s.compress == nil && len(s.pulled) > 0
+}
 
 // writeResumable makes an archive which the same command goes on with if it is broken off.
 func (s *saver) writeResumable(ctx context.Context, out string, opts dockerarchive.Options) error {
@@ -131,29 +130,11 @@ func (s *saver) writeResumable(ctx context.Context, out string, opts dockerarchi
 		return err
 	}
 	defer f.Abort()
-	if err := dockerarchive.WriteOCI(ctx, f, s.wholes(), opts); err != nil {
+	if err := dockerarchive.Write(ctx, f, s.format, s.images, opts); err != nil {
 		if !errors.Is(err, registry.ErrIntegrity) && f.Keep() { // what is wrong in the registry stays wrong
 			err = fmt.Errorf("%w; what has arrived is kept in %s.partial, the same command goes on with it", err, out)
 		}
 		return err
 	}
 	return f.Commit()
-}
-
-// wholes are the images as an OCI tar takes them.
-func (s *saver) wholes() (all []dockerarchive.Whole) {
-	for _, im := range s.images {
-		all = append(all, dockerarchive.Whole{
-			Graph: im.Graph, Source: im.Source, Names: im.Names, Subject: im.Subject, Made: im.Uncompressed,
-		})
-	}
-	return all
-}
-
-// singles are the images as a docker tar takes them.
-func (s *saver) singles() (all []dockerarchive.Image) {
-	for _, im := range s.images {
-		all = append(all, dockerarchive.Image{Manifest: im.Root, Names: im.Names, Source: im.Source})
-	}
-	return all
 }

@@ -44,7 +44,7 @@ func saveCommand(env *environment) *cli.Command {
 		Description: saveHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` to write, - for standard output"},
-			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: formatDocker},
+			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: string(dockerarchive.Docker)},
 			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
 			compressFlag(),
@@ -89,15 +89,15 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 
 // newSaver reads the flags.
 func (e *environment) newSaver(c *cli.Context) (*saver, error) {
-	out, format := c.String("output"), c.String("format")
-	oci := format == formatOCI
+	out, format := c.String("output"), dockerarchive.Format(c.String("format"))
+	oci := format == dockerarchive.OCI
 	switch {
 	case c.NArg() == 0:
 		return nil, usagef("save needs a SOURCE: a layout directory or an image name")
 	case out == "":
 		return nil, usagef("save needs -o FILE, or -o - for standard output")
-	case format != formatDocker && !oci:
-		return nil, usagef("there is no --format %q, only docker and oci", format)
+	case format != dockerarchive.Docker && !oci:
+		return nil, usagef("there is no --format %q, only docker and oci", string(format))
 	case c.Bool("referrers") && !oci:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
 	case out == "-" && e.stdoutIsTerminal():
@@ -112,7 +112,7 @@ func (e *environment) newSaver(c *cli.Context) (*saver, error) {
 	}
 	compress, err := newCompressor(c)
 	return &saver{
-		env: e, c: c, oci: oci, compress: compress,
+		env: e, c: c, format: format, compress: compress,
 		sel: image.Selection{All: all, Platforms: chosen}, referrers: map[digest.Digest]bool{},
 	}, err
 }
@@ -135,12 +135,6 @@ func tags(c *cli.Context) ([]string, error) {
 	return names, nil
 }
 
-// What --format takes.
-const (
-	formatDocker = "docker"
-	formatOCI    = "oci"
-)
-
 func (e *environment) stdoutIsTerminal() bool {
 	f, ok := e.stdout.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -150,10 +144,10 @@ func (e *environment) stdoutIsTerminal() bool {
 type saver struct {
 	env      *environment
 	c        *cli.Context
-	oci      bool
+	format   dockerarchive.Format
 	compress compressor // nil: not at all
 	sel      image.Selection
-	images   []*image.Image // in the order of the tar, with their referrers
+	images   []*image.Image // in the order of the tar
 	pulled   []fetch.Result // those of images that come from a registry
 	closes   []func() error
 	noted    bool // the default platform has been said
@@ -296,7 +290,7 @@ func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) er
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.Label, err)
 	}
-	if !s.oci && !chosen && judged.Kind == image.Artifact {
+	if s.format == dockerarchive.Docker && !chosen && judged.Kind == image.Artifact {
 		s.env.note(s.c, "note: %s is no container image: it is left out of a docker tar", im.Label)
 		return nil
 	}
@@ -323,42 +317,26 @@ func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) er
 // addSaved adds an image of a docker tar as it is.
 func (s *saver) addSaved(ctx context.Context, saved *dockerarchive.SavedImage) error {
 	im, err := saved.Image(ctx)
-	if err != nil {
-		return err
-	}
-	opened, err := image.Open(ctx, im.Source, im.Manifest, image.Selection{All: true})
-	if err != nil {
-		return err
-	}
-	opened.Names, opened.Uncompressed = im.Names, true
-	s.images = append(s.images, opened)
-	return nil
+	s.images = append(s.images, im)
+	return err
 }
 
-// take adds an image whose platforms have been chosen, and its referrers.
+// take adds an image whose platforms have been chosen.
 func (s *saver) take(im *image.Image) {
 	s.attestations += im.Attestations
 	if len(im.Names) == 0 && !s.tagged {
 		s.env.note(s.c, "note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
 	s.images = append(s.images, im)
-	if im.Rewritten && s.oci {
+	if im.Rewritten && s.format == dockerarchive.OCI {
 		s.env.note(s.c, "note: only some platforms travel, in a new index: its digest is not the registry's")
-	}
-	for _, r := range im.Referrers {
-		if r.Tag != "" && len(im.Names) > 0 {
-			if ref, err := registry.ParseReference(im.Names[0]); err == nil {
-				r.Names = []string{ref.Name() + ":" + r.Tag}
-			}
-		}
-		s.images = append(s.images, r)
 	}
 }
 
 // noteLeft says once what stays behind and what takes it along.
 func (s *saver) noteLeft() {
 	var what, how []string
-	if !s.oci {
+	if s.format == dockerarchive.Docker {
 		how = append(how, "--format oci")
 	}
 	if s.attestations > 0 {
@@ -392,20 +370,27 @@ func (s *saver) report(out string) error {
 	if fi, err := os.Stat(out); err == nil {
 		doc.Size = fi.Size()
 	}
+	for _, im := range s.images {
+		doc.Images = append(doc.Images, describeSaved(im, im.Names))
+		for _, r := range im.Referrers {
+			doc.Images = append(doc.Images, describeSaved(r, im.NamesOf(r)))
+		}
+	}
 	s.env.note(s.c, "%s: %s, images: %d, in %s",
-		out, size(doc.Size), len(s.images), s.sum.Elapsed.Round(10*time.Millisecond))
+		out, size(doc.Size), len(doc.Images), s.sum.Elapsed.Round(10*time.Millisecond))
 	s.env.note(s.c, "load it with:\n  docker load -i %s", shellWord(out))
 	if !s.c.Bool("json") {
 		return nil
 	}
-	for _, im := range s.images {
-		saved := savedImage{Names: im.Names, Manifest: im.Root.Digest.String()}
-		if config := im.RootNode().Document.Config; config != nil { // an index has none
-			saved.ID = config.Digest.String()
-		}
-		doc.Images = append(doc.Images, saved)
-	}
 	return s.env.printJSON(doc)
+}
+
+func describeSaved(im *image.Image, names []string) savedImage {
+	saved := savedImage{Names: names, Manifest: im.Root.Digest.String()}
+	if config := im.RootNode().Document.Config; config != nil { // an index has none
+		saved.ID = config.Digest.String()
+	}
+	return saved
 }
 
 // shellWord quotes a path so that it can be pasted into a shell.

@@ -1,0 +1,105 @@
+package dockerarchive
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+)
+
+// manifestItem is an image in manifest.json.
+type manifestItem struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+
+	LayerSources layerSources `json:",omitempty"`
+}
+
+// documents are manifest.json and repositories, which both formats have.
+type documents struct {
+	items        []manifestItem
+	itemOf       map[string]int               // by what the image consists of
+	repositories map[string]map[string]string // by repository and tag: the top layer
+	owners       map[string]digest.Digest     // of names
+}
+
+func newDocuments() documents {
+	return documents{nil, map[string]int{}, map[string]map[string]string{}, map[string]digest.Digest{}}
+}
+
+// claim gives names to the image with an ID and returns those that it did not have yet. It refuses names that another
+// image has: docker load gives such a name to whichever image comes last.
+func (d *documents) claim(names []string, id digest.Digest) (fresh []string, err error) {
+	for _, n := range names {
+		if _, _, err := splitName(n); err != nil {
+			return nil, err
+		}
+		other, taken := d.owners[n]
+		if taken && other != id {
+			return nil, fmt.Errorf("%s would name two images, %s and %s: save them to two files", n, other, id)
+		}
+		if !taken {
+			d.owners[n] = id
+			fresh = append(fresh, n)
+		}
+	}
+	return fresh, nil
+}
+
+// add enters an image that has names and whose top layer is top. If it is there already, it gets the names too.
+func (d *documents) add(item manifestItem, names []string, top string) {
+	key := item.Config + " " + strings.Join(item.Layers, " ")
+	i, known := d.itemOf[key]
+	if !known {
+		i = len(d.items)
+		d.items, d.itemOf[key] = append(d.items, item), i
+	}
+	d.items[i].RepoTags = append(d.items[i].RepoTags, names...)
+	for _, n := range names {
+		repository, tag, _ := splitName(n) // claim has seen it
+		if top == "" {
+			continue
+		}
+		if d.repositories[repository] == nil {
+			d.repositories[repository] = map[string]string{}
+		}
+		d.repositories[repository][tag] = top
+	}
+}
+
+// entries lists the files, those of them that say something.
+func (d *documents) entries() (all []*tarEntry, err error) {
+	if len(d.items) == 0 {
+		return nil, nil
+	}
+	if all, err = appendJSON(all, "manifest.json", d.items); err != nil || len(d.repositories) == 0 {
+		return all, err
+	}
+	return appendJSON(all, "repositories", d.repositories)
+}
+
+// appendJSON appends a file of JSON with a final newline, as Docker writes it.
+func appendJSON(all []*tarEntry, name string, v any) ([]*tarEntry, error) {
+	var b bytes.Buffer
+	err := json.NewEncoder(&b).Encode(v)
+	return append(all, file(name, b.Bytes(), time.Unix(0, 0))), err
+}
+
+// splitName divides a full name into Docker's short form of the repository, which is the key in the file repositories,
+// and the tag.
+func splitName(name string) (familiar, tag string, err error) {
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return "", "", fmt.Errorf("invalid image name %q: %v", name, err)
+	}
+	t, ok := ref.(reference.NamedTagged)
+	if _, digested := ref.(reference.Digested); !ok || digested {
+		return "", "", fmt.Errorf("invalid image name %q: an archive holds names with a tag and no digest", name)
+	}
+	return reference.FamiliarName(ref), t.Tag(), nil
+}
