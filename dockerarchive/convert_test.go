@@ -95,8 +95,8 @@ func TestUnpackedLayersThatAreWrong(t *testing.T) {
 	}
 }
 
-// TestLegacyUnpacked has compressed layers in an archive whose diff IDs have to be found out.
-func TestLegacyUnpacked(t *testing.T) {
+// TestV1ArchiveUnpacked has compressed layers in an archive whose diff IDs have to be found out.
+func TestV1ArchiveUnpacked(t *testing.T) {
 	want, err := images(archive(t, oldLayer("a", "", lines)...))
 	if err != nil {
 		t.Fatal(err)

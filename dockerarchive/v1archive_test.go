@@ -32,7 +32,7 @@ var old = slices.Concat(oldLayer("base", "", layerA), oldLayer("app", "base", la
 	repositories(`{"registry:5000/team/app":{"latest":"app","1":"app"},"base":{"1":"base"}}`),
 })
 
-func TestLegacy(t *testing.T) {
+func TestV1Archive(t *testing.T) {
 	got, err := images(archive(t, old...))
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +67,8 @@ func TestLegacy(t *testing.T) {
 	}
 }
 
-// TestLegacyForms has what else such archives may look like: each is the image of app.
-func TestLegacyForms(t *testing.T) {
+// TestV1ArchiveForms has what else such archives may look like: each is the image of app.
+func TestV1ArchiveForms(t *testing.T) {
 	want, err := images(archive(t, old...))
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestLegacyForms(t *testing.T) {
 	}
 }
 
-func TestLegacyRefuses(t *testing.T) {
+func TestV1ArchiveRefuses(t *testing.T) {
 	base, app := oldLayer("base", "", layerA), oldLayer("app", "base", layerB)
 	both := slices.Concat(base, app)
 	deep := func(n int) (all []entry) {
@@ -158,8 +158,8 @@ func TestLegacyRefuses(t *testing.T) {
 	}
 }
 
-// TestLegacyHoldsLittle checks that small archives cannot make their reader hold much or take long.
-func TestLegacyHoldsLittle(t *testing.T) {
+// TestV1ArchiveHoldsLittle checks that small archives cannot make their reader hold much or take long.
+func TestV1ArchiveHoldsLittle(t *testing.T) {
 	big := strings.Repeat(layerA, 8<<20/len(layerA))
 	shared := []entry{file("x", big)}
 	for i := range 5_000 {
@@ -194,7 +194,7 @@ func TestLegacyHoldsLittle(t *testing.T) {
 	}
 }
 
-func TestLegacyStops(t *testing.T) {
+func TestV1ArchiveStops(t *testing.T) {
 	r, err := open(archive(t, old...))
 	if err != nil {
 		t.Fatal(err)
