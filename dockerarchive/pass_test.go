@@ -82,7 +82,7 @@ func streamed(t *testing.T) map[string][]byte {
 	s := newStore(t)
 	im := s.image("a", []string{"docker.io/library/app:1"}, s.layer(tarball(1, 20_000), zipped), s.layer(tarball(2, 30_000), zipped))
 	lists := map[string][]entry{
-		"docker": {manifest, config, dir("a/"), file("a/layer.tar", largeA), file("b/layer.tar", largeB)},
+		"docker":     {manifest, config, dir("a/"), file("a/layer.tar", largeA), file("b/layer.tar", largeB)},
 		"v1 archive": append(append(old(one, "", largeA), old(two, one, largeB)...), file("repositories", `{"app":{"1":"`+two+`"}}`)),
 	}
 	lists["oci"], _ = entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(im.Root, "docker.io/library/app:1")))
