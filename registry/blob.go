@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -181,25 +182,24 @@ func (b *blobBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// parseContentRange reads bytes first-last/total, where total may be * and is then -1
+var contentRange = regexp.MustCompile(`^bytes +(\d+) *- *(\d+)/(\d+|\*)$`)
+
+// parseContentRange reads bytes first-last/total. total may be * and is then -1
 // (https://www.rfc-editor.org/rfc/rfc9110#section-14.4).
 func parseContentRange(values []string) (first, last, total int64, ok bool) {
 	if len(values) != 1 {
 		return 0, 0, 0, false
 	}
-	spec, found := strings.CutPrefix(strings.TrimSpace(values[0]), "bytes ")
-	span, size, cut := strings.Cut(spec, "/")
-	from, to, dash := strings.Cut(span, "-")
-	if !found || !cut || !dash {
+	m := contentRange.FindStringSubmatch(strings.TrimSpace(values[0]))
+	if m == nil {
 		return 0, 0, 0, false
 	}
-	total = -1
-	var errs [3]error
-	first, errs[0] = strconv.ParseInt(strings.TrimSpace(from), 10, 64)
-	last, errs[1] = strconv.ParseInt(strings.TrimSpace(to), 10, 64)
-	if size != "*" {
-		total, errs[2] = strconv.ParseInt(size, 10, 64)
+	first, err := strconv.ParseInt(m[1], 10, 64)
+	last, lerr := strconv.ParseInt(m[2], 10, 64)
+	var terr error
+	if total = -1; m[3] != "*" {
+		total, terr = strconv.ParseInt(m[3], 10, 64)
 	}
-	ok = errs == [3]error{} && first >= 0 && last >= first && (size == "*" || total > last)
+	ok = err == nil && lerr == nil && terr == nil && last >= first && (m[3] == "*" || total > last)
 	return first, last, total, ok
 }

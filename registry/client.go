@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -93,11 +94,11 @@ func ownEndpoint(registry string) Endpoint {
 // Repository returns the repository that ref names. It makes no requests. If Client.Endpoints returns an
 // error, the methods of the Repository return that error.
 func (c *Client) Repository(ref Reference) *Repository {
-	if c.Endpoints == nil {
-		return &Repository{own: c.at(ref, ownEndpoint(ref.Registry))}
-	}
 	r := &Repository{}
-	endpoints, err := c.Endpoints(ref)
+	endpoints, err := []Endpoint{ownEndpoint(ref.Registry)}, error(nil)
+	if c.Endpoints != nil {
+		endpoints, err = c.Endpoints(ref)
+	}
 	for _, e := range endpoints {
 		there := c.at(ref, e)
 		r.readers = append(r.readers, reader{place: there, tags: e.Tags, digests: e.Digests})
@@ -113,21 +114,16 @@ func (c *Client) Repository(ref Reference) *Repository {
 	return r
 }
 
-// at is a repository as one endpoint has it.
+// at is a repository as one endpoint has it. Credentials are those of the registry, or of the mirror.
 func (c *Client) at(ref Reference, e Endpoint) *place {
-	p := &place{registry: ref.Registry, name: ref.Repository, path: e.Repository, namespace: e.Namespace}
-	if p.path == "" {
-		p.path = ref.Repository
+	name := cmp.Or(e.Registry, ref.Registry)
+	if e.Mirror {
+		name = cmp.Or(e.Registry, e.URL.Host)
 	}
-	name := e.Registry
-	switch {
-	case name == "" && e.Mirror:
-		name = e.URL.Host
-	case name == "":
-		name = ref.Registry
+	return &place{
+		host: c.host(name, e), registry: ref.Registry, name: ref.Repository,
+		path: cmp.Or(e.Repository, ref.Repository), namespace: e.Namespace,
 	}
-	p.host = c.host(name, e)
-	return p
 }
 
 // host returns what the client knows of an endpoint. Credentials are looked up under name.
@@ -147,13 +143,9 @@ func (c *Client) host(name string, e Endpoint) *host {
 	if e.Elsewhere == nil {
 		e.Elsewhere = c.Transport
 	}
-	streams := max(c.ExtraStreams, 0)
-	if c.ExtraStreams == 0 {
-		streams = 32
-	}
 	h := c.newHost(name, &originTransport{at: e.URL, own: e.Transport, other: e.Elsewhere})
 	h.at, h.fallbackHTTP, h.header = e.URL, e.FallbackHTTP, e.Header
-	h.extraStreams = make(chan struct{}, streams)
+	h.extraStreams = make(chan struct{}, max(cmp.Or(c.ExtraStreams, 32), 0))
 	c.hosts[key] = h
 	return h
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/url"
@@ -122,11 +123,8 @@ func sameOrigin(a, b *url.URL) bool {
 }
 
 func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
 	if u.Scheme == "https" {
-		return "443"
+		return cmp.Or(u.Port(), "443")
 	}
-	return "80"
+	return cmp.Or(u.Port(), "80")
 }

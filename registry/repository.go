@@ -17,7 +17,7 @@ import (
 // used concurrently.
 type Repository struct {
 	own     *place   // where pushes go
-	readers []reader // where to read from; none: own
+	readers []reader // where to read from
 	history history
 }
 
@@ -93,9 +93,6 @@ func (r *Repository) Stat(ctx context.Context, d digest.Digest) (desc v1.Descrip
 func (r *Repository) reading(ctx context.Context, byTag bool, f func(*place) error) error {
 	if r.own.err != nil {
 		return r.own.err
-	}
-	if len(r.readers) == 0 {
-		return f(r.own)
 	}
 	var failed error
 	var at *host

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -77,10 +78,7 @@ func (h *host) authorized(ctx context.Context, r *request) (*http.Request, error
 		req.Header[k] = v
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("User-Agent", "drayage")
-	if h.client.UserAgent != "" {
-		req.Header.Set("User-Agent", h.client.UserAgent)
-	}
+	req.Header.Set("User-Agent", cmp.Or(h.client.UserAgent, "drayage"))
 	if h.base != nil && sameOrigin(h.base, req.URL) {
 		for k, v := range h.header {
 			req.Header[k] = v

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -147,10 +148,7 @@ func parseToken(server string, raw []byte) (token, error) {
 	if err := json.Unmarshal(raw, &answer); err != nil {
 		return token{}, fmt.Errorf("token server %s: the answer is not a token: %v", server, err)
 	}
-	value := answer.Token
-	if value == "" {
-		value = answer.AccessToken
-	}
+	value := cmp.Or(answer.Token, answer.AccessToken)
 	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return token{}, fmt.Errorf("token server %s: the answer holds no token", server)
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -35,22 +36,12 @@ func NewTransport(config *tls.Config) *http.Transport {
 	}
 }
 
-func proxyFromEnvironment(req *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(req)
-	if u != nil || err != nil {
-		return u, err
-	}
-	return allProxy()(req.URL)
-}
+func proxyFromEnvironment(req *http.Request) (*url.URL, error) { return proxies()(req.URL) }
 
-// allProxy is what ALL_PROXY means together with NO_PROXY.
-var allProxy = sync.OnceValue(func() func(*url.URL) (*url.URL, error) {
-	all := os.Getenv("ALL_PROXY")
-	if all == "" {
-		all = os.Getenv("all_proxy")
-	}
+var proxies = sync.OnceValue(func() func(*url.URL) (*url.URL, error) {
+	all := cmp.Or(os.Getenv("ALL_PROXY"), os.Getenv("all_proxy"))
 	c := httpproxy.FromEnvironment()
-	c.HTTPProxy, c.HTTPSProxy = all, all
+	c.HTTPProxy, c.HTTPSProxy = cmp.Or(c.HTTPProxy, all), cmp.Or(c.HTTPSProxy, all)
 	return c.ProxyFunc()
 })
 
