@@ -15,8 +15,8 @@ import (
 	"drayage/internal/fakeregistry"
 )
 
-// secret logs in everywhere, and leak fails the test if another host than the registry has seen an authorization, a header that was
-// configured for the registry, or was asked at all where it must not be.
+// secret logs in everywhere, and leak fails the test if another host than the registry has seen an
+// authorization, a header that was configured for the registry, or was asked at all where it must not be.
 func (w *world) secret() {
 	w.reg.RequireBasic("me", "secret")
 	w.login(Credential{Username: "me", Password: "secret"})
@@ -31,33 +31,39 @@ func (w *world) leak(elsewhere *fakeregistry.Registry) {
 	}
 }
 
-// TestAdvisories plays the holes that registry clients have had, each by its name: the registry, or somebody who speaks for it,
-// tries, and nothing comes of it.
+// TestAdvisories plays the holes that registry clients have had, each by its name: the registry, or
+// somebody who speaks for it, tries, and nothing comes of it.
 func TestAdvisories(t *testing.T) {
 	content := []byte("a layer")
 	for name, attack := range map[string]func(w *world, other *fakeregistry.Registry) error{
-		"CVE-2020-15157 containerd: a foreign layer's address asks for credentials": func(w *world, other *fakeregistry.Registry) error {
+		"CVE-2020-15157 containerd: a foreign layer's address asks for credentials": func(w *world,
+			other *fakeregistry.Registry) error {
 			w.secret()
 			other.RequireBasic("me", "secret")
 			d := w.reg.PutBlob("app", content)
-			d.MediaType, d.URLs = "application/vnd.oci.image.layer.nondistributable.v1.tar", []string{"http://other.test/v2/app/blobs/" + d.Digest.String()}
+			d.MediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+			d.URLs = []string{"http://other.test/v2/app/blobs/" + d.Digest.String()}
 			_, err := w.fetchBlob(d)
 			if n := len(other.Requests("", "")); n != 0 {
 				w.Errorf("the address was asked %d times", n)
 			}
 			return err
 		},
-		"CVE-2026-49349 regclient: a redirect target asks for credentials": func(w *world, other *fakeregistry.Registry) error {
+		"CVE-2026-49349 regclient: a redirect target asks for credentials": func(w *world,
+			other *fakeregistry.Registry) error {
 			w.secret()
 			other.RequireBasic("me", "secret")
 			d := other.PutBlob("app", content)
-			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }}, fakeregistry.Redirect(307, "http://other.test"))
+			authorized := func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
+			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: authorized},
+				fakeregistry.Redirect(307, "http://other.test"))
 			if _, err := w.fetchBlob(d); !errors.Is(err, ErrDenied) {
 				w.Errorf("%v", err)
 			}
 			return nil
 		},
-		"GHSA-vh4v-2xq2-g5cg oras-go: a redirect to another port, with a configured header": func(w *world, other *fakeregistry.Registry) error {
+		"GHSA-vh4v-2xq2-g5cg oras-go: a redirect to another port, with a configured header": func(w *world,
+			other *fakeregistry.Registry) error {
 			w.secret()
 			w.client.Endpoints = func(ref Reference) ([]Endpoint, error) {
 				e := ownEndpoint(ref.Registry)
@@ -65,7 +71,9 @@ func TestAdvisories(t *testing.T) {
 				return []Endpoint{e}, nil
 			}
 			d := other.PutBlob("app", content)
-			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }}, fakeregistry.Redirect(307, "http://other.test"))
+			authorized := func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
+			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: authorized},
+				fakeregistry.Redirect(307, "http://other.test"))
 			_, err := w.fetchBlob(d)
 			if e := w.reg.Requests("GET", "/blobs/"); e[0].Header.Get("X-Key") != "k" {
 				w.Error("the registry itself did not get the header")
@@ -78,9 +86,11 @@ func TestAdvisories(t *testing.T) {
 			_ = w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{})
 			return nil
 		},
-		"GHSA-h7vf-4x9w-h99v oras-go: the next page is elsewhere": func(w *world, other *fakeregistry.Registry) error {
+		"GHSA-h7vf-4x9w-h99v oras-go: the next page is elsewhere": func(w *world,
+			other *fakeregistry.Registry) error {
 			w.pages([2]string{`{"name":"app","tags":["1"]}`, next("http://other.test/v2/app/tags/list?n=2")})
-			if _, err := w.repo("app").Tags(w.Context()); err == nil || !strings.Contains(err.Error(), "another host") {
+			if _, err := w.repo("app").Tags(w.Context()); err == nil ||
+				!strings.Contains(err.Error(), "another host") {
 				w.Errorf("the list goes on elsewhere: %v", err)
 			}
 			if n := len(other.Requests("", "")); n != 0 {
@@ -98,22 +108,26 @@ func TestAdvisories(t *testing.T) {
 		},
 		"CVE-2024-3727 containers/image: a digest that is a path": func(w *world, _ *fakeregistry.Registry) error {
 			d := v1.Descriptor{Digest: "sha256:../../../../etc/passwd", Size: 1}
-			if _, err := w.repo("app").Open(w.Context(), d, 0, image.ToEnd); err == nil || len(w.reg.Requests("", "passwd")) != 0 {
+			if _, err := w.repo("app").Open(w.Context(), d, 0, image.ToEnd); err == nil ||
+				len(w.reg.Requests("", "passwd")) != 0 {
 				w.Errorf("%v", err)
 			}
 			return nil
 		},
-		"CVE-2025-24882 regclient: the registry's digest instead of the user's": func(w *world, _ *fakeregistry.Registry) error {
+		"CVE-2025-24882 regclient: the registry's digest instead of the user's": func(w *world,
+			_ *fakeregistry.Registry) error {
 			wrong := w.reg.PutImage("app", "1", fakeregistry.Image{})
 			asked := digest.FromString("what the user wants")
 			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/manifests/" + asked.String()},
-				fakeregistry.Answer(http.StatusOK, string(w.reg.Manifest("app", wrong.Digest)), "Content-Type", v1.MediaTypeImageManifest, "Docker-Content-Digest", asked.String()))
+				fakeregistry.Answer(http.StatusOK, string(w.reg.Manifest("app", wrong.Digest)), "Content-Type",
+					v1.MediaTypeImageManifest, "Docker-Content-Digest", asked.String()))
 			if _, _, err := w.repo("app").Resolve(w.Context(), asked.String()); !errors.Is(err, ErrIntegrity) {
 				w.Errorf("%v", err)
 			}
 			return nil
 		},
-		"GHSA-f36w-mj3v-6jqv oras-go: a size that nobody can allocate": func(w *world, _ *fakeregistry.Registry) error {
+		"GHSA-f36w-mj3v-6jqv oras-go: a size that nobody can allocate": func(w *world,
+			_ *fakeregistry.Registry) error {
 			d := w.reg.PutBlob("app", content)
 			for _, size := range []int64{-1, 1 << 62} {
 				d.Size = size
@@ -124,8 +138,10 @@ func TestAdvisories(t *testing.T) {
 			return nil
 		},
 		"CVE-2020-1702 containers/image: a manifest without end": func(w *world, _ *fakeregistry.Registry) error {
-			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/manifests/"}, fakeregistry.Answer(http.StatusOK, strings.Repeat(" ", 5<<20)))
-			if _, _, err := w.repo("app").Resolve(w.Context(), "1"); err == nil || !strings.Contains(fmt.Sprint(err), "larger than") {
+			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/manifests/"},
+				fakeregistry.Answer(http.StatusOK, strings.Repeat(" ", 5<<20)))
+			if _, _, err := w.repo("app").Resolve(w.Context(), "1"); err == nil ||
+				!strings.Contains(fmt.Sprint(err), "larger than") {
 				w.Errorf("%v", err)
 			}
 			return nil
@@ -148,11 +164,12 @@ func TestAdvisories(t *testing.T) {
 func TestRealmAdvisories(t *testing.T) {
 	for name, c := range map[string]struct{ registry, realm string }{
 		"CVE-2026-48978: from https to http": {"https://registry.test/v2/", "http://tokens.test/"},
-		"to a cloud's metadata":              {"https://registry.test/v2/", "https://169.254.169.254/latest/meta-data/"},
-		"to the same, mapped":                {"http://registry.test/v2/", "http://[::ffff:169.254.169.254]:80/"},
-		"to a neighbour":                     {"http://registry.test/v2/", "http://[fe80::1%25eth0]/"},
-		"CVE-2026-33540: to this machine":    {"https://registry.test/v2/", "https://127.0.0.1/latest"},
-		"CVE-2026-48978: to a file":          {"https://registry.test/v2/", "file:///etc/passwd"},
+		"to a cloud's metadata": {"https://registry.test/v2/",
+			"https://169.254.169.254/latest/meta-data/"},
+		"to the same, mapped":             {"http://registry.test/v2/", "http://[::ffff:169.254.169.254]:80/"},
+		"to a neighbour":                  {"http://registry.test/v2/", "http://[fe80::1%25eth0]/"},
+		"CVE-2026-33540: to this machine": {"https://registry.test/v2/", "https://127.0.0.1/latest"},
+		"CVE-2026-48978: to a file":       {"https://registry.test/v2/", "file:///etc/passwd"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			from, to := mustURL(t, c.registry), mustURL(t, c.realm)

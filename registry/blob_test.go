@@ -43,7 +43,8 @@ func ranges(reg *fakeregistry.Registry) []string {
 func TestOpen(t *testing.T) {
 	content := noise(1000)
 	for name, fault := range map[string]fakeregistry.Fault{
-		"ranges": nil, "no ranges": fakeregistry.IgnoreRange(), "chunked": fakeregistry.Header("Content-Length", ""),
+		"ranges": nil, "no ranges": fakeregistry.IgnoreRange(), "chunked": fakeregistry.Header("Content-Length",
+			""),
 		"ranges refused": func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				if req.Header.Get("Range") != "" {
@@ -60,7 +61,8 @@ func TestOpen(t *testing.T) {
 				if fault != nil {
 					w.reg.On(blobs, fault)
 				}
-				for _, at := range [][2]int64{{0, -1}, {0, 1000}, {0, 2000}, {0, 10}, {1, 1}, {999, 1}, {999, -1}, {500, -1}, {500, 100}, {500, 5000}} {
+				for _, at := range [][2]int64{{0, -1}, {0, 1000}, {0, 2000}, {0, 10}, {1, 1}, {999, 1}, {999, -1},
+					{500, -1}, {500, 100}, {500, 5000}} {
 					want := content[at[0]:]
 					if at[1] >= 0 {
 						want = want[:min(at[1], int64(len(want)))]
@@ -115,18 +117,32 @@ func TestBlobResumes(t *testing.T) {
 		ranges []string
 		sent   int64
 	}{
-		"cut once":          {func(w *world) { cut(w, 40_000) }, []string{"", "bytes=40000-99999"}, 100_000},
-		"cut at once":       {func(w *world) { cut(w, 0) }, []string{"", ""}, 100_000},
-		"cut at the end":    {func(w *world) { cut(w, 99_999) }, []string{"", "bytes=99999-99999"}, 100_000},
-		"cut three times":   {func(w *world) { cut(w, 1, 49_999, 25_000) }, []string{"", "bytes=1-99999", "bytes=50000-99999", "bytes=75000-99999"}, 100_000},
-		"ended too early":   {func(w *world) { w.reg.On(nth(1, 1), fakeregistry.Short(30_000)) }, []string{"", "bytes=30000-99999"}, 100_000},
-		"stalled":           {func(w *world) { w.reg.On(nth(1, 1), fakeregistry.Stall(30_000)) }, []string{"", "bytes=30000-99999"}, 100_000},
-		"then unavailable":  {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 2), fakeregistry.Status(503)) }, []string{"", "bytes=10000-99999", "bytes=10000-99999", "bytes=10000-99999"}, 100_000},
-		"then no ranges":    {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 1), fakeregistry.IgnoreRange()) }, []string{"", "bytes=10000-99999"}, 110_000},
-		"then out of range": {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 1), fakeregistry.Status(416)) }, []string{"", "bytes=10000-99999", ""}, 110_000},
-		"then a range from before": {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 1), fakeregistry.ShiftRange(-1000)) },
+		"cut once":       {func(w *world) { cut(w, 40_000) }, []string{"", "bytes=40000-99999"}, 100_000},
+		"cut at once":    {func(w *world) { cut(w, 0) }, []string{"", ""}, 100_000},
+		"cut at the end": {func(w *world) { cut(w, 99_999) }, []string{"", "bytes=99999-99999"}, 100_000},
+		"cut three times": {func(w *world) { cut(w, 1, 49_999, 25_000) },
+			[]string{"", "bytes=1-99999", "bytes=50000-99999", "bytes=75000-99999"}, 100_000},
+		"ended too early": {func(w *world) { w.reg.On(nth(1, 1), fakeregistry.Short(30_000)) },
+			[]string{"", "bytes=30000-99999"}, 100_000},
+		"stalled": {func(w *world) { w.reg.On(nth(1, 1), fakeregistry.Stall(30_000)) },
+			[]string{"", "bytes=30000-99999"}, 100_000},
+		"then unavailable": {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 2), fakeregistry.Status(503)) },
+			[]string{"", "bytes=10000-99999", "bytes=10000-99999", "bytes=10000-99999"}, 100_000},
+		"then no ranges": {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 1), fakeregistry.IgnoreRange()) },
+			[]string{"", "bytes=10000-99999"}, 110_000},
+		"then out of range": {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 1), fakeregistry.Status(416)) },
+			[]string{"", "bytes=10000-99999", ""}, 110_000},
+		"then a range from before": {func(w *world) {
+			cut(w, 10_000)
+			w.reg.On(nth(2, 1),
+				fakeregistry.ShiftRange(-1000))
+		},
 			[]string{"", "bytes=10000-99999", ""}, -1},
-		"then a range from behind": {func(w *world) { cut(w, 10_000); w.reg.On(nth(2, 1), fakeregistry.ShiftRange(1000)) },
+		"then a range from behind": {func(w *world) {
+			cut(w, 10_000)
+			w.reg.On(nth(2, 1),
+				fakeregistry.ShiftRange(1000))
+		},
 			[]string{"", "bytes=10000-99999", ""}, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +233,8 @@ func TestBlobGivenUp(t *testing.T) {
 
 // What has been tried often enough is not tried again and again one level up.
 func TestBlobTriesDoNotMultiply(t *testing.T) {
-	for name, fault := range map[string]fakeregistry.Fault{"reset": fakeregistry.CutBody(0), "stalled": fakeregistry.Delay(time.Hour), "unavailable": fakeregistry.Status(503)} {
+	for name, fault := range map[string]fakeregistry.Fault{"reset": fakeregistry.CutBody(0),
+		"stalled": fakeregistry.Delay(time.Hour), "unavailable": fakeregistry.Status(503)} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				w.reg.PutImage("app", "1", oneLayer)
@@ -230,11 +247,13 @@ func TestBlobTriesDoNotMultiply(t *testing.T) {
 				if _, err := w.fetchBlob(d); !errors.Is(err, ErrUnavailable) {
 					w.Error(err)
 				}
-				if n := len(w.reg.Requests("GET", "/blobs/")); n > maxReturnTries+1 { // net/http itself repeats one on a used connection
+				// net/http itself repeats one on a used connection
+				if n := len(w.reg.Requests("GET", "/blobs/")); n > maxReturnTries+1 {
 					w.Errorf("%d times read", n)
 				}
 				next := noise(1001)
-				if err := w.repo("app").Pusher().Push(w.Context(), describe(next), memory(next), PushOptions{}); !errors.Is(err, ErrUnavailable) {
+				if err := w.repo("app").Pusher().Push(w.Context(), describe(next), memory(next),
+					PushOptions{}); !errors.Is(err, ErrUnavailable) {
 					w.Error(err)
 				}
 				if n := len(w.reg.Requests("POST", "/blobs/")); n > maxReturnTries {
@@ -267,7 +286,8 @@ func TestBlobSurvivesRestart(t *testing.T) {
 func TestBlobAbsent(t *testing.T) {
 	inBubble(t, func(w *world) {
 		began := time.Now()
-		if _, err := w.fetchBlob(describe([]byte("absent"))); !errors.Is(err, ErrNotFound) || time.Since(began) != 0 {
+		if _, err := w.fetchBlob(describe([]byte("absent"))); !errors.Is(err, ErrNotFound) ||
+			time.Since(began) != 0 {
 			w.Errorf("after %s: %v", time.Since(began), err)
 		}
 	})
@@ -286,7 +306,9 @@ func TestBlobEmpty(t *testing.T) {
 func TestOpenRefusesBadDescriptors(t *testing.T) {
 	inBubble(t, func(w *world) {
 		for _, d := range []v1.Descriptor{
-			{Digest: "", Size: 1}, {Digest: "sha256:../../../etc", Size: 1}, {Digest: "md5:d41d8cd98f00b204e9800998ecf8427e", Size: 1}, {Digest: someDigest, Size: -1}, {Digest: someDigest, Size: 1 << 60},
+			{Digest: "", Size: 1}, {Digest: "sha256:../../../etc",
+				Size: 1}, {Digest: "md5:d41d8cd98f00b204e9800998ecf8427e", Size: 1}, {Digest: someDigest, Size: -1},
+			{Digest: someDigest, Size: 1 << 60},
 		} {
 			if rc, err := w.repo("app").Open(w.Context(), d, 0, image.ToEnd); err == nil {
 				rc.Close()
@@ -307,7 +329,8 @@ func TestBlobSurvivesRevokedToken(t *testing.T) {
 		tokens := w.tokenServer(&fakeregistry.Tokens{Life: time.Hour})
 		authorized := func(req *http.Request) bool { return req.Header.Get("Authorization") != "" }
 		w.reg.On(fakeregistry.Match{Func: authorized, Count: 1}, fakeregistry.Cut(20_000))
-		w.reg.On(fakeregistry.Match{Func: authorized, First: 2, Count: 1}, fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
+		w.reg.On(fakeregistry.Match{Func: authorized, First: 2, Count: 1},
+			fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
 		if got, err := w.fetchBlob(d); err != nil || !bytes.Equal(got, content) {
 			w.Errorf("%d bytes, %v", len(got), err)
 		}

@@ -15,24 +15,34 @@ func TestParseChallenges(t *testing.T) {
 		headers []string
 		want    []challenge
 	}{
-		"none":         {nil, nil},
-		"empty":        {[]string{""}, nil},
-		"bare scheme":  {[]string{"Negotiate"}, []challenge{{"negotiate", params{}}}},
-		"docker hub":   {[]string{`Bearer realm="https://auth.example/token",service="registry.example"`}, []challenge{{"bearer", params{"realm": "https://auth.example/token", "service": "registry.example"}}}},
-		"comma inside": {[]string{`Bearer realm="r",scope="repository:a:pull,push repository:b:pull"`}, []challenge{{"bearer", params{"realm": "r", "scope": "repository:a:pull,push repository:b:pull"}}}},
-		"escapes":      {[]string{`Basic realm="say \"hi\", \\o/"`}, []challenge{{"basic", params{"realm": `say "hi", \o/`}}}},
-		"any case":     {[]string{`bEARER ReAlM="r"`}, []challenge{{"bearer", params{"realm": "r"}}}},
-		"bare values":  {[]string{`Bearer realm=https://auth.example/token?a=b,service=reg`}, []challenge{{"bearer", params{"realm": "https://auth.example/token?a=b", "service": "reg"}}}},
-		"wide":         {[]string{"  Bearer \t realm = \"r\" ,\t, service = s  "}, []challenge{{"bearer", params{"realm": "r", "service": "s"}}}},
-		"empty values": {[]string{`Bearer realm="r",service="",scope=`}, []challenge{{"bearer", params{"realm": "r", "service": "", "scope": ""}}}},
+		"none":        {nil, nil},
+		"empty":       {[]string{""}, nil},
+		"bare scheme": {[]string{"Negotiate"}, []challenge{{"negotiate", params{}}}},
+		"docker hub": {[]string{`Bearer realm="https://auth.example/token",service="registry.example"`},
+			[]challenge{{"bearer", params{"realm": "https://auth.example/token", "service": "registry.example"}}}},
+		"comma inside": {[]string{`Bearer realm="r",scope="repository:a:pull,push repository:b:pull"`},
+			[]challenge{{"bearer", params{"realm": "r", "scope": "repository:a:pull,push repository:b:pull"}}}},
+		"escapes": {[]string{`Basic realm="say \"hi\", \\o/"`},
+			[]challenge{{"basic", params{"realm": `say "hi", \o/`}}}},
+		"any case": {[]string{`bEARER ReAlM="r"`}, []challenge{{"bearer", params{"realm": "r"}}}},
+		"bare values": {[]string{`Bearer realm=https://auth.example/token?a=b,service=reg`},
+			[]challenge{{"bearer", params{"realm": "https://auth.example/token?a=b", "service": "reg"}}}},
+		"wide": {[]string{"  Bearer \t realm = \"r\" ,\t, service = s  "},
+			[]challenge{{"bearer", params{"realm": "r", "service": "s"}}}},
+		"empty values": {[]string{`Bearer realm="r",service="",scope=`},
+			[]challenge{{"bearer", params{"realm": "r", "service": "", "scope": ""}}}},
 		"two in one": {[]string{`Basic realm="x, Bearer realm=y", Bearer realm="r",service="s"`},
-			[]challenge{{"basic", params{"realm": "x, Bearer realm=y"}}, {"bearer", params{"realm": "r", "service": "s"}}}},
+			[]challenge{{"basic", params{"realm": "x, Bearer realm=y"}},
+				{"bearer", params{"realm": "r", "service": "s"}}}},
 		"two headers": {[]string{`Negotiate`, `Basic realm="r", charset="UTF-8"`},
 			[]challenge{{"negotiate", params{}}, {"basic", params{"realm": "r", "charset": "UTF-8"}}}},
-		"token68":        {[]string{`Negotiate YWJj==, Basic realm="r"`}, []challenge{{"negotiate", params{"ywjj": "="}}, {"basic", params{"realm": "r"}}}},
-		"first one wins": {[]string{`Bearer realm="good",realm="bad"`}, []challenge{{"bearer", params{"realm": "good"}}}},
-		"not closed":     {[]string{`Bearer service="s",realm="r`, `Basic realm="b"`}, []challenge{{"bearer", params{"service": "s"}}, {"basic", params{"realm": "b"}}}},
-		"garbage":        {[]string{`"=,;`, `{"a":1}`, "\x00"}, nil},
+		"token68": {[]string{`Negotiate YWJj==, Basic realm="r"`},
+			[]challenge{{"negotiate", params{"ywjj": "="}}, {"basic", params{"realm": "r"}}}},
+		"first one wins": {[]string{`Bearer realm="good",realm="bad"`},
+			[]challenge{{"bearer", params{"realm": "good"}}}},
+		"not closed": {[]string{`Bearer service="s",realm="r`, `Basic realm="b"`},
+			[]challenge{{"bearer", params{"service": "s"}}, {"basic", params{"realm": "b"}}}},
+		"garbage": {[]string{`"=,;`, `{"a":1}`, "\x00"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := parseChallenges(http.Header{"Www-Authenticate": tc.headers})
@@ -83,8 +93,10 @@ func TestParseContentRange(t *testing.T) {
 		}
 	}
 	for _, in := range [][]string{
-		nil, {""}, {"bytes 5-9/10", "bytes 5-9/10"}, {"5-9/10"}, {"bytes */10"}, {"bytes 5-9"}, {"bytes 5/10"}, {"bytes -9/10"}, {"bytes 9-5/10"}, {"bytes 5-9/9"},
-		{"bytes 5-9/-1"}, {"bytes -5-9/10"}, {"bytes 5-9/10/11"}, {"bytes=5-9/10"}, {"bytes 5-99999999999999999999/*"}, {"items 5-9/10"}, {"bytes 0x5-9/10"},
+		nil, {""}, {"bytes 5-9/10", "bytes 5-9/10"}, {"5-9/10"}, {"bytes */10"}, {"bytes 5-9"}, {"bytes 5/10"},
+		{"bytes -9/10"}, {"bytes 9-5/10"}, {"bytes 5-9/9"},
+		{"bytes 5-9/-1"}, {"bytes -5-9/10"}, {"bytes 5-9/10/11"}, {"bytes=5-9/10"},
+		{"bytes 5-99999999999999999999/*"}, {"items 5-9/10"}, {"bytes 0x5-9/10"},
 	} {
 		if first, last, total, ok := parseContentRange(in); ok {
 			t.Errorf("%q is read as %d-%d/%d", in, first, last, total)
@@ -116,7 +128,8 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%q: %s %v, want %s", in, got, ok, want)
 		}
 	}
-	for _, in := range []string{"", "soon", "1.5", "1h", "99999999999999999999", "Sat, 99 Nov 2026 12:00:30 GMT"} {
+	for _, in := range []string{"", "soon", "1.5", "1h", "99999999999999999999",
+		"Sat, 99 Nov 2026 12:00:30 GMT"} {
 		if got, ok := retryAfter(http.Header{"Retry-After": {in}}, now); ok {
 			t.Errorf("%q is read as %s", in, got)
 		}

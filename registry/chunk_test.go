@@ -14,7 +14,8 @@ import (
 	"drayage/internal/fakeregistry"
 )
 
-// limit makes a proxy of sorts refuse bodies of more than n bytes, and those that do not say how long they are.
+// limit makes a proxy of sorts refuse bodies of more than n bytes, and those that do not say how long they
+// are.
 func (w *world) limit(n int64, refusal fakeregistry.Fault) {
 	tooLarge := func(req *http.Request) bool { return req.ContentLength > n || req.ContentLength < 0 }
 	w.reg.On(fakeregistry.Match{Func: tooLarge}, refusal)
@@ -40,8 +41,9 @@ func TestChunks(t *testing.T) {
 	}{
 		"as large as usual": {4 * mib, fakeregistry.Status(413), "", []int64{4 * mib, 4 * mib, 1000}},
 		"refused early":     {4 * mib, fakeregistry.Early(413), "", []int64{4 * mib, 4 * mib, 1000}},
-		"smaller":           {3 * mib, fakeregistry.Status(413), "", []int64{2 * mib, 2 * mib, 2 * mib, 2 * mib, 1000}},
-		"at least":          {8 * mib, fakeregistry.Status(413), "5242880", []int64{5 * mib, 3*mib + 1000}},
+		"smaller": {3 * mib, fakeregistry.Status(413), "",
+			[]int64{2 * mib, 2 * mib, 2 * mib, 2 * mib, 1000}},
+		"at least": {8 * mib, fakeregistry.Status(413), "5242880", []int64{5 * mib, 3*mib + 1000}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
@@ -61,11 +63,13 @@ func TestChunks(t *testing.T) {
 				// What was found out holds for the next blob: it is not tried whole again.
 				w.reg.Reset()
 				next := append([]byte("another "), content...)
-				if _, err := w.repo("app").Pusher().PushStream(w.Context(), "", (&opener{content: next}).open, PushOptions{}); err != nil {
+				if _, err := w.repo("app").Pusher().PushStream(w.Context(), "", (&opener{content: next}).open,
+					PushOptions{}); err != nil {
 					w.Error(err)
 				}
 				w.stored(next)
-				if got := sequence(w.reg); !strings.HasPrefix(got, "POST PATCH") || w.reg.Received("PATCH", "") > 2*int64(len(next)) {
+				if got := sequence(w.reg); !strings.HasPrefix(got, "POST PATCH") ||
+					w.reg.Received("PATCH", "") > 2*int64(len(next)) {
 					w.Errorf("%s, %d bytes", got, w.reg.Received("PATCH", ""))
 				}
 				if n := o.left.Load(); n != 0 {
@@ -91,7 +95,8 @@ func TestChunksOfStream(t *testing.T) {
 }
 
 func TestChunksRecover(t *testing.T) {
-	chunked := fakeregistry.Match{Func: func(req *http.Request) bool { return req.Header.Get("Content-Range") != "" }, First: 2, Count: 1}
+	ranged := func(req *http.Request) bool { return req.Header.Get("Content-Range") != "" }
+	chunked := fakeregistry.Match{Func: ranged, First: 2, Count: 1}
 	for name, fault := range map[string]func(*world) fakeregistry.Fault{
 		"cut":         func(*world) fakeregistry.Fault { return fakeregistry.CutBody(1000) },
 		"unavailable": func(*world) fakeregistry.Fault { return fakeregistry.Status(503) },
@@ -103,7 +108,8 @@ func TestChunksRecover(t *testing.T) {
 				w.limit(4<<20, fakeregistry.Status(413))
 				w.reg.On(chunked, fault(w))
 				content := noise(9 << 20)
-				if err := w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{}); err != nil {
+				if err := w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content),
+					PushOptions{}); err != nil {
 					w.Error(err)
 				}
 				w.stored(content)

@@ -12,7 +12,8 @@ import (
 	"drayage/internal/fakeregistry"
 )
 
-// A private registry is behind TLS of a CA that is known for it alone, and so are its token server and its storage.
+// A private registry is behind TLS of a CA that is known for it alone, and so are its token server and its
+// storage.
 func TestPrivateCAElsewhere(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		inBubble(t, func(w *world) {
@@ -25,14 +26,16 @@ func TestPrivateCAElsewhere(t *testing.T) {
 			w.reg.RequireToken(tokens, "https://auth.test/token")
 			d := storage.PutBlob("app", []byte("content"))
 			authorized := func(req *http.Request) bool { return req.Header.Get("Authorization") != "" }
-			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: authorized}, fakeregistry.Redirect(307, "https://storage.test"))
+			w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: authorized},
+				fakeregistry.Redirect(307, "https://storage.test"))
 
 			pool := x509.NewCertPool()
 			pool.AddCert(w.cert.Leaf)
 			private := w.transport(&tls.Config{RootCAs: pool})
 			w.client.Transport, w.client.PlainHTTP = w.transport(&tls.Config{RootCAs: x509.NewCertPool()}), false
 			w.client.Endpoints = func(Reference) ([]Endpoint, error) {
-				e := Endpoint{URL: url.URL{Scheme: "https", Host: "registry.test", Path: "/v2/"}, Tags: true, Digests: true, Push: true, Transport: private}
+				e := Endpoint{URL: url.URL{Scheme: "https", Host: "registry.test", Path: "/v2/"}, Tags: true,
+					Digests: true, Push: true, Transport: private}
 				if known {
 					e.Elsewhere = private
 				}
@@ -56,7 +59,8 @@ func (w *world) transport(config *tls.Config) *http.Transport {
 // A server that wants a client certificate says so once.
 func TestClientCertificateWanted(t *testing.T) {
 	inBubble(t, func(w *world) {
-		server := &http.Server{Handler: w.reg, ErrorLog: discardLog(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.cert}, ClientAuth: tls.RequireAnyClientCert}}
+		server := &http.Server{Handler: w.reg, ErrorLog: discardLog(),
+			TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.cert}, ClientAuth: tls.RequireAnyClientCert}}
 		w.servers = append(w.servers, server)
 		go server.ServeTLS(w.net.Listen("registry.test:443"), "", "")
 		w.client.PlainHTTP = false

@@ -14,21 +14,28 @@ import (
 func TestParseErrorBody(t *testing.T) {
 	const webPage = "the answer is a web page"
 	for name, tc := range map[string]struct{ contentType, body, code, message string }{
-		"specification":   {"application/json", `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}`, "MANIFEST_UNKNOWN", "manifest unknown"},
-		"several":         {"application/json", `{"errors":[{"code":"A","message":"first"},{"code":"B","message":"second"}]}`, "A", "first"},
-		"no message":      {"application/json", `{"errors":[{"code":"DENIED"}]}`, "DENIED", ""},
-		"no errors":       {"application/json", `{"errors":[]}`, "", ""},
-		"old hub":         {"application/json", `{"details":"incorrect username or password"}`, "", "incorrect username or password"},
-		"wrong type":      {"text/plain", `{"errors":[{"code":"DENIED","message":"no"}]}`, "DENIED", "no"},
-		"plain":           {"text/plain", "Too Many Requests (HAP429).\n", "", "Too Many Requests (HAP429)."},
-		"web page":        {"text/html; charset=utf-8", "<!DOCTYPE html><title>Sign in</title>", "", webPage + ` ("Sign in")`},
-		"page untitled":   {"text/html; charset=utf-8", "<!DOCTYPE html><p>Sign in", "", webPage + ","},
-		"page hostile":    {"text/html", "<TITLE>\x1b[31ma &amp;\nb</title>", "", webPage + ` ("[31ma & b")`},
-		"cut off":         {"application/json", `{"errors":[{"code":"MANI`, "", `{"errors":[{"code":"MANI`},
-		"empty":           {"", "", "", ""},
-		"null":            {"application/json", "null", "", ""},
-		"control":         {"text/plain", "\x1b[2J\x1b]0;title\aline 1\r\nline 2\x00\u202e", "", "[2J]0;titleline 1 line 2"},
-		"control in JSON": {"application/json", `{"errors":[{"code":"A\u001b[31m","message":"b\u0007\nc"}]}`, "A[31m", "b c"},
+		"specification": {"application/json",
+			`{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"x"}}]}`,
+			"MANIFEST_UNKNOWN", "manifest unknown"},
+		"several": {"application/json",
+			`{"errors":[{"code":"A","message":"first"},{"code":"B","message":"second"}]}`, "A", "first"},
+		"no message": {"application/json", `{"errors":[{"code":"DENIED"}]}`, "DENIED", ""},
+		"no errors":  {"application/json", `{"errors":[]}`, "", ""},
+		"old hub": {"application/json", `{"details":"incorrect username or password"}`, "",
+			"incorrect username or password"},
+		"wrong type": {"text/plain", `{"errors":[{"code":"DENIED","message":"no"}]}`, "DENIED", "no"},
+		"plain":      {"text/plain", "Too Many Requests (HAP429).\n", "", "Too Many Requests (HAP429)."},
+		"web page": {"text/html; charset=utf-8", "<!DOCTYPE html><title>Sign in</title>", "", webPage +
+			` ("Sign in")`},
+		"page untitled": {"text/html; charset=utf-8", "<!DOCTYPE html><p>Sign in", "", webPage + ","},
+		"page hostile":  {"text/html", "<TITLE>\x1b[31ma &amp;\nb</title>", "", webPage + ` ("[31ma & b")`},
+		"cut off":       {"application/json", `{"errors":[{"code":"MANI`, "", `{"errors":[{"code":"MANI`},
+		"empty":         {"", "", "", ""},
+		"null":          {"application/json", "null", "", ""},
+		"control": {"text/plain", "\x1b[2J\x1b]0;title\aline 1\r\nline 2\x00\u202e", "",
+			"[2J]0;titleline 1 line 2"},
+		"control in JSON": {"application/json", `{"errors":[{"code":"A\u001b[31m","message":"b\u0007\nc"}]}`,
+			"A[31m", "b c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, message := parseErrorBody(tc.contentType, []byte(tc.body))
@@ -62,7 +69,8 @@ func FuzzParseErrorBody(f *testing.F) {
 func TestErrorKinds(t *testing.T) {
 	all := []error{ErrNotFound, ErrDenied, ErrUnavailable, ErrIntegrity}
 	for status, want := range map[int]error{
-		400: nil, 401: ErrDenied, 403: ErrDenied, 404: ErrNotFound, 405: nil, 407: ErrDenied, 408: ErrUnavailable, 413: nil, 429: ErrUnavailable, 500: ErrUnavailable, 503: ErrUnavailable,
+		400: nil, 401: ErrDenied, 403: ErrDenied, 404: ErrNotFound, 405: nil, 407: ErrDenied, 408: ErrUnavailable,
+		413: nil, 429: ErrUnavailable, 500: ErrUnavailable, 503: ErrUnavailable,
 	} {
 		for _, kind := range all {
 			if got := errors.Is(&Error{Status: status}, kind); got != (kind == want) {
@@ -98,7 +106,8 @@ func TestRedact(t *testing.T) {
 	if got := redact(u); got != "https://cdn.example/blob" {
 		t.Error(got)
 	}
-	e := newError(&http.Response{StatusCode: 403, Body: http.NoBody, Request: &http.Request{Method: "GET", URL: u}})
+	e := newError(&http.Response{StatusCode: 403, Body: http.NoBody,
+		Request: &http.Request{Method: "GET", URL: u}})
 	if strings.Contains(e.Error(), "secret") {
 		t.Error(e)
 	}

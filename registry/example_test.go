@@ -66,13 +66,15 @@ func ExamplePusher() {
 	config := []byte(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`)
 	d := image.Describe("application/vnd.oci.image.config.v1+json", config)
 	blobs := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: config}}
-	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
+	manifest := fmt.Appendf(nil,
+		`{"schemaVersion":2,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
 		d.MediaType, d.Digest, d.Size)
 	pusher := repo.Pusher()
 	if err := pusher.Push(ctx, d, blobs, registry.PushOptions{}); err != nil {
 		log.Fatal(err)
 	}
-	if err := pusher.PutManifest(ctx, "1.2", "application/vnd.oci.image.manifest.v1+json", manifest); err != nil {
+	if err := pusher.PutManifest(ctx, "1.2", "application/vnd.oci.image.manifest.v1+json",
+		manifest); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(repo.Tags(ctx))

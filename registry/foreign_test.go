@@ -15,8 +15,8 @@ import (
 	"drayage/internal/fakeregistry"
 )
 
-// elsewhere makes other the only one that has a foreign layer, which its descriptor says is at the given addresses, or on other if
-// there are none.
+// elsewhere makes other the only one that has a foreign layer, which its descriptor says is at the given
+// addresses, or on other if there are none.
 func (w *world) elsewhere(other *fakeregistry.Registry, content []byte, addresses ...string) v1.Descriptor {
 	d := other.PutBlob("app", content)
 	d.MediaType, d.URLs = image.DockerForeign+".gzip", addresses
@@ -29,11 +29,13 @@ func (w *world) elsewhere(other *fakeregistry.Registry, content []byte, addresse
 // strangers lets foreign addresses be asked, through the network of the test.
 func (w *world) strangers() { w.client.Foreign = w.client.Transport }
 
-// TestForeignLayerNeedsPermission checks that nobody is asked for a foreign layer unasked, and that the error says who would be.
+// TestForeignLayerNeedsPermission checks that nobody is asked for a foreign layer unasked, and that the
+// error says who would be.
 func TestForeignLayerNeedsPermission(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other := w.other("other.test:80")
-		d := w.elsewhere(other, []byte("a layer"), "http://other.test/x?token=secret", "http://other.test/y", "http://evil\x1b.test/", "https://third.test/z")
+		d := w.elsewhere(other, []byte("a layer"), "http://other.test/x?token=secret", "http://other.test/y",
+			"http://evil\x1b.test/", "https://third.test/z")
 		_, err := w.fetchBlob(d)
 		var foreign *ForeignError
 		if !errors.As(err, &foreign) || !errors.Is(err, ErrNotFound) {
@@ -44,7 +46,8 @@ func TestForeignLayerNeedsPermission(t *testing.T) {
 				w.Errorf("%q does not say %s", err, want)
 			}
 		}
-		if strings.Contains(err.Error(), "secret") || strings.ContainsAny(err.Error(), "\x1b\n") || strings.Count(err.Error(), "other.test") != 1 {
+		if strings.Contains(err.Error(), "secret") || strings.ContainsAny(err.Error(), "\x1b\n") ||
+			strings.Count(err.Error(), "other.test") != 1 {
 			w.Errorf("the error is %q", err)
 		}
 		if n := len(other.Requests("", "")); n != 0 {
@@ -69,7 +72,8 @@ func TestForeignLayerOfRegistryFirst(t *testing.T) {
 	})
 }
 
-// TestForeignLayerGetsNoSecrets plays every way in which an address could come to see what is for the registry only.
+// TestForeignLayerGetsNoSecrets plays every way in which an address could come to see what is for the
+// registry only.
 func TestForeignLayerGetsNoSecrets(t *testing.T) {
 	content := []byte("a layer")
 	for name, c := range map[string]struct {
@@ -127,7 +131,8 @@ func TestForeignLayerGetsNoSecrets(t *testing.T) {
 					c.prepare(w, other)
 				}
 				got, err := w.fetchBlob(d)
-				if c.fails == "" && (err != nil || !bytes.Equal(got, content)) || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+				if c.fails == "" && (err != nil || !bytes.Equal(got, content)) || c.fails != "" &&
+					(err == nil || !strings.Contains(err.Error(), c.fails)) {
 					w.Errorf("got %q, %v, want an error with %q", got, err, c.fails)
 				}
 				w.leak(other)
@@ -148,8 +153,8 @@ func TestForeignLayerGetsNoSecrets(t *testing.T) {
 	}
 }
 
-// TestForeignLayerOfNextAddress checks that addresses are asked in their order, and the next where one fails or gives out something
-// else.
+// TestForeignLayerOfNextAddress checks that addresses are asked in their order, and the next where one
+// fails or gives out something else.
 func TestForeignLayerOfNextAddress(t *testing.T) {
 	content := bytes.Repeat([]byte("a layer "), 100)
 	for name, fault := range map[string]fakeregistry.Fault{
@@ -167,7 +172,8 @@ func TestForeignLayerOfNextAddress(t *testing.T) {
 				other, third := w.other("other.test:80"), w.other("third.test:80")
 				w.elsewhere(third, content)
 				d := w.elsewhere(other, content)
-				d.URLs = append([]string{"gopher://x", "http://nobody.test/"}, d.URLs[0], strings.Replace(d.URLs[0], "other", "third", 1))
+				d.URLs = append([]string{"gopher://x", "http://nobody.test/"}, d.URLs[0],
+					strings.Replace(d.URLs[0], "other", "third", 1))
 				other.On(fakeregistry.Match{}, fault)
 				if got, err := w.fetchBlob(d); err != nil || !bytes.Equal(got, content) {
 					w.Errorf("got %d bytes, %v", len(got), err)
@@ -207,11 +213,15 @@ func TestForeignLayerGoesOn(t *testing.T) {
 func TestReachOf(t *testing.T) {
 	for text, want := range map[string]reach{
 		"93.184.216.34": reachPublic, "2606:2800:220:1::1": reachPublic,
-		"10.1.2.3": reachPrivate, "172.31.0.1": reachPrivate, "192.168.1.1": reachPrivate, "fd12::1": reachPrivate, "100.64.0.1": reachPrivate,
+		"10.1.2.3": reachPrivate, "172.31.0.1": reachPrivate, "192.168.1.1": reachPrivate, "fd12::1": reachPrivate,
+		"100.64.0.1":      reachPrivate,
 		"::ffff:10.0.0.1": reachPrivate, "64:ff9b::a00:1": reachPrivate,
-		"127.0.0.1": reachLocal, "127.1.2.3": reachLocal, "::1": reachLocal, "::ffff:127.0.0.1": reachLocal, "64:ff9b::7f00:1": reachLocal,
-		"169.254.169.254": reachNever, "fe80::1": reachNever, "fe80::1%eth0": reachNever, "fd00:ec2::254": reachNever, "0.0.0.0": reachNever, "::": reachNever,
-		"0.1.2.3": reachNever, "100.100.100.200": reachNever, "224.0.0.1": reachNever, "255.255.255.255": reachNever, "ff02::1": reachNever, "64:ff9b::a9fe:a9fe": reachNever,
+		"127.0.0.1": reachLocal, "127.1.2.3": reachLocal, "::1": reachLocal, "::ffff:127.0.0.1": reachLocal,
+		"64:ff9b::7f00:1": reachLocal,
+		"169.254.169.254": reachNever, "fe80::1": reachNever, "fe80::1%eth0": reachNever,
+		"fd00:ec2::254": reachNever, "0.0.0.0": reachNever, "::": reachNever,
+		"0.1.2.3": reachNever, "100.100.100.200": reachNever, "224.0.0.1": reachNever,
+		"255.255.255.255": reachNever, "ff02::1": reachNever, "64:ff9b::a9fe:a9fe": reachNever,
 	} {
 		if got := reachOf(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s is %d, want %d", text, got, want)

@@ -14,12 +14,15 @@ import (
 // pathPattern is what may become part of an address.
 var pathPattern = regexp.MustCompile(`^[a-z0-9]+([._/-]+[a-z0-9]+)*$`)
 
-// FuzzParseReference checks that what is accepted is read the same from its full form, and is harmless in paths and addresses.
+// FuzzParseReference checks that what is accepted is read the same from its full form, and is harmless in
+// paths and addresses.
 func FuzzParseReference(f *testing.F) {
 	const sum = "@sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
 	for _, s := range []string{
-		"alpine", "docker://alpine:3.20", "localhost:5000/a/b:1" + sum, "[::1]:5000/a", "a" + sum, "a@sha256:../../x", "a@md5:" + strings.Repeat("0", 32),
-		"../../x:1", "a/../b", "A/b", "a:b:c", "a@b@c", "\x1b[31ma", "a//b", "ghcr.io/a__b/c-.d", "é/a", "a:" + strings.Repeat("x", 129), strings.Repeat("a/", 200) + "a",
+		"alpine", "docker://alpine:3.20", "localhost:5000/a/b:1" + sum, "[::1]:5000/a", "a" +
+			sum, "a@sha256:../../x", "a@md5:" + strings.Repeat("0", 32),
+		"../../x:1", "a/../b", "A/b", "a:b:c", "a@b@c", "\x1b[31ma", "a//b", "ghcr.io/a__b/c-.d", "é/a", "a:" +
+			strings.Repeat("x", 129), strings.Repeat("a/", 200) + "a",
 	} {
 		f.Add(s)
 	}
@@ -31,30 +34,37 @@ func FuzzParseReference(f *testing.F) {
 		if again, err := ParseReference(r.String()); err != nil || again != r {
 			t.Fatalf("%q is %+v, whose full form is read as %+v, %v", s, r, again, err)
 		}
-		if !pathPattern.MatchString(r.Repository) || strings.Contains(r.Repository, "..") || r.Registry == "" || strings.ContainsAny(r.Registry, "/@?# \\%") {
+		if !pathPattern.MatchString(r.Repository) || strings.Contains(r.Repository, "..") || r.Registry == "" ||
+			strings.ContainsAny(r.Registry, "/@?# \\%") {
 			t.Fatalf("%q is %+v", s, r)
 		}
-		if r.Digest != "" && verify.Digest(r.Digest) != nil || r.Tag != "" && !tagPattern.MatchString(r.Tag) || r.Target() == "" {
+		if r.Digest != "" && verify.Digest(r.Digest) != nil || r.Tag != "" && !tagPattern.MatchString(r.Tag) ||
+			r.Target() == "" {
 			t.Fatalf("%q is %+v", s, r)
 		}
 	})
 }
 
-// FuzzLocation checks that an upload never goes on without encryption that it began with, nor to anything but HTTP, nor to this machine.
+// FuzzLocation checks that an upload never goes on without encryption that it began with, nor to anything
+// but HTTP, nor to this machine.
 func FuzzLocation(f *testing.F) {
 	for _, l := range []string{
-		"/v2/a/blobs/uploads/1?_state=x", "?a=b", "https://registry.example/u", "http://registry.example/u", "http://other.example/u", "//other.example/u", "file:///etc/passwd",
-		"http://127.0.0.1/u", "https://[::1]/u", "javascript:x", "https://user:word@registry.example/", "\x00", "%zz", "https://registry.example:99999/", "",
+		"/v2/a/blobs/uploads/1?_state=x", "?a=b", "https://registry.example/u", "http://registry.example/u",
+		"http://other.example/u", "//other.example/u", "file:///etc/passwd",
+		"http://127.0.0.1/u", "https://[::1]/u", "javascript:x", "https://user:word@registry.example/", "\x00",
+		"%zz", "https://registry.example:99999/", "",
 	} {
 		f.Add(l)
 	}
 	f.Fuzz(func(t *testing.T, l string) {
-		for _, base := range []string{"https://registry.example/v2/a/blobs/uploads/", "http://registry.example:5000/v2/a/blobs/uploads/"} {
+		for _, base := range []string{"https://registry.example/v2/a/blobs/uploads/",
+			"http://registry.example:5000/v2/a/blobs/uploads/"} {
 			from, err := url.Parse(base)
 			if err != nil {
 				t.Fatal(err)
 			}
-			u, err := resolveLocation(&http.Response{Header: http.Header{"Location": {l}}, Request: &http.Request{Method: "POST", URL: from}})
+			u, err := resolveLocation(&http.Response{Header: http.Header{"Location": {l}},
+				Request: &http.Request{Method: "POST", URL: from}})
 			if err != nil {
 				continue
 			}
@@ -67,7 +77,9 @@ func FuzzLocation(f *testing.F) {
 
 // FuzzNextPage checks that a list goes on at the registry that it came from.
 func FuzzNextPage(f *testing.F) {
-	for _, l := range []string{"/v2/a/tags/list?last=x", "?last=x", "http://registry.example/x", "//other.example/", "https://registry.example:443/x", "https://u@registry.example/#f", "ftp://registry.example/", "%"} {
+	for _, l := range []string{"/v2/a/tags/list?last=x", "?last=x", "http://registry.example/x",
+		"//other.example/", "https://registry.example:443/x", "https://u@registry.example/#f",
+		"ftp://registry.example/", "%"} {
 		f.Add(l)
 	}
 	f.Fuzz(func(t *testing.T, l string) {
@@ -75,7 +87,8 @@ func FuzzNextPage(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next, err := nextPage(from, &http.Response{Header: http.Header{"Link": {"<" + l + `>; rel="next"`}}, Request: &http.Request{URL: from}})
+		next, err := nextPage(from, &http.Response{Header: http.Header{"Link": {"<" + l + `>; rel="next"`}},
+			Request: &http.Request{URL: from}})
 		if err != nil || next == nil {
 			return
 		}
@@ -87,7 +100,8 @@ func FuzzNextPage(f *testing.F) {
 
 // FuzzHeld checks that what a registry says it has of an upload is a size that a blob can have.
 func FuzzHeld(f *testing.F) {
-	for _, v := range []string{"0-0", "0-1023", "bytes=0-5", "0-9223372036854775807", "0--5", "5-10", "", "0-0x5", "0-1,0-2"} {
+	for _, v := range []string{"0-0", "0-1023", "bytes=0-5", "0-9223372036854775807", "0--5", "5-10", "",
+		"0-0x5", "0-1,0-2"} {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {
@@ -101,10 +115,12 @@ func FuzzHeld(f *testing.F) {
 	})
 }
 
-// FuzzParseToken checks that a token can stand in a header, and that it lives neither for no time nor for ever.
+// FuzzParseToken checks that a token can stand in a header, and that it lives neither for no time nor for
+// ever.
 func FuzzParseToken(f *testing.F) {
 	for _, raw := range []string{
-		`{"token":"abc","expires_in":300}`, `{"access_token":"abc"}`, `{"token":"a\r\nX-Evil: 1"}`, `{"token":"a","expires_in":1e400}`, `{"token":"a","expires_in":-1e300}`,
+		`{"token":"abc","expires_in":300}`, `{"access_token":"abc"}`, `{"token":"a\r\nX-Evil: 1"}`,
+		`{"token":"a","expires_in":1e400}`, `{"token":"a","expires_in":-1e300}`,
 		`null`, `[]`, `{"token":{}}`, `<html>`, ``,
 	} {
 		f.Add([]byte(raw))
@@ -125,7 +141,8 @@ func FuzzParseToken(f *testing.F) {
 
 // FuzzParseLimit checks that no limit on pulls is negative.
 func FuzzParseLimit(f *testing.F) {
-	for _, v := range []string{"100;w=21600", "100", "1, 2", ";w=1", "-1", "5;w=-1", "5;w=99999999999999", "5; W = 3 ;x"} {
+	for _, v := range []string{"100;w=21600", "100", "1, 2", ";w=1", "-1", "5;w=-1", "5;w=99999999999999",
+		"5; W = 3 ;x"} {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {

@@ -25,10 +25,13 @@ func (m *journal) Remember(location string) { m.location = location; m.changes++
 func (m *journal) Forget()                  { m.location = "" }
 
 // bodies are the requests that bring content.
-var bodies = fakeregistry.Match{Path: "/uploads/upload-", Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }}
+var bodies = fakeregistry.Match{Path: "/uploads/upload-",
+	Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }}
 
-// killed pushes content until the registry has kept some of it, and then no more, as a process does that is killed.
-func killed(t *testing.T, f func(w *world, m *journal, content []byte, push func(context.Context, *opener) error)) {
+// killed pushes content until the registry has kept some of it, and then no more, as a process does that is
+// killed.
+func killed(t *testing.T, f func(w *world, m *journal, content []byte,
+	push func(context.Context, *opener) error)) {
 	content := noise(300_000)
 	ways := map[string]func(context.Context, *Pusher, PushOptions, *opener) error{
 		"blob": func(ctx context.Context, p *Pusher, opts PushOptions, o *opener) error {
@@ -84,7 +87,7 @@ func (w *world) kill(push func(context.Context, *opener) error, content []byte, 
 }
 
 // What a registry has kept of the upload of a process that is gone is not sent again.
-func TestUploadGoesOnInAnotherProcess(t *testing.T) {
+func TestUploadResumesInAnotherProcess(t *testing.T) {
 	killed(t, func(w *world, m *journal, content []byte, push func(context.Context, *opener) error) {
 		if err := push(w.Context(), &opener{content: content}); err != nil {
 			w.Error(err)
@@ -102,8 +105,9 @@ func TestUploadGoesOnInAnotherProcess(t *testing.T) {
 	})
 }
 
-// What the registry has is read all the same, which may take longer than a connection may be silent, or a token is good for.
-func TestUploadThatIsLongInGoingOn(t *testing.T) {
+// What the registry has is read all the same, which may take longer than a connection may be silent, or a
+// token is good for.
+func TestUploadThatIsLongInResuming(t *testing.T) {
 	killed(t, func(w *world, _ *journal, content []byte, push func(context.Context, *opener) error) {
 		tokens := &fakeregistry.Tokens{}
 		w.serve("auth.test:80", tokens)
@@ -133,8 +137,9 @@ func TestUploadThatLacksItsEndOnly(t *testing.T) {
 	})
 }
 
-// An upload that breaks after it has gone on goes on once more, and one that is interrupted is left to the next.
-func TestUploadGoesOnAgainAndAgain(t *testing.T) {
+// An upload that breaks after it has gone on goes on once more, and one that is interrupted is left to the
+// next.
+func TestUploadResumesAgainAndAgain(t *testing.T) {
 	killed(t, func(w *world, m *journal, content []byte, push func(context.Context, *opener) error) {
 		ctx, kill := context.WithCancel(w.Context())
 		w.reg.On(once(bodies), fakeregistry.CutKeeping(50_000))
@@ -169,7 +174,8 @@ func TestUploadThatStillGrows(t *testing.T) {
 			w.Error(err)
 		}
 		w.stored(content)
-		if got, sent := sequence(w.reg), w.reg.Received("", ""); got != "GET GET GET PATCH PUT" || sent != int64(len(content))-100_000 {
+		if got, sent := sequence(w.reg), w.reg.Received("", ""); got != "GET GET GET PATCH PUT" ||
+			sent != int64(len(content))-100_000 {
 			w.Errorf("requests %q, %d bytes", got, sent)
 		}
 	})
@@ -196,7 +202,7 @@ func TestUploadThatDoesNotCeaseToGrow(t *testing.T) {
 }
 
 // What is remembered is a guess: where the registry knows better, all is sent.
-func TestUploadBeginsAnewWhereItCannotGoOn(t *testing.T) {
+func TestUploadBeginsAnewWhereItCannotResume(t *testing.T) {
 	status := fakeregistry.Match{Method: "GET", Path: "/uploads/"}
 	first := once(bodies)
 	for name, tc := range map[string]struct {
@@ -250,8 +256,10 @@ func TestUploadBeginsAnewWhereItCannotGoOn(t *testing.T) {
 // An address that is not the registry's own is neither kept nor gone to.
 func TestUploadIsRememberedOfItsOriginOnly(t *testing.T) {
 	for _, location := range []string{
-		"http://elsewhere.test/v2/app/blobs/uploads/upload-1?_state=0", "https://registry.test/v2/", "http://registry.test:81/v2/", "http://me:secret@registry.test/v2/",
-		"//elsewhere.test/", "/v2/app/blobs/uploads/upload-1", "ftp://registry.test/", "http://[", "nonsense", "http://",
+		"http://elsewhere.test/v2/app/blobs/uploads/upload-1?_state=0", "https://registry.test/v2/",
+		"http://registry.test:81/v2/", "http://me:secret@registry.test/v2/",
+		"//elsewhere.test/", "/v2/app/blobs/uploads/upload-1", "ftp://registry.test/", "http://[", "nonsense",
+		"http://",
 	} {
 		killed(t, func(w *world, m *journal, content []byte, push func(context.Context, *opener) error) {
 			w.login(Credential{Username: "me", Password: "secret"})
@@ -274,7 +282,8 @@ func TestUploadIsRememberedOfItsOriginOnly(t *testing.T) {
 			w.reg.Location = func(_ *http.Request, path string) string { return elsewhere + path }
 			m := &journal{}
 			content := noise(1000)
-			if err := w.repo("app").Pusher().Push(w.Context(), describe(content), &opener{content: content}, PushOptions{Journal: m}); err != nil {
+			if err := w.repo("app").Pusher().Push(w.Context(), describe(content), &opener{content: content},
+				PushOptions{Journal: m}); err != nil {
 				w.Error(err)
 			}
 			w.stored(content)
@@ -291,7 +300,8 @@ func TestUploadOfWhatIsThereIsForgotten(t *testing.T) {
 		content := noise(1000)
 		m := &journal{location: "http://registry.test/v2/app/blobs/uploads/upload-1"}
 		w.reg.PutBlob("app", content)
-		if err := w.repo("app").Pusher().Push(w.Context(), describe(content), &opener{content: content}, PushOptions{Journal: m}); err != nil || m.location != "" {
+		if err := w.repo("app").Pusher().Push(w.Context(), describe(content), &opener{content: content},
+			PushOptions{Journal: m}); err != nil || m.location != "" {
 			w.Errorf("%v, %q is still remembered", err, m.location)
 		}
 	})
@@ -301,7 +311,8 @@ func TestUploadOfWhatIsThereIsForgotten(t *testing.T) {
 func TestUploadOfACorruptSourceIsForgotten(t *testing.T) {
 	killed(t, func(w *world, m *journal, content []byte, push func(context.Context, *opener) error) {
 		broken := errors.New("the disk is gone")
-		if err := push(w.Context(), &opener{content: content[:200_000], err: broken}); err == nil || !strings.Contains(err.Error(), broken.Error()) {
+		if err := push(w.Context(), &opener{content: content[:200_000], err: broken}); err == nil ||
+			!strings.Contains(err.Error(), broken.Error()) {
 			w.Errorf("%v", err)
 		}
 		w.nothingStored()
@@ -320,7 +331,8 @@ func TestUploadIsRememberedWhileTheRegistryIsAway(t *testing.T) {
 		}
 		w.reg.Heal()
 		w.reg.Reset()
-		if err := push(w.Context(), &opener{content: content}); err != nil || w.reg.Received("", "") != int64(len(content))-100_000 {
+		if err := push(w.Context(), &opener{content: content}); err != nil ||
+			w.reg.Received("", "") != int64(len(content))-100_000 {
 			w.Errorf("%v, %d bytes were sent", err, w.reg.Received("", ""))
 		}
 		w.stored(content)
@@ -329,7 +341,8 @@ func TestUploadIsRememberedWhileTheRegistryIsAway(t *testing.T) {
 
 // An upload that the registry knows and that does not go on all the same is begun anew.
 func TestUploadThatIsStuckIsBegunAnew(t *testing.T) {
-	for name, fault := range map[string]fakeregistry.Fault{"refused": fakeregistry.Early(500), "cut off": fakeregistry.Abort(0)} {
+	for name, fault := range map[string]fakeregistry.Fault{"refused": fakeregistry.Early(500),
+		"cut off": fakeregistry.Abort(0)} {
 		t.Run(name, func(t *testing.T) {
 			killed(t, func(w *world, m *journal, content []byte, push func(context.Context, *opener) error) {
 				w.reg.On(fakeregistry.Match{Method: "PATCH", Path: "/uploads/upload-1"}, fault)
@@ -343,22 +356,25 @@ func TestUploadThatIsStuckIsBegunAnew(t *testing.T) {
 }
 
 // What is sent in pieces goes on behind the last of them.
-func TestChunkedUploadGoesOnInAnotherProcess(t *testing.T) {
+func TestChunkedUploadResumesInAnotherProcess(t *testing.T) {
 	content := noise(3*chunkSize + 1000)
 	inBubble(t, func(w *world) {
 		m := &journal{}
 		large := func(req *http.Request) bool { return req.ContentLength < 0 || req.ContentLength > chunkSize }
 		w.reg.On(fakeregistry.Match{Path: "/uploads/upload-", Func: large}, fakeregistry.Early(413))
 		ctx, kill := context.WithCancel(w.Context())
-		w.reg.On(fakeregistry.Match{Method: "PATCH", First: 3, Count: 1}, fakeregistry.Call(func(*http.Request) { kill() }))
+		w.reg.On(fakeregistry.Match{Method: "PATCH", First: 3, Count: 1},
+			fakeregistry.Call(func(*http.Request) { kill() }))
 		push := func(ctx context.Context) error {
-			return w.repo("app").Pusher().Push(ctx, describe(content), &opener{content: content}, PushOptions{Journal: m})
+			return w.repo("app").Pusher().Push(ctx, describe(content), &opener{content: content},
+				PushOptions{Journal: m})
 		}
 		if err := push(ctx); !errors.Is(err, context.Canceled) {
 			w.Fatal(err)
 		}
 		w.client.Close()
-		w.client = &Client{Transport: w.client.Transport, PlainHTTP: true} // which has to learn again what is too large
+		// which has to learn again what is too large
+		w.client = &Client{Transport: w.client.Transport, PlainHTTP: true}
 		w.reg.Reset()
 		if err := push(w.Context()); err != nil {
 			w.Error(err)
@@ -388,7 +404,8 @@ func TestChunkedUploadIsRememberedWhileTheRegistryIsAway(t *testing.T) {
 		w.reg.On(tooLarge, fakeregistry.Early(413))
 		w.reg.On(fakeregistry.Match{Method: "PATCH", First: 3}, fakeregistry.Abort(0))
 		push := func() error {
-			return w.repo("app").Pusher().Push(w.Context(), describe(content), &opener{content: content}, PushOptions{Journal: m})
+			return w.repo("app").Pusher().Push(w.Context(), describe(content), &opener{content: content},
+				PushOptions{Journal: m})
 		}
 		if err := push(); !errors.Is(err, ErrUnavailable) || m.location == "" {
 			w.Fatalf("%v, %q is remembered", err, m.location)
@@ -413,7 +430,8 @@ func TestUploadInOneIsNotRemembered(t *testing.T) {
 			if fault != nil {
 				w.reg.On(puts, fault)
 			}
-			_, err := w.repo("app").Pusher().PushStream(w.Context(), "some/type", (&opener{content: content}).open, PushOptions{Journal: m})
+			_, err := w.repo("app").Pusher().PushStream(w.Context(), "some/type", (&opener{content: content}).open,
+				PushOptions{Journal: m})
 			if (err == nil) != (fault == nil) || m.location != "" {
 				w.Errorf("%s: %v, %q is still remembered", name, err, m.location)
 			}

@@ -14,7 +14,10 @@ import (
 func pair(t *testing.T, l *Limit) (limited, far net.Conn) {
 	t.Helper()
 	near, far := net.Pipe()
-	limited, err := l.Dial(func(context.Context, string, string) (net.Conn, error) { return near, nil })(t.Context(), "tcp", "anywhere")
+	limited, err := l.Dial(func(context.Context, string, string) (net.Conn, error) {
+		return near,
+			nil
+	})(t.Context(), "tcp", "anywhere")
 	if err != nil {
 		t.Fatal(err)
 	}

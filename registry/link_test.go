@@ -21,7 +21,8 @@ func TestNextLink(t *testing.T) {
 		{"/a,b;c", []string{`</a,b;c>; rel="next"`}},
 		{"/n", []string{`</n>; title="a \"quoted, <word>\""; rel="next"`}},
 		{"/n", []string{`</n>; flag; rel=next`}},
-		{"https://r.example/v2/a/tags/list?last=b", []string{`<https://r.example/v2/a/tags/list?last=b>; rel="next"`}},
+		{"https://r.example/v2/a/tags/list?last=b",
+			[]string{`<https://r.example/v2/a/tags/list?last=b>; rel="next"`}},
 		{"", []string{`</n>; rel="prev"; rel="next"`}}, // the second rel does not count
 		{"", nil},
 		{"", []string{""}},
@@ -42,7 +43,8 @@ func TestNextLink(t *testing.T) {
 
 func FuzzNextLink(f *testing.F) {
 	for _, s := range []string{
-		`</v2/a/tags/list?last=x&n=5>; rel="next"`, `</p>; rel="prev", </n>; rel="next"`, `</n>; title="a \"q\""; rel=next`,
+		`</v2/a/tags/list?last=x&n=5>; rel="next"`, `</p>; rel="prev", </n>; rel="next"`,
+		`</n>; title="a \"q\""; rel=next`,
 		`<`, `<>`, `</n>;`, `</n>; rel="`, `</n>; rel="\`, `</n>;;;=,`, "</n>\x00; rel=next",
 	} {
 		f.Add(s)

@@ -13,7 +13,9 @@ import (
 	"drayage/internal/fakeregistry"
 )
 
-var oneLayer = fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"hello": "world"}))}}
+var oneLayer = fakeregistry.Image{Layers: []fakeregistry.Layer{
+	fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"hello": "world"})),
+}}
 
 // Without every type in Accept a registry hides or converts what it has.
 func TestResolveAcceptsEveryType(t *testing.T) {
@@ -25,7 +27,8 @@ func TestResolveAcceptsEveryType(t *testing.T) {
 		if _, err := w.repo("app").Digest(w.Context(), "1"); err != nil {
 			w.Fatal(err)
 		}
-		want := []string{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifestList, image.DockerManifest, image.Schema1Signed, image.Schema1}
+		want := []string{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifestList,
+			image.DockerManifest, image.Schema1Signed, image.Schema1}
 		for _, e := range w.reg.Requests("", "/manifests/") {
 			if diff := cmp.Diff(want, e.Header["Accept"]); diff != "" {
 				w.Errorf("%s: %s", e.Method, diff)
@@ -62,7 +65,8 @@ func TestResolve(t *testing.T) {
 func TestResolveIgnoresDigestHeader(t *testing.T) {
 	inBubble(t, func(w *world) {
 		want := w.reg.PutImage("app", "1", oneLayer)
-		for _, lie := range []string{"", digest.FromString("other").String(), "9f86d081884c7d65", "sha256:../../x"} {
+		for _, lie := range []string{"", digest.FromString("other").String(), "9f86d081884c7d65",
+			"sha256:../../x"} {
 			w.reg.Heal()
 			w.reg.On(fakeregistry.Match{}, fakeregistry.Header("Docker-Content-Digest", lie))
 			if got, _, err := w.repo("app").Resolve(w.Context(), "1"); err != nil || got.Digest != want.Digest {
@@ -77,11 +81,12 @@ func TestResolveByDigestVerifies(t *testing.T) {
 	inBubble(t, func(w *world) {
 		d := w.reg.PutImage("app", "1", oneLayer)
 		for name, fault := range map[string]fakeregistry.Fault{
-			"other letter": fakeregistry.FlipByte(int64(strings.Index(string(w.reg.Manifest("app", d.Digest)), "mediaType"))),
-			"no JSON":      fakeregistry.FlipByte(0),
-			"more":         fakeregistry.Extra("\n"),
-			"less":         fakeregistry.Short(d.Size - 1),
-			"empty":        fakeregistry.Short(0),
+			"other letter": fakeregistry.FlipByte(int64(strings.Index(string(w.reg.Manifest("app", d.Digest)),
+				"mediaType"))),
+			"no JSON": fakeregistry.FlipByte(0),
+			"more":    fakeregistry.Extra("\n"),
+			"less":    fakeregistry.Short(d.Size - 1),
+			"empty":   fakeregistry.Short(0),
 		} {
 			w.reg.Heal()
 			w.reg.On(fakeregistry.Match{}, fault)
@@ -95,7 +100,9 @@ func TestResolveByDigestVerifies(t *testing.T) {
 func TestResolveContentTypes(t *testing.T) {
 	inBubble(t, func(w *world) {
 		d := w.reg.PutImage("app", "1", oneLayer)
-		bare := w.reg.PutManifest("app", "bare", v1.MediaTypeImageManifest, []byte(strings.Replace(string(w.reg.Manifest("app", d.Digest)), `"mediaType":"`+v1.MediaTypeImageManifest+`",`, "", 1)))
+		bare := w.reg.PutManifest("app", "bare", v1.MediaTypeImageManifest,
+			[]byte(strings.Replace(string(w.reg.Manifest("app", d.Digest)),
+				`"mediaType":"`+v1.MediaTypeImageManifest+`",`, "", 1)))
 		for _, tc := range []struct {
 			tag, contentType string
 			ok               bool
@@ -132,16 +139,20 @@ func TestResolveRefuses(t *testing.T) {
 		for tag, tc := range map[string]struct{ mediaType, body, want string }{
 			"huge":      {v1.MediaTypeImageManifest, `{"config":"` + strings.Repeat("x", 8<<20) + `"}`, "larger than"},
 			"ambiguous": {v1.MediaTypeImageManifest, `{"manifests":[],"layers":[]}`, "ambiguous"},
-			"escaping":  {v1.MediaTypeImageManifest, `{"config":{"digest":"sha256:../../../etc/passwd","size":1},"layers":[]}`, "invalid digest"},
-			"negative":  {v1.MediaTypeImageManifest, `{"config":{"digest":"` + someDigest + `","size":-1},"layers":[]}`, "impossible size"},
-			"no JSON":   {v1.MediaTypeImageManifest, "hello", "not valid JSON"},
+			"escaping": {v1.MediaTypeImageManifest,
+				`{"config":{"digest":"sha256:../../../etc/passwd","size":1},"layers":[]}`, "invalid digest"},
+			"negative": {v1.MediaTypeImageManifest, `{"config":{"digest":"` + someDigest +
+				`","size":-1},"layers":[]}`, "impossible size"},
+			"no JSON": {v1.MediaTypeImageManifest, "hello", "not valid JSON"},
 		} {
 			w.reg.PutManifest("app", tag, tc.mediaType, []byte(tc.body))
-			if _, _, err := w.repo("app").Resolve(w.Context(), tag); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, _, err := w.repo("app").Resolve(w.Context(), tag); err == nil ||
+				!strings.Contains(err.Error(), tc.want) {
 				w.Errorf("%s: %v", tag, err)
 			}
 		}
-		if _, _, err := w.repo("app").Resolve(w.Context(), "page"); err == nil || !strings.Contains(err.Error(), "web page") {
+		if _, _, err := w.repo("app").Resolve(w.Context(), "page"); err == nil ||
+			!strings.Contains(err.Error(), "web page") {
 			w.Errorf("page: %v", err)
 		}
 		if sent := w.reg.Sent("GET", "/manifests/huge"); sent > image.MaxManifestSize+1<<20 {

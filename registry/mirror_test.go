@@ -47,7 +47,8 @@ func (m *ramFile) WriteAt(p []byte, off int64) (int, error) {
 	return copy(m.p[off:], p), nil
 }
 
-// Behind a gap there may be nothing but a mirror: whatever it can do, and however often a blob is read, it is enough.
+// Behind a gap there may be nothing but a mirror: whatever it can do, and however often a blob is read, it
+// is enough.
 func TestMirrorAlone(t *testing.T) {
 	content := noise(9 << 20) // large enough for ranges
 	for name, fault := range map[string]fakeregistry.Fault{
@@ -63,7 +64,8 @@ func TestMirrorAlone(t *testing.T) {
 				repo := w.repo("app")
 				for range 2 {
 					var f ramFile
-					if _, err := transfer.Fill(w.Context(), repo, d, marks.NewPart(&f, 0, d.Size, nil), nil); err != nil || !bytes.Equal(f.p, content) {
+					if _, err := transfer.Fill(w.Context(), repo, d, marks.NewPart(&f, 0, d.Size, nil), nil); err != nil ||
+						!bytes.Equal(f.p, content) {
 						w.Fatalf("%d bytes, %v", len(f.p), err)
 					}
 				}
@@ -72,7 +74,8 @@ func TestMirrorAlone(t *testing.T) {
 	}
 }
 
-// A connection that breaks before the first byte is no reason to give the mirror up for a registry that is out of reach.
+// A connection that breaks before the first byte is no reason to give the mirror up for a registry that is
+// out of reach.
 func TestMirrorBreaks(t *testing.T) {
 	inBubble(t, func(w *world) {
 		content := noise(1000)
@@ -96,7 +99,8 @@ func TestMirrorLies(t *testing.T) {
 		if p, err := image.ReadAll(w.Context(), w.repo("app"), d, 1<<20); err != nil || !bytes.Equal(p, content) {
 			w.Errorf("%d bytes, %v", len(p), err)
 		}
-		if diff := cmp.Diff([]int{1, 1}, []int{len(mirror.Requests("GET", "/blobs/")), len(w.reg.Requests("GET", "/blobs/"))}); diff != "" {
+		if diff := cmp.Diff([]int{1, 1}, []int{len(mirror.Requests("GET", "/blobs/")),
+			len(w.reg.Requests("GET", "/blobs/"))}); diff != "" {
 			w.Errorf("requests to the mirror and to the registry (-want +got):\n%s", diff)
 		}
 	})
@@ -111,7 +115,8 @@ func TestMirrorWithoutRanges(t *testing.T) {
 		mirror.On(blobs, fakeregistry.IgnoreRange())
 		d := w.reg.PutBlob("app", content)
 		var f ramFile
-		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, marks.NewPart(&f, 0, d.Size, nil), nil); err != nil || !bytes.Equal(f.p, content) {
+		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, marks.NewPart(&f, 0, d.Size, nil),
+			nil); err != nil || !bytes.Equal(f.p, content) {
 			w.Errorf("%d bytes, %v", len(f.p), err)
 		}
 		if asked := w.reg.Requests("GET", "/blobs/"); len(asked) > 0 {
@@ -133,7 +138,8 @@ func TestMirrorWithoutRangesLies(t *testing.T) {
 		mirror.On(blobs, fakeregistry.FlipByte(8<<20))
 		d := w.reg.PutBlob("app", content)
 		var f ramFile
-		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, marks.NewPart(&f, 0, d.Size, nil), nil); err != nil || !bytes.Equal(f.p, content) {
+		if _, err := transfer.Fill(w.Context(), w.repo("app"), d, marks.NewPart(&f, 0, d.Size, nil),
+			nil); err != nil || !bytes.Equal(f.p, content) {
 			w.Errorf("%d bytes, %v", len(f.p), err)
 		}
 	})

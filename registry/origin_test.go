@@ -26,7 +26,8 @@ func memory(content []byte) image.Source {
 }
 
 func describe(content []byte) v1.Descriptor {
-	return v1.Descriptor{MediaType: "application/octet-stream", Digest: digest.FromBytes(content), Size: int64(len(content))}
+	return v1.Descriptor{MediaType: "application/octet-stream", Digest: digest.FromBytes(content),
+		Size: int64(len(content))}
 }
 
 // Whatever a registry makes us do, what authorizes us there is seen nowhere else.
@@ -62,7 +63,8 @@ func TestAuthorizationStaysAtItsOrigin(t *testing.T) {
 					for _, e := range elsewhere.Requests("", "") {
 						for key, values := range e.Header {
 							text := strings.Join(values, " ")
-							if strings.Contains(text, "token-") || strings.Contains(text, basic("me", "secret")) || key == "Authorization" && !strings.Contains(tc.origin, "@") {
+							if strings.Contains(text, "token-") || strings.Contains(text, basic("me", "secret")) ||
+								key == "Authorization" && !strings.Contains(tc.origin, "@") {
 								w.Errorf("%s %s carries %s: %s", e.Method, e.Path, key, text)
 							}
 						}
@@ -78,7 +80,8 @@ func (w *world) checkRedirected(elsewhere *fakeregistry.Registry, origin string)
 	content := []byte("the content")
 	d := elsewhere.PutBlob("app", content)
 	authorized := func(req *http.Request) bool { return req.Header.Get("Authorization") != "" }
-	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: authorized}, fakeregistry.Redirect(307, origin))
+	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/blobs/", Func: authorized},
+		fakeregistry.Redirect(307, origin))
 	if got, err := w.fetchBlob(d); err != nil || !bytes.Equal(got, content) {
 		w.Errorf("%q, %v", got, err)
 	}
@@ -97,7 +100,8 @@ func (w *world) checkUploaded(elsewhere *fakeregistry.Registry, origin string) {
 		elsewhere.ServeHTTP(resp, inner)
 		return origin + resp.header.Get("Location")
 	}
-	if err := w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{}); err != nil {
+	if err := w.repo("app").Pusher().Push(w.Context(), describe(content), memory(content),
+		PushOptions{}); err != nil {
 		w.Errorf("push: %v", err)
 	}
 	if !bytes.Equal(elsewhere.Blob("app", digest.FromBytes(content)), content) {
@@ -151,7 +155,8 @@ func TestTokenServerRedirects(t *testing.T) {
 		w.reg.PutImage("app", "1", oneLayer)
 		elsewhere := &fakeregistry.Tokens{}
 		w.serve("other.test:80", elsewhere)
-		w.serve("auth.test:80", http.RedirectHandler("http://other.test/token?scope=repository:app:pull", http.StatusFound))
+		w.serve("auth.test:80", http.RedirectHandler("http://other.test/token?scope=repository:app:pull",
+			http.StatusFound))
 		w.reg.RequireToken(elsewhere, "http://auth.test/token")
 		w.login(Credential{Username: "me", Password: "secret"})
 		if err := w.resolve("app"); err != nil {
@@ -164,7 +169,8 @@ func TestTokenServerRedirects(t *testing.T) {
 }
 
 func TestRefusedDestinations(t *testing.T) {
-	loopback := []string{"127.0.0.1:5000", "localhost:80", "[::1]:5000", "[::ffff:127.0.0.1]:5000", "x.localhost:5000", "localhost.:5000", "LOCALHOST:5000", "0.0.0.0:5000", "[::]:5000"}
+	loopback := []string{"127.0.0.1:5000", "localhost:80", "[::1]:5000", "[::ffff:127.0.0.1]:5000",
+		"x.localhost:5000", "localhost.:5000", "LOCALHOST:5000", "0.0.0.0:5000", "[::]:5000"}
 	for name, tc := range map[string]struct {
 		to, want string
 		tls      bool
@@ -265,7 +271,8 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	inBubble(t, func(w *world) {
 		storage := w.other("storage.test:80")
 		d := w.reg.PutBlob("app", []byte("content"))
-		w.reg.On(fakeregistry.Match{}, fakeregistry.Redirect(307, "http://user:secret@storage.test/?signature=secret"))
+		w.reg.On(fakeregistry.Match{}, fakeregistry.Redirect(307,
+			"http://user:secret@storage.test/?signature=secret"))
 		storage.On(fakeregistry.Match{Count: 1}, fakeregistry.Answer(403, "expired"))
 		storage.On(fakeregistry.Match{First: 2}, fakeregistry.CutBody(0))
 		for range 2 {

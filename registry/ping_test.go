@@ -30,7 +30,8 @@ func TestPingBasic(t *testing.T) {
 			if password == "wrong" && !errors.Is(err, ErrDenied) || password == "secret" && err != nil {
 				w.Errorf("%s: %v", password, err)
 			}
-			if asked := w.reg.Requests("", ""); len(asked) != 2 || asked[0].Authorization() != "" || asked[1].Path != "/v2/" {
+			if asked := w.reg.Requests("", ""); len(asked) != 2 || asked[0].Authorization() != "" ||
+				asked[1].Path != "/v2/" {
 				w.Errorf("%s: %d requests", password, len(asked))
 			}
 		})
@@ -46,7 +47,8 @@ func TestPingToken(t *testing.T) {
 			if password == "wrong" && !errors.Is(err, ErrDenied) || password == "secret" && err != nil {
 				w.Errorf("%s: %v", password, err)
 			}
-			if asked := tokens.Requests("", ""); len(asked) != 1 || asked[0].Authorization() != basic("ann", password) {
+			if asked := tokens.Requests("", ""); len(asked) != 1 || asked[0].Authorization() != basic("ann",
+				password) {
 				w.Errorf("%s: %d requests for tokens", password, len(asked))
 			}
 		})
@@ -79,7 +81,8 @@ func TestPingOpenToken(t *testing.T) {
 		inBubble(t, func(w *world) {
 			tokens := &fakeregistry.Tokens{Users: map[string]string{"ann": "secret"}}
 			w.serve("auth.test:80", tokens)
-			openRoot(w, `Bearer realm="http://auth.test/token",service="fake"`, func(h string) bool { return strings.HasPrefix(h, "Bearer token-") })
+			openRoot(w, `Bearer realm="http://auth.test/token",service="fake"`,
+				func(h string) bool { return strings.HasPrefix(h, "Bearer token-") })
 			w.login(Credential{Username: "ann", Password: password})
 			err := w.client.Ping(w.Context(), "open.test")
 			if password == "wrong" && !errors.Is(err, ErrDenied) || password == "secret" && err != nil {
@@ -155,7 +158,10 @@ func TestPingNoRegistry(t *testing.T) {
 func TestPingKeepsPasswordFromRedirect(t *testing.T) {
 	inBubble(t, func(w *world) {
 		leaked := ""
-		w.serve("elsewhere.test:80", http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { leaked += req.Header.Get("Authorization") }))
+		w.serve("elsewhere.test:80", http.HandlerFunc(func(_ http.ResponseWriter,
+			req *http.Request) {
+			leaked += req.Header.Get("Authorization")
+		}))
 		w.serve("open.test:80", http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 			if req.Header.Get("Authorization") != "" {
 				http.Redirect(rw, req, "http://elsewhere.test/v2/", http.StatusTemporaryRedirect)
@@ -193,7 +199,8 @@ func TestRegistryToken(t *testing.T) {
 		}
 		w.login(Credential{RegistryToken: "stale"})
 		w.client.hosts = nil
-		if err := w.client.Ping(w.Context(), "token.test"); !errors.Is(err, ErrDenied) || strings.Contains(err.Error(), "stale") {
+		if err := w.client.Ping(w.Context(), "token.test"); !errors.Is(err, ErrDenied) ||
+			strings.Contains(err.Error(), "stale") {
 			w.Error(err)
 		}
 	})

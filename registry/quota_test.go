@@ -12,22 +12,24 @@ import (
 
 func TestQuota(t *testing.T) {
 	header := func(limit, remaining string) []string {
-		return []string{"RateLimit-Limit", limit, "RateLimit-Remaining", remaining, "Docker-RateLimit-Source", "203.0.113.7"}
+		return []string{"RateLimit-Limit", limit, "RateLimit-Remaining", remaining, "Docker-RateLimit-Source",
+			"203.0.113.7"}
 	}
 	for name, tc := range map[string]struct {
 		header []string
 		want   *Quota
 	}{
-		"Docker Hub":   {header("100;w=21600", "76;w=21600"), &Quota{100, 76, 6 * time.Hour, "203.0.113.7"}},
-		"no window":    {header("100", "0"), &Quota{100, 0, 0, "203.0.113.7"}},
-		"with blanks":  {header(" 100 ; w=60 ", "5; w=60"), &Quota{100, 5, time.Minute, "203.0.113.7"}},
-		"a list":       {header("10, 10;w=1", "9"), &Quota{10, 9, 0, "203.0.113.7"}},
-		"bad window":   {header("100;w=-1;w=x;w=99999999999", "5"), &Quota{100, 5, 0, "203.0.113.7"}},
-		"no numbers":   {header("many", "some"), nil},
-		"negative":     {header("-1", "5"), nil},
-		"one missing":  {header("100", ""), nil},
-		"escape codes": {append(header("1", "1")[:4], "Docker-RateLimit-Source", "\x9b31mred"), &Quota{1, 1, 0, "�31mred"}},
-		"none":         {nil, nil},
+		"Docker Hub":  {header("100;w=21600", "76;w=21600"), &Quota{100, 76, 6 * time.Hour, "203.0.113.7"}},
+		"no window":   {header("100", "0"), &Quota{100, 0, 0, "203.0.113.7"}},
+		"with blanks": {header(" 100 ; w=60 ", "5; w=60"), &Quota{100, 5, time.Minute, "203.0.113.7"}},
+		"a list":      {header("10, 10;w=1", "9"), &Quota{10, 9, 0, "203.0.113.7"}},
+		"bad window":  {header("100;w=-1;w=x;w=99999999999", "5"), &Quota{100, 5, 0, "203.0.113.7"}},
+		"no numbers":  {header("many", "some"), nil},
+		"negative":    {header("-1", "5"), nil},
+		"one missing": {header("100", ""), nil},
+		"escape codes": {append(header("1", "1")[:4], "Docker-RateLimit-Source", "\x9b31mred"),
+			&Quota{1, 1, 0, "�31mred"}},
+		"none": {nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
@@ -46,7 +48,8 @@ func TestQuota(t *testing.T) {
 
 // The quota is only nice to have: nothing that is wrong with it takes long or is an error.
 func TestQuotaOfARegistryInTrouble(t *testing.T) {
-	spent := fakeregistry.Status(429, "RateLimit-Limit", "100;w=21600", "RateLimit-Remaining", "0;w=21600", "Retry-After", "3600")
+	spent := fakeregistry.Status(429, "RateLimit-Limit", "100;w=21600", "RateLimit-Remaining", "0;w=21600",
+		"Retry-After", "3600")
 	for name, tc := range map[string]struct {
 		fault fakeregistry.Fault
 		want  *Quota

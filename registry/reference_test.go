@@ -42,11 +42,16 @@ func TestParseReference(t *testing.T) {
 
 func TestParseReferenceRefuses(t *testing.T) {
 	for _, in := range []string{
-		"", " ", "docker://", "docker://docker://alpine", "https://registry.example/app", "/app", "app/", "a//b", "App", "docker.io/Library/alpine",
-		"registry.example/UPPER", "app:", "app:ta g", "app:-1", "app:" + strings.Repeat("t", 129), "app@", "app@sha256:abc", "app@sha256:" + strings.Repeat("G", 64),
-		"app@md5:d41d8cd98f00b204e9800998ecf8427e", "app@sha384:" + strings.Repeat("0", 96), "registry.example:port/app", "::1/app", "[::1/app",
-		"../etc/passwd", "registry.example/../../etc", "registry.example/a/./b", `registry.example\a`, "app?x=1", "app#x", "user@registry.example/app", "a:b@c:d/app",
-		"app\n", "app\x00", "app\x1b[31m", "äpp", "registry.example/" + strings.Repeat("a/", 200) + "a", strings.Repeat("0", 64),
+		"", " ", "docker://", "docker://docker://alpine", "https://registry.example/app", "/app", "app/", "a//b",
+		"App", "docker.io/Library/alpine",
+		"registry.example/UPPER", "app:", "app:ta g", "app:-1", "app:" +
+			strings.Repeat("t", 129), "app@", "app@sha256:abc", "app@sha256:" + strings.Repeat("G", 64),
+		"app@md5:d41d8cd98f00b204e9800998ecf8427e", "app@sha384:" +
+			strings.Repeat("0", 96), "registry.example:port/app", "::1/app", "[::1/app",
+		"../etc/passwd", "registry.example/../../etc", "registry.example/a/./b", `registry.example\a`, "app?x=1",
+		"app#x", "user@registry.example/app", "a:b@c:d/app",
+		"app\n", "app\x00", "app\x1b[31m", "äpp", "registry.example/" + strings.Repeat("a/", 200) +
+			"a", strings.Repeat("0", 64),
 	} {
 		got, err := ParseReference(in)
 		if err == nil {
@@ -61,9 +66,11 @@ func TestParseReferenceRefuses(t *testing.T) {
 
 func TestReferenceForms(t *testing.T) {
 	for in, want := range map[string][4]string{
-		"alpine:3.20":          {"docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20", "3.20", "docker.io/library/alpine"},
-		"alpine@" + someDigest: {"docker.io/library/alpine@" + someDigest, "", someDigest, "docker.io/library/alpine"},
-		"a/b:1@" + someDigest:  {"docker.io/a/b:1@" + someDigest, "docker.io/a/b:1", someDigest, "docker.io/a/b"},
+		"alpine:3.20": {"docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20", "3.20",
+			"docker.io/library/alpine"},
+		"alpine@" + someDigest: {"docker.io/library/alpine@" + someDigest, "", someDigest,
+			"docker.io/library/alpine"},
+		"a/b:1@" + someDigest: {"docker.io/a/b:1@" + someDigest, "docker.io/a/b:1", someDigest, "docker.io/a/b"},
 	} {
 		r, err := ParseReference(in)
 		if err != nil {

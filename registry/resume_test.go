@@ -11,16 +11,18 @@ import (
 )
 
 // An upload that breaks goes on from what the registry has kept.
-func TestUploadGoesOn(t *testing.T) {
+func TestUploadResumes(t *testing.T) {
 	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
-		body := fakeregistry.Match{Path: "/uploads/upload-", Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }, Count: 2}
+		body := fakeregistry.Match{Path: "/uploads/upload-",
+			Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }, Count: 2}
 		w.reg.On(body, fakeregistry.CutKeeping(100_000))
 		o := &opener{content: content}
 		if err := push(o); err != nil {
 			w.Error(err)
 		}
 		w.stored(content)
-		if got, blob, stream := sequence(w.reg), "POST PUT GET PATCH GET PATCH PUT", "POST PATCH GET PATCH GET PATCH PUT"; got != blob && got != "HEAD "+blob && got != stream {
+		got := sequence(w.reg)
+		if got != "POST PUT GET PATCH GET PATCH PUT" && got != "POST PATCH GET PATCH GET PATCH PUT" {
 			w.Errorf("requests %q", got)
 		}
 		if n := o.left.Load(); n != 0 {
@@ -30,8 +32,9 @@ func TestUploadGoesOn(t *testing.T) {
 }
 
 // What the registry has kept, and says of it, is not trusted.
-func TestUploadDoesNotGoOnFromAnything(t *testing.T) {
-	first := fakeregistry.Match{Path: "/uploads/upload-1", Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }, Count: 1}
+func TestUploadResumesFromNothingElse(t *testing.T) {
+	first := fakeregistry.Match{Path: "/uploads/upload-1",
+		Func: func(req *http.Request) bool { return req.ContentLength != 0 && req.Method != "POST" }, Count: 1}
 	status := fakeregistry.Match{Method: "GET", Path: "/uploads/"}
 	for name, fault := range map[string]struct{ first, status fakeregistry.Fault }{
 		"other bytes": {first: func(next http.Handler) http.Handler {
@@ -42,12 +45,15 @@ func TestUploadDoesNotGoOnFromAnything(t *testing.T) {
 		}},
 		"more than there is": {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-999999")},
 		"one byte or none":   {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-0")},
-		"nonsense":           {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "bytes=0-5000")},
-		"an overflow":        {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-9223372036854775807")},
-		"less than it has":   {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-5000")},
-		"refused":            {fakeregistry.CutKeeping(100_000), fakeregistry.Status(416)},
-		"gone":               {fakeregistry.CutKeeping(100_000), fakeregistry.Status(404)},
-		"another place":      {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-5000", "Location", "http://elsewhere.test/")},
+		"nonsense": {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range",
+			"bytes=0-5000")},
+		"an overflow": {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range",
+			"0-9223372036854775807")},
+		"less than it has": {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-5000")},
+		"refused":          {fakeregistry.CutKeeping(100_000), fakeregistry.Status(416)},
+		"gone":             {fakeregistry.CutKeeping(100_000), fakeregistry.Status(404)},
+		"another place": {fakeregistry.CutKeeping(100_000), fakeregistry.Answer(204, "", "Range", "0-5000",
+			"Location", "http://elsewhere.test/")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bothWays(t, func(w *world, content []byte, push func(*opener) error) {

@@ -59,9 +59,11 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		header    func() string
 		at, until time.Duration // when the second request may come
 	}{
-		"seconds":         {429, func() string { return "30" }, 30 * time.Second, 30 * time.Second},
-		"unavailable":     {503, func() string { return "30" }, 30 * time.Second, 30 * time.Second},
-		"date":            {429, func() string { return time.Now().UTC().Add(40 * time.Second).Format(http.TimeFormat) }, 40 * time.Second, 40 * time.Second},
+		"seconds":     {429, func() string { return "30" }, 30 * time.Second, 30 * time.Second},
+		"unavailable": {503, func() string { return "30" }, 30 * time.Second, 30 * time.Second},
+		"date": {429,
+			func() string { return time.Now().UTC().Add(40 * time.Second).Format(http.TimeFormat) }, 40 * time.Second,
+			40 * time.Second},
 		"longest":         {429, func() string { return "180" }, 3 * time.Minute, 3 * time.Minute},
 		"now":             {429, func() string { return "0" }, 0, time.Second},
 		"in the past":     {429, func() string { return "Sat, 01 Jan 1994 00:00:00 GMT" }, 0, time.Second},
@@ -93,11 +95,13 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 func TestRetryAfterTooLong(t *testing.T) {
 	for _, value := range []string{"181", "21600", "9999999999", "Fri, 31 Dec 9999 23:59:59 GMT"} {
 		inBubble(t, func(w *world) {
-			w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(429, "toomanyrequests: You have reached your pull rate limit", "Retry-After", value))
+			w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(429,
+				"toomanyrequests: You have reached your pull rate limit", "Retry-After", value))
 			began := time.Now()
 			err := w.resolve("app")
 			var e *Error
-			if !errors.As(err, &e) || e.Wait < 3*time.Minute || !strings.Contains(err.Error(), "asks to wait "+e.Wait.Round(time.Second).String()) {
+			if !errors.As(err, &e) || e.Wait < 3*time.Minute || !strings.Contains(err.Error(),
+				"asks to wait "+e.Wait.Round(time.Second).String()) {
 				w.Errorf("%s: %v", value, err)
 			}
 			if n := len(w.reg.Requests("", "")); n != 1 || time.Since(began) != 0 || !errors.Is(err, ErrUnavailable) {
@@ -139,20 +143,24 @@ func TestNetworkFailures(t *testing.T) {
 		dials int
 		hint  string
 	}{
-		"unknown name":       {&net.DNSError{Err: "no such host", Name: "registry.test", IsNotFound: true}, 1, "check the name"},
-		"name server failed": {&net.DNSError{Err: "server misbehaving", Name: "registry.test", IsTemporary: true}, maxTries, ""},
-		"timeout":            {&net.OpError{Op: "dial", Err: errors.New("i/o timeout")}, maxTries, ""},
+		"unknown name": {&net.DNSError{Err: "no such host", Name: "registry.test", IsNotFound: true}, 1,
+			"check the name"},
+		"name server failed": {&net.DNSError{Err: "server misbehaving", Name: "registry.test", IsTemporary: true},
+			maxTries, ""},
+		"timeout": {&net.OpError{Op: "dial", Err: errors.New("i/o timeout")}, maxTries, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				dials := 0
-				w.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+				w.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn,
+					error) {
 					dials++
 					return nil, tc.err
 				}
 				err := w.resolve("app")
 				var e *NetworkError
-				if !errors.As(err, &e) || e.Host != "registry.test" || !strings.Contains(e.Hint, tc.hint) || !errors.Is(err, ErrUnavailable) || dials != tc.dials {
+				if !errors.As(err, &e) || e.Host != "registry.test" || !strings.Contains(e.Hint, tc.hint) ||
+					!errors.Is(err, ErrUnavailable) || dials != tc.dials {
 					w.Errorf("%d dials, want %d: %v", dials, tc.dials, err)
 				}
 			})
@@ -176,13 +184,15 @@ func TestStallBeforeAnswer(t *testing.T) {
 	})
 	inBubble(t, func(w *world) {
 		w.reg.On(fakeregistry.Match{}, fakeregistry.Delay(time.Hour))
-		if err := w.resolve("app"); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), errStalled.Error()) {
+		if err := w.resolve("app"); !errors.Is(err, ErrUnavailable) ||
+			!strings.Contains(err.Error(), errStalled.Error()) {
 			w.Error(err)
 		}
 	})
 }
 
-// A connection on which a byte comes now and then is given up like one that is silent; what comes slowly but comes is read.
+// A connection on which a byte comes now and then is given up like one that is silent; what comes slowly
+// but comes is read.
 func TestTrickle(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -238,14 +248,16 @@ func TestCancelWhileWaiting(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.reg.PutImage("app", "1", oneLayer)
-		w.reg.On(fakeregistry.Match{Count: 2}, fakeregistry.Header("Warning", "299 - \"retention: images are deleted after\x09 30 days\""))
+		w.reg.On(fakeregistry.Match{Count: 2}, fakeregistry.Header("Warning",
+			"299 - \"retention: images are deleted after\x09 30 days\""))
 		w.reg.On(fakeregistry.Match{First: 3}, fakeregistry.Header("Warning", "199 - \"not for users\""))
 		for range 3 {
 			if err := w.resolve("app"); err != nil {
 				w.Error(err)
 			}
 		}
-		if diff := cmp.Diff([]string{"registry.test: retention: images are deleted after  30 days"}, w.told()); diff != "" {
+		if diff := cmp.Diff([]string{"registry.test: retention: images are deleted after  30 days"},
+			w.told()); diff != "" {
 			w.Error(diff)
 		}
 	})

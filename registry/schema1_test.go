@@ -13,7 +13,8 @@ import (
 	"drayage/internal/schema1test"
 )
 
-var oldImage = schema1test.Image{Name: "app", Tag: "1", Architecture: "amd64", Layers: []schema1test.Layer{{Blob: digest.FromString("a")}}}
+var oldImage = schema1test.Image{Name: "app", Tag: "1", Architecture: "amd64",
+	Layers: []schema1test.Layer{{Blob: digest.FromString("a")}}}
 
 // The signature goes, because the digest is not of it; Raw shows it.
 func TestResolveSchema1(t *testing.T) {
@@ -21,7 +22,8 @@ func TestResolveSchema1(t *testing.T) {
 		payload := oldImage.Payload()
 		w.reg.PutManifest("bare", "1", image.Schema1, payload)
 		want := w.reg.PutSchema1("app", "1", oldImage)
-		for _, contentType := range []string{"", image.Schema1, image.Schema1Signed, "application/json", "text/plain; charset=utf-8"} {
+		for _, contentType := range []string{"", image.Schema1, image.Schema1Signed, "application/json",
+			"text/plain; charset=utf-8"} {
 			w.reg.Heal()
 			if contentType != "" {
 				w.reg.On(fakeregistry.Match{}, fakeregistry.Header("Content-Type", contentType))
@@ -37,7 +39,8 @@ func TestResolveSchema1(t *testing.T) {
 				}
 			}
 			got, raw, err := w.repo("app").Raw(w.Context(), "1")
-			if err != nil || string(raw) != string(w.reg.Manifest("app", want.Digest)) || got.Digest != want.Digest || got.Size != int64(len(raw)) {
+			if err != nil || string(raw) != string(w.reg.Manifest("app", want.Digest)) || got.Digest != want.Digest ||
+				got.Size != int64(len(raw)) {
 				w.Errorf("raw as %q: %+v, %v: %s", contentType, got, err, raw)
 			}
 		}
@@ -56,12 +59,16 @@ func TestResolveSchema1Verifies(t *testing.T) {
 			target digest.Digest
 			body   []byte
 		}{
-			"another image":                       {digest.FromBytes(payload), schema1test.Sign([]byte(strings.Replace(string(payload), "amd64", "arm64", 1)), signer)},
-			"a changed payload":                   {digest.FromBytes(payload), []byte(strings.Replace(string(signed), "amd64", "arm64", 1))},
-			"the digest of the signed form":       {digest.FromBytes(signed), signed},
-			"a signed form of something else":     {schema2.Digest, schema1test.Sign(content, signer)},
-			"a signature that cuts elsewhere":     {digest.FromBytes(payload), []byte(strings.Replace(string(signed), `"protected": "`, `"protected": "e30`, 1))},
-			"signatures that are of two payloads": {digest.FromBytes(payload), []byte(strings.Replace(string(signed), `"signatures": [`, `"signatures": [{"protected": "e30"},`, 1))},
+			"another image": {digest.FromBytes(payload),
+				schema1test.Sign([]byte(strings.Replace(string(payload), "amd64", "arm64", 1)), signer)},
+			"a changed payload": {digest.FromBytes(payload),
+				[]byte(strings.Replace(string(signed), "amd64", "arm64", 1))},
+			"the digest of the signed form":   {digest.FromBytes(signed), signed},
+			"a signed form of something else": {schema2.Digest, schema1test.Sign(content, signer)},
+			"a signature that cuts elsewhere": {digest.FromBytes(payload),
+				[]byte(strings.Replace(string(signed), `"protected": "`, `"protected": "e30`, 1))},
+			"signatures that are of two payloads": {digest.FromBytes(payload),
+				[]byte(strings.Replace(string(signed), `"signatures": [`, `"signatures": [{"protected": "e30"},`, 1))},
 		} {
 			for _, contentType := range []string{image.Schema1Signed, image.Schema1, "text/plain"} {
 				w.reg.Heal()

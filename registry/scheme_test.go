@@ -47,7 +47,8 @@ func TestSchemePlainOnLoopback(t *testing.T) {
 
 // A connection that breaks at the first question is no sign of TLS.
 func TestSchemePlainOnLoopbackThatBreaks(t *testing.T) {
-	for name, fault := range map[string]fakeregistry.Fault{"cut": fakeregistry.Abort(0), "empty": fakeregistry.Cut(0)} {
+	for name, fault := range map[string]fakeregistry.Fault{"cut": fakeregistry.Abort(0),
+		"empty": fakeregistry.Cut(0)} {
 		reg, host := on(t, httptest.NewServer)
 		reg.On(fakeregistry.Match{Count: 1}, fault)
 		if err := resolveAt(t, &Client{}, host); err != nil {
@@ -81,7 +82,8 @@ func TestSchemeTLSOnLoopbackTrusted(t *testing.T) {
 func TestSchemePlainForced(t *testing.T) {
 	_, host := on(t, httptest.NewTLSServer)
 	var e *Error
-	if err := resolveAt(t, &Client{PlainHTTP: true}, host); !errors.As(err, &e) || e.Status != 400 || !strings.Contains(e.Message, "HTTPS") {
+	if err := resolveAt(t, &Client{PlainHTTP: true}, host); !errors.As(err, &e) || e.Status != 400 ||
+		!strings.Contains(e.Message, "HTTPS") {
 		t.Error(err)
 	}
 }
@@ -92,7 +94,8 @@ func TestSchemeNobodyListens(t *testing.T) {
 		w.client.PlainHTTP = false
 		err := resolveAt(w.T, w.client, "localhost:5000")
 		var e *NetworkError
-		if !errors.As(err, &e) || !strings.Contains(e.Hint, "nothing listens") || !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "tls") {
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, "nothing listens") || !errors.Is(err, ErrUnavailable) ||
+			strings.Contains(err.Error(), "tls") {
 			w.Error(err)
 		}
 	})
@@ -105,7 +108,8 @@ func TestSchemeElsewhere(t *testing.T) {
 		plain := w.other("registry.test:443")
 		var e *NetworkError
 		began := time.Now()
-		if err := w.resolve("app"); !errors.As(err, &e) || !strings.Contains(e.Hint, "--plain-http") || time.Since(began) != 0 {
+		if err := w.resolve("app"); !errors.As(err, &e) || !strings.Contains(e.Hint, "--plain-http") ||
+			time.Since(began) != 0 {
 			w.Errorf("after %s: %v", time.Since(began), err)
 		}
 		if n := len(w.reg.Requests("", "")) + len(plain.Requests("", "")); n != 0 {
@@ -127,8 +131,10 @@ func TestSchemeTLSElsewhere(t *testing.T) {
 
 func TestIsLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
-		"localhost": true, "localhost:5000": true, "LocalHost.": true, "a.localhost:1": true, "127.0.0.1": true, "127.8.9.1:80": true, "[::1]:5000": true, "::1": true,
-		"0.0.0.0:5000": true, "mylocalhost": false, "localhost.example": false, "127.0.0.1.example": false, "10.0.0.1": false, "128.0.0.1:5000": false, "": false, "[fe80::1]": false,
+		"localhost": true, "localhost:5000": true, "LocalHost.": true, "a.localhost:1": true, "127.0.0.1": true,
+		"127.8.9.1:80": true, "[::1]:5000": true, "::1": true,
+		"0.0.0.0:5000": true, "mylocalhost": false, "localhost.example": false, "127.0.0.1.example": false,
+		"10.0.0.1": false, "128.0.0.1:5000": false, "": false, "[fe80::1]": false,
 	} {
 		if got := isLoopback(host); got != want {
 			t.Errorf("%q: %v", host, got)

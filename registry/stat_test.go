@@ -34,7 +34,8 @@ func TestStat(t *testing.T) {
 				if err != nil {
 					w.Fatal(err)
 				}
-				if diff := cmp.Diff(v1.Descriptor{MediaType: "application/octet-stream", Digest: put.Digest, Size: 1 << 20}, got); diff != "" {
+				if diff := cmp.Diff(v1.Descriptor{MediaType: "application/octet-stream", Digest: put.Digest,
+					Size: 1 << 20}, got); diff != "" {
 					w.Error(diff)
 				}
 				if n := len(w.reg.Requests("GET", "/blobs/")); n != tc.gets {
@@ -50,7 +51,8 @@ func TestStatOfWhatIsNotThere(t *testing.T) {
 		if _, err := w.repo("app").Stat(w.Context(), digest.FromString("x")); !errors.Is(err, ErrNotFound) {
 			w.Errorf("absent: %v", err)
 		}
-		if _, err := w.repo("app").Stat(w.Context(), "sha256:../../x"); err == nil || len(w.reg.Requests("", "x")) > 0 {
+		if _, err := w.repo("app").Stat(w.Context(), "sha256:../../x"); err == nil ||
+			len(w.reg.Requests("", "x")) > 0 {
 			w.Errorf("a bad digest: %v", err)
 		}
 		w.reg.On(fakeregistry.Match{Path: "/blobs/"}, func(http.Handler) http.Handler {

@@ -55,8 +55,10 @@ func TestTagsOfManyPages(t *testing.T) {
 func TestTagsAreKeptInOrderValidAndOnce(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.pages(
-			[2]string{`{"name":"app","tags":["2","1","2","../x","` + strings.Repeat("a", 128) + `"]}`, next("/v2/app/tags/list?last=1")},
-			[2]string{`{"tags":null}`, next("list?last=2")}, // an empty page in the middle, a path relative to the page
+			[2]string{`{"name":"app","tags":["2","1","2","../x","` + strings.Repeat("a", 128) + `"]}`,
+				next("/v2/app/tags/list?last=1")},
+			// an empty page in the middle, a path relative to the page
+			[2]string{`{"tags":null}`, next("list?last=2")},
 			[2]string{`{"tags":["1","0","a b","\u001b[31m","` + strings.Repeat("b", 129) + `",""]}`, ""},
 		)
 		got, err := w.repo("app").Tags(w.Context())
@@ -66,7 +68,8 @@ func TestTagsAreKeptInOrderValidAndOnce(t *testing.T) {
 		if diff := cmp.Diff([]string{"2", "1", strings.Repeat("a", 128), "0"}, got); diff != "" {
 			w.Error(diff)
 		}
-		if told := w.told(); len(told) != 1 || !strings.Contains(told[0], `5 tags that are none, the first is "../x"`) {
+		if told := w.told(); len(told) != 1 || !strings.Contains(told[0],
+			`5 tags that are none, the first is "../x"`) {
 			w.Errorf("told %q", told)
 		}
 		var queries []string
@@ -85,7 +88,8 @@ func TestTagsOfAnAbsentOrEmptyRepository(t *testing.T) {
 		if got, err := w.repo("app").Tags(w.Context()); err != nil || len(got) != 0 {
 			w.Errorf("empty: %q, %v", got, err)
 		}
-		w.reg.On(tagLists, fakeregistry.Answer(404, `{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}`))
+		w.reg.On(tagLists, fakeregistry.Answer(404,
+			`{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}`))
 		if _, err := w.repo("app").Tags(w.Context()); !errors.Is(err, ErrNotFound) {
 			w.Errorf("absent: %v", err)
 		}
@@ -95,8 +99,10 @@ func TestTagsOfAnAbsentOrEmptyRepository(t *testing.T) {
 // The next page is asked for with the credentials of the first, so it has to be where that was.
 func TestTagsStayAtTheirOrigin(t *testing.T) {
 	for _, link := range []string{
-		"http://other.test/v2/app/tags/list?last=1", "//other.test/v2/app/tags/list?last=1", "http://registry.test:81/v2/app/tags/list?last=1",
-		"https://registry.test/v2/app/tags/list?last=1", "http://registry.test.other.test/x", "http://registry.test@other.test/x",
+		"http://other.test/v2/app/tags/list?last=1", "//other.test/v2/app/tags/list?last=1",
+		"http://registry.test:81/v2/app/tags/list?last=1",
+		"https://registry.test/v2/app/tags/list?last=1", "http://registry.test.other.test/x",
+		"http://registry.test@other.test/x",
 		"ftp://registry.test/x", "file:///etc/passwd", "http://cdn.registry.test/x",
 	} {
 		t.Run(link, func(t *testing.T) {
@@ -125,7 +131,8 @@ func TestTagsStayAtTheirOrigin(t *testing.T) {
 
 func TestTagsTakeAnAbsoluteLink(t *testing.T) {
 	inBubble(t, func(w *world) {
-		w.pages([2]string{`{"tags":["1"]}`, next("http://user:pw@REGISTRY.test:80/v2/app/tags/list?n=1&last=1#top")}, [2]string{`{"tags":["2"]}`, ""})
+		w.pages([2]string{`{"tags":["1"]}`,
+			next("http://user:pw@REGISTRY.test:80/v2/app/tags/list?n=1&last=1#top")}, [2]string{`{"tags":["2"]}`, ""})
 		got, err := w.repo("app").Tags(w.Context())
 		if err != nil || !slices.Equal(got, []string{"1", "2"}) {
 			w.Fatalf("%q, %v", got, err)

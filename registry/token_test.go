@@ -69,7 +69,8 @@ func TestTokenWithPassword(t *testing.T) {
 			w.Fatal(err)
 		}
 		asked := tokens.Requests("", "")
-		if len(asked) != 1 || asked[0].Authorization() != basic("me", "pass:word") || !strings.Contains(asked[0].Query, "account=me") {
+		if len(asked) != 1 || asked[0].Authorization() != basic("me", "pass:word") ||
+			!strings.Contains(asked[0].Query, "account=me") {
 			w.Errorf("%+v", asked)
 		}
 	})
@@ -90,9 +91,11 @@ func TestTokenByIdentity(t *testing.T) {
 		if err := w.resolve("app"); err != nil {
 			w.Fatal(err)
 		}
-		want := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"idt"}, "service": {"fake"}, "client_id": {"drayage"}, "scope": {"repository:app:pull"}}
+		want := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"idt"}, "service": {"fake"},
+			"client_id": {"drayage"}, "scope": {"repository:app:pull"}}
 		asked := tokens.Requests("", "")
-		if diff := cmp.Diff(want, form); diff != "" || len(asked) != 1 || asked[0].Method != "POST" || asked[0].Query != "" {
+		if diff := cmp.Diff(want, form); diff != "" || len(asked) != 1 || asked[0].Method != "POST" ||
+			asked[0].Query != "" {
 			w.Errorf("%+v: %s", asked, diff)
 		}
 	})
@@ -185,7 +188,8 @@ func TestTokenRevoked(t *testing.T) {
 			if err := w.resolve("app"); err != nil {
 				w.Fatal(err)
 			}
-			if err := w.repo("app").Pusher().PutManifest(w.Context(), fmt.Sprint("new", i), d.MediaType, raw); err != nil {
+			if err := w.repo("app").Pusher().PutManifest(w.Context(), fmt.Sprint("new", i), d.MediaType,
+				raw); err != nil {
 				w.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -194,7 +198,8 @@ func TestTokenRevoked(t *testing.T) {
 	})
 }
 
-// The token that was just got can be the one that is refused: for a mount it has to allow more than for a push.
+// The token that was just got can be the one that is refused: for a mount it has to allow more than for a
+// push.
 func TestTokenOfMountAllowsBoth(t *testing.T) {
 	inBubble(t, func(w *world) {
 		d := w.reg.PutBlob("from", []byte("content"))
@@ -269,7 +274,8 @@ func TestBasicOutOfReach(t *testing.T) {
 		w.reg.PutImage("private", "1", oneLayer)
 		w.login(Credential{Username: "me", Password: "right"})
 		w.reg.RequireBasic("me", "right")
-		w.reg.On(fakeregistry.Match{Path: "/private/"}, fakeregistry.Status(401, "WWW-Authenticate", `Basic realm="r"`))
+		w.reg.On(fakeregistry.Match{Path: "/private/"}, fakeregistry.Status(401, "WWW-Authenticate",
+			`Basic realm="r"`))
 		for range 2 {
 			if err := w.resolve("app"); err != nil {
 				w.Error(err)
@@ -322,10 +328,12 @@ func TestNoUsableChallenge(t *testing.T) {
 	for _, header := range []string{"", "Negotiate", "Bearer", `Bearer service="s"`, "%%%"} {
 		inBubble(t, func(w *world) {
 			w.login(Credential{Username: "me", Password: "secret"})
-			w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(401, `{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}`, "WWW-Authenticate", header))
+			w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(401,
+				`{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}`, "WWW-Authenticate", header))
 			err := w.resolve("app")
 			var e *Error
-			if !errors.As(err, &e) || e.Status != 401 || e.Message != "who are you" || len(w.reg.Requests("", "")) != 1 {
+			if !errors.As(err, &e) || e.Status != 401 || e.Message != "who are you" ||
+				len(w.reg.Requests("", "")) != 1 {
 				w.Errorf("%q: %v", header, err)
 			}
 		})
@@ -380,8 +388,10 @@ func TestTokenAnswers(t *testing.T) {
 func TestParseTokenLife(t *testing.T) {
 	inBubble(t, func(w *world) {
 		for body, want := range map[string]time.Duration{
-			`{"token":"t"}`: time.Minute, `{"token":"t","expires_in":0}`: time.Minute, `{"token":"t","expires_in":-7}`: time.Minute,
-			`{"token":"t","expires_in":30}`: time.Minute, `{"token":"t","expires_in":300}`: 5 * time.Minute, `{"token":"t","expires_in":1e300}`: 1e6 * time.Second,
+			`{"token":"t"}`: time.Minute, `{"token":"t","expires_in":0}`: time.Minute,
+			`{"token":"t","expires_in":-7}`: time.Minute,
+			`{"token":"t","expires_in":30}`: time.Minute, `{"token":"t","expires_in":300}`: 5 * time.Minute,
+			`{"token":"t","expires_in":1e300}`:                                  1e6 * time.Second,
 			`{"access_token":"t","expires_in":300.5}`:                           300500 * time.Millisecond,
 			`{"token":"t","expires_in":300,"issued_at":"1999-01-01T00:00:00Z"}`: 5 * time.Minute,
 		} {
@@ -410,7 +420,8 @@ func TestDeniedBeforeSending(t *testing.T) {
 	})
 }
 
-// When the token server is gone it is tried as often as any server, and not once more for each try of the registry.
+// When the token server is gone it is tried as often as any server, and not once more for each try of the
+// registry.
 func TestTokenServerGone(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.reg.PutImage("app", "1", oneLayer)
@@ -505,7 +516,8 @@ func TestCredentialOfRepository(t *testing.T) {
 	})
 }
 
-// A password that has never been taken is not tried for each of many repositories: accounts get locked for less.
+// A password that has never been taken is not tried for each of many repositories: accounts get locked for
+// less.
 func TestTokenWrongPasswordIsSentRarely(t *testing.T) {
 	inBubble(t, func(w *world) {
 		tokens := w.tokenServer(&fakeregistry.Tokens{Users: map[string]string{"me": "secret"}})
@@ -552,7 +564,8 @@ func TestTokenRefusedIdentityIsSaid(t *testing.T) {
 	})
 }
 
-// A token that another request has got can have been revoked by the time it is used for the first one, which has not been given any so far.
+// A token that another request has got can have been revoked by the time it is used for the first one,
+// which has not been given any so far.
 func TestTokenOfAnotherRequestRevoked(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.reg.PutImage("app", "1", oneLayer)

@@ -110,7 +110,8 @@ func bothWays(t *testing.T, f func(w *world, content []byte, push func(*opener) 
 		inBubble(t, func(w *world) {
 			f(w, content, func(o *opener) error {
 				d, err := w.repo("app").Pusher().PushStream(w.Context(), "some/type", o.open, PushOptions{})
-				if want := (v1.Descriptor{MediaType: "some/type", Digest: digest.FromBytes(o.content), Size: int64(len(o.content))}); err == nil && !cmp.Equal(d, want) {
+				if want := (v1.Descriptor{MediaType: "some/type", Digest: digest.FromBytes(o.content),
+					Size: int64(len(o.content))}); err == nil && !cmp.Equal(d, want) {
 					w.Errorf("%+v, want %+v", d, want)
 				}
 				return err
@@ -171,7 +172,8 @@ func TestPushSkipsWhatIsThere(t *testing.T) {
 		d := w.reg.PutBlob("app", content)
 		var held int64
 		o := &opener{content: content}
-		if err := w.repo("app").Pusher().Push(w.Context(), d, o, PushOptions{Progress: func(n int64) { held = n }}); err != nil {
+		if err := w.repo("app").Pusher().Push(w.Context(), d, o,
+			PushOptions{Progress: func(n int64) { held = n }}); err != nil {
 			w.Error(err)
 		}
 		if got := sequence(w.reg); got != "" || o.opened.Load() != 0 || held != d.Size {
@@ -184,11 +186,14 @@ func TestPushSkipsWhatIsThere(t *testing.T) {
 func TestUploadLocation(t *testing.T) {
 	bare := func(path string) string { _, rest, _ := strings.Cut(path, "/uploads/"); return rest }
 	for name, location := range map[string]func(*http.Request, string) string{
-		"path":             func(_ *http.Request, path string) string { return path },
-		"absolute":         func(_ *http.Request, path string) string { return "http://registry.test" + path },
-		"with port":        func(_ *http.Request, path string) string { return "http://registry.test:80" + path },
-		"without scheme":   func(_ *http.Request, path string) string { return "//registry.test" + path },
-		"climbing":         func(_ *http.Request, path string) string { return "/v2/../v2/" + strings.TrimPrefix(path, "/v2/") },
+		"path":           func(_ *http.Request, path string) string { return path },
+		"absolute":       func(_ *http.Request, path string) string { return "http://registry.test" + path },
+		"with port":      func(_ *http.Request, path string) string { return "http://registry.test:80" + path },
+		"without scheme": func(_ *http.Request, path string) string { return "//registry.test" + path },
+		"climbing": func(_ *http.Request, path string) string {
+			return "/v2/../v2/" +
+				strings.TrimPrefix(path, "/v2/")
+		},
 		"relative to POST": func(req *http.Request, path string) string { return bare(path) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -233,17 +238,18 @@ func TestMount(t *testing.T) {
 		from  string
 		want  string // requests
 	}{
-		"done":            {nil, "base", "POST"},
-		"not there":       {nil, "other", "POST DELETE POST PUT"},
-		"not asked for":   {nil, "", "POST PUT"},
-		"session instead": {fakeregistry.Call(func(req *http.Request) { req.URL.RawQuery = "" }), "base", "POST DELETE POST PUT"},
-		"unauthorized":    {fakeregistry.Status(401), "base", "POST POST PUT"},
-		"forbidden":       {fakeregistry.Status(403), "base", "POST POST PUT"},
-		"not found":       {fakeregistry.Status(404), "base", "POST POST PUT"},
-		"not allowed":     {fakeregistry.Status(405), "base", "POST POST PUT"},
-		"bad request":     {fakeregistry.Status(400), "base", "POST POST PUT"},
-		"server error":    {fakeregistry.Status(500), "base", "POST POST PUT"},
-		"broken":          {fakeregistry.CutBody(0), "base", "POST POST PUT"},
+		"done":          {nil, "base", "POST"},
+		"not there":     {nil, "other", "POST DELETE POST PUT"},
+		"not asked for": {nil, "", "POST PUT"},
+		"session instead": {fakeregistry.Call(func(req *http.Request) { req.URL.RawQuery = "" }), "base",
+			"POST DELETE POST PUT"},
+		"unauthorized": {fakeregistry.Status(401), "base", "POST POST PUT"},
+		"forbidden":    {fakeregistry.Status(403), "base", "POST POST PUT"},
+		"not found":    {fakeregistry.Status(404), "base", "POST POST PUT"},
+		"not allowed":  {fakeregistry.Status(405), "base", "POST POST PUT"},
+		"bad request":  {fakeregistry.Status(400), "base", "POST POST PUT"},
+		"server error": {fakeregistry.Status(500), "base", "POST POST PUT"},
+		"broken":       {fakeregistry.CutBody(0), "base", "POST POST PUT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
@@ -278,11 +284,18 @@ func TestUploadRecovers(t *testing.T) {
 			w.reg.On(puts, fakeregistry.CutBody(100_000))
 			w.reg.On(patches, fakeregistry.CutBody(1))
 		},
-		"unavailable": func(w *world) { w.reg.On(fakeregistry.Match{Path: "/uploads/", Count: 3}, fakeregistry.Status(503)) },
-		"told to wait": func(w *world) {
-			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, fakeregistry.Status(429, "Retry-After", "90"))
+		"unavailable": func(w *world) {
+			w.reg.On(fakeregistry.Match{Path: "/uploads/", Count: 3},
+				fakeregistry.Status(503))
 		},
-		"session forgotten": func(w *world) { w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, w.reg.Forget()) },
+		"told to wait": func(w *world) {
+			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1},
+				fakeregistry.Status(429, "Retry-After", "90"))
+		},
+		"session forgotten": func(w *world) {
+			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1},
+				w.reg.Forget())
+		},
 		"session forgotten before the commit": func(w *world) {
 			w.reg.On(once(puts), w.reg.Forget())
 		},
@@ -299,7 +312,8 @@ func TestUploadRecovers(t *testing.T) {
 		},
 		"token revoked": func(w *world) {
 			tokens := w.tokenServer(&fakeregistry.Tokens{Life: time.Hour})
-			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1}, fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
+			w.reg.On(fakeregistry.Match{Path: "/uploads/upload-1", Count: 1},
+				fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -330,7 +344,8 @@ func TestPushCorrupt(t *testing.T) {
 		content := noise(size)
 		flipped := bytes.Clone(content)
 		flipped[size/2] ^= 1
-		for name, bad := range map[string][]byte{"flipped": flipped, "shorter": content[:size-1], "longer": append(bytes.Clone(content), 'x'), "empty": nil} {
+		for name, bad := range map[string][]byte{"flipped": flipped, "shorter": content[:size-1],
+			"longer": append(bytes.Clone(content), 'x'), "empty": nil} {
 			t.Run(fmt.Sprintf("%s, %d", name, size), func(t *testing.T) {
 				inBubble(t, func(w *world) {
 					w.reg.Trusting = true
@@ -414,7 +429,8 @@ func TestUploadTokenEnds(t *testing.T) {
 
 func TestUploadCancelled(t *testing.T) {
 	stop := errors.New("the user has had enough")
-	for name, fault := range map[string]fakeregistry.Fault{"in the body": fakeregistry.Delay(time.Hour), "between tries": fakeregistry.CutBody(10)} {
+	for name, fault := range map[string]fakeregistry.Fault{"in the body": fakeregistry.Delay(time.Hour),
+		"between tries": fakeregistry.CutBody(10)} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				content := noise(300_000)
@@ -423,7 +439,8 @@ func TestUploadCancelled(t *testing.T) {
 				time.AfterFunc(time.Millisecond, func() { cancel(stop) })
 				o := &opener{content: content}
 				began := time.Now()
-				if _, err := w.repo("app").Pusher().PushStream(ctx, "", o.open, PushOptions{}); !errors.Is(err, stop) || time.Since(began) != time.Millisecond {
+				if _, err := w.repo("app").Pusher().PushStream(ctx, "", o.open, PushOptions{}); !errors.Is(err, stop) ||
+					time.Since(began) != time.Millisecond {
 					w.Errorf("after %s: %v", time.Since(began), err)
 				}
 				if n := o.left.Load(); n != 0 {
@@ -468,7 +485,8 @@ func TestUploadWithoutPatchOfWhatCannotBeRead(t *testing.T) {
 		w.reg.On(fakeregistry.Match{Method: "PATCH"}, fakeregistry.Early(405))
 		broken := errors.New("the disk is gone")
 		o := &opener{content: noise(1000), err: broken}
-		if _, err := w.repo("app").Pusher().PushStream(w.Context(), "some/type", o.open, PushOptions{}); !errors.Is(err, broken) {
+		if _, err := w.repo("app").Pusher().PushStream(w.Context(), "some/type", o.open,
+			PushOptions{}); !errors.Is(err, broken) {
 			w.Errorf("%v, want %v", err, broken)
 		}
 		w.nothingStored()

@@ -69,7 +69,8 @@ func (w *world) serve(address string, h http.Handler) {
 }
 
 func (w *world) serveTLS(address string, h http.Handler) {
-	s := &http.Server{Handler: h, ErrorLog: discardLog(), TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.cert}}}
+	s := &http.Server{Handler: h, ErrorLog: discardLog(),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{w.cert}}}
 	w.servers = append(w.servers, s)
 	l := w.net.Listen(address)
 	go s.ServeTLS(l, "", "")
@@ -118,7 +119,8 @@ func newCertificate(t *testing.T) tls.Certificate {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * 365 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(24 * 365 * time.Hour), IsCA: true, BasicConstraintsValid: true,
 		DNSNames: []string{"*.test", "*.registry.test", "localhost"},
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

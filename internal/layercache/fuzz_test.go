@@ -30,7 +30,8 @@ func FuzzEntry(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, s := range []string{string(good), string(good[:len(good)-1]), "", "null", "[]", `{"digest":"sha256:../../x","size":1}`, strings.Replace(string(good), ":10", ":-10", 1)} {
+	for _, s := range []string{string(good), string(good[:len(good)-1]), "", "null", "[]",
+		`{"digest":"sha256:../../x","size":1}`, strings.Replace(string(good), ":10", ":-10", 1)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -57,7 +58,8 @@ func FuzzPlace(f *testing.F) {
 	dir := f.TempDir()
 	layercache.Open(dir, "gzip-4").Placed("h", "team/app", packed.Digest)
 	name := filepath.Base(one(f, dir))
-	for _, s := range []string{"team/app", "", "../x", "a b", "a/", "a?from=x", "a\n", "a%2f", strings.Repeat("a", 256)} {
+	for _, s := range []string{"team/app", "", "../x", "a b", "a/", "a?from=x", "a\n", "a%2f",
+		strings.Repeat("a", 256)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -66,7 +68,8 @@ func FuzzPlace(f *testing.F) {
 			t.Fatal(err)
 		}
 		at := layercache.Open(dir, "gzip-4").Where("h", packed.Digest)
-		if at != "" && (at != string(raw) || len(at) > 255 || strings.ContainsAny(at, "?#%\\: \t\r\n") || strings.HasPrefix(at, "/") || strings.HasPrefix(at, ".")) {
+		if at != "" && (at != string(raw) || len(at) > 255 || strings.ContainsAny(at, "?#%\\: \t\r\n") ||
+			strings.HasPrefix(at, "/") || strings.HasPrefix(at, ".")) {
 			t.Fatalf("%q is read as %q", raw, at)
 		}
 	})

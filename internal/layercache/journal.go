@@ -80,7 +80,8 @@ func (j *Journal) Location() string {
 
 // isLocation reports whether an address has nothing in it that no address has.
 func isLocation(s string) bool {
-	return s != "" && len(s) <= maxLocation && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+	return s != "" && len(s) <= maxLocation && !strings.ContainsFunc(s,
+		func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // Remember keeps the address in place of the one before. It writes in place, because the file holds the lock.

@@ -41,7 +41,8 @@ func TestUpload(t *testing.T) {
 	}
 	u.Close()
 	for _, other := range []*layercache.Journal{
-		c.BlobJournal("h", "app", packed.Digest), c.BlobJournal("h:5000", "app2", packed.Digest), c.BlobJournal("h:5000", "app", diffID),
+		c.BlobJournal("h", "app", packed.Digest), c.BlobJournal("h:5000", "app2",
+			packed.Digest), c.BlobJournal("h:5000", "app", diffID),
 		c.LayerJournal("h:5000", "app", packed.Digest), c.LayerJournal("h:5000", "app", diffID),
 	} {
 		if at := other.Location(); at != "" {
@@ -173,7 +174,8 @@ func TestUploadsThatCannotBeRemembered(t *testing.T) {
 	}
 	blocked := layercache.Open(filepath.Join(file, "dir"), "gzip-4")
 	for _, u := range []*layercache.Journal{
-		none.BlobJournal("h", "app", packed.Digest), none.LayerJournal("h", "app", diffID), blocked.BlobJournal("h", "app", packed.Digest),
+		none.BlobJournal("h", "app", packed.Digest), none.LayerJournal("h", "app", diffID), blocked.BlobJournal("h",
+			"app", packed.Digest),
 	} {
 		u.Remember(somewhere)
 		if at := u.Location(); at != "" {
@@ -196,7 +198,8 @@ func TestUploadsThatCannotBeRemembered(t *testing.T) {
 
 // FuzzUpload checks that whatever has become of an entry, what is read of it is one address.
 func FuzzUpload(f *testing.F) {
-	for _, s := range []string{somewhere + "\n", somewhere, "", "\n", "a\nb\n", "a b\n", strings.Repeat("a", 9<<10) + "\n", "\x00\n"} {
+	for _, s := range []string{somewhere + "\n", somewhere, "", "\n", "a\nb\n", "a b\n",
+		strings.Repeat("a", 9<<10) + "\n", "\x00\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -209,7 +212,8 @@ func FuzzUpload(f *testing.F) {
 		}
 		u = layercache.Open(dir, "gzip-4").BlobJournal("h", "app", packed.Digest)
 		defer u.Close()
-		if at := u.Location(); at != "" && (at+"\n" != string(raw) || len(at) > 8<<10 || strings.ContainsAny(at, " \t\r\n\x00")) {
+		if at := u.Location(); at != "" && (at+"\n" != string(raw) || len(at) > 8<<10 ||
+			strings.ContainsAny(at, " \t\r\n\x00")) {
 			t.Fatalf("%q is read as %q", raw, at)
 		}
 		u.Remember(somewhere)

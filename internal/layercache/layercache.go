@@ -1,6 +1,6 @@
-// Package layercache remembers what a layer became when it was compressed, so that the next push of the same
-// layer can ask the registry for it instead of compressing it again. It holds descriptors and no
-// content, trusts nothing that it cannot check, and may be deleted at any time.
+// Package layercache remembers, from one run to the next, what pushes can use again: what a layer became when
+// it was compressed, which repository has a blob, and where an upload goes on. It holds no content, trusts
+// nothing that it cannot check, and may be deleted at any time.
 package layercache
 
 import (
@@ -21,8 +21,7 @@ type Cache struct {
 	method string
 }
 
-// Open returns the cache in dir for one way of compressing; method names it in file names. An empty dir
-// means no cache.
+// Open returns the cache in dir for one way of compressing, which method names. An empty dir means no cache.
 func Open(dir, method string) *Cache {
 	if dir == "" {
 		return nil
@@ -56,7 +55,8 @@ func (c *Cache) Lookup(diffID digest.Digest) (v1.Descriptor, bool) {
 	return d, true
 }
 
-// Store remembers it. A cache that cannot be written is no error: the next push is slower.
+// Store remembers what the layer with this diff ID became. A cache that cannot be written is no error: the
+// next push is slower.
 func (c *Cache) Store(diffID digest.Digest, d v1.Descriptor) {
 	if c == nil || os.MkdirAll(c.dir, 0o700) != nil {
 		return

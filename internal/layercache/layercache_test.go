@@ -16,7 +16,8 @@ import (
 
 var (
 	diffID = digest.FromString("uncompressed")
-	packed = v1.Descriptor{MediaType: v1.MediaTypeImageLayerGzip, Digest: digest.FromString("compressed"), Size: 10}
+	packed = v1.Descriptor{MediaType: v1.MediaTypeImageLayerGzip, Digest: digest.FromString("compressed"),
+		Size: 10}
 )
 
 func TestCache(t *testing.T) {
@@ -29,7 +30,8 @@ func TestCache(t *testing.T) {
 	noisy.Annotations, noisy.URLs = map[string]string{"a": "b"}, []string{"http://registry.example/"}
 	c.Store(diffID, noisy)
 	c.Store(diffID, noisy)
-	for name, c := range map[string]*layercache.Cache{"same": c, "opened again": layercache.Open(dir, "gzip-4")} {
+	for name, c := range map[string]*layercache.Cache{"same": c,
+		"opened again": layercache.Open(dir, "gzip-4")} {
 		got, ok := c.Lookup(diffID)
 		if diff := cmp.Diff(packed, got); !ok || diff != "" {
 			t.Errorf("%s: found %v (-want +got):\n%s", name, ok, diff)
@@ -79,7 +81,8 @@ func TestDamagedEntriesAreForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := []string{"", "null", "{}", "[]", `{"digest":"sha256:../../x","size":1}`, strings.Replace(string(good), `"size":10`, `"size":-10`, 1)}
+	bad := []string{"", "null", "{}", "[]", `{"digest":"sha256:../../x","size":1}`,
+		strings.Replace(string(good), `"size":10`, `"size":-10`, 1)}
 	for i := 1; i < len(good); i++ {
 		bad = append(bad, string(good[:i]))
 	}

@@ -19,8 +19,7 @@ var repositoryName = regexp.MustCompile(`^[A-Za-z0-9]+([._/-]+[A-Za-z0-9]+)*$`)
 
 const maxRepositoryName = 255
 
-// Where returns a repository of the registry in which the blob has been seen, or empty. It may be gone by
-// now.
+// Where returns a repository of the registry that had the blob once, or nothing.
 func (c *Cache) Where(registry string, blob digest.Digest) string {
 	if c == nil || verify.Digest(blob) != nil {
 		return ""
@@ -32,11 +31,11 @@ func (c *Cache) Where(registry string, blob digest.Digest) string {
 	return string(raw)
 }
 
-// Placed remembers that the repository has the blob, instead of what was remembered before. A file that is
-// cut off by a crash names no repository, or one from which the registry will not mount: so it need not be
-// synced.
+// Placed remembers that the repository has the blob, in place of what was remembered before. Nothing is synced:
+// what a crash leaves of a file names no repository, or one from which the registry will not mount.
 func (c *Cache) Placed(registry, repository string, blob digest.Digest) {
-	if c == nil || verify.Digest(blob) != nil || len(repository) > maxRepositoryName || !repositoryName.MatchString(repository) {
+	if c == nil || verify.Digest(blob) != nil || len(repository) > maxRepositoryName ||
+		!repositoryName.MatchString(repository) {
 		return
 	}
 	if c.Where(registry, blob) == repository || os.MkdirAll(c.dir, 0o700) != nil {
@@ -45,7 +44,7 @@ func (c *Cache) Placed(registry, repository string, blob digest.Digest) {
 	_ = os.WriteFile(filepath.Join(c.dir, placeName(registry, blob)), []byte(repository), 0o600)
 }
 
-// placeName is free of what a registry's name may have and a file's may not.
+// placeName is a file name. The name of a registry may have bytes that a file name may not.
 func placeName(registry string, blob digest.Digest) string {
 	sum := sha256.Sum256([]byte(registry))
 	return "at-" + hex.EncodeToString(sum[:8]) + "-" + blob.Algorithm().String() + "-" + blob.Encoded()

@@ -32,7 +32,8 @@ func TestPlaces(t *testing.T) {
 func TestPlacesThatAreNone(t *testing.T) {
 	dir := t.TempDir()
 	c := layercache.Open(dir, "gzip-4")
-	for _, repository := range []string{"", "/", "a/", "a b", "a?from=x", "a\nb", "../x", strings.Repeat("a", 256)} {
+	for _, repository := range []string{"", "/", "a/", "a b", "a?from=x", "a\nb", "../x",
+		strings.Repeat("a", 256)} {
 		c.Placed("h", repository, packed.Digest)
 		if at := c.Where("h", packed.Digest); at != "" {
 			t.Errorf("%q is remembered as %q", repository, at)
