@@ -66,9 +66,12 @@ func TestTransferredAgain(t *testing.T) {
 	}
 	s := reliability.Section{
 		Title: "Transferred again after a kill",
-		Text: fmt.Sprintf("SIGKILL when a quarter, half and three quarters of the image's bytes have been transferred, each %d times and each time from nothing, and the same command again; "+
-			"the figure is what both runs together transferred beyond what one takes, on average. The image has layers of 24 MB, 12 MB, 6 MB, 3 MB and 1 MB; the registry sends or takes 64 KiB a millisecond "+
-			"and connection, and counts. What is fetched comes from the registry of the other tests here, what is pushed goes to distribution 3, the registry that most people run.", rounds),
+		Text: fmt.Sprintf("Each tool gets SIGKILL when a quarter, half and three quarters of the image's bytes have been "+
+			"transferred, %d times each and each time from nothing. Then the same command runs again. The "+
+			"figure is what both runs together transferred beyond what one run takes, on average. The image "+
+			"has layers of 24 MB, 12 MB, 6 MB, 3 MB and 1 MB. The registry sends or takes 64 KiB a "+
+			"millisecond and connection, and counts. Fetches read from the registry of the other tests "+
+			"here. Pushes go to distribution 3.", rounds),
 		Head: []string{"work", "tool", "again after 25%", "after 50%", "after 75%", "of"},
 	}
 	for _, k := range works {

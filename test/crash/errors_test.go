@@ -23,9 +23,11 @@ func TestErrorsAtEveryStep(t *testing.T) {
 
 func errorsSection(rows [][]string) reliability.Section {
 	return reliability.Section{
-		Title: "A disk that errs at every step",
-		Text: "At the N-th system call that changes a file, that call fails: with EIO where N is even, with ENOSPC where it is odd. The command ends with exit code 1 and " +
-			"says what the disk has said, or does its work all the same where the call was not needed for it. What must hold after a kill holds here too, and the same command finishes the work.",
+		Title: "A disk that fails at every step",
+		Text: "The N-th system call that changes a file fails: with EIO where N is even, with ENOSPC where it " +
+			"is odd. The command ends with exit code 1 and the disk's error, or does its work all the same " +
+			"if it did not need the call. What must hold after a kill holds here too, and the same command " +
+			"finishes the work.",
 		Head: []string{"command", "points", "tried", "survived"},
 		Rows: rows,
 	}

@@ -113,8 +113,10 @@ func TestFullDisk(t *testing.T) {
 	t.Cleanup(func() {
 		s := reliability.Section{
 			Title: "Disks that fill up",
-			Text: "A disk is left with some of the space that is needed, from nothing upwards, when the first layer is asked for. A step is clean if the command fails with an error that says so, nothing wrong or half has a " +
-				"final name, what was there is what it was, and the same command does its work when there is space again; or if the space was enough.",
+			Text: "When the first layer is asked for, the disk has only part of the space that the command needs, " +
+				"from nothing upwards. A step is clean if the space was enough. It is also clean if the command " +
+				"fails with an error that says so, nothing wrong or incomplete has a final name, what was there " +
+				"before is unchanged, and the same command succeeds when there is space again.",
 			Head: []string{"command", "steps", "failed and said why", "had space enough", "clean"},
 		}
 		for _, f := range fillings {

@@ -77,9 +77,12 @@ func TestRandomKills(t *testing.T) {
 func randomSection(outcomes map[string]shots) reliability.Section {
 	s := reliability.Section{
 		Title: "Killed at random moments",
-		Text: "SIGKILL after a random time, while a registry on this machine sends or takes at most 64 KiB a millisecond and connection (for fetch and save --format oci half of that, so that " +
-			"three streams at once bring the largest layer); what is left is checked as above, and the same command finishes the work. Sent again is what was transferred in both runs together " +
-			"beyond what one run takes, with what the kill destroyed on its way; the image has layers of 12 MB, 3 MB and 0.5 MB.",
+		Text: "Each command gets SIGKILL after a random time. A registry on this machine sends or takes at " +
+			"most 64 KiB a millisecond and connection. For fetch and save --format oci it is half of that, " +
+			"so that three streams at once bring the largest layer. What is left is checked as above, and " +
+			"the same command finishes the work. \"Sent again\" is what both runs together transferred " +
+			"beyond what one run takes, with what the kill destroyed on its way. The image has layers of 12 " +
+			"MB, 3 MB and 0.5 MB.",
 		Head: []string{"command", "kills", "survived", "sent again, mean", "most", "of"},
 	}
 	var kills, survived int

@@ -154,8 +154,9 @@ func TestSignals(t *testing.T) {
 	}
 	s := reliability.Section{
 		Title: "Time to stop",
-		Text:  "From SIGINT, SIGTERM or SIGHUP to the end of the process, with exit code 130, 143 or 129 and what had arrived kept, while the machine was busy with other tests.",
-		Head:  []string{"while", "median", "longest"},
+		Text: "The time from SIGINT, SIGTERM or SIGHUP to the end of the process, while the machine was busy " +
+			"with other tests. The process ended with exit code 130, 143 or 129, and kept what had arrived.",
+		Head: []string{"while", "median", "longest"},
 	}
 	var all []time.Duration
 	row := func(name string, d []time.Duration) {

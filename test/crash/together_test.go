@@ -35,8 +35,9 @@ func TestTogether(t *testing.T) {
 	}
 	s := reliability.Section{
 		Title: "Eight processes and one layout",
-		Text:  fmt.Sprintf("Eight processes at once put eight images into one layout, %d times; counted are those that index.json names in the end and that are whole.", rounds),
-		Head:  []string{"tool", "kept, by round", "lost of all"},
+		Text: fmt.Sprintf("Eight processes at once put eight images into one layout, %d times. The table counts the "+
+			"images that index.json names in the end and that are complete.", rounds),
+		Head: []string{"tool", "kept, by round", "lost of all"},
 	}
 	for _, o := range tools() {
 		if !o.present() {

@@ -84,14 +84,14 @@ func texts() []Archive {
 			im.reconfigure(bytes.Replace(im.config, []byte(`"config":{`), []byte(`"config":{"Labels":{"a\u001b[2J":"\u0007\u0000\n"}`), 1))
 		}),
 		taken(55, "names that are not UTF-8", func(im *image) { im.add("\xff\xfe\x01", []byte("x")) }),
-		taken(55, "100000 members", func(im *image) {
+		taken(55, "100000 entries", func(im *image) {
 			for i := range 100_000 {
 				im.members = append(im.members, member{name: fmt.Sprint("m", i)})
 			}
 		}),
-		crowded("199000 members with content", true, 199_000, 60),
-		crowded("140000 members with long names", true, 140_000, 99),
-		crowded("250000 members", false, 250_000, 0),
-		crowded("190000 members with too long names", false, 190_000, 99),
+		crowded("199000 entries with content", true, 199_000, 60),
+		crowded("140000 entries with long names", true, 140_000, 99),
+		crowded("250000 entries", false, 250_000, 0),
+		crowded("190000 entries with too long names", false, 190_000, 99),
 	}
 }

@@ -252,8 +252,10 @@ func enter(t *testing.T, all map[string]*figures) {
 	}
 	s := reliability.Section{
 		Title: "Hostile archives", Date: time.Now().UTC().Format(time.DateOnly), Source: "go test ./hostile -update",
-		Text: fmt.Sprintf("%d archives that attack the reader (cases 42 to 60), each read in six ways. All that are wrong are refused, all that are only odd are taken. "+
-			"Who only looks does not read layers, and so does not see what is wrong with them. Peak memory includes 18 MiB of the program that measures.", len(archives)),
+		Text: fmt.Sprintf("%d archives attack the reader (cases 42 to 60), and each is read in six ways. Every wrong "+
+			"archive is refused, and every archive that is only odd is taken. A command that only looks "+
+			"does not read layers, and so does not see what is wrong with them. Peak memory includes 18 MiB "+
+			"of the program that measures.", len(archives)),
 		Head: []string{"read by", "refused", "taken", "peak memory", "most by"},
 	}
 	for _, r := range first {

@@ -10,7 +10,7 @@ const layer0 = "layer0/layer.tar"
 
 func names() []Archive {
 	return []Archive{
-		taken(42, "members named ../, absolute, with a drive", func(im *image) {
+		taken(42, "entries named ../, absolute, with a drive", func(im *image) {
 			for _, name := range []string{"../../drayage-evil", "/tmp/drayage-evil", `C:\drayage-evil`, `..\drayage-evil`, "a/../../drayage-evil"} {
 				im.add(name, []byte("evil"))
 			}

@@ -105,8 +105,11 @@ func enterHostile(t *testing.T, archives []hostile.Archive, programs []engine, t
 	t.Helper()
 	s := reliability.Section{
 		Title: "Hostile archives and other programs", Date: time.Now().UTC().Format(time.DateOnly), Source: "make hostile",
-		Text: "What drayage and other programs, in the versions that Debian 12 has, make of the same archives. \"Takes\" says no more than that an image was there afterwards, \"hangs\" that the program had not ended after half a minute, on a busy machine. " +
-			"An archive that two programs take as two images is the worst: what was checked is not what runs.",
+		Text: "The table shows what drayage and other programs make of the same archives. The other programs " +
+			"have the versions of Debian 12. \"Takes\" says only that an image was there afterwards. " +
+			"\"Hangs\" says that the program had not ended after half a minute, on a busy machine. The " +
+			"worst archives are those that two programs take as two images: what was checked is not what " +
+			"runs.",
 		Head: []string{"#", "archive", "ought to be"},
 	}
 	for _, e := range programs {

@@ -14,19 +14,19 @@ import (
 
 // answerCases are the second half of the pulls: registries and networks that answer something else than was asked for, or nothing.
 var answerCases = []trouble{
-	{11, "headers never come, or the body stops", "gives a connection up on which nothing has moved for a minute, and goes on where it was", "", []fault{
+	{11, "headers never come, or the body stops", "closes a connection on which nothing has moved for a minute, and resumes", "", []fault{
 		{name: "no headers", waits: true, run: fetchOver(1, fakeregistry.Hang())},
 		{name: "a body that stops", waits: true, run: fetchOver(1, fakeregistry.Stall(900<<10))},
 	}},
-	{12, "one byte a second", "gives a connection up on which fewer than 256 bytes have come in a minute of waiting, goes on by another, and stops at once for Ctrl-C", "", []fault{
+	{12, "one byte a second", "closes a connection that brought fewer than 256 bytes in a minute of waiting, and resumes on another; stops at once for Ctrl-C", "", []fault{
 		{name: "Ctrl-C", run: interruptedTrickle},
 		{name: "a connection that trickles", waits: true, run: fetchOver(1, fakeregistry.Drip(1, time.Second))},
 	}},
-	{13, "Range ignored: 200 with everything", "drops the bytes that are there already; ranges are not tried again for that blob", "", []fault{
+	{13, "Range ignored: 200 with everything", "skips the bytes that it has already; does not try ranges again for that blob", "", []fault{
 		{name: "after a reset", run: fetchRangesOver(fakeregistry.IgnoreRange(), 3<<20)},
 		{name: "a large layer", run: fetchRangesOver(fakeregistry.IgnoreRange(), 10<<20)},
 	}},
-	{14, "206 with wrong start or total, without Content-Range, or multipart", "takes nothing of it; reads on from a whole answer", "", []fault{
+	{14, "206 with wrong start or total, without Content-Range, or multipart", "uses none of it; reads on from a complete answer", "", []fault{
 		{name: "wrong start", run: fetchRangesOver(fakeregistry.ShiftRange(7), 3<<20)},
 		{name: "wrong start, large layer", run: fetchRangesOver(fakeregistry.ShiftRange(7), 10<<20)},
 		{name: "wrong total", run: fetchRangesOver(fakeregistry.Header("Content-Range", "bytes 1000-2000/3000"), 3<<20)},
@@ -34,33 +34,33 @@ var answerCases = []trouble{
 		{name: "no Content-Range, large layer", run: fetchRangesOver(fakeregistry.Header("Content-Range", ""), 10<<20)},
 		{name: "multipart", run: fetchRangesOver(fakeregistry.Answer(206, "--b\r\nContent-Range: bytes 0-1/9\r\n\r\nxx\r\n--b--", "Content-Type", "multipart/byteranges; boundary=b"), 3<<20)},
 	}},
-	{15, "416 where a blob goes on", "a partial blob that is whole is hashed and used; any other is begun again", "", []fault{
+	{15, "416 for the range that resumes a blob", "hashes a complete partial blob and uses it; begins any other again", "", []fault{
 		{name: "whole already", run: fetchOverPartial(func(layer []byte) []byte { return layer })},
 		{name: "one byte too long", run: fetchOverPartial(func(layer []byte) []byte { return append(bytes.Clone(layer), 0) })},
 		{name: "half, and 416 for every range", run: fetchRangesOver(fakeregistry.Status(416), 3<<20)},
 	}},
-	{16, "Content-Encoding added to blob or manifest", "asks for identity, and takes only bytes whose own hash is right", "", []fault{
+	{16, "Content-Encoding added to blob or manifest", "asks for identity, and takes only bytes with the right hash", "", []fault{
 		{name: "blob, once", run: fetchOver(1, fakeregistry.Gzip())},
 		{name: "blob, always", run: fetchFails([]int{exitIntegrity}, fakeregistry.Gzip(), "sha256:")},
 		{name: "manifest", run: fetchManifestFails(fakeregistry.Gzip(), exitOther, exitIntegrity)},
 	}},
-	{17, "a web page with status 200 in place of an answer", "says that it is a web page, does not ask again for ever and keeps nothing of it", "", []fault{
+	{17, "a web page with status 200 in place of an answer", "says that it is a web page, stops asking and keeps nothing of it", "", []fault{
 		{name: "manifest", run: fetchManifestFails(fakeregistry.Page(), exitOther, exitNetwork)},
 		{name: "blob", run: fetchFails([]int{exitIntegrity, exitOther}, fakeregistry.Page(), "sha256:|web page")},
 		{name: "token", run: pageForToken},
 		{name: "list of tags", run: listFails(fakeregistry.Page(), "web page|not")},
 	}},
-	{18, "answers without end", "reads at most 4 MiB of a manifest, 128 KiB of a token, 64 KiB of an error and a bounded number of pages, in bounded memory", "", []fault{
+	{18, "endless answers", "reads at most 4 MiB of a manifest, 128 KiB of a token, 64 KiB of an error and a bounded number of pages, in bounded memory", "", []fault{
 		{name: "manifest", run: fetchManifestFails(fakeregistry.Endless(200, " ", "Content-Type", "application/vnd.oci.image.manifest.v1+json"), exitOther, exitIntegrity)},
 		{name: "error", run: fetchManifestFails(fakeregistry.Endless(404, "no such thing "), exitNotFound)},
 		{name: "token", run: endlessToken},
 		{name: "list of tags", run: listFails(fakeregistry.Endless(200, `{"tags":["a"],"x":"`, "Content-Type", "application/json"), "larger|bytes")},
 		{name: "pages of tags", run: listFails(fakeregistry.Answer(200, `{"name":"app","tags":["a"]}`, "Content-Type", "application/json", "Link", `</v2/app/tags/list?last=a>; rel="next"`), "page|tags|list")},
 	}},
-	{19, "a tag that moves", "the digest is resolved once, and a run is of one piece; the next run takes the new image", "", []fault{
+	{19, "a tag that moves", "resolves the tag once, so that a run takes one image; the next run takes the new image", "", []fault{
 		{name: "between two requests", run: tagMoves},
 	}},
-	{20, "no such host, refused, wrong TLS, the wrong protocol, a proxy that wants a password", "ends within seconds where waiting does not help, and says what it is", "", []fault{
+	{20, "no such host, refused, wrong TLS, the wrong protocol, a proxy that wants a password", "fails within seconds where waiting does not help, and names the cause", "", []fault{
 		{name: "no such host", local: true, run: unreachable("registry.invalid:5000/app:1", "registry.invalid", exitNetwork)},
 		{name: "connection refused", local: true, run: unreachable("127.0.0.1:1/app:1", "127.0.0.1:1", exitNetwork)},
 		{name: "unknown authority", only: true, run: unknownAuthority},

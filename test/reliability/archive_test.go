@@ -15,8 +15,8 @@ import (
 )
 
 var archiveCases = []trouble{
-	{42, "names with ../, absolute, with drive letters or backslashes", "extracts nothing by name: content goes to digests; what is named outside the archive is refused", "", []fault{
-		{name: "in members that nobody refers to", local: true, run: takes(func(a *archive) {
+	{42, "names with ../, absolute, with drive letters or backslashes", "extracts nothing by name, because content gets its digest as name; refuses a name outside the archive", "", []fault{
+		{name: "in unreferenced entries", local: true, run: takes(func(a *archive) {
 			for _, name := range []string{"../../evil", "/tmp/drayage-evil", `C:\evil`, `..\..\evil`} {
 				a.add(entry{name: name, content: []byte("evil")})
 			}
@@ -25,7 +25,7 @@ var archiveCases = []trouble{
 		{name: "in Layers", local: true, run: refuses(func(a *archive) { a.image.Layers[0] = "/etc/passwd" })},
 		{name: "in RepoTags", local: true, run: refuses(func(a *archive) { a.image.RepoTags = []string{"../../evil:1"} })},
 	}},
-	{43, "chains and loops of links, links to outside or to directories", "follows links within the archive only, and not for ever", "", []fault{
+	{43, "chains and loops of links, links to outside or to directories", "follows links only within the archive, and only so many", "", []fault{
 		{name: "the links that docker writes", local: true, run: takes(func(a *archive) { a.link("layer0/layer.tar", tar.TypeSymlink, "../real/layer.tar", "real/layer.tar") })},
 		{name: "hard link", local: true, run: takes(func(a *archive) { a.link("layer0/layer.tar", tar.TypeLink, "real/layer.tar", "real/layer.tar") })},
 		{name: "loop", local: true, run: refuses(func(a *archive) {
@@ -46,7 +46,7 @@ var archiveCases = []trouble{
 			a.add(entry{name: "link1000", content: a.img.tars[0]})
 		})},
 	}},
-	{44, "devices, pipes and directories", "refuses them where a layer should be, and overlooks them elsewhere", "", []fault{
+	{44, "devices, pipes and directories", "refuses them in place of a layer, and ignores them elsewhere", "", []fault{
 		{name: "device as a layer", local: true, run: refuses(kindOf(tar.TypeChar))},
 		{name: "pipe as a layer", local: true, run: refuses(kindOf(tar.TypeFifo))},
 		{name: "directory as a layer", local: true, run: refuses(kindOf(tar.TypeDir))},
@@ -55,15 +55,15 @@ var archiveCases = []trouble{
 			a.add(entry{name: "pipe", kind: tar.TypeFifo})
 		})},
 	}},
-	{45, "a name that stands twice", "takes what is the same, refuses what differs", "", []fault{
+	{45, "a name that stands twice", "takes equal content, refuses different content", "", []fault{
 		{name: "the same layer", local: true, run: takes(func(a *archive) { a.add(entry{name: "layer0/layer.tar", content: a.img.tars[0]}) })},
 		{name: "another layer", local: true, run: refuses(func(a *archive) { a.add(entry{name: "layer0/layer.tar", content: a.img.tars[1]}) })},
 		{name: "another layer as ./layer", local: true, run: refuses(func(a *archive) { a.add(entry{name: "./layer0/layer.tar", content: a.img.tars[1]}) })},
 		{name: "another manifest.json", local: true, run: refuses(func(a *archive) { a.add(entry{name: "manifest.json", content: []byte("[]")}) })},
 		{name: "another configuration", local: true, run: refuses(func(a *archive) { a.add(entry{name: a.image.Config, content: []byte("{}")}) })},
 	}},
-	{46, "manifest.json missing, null, of the wrong types, with a byte order mark or something behind it", "says what is wrong with it; never breaks down", "", manifestFaults()},
-	{47, "manifest.json of a gigabyte, nested deeply, with very many images or layers", "reads up to a bound, in little memory", "", []fault{
+	{46, "manifest.json missing, null, of wrong types, with a byte order mark or something after its end", "says what is wrong with it; never crashes", "", manifestFaults()},
+	{47, "manifest.json of a gigabyte, deeply nested, with very many images or layers", "reads up to a bound, in little memory", "", []fault{
 		{name: "a gigabyte", local: true, run: giantManifest},
 		{name: "a hundred thousand brackets", local: true, run: refuses(func(a *archive) { a.manifest = bytes.Repeat([]byte("["), 100_000) })},
 		{name: "65000 images", local: true, run: refuses(func(a *archive) {
@@ -73,7 +73,7 @@ var archiveCases = []trouble{
 			a.manifest = encode([]savedImage{{Config: a.image.Config, RepoTags: a.image.RepoTags, Layers: slices.Repeat([]string{"layer0/layer.tar"}, 1_000_000)}})
 		})},
 	}},
-	{48, "a layer that is listed twice; one file for two diff IDs", "the first is legitimate; the second is refused", "", []fault{
+	{48, "a layer that is listed twice; one file for two diff IDs", "takes the first; refuses the second", "", []fault{
 		{name: "the same layer twice", local: true, run: twiceTheSame},
 		{name: "one file for two diff IDs", local: true, run: refuses(func(a *archive) { a.image.Layers[1] = a.image.Layers[0] })},
 	}},
@@ -84,7 +84,7 @@ var archiveCases = []trouble{
 		{name: "a layer too many", local: true, run: refuses(func(a *archive) { a.image.Layers = append(a.image.Layers, a.image.Layers[0]) })},
 		{name: "no layers where there are diff IDs", local: true, run: refuses(func(a *archive) { a.image.Layers = nil })},
 	}},
-	{50, "a layer that is not its diff ID, a configuration that is not its name", "refuses it before a manifest is sent", "", []fault{
+	{50, "a layer whose diff ID is wrong, a configuration whose name is not its digest", "refuses it before it sends a manifest", "", []fault{
 		{name: "a bit of a layer", local: true, run: refuses(func(a *archive) {
 			wrong := bytes.Clone(a.img.tars[1])
 			wrong[700] ^= 1

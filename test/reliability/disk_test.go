@@ -18,35 +18,35 @@ import (
 )
 
 var diskCases = []trouble{
-	{28, "the disk fills up: blob, partial blob, index, end of a tar", "fails once, says that the disk is full and keeps what is whole; goes on from there when there is space", "", []fault{
+	{28, "the disk fills up: blob, partial blob, index, end of a tar", "fails once, says that the disk is full and keeps what is complete; goes on from there when there is space", "", []fault{
 		{name: "others fill it while a fetch is running", local: true, run: filledMeanwhile},
 		{name: "fetch", local: true, run: fillDisk([]string{"fetch", "REF", "-o", "disk/images"})},
 		{name: "save from a registry", local: true, run: fillDisk([]string{"save", "REF", "-o", "disk/image.tar"})},
 		{name: "save from a layout", local: true, run: fillDisk([]string{"save", "images", "-o", "disk/image.tar"})},
 	}},
-	{29, "the disk errs: write, sync, rename, read", "fails once, says what the disk said; a file that could not be synced is not used", "", []fault{
+	{29, "the disk fails: write, sync, rename, read", "fails once with the disk's error; does not use a file that could not be synced", "", []fault{
 		{name: "sync", local: true, run: diskErrs("fsync:error=EIO:when=1+", "input/output error")},
 		{name: "one sync", local: true, run: diskErrs("fsync:error=EIO:when=2", "input/output error")},
 		{name: "write", local: true, run: diskErrs("pwrite64:error=EIO:when=2+", "input/output error")},
 		{name: "rename", local: true, run: diskErrs("renameat,renameat2:error=EIO:when=1+", "input/output error")},
 		{name: "reading a layout", local: true, run: layoutCannotBeRead},
 	}},
-	{30, "a directory that cannot be written, no inodes left", "fails before anything is downloaded", "", []fault{
+	{30, "a directory that cannot be written, no inodes left", "fails before it downloads anything", "", []fault{
 		{name: "read-only disk", local: true, run: readOnlyDisk},
 		{name: "no inodes", local: true, run: noInodes},
 		{name: "another user's directory", local: true, run: foreignDirectory},
 	}},
-	{34, "index.json or oci-layout torn, empty, or with fields and entries of others", "never overwrites what it cannot read; keeps what others have written", "", []fault{
+	{34, "index.json or oci-layout cut, empty, or with fields and entries of other tools", "never overwrites what it cannot read; keeps what others have written", "", []fault{
 		{name: "index.json cut at every byte", local: true, run: tornFile("index.json")},
 		{name: "oci-layout cut at every byte", local: true, run: tornFile("oci-layout")},
 		{name: "entries and fields of another tool", local: true, run: foreignEntries},
 	}},
-	{36, "a blob in the layout is cut or has a flipped bit", "verify names it, save and push refuse it before anything is published, fetch replaces it", "", []fault{
+	{36, "a blob in the layout is cut or has a flipped bit", "verify names it; save and push refuse it before they publish anything; fetch replaces it", "", []fault{
 		{name: "flipped, every blob in turn", local: true, run: rottenBlobs(func(b []byte) []byte { b[len(b)/2] ^= 1; return b })},
 		{name: "cut, every blob in turn", local: true, run: rottenBlobs(func(b []byte) []byte { return b[:len(b)-1] })},
 		{name: "gone, every blob in turn", local: true, run: rottenBlobs(func([]byte) []byte { return nil })},
 	}},
-	{37, "a partial blob that is too long, wrong, zeroed at its end or of something else", "hashes it again, and fetches that blob once more from its start if it is wrong", "", []fault{
+	{37, "a partial blob that is too long, wrong, zeroed at its end or of another blob", "hashes it again, and fetches that blob once more from its start if it is wrong", "", []fault{
 		{name: "too long", local: true, run: fetchOverRemains(func(b []byte) []byte { return append(b, b...) })},
 		{name: "wrong at its start", local: true, run: fetchOverRemains(func(b []byte) []byte { b[0] ^= 1; return b[:len(b)/2] })},
 		{name: "zeros at its end", local: true, run: fetchOverRemains(func(b []byte) []byte { clear(b[len(b)/3:]); return b[:len(b)/2] })},

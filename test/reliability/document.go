@@ -5,24 +5,29 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 const preface = `# Reliability
 
-What drayage has been put through, and what came of it. This file is generated: ` + "`make reliability`" + ` runs the faults against the
-binary as it is built for users and writes the outcomes. Nothing here is claimed that was not run.
+This page lists the faults that drayage has been put through, and their outcomes. It is generated:
+` + "`make reliability`" + ` runs the faults against the binary as it is built for users, and writes the
+outcomes. It claims only what was run.
 
-A fault is survived if the command ends with a result that is the same as without it, or else with an error that names the cause, an exit code that fits, nothing
-wrong or half under a final name, and what was finished kept for the next run. A fault that is not survived stays in
-the table. "Sent again" counts what the server has sent beyond what the image weighs, also what a reset has destroyed on its way.
+drayage survives a fault in one of two ways:
+
+- The command ends with the same result as without the fault.
+- The command ends with an error that names the cause and with the right exit code. Nothing wrong or
+  incomplete has a final name, and what was finished is kept for the next run.
+
+A fault that is not survived stays in the table. "Sent again" counts what the server has sent beyond the size
+of the image, with what a reset has destroyed on its way.
 
 `
 
-const protocols = `drayage speaks HTTP/1.1 on purpose, because HTTP/2 would put all transfers on one connection. The faults of the network are therefore tried
-twice: over plain HTTP/1.1, and over TLS with a server that offers HTTP/2 and HTTP/1.1. That server counts what is chosen: %s.
-The layer of faults itself is tested with a client of each version.
-
-`
+const protocols = `drayage speaks only HTTP/1.1, because HTTP/2 would put all transfers on one connection. The faults of the
+network are therefore tried twice: over plain HTTP/1.1, and over TLS with a server that offers HTTP/2 and HTTP/1.1.
+That server counts which version is chosen: %s. The layer of faults itself is tested with a client of each version.`
 
 // Render makes docs/reliability.md.
 func Render(c Cases, sections []Section) []byte {
@@ -40,13 +45,35 @@ func Render(c Cases, sections []Section) []byte {
 		table(&b, fmt.Sprint(r.Number), r.Title, r.How, outcome(r))
 	}
 	for _, s := range sections {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nRun on %s by `%s`.\n\n", s.Title, s.Text, s.Date, s.Source)
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nRun on %s by\n`%s`.\n\n", s.Title, wrap(s.Text), s.Date, s.Source)
 		heading(&b, s.Head)
 		for _, row := range s.Rows {
 			table(&b, row...)
 		}
 	}
 	return []byte(strings.ReplaceAll(b.String(), "\n\n\n", "\n\n"))
+}
+
+// wrap breaks a paragraph into lines.
+func wrap(text string) string {
+	const columns = 110
+	var b strings.Builder
+	width := 0
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case width == 0:
+		case width+1+n > columns:
+			b.WriteByte('\n')
+			width = 0
+		default:
+			b.WriteByte(' ')
+			width++
+		}
+		b.WriteString(word)
+		width += n
+	}
+	return b.String()
 }
 
 func heading(b *strings.Builder, cells []string) {
@@ -75,7 +102,7 @@ func writeCounts(b *strings.Builder, c Cases) {
 			whole++
 		}
 	}
-	table(b, "cases of which every fault tried is survived", fmt.Sprint(whole), fmt.Sprint(len(c.Rows)), "")
+	table(b, "cases in which every fault tried is survived", fmt.Sprint(whole), fmt.Sprint(len(c.Rows)), "")
 	b.WriteString("\n")
 	var counts []string
 	for _, p := range slices.Sorted(maps.Keys(c.Protocols)) {
@@ -84,7 +111,7 @@ func writeCounts(b *strings.Builder, c Cases) {
 	if _, any := c.Protocols["HTTP/2.0"]; !any {
 		counts = append(counts, "none over HTTP/2")
 	}
-	fmt.Fprintf(b, protocols, strings.Join(counts, ", "))
+	b.WriteString(wrap(fmt.Sprintf(protocols, strings.Join(counts, ", "))) + "\n\n")
 }
 
 // outcome is the last cell of a case.
@@ -109,7 +136,7 @@ func outcome(r Row) string {
 		case f.Outcome == Missed && r.Known == "":
 			text = f.Fault + ": " + f.Why
 		case f.Outcome == Skipped:
-			text = f.Fault + " not tried: " + f.Why
+			text = f.Fault + ": not tried, " + f.Why
 		case f.Figure != "" && f.Over != "https":
 			text = f.Fault + ": " + f.Figure
 		}

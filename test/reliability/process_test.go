@@ -22,12 +22,12 @@ import (
 )
 
 var processCases = []trouble{
-	{31, "SIGKILL at any moment", "leaves only whole blobs and whole images; the same command finishes the work", "", []fault{
+	{31, "SIGKILL at any moment", "leaves only complete blobs and complete images; the same command finishes the work", "", []fault{
 		{name: "twelve kills of a fetch, spread over its transfer", local: true, run: killedFetch},
 		{name: "kills of a save", local: true, run: killedSave},
 		{name: "kills of a push", local: true, run: killedPush},
 	}},
-	{32, "SIGINT, SIGTERM, SIGHUP, a second signal", "stops with 130, 143 or 129, keeps the part that it has and removes what is of no use; a second signal ends it at once", "", []fault{
+	{32, "SIGINT, SIGTERM, SIGHUP, a second signal", "stops with 130, 143 or 129, keeps partial blobs that help the next run and removes the rest; ends at once at a second signal", "", []fault{
 		{name: "SIGINT", local: true, run: signalled(syscall.SIGINT, 130)},
 		{name: "SIGTERM", local: true, run: signalled(syscall.SIGTERM, 143)},
 		{name: "SIGHUP", local: true, run: signalled(syscall.SIGHUP, 129)},
@@ -40,29 +40,29 @@ var processCases = []trouble{
 		{name: "a file system that forgets what was not synced", local: true, run: func(t *try) { t.Skip("none can be mounted here") }},
 		{name: "zeros in place of what was not synced", local: true, run: fetchOverRemains(func(b []byte) []byte { clear(b); return b[:len(b)*2/3] })},
 	}},
-	{35, "several processes on one layout, one image, one tar; a lock whose owner is dead", "locks index.json while it is changed and each blob while it is brought; the others wait and use the result", "", []fault{
+	{35, "several processes on one layout, one image, one tar; a lock whose owner is dead", "locks index.json while it changes it, and each blob while it fetches it; the other processes wait and use the result", "", []fault{
 		{name: "eight processes, eight images, one layout", local: true, run: eightImages},
 		{name: "four processes, one image, one layout", local: true, run: oneImageFourTimes},
 		{name: "two processes, one tar", local: true, run: oneTarTwice},
 		{name: "a lock whose owner was killed", local: true, run: staleLock},
 		{name: "a file system without locks", local: true, run: func(t *try) { t.Skip("none can be mounted here") }},
 	}},
-	{38, "file systems that do not distinguish case, and names that are none for a file", "uses only digests as names; the names of images stand in index.json", "", []fault{
+	{38, "file systems that ignore case; image names that no file can have", "uses only digests as file names; names of images stand in index.json", "", []fault{
 		{name: "tags that differ in case only, and the longest", local: true, run: awkwardNames},
 		{name: "on Windows and macOS", local: true, run: func(t *try) { t.Skip("this machine has another system") }},
 	}},
-	{39, "files that can have 4 GiB at most", "names the limit and what to do", "", []fault{
+	{39, "file systems that take at most 4 GiB in a file", "names the limit and what to do", "", []fault{
 		{name: "fetch", local: true, run: fileLimit("fetch", "images")},
 		{name: "save", local: true, run: fileLimit("save", "image.tar")},
 	}},
-	{40, "a link, a pipe or a directory planted where drayage writes or reads", "opens only regular files below the layout's own directory, and writes through nothing", "", []fault{
+	{40, "a link, a pipe or a directory planted where drayage writes or reads", "opens only regular files below the layout's own directory, and never writes through a link", "", []fault{
 		{name: "in the place of a blob", local: true, run: planted("blobs/sha256/%s")},
 		{name: "in the place of a partial blob", local: true, run: planted(".drayage/partial/sha256-%s")},
 		{name: "in the place of index.json", local: true, run: planted("index.json")},
 		{name: "blobs is a link out of the layout", local: true, run: linkedBlobs},
 		{name: "in the place of the tar", local: true, run: plantedTar},
 	}},
-	{41, "closed standard output, an input that changes or is a pipe", "fails if the result could not be written or the input is not of one piece; a pipe is read by way of a temporary file", "", []fault{
+	{41, "closed standard output, an input that changes or is a pipe", "fails if the result could not be written or the input has changed; copies a pipe to a temporary file", "", []fault{
 		{name: "nobody reads standard output", local: true, run: closedOutput},
 		{name: "full standard output", local: true, run: fullOutput},
 		{name: "tar on standard input", local: true, run: pipedInput},

@@ -38,46 +38,46 @@ func ordered(lists ...[]trouble) []trouble {
 }
 
 var pullCases = []trouble{
-	{1, "connection reset after some bytes of a blob, again and again", "goes on by Range at the last byte; the budget of tries is refilled by progress", "", []fault{
+	{1, "connection reset after some bytes of a blob, again and again", "resumes with Range after the last byte that came; each progress renews the budget of tries", "", []fault{
 		{name: "three resets", run: fetchOver(3, fakeregistry.Cut(900<<10))},
 		{name: "a reset in the first byte, twice", run: fetchOver(2, fakeregistry.Cut(1))},
 		{name: "a reset about every megabyte of a layer of 16 MB", run: fetchOfManyResets},
 	}},
-	{2, "right Content-Length, early end", "goes on as after a reset; a short blob never gets its name", "", []fault{
+	{2, "right Content-Length, body ends early", "resumes as after a reset; a short blob never gets its name", "", []fault{
 		{name: "end in good order", run: fetchOver(3, fakeregistry.End(900<<10))},
 		{name: "end of a chunked body", run: fetchOver(2, fakeregistry.Short(900<<10))},
 	}},
-	{3, "right length, wrong bytes", "fetches the blob once more from the start, then gives up with the digest; wrong bytes never get the name", "", []fault{
+	{3, "right length, wrong bytes", "fetches the blob once more from its start, then fails and names the digest; wrong bytes never get the name", "", []fault{
 		{name: "once", run: fetchOver(1, fakeregistry.FlipByte(1000))},
 		{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.FlipByte(1000), "sha256:", "mismatch|bytes")},
 		{name: "once, in the middle of a layer in ranges", run: fetchLargeOver(fakeregistry.Match{First: 2, Count: 1}, fakeregistry.FlipByte(70000))},
 	}},
-	{4, "more bytes than the descriptor says", "stops behind the first byte too many, then as wrong bytes", "", []fault{
+	{4, "more bytes than the descriptor says", "stops at the first byte too many, then does as with wrong bytes", "", []fault{
 		{name: "once", run: fetchOver(1, fakeregistry.Extra("more"))},
 		{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.Extra("more"), "sha256:")},
 		{name: "without end", run: fetchFails([]int{exitIntegrity, exitNetwork}, fakeregistry.Endless(200, "0123456789"), "sha256:")},
 	}},
-	{5, "Docker-Content-Digest lies or is missing, or the manifest is not what was pinned", "drayage's own hash decides, whatever headers say", "", []fault{
+	{5, "Docker-Content-Digest lies or is missing, or the manifest is not the pinned one", "drayage's own hash decides, whatever headers say", "", []fault{
 		{name: "header lies", run: fetchManifestOver(fakeregistry.Header("Docker-Content-Digest", digest.FromString("other").String()))},
 		{name: "header is missing", run: fetchManifestOver(fakeregistry.Header("Docker-Content-Digest", ""))},
 		{name: "body is another, header agrees with the pin", run: fetchPinnedFails},
 	}},
-	{6, "429 and 503 with every kind of Retry-After", "obeys it up to three minutes, for the whole host; beyond that it gives up and says the wait", "", retryAfterFaults()},
-	{7, "bursts of 500, 502, 504, 408 and 522", "tries again with growing, scattered delays", "", burstFaults()},
-	{8, "the token ends in the middle", "asks for one fresh token and goes on where it was; wrong credentials end it at once", "", []fault{
+	{6, "429 and 503 with every kind of Retry-After", "waits as told, up to three minutes, for the whole host; fails and tells the wait if it is longer", "", retryAfterFaults()},
+	{7, "bursts of 500, 502, 504, 408 and 522", "tries again, with growing and random delays", "", burstFaults()},
+	{8, "the token expires in the middle", "asks for one fresh token and resumes; fails at once with wrong credentials", "", []fault{
 		{name: "between two blobs", run: fetchWithRevokedTokens(fakeregistry.Match{Path: "/blobs/", First: 2, Count: 1}, nil)},
 		{name: "when a broken blob goes on", run: fetchWithRevokedTokens(fakeregistry.Match{Path: "/blobs/", First: 1, Count: 1}, fakeregistry.Cut(10<<10))},
 		{name: "before the end of an upload", run: pushWithRevokedTokens},
 		{name: "wrong password", run: wrongPasswordIsSentRarely(1, 1)},
 		{name: "wrong password, six repositories", run: wrongPasswordIsSentRarely(6, 3)},
 	}},
-	{9, "redirects in a loop, too many, to http, to nowhere", "ends at once and names where it was sent; encryption is never dropped", "", []fault{
+	{9, "redirects in a loop, too many, to http, to nowhere", "fails at once and names where it was sent; never goes from https to http", "", []fault{
 		{name: "loop", run: redirected(func(s *site) fakeregistry.Fault { return fakeregistry.Redirect(307, s.URL()) }, "redirects")},
 		{name: "no Location", run: redirected(func(*site) fakeregistry.Fault { return fakeregistry.Status(307) }, "Location|307")},
 		{name: "to a file", run: redirected(func(*site) fakeregistry.Fault { return fakeregistry.Status(307, "Location", "file:///etc/passwd") }, "file")},
 		{name: "from https to http", run: redirected(func(*site) fakeregistry.Fault { return fakeregistry.Redirect(307, "http://127.0.0.1:1") }, "https"), only: true},
 	}},
-	{10, "sent to another host: by redirect, Link or upload Location", "no authorization leaves the registry's origin; only the token server that it names gets a password", "", []fault{
+	{10, "sent to another host by a redirect, a Link or an upload Location", "sends authorization only to the registry's origin; sends a password only to the token server that the registry names", "", []fault{
 		{name: "redirected blob", run: redirectGetsNoSecret},
 		{name: "redirect that expires", run: redirectThatExpires},
 		{name: "redirect to a cloud's metadata address", run: redirectToMetadata},

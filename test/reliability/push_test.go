@@ -24,13 +24,13 @@ var pushCases = []trouble{
 	{21, "416 within an upload in chunks", "begins that blob again", "", []fault{
 		{name: "416 for the second chunk", run: pushInChunksOver(fakeregistry.Match{Method: http.MethodPatch, First: 2, Count: 1}, fakeregistry.Status(416))},
 	}},
-	{22, "the upload session is lost or somewhere else", "begins that blob again; others are not disturbed", "", []fault{
+	{22, "the upload session is lost or somewhere else", "begins that blob again; does not disturb others", "", []fault{
 		{name: "404 in the middle", run: pushOver(sends(1), fakeregistry.Answer(404, blobUnknown, "Content-Type", "application/json"))},
 		{name: "400 in the middle", run: pushOver(sends(1), fakeregistry.Answer(400, uploadInvalid, "Content-Type", "application/json"))},
 		{name: "404 for the commit", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/uploads/", Count: 1}, fakeregistry.Answer(404, blobUnknown, "Content-Type", "application/json"))},
 		{name: "all sessions forgotten", run: pushForgotten},
 	}},
-	{23, "upload Location relative, absolute, with a query, missing, http on https, on another host", "resolves it against the request and keeps its query; encryption is not dropped and another host gets no secrets", "", []fault{
+	{23, "upload Location relative, absolute, with a query, missing, http on https, on another host", "resolves it against the request and keeps its query; never goes from https to http; sends no secrets to another host", "", []fault{
 		{name: "relative, with a query that must stay as it is", run: pushToLocation(nil)},
 		{name: "absolute", run: pushToLocation(func(s *site) func(*http.Request, string) string {
 			return func(_ *http.Request, path string) string { return s.URL() + path }
@@ -41,7 +41,7 @@ var pushCases = []trouble{
 		{name: "missing", run: pushFails(fakeregistry.Match{Method: http.MethodPost, Path: "/uploads/"}, fakeregistry.Header("Location", ""), "Location")},
 	}},
 	{24, "mount refused or claimed wrongly", "sends the blob instead", "", mountFaults()},
-	{25, "the connection is lost in an upload, or its answer is", "asks whether the blob is there and sends it again if not", "", []fault{
+	{25, "the connection breaks in an upload, or the answer is lost", "asks whether the blob is there and sends it again if not", "", []fault{
 		{name: "in the first half", run: pushOver(sends(2), fakeregistry.CutBody(10<<10))},
 		{name: "before the first byte", run: pushOver(sends(2), fakeregistry.Abort(0))},
 		{name: "content stored, answer lost", run: pushOver(sends(1), fakeregistry.LoseAnswer())},
@@ -49,10 +49,10 @@ var pushCases = []trouble{
 		{name: "manifest stored, answer lost", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/manifests/", Count: 1}, fakeregistry.LoseAnswer())},
 		{name: "a registry that is silent for ever, once", waits: true, run: pushOverSilence},
 	}},
-	{26, "the registry claims a blob that it does not have", "sends what the manifest was refused for, once, and then the manifest", "", []fault{
+	{26, "the registry claims a blob that it does not have", "sends the blobs that the refused manifest misses, once, and then the manifest", "", []fault{
 		{name: "HEAD says yes to everything", run: pushOver(fakeregistry.Match{Method: http.MethodHead, Path: "/blobs/", Count: 4}, fakeregistry.Answer(200, "", "Content-Length", "1"))},
 	}},
-	{27, "413 from a proxy, least chunk lengths, no PATCH", "sends smaller chunks of at least what the registry wants, and remembers it for the host; without PATCH it sends whole blobs", "", []fault{
+	{27, "413 from a proxy, minimum chunk lengths, no PATCH", "sends smaller chunks, at least as long as the registry wants, and remembers the size for the host; sends whole blobs without PATCH", "", []fault{
 		{name: "a proxy that lets a megabyte through", run: pushThroughProxy(1 << 20)},
 		{name: "at least 2 MiB in a chunk", run: pushWithLeastChunk},
 		{name: "a least chunk of 2 GiB", run: pushFails(fakeregistry.Match{Method: http.MethodPost, Path: "/uploads/"}, fakeregistry.Header("OCI-Chunk-Min-Length", "2147483648"), "chunk")},

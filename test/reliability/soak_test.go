@@ -129,9 +129,10 @@ func (a *soaked) enter(t *testing.T) {
 	}
 	s := Section{
 		Title: "Bad weather", Date: time.Now().UTC().Format(time.DateOnly), Source: "DRAYAGE_SOAK=" + fmt.Sprint(a.runs+a.wrong) + " make soak",
-		Text: `Each run carries an image of four layers the whole way: fetch, save from the registry, push of the layout and of the tar. Every request meets each of
-thirteen faults (refusals, resets, early ends, flipped bytes, wrong ranges, lost answers) with a chance of one to five in a hundred, which a seed decides. A command that
-gives up is repeated.`,
+		Text: "Each run carries an image of four layers all the way: fetch, save from the registry, push of " +
+			"the layout, push of the tar. Every request meets each of thirteen faults with a chance of one " +
+			"to five in a hundred, which a seed decides. The faults are refusals, resets, early ends, " +
+			"flipped bytes, wrong ranges and lost answers. A command that fails is repeated.",
 		Head: []string{"images carried", "right at the end", "faults met", "commands run", "repeated"},
 		Rows: [][]string{{fmt.Sprint(a.runs + a.wrong), fmt.Sprint(a.runs), fmt.Sprint(a.struck), fmt.Sprint(4*a.runs + a.again), fmt.Sprint(a.again)}},
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 var streamCases = []trouble{
-	{51, "what unpacks to very much: gzip and zstd bombs, large windows, nesting", "unpacks as a stream, with a bound on the window; memory does not grow", "", []fault{
+	{51, "small input that unpacks to very much: gzip and zstd bombs, large windows, nesting", "unpacks as a stream, with a bound on the window; memory does not grow", "", []fault{
 		{name: "a gigabyte of zeros in a layer", local: true, run: refuses(bomb(1 << 30))},
 		{name: "a layer of a gigabyte of zeros that is right", local: true, run: rightBomb},
 		{name: "zstd window of 2 GiB", local: true, run: refuses(func(a *archive) {
@@ -28,7 +28,7 @@ var streamCases = []trouble{
 		})},
 		{name: "a gigabyte of zeros in place of a tar, compressed", local: true, run: wholeBomb},
 	}},
-	{52, "sparse files, sizes that are negative or huge, records of a gigabyte", "refuses them before anything is allocated", "", []fault{
+	{52, "sparse files, negative or huge sizes, records of a gigabyte", "refuses them before it allocates anything", "", []fault{
 		{name: "size of 2^63 - 1", local: true, run: rawHeader(func(h []byte) { base256(h[124:136], 1<<63-1) })},
 		{name: "negative size", local: true, run: rawHeader(func(h []byte) { copy(h[124:136], bytes.Repeat([]byte{0xff}, 12)) })},
 		{name: "octal size of 8 GiB", local: true, run: rawHeader(func(h []byte) { copy(h[124:136], "77777777777\x00") })},
@@ -37,13 +37,13 @@ var streamCases = []trouble{
 		{name: "PAX size that is negative", local: true, run: paxSize("-1")},
 		{name: "GNU sparse file as a layer", local: true, run: rawHeader(func(h []byte) { h[156] = 'S' })},
 	}},
-	{53, "an archive that is cut, has no end, or has something behind its end", "refuses what is cut and a second archive behind the end; zeros there do not matter", "", []fault{
+	{53, "an archive that is cut, has no end, or has something after its end", "refuses what is cut, and a second archive after the end; ignores zeros there", "", []fault{
 		{name: "cut at every block", local: true, run: cutEverywhere},
 		{name: "zeros behind the end", local: true, run: takesRaw(func(raw []byte) []byte { return append(raw, make([]byte, 20<<10)...) })},
 		{name: "no end", local: true, run: takesRaw(func(raw []byte) []byte { return raw[:len(raw)-1024] })},
 		{name: "a second archive behind the end", local: true, run: secondArchive},
 	}},
-	{54, "several gzip members, gzip of gzip, whole archives compressed, wrong extensions", "tells by content and not by name; takes one layer of compression off the whole", "", []fault{
+	{54, "several gzip members, gzip of gzip, whole archives compressed, wrong extensions", "looks at content and not at names; removes one layer of compression from the whole", "", []fault{
 		{name: "two members", local: true, run: takesRaw(func(raw []byte) []byte { return append(zip(raw[:5000]), zip(raw[5000:])...) })},
 		{name: "whole archive in gzip", local: true, run: takesRaw(zip)},
 		{name: "whole archive in zstd with a frame to skip", local: true, run: takesRaw(func(raw []byte) []byte {
@@ -62,12 +62,12 @@ var streamCases = []trouble{
 			}
 		})},
 	}},
-	{55, "names and tags with control characters, and very many members", "quotes what it prints, refuses tags that are none, and takes memory only for names", "", []fault{
+	{55, "names and tags with control characters, and very many entries", "quotes what it prints, refuses invalid tags, and takes memory only for names", "", []fault{
 		{name: "escape in a tag", local: true, run: refuses(func(a *archive) { a.image.RepoTags = []string{"app:1\x1b[2J"} })},
 		{name: "newline in a tag", local: true, run: refuses(func(a *archive) { a.image.RepoTags = []string{"app:1\napp:2"} })},
 		{name: "escape in the name of a layer that is missing", local: true, run: refuses(func(a *archive) { a.image.Layers[0] = "\x1b]0;evil\x07/layer.tar" })},
 		{name: "names that are not UTF-8", local: true, run: takes(func(a *archive) { a.add(entry{name: "\xff\xfe", content: []byte("x")}) })},
-		{name: "a hundred thousand members", local: true, run: takes(func(a *archive) {
+		{name: "a hundred thousand entries", local: true, run: takes(func(a *archive) {
 			for i := range 100_000 {
 				a.add(entry{name: fmt.Sprintf("member%d", i)})
 			}
@@ -246,8 +246,8 @@ var graphCases = []trouble{
 		{name: "one child a thousand times", run: oneChild},
 		{name: "two images that are each other's referrers", run: referrersInACircle},
 	}},
-	{58, "digests that are paths, too short, in upper case or of unknown algorithms", "checks every digest before it becomes part of a path or an address; takes sha256 and sha512", "", digestFaults()},
-	{59, "sizes that are negative, huge or wrong", "refuses them; never allocates what a descriptor says", "", []fault{
+	{58, "digests that are paths, too short, in upper case or of unknown algorithms", "checks every digest before it uses it in a path or an address; takes sha256 and sha512", "", digestFaults()},
+	{59, "negative, huge or wrong sizes", "refuses them; never allocates what a descriptor says", "", []fault{
 		{name: "negative", run: layerFails("size", -1)},
 		{name: "2^62", run: layerFails("size", 1<<62)},
 		{name: "a byte too small", run: layerSize(-1)},
@@ -255,7 +255,7 @@ var graphCases = []trouble{
 		{name: "zero", run: layerFails("size", 0)},
 		{name: "data that is something else", run: otherData},
 	}},
-	{60, "foreign addresses, unknown types, no layers, other schemes", "does not go to foreign addresses unasked, copies unknown blobs as they are, and says what it cannot make a tar of", "", []fault{
+	{60, "foreign layers' addresses, unknown types, no layers, other schemes", "asks no such address without --foreign-urls, copies unknown blobs as they are, and says what cannot become a docker tar", "", []fault{
 		{name: "urls to somewhere inside", run: foreignURLs},
 		{name: "unknown types of layers", run: unknownTypes},
 		{name: "no layers", run: noLayers},

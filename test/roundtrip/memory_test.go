@@ -62,7 +62,8 @@ func TestPeakMemory(t *testing.T) {
 	if *update && !t.Failed() {
 		s := reliability.Section{
 			Title: "Peak memory", Date: time.Now().UTC().Format(time.DateOnly), Source: "DRAYAGE_BIG_BYTES=2000000000,10000000000 go test ./roundtrip -run PeakMemory -timeout 1h -update",
-			Text: "Resident memory at most of each command, with its default settings. The layer is one file of a tar, a quarter of its size when it is compressed.",
+			Text: "The table shows the most resident memory of each command, with its default settings. The layer " +
+				"is one file of a tar, and compressed it has a quarter of its size.",
 			Head: table.head, Rows: table.rows,
 		}
 		if err := s.Save(filepath.Join("..", "reliability", "testdata"), "60-memory"); err != nil {

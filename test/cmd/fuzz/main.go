@@ -77,9 +77,9 @@ func run(ctx context.Context, module, only string, each time.Duration, results s
 func section(targets []*target, total int, each time.Duration) reliability.Section {
 	s := reliability.Section{
 		Title: "Fuzzing", Date: time.Now().UTC().Format(time.DateOnly), Source: "make fuzz",
-		Text: fmt.Sprintf("Every parser of foreign bytes has a target, seeded with what real tools write and with "+
-			"what breaks parsers. One run tries each for %s, %d inputs in all, and none of them broke a rule that its "+
-			"target checks. Interesting inputs of earlier runs are tried again and do not count.", each, total),
+		Text: fmt.Sprintf("Parsers of untrusted bytes have fuzz targets. Their seeds are what real tools write and what "+
+			"breaks parsers. One run tried each target for %s, with %d inputs in all. No input broke a rule "+
+			"that its target checks. Interesting inputs of earlier runs are tried again and do not count.", each, total),
 		Head: []string{"package", "target", "inputs"},
 	}
 	for _, t := range targets {
