@@ -22,16 +22,22 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (r *Report) head(b *strings.Builder) {
-	fmt.Fprintf(b, "# Benchmarks\n\nMade by `make bench` on %s: %s.\n", r.Date.Format(time.DateOnly), r.Machine)
+	fmt.Fprintf(b, "# Benchmarks\n\nMade by `make bench` on %s:\n%s.\n", r.Date.Format(time.DateOnly), r.Machine)
 	if r.Config.Scale != 100 {
 		fmt.Fprintf(b, "Images have %d%% of their real size: these figures are of no use to anyone.\n", r.Config.Scale)
 	}
 	fmt.Fprintf(b, `
-Tools take turns (A B A B); times are medians of %d runs (of one, where memory is in question or a run takes more than ten seconds), memory is the most of them. Before each run everything is synced and 2 GiB of memory are touched,
-because virtual machines wait for their hosts at pages that were free for long; each has caches of its own, empty ones. Wall time ends when the output is on disk: drayage syncs what it writes, and what other tools leave
-unsynced is synced for them; "of it sync" is how long that took. "x" columns are multiples of drayage's figure: above 1 drayage is better. A limit
-is the bare work without a tool. Results are checked in a first run that does not count. Registry: distribution 3 in a
-process of its own, on the same cores, with its storage on disk.
+Tools take turns (A B A B). Times are medians of %d runs, and memory is the highest of them. Work that measures
+memory runs once, and so does work that takes more than ten seconds. A first run, which does not count, checks
+the results.
+
+Before each run everything is synced and 2 GiB of memory are touched, because virtual machines wait for their
+hosts at pages that were free for long. Each tool has empty caches of its own. The registry is distribution 3
+in a process of its own, on the same cores, with its storage on disk.
+
+Wall time ends when the output is on disk. drayage syncs what it writes. What other tools leave unsynced is
+synced for them, and "of it sync" is how long that took. "x" columns are multiples of drayage's figure: above
+1 drayage is better. A "limit" is the bare work without a tool.
 
 | tool | version | how to get it |
 |---|---|---|
