@@ -27,9 +27,9 @@ func (r *Report) head(b *strings.Builder) {
 		fmt.Fprintf(b, "Images have %d%% of their real size: these figures are of no use to anyone.\n", r.Config.Scale)
 	}
 	fmt.Fprintf(b, `
-Tools take turns (A B A B). Times are medians of %d runs, and memory is the highest of them. Work that measures
-memory runs once, and so does work that takes more than ten seconds. A first run, which does not count, checks
-the results.
+Tools take turns (A B A B). Times are medians of %d runs, and memory is the highest of them. Work that
+measures memory runs once, and so does a tool that takes more than ten seconds. A first run, which does not
+count, checks the results.
 
 Before each run everything is synced and 2 GiB of memory are touched, because virtual machines wait for their
 hosts at pages that were free for long. Each tool has empty caches of its own. The registry is distribution 3
