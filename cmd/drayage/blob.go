@@ -116,8 +116,8 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 	}
 	defer f.Abort()
 	meter := l.env.newMeter(l.c, "blob")
-	meter.plan([]v1.Descriptor{d})
-	_, err = transfer.Fill(ctx, src, d, marks.NewPart(f, 0, d.Size, nil), func(held int64) { meter.update(d, held) })
+	meter.Plan([]v1.Descriptor{d})
+	_, err = transfer.Fill(ctx, src, d, marks.NewPart(f, 0, d.Size, nil), func(held int64) { meter.Update(d, held) })
 	sum := meter.finish()
 	if err != nil {
 		return err

@@ -14,6 +14,8 @@ import (
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/durable"
+	"drayage/internal/tally"
+	"drayage/internal/terminal"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -73,7 +75,7 @@ func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
 	meter := e.newMeter(c, "fetch")
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
-		Planned: meter.plan, Progress: meter.update,
+		Planned: meter.Plan, Progress: meter.Update,
 	})
 	sum := meter.finish()
 	switch {
@@ -99,7 +101,7 @@ func hosts(refs []registry.Reference) (names []string) {
 }
 
 // fetched says what has become of the images.
-func (e *environment) fetched(c *cli.Context, dir string, results []fetch.Result, sum summary) error {
+func (e *environment) fetched(c *cli.Context, dir string, results []fetch.Result, sum tally.Sum) error {
 	errs := make([]error, len(results))
 	for i, r := range results {
 		if r.Err != nil {
@@ -136,7 +138,7 @@ func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
 		e.note(c, "note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
 	}
 	if n := r.Image.Attestations; n > 0 {
-		e.note(c, "note: the index of %s also has %s, which stay behind: --platform all takes them along", r.Reference, count(n, "attestation"))
+		e.note(c, "note: the index of %s also has %s, which stay behind: --platform all takes them along", r.Reference, terminal.Count(n, "attestation"))
 	}
 	e.noteConverted(c, r.Image)
 	if r.Replaced.Digest != "" {
@@ -155,7 +157,7 @@ type fetchedImage struct {
 	Error     string   `json:"error,omitempty"`
 }
 
-func (e *environment) fetchJSON(c *cli.Context, dir string, results []fetch.Result, sum summary) error {
+func (e *environment) fetchJSON(c *cli.Context, dir string, results []fetch.Result, sum tally.Sum) error {
 	if !c.Bool("json") {
 		return nil
 	}

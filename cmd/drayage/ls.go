@@ -10,6 +10,7 @@ import (
 
 	"drayage/internal/natural"
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 )
 
 const lsHelp = `Lists the tags of a repository, one a line and sorted, with 1.9 before 1.10.
@@ -90,15 +91,7 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 		}{arg, images})
 	}
 	for i := range images {
-		images[i] = safe(images[i], maxText)
+		images[i] = terminal.Escape(images[i], maxText)
 	}
 	return l.env.printLines(images)
-}
-
-func (e *environment) printLines(lines []string) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintln(e.stdout, strings.Join(lines, "\n"))
-	return err
 }

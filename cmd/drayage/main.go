@@ -10,11 +10,13 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"drayage/internal/secrets"
 )
 
 func main() {
 	boundMemory()
-	os.Exit(run(hideSecrets(os.Args, wipe), os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(secrets.Hide(os.Args), os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is main without the exit, so that tests can drive the real command line.

@@ -22,7 +22,7 @@ import (
 func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.env.newMeter(s.c, "save")
 	defer func() { s.sum = meter.finish() }()
-	opts := dockerarchive.Options{Jobs: s.c.Int("jobs"), Planned: meter.plan, Progress: meter.update}
+	opts := dockerarchive.Options{Jobs: s.c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
 	w, err := s.pipe(out)
 	if err != nil {
 		return err

@@ -12,13 +12,13 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 
 	"drayage/image"
 	"drayage/inspect"
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 )
 
 // How much of a text from an image is shown: labels may hold whole documents.
@@ -57,7 +57,7 @@ func (p *picture) table(rows [][]string) {
 
 func (p *picture) image(im *inspect.Image) {
 	for _, n := range im.Names {
-		p.line("%s", safe(n, maxName))
+		p.line("%s", terminal.Escape(n, maxName))
 	}
 	if len(im.Names) == 0 {
 		p.line("(no name)")
@@ -81,12 +81,12 @@ func (p *picture) image(im *inspect.Image) {
 // overview lists the platforms of an image.
 func (p *picture) overview(im *inspect.Image) {
 	if im.Kind == inspect.Index {
-		holds := count(len(im.Platforms), "platform")
+		holds := terminal.Count(len(im.Platforms), "platform")
 		if n := len(im.Attestations); n > 0 {
-			holds += ", " + count(n, "attestation")
+			holds += ", " + terminal.Count(n, "attestation")
 		}
 		p.line("holds    %s", holds)
-		p.line("size     %s %s in %s", size(im.LayerBytes), stored(im), count(im.Layers, "different layer"))
+		p.line("size     %s %s in %s", terminal.Size(im.LayerBytes), stored(im), terminal.Count(im.Layers, "different layer"))
 		p.line("")
 	}
 	rows := [][]string{{"PLATFORM", "MANIFEST", "IMAGE ID", sizeTitle(im), "LAYERS"}}
@@ -123,28 +123,20 @@ func (p *picture) legend(images []*inspect.Image, spec source.Spec) {
 	p.line("")
 	if p.several {
 		n, bytes := inspect.Total(images)
-		p.line("%s, together %s %s in %s", count(len(images), "image"), size(bytes), stored(first), count(n, "different layer"))
+		p.line("%s, together %s %s in %s", terminal.Count(len(images), "image"), terminal.Size(bytes), stored(first), terminal.Count(n, "different layer"))
 	}
 	p.line("docker images will show as ID the IMAGE ID on the graph-driver store,")
 	p.line("and %s on the containerd store", containerd)
 	switch {
 	case !p.several && len(first.Platforms) > 0:
-		p.line("one platform in detail:\n  drayage inspect %s --platform %s", shellWord(spec.Text), safe(first.Platforms[0].Platform, maxText))
+		p.line("one platform in detail:\n  drayage inspect %s --platform %s", terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[0].Platform, maxText))
 	case spec.Kind == source.Layout:
-		p.line("one image in detail:\n  drayage inspect oci:%s:NAME", shellWord(spec.Path))
+		p.line("one image in detail:\n  drayage inspect oci:%s:NAME", terminal.ShellWord(spec.Path))
 	case spec.Kind == source.Archive && first.Kind == inspect.SavedTar:
-		p.line("one image in detail:\n  drayage inspect docker-archive:%s:NAME", shellWord(spec.Path))
+		p.line("one image in detail:\n  drayage inspect docker-archive:%s:NAME", terminal.ShellWord(spec.Path))
 	case spec.Kind == source.Archive:
-		p.line("one image in detail:\n  drayage inspect oci-archive:%s:NAME", shellWord(spec.Path))
+		p.line("one image in detail:\n  drayage inspect oci-archive:%s:NAME", terminal.ShellWord(spec.Path))
 	}
-}
-
-// count writes a number of things.
-func count(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return strconv.Itoa(n) + " " + thing
 }
 
 func platformLabel(pl inspect.Platform) string {
@@ -155,7 +147,7 @@ func platformLabel(pl inspect.Platform) string {
 	if label == "" {
 		label = pl.ArtifactType
 	}
-	return safe(label, 40)
+	return terminal.Escape(label, 40)
 }
 
 // platform shows one platform, or an artifact, in detail.
@@ -167,7 +159,7 @@ func (p *picture) platform(im *inspect.Image, pl *inspect.Platform) {
 		p.line("image ID %s", pl.ID)
 	}
 	if pl.ArtifactType != "" {
-		p.line("artifact %s", safe(pl.ArtifactType, maxText))
+		p.line("artifact %s", terminal.Escape(pl.ArtifactType, maxText))
 	}
 	if label := platformLabel(*pl); label != "" && pl.ArtifactType == "" {
 		p.line("platform %s", label)
@@ -186,7 +178,7 @@ func (p *picture) settings(pl *inspect.Platform) {
 	add := func(name string, values ...string) {
 		for _, v := range values {
 			if v != "" {
-				rows = append(rows, []string{name, safe(v, maxText)})
+				rows = append(rows, []string{name, terminal.Escape(v, maxText)})
 				name = ""
 			}
 		}
@@ -257,9 +249,9 @@ func (p *picture) layers(im *inspect.Image, pl *inspect.Platform) {
 func layerType(mediaType string) string {
 	t := image.ParseLayerType(mediaType)
 	if !t.Tar || !strings.Contains(mediaType, ".image.") {
-		return safe(mediaType, 80)
+		return terminal.Escape(mediaType, 80)
 	}
-	kind := safe(cmp.Or(t.Compression, "tar"), 40)
+	kind := terminal.Escape(cmp.Or(t.Compression, "tar"), 40)
 	if t.Encrypted {
 		kind += " (encrypted)"
 	}
@@ -292,7 +284,7 @@ func (p *picture) referrers(im *inspect.Image) {
 		if r.Tag != "" {
 			what = "tag " + r.Tag
 		}
-		rows = append(rows, []string{short(r.Digest), short(r.Subject), safe(what, 100)})
+		rows = append(rows, []string{short(r.Digest), short(r.Subject), terminal.Escape(what, 100)})
 	}
 	p.line("")
 	p.table(rows)
@@ -329,18 +321,4 @@ func short(d digest.Digest) string {
 	return d.Encoded()[:12]
 }
 
-func alignSize(n int64) string { return fmt.Sprintf("%10s", size(n)) }
-
-// safe makes a text from elsewhere fit for a terminal: what is not printable is escaped, what is too long is cut.
-func safe(s string, limit int) string {
-	rest := ""
-	if len(s) > limit {
-		rest = fmt.Sprintf("... (%d bytes)", len(s))
-		s = strings.ToValidUTF8(s[:limit], "")
-	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		s = strconv.Quote(s)
-		s = s[1 : len(s)-1]
-	}
-	return s + rest
-}
+func alignSize(n int64) string { return fmt.Sprintf("%10s", terminal.Size(n)) }

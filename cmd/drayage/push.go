@@ -13,6 +13,7 @@ import (
 	"drayage/internal/compression"
 	"drayage/internal/layercache"
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -239,7 +240,7 @@ func (p *pusher) noteForeign(im *image.Image) {
 	for _, d := range im.ForeignLayers() {
 		if !told(d.Digest) {
 			p.env.note(p.c, "note: foreign layer %s (%s) is pushed like any other: make sure that its licence lets you",
-				d.Digest, size(d.Size))
+				d.Digest, terminal.Size(d.Size))
 		}
 	}
 }
@@ -247,7 +248,7 @@ func (p *pusher) noteForeign(im *image.Image) {
 func (p *pusher) push(ctx context.Context, set *source.Set) error {
 	meter := p.env.newMeter(p.c, "push")
 	opts := p.opts
-	opts.Planned, opts.Progress = meter.plan, meter.update
+	opts.Planned, opts.Progress = meter.Plan, meter.Update
 	results, err := upload.Push(ctx, p.placed.Targets, opts)
 	sum := meter.finish()
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/urfave/cli/v2"
+
+	"drayage/internal/terminal"
 )
 
 const configHelp = `Prints the bytes of an image's configuration exactly as they are stored: their
@@ -114,35 +116,10 @@ func (l *looker) manifest(ctx context.Context, arg string) ([]byte, error) {
 	return n.Raw, nil
 }
 
-// rawOutput is standard output for bytes from elsewhere. A terminal gets text only: anything else could
-// reprogram it.
+// rawOutput is standard output for bytes from elsewhere.
 func (e *environment) rawOutput() io.Writer {
-	if e.stdoutIsTerminal() {
-		return textOnly{e.stdout}
+	if isTerminal(e.stdout) {
+		return terminal.TextOnly{Writer: e.stdout}
 	}
 	return e.stdout
-}
-
-// textOnly refuses what is not text.
-type textOnly struct{ io.Writer }
-
-// Write implements io.Writer.
-func (w textOnly) Write(p []byte) (int, error) {
-	if isBinary(p) {
-		return 0, usagef("the content is binary and not for a terminal: give -o FILE, or send the output somewhere")
-	}
-	return w.Writer.Write(p)
-}
-
-// isBinary reports whether p has control characters, also those of 8-bit terminals (U+0080 to U+009F).
-func isBinary(p []byte) bool {
-	for i, c := range p {
-		switch {
-		case c < ' ' && c != '\n' && c != '\t' && c != '\r', c == 0x7f:
-			return true
-		case c == 0xc2 && i+1 < len(p) && p[i+1] >= 0x80 && p[i+1] <= 0x9f:
-			return true
-		}
-	}
-	return false
 }

@@ -10,12 +10,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/source"
+	"drayage/internal/tally"
+	"drayage/internal/terminal"
 	"drayage/registry"
 )
 
@@ -100,7 +101,7 @@ func (e *environment) newSaver(c *cli.Context) (*saver, error) {
 		return nil, usagef("there is no --format %q, only docker and oci", string(format))
 	case c.Bool("referrers") && !oci:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
-	case out == "-" && e.stdoutIsTerminal():
+	case out == "-" && isTerminal(e.stdout):
 		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
 	}
 	chosen, all, err := platforms(c)
@@ -135,11 +136,6 @@ func tags(c *cli.Context) ([]string, error) {
 	return names, nil
 }
 
-func (e *environment) stdoutIsTerminal() bool {
-	f, ok := e.stdout.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // saver gathers the images of one save command.
 type saver struct {
 	env      *environment
@@ -152,7 +148,7 @@ type saver struct {
 	closes   []func() error
 	noted    bool // the default platform has been said
 	tagged   bool // names are given with --tag
-	sum      summary
+	sum      tally.Sum
 
 	attestations int // that stay behind
 	referrers    map[digest.Digest]bool
@@ -237,7 +233,7 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 			r.Reference)
 		meter := s.env.newMeter(s.c, "read")
 		opts := s.fetching()
-		opts.Planned, opts.Progress = meter.plan, meter.update
+		opts.Planned, opts.Progress = meter.Plan, meter.Update
 		err := r.Image.Convert(ctx, opts)
 		meter.finish()
 		if err != nil {
@@ -340,10 +336,10 @@ func (s *saver) noteLeft() {
 		how = append(how, "--format oci")
 	}
 	if s.attestations > 0 {
-		what, how = append(what, count(s.attestations, "attestation")), append(how, "--platform all")
+		what, how = append(what, terminal.Count(s.attestations, "attestation")), append(how, "--platform all")
 	}
 	if n := len(s.referrers); n > 0 {
-		what, how = append(what, count(n, "referrer")), append(how, "--referrers")
+		what, how = append(what, terminal.Count(n, "referrer")), append(how, "--referrers")
 	}
 	if len(what) > 0 {
 		s.env.note(s.c, "note: %s (provenance, SBOMs, signatures) left out: %s takes them along",
@@ -377,8 +373,8 @@ func (s *saver) report(out string) error {
 		}
 	}
 	s.env.note(s.c, "%s: %s, images: %d, in %s",
-		out, size(doc.Size), len(doc.Images), s.sum.Elapsed.Round(10*time.Millisecond))
-	s.env.note(s.c, "load it with:\n  docker load -i %s", shellWord(out))
+		out, terminal.Size(doc.Size), len(doc.Images), s.sum.Elapsed.Round(10*time.Millisecond))
+	s.env.note(s.c, "load it with:\n  docker load -i %s", terminal.ShellWord(out))
 	if !s.c.Bool("json") {
 		return nil
 	}
@@ -391,15 +387,4 @@ func describeSaved(im *image.Image, names []string) savedImage {
 		saved.ID = config.Digest.String()
 	}
 	return saved
-}
-
-// shellWord quotes a path so that it can be pasted into a shell.
-func shellWord(s string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,=\\", r)
-	}
-	if s == "-" || s != "" && !strings.HasPrefix(s, "-") && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"github.com/opencontainers/go-digest"
+
 	"drayage/internal/fakeregistry"
 	"drayage/internal/schema1test"
-
-	"github.com/opencontainers/go-digest"
 )
 
 // fillOld puts in old:1, an image for amd64 in Docker's schema 1 of two layers and a step without files, and broken:1, one whose

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 	"drayage/internal/usage"
 	"drayage/registry"
 )
@@ -31,7 +32,7 @@ func (e *environment) sourceOptions(c *cli.Context) source.Options {
 // noteRemarks says what there is to know of the images of a SOURCE.
 func (e *environment) noteRemarks(c *cli.Context, set *source.Set) {
 	for _, r := range set.Remarks {
-		e.note(c, "note: %s: %s", plainText(r.Image.Label), r.Text)
+		e.note(c, "note: %s: %s", terminal.Quote(r.Image.Label), r.Text)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -13,6 +12,7 @@ import (
 	"drayage/audit"
 	"drayage/image"
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 	"drayage/registry"
 )
 
@@ -76,12 +76,12 @@ func (e *environment) verify(ctx context.Context, c *cli.Context) error {
 	}
 	e.noteRemarks(c, set)
 	meter := e.newMeter(c, "verify")
-	report, err := audit.Check(ctx, v.targets, audit.Options{Jobs: c.Int("jobs"), Planned: meter.plan, Progress: meter.update})
-	sum := meter.finish()
+	report, err := audit.Check(ctx, v.targets, audit.Options{Jobs: c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update})
+	meter.finish()
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
-	return v.report(report, sum)
+	return v.report(report)
 }
 
 // verifier is one verify command.
@@ -120,7 +120,7 @@ type verifiedFault struct {
 	blob string
 }
 
-func (v *verifier) report(r *audit.Report, sum summary) error {
+func (v *verifier) report(r *audit.Report) error {
 	var images []verifiedImage
 	bad := 0
 	for i, result := range r.Results {
@@ -129,10 +129,10 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 			bad++
 		}
 		if len(result.Absent) > 0 {
-			v.env.note(v.c, "note: %s: not here, and need not be: %s", plainText(im.Name), absentList(result.Absent))
+			v.env.note(v.c, "note: %s: not here, and need not be: %s", terminal.Quote(im.Name), absentList(result.Absent))
 		}
 		for _, why := range result.Sealed {
-			v.env.note(v.c, "note: %s: %s: it was compared with its digest only", plainText(im.Name), why)
+			v.env.note(v.c, "note: %s: %s: it was compared with its digest only", terminal.Quote(im.Name), why)
 		}
 		images = append(images, im)
 	}
@@ -144,9 +144,9 @@ func (v *verifier) report(r *audit.Report, sum summary) error {
 		return err
 	}
 	if loose != nil && loose.Blobs > 0 {
-		v.env.note(v.c, "note: no image leads to %d blobs with %s", loose.Blobs, size(loose.Bytes))
+		v.env.note(v.c, "note: no image leads to %d blobs with %s", loose.Blobs, terminal.Size(loose.Bytes))
 	}
-	v.env.note(v.c, "%s: images: %d, bad: %d, layers read: %d with %s", v.set.Spec.Text, len(images), bad, r.Blobs, size(r.Bytes))
+	v.env.note(v.c, "%s: images: %d, bad: %d, layers read: %d with %s", v.set.Spec.Text, len(images), bad, r.Blobs, terminal.Size(r.Bytes))
 	if bad > 0 {
 		return fmt.Errorf("verify %s: %d of %d images are bad: %w", v.set.Spec.Text, bad, len(images), registry.ErrIntegrity)
 	}
@@ -199,21 +199,20 @@ func (v *verifier) print(images []verifiedImage, loose *audit.Unreferenced) erro
 			Unreferred *audit.Unreferenced `json:"unreferred,omitempty"`
 		}{images, loose})
 	}
+	var lines []string
 	for _, im := range images {
-		if _, err := fmt.Fprintln(v.env.stdout, im.line()); err != nil {
-			return err
-		}
+		lines = append(lines, im.line())
 	}
-	return nil
+	return v.env.printLines(lines)
 }
 
 func (im verifiedImage) line() string {
-	name := plainText(im.Name)
+	name := terminal.Quote(im.Name)
 	switch {
 	case !im.OK:
 		var faults []string // there may be very many
 		for _, f := range im.Faults {
-			faults = append(faults, fmt.Sprintf("%s %s: %s", f.Kind, f.blob, plainText(f.Reason)))
+			faults = append(faults, fmt.Sprintf("%s %s: %s", f.Kind, f.blob, terminal.Quote(f.Reason)))
 		}
 		if len(faults) == 0 {
 			return "bad " + name
@@ -225,12 +224,4 @@ func (im verifiedImage) line() string {
 		return "ok " + name
 	}
 	return fmt.Sprintf("ok %s@%s", name, im.Digest)
-}
-
-// plainText is foreign text for a line of a result: quoted if it holds what could be taken for more than text.
-func plainText(s string) string {
-	if q := strconv.Quote(s); q != `"`+s+`"` {
-		return q
-	}
-	return s
 }

@@ -1,4 +1,4 @@
-package main
+package secrets
 
 import (
 	"os"
@@ -24,7 +24,7 @@ func TestHideSecrets(t *testing.T) {
 	} {
 		var wiped []string
 		args := strings.Fields(line)
-		got := hideSecrets(args, func(s string) { wiped = append(wiped, s) })
+		got := hide(args, func(s string) { wiped = append(wiped, s) })
 		if diff := cmp.Diff(want, wiped); diff != "" {
 			t.Errorf("%s:\n%s", line, diff)
 		}
@@ -37,7 +37,7 @@ func TestHideSecrets(t *testing.T) {
 // A process that has hidden its password works with it, and nobody sees it in /proc.
 func TestSecretsAreNotInTheProcessList(t *testing.T) {
 	if os.Getenv("HIDE_SECRETS") != "" {
-		safe := hideSecrets(os.Args, wipe)
+		safe := Hide(os.Args)
 		seen, err := os.ReadFile("/proc/self/cmdline")
 		if err != nil {
 			t.Fatal(err)

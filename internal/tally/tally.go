@@ -1,0 +1,115 @@
+// Package tally adds up what a command moves. Workers report of each blob how much of it is at its destination.
+package tally
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/terminal"
+)
+
+// Tally adds up reports. It may be used concurrently.
+type Tally struct {
+	mu      sync.Mutex
+	blobs   map[digest.Digest]*blob
+	total   int64 // bytes that have to move
+	moved   int64
+	ready   int   // blobs that are done
+	present int64 // bytes that did not have to move
+	start   time.Time
+}
+
+type blob struct {
+	size, held int64
+	seen, done bool
+}
+
+// New returns a tally of nothing. Its time begins now, and anew with each plan.
+func New() *Tally { return &Tally{blobs: map[digest.Digest]*blob{}, start: time.Now()} }
+
+// Plan takes the blobs to come.
+func (t *Tally) Plan(blobs []v1.Descriptor) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range blobs {
+		if t.blobs[d.Digest] == nil {
+			t.blobs[d.Digest] = &blob{size: d.Size}
+			t.total += d.Size
+		}
+	}
+	t.start = time.Now()
+}
+
+// Update takes the progress of one blob. What the first report of a blob says was there before.
+func (t *Tally) Update(d v1.Descriptor, held int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.blobs[d.Digest]
+	if b == nil {
+		return
+	}
+	if d.Size > b.size { // that of a layer in a stream is known when it comes
+		t.total += d.Size - b.size
+		b.size = d.Size
+	}
+	held = min(held, b.size)
+	if !b.seen {
+		b.seen, b.held = true, held
+		t.total -= held
+		t.present += held
+	}
+	if done := held == b.size; done != b.done {
+		b.done = done
+		if done {
+			t.ready++
+		} else {
+			t.ready--
+		}
+	}
+	t.moved += held - b.held
+	b.held = held
+}
+
+// Sum is what a command has moved so far.
+type Sum struct {
+	Total, Moved int64 // bytes that have to move, and have
+	Present      int64 // bytes that did not have to
+	Ready, Blobs int   // blobs that are done, and all of them
+	Elapsed      time.Duration
+}
+
+// Sum returns the sum so far.
+func (t *Tally) Sum() Sum {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Sum{t.total, t.moved, t.present, t.ready, len(t.blobs), time.Since(t.start)}
+}
+
+// String says what a command has moved, when it has ended.
+func (s Sum) String() string {
+	text := terminal.Size(s.Moved) + " transferred"
+	if s.Present > 0 {
+		text += ", " + terminal.Size(s.Present) + " already there"
+	}
+	if s.Moved > 0 {
+		text += " in " + s.Elapsed.Round(10*time.Millisecond).String()
+	}
+	if s.Elapsed > 100*time.Millisecond && s.Moved > 1<<20 {
+		text += fmt.Sprintf(" (%s/s)", terminal.Size(int64(float64(s.Moved)/s.Elapsed.Seconds())))
+	}
+	return text
+}
+
+// Line says how far a command is.
+func (s Sum) Line() string {
+	line := fmt.Sprintf("%s of %s, %d of %d blobs", terminal.Size(s.Moved), terminal.Size(s.Total), s.Ready, s.Blobs)
+	if rate := float64(s.Moved) / s.Elapsed.Seconds(); rate > 0 {
+		left := time.Duration(float64(s.Total-s.Moved) / rate * float64(time.Second))
+		line += fmt.Sprintf(", %s/s, %s left", terminal.Size(int64(rate)), left.Round(time.Second))
+	}
+	return line
+}

@@ -1,0 +1,101 @@
+// Package terminal makes text fit for terminals and for the people before them. Text from elsewhere may hold what a
+// terminal obeys: here it is escaped, quoted or refused.
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"drayage/internal/usage"
+)
+
+// Escape makes a text fit for a terminal: it escapes what is not printable, and cuts off what exceeds limit bytes.
+func Escape(s string, limit int) string {
+	rest := ""
+	if len(s) > limit {
+		rest = fmt.Sprintf("... (%d bytes)", len(s))
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		s = strconv.Quote(s)
+		s = s[1 : len(s)-1]
+	}
+	return s + rest
+}
+
+// Quote quotes a text if it holds what could be taken for more than text.
+func Quote(s string) string {
+	if q := strconv.Quote(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}
+
+// ShellWord quotes a path if it takes that to paste the path into a shell.
+func ShellWord(s string) string {
+	safe := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("/._-+:@%,=\\", r)
+	}
+	if s == "-" || s != "" && !strings.HasPrefix(s, "-") && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Size writes a number of bytes in units of a thousand, as registries and disks do.
+func Size(n int64) string {
+	const unit = 1000
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, i := float64(n)/unit, 0
+	for v >= unit && i < 4 {
+		v, i = v/unit, i+1
+	}
+	return fmt.Sprintf("%.1f %cB", v, "kMGTP"[i])
+}
+
+// Count writes a number of things.
+func Count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
+}
+
+// JSON escapes the control characters that JSON allows as they are but some terminals obey.
+var JSON = func() *strings.Replacer {
+	var pairs []string
+	for r := rune(0x7f); r <= 0x9f; r++ {
+		pairs = append(pairs, string(r), fmt.Sprintf(`\u%04x`, r))
+	}
+	return strings.NewReplacer(pairs...)
+}()
+
+// TextOnly is a terminal for bytes from elsewhere. It refuses what is not text, which could reprogram it.
+type TextOnly struct{ io.Writer }
+
+// Write implements io.Writer.
+func (w TextOnly) Write(p []byte) (int, error) {
+	if isBinary(p) {
+		return 0, usage.Errorf("the content is binary and not for a terminal: give -o FILE, or send the output somewhere")
+	}
+	return w.Writer.Write(p)
+}
+
+// isBinary reports whether p has control characters, also those of 8-bit terminals (U+0080 to U+009F).
+func isBinary(p []byte) bool {
+	for i, c := range p {
+		switch {
+		case c < ' ' && c != '\n' && c != '\t' && c != '\r', c == 0x7f:
+			return true
+		case c == 0xc2 && i+1 < len(p) && p[i+1] >= 0x80 && p[i+1] <= 0x9f:
+			return true
+		}
+	}
+	return false
+}
