@@ -18,11 +18,12 @@ demo: build
 # it, so -count=1 keeps it from showing earlier results.
 BINARY := DRAYAGE_BIN=$(CURDIR)/bin/drayage
 
-# Unit tests and scripts of the command line, then the round trip through a real registry. TEST_ARGS=-race looks for
-# data races in the product, and takes longer.
+# Unit tests and scripts of the command line, then the round trip through a real registry, and programs of a module
+# outside. TEST_ARGS=-race looks for data races in the product, and takes longer.
 test: build
 	go test $(TEST_ARGS) ./...
 	cd test && $(BINARY) go test -count=1 $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash)$$')
+	cd test/outside && go test -count=1 ./...
 
 # Every fault, kill and hostile input of docs/reliability.md, tried on the binary: some minutes. The first package
 # mostly waits, so another one runs beside it. FAULTS_SKIP matches tests to leave out.
@@ -66,12 +67,11 @@ bench: build
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
-	go vet ./... && GOOS=windows go vet ./... && GOOS=darwin go vet ./...
-	cd test && go vet ./...
-	go run $(STATICCHECK) ./...
-	cd test && go run $(STATICCHECK) ./...
-	go mod tidy -diff
-	cd test && go mod tidy -diff
+	GOOS=windows go vet ./... && GOOS=darwin go vet ./...
+	@set -e; for module in . test test/outside; do \
+		echo "$$module: go vet, staticcheck, go mod tidy"; \
+		(cd $$module && go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff); \
+	done
 
 vuln:
 	.ci/vuln
