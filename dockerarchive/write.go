@@ -7,9 +7,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"strconv"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
@@ -157,15 +155,13 @@ type task struct {
 func (a *archive) run(ctx context.Context, tasks []task) (failed error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var jobs []transfer.Job
-	byKey := map[digest.Digest]task{}
+	var jobs []transfer.Job[int]
 	for i, t := range tasks {
-		key := digest.Digest(strconv.Itoa(i))
-		jobs, byKey[key] = append(jobs, transfer.Job{Blob: v1.Descriptor{Digest: key, Size: t.size}}), t
+		jobs = append(jobs, transfer.Job[int]{Key: i, Blob: v1.Descriptor{Size: t.size}})
 	}
-	transfer.Run(ctx, jobs, a.jobs(), func(ctx context.Context, j transfer.Job) error {
-		return byKey[j.Blob.Digest].do(ctx)
-	}, func(_ transfer.Job, err error) {
+	transfer.Run(ctx, jobs, a.jobs(), func(ctx context.Context, j transfer.Job[int]) error {
+		return tasks[j.Key].do(ctx)
+	}, func(_ transfer.Job[int], err error) {
 		if err != nil && failed == nil {
 			failed = err
 			stop(err)

@@ -12,32 +12,35 @@ import (
 	"drayage/layout"
 )
 
-// committer gives images their names in the layout when all their blobs are there. What becomes complete while it is busy is named together,
-// because index.json has to be replaced and synced each time.
+// committer gives images their names in the layout when all their blobs are there. It names images together
+// that become complete while it is busy, because index.json has to be replaced and synced each time.
 type committer struct {
 	dst   *layout.Dir
 	opts  Options
-	ready chan *tracked // has room for all: those who bring blobs do not wait for the disk
+	ready chan *Result // has room for all: those who bring blobs do not wait for the disk
 	wg    sync.WaitGroup
 }
 
-// newCommitter takes so many images at most. The caller ends it with close.
+// newCommitter returns a committer of so many images at most. The caller ends it with close.
 func newCommitter(ctx context.Context, dst *layout.Dir, opts Options, images int) *committer {
-	c := &committer{dst: dst, opts: opts, ready: make(chan *tracked, images)}
+	c := &committer{dst: dst, opts: opts, ready: make(chan *Result, images)}
 	c.wg.Go(func() {
 		for t := range c.ready {
 			batch := c.gather(t)
 			c.commit(ctx, batch)
 			for _, t := range batch {
-				opts.finished(*t.Result)
+				opts.finished(*t)
 			}
 		}
 	})
 	return c
 }
 
-// add takes an image whose outcome, but for its manifests, is known.
-func (c *committer) add(t *tracked) { c.ready <- t }
+// add takes an image whose blobs are all there, or that has failed.
+func (c *committer) add(r *Result, err error) {
+	r.Err = err
+	c.ready <- r
+}
 
 // close returns when all images are finished.
 func (c *committer) close() {
@@ -45,9 +48,9 @@ func (c *committer) close() {
 	c.wg.Wait()
 }
 
-// gather is t with all others that are ready.
-func (c *committer) gather(t *tracked) []*tracked {
-	batch := []*tracked{t}
+// gather returns t with all others that are ready.
+func (c *committer) gather(t *Result) []*Result {
+	batch := []*Result{t}
 	for {
 		select {
 		case t, ok := <-c.ready:
@@ -61,8 +64,9 @@ func (c *committer) gather(t *tracked) []*tracked {
 	}
 }
 
-// commit writes the manifests of images whose blobs are all there, and then their names: what the layout names is complete.
-func (c *committer) commit(ctx context.Context, batch []*tracked) {
+// commit writes the manifests of images whose blobs are all there, and then their names: what the layout
+// names is complete.
+func (c *committer) commit(ctx context.Context, batch []*Result) {
 	for _, t := range batch {
 		if t.Err == nil {
 			t.Err = t.convert(ctx, c.dst)
@@ -71,7 +75,7 @@ func (c *committer) commit(ctx context.Context, batch []*tracked) {
 	c.manifests(ctx, batch)
 	var (
 		entries []layout.Entry
-		named   []*tracked // whose entries they are
+		named   []*Result // whose entries they are
 	)
 	for _, t := range batch {
 		if t.Err == nil {
@@ -95,12 +99,12 @@ func (c *committer) commit(ctx context.Context, batch []*tracked) {
 }
 
 // manifests stores all manifests of a batch side by side, each once. They are in memory.
-func (c *committer) manifests(ctx context.Context, batch []*tracked) {
+func (c *committer) manifests(ctx context.Context, batch []*Result) {
 	type outcome struct{ err error }
 	outcomes := map[digest.Digest]*outcome{}
 	var eg errgroup.Group
 	eg.SetLimit(parallelImages)
-	each := func(f func(*tracked, image.Node, image.Source)) {
+	each := func(f func(*Result, image.Node, image.Source)) {
 		for _, t := range batch {
 			if t.Err != nil {
 				continue
@@ -115,7 +119,7 @@ func (c *committer) manifests(ctx context.Context, batch []*tracked) {
 			}
 		}
 	}
-	each(func(_ *tracked, n image.Node, src image.Source) {
+	each(func(_ *Result, n image.Node, src image.Source) {
 		if outcomes[n.Descriptor.Digest] == nil {
 			o := &outcome{}
 			outcomes[n.Descriptor.Digest] = o
@@ -126,26 +130,26 @@ func (c *committer) manifests(ctx context.Context, batch []*tracked) {
 		}
 	})
 	_ = eg.Wait() // each has its own outcome
-	each(func(t *tracked, n image.Node, _ image.Source) {
+	each(func(t *Result, n image.Node, _ image.Source) {
 		if err := outcomes[n.Descriptor.Digest].err; err != nil {
 			t.Err = err
 		}
 	})
 }
 
-// entries are those of an image in index.json, its own first, and of what belongs to it.
-func (t *tracked) entries() []layout.Entry {
-	name := t.Reference.Tagged()
+// entries returns what index.json is to say about an image, first, and about its referrers.
+func (r *Result) entries() []layout.Entry {
+	name := r.Reference.Tagged()
 	if name == "" {
-		name = t.Reference.String()
+		name = r.Reference.String()
 	}
-	all := []layout.Entry{{Descriptor: t.Image.Root, Name: name, Tag: t.Reference.Tag}}
-	for _, r := range t.Image.Referrers {
-		e := layout.Entry{Descriptor: r.Root}
-		if r.Tag == "" {
-			e.Subject = r.Subject
+	all := []layout.Entry{{Descriptor: r.Image.Root, Name: name, Tag: r.Reference.Tag}}
+	for _, f := range r.Image.Referrers {
+		e := layout.Entry{Descriptor: f.Root}
+		if f.Tag == "" {
+			e.Subject = f.Subject
 		} else {
-			e.Name, e.Tag = t.Reference.Name()+":"+r.Tag, r.Tag
+			e.Name, e.Tag = r.Reference.Name()+":"+f.Tag, f.Tag
 		}
 		all = append(all, e)
 	}

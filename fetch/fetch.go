@@ -1,6 +1,6 @@
-// Package fetch brings images from registries into an OCI layout. [Resolve] finds out what images consist of, and [Into]
-// brings them, each blob once and verified. [Images] does both. An image gets its name in the layout when all of it is
-// there.
+// Package fetch brings images from registries into an OCI layout. [Resolve] finds out what images consist
+// of, and [Into] brings them, each blob once and verified. [Images] does both. An image gets its name in
+// the layout when all of it is there.
 package fetch
 
 import (
@@ -22,8 +22,8 @@ import (
 // parallelImages is how many images are resolved at once; each is a few small requests.
 const parallelImages = 8
 
-// Options say what of each image is wanted, and how it is brought. The zero value means the default platform, and nobody
-// is told anything.
+// Options say what of each image is wanted, and how it is brought. The zero value means the default
+// platform, and nobody is told anything.
 type Options struct {
 	All       bool          // every platform, the index unchanged
 	Platforms []v1.Platform // the wanted ones; none means linux on this machine's architecture
@@ -33,7 +33,8 @@ type Options struct {
 	// Planned is called once, before anything is transferred, with every blob that the images
 	// consist of, each once.
 	Planned func(blobs []v1.Descriptor)
-	// Progress is told how many bytes of a blob are in the layout. It is called concurrently and must return at once.
+	// Progress is told how many bytes of a blob are in the layout. It is called concurrently and must return
+	// at once.
 	Progress func(blob v1.Descriptor, held int64)
 	// Finished is called for each image when its outcome is known, by one goroutine at a time.
 	Finished func(Result)
@@ -44,8 +45,8 @@ type Image struct {
 	image.Image
 	Reference registry.Reference
 
-	// Schema1 is set if the registry has the image in Docker's schema 1, and is the digest by which the registry knows
-	// it. The image has been converted then: its manifest has another digest.
+	// Schema1 is set if the registry has the image in Docker's schema 1, and is the digest by which the
+	// registry knows it. The image has been converted then: its manifest has another digest.
 	Schema1 digest.Digest
 
 	unconverted *unconverted // in schema 1; nil once it has been converted
@@ -59,9 +60,9 @@ type Result struct {
 	Err       error
 }
 
-// Resolve asks registries for the manifests of images and chooses among their platforms. The results are in the order
-// of refs, and one that fails does not stop the others. No layer is read, so that an image in Docker's schema 1 has no
-// manifest yet: [Image.Convert] or [Into] make one.
+// Resolve asks registries for the manifests of images and chooses among their platforms. The results are in
+// the order of refs, and one that fails does not stop the others. No layer is read, so that an image in
+// Docker's schema 1 has no manifest yet: [Image.Convert] or [Into] make one.
 func Resolve(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
 	results := make([]Result, len(refs))
 	var eg errgroup.Group
@@ -108,57 +109,47 @@ func Images(
 	return Into(ctx, Resolve(ctx, c, refs, opts), dst, opts)
 }
 
-// Into brings images that have been resolved into dst and names them there. One that fails, or that could not be
-// resolved, does not stop the others. The results are in the order of resolved. The error is that of ctx, if it has
-// ended, or says that the disk takes nothing more.
+// Into brings images that have been resolved into dst and names them there. One that fails, or that could
+// not be resolved, does not stop the others. The results are in the order of resolved. The error is that of
+// ctx, if it has ended, or says that the disk takes nothing more.
 func Into(ctx context.Context, resolved []Result, dst *layout.Dir, opts Options) ([]Result, error) {
 	results := slices.Clone(resolved)
 	refuseTwins(results)
-	var tracked []*tracked
+	var images []*Result
 	for i := range results {
 		if r := &results[i]; r.Err == nil {
-			tracked = append(tracked, newTracked(r))
+			images = append(images, r)
 		} else {
 			opts.finished(*r)
 		}
 	}
-	return results, bring(ctx, tracked, dst, opts)
+	return results, bring(ctx, images, dst, opts)
 }
 
 // bring transfers the blobs of images, each once, and commits each image as soon as its last blob is there.
-func bring(ctx context.Context, images []*tracked, dst *layout.Dir, opts Options) error {
+func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options) error {
 	plan := newPlan(images)
-	if err := dst.Room(plan.blobs()); err != nil {
+	if err := dst.Room(plan.Blobs()); err != nil {
 		return err
 	}
 	if opts.Planned != nil {
-		opts.Planned(plan.blobs())
+		opts.Planned(plan.Blobs())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	committer := newCommitter(ctx, dst, opts, len(images))
-	for _, t := range images {
-		if t.missing == 0 { // an index of nothing
-			committer.add(t)
-		}
-	}
-	push := func(ctx context.Context, j transfer.Job) error {
+	plan.Begin(committer.add)
+	push := func(ctx context.Context, j transfer.Job[wanted]) error {
 		err := dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
 		if durable.DiskFailed(err) {
 			stop(err) // no other blob would fare better
 		}
 		if err == nil {
-			plan.learn(ctx, dst, j.Blob)
+			learn(ctx, plan.Users(j.Key), dst, j.Blob)
 		}
 		return err
 	}
-	transfer.Run(ctx, plan.jobs, opts.Jobs, push, func(j transfer.Job, err error) {
-		for _, t := range plan.users[wantedBy(j)] {
-			if t.done(err) {
-				committer.add(t)
-			}
-		}
-	})
+	transfer.Run(ctx, plan.Jobs(), opts.Jobs, push, plan.Done)
 	committer.close()
 	return context.Cause(ctx)
 }

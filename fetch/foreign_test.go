@@ -12,7 +12,8 @@ import (
 	"drayage/registry"
 )
 
-// windows puts an image into a repository whose lowest layer only the other registry has, and returns that layer.
+// windows puts an image into a repository whose lowest layer only the other registry has, and returns that
+// layer.
 func (s *site) windows(repo string, other *fakeregistry.Registry) v1.Descriptor {
 	layer, top := fakeregistry.GzipLayer([]byte("a layer of Windows")), fakeregistry.GzipLayer([]byte("on top for "+repo))
 	d := other.PutBlob("layers", layer.Content)

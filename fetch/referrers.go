@@ -11,8 +11,8 @@ import (
 	"drayage/registry"
 )
 
-// Referrers finds what belongs to an image in its repository and, in turn, to that. What has no subject of its own is found
-// by the tags that cosign gives it.
+// Referrers finds what belongs to an image in its repository and, in turn, to that. What has no subject of
+// its own is found by the tags that cosign gives it.
 func Referrers(ctx context.Context, repo *registry.Repository, im *image.Image) ([]*image.Image, error) {
 	return image.Referrers(ctx, im, func(ctx context.Context, subject digest.Digest) ([]*image.Image, error) {
 		return referrersOf(ctx, repo, subject)

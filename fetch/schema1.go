@@ -20,8 +20,8 @@ import (
 // parallelStats is how many blobs are asked for their size at once. Old images have dozens of layers.
 const parallelStats = 8
 
-// unconverted is an image in schema 1, which names the blobs of its layers and says nothing else about them. It gets a
-// manifest and a configuration when all of them have been read.
+// unconverted is an image in schema 1, which names the blobs of its layers and says nothing else about
+// them. It gets a manifest and a configuration when all of them have been read.
 type unconverted struct {
 	image schema1.Image
 
@@ -30,7 +30,8 @@ type unconverted struct {
 	err   error // the first failure to read a layer
 }
 
-// resolveSchema1 makes an image of what is known before any layer has been read: it has blobs, but no manifest.
+// resolveSchema1 makes an image of what is known before any layer has been read: it has blobs, but no
+// manifest.
 func resolveSchema1(
 	ctx context.Context, repo *registry.Repository, ref registry.Reference, raw []byte, sel image.Selection,
 ) (*Image, error) {
@@ -64,7 +65,8 @@ func resolveSchema1(
 	}, nil
 }
 
-// learn takes what a layer holds. A failure is that of this image: others that have the same layer may be fine.
+// learn takes what a layer holds. A failure is that of this image: others that have the same layer may be
+// fine.
 func (u *unconverted) learn(d v1.Descriptor, content unpack.Layer, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -102,8 +104,8 @@ func (im *Image) convert(ctx context.Context) error {
 	return nil
 }
 
-// Convert gives an image in Docker's schema 1 a manifest and a configuration. It reads all layers where they are, and
-// calls Options.Planned and Options.Progress. It does nothing to other images.
+// Convert gives an image in Docker's schema 1 a manifest and a configuration. It reads all layers where
+// they are, and calls Options.Planned and Options.Progress. It does nothing to other images.
 func (im *Image) Convert(ctx context.Context, opts Options) error {
 	if im.unconverted == nil {
 		return nil
@@ -111,24 +113,24 @@ func (im *Image) Convert(ctx context.Context, opts Options) error {
 	if opts.Planned != nil {
 		opts.Planned(im.Blobs)
 	}
-	do := func(ctx context.Context, j transfer.Job) error {
+	do := func(ctx context.Context, j transfer.Job[wanted]) error {
 		content, err := readLayer(ctx, j.Source, j.Blob, opts.report(j.Blob))
 		im.unconverted.learn(j.Blob, content, err)
 		return err
 	}
-	transfer.Run(ctx, im.jobs(), opts.Jobs, do, func(transfer.Job, error) {})
+	transfer.Run(ctx, im.jobs(), opts.Jobs, do, func(transfer.Job[wanted], error) {})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return im.convert(ctx)
 }
 
-// learn reads a blob that has arrived in dst if there are images that need to know what it holds.
-func (p *plan) learn(ctx context.Context, dst image.Source, d v1.Descriptor) {
+// learn reads a blob that has arrived in dst if some of the images that have it need to know what it holds.
+func learn(ctx context.Context, images []*Result, dst image.Source, d v1.Descriptor) {
 	var waiting []*unconverted
-	for _, t := range p.users[wanted{d.Digest, d.Size}] {
-		if t.Image.unconverted != nil {
-			waiting = append(waiting, t.Image.unconverted)
+	for _, r := range images {
+		if r.Image.unconverted != nil {
+			waiting = append(waiting, r.Image.unconverted)
 		}
 	}
 	if len(waiting) == 0 {
@@ -140,13 +142,14 @@ func (p *plan) learn(ctx context.Context, dst image.Source, d v1.Descriptor) {
 	}
 }
 
-// convert makes the configuration of an image in schema 1, the only blob of the image that the registry does not have.
-func (t *tracked) convert(ctx context.Context, dst *layout.Dir) error {
-	if t.Image.unconverted == nil {
+// convert makes the configuration of an image in schema 1, the only blob of the image that the registry
+// does not have.
+func (r *Result) convert(ctx context.Context, dst *layout.Dir) error {
+	if r.Image.unconverted == nil {
 		return nil
 	}
-	if err := t.Image.convert(ctx); err != nil {
+	if err := r.Image.convert(ctx); err != nil {
 		return err
 	}
-	return dst.Push(ctx, *t.Image.Manifests[0].Document.Config, t.Image.Source, nil)
+	return dst.Push(ctx, *r.Image.Manifests[0].Document.Config, r.Image.Source, nil)
 }

@@ -14,7 +14,8 @@ import (
 	"drayage/registry"
 )
 
-// A registry that is down is asked for a blob as often as for one image, however many of its repositories have it.
+// A registry that is down is asked for a blob as often as for one image, however many of its repositories
+// have it.
 func TestSharedBlobOfADeadRegistry(t *testing.T) {
 	base := layer(1, 1000)
 	asked := func(names ...string) (n int) {

@@ -11,16 +11,18 @@ import (
 	"drayage/internal/pack"
 )
 
-// Compression says how layers of saved tars that are not compressed yet are sent. The same layer gives the same digest on every machine,
-// however many processors work on it. The zero value is gzip at its default level.
+// Compression says how layers of saved tars that are not compressed yet are sent. The same layer gives the
+// same digest on every machine, however many processors work on it. The zero value is gzip at its default
+// level.
 type Compression struct {
 	Kind  compression.Kind // Gzip, Zstd or None; empty means Gzip
 	Level int              // gzip 1 to 9, zstd 1 to 22; 0 means the default of the kind
 }
 
 const (
-	// defaultGzip makes blobs some percent larger than level 6 in four fifths of the time; defaultZstd makes smaller ones in half of it. Level 3
-	// of zstd makes blobs another twentieth smaller, in almost twice the time.
+	// defaultGzip makes blobs some percent larger than level 6 in four fifths of the time; defaultZstd makes
+	// smaller ones in half of it. Level 3 of zstd makes blobs another twentieth smaller, in almost twice the
+	// time.
 	defaultGzip = 4
 	defaultZstd = 1
 
@@ -28,8 +30,9 @@ const (
 	zstdWindow = 512 << 10
 )
 
-// slots bounds the layers that are compressed at once. Each is spread over all processors already: with gzip two keep them busy while one
-// waits for the network, with zstd one does, and two would hold too much memory.
+// slots bounds the layers that are compressed at once. Each is spread over all processors already: with
+// gzip two keep them busy while one waits for the network, with zstd one does, and two would hold too much
+// memory.
 func (c Compression) slots() chan struct{} {
 	if c.kind() == compression.Zstd {
 		return make(chan struct{}, 1)
@@ -78,7 +81,8 @@ func (c Compression) method() string {
 	return fmt.Sprintf("pgzip-%d-%dk", c.level(), gzipBlock>>10)
 }
 
-// mediaType is Docker's for gzip, which every registry and engine knows, and OCI's for the others, for which Docker has none.
+// mediaType is Docker's for gzip, which every registry and engine knows, and OCI's for the others, for
+// which Docker has none.
 func (c Compression) mediaType() string {
 	switch c.kind() {
 	case compression.Zstd:

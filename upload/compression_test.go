@@ -67,7 +67,8 @@ func TestCompressionThatIsNone(t *testing.T) {
 	}
 }
 
-// What one way of compressing made of a layer is not given out for another, nor for a layer that is stored compressed.
+// What one way of compressing made of a layer is not given out for another, nor for a layer that is stored
+// compressed.
 func TestCompressionsHaveCachesOfTheirOwn(t *testing.T) {
 	onSite(t, func(s *site) {
 		cache := s.TempDir()

@@ -29,8 +29,8 @@ var fromOCI = func() map[string]string {
 	return m
 }()
 
-// otherFamily is the media type of a manifest or index in the other family, Docker's or OCI's. It is empty for what
-// has none.
+// otherFamily is the media type of a manifest or index in the other family, Docker's or OCI's. It is empty
+// for what has none.
 func otherFamily(mediaType string) string {
 	if t := toOCI[mediaType]; t != "" {
 		return t
@@ -38,9 +38,10 @@ func otherFamily(mediaType string) string {
 	return fromOCI[mediaType]
 }
 
-// convert rewrites a manifest or index in the family of mediaType, one of that family's manifest types, for registries that take
-// only one of them. What is of that family already stays. Descriptors whose digest is a key of replaced are replaced: the children of an
-// index change with their own conversion. What the family has no type for is an error.
+// convert rewrites a manifest or index in the family of mediaType, one of that family's manifest types, for
+// registries that take only one of them. What is of that family already stays. Descriptors whose digest is
+// a key of replaced are replaced: the children of an index change with their own conversion. What the
+// family has no type for is an error.
 func convert(raw []byte, mediaType string, replaced map[string]v1.Descriptor) ([]byte, string, error) {
 	doc, err := image.ParseManifest("", raw)
 	if err != nil {

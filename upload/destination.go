@@ -17,7 +17,8 @@ type Destination struct {
 	ref    registry.Reference
 }
 
-// ParseDestination reads the name of an image, or a prefix of names that ends in / and begins with a registry's host.
+// ParseDestination reads the name of an image, or a prefix of names that ends in / and begins with a
+// registry's host.
 func ParseDestination(text string) (Destination, error) {
 	d := Destination{text: strings.TrimPrefix(text, "docker://")}
 	name := d.text
@@ -87,9 +88,9 @@ func NewPlacement(c *registry.Client, d Destination) *Placement {
 	return &Placement{client: c, dest: d, taken: map[string]taken{}}
 }
 
-// Add adds an image to the targets. Under a prefix it goes to a place for each of its full names, and needs one. Two
-// images for one place are an error: a prefix drops the registry of a name, and of two images that differ in nothing
-// else one would be lost. label is the image in messages.
+// Add adds an image to the targets. Under a prefix it goes to a place for each of its full names, and needs
+// one. Two images for one place are an error: a prefix drops the registry of a name, and of two images that
+// differ in nothing else one would be lost. label is the image in messages.
 func (p *Placement) Add(t Target, names []string, label string) error {
 	if !p.dest.prefix {
 		names = []string{""}
@@ -144,8 +145,8 @@ func (t Target) Name() string {
 	return t.Repository.Name() + ":" + t.Tag
 }
 
-// Referrers returns the targets of what belongs to images that have been pushed: the same repositories, with the tags
-// that cosign looks for where it does.
+// Referrers returns the targets of what belongs to images that have been pushed: the same repositories,
+// with the tags that cosign looks for where it does.
 func Referrers(pushed []Result) []Target {
 	var targets []Target
 	seen := map[string]bool{}

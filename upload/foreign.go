@@ -10,8 +10,9 @@ import (
 	"drayage/registry"
 )
 
-// foreignHint says why a registry may not have taken a manifest with foreign layers: as it is installed, distribution answers them
-// with 400 or 500 (https://distribution.github.io/distribution/about/configuration/#validation).
+// foreignHint says why a registry may not have taken a manifest with foreign layers: as it is installed,
+// distribution answers them with 400 or 500
+// (https://distribution.github.io/distribution/about/configuration/#validation).
 func foreignHint(n image.Node, err error) string {
 	hasURLs := func(d v1.Descriptor) bool { return image.IsForeign(d.MediaType) && len(d.URLs) > 0 }
 	if !errors.As(err, new(*registry.Error)) || !slices.ContainsFunc(n.Document.Layers, hasURLs) {

@@ -56,7 +56,8 @@ func TestForeignLayers(t *testing.T) {
 	})
 }
 
-// TestForeignLayersRefused checks that whoever meets a registry that does not like addresses in manifests is told what to do.
+// TestForeignLayersRefused checks that whoever meets a registry that does not like addresses in manifests
+// is told what to do.
 func TestForeignLayersRefused(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(windows)

@@ -24,7 +24,8 @@ var brings = fakeregistry.Match{Path: "/uploads/upload-", Func: func(req *http.R
 	return req.Method != "POST" && (req.ContentLength < 0 || req.ContentLength > 10_000)
 }}
 
-// kill pushes until the registry has kept a part of the first layer, and then no more, as a process does that is killed.
+// kill pushes until the registry has kept a part of the first layer, and then no more, as a process does
+// that is killed.
 func (s *site) kill(opts upload.Options, target upload.Target) {
 	s.Helper()
 	ctx, cancel := context.WithCancel(s.Context())
@@ -152,7 +153,8 @@ func TestPushGoesOnInTheSameRegistryOnly(t *testing.T) {
 	})
 }
 
-// Where all would have to be there again if the registry wanted it, or is sent in no time, nothing is remembered.
+// Where all would have to be there again if the registry wanted it, or is sent in no time, nothing is
+// remembered.
 func TestPushRemembersNoMoreThanItHasTo(t *testing.T) {
 	onSite(t, func(s *site) {
 		opts := upload.Options{CacheDir: s.TempDir()}

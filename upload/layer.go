@@ -66,8 +66,8 @@ func (p *pusher) lockDiffID(id digest.Digest) func() {
 	return m.Unlock
 }
 
-// known is what the layer became, in this run or in an earlier one. What an earlier run made of it does not count where the layer is stored
-// in a form that is pushed as it is.
+// known is what the layer became, in this run or in an earlier one. What an earlier run made of it does not
+// count where the layer is stored in a form that is pushed as it is.
 func (p *pusher) known(id digest.Digest, stored compression.Kind) (v1.Descriptor, bool) {
 	p.mu.Lock()
 	d, ok := p.packed[id]
@@ -97,7 +97,8 @@ func (p *pusher) reuse(ctx context.Context, repo *registry.Repository, d v1.Desc
 	return false, nil
 }
 
-// pack uploads a layer. What is compressed with gzip or zstd already goes as it is, everything else is compressed on the way.
+// pack uploads a layer. What is compressed with gzip or zstd already goes as it is, everything else is
+// compressed on the way.
 func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, reported func(int64)) (v1.Descriptor, error) {
 	kind, err := l.Compression()
 	if err != nil {
@@ -111,7 +112,8 @@ func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockera
 	}
 	d, err := p.compressed(ctx, repo, l, reported)
 	if err == nil {
-		// Only what the layer alone decides is remembered for other runs: what another tool made of it would change their digests.
+		// Only what the layer alone decides is remembered for other runs: what another tool made of it would
+		// change their digests.
 		p.cache.Store(l.DiffID, d)
 	}
 	return d, err
@@ -126,7 +128,8 @@ func (p *pusher) compressed(ctx context.Context, repo *registry.Repository, l *d
 	return repo.Pusher().PushStream(ctx, c.mediaType(), open, registry.PushOptions{Journal: journal})
 }
 
-// stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to learn its digest.
+// stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to
+// learn its digest.
 func (p *pusher) stored(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, mediaType string, reported func(int64)) (v1.Descriptor, error) {
 	if p.opts.Stream != nil {
 		return p.pass(ctx, repo, l, mediaType, reported)
@@ -148,8 +151,8 @@ func (s savedSource) Open(_ context.Context, _ v1.Descriptor, offset, length int
 	return io.NopCloser(image.Section(r, r.Size(), offset, length)), nil
 }
 
-// checkLayer writes a layer's uncompressed content to w, which may be nil, and compares it with the diff ID. It reads
-// stored to its end.
+// checkLayer writes a layer's uncompressed content to w, which may be nil, and compares it with the diff
+// ID. It reads stored to its end.
 func checkLayer(ctx context.Context, l *dockerarchive.SavedLayer, stored io.Reader, w io.Writer) error {
 	layer, err := unpack.Sum(ctx, stored, l.DiffID.Algorithm(), w)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"drayage/registry"
 )
 
-// manifests stores the manifests of an image whose blobs are all there: those without children side by side, then the indexes
-// in their order, and so the tag last.
-func (p *pusher) manifests(ctx context.Context, im *tracked) error {
+// manifests stores the manifests of an image whose blobs are all there: those without children side by
+// side, then the indexes in their order, and so the tag last.
+func (p *pusher) manifests(ctx context.Context, im *Result) error {
 	nodes, err := p.nodes(im)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (p *pusher) manifests(ctx context.Context, im *tracked) error {
 }
 
 // nodes are the manifests to store: those of the layout, or the one that is made for a saved image.
-func (p *pusher) nodes(im *tracked) ([]image.Node, error) {
+func (p *pusher) nodes(im *Result) ([]image.Node, error) {
 	if im.Target.Image != nil {
 		return im.Target.Image.Manifests, nil
 	}
@@ -73,7 +73,7 @@ func (p *pusher) nodes(im *tracked) ([]image.Node, error) {
 
 // put stores one manifest. A registry that has lost what it said it had gets it again; one that does not take
 // the media types gets the other family's. Both are tried once.
-func (p *pusher) put(ctx context.Context, im *tracked, n image.Node, tag string, replaced map[string]v1.Descriptor) (v1.Descriptor, error) {
+func (p *pusher) put(ctx context.Context, im *Result, n image.Node, tag string, replaced map[string]v1.Descriptor) (v1.Descriptor, error) {
 	repo, raw, mediaType := im.Target.Repository, n.Raw, n.Document.MediaType
 	child, converted := changed(n, replaced)
 	if converted {
@@ -115,7 +115,7 @@ func changed(n image.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bo
 }
 
 // resend sends what a manifest refers to again, without asking the registry whether it has it.
-func (p *pusher) resend(ctx context.Context, im *tracked, n image.Node) error {
+func (p *pusher) resend(ctx context.Context, im *Result, n image.Node) error {
 	if im.Target.Saved != nil {
 		return p.resendSaved(ctx, im)
 	}
@@ -141,7 +141,7 @@ func (p *pusher) resend(ctx context.Context, im *tracked, n image.Node) error {
 	return nil
 }
 
-func (p *pusher) resendSaved(ctx context.Context, im *tracked) error {
+func (p *pusher) resendSaved(ctx context.Context, im *Result) error {
 	s, repo := im.Target.Saved, im.Target.Repository
 	for _, l := range s.Layers {
 		d, err := p.pack(ctx, repo, &l, nil)

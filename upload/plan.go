@@ -24,11 +24,9 @@ type pusher struct {
 
 	encoders pack.Encoders
 
-	tasks   map[key]*task
-	users   map[key][]*tracked
-	jobs    []transfer.Job
-	repeats []transfer.Job                           // what jobs bring into the same registry already: done after them, by mounting
-	first   map[digest.Digest][]*registry.Repository // where jobs bring a blob or layer
+	plan  *transfer.Plan[key, *Result]
+	tasks map[key]*task
+	first map[digest.Digest][]*registry.Repository // where jobs bring a blob or layer
 
 	mu      sync.Mutex
 	placed  map[digest.Digest]*registry.Repository // where a blob has been pushed already, to mount it from
@@ -36,81 +34,68 @@ type pusher struct {
 	packing map[digest.Digest]*sync.Mutex          // held while a diff ID is compressed for the first time
 }
 
-// key is a blob and the repository it goes to: the unit of work. Of images that disagree about the size of a blob one is
-// wrong, and only that one must fail.
+// key is a blob and the repository that it goes to. Images that disagree about the size of a blob do not
+// share it: one of them is wrong, and only that one must fail.
 type key struct {
 	repository string
 	blob       digest.Digest
 	size       int64
-	saved      bool // blob is the diff ID of a layer that is compressed on the way
+	saved      bool // blob is the diff ID of a layer of a docker tar
 }
+
+type job = transfer.Job[key]
 
 // task is what is done for a key.
 type task struct {
-	repo  *registry.Repository
-	layer *dockerarchive.SavedLayer // nil: the blob goes as it is
+	repo     *registry.Repository
+	layer    *dockerarchive.SavedLayer // nil: the blob goes as it is
+	repeated bool                      // another job brings it into the same registry: it is mounted after that
 }
 
-// source makes a task findable from the job it stands in: the copy engine knows only
-// descriptors and sources.
-type taskSource struct {
-	image.Source
-	key key
-}
-
-func jobKey(j transfer.Job) key { return j.Source.(taskSource).key }
-
-// tracked is a target on its way.
-type tracked struct {
-	Result
-	missing int
-}
-
-func (im *tracked) done(err error) bool {
-	im.missing--
-	if err != nil && im.Err == nil {
-		im.Err = err
+func newPusher(targets []Result, opts Options) *pusher {
+	p := &pusher{
+		opts:    opts,
+		cache:   layercache.Open(opts.CacheDir, opts.Compression.method()),
+		slots:   opts.Compression.slots(),
+		plan:    transfer.NewPlan[key, *Result](),
+		tasks:   map[key]*task{},
+		first:   map[digest.Digest][]*registry.Repository{},
+		placed:  map[digest.Digest]*registry.Repository{},
+		packed:  map[digest.Digest]v1.Descriptor{},
+		packing: map[digest.Digest]*sync.Mutex{},
 	}
-	return im.missing == 0
+	for i := range targets {
+		p.enter(&targets[i])
+	}
+	return p
 }
 
-// plan lists what has to be in which repository, each once.
-func (p *pusher) plan(images []*tracked) {
-	p.tasks, p.users, p.first = map[key]*task{}, map[key][]*tracked{}, map[digest.Digest][]*registry.Repository{}
-	p.placed, p.packed, p.packing = map[digest.Digest]*registry.Repository{}, map[digest.Digest]v1.Descriptor{}, map[digest.Digest]*sync.Mutex{}
-	for _, im := range images {
-		if l := im.Target.Image; l != nil {
-			for _, d := range l.Travelling() {
-				p.add(im, d, l.Source, nil)
-			}
-			continue
+// enter plans what has to be in the repository of a target.
+func (p *pusher) enter(r *Result) {
+	p.plan.Enter(r)
+	if im := r.Target.Image; im != nil {
+		for _, d := range im.Travelling() {
+			p.add(r, job{Blob: d, Source: im.Source}, nil)
 		}
-		s := im.Target.Saved
-		config := image.Describe(image.DockerConfig, s.Config)
-		p.add(im, config, image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}, nil)
-		for _, l := range s.Layers {
-			p.add(im, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}, nil, &l)
-		}
+		return
+	}
+	s := r.Target.Saved
+	config := image.Describe(image.DockerConfig, s.Config)
+	src := image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}
+	p.add(r, job{Blob: config, Source: src}, nil)
+	for _, l := range s.Layers {
+		d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}
+		p.add(r, job{Blob: d}, &l)
 	}
 }
 
-// add makes im wait for a blob.
-func (p *pusher) add(im *tracked, d v1.Descriptor, src image.Source, l *dockerarchive.SavedLayer) {
-	k := key{im.Target.Repository.Name(), d.Digest, d.Size, l != nil}
-	if p.tasks[k] == nil {
-		j := transfer.Job{Blob: d, Source: taskSource{src, k}}
-		if p.repeated(d.Digest, im.Target.Repository) {
-			p.repeats = append(p.repeats, j)
-		} else {
-			p.jobs = append(p.jobs, j)
-		}
-		p.tasks[k] = &task{repo: im.Target.Repository, layer: l}
+func (p *pusher) add(r *Result, j job, l *dockerarchive.SavedLayer) {
+	repo := r.Target.Repository
+	j.Key = key{repo.Name(), j.Blob.Digest, j.Blob.Size, l != nil}
+	if p.tasks[j.Key] == nil {
+		p.tasks[j.Key] = &task{repo: repo, layer: l, repeated: p.repeated(j.Blob.Digest, repo)}
 	}
-	if slices.Contains(p.users[k], im) {
-		return // a layer that the image has twice
-	}
-	p.users[k] = append(p.users[k], im)
-	im.missing++
+	p.plan.Add(r, j)
 }
 
 // repeated reports whether another job brings the blob or layer into the same registry already.
@@ -122,20 +107,9 @@ func (p *pusher) repeated(d digest.Digest, repo *registry.Repository) bool {
 	return false
 }
 
-func (p *pusher) announce() {
-	if p.opts.Planned == nil {
-		return
-	}
-	var all []v1.Descriptor
-	for _, j := range slices.Concat(p.jobs, p.repeats) {
-		all = append(all, j.Blob)
-	}
-	p.opts.Planned(all)
-}
-
 // do brings one blob into one repository.
-func (p *pusher) do(ctx context.Context, j transfer.Job) error {
-	t := p.tasks[jobKey(j)]
+func (p *pusher) do(ctx context.Context, j job) error {
+	t := p.tasks[j.Key]
 	var reported func(int64)
 	if p.opts.Progress != nil {
 		reported = func(n int64) { p.opts.Progress(j.Blob, n) }
@@ -158,7 +132,8 @@ func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descr
 	return nil
 }
 
-// origin is the name of another repository of the same registry that has the blob, or, by the word of an earlier run, had it; or empty.
+// origin is the name of another repository of the same registry that has the blob, or, by the word of an
+// earlier run, had it; or empty.
 func (p *pusher) origin(repo *registry.Repository, d digest.Digest) string {
 	p.mu.Lock()
 	from := p.placed[d]

@@ -20,7 +20,8 @@ import (
 	"drayage/upload"
 )
 
-// BenchmarkPush sends a saved tar to a registry over loopback: read, verified, compressed, hashed and sent in one pass.
+// BenchmarkPush sends a saved tar to a registry over loopback: read, verified, compressed, hashed and sent
+// in one pass.
 func BenchmarkPush(b *testing.B) {
 	content, err := os.ReadFile(os.Args[0]) // this program: content that compresses as what images hold
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"drayage/image"
 )
 
-// rebuild makes the manifest of a saved image from what its layers have become. The configuration keeps its bytes, and so
-// the image its ID. Docker's media types are used, as docker push would, unless a layer needs OCI's: zstd, or no compression.
+// rebuild makes the manifest of a saved image from what its layers have become. The configuration keeps its
+// bytes, and so the image its ID. Docker's media types are used, as docker push would, unless a layer needs
+// OCI's: zstd, or no compression.
 func (p *pusher) rebuild(s *dockerarchive.SavedImage) (raw []byte, mediaType string, err error) {
 	m := v1.Manifest{MediaType: image.DockerManifest, Config: image.Describe(image.DockerConfig, s.Config), Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2

@@ -17,7 +17,8 @@ import (
 	"drayage/upload"
 )
 
-// What no registry has a media type for is compressed anew: the layer is what for i in $(seq 64); do echo 0123456789abcde; done prints.
+// What no registry has a media type for is compressed anew: the layer is what for i in $(seq 64); do echo
+// 0123456789abcde; done prints.
 func TestSavedRecompresses(t *testing.T) {
 	lines := strings.Repeat("0123456789abcde\n", 64)
 	for name, stored := range map[string]string{

@@ -108,7 +108,8 @@ func TestSavedWithoutLayersOrTag(t *testing.T) {
 	})
 }
 
-// A layer is compressed once, however many images and repositories have it; all others are given it by the registry.
+// A layer is compressed once, however many images and repositories have it; all others are given it by the
+// registry.
 func TestSavedToSeveralRepositories(t *testing.T) {
 	for _, jobs := range []int{1, 8} {
 		onSite(t, func(s *site) {
@@ -245,7 +246,8 @@ func TestSavedCacheOfPlacesThatAreGone(t *testing.T) {
 	})
 }
 
-// A layer that was once pushed as another tool had compressed it does not change what a later push makes of it.
+// A layer that was once pushed as another tool had compressed it does not change what a later push makes of
+// it.
 func TestSavedCacheHoldsOnlyItsOwn(t *testing.T) {
 	for kind, compressed := range map[string]fakeregistry.Layer{"gzip": fakeregistry.GzipLayer(content(1, 100_000)), "zstd": fakeregistry.ZstdLayer(content(1, 100_000))} {
 		onSite(t, func(s *site) {
@@ -300,7 +302,8 @@ func TestSavedDeterministic(t *testing.T) {
 	}
 }
 
-// A layer that is not what the configuration says is found out, however it is stored, and spoils its own image only.
+// A layer that is not what the configuration says is found out, however it is stored, and spoils its own
+// image only.
 func TestSavedWrongDiffID(t *testing.T) {
 	for name, wrap := range map[string]func([]byte) fakeregistry.Layer{"plain": fakeregistry.PlainLayer, "gzip": fakeregistry.GzipLayer, "zstd": fakeregistry.ZstdLayer} {
 		for _, trusting := range []bool{false, true} {

@@ -210,7 +210,8 @@ func (s *site) saved(images ...savedImage) []*dockerarchive.SavedImage {
 	return all
 }
 
-// layout fetches everything of an image of a registry that fill makes, and returns the layout and the image's root.
+// layout fetches everything of an image of a registry that fill makes, and returns the layout and the
+// image's root.
 func (s *site) layout(fill func(*fakeregistry.Registry) v1.Descriptor) (*layout.Dir, v1.Descriptor) {
 	s.Helper()
 	root := fill(s.other("source.test:80"))

@@ -127,7 +127,8 @@ func TestStreamIsVerified(t *testing.T) {
 	}
 }
 
-// What breaks is sent again from what is held of the stream. If that is too little, it fails, and the next run skips what has arrived.
+// What breaks is sent again from what is held of the stream. If that is too little, it fails, and the next
+// run skips what has arrived.
 func TestStreamBreaks(t *testing.T) {
 	im := savedImage{layers: []fakeregistry.Layer{plain(1, large), plain(2, 2*large)}}
 	onSite(t, func(s *site) {

@@ -1,5 +1,6 @@
-// Package upload pushes images into registries. An [image.Image] goes byte for byte, so that its digests stay. An image of
-// a docker tar gets a manifest, and its layers are compressed on the way. [Push] takes any number of both.
+// Package upload pushes images into registries. An [image.Image] goes byte for byte, so that its digests
+// stay. An image of a docker tar gets a manifest, and its layers are compressed on the way. [Push] takes
+// any number of both.
 package upload
 
 import (
@@ -9,7 +10,6 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/image"
-	"drayage/internal/layercache"
 	"drayage/internal/transfer"
 	"drayage/registry"
 )
@@ -28,8 +28,8 @@ type Options struct {
 	Jobs     int    // layers that move at once; 0 means 8
 	CacheDir string // where to remember compressed layers; empty: nowhere
 
-	// Stream brings what targets need and what is not there yet. nil: everything can be read at any time. [InOrder] must have
-	// been asked before.
+	// Stream brings what targets need and what is not there yet. nil: everything can be read at any time.
+	// [InOrder] must have been asked before.
 	Stream Stream
 
 	// Compression is for layers of saved tars that are stored uncompressed.
@@ -39,7 +39,8 @@ type Options struct {
 	// configurations to come. Those of saved tars have their diff ID as digest and their stored size,
 	// which for layers in a Stream is 0 here and right in Progress.
 	Planned func(blobs []v1.Descriptor)
-	// Progress is told how many bytes of such a blob have been dealt with. It is called concurrently and must return at once.
+	// Progress is told how many bytes of such a blob have been dealt with. It is called concurrently and must
+	// return at once.
 	Progress func(blob v1.Descriptor, done int64)
 	// Finished is called for each target when its outcome is known, by one goroutine at a time.
 	Finished func(Result)
@@ -53,48 +54,41 @@ type Result struct {
 	Err        error
 }
 
-// Push pushes all targets. One that fails does not stop the others; results are in the order of targets. The error is
-// that of ctx, if it has ended. For each image the manifest is stored only when all that it
+// Push pushes all targets. One that fails does not stop the others; results are in the order of targets.
+// The error is that of ctx, if it has ended. For each image the manifest is stored only when all that it
 // refers to is there, and its tag last.
 func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error) {
 	if err := opts.Compression.Check(); err != nil {
 		return nil, err
 	}
-	p := &pusher{opts: opts, cache: layercache.Open(opts.CacheDir, opts.Compression.method()), slots: opts.Compression.slots()}
-	images := imagesOf(targets)
-	p.plan(images)
-	p.announce()
-	now, later := p.split(images)
+	results := newResults(targets)
+	p := newPusher(results, opts)
+	if opts.Planned != nil {
+		opts.Planned(p.plan.Blobs())
+	}
+	now, later, repeated := p.split()
+	if opts.Stream != nil {
+		p.plan.Hold() // what stands at the end of the stream may show that it is wrong
+	}
 	f := newFinisher(p)
-	for _, im := range images {
-		if im.missing == 0 { // an index of nothing
-			f.finish(ctx, im)
-		}
-	}
-	finished := func(j transfer.Job, err error) {
-		for _, im := range p.users[jobKey(j)] {
-			if im.done(err) {
-				f.finish(ctx, im)
-			}
-		}
-	}
-	transfer.Run(ctx, now, opts.Jobs, p.do, finished)
+	p.plan.Begin(func(r *Result, err error) { f.finish(ctx, r, err) })
+	transfer.Run(ctx, now, opts.Jobs, p.do, p.plan.Done)
 	var end error
 	if opts.Stream != nil {
-		end = p.stream(ctx, later, finished)
+		end = p.stream(ctx, later)
 	}
-	transfer.Run(ctx, p.repeats, opts.Jobs, p.do, finished)
+	transfer.Run(ctx, repeated, opts.Jobs, p.do, p.plan.Done)
 	if opts.Stream != nil {
-		for _, im := range images {
-			if im.done(end) {
-				f.finish(ctx, im)
-			}
-		}
+		p.plan.Release(end)
 	}
 	f.wait()
-	results := make([]Result, len(images))
-	for i, im := range images {
-		results[i] = im.Result
-	}
 	return results, context.Cause(ctx)
+}
+
+func newResults(targets []Target) []Result {
+	results := make([]Result, len(targets))
+	for i, t := range targets {
+		results[i].Target = t
+	}
+	return results
 }

@@ -15,9 +15,9 @@ import (
 	"drayage/internal/transfer"
 )
 
-func jobs(sizes ...int64) (all []transfer.Job) {
+func jobs(sizes ...int64) (all []transfer.Job[int]) {
 	for _, n := range sizes {
-		all = append(all, transfer.Job{Blob: v1.Descriptor{Size: n}})
+		all = append(all, transfer.Job[int]{Blob: v1.Descriptor{Size: n}})
 	}
 	return all
 }
@@ -25,10 +25,10 @@ func jobs(sizes ...int64) (all []transfer.Job) {
 func TestRunTakesTheLargestFirst(t *testing.T) {
 	given := jobs(1, 5, 3, 9, 5)
 	var order []int64
-	transfer.Run(t.Context(), given, 1, func(_ context.Context, j transfer.Job) error {
+	transfer.Run(t.Context(), given, 1, func(_ context.Context, j transfer.Job[int]) error {
 		order = append(order, j.Blob.Size)
 		return nil
-	}, func(transfer.Job, error) {})
+	}, func(transfer.Job[int], error) {})
 	if diff := cmp.Diff([]int64{9, 5, 5, 3, 1}, order); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
@@ -49,14 +49,14 @@ func TestRunIsBounded(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var running, most, done atomic.Int64
-			transfer.Run(t.Context(), jobs(slices.Repeat([]int64{c.size}, c.jobs)...), c.limit, func(context.Context, transfer.Job) error {
+			transfer.Run(t.Context(), jobs(slices.Repeat([]int64{c.size}, c.jobs)...), c.limit, func(context.Context, transfer.Job[int]) error {
 				if n := running.Add(1); n > most.Load() {
 					most.Store(n)
 				}
 				time.Sleep(time.Second) // all others that may start do
 				running.Add(-1)
 				return nil
-			}, func(transfer.Job, error) { done.Add(1) })
+			}, func(transfer.Job[int], error) { done.Add(1) })
 			if int(most.Load()) != c.want || int(done.Load()) != c.jobs {
 				t.Errorf("%d jobs of %d bytes, limit %d: %d at once, %d finished; want %d at once", c.jobs, c.size, c.limit, most.Load(), done.Load(), c.want)
 			}
@@ -67,12 +67,12 @@ func TestRunIsBounded(t *testing.T) {
 func TestRunGoesOnAfterAFailure(t *testing.T) {
 	bad := errors.New("bad")
 	failed, fine := 0, 0 // finished is called by one goroutine at a time: -race would tell
-	transfer.Run(t.Context(), jobs(1, 2, 3, 4, 5, 6), 3, func(_ context.Context, j transfer.Job) error {
+	transfer.Run(t.Context(), jobs(1, 2, 3, 4, 5, 6), 3, func(_ context.Context, j transfer.Job[int]) error {
 		if j.Blob.Size%2 == 0 {
 			return bad
 		}
 		return nil
-	}, func(j transfer.Job, err error) {
+	}, func(j transfer.Job[int], err error) {
 		switch {
 		case err == nil:
 			fine++
@@ -89,13 +89,13 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	reason := errors.New("the user has gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var begun, finished []int64
-	transfer.Run(ctx, jobs(4, 3, 2, 1), 1, func(ctx context.Context, j transfer.Job) error {
+	transfer.Run(ctx, jobs(4, 3, 2, 1), 1, func(ctx context.Context, j transfer.Job[int]) error {
 		if begun = append(begun, j.Blob.Size); j.Blob.Size == 3 {
 			cancel(reason)
 			return context.Cause(ctx)
 		}
 		return nil
-	}, func(j transfer.Job, err error) {
+	}, func(j transfer.Job[int], err error) {
 		if err == reason {
 			finished = append(finished, j.Blob.Size)
 		}
