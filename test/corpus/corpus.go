@@ -104,14 +104,18 @@ func first(im Image) string {
 
 const introduction = `# Saved archives
 
-What tools write when they save an image, each kept small and with what is odd about it. The tests in ` + "`test/roundtrip` and `test/interop`" + `
-take every one through inspect, verify, push and save. ` + "`facts.json`" + ` says what is in them: names, image IDs, diff IDs and, where a digest
-survives a push, which. Neither it nor this table is written by hand.
+These archives are what tools write when they save an image. Each is small, and the table
+says what is odd about it. The tests in ` + "`test/roundtrip`" + ` and ` + "`test/interop`" + ` take every
+archive through inspect, verify, push and save. ` + "`facts.json`" + ` says what is in the archives:
+names, image IDs, diff IDs and the digests that survive a push. Programs write both
+` + "`facts.json`" + ` and this table.
 
-- Archives with a command were written by that tool, from images of its own making, and their facts are what the tool says.
-  ` + "`test/corpus/make.sh`" + ` makes them again, as root; times and random names make them differ each time.
-- The others are made after the source code of their writers by the package ` + "`test/corpus`" + `, always with the same bytes. Their layers
-  are compressed without loss of clarity: gzip and zstd with stored blocks, so that no release of a compressor changes them.
+- An archive with a command was written by that tool, from images of its own making. Its
+  facts are what the tool says. ` + "`test/corpus/make.sh`" + `, run as root, makes these archives
+  again. Times and random names differ each time.
+- The package ` + "`test/corpus`" + ` makes the others, after the source code of their writers. They
+  always have the same bytes: the layers in gzip and zstd have stored blocks, so that no
+  release of a compressor changes them.
 
 | file | written by | stands for | command |
 |---|---|---|---|
