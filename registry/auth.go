@@ -219,8 +219,7 @@ func (a *authorizer) took(resp *http.Response) {
 // denied is the error for a 401 that came in spite of an authorization. A password that was never taken is
 // not sent again: registries lock accounts for less. One that was taken is good, and only what was asked for
 // is out of its reach.
-func (a *authorizer) denied(resp *http.Response) error {
-	refused := newError(resp)
+func (a *authorizer) denied(resp *http.Response, refused error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	user, _, sent := resp.Request.BasicAuth()

@@ -37,16 +37,15 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 		}
 		return io.NopCloser(image.Section(bytes.NewReader(raw), int64(len(raw)), offset, length)), nil
 	}
-	n := len(r.readers)
-	if n > 1 && offset == 0 && r.history.again(d.Digest) && r.readers[n-1].digests {
+	if r.history.absent(d.Digest) {
+		return r.openForeign(ctx, d, offset, length)
+	}
+	if n := len(r.readers); n > 1 && offset == 0 && r.history.again(d.Digest) && r.readers[n-1].digests {
 		// Opened from the start once more: what a mirror gave out may not have been what the digest says.
 		rc, err := r.readers[n-1].openBlob(ctx, d, offset, length)
 		if final(ctx, err) {
 			return rc, err
 		}
-	}
-	if r.history.absent(d.Digest) {
-		return r.openForeign(ctx, d, offset, length)
 	}
 	var rc io.ReadCloser
 	err := r.reading(ctx, false, func(from *place) (err error) {

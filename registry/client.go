@@ -110,7 +110,9 @@ func (c *Client) Repository(ref Reference) *Repository {
 		r.own = c.at(ref, ownEndpoint(ref.Registry))
 		r.own.noPush = fmt.Errorf("no endpoint of %s is configured for pushing", ref.Registry)
 	}
-	r.own.err = err
+	if err != nil {
+		r.own.noRead, r.own.noPush = err, err
+	}
 	return r
 }
 

@@ -164,11 +164,8 @@ func isStatus(err error, statuses ...int) bool {
 // take only the media types of OCI, some only those of Docker.
 func IsManifestRefused(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	return e.Status == http.StatusUnsupportedMediaType ||
-		e.Status == http.StatusBadRequest && (e.Code == "MANIFEST_INVALID" || e.Code == "UNSUPPORTED")
+	return errors.As(err, &e) && (e.Status == http.StatusUnsupportedMediaType ||
+		e.Status == http.StatusBadRequest && (e.Code == "MANIFEST_INVALID" || e.Code == "UNSUPPORTED"))
 }
 
 // IsBlobUnknown reports whether a registry did not take a manifest because it does not have something that

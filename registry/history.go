@@ -18,11 +18,10 @@ type history struct {
 
 // past is what a history knows of one blob.
 type past struct {
-	begun   bool // it was opened at its start
+	begun   bool // it was opened at its start, in the repository or where it is foreign
 	excused bool // there is another reason to begin once more: there are no ranges
 	foreign bool // the repository does not have it, and an address in its descriptor does
 	address int  // the number of that address
-	tried   bool // it was opened at its start there
 }
 
 func (h *history) change(d digest.Digest, f func(*past)) {
@@ -67,7 +66,7 @@ func (h *history) absent(d digest.Digest) (absent bool) {
 // been wrong at the last one.
 func (h *history) address(d digest.Digest, offset int64) (first int) {
 	h.change(d, func(p *past) {
-		if first = p.address; p.tried && offset == 0 {
+		if first = p.address; p.foreign && p.begun && offset == 0 {
 			first++
 		}
 	})
@@ -76,5 +75,8 @@ func (h *history) address(d digest.Digest, offset int64) (first int) {
 
 // openedForeign notes that a layer was opened at an address in its descriptor.
 func (h *history) openedForeign(d digest.Digest, address int, offset int64) {
-	h.change(d, func(p *past) { p.foreign, p.address, p.tried = true, address, p.tried || offset == 0 })
+	h.change(d, func(p *past) {
+		p.begun = p.foreign && p.begun || offset == 0
+		p.foreign, p.address = true, address
+	})
 }

@@ -39,22 +39,9 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	query := req.url.Query()
 	query.Set("n", tagPage)
 	req.url.RawQuery = query.Encode()
-	l := tagList{seen: map[string]bool{}}
+	l := tagList{of: r.Name(), seen: map[string]bool{}}
 	pages := pager{what: r.Name() + ": the list of tags", most: maxTagPages, size: maxTagBytes}
-	err = pages.read(ctx, r.own.host, req, func(h http.Header, raw []byte) error {
-		if mediaTypeOf(h) == "text/html" {
-			return refuse("%s: the answer is a web page, not a list of tags: is this address a registry?", r.Name())
-		}
-		var page struct {
-			Tags []string `json:"tags"`
-		}
-		if err := json.Unmarshal(raw, &page); err != nil {
-			return refuse("%s: the list of tags is not valid JSON: %v", r.Name(), err)
-		}
-		l.add(page.Tags)
-		return nil
-	})
-	if err != nil {
+	if err := pages.read(ctx, r.own.host, req, l.add); err != nil {
 		return nil, err
 	}
 	if l.invalid > 0 {
@@ -64,16 +51,26 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	return l.tags, nil
 }
 
-// tagList gathers valid tags.
+// tagList gathers the valid tags of a repository.
 type tagList struct {
+	of           string
 	tags         []string
 	seen         map[string]bool
 	invalid      int
 	firstInvalid string
 }
 
-func (l *tagList) add(tags []string) {
-	for _, t := range tags {
+func (l *tagList) add(h http.Header, raw []byte) error {
+	if mediaTypeOf(h) == "text/html" {
+		return refuse("%s: the answer is a web page, not a list of tags: is this address a registry?", l.of)
+	}
+	var page struct {
+		Tags []string `json:"tags"`
+	}
+	if err := json.Unmarshal(raw, &page); err != nil {
+		return refuse("%s: the list of tags is not valid JSON: %v", l.of, err)
+	}
+	for _, t := range page.Tags {
 		switch {
 		case !tagPattern.MatchString(t):
 			if l.invalid++; l.invalid == 1 {
@@ -84,6 +81,7 @@ func (l *tagList) add(tags []string) {
 			l.tags = append(l.tags, t)
 		}
 	}
+	return nil
 }
 
 // Referrers lists the manifests that name d as their subject: signatures, SBOMs and the like. A registry

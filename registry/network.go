@@ -46,30 +46,36 @@ func networkError(r *request, err error) (e error, transient bool) {
 	for errors.As(n.Err, &u) { // its text repeats the method and the URL, with the query
 		n.Err = u.Err
 	}
+	if errors.As(err, new(*refusal)) {
+		return n.Err, false
+	}
+	n.Hint, transient = hint(err)
+	return n, transient
+}
+
+// hint is what to do about an error of the network, and whether another try makes sense.
+func hint(err error) (text string, transient bool) {
 	var dns *net.DNSError
 	var op *net.OpError
 	switch {
-	case errors.As(err, new(*refusal)):
-		return n.Err, false
 	case errors.As(err, &dns) && dns.IsNotFound:
-		n.Hint = "check the name; behind a proxy set HTTPS_PROXY"
+		return "check the name; behind a proxy set HTTPS_PROXY", false
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
-		n.Hint = "it does not speak TLS; --plain-http if that is meant to be"
+		return "it does not speak TLS; --plain-http if that is meant to be", false
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		n.Hint = "give its CA with --ca-file, or --insecure to go without verification"
+		return "give its CA with --ca-file, or --insecure to go without verification", false
 	case errors.As(err, &op) && op.Op == "remote error":
 		// The server has broken off the handshake and would do so again. crypto/tls tells why only in its text.
 		if strings.Contains(op.Err.Error(), "certificate") {
-			n.Hint = "it wants a client certificate that it knows: put one into certs.d"
+			return "it wants a client certificate that it knows: put one into certs.d", false
 		}
+		return "", false
 	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
+		return "", false
 	case errors.Is(err, syscall.ECONNREFUSED):
-		n.Hint = "nothing listens there"
-		return n, true
-	default:
-		return n, true
+		return "nothing listens there", true
 	}
-	return n, false
+	return "", true
 }
 
 // ownError carries an error that is not the network's through net/http: of the body that is being sent, or of

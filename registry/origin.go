@@ -2,6 +2,7 @@ package registry
 
 import (
 	"cmp"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,21 +28,14 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 		return err
 	}
 	if !sameOrigin(first.URL, req.URL) {
-		forgetful(req.Header)
+		other := func(name string, _ []string) bool { return !slices.Contains(describing, name) }
+		maps.DeleteFunc(req.Header, other)
 	}
 	return nil
 }
 
-// forgetful leaves in a redirected request only the headers that describe the content that is wanted: all
-// others were meant for the first server.
-func forgetful(h http.Header) {
-	keep := []string{"Accept", "Accept-Encoding", "Range", "User-Agent"}
-	for name := range h {
-		if !slices.Contains(keep, name) {
-			h.Del(name)
-		}
-	}
-}
+// describing are the headers that describe the content that is wanted. All others are meant for one server.
+var describing = []string{"Accept", "Accept-Encoding", "Range", "User-Agent"}
 
 // checkHop refuses what no honest server sends a client to.
 func checkHop(from, to *url.URL) error {

@@ -15,8 +15,8 @@ import (
 // whether it is wrong. An error matches ErrDenied if the registry or its token server refuses the credential.
 func (c *Client) Ping(ctx context.Context, registry string) error {
 	p := c.Repository(Reference{Registry: registry}).own
-	if p.err != nil {
-		return p.err
+	if p.noRead != nil {
+		return p.noRead
 	}
 	return p.host.login(ctx)
 }

@@ -24,29 +24,21 @@ type place struct {
 	name      string // as in references
 	path      string // as the endpoint has it
 	namespace string // the query parameter ns of reads
-	err       error  // why nothing can be asked: of Client.Endpoints
+	noRead    error  // why nothing can be asked: the error of Client.Endpoints
 	noPush    error  // why nothing can be pushed
 }
 
 // Name is the repository with its registry: docker.io/library/alpine.
 func (p *place) Name() string { return p.registry + "/" + p.name }
 
-// writable is the reason why nothing can be pushed, or nil.
-func (p *place) writable() error {
-	if p.err != nil {
-		return p.err
-	}
-	return p.noPush
-}
-
 func (p *place) request(ctx context.Context, method, path string, accept ...int) (*request, error) {
-	actions, usable := "pull,push", p.writable()
+	actions, err := "pull,push", p.noPush
 	reads := method == http.MethodGet || method == http.MethodHead
 	if reads {
-		actions, usable = "pull", p.err
+		actions, err = "pull", p.noRead
 	}
-	if usable != nil {
-		return nil, usable
+	if err != nil {
+		return nil, err
 	}
 	u, err := p.host.url(ctx, p.path+path)
 	if err != nil {

@@ -91,8 +91,8 @@ func (r *Repository) Stat(ctx context.Context, d digest.Digest) (desc v1.Descrip
 
 // reading does f with the places to read from, in their order, until one can serve it.
 func (r *Repository) reading(ctx context.Context, byTag bool, f func(*place) error) error {
-	if r.own.err != nil {
-		return r.own.err
+	if r.own.noRead != nil {
+		return r.own.noRead
 	}
 	var failed error
 	var at *host

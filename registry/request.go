@@ -55,20 +55,17 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		}
 		began := time.Now()
 		resp, err := h.send(ctx, r)
-		switch {
-		case err != nil:
-		case slices.Contains(r.accept, resp.StatusCode):
+		if err == nil && slices.Contains(r.accept, resp.StatusCode) {
 			h.auth.took(resp)
 			h.warnings(resp)
 			return resp, nil
-		case resp.StatusCode == http.StatusUnauthorized && !r.renewed:
+		}
+		if err == nil && resp.StatusCode == http.StatusUnauthorized {
 			if err := h.renew(ctx, r, resp, began); err != nil {
 				return nil, err
 			}
 			try--
 			continue
-		case resp.StatusCode == http.StatusUnauthorized:
-			return nil, h.auth.denied(resp)
 		}
 		delay, transient, err := h.failure(r, resp, err)
 		switch {
@@ -139,9 +136,12 @@ func (h *host) most(r *request, err error) int {
 	return maxTries
 }
 
-// renew authenticates after the 401 in resp, which it closes.
+// renew authenticates after the 401 in resp, which it closes. An error says that r is not to be sent again.
 func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began time.Time) error {
 	refused := newError(resp)
+	if r.renewed {
+		return h.auth.denied(resp, refused)
+	}
 	r.refusals++
 	fresh, err := h.auth.renew(ctx, resp, r.scope, began)
 	r.renewed = fresh || r.refusals >= maxRefusals
@@ -168,25 +168,31 @@ func (h *host) failure(r *request, resp *http.Response, err error) (time.Duratio
 	e := newError(resp)
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		wait, asked := retryAfter(resp.Header, time.Now())
-		switch {
-		case !asked:
-			return 0, !e.pullLimit(), e
-		case wait > maxWait:
-			e.Wait = wait
-			return 0, false, e
-		}
-		h.pause.until(time.Now().Add(wait))
-		if wait >= 2*time.Second {
-			h.client.notify(fmt.Sprintf("%s asks to wait %s (%d %s)",
-				h.name, wait.Round(time.Second), e.Status, http.StatusText(e.Status)))
-		}
-		return max(wait, time.Millisecond), true, e
+		delay, transient := h.busy(resp, e)
+		return delay, transient, e
 	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
 		http.StatusGatewayTimeout, 522:
 		return 0, true, e
 	}
 	return 0, false, e
+}
+
+// busy decides whether to wait for a registry that has too much to do, and how long if it said so.
+func (h *host) busy(resp *http.Response, e *Error) (time.Duration, bool) {
+	wait, asked := retryAfter(resp.Header, time.Now())
+	if !asked {
+		return 0, !e.pullLimit()
+	}
+	if wait > maxWait {
+		e.Wait = wait
+		return 0, false
+	}
+	h.pause.until(time.Now().Add(wait))
+	if wait >= 2*time.Second {
+		h.client.notify(fmt.Sprintf("%s asks to wait %s (%d %s)",
+			h.name, wait.Round(time.Second), e.Status, http.StatusText(e.Status)))
+	}
+	return max(wait, time.Millisecond), true
 }
 
 // warnings passes on what the registry wants users to see

@@ -58,7 +58,7 @@ func (u *upload) forget() {
 
 // remembered is where an earlier upload goes on, or nil.
 func (u *upload) remembered(ctx context.Context) *url.URL {
-	if u.opts.Journal == nil || u.place.writable() != nil {
+	if u.opts.Journal == nil || u.place.noPush != nil {
 		return nil
 	}
 	location := u.opts.Journal.Location()
@@ -167,11 +167,6 @@ func (u *upload) resume(ctx context.Context, cause error) error {
 
 // isBroken reports whether an upload ended with an error after which it can be resumed.
 func isBroken(err error) bool { return retry.IsTransient(err) && !errors.Is(err, errOtherBytes) }
-
-// isRefusal reports whether a registry answered that it will not.
-func isRefusal(err error) bool {
-	return errors.As(err, new(*Error)) && !errors.Is(err, ErrUnavailable)
-}
 
 // end is called with the outcome of the upload and returns it. It drops what the registry has of a failed
 // upload, unless the journal holds it and it can be resumed.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,7 +71,7 @@ func (u *upload) run(ctx context.Context) error {
 	if isBroken(err) && (restored || !host.small.Load() && !host.noPatch.Load()) {
 		err = u.resume(ctx, err)
 	}
-	if restored && isRefusal(err) {
+	if restored && errors.As(err, new(*Error)) && !errors.Is(err, ErrUnavailable) {
 		u.forget()
 		err = retry.Transient(err) // a new upload may not be refused
 	}

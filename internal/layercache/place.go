@@ -31,8 +31,8 @@ func (c *Cache) Where(registry string, blob digest.Digest) string {
 	return string(raw)
 }
 
-// Placed remembers that the repository has the blob, in place of what was remembered before. Nothing is synced:
-// what a crash leaves of a file names no repository, or one from which the registry will not mount.
+// Placed remembers that the repository has the blob, in place of what was remembered before. Nothing is
+// synced: what a crash leaves of a file names no repository, or one from which the registry will not mount.
 func (c *Cache) Placed(registry, repository string, blob digest.Digest) {
 	if c == nil || verify.Digest(blob) != nil || len(repository) > maxRepositoryName ||
 		!repositoryName.MatchString(repository) {
