@@ -17,8 +17,11 @@ import (
 // it secret: who has the address may be able to go on with the upload without credentials. A Journal is used
 // by one upload at a time.
 type Journal interface {
-	Location() string // empty: nothing is remembered
+	// Location is the address, also one that an earlier process remembered, or empty.
+	Location() string
+	// Remember keeps the address in place of the one before.
 	Remember(location string)
+	// Forget makes Location empty.
 	Forget()
 }
 
