@@ -35,8 +35,8 @@ const (
 type Entry struct {
 	Offset int64  // of the content; of a sparse file, of its header; below 0 while the content cannot be read
 	Size   int64  // bytes of the content, holes included
-	Kind   byte   // as in [tar.Header]
 	Link   string // where a link leads, as it stands in the tar
+	Kind   byte   // as in [tar.Header]
 	Sparse bool   // stored without its holes
 }
 
@@ -72,7 +72,7 @@ func New(r io.ReaderAt, size int64) (*Index, error) {
 	if err := sniff(r, size); err != nil {
 		return nil, err
 	}
-	x := newIndex(r, size, &table{})
+	x := newIndex(r, size, newTable(nil))
 	section := &headSeeker{SectionReader: io.NewSectionReader(r, 0, size)}
 	for tr := tar.NewReader(section); ; {
 		section.wanted = true
@@ -149,7 +149,7 @@ func (x *Index) add(h *tar.Header, offset int64) error {
 	if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeLabel {
 		return nil // neither is a file
 	}
-	x.entries.add(Clean(h.Name), Entry{offset, h.Size, h.Typeflag, h.Linkname, sparse})
+	x.entries.add(Clean(h.Name), Entry{offset, h.Size, h.Linkname, h.Typeflag, sparse})
 	return nil
 }
 

@@ -85,7 +85,7 @@ func open(ctx context.Context, r io.Reader, gone string) (*Stream, error) {
 		size = math.MaxInt64
 	}
 	held.pos, held.all = 0, false
-	index := newIndex(held, math.MaxInt64, &table{})
+	index := newIndex(held, math.MaxInt64, newTable(nil))
 	s := &Stream{held: held, tar: tar.NewReader(held), index: index, expected: map[string]bool{}}
 	return s, sniff(bytes.NewReader(block[:n]), size)
 }
@@ -183,8 +183,8 @@ func (s *Stream) Rest() io.Reader { return s.held.rest() }
 // Plan returns an index of what has come, and of what the caller expects.
 func (s *Stream) Plan() *Index {
 	first := s.index.entries
-	s.plan = newIndex(s.held, s.index.size, first.fork())
-	s.index.entries = first.fork()
+	s.plan = newIndex(s.held, s.index.size, newTable(first))
+	s.index.entries = newTable(first)
 	return s.plan
 }
 
