@@ -103,7 +103,7 @@ func (l *looker) openLocalBlob(ctx context.Context, src source.Spec, d digest.Di
 
 // blobFile writes the blob into a file, or into a device or named pipe.
 func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source, out string) error {
-	if fi, err := os.Stat(out); err == nil && fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0 {
+	if fi, err := os.Stat(out); err == nil && isPipe(fi) {
 		f, err := os.OpenFile(out, os.O_WRONLY, 0)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -118,6 +119,22 @@ func tlsConfig(c *cli.Context) (*tls.Config, error) {
 		return nil, usagef("--ca-file %s holds no PEM certificate", path)
 	}
 	return config, nil
+}
+
+func foreignFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "foreign-urls", Usage: "fetch foreign layers that the registry does not have from the URLs " +
+		"in their manifest, without credentials"}
+}
+
+// foreignTransport is for what --foreign-urls allows. Whoever trusts a registry without its certificate does not trust
+// the whole world so.
+func foreignTransport(c *cli.Context, hosts *engineconfig.Hosts) http.RoundTripper {
+	if !c.Bool("foreign-urls") {
+		return nil
+	}
+	config := hosts.TLS.Clone()
+	config.InsecureSkipVerify = false
+	return registry.NewForeignTransport(config, hosts.Limit)
 }
 
 type credentialsFunc = func(ctx context.Context, registry, repository string) (registry.Credential, error)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -38,23 +37,6 @@ func inspectCommand(env *environment) *cli.Command {
 	}
 }
 
-// inspection is the JSON result.
-type inspection struct {
-	Source     string           `json:"source"`
-	Images     []*inspect.Image `json:"images"`
-	Layers     int              `json:"layers"`     // different ones in all images together
-	LayerBytes int64            `json:"layerBytes"` // their size, each counted once
-	Quota      *pullQuota       `json:"pullQuota,omitempty"`
-}
-
-// pullQuota is what a registry says of the pulls that it grants.
-type pullQuota struct {
-	Limit         int    `json:"limit"`
-	Remaining     int    `json:"remaining"`
-	WindowSeconds int    `json:"windowSeconds,omitempty"`
-	Source        string `json:"source,omitempty"`
-}
-
 func (l *looker) inspect(ctx context.Context, arg string) error {
 	want, all, err := platforms(l.c)
 	if err != nil {
@@ -63,21 +45,21 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("inspect %s: %w", arg, err)
 	}
-	doc := inspection{Source: arg, Images: []*inspect.Image{}}
 	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.c.Bool("json")}
 	errs := make([]error, len(l.set.Images))
+	var images []*inspect.Image
 	for i, im := range l.set.Images {
 		shown, err := l.inspectOne(ctx, im, opts)
 		if err != nil {
 			errs[i] = l.env.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
 			continue
 		}
-		doc.Images = append(doc.Images, shown)
+		images = append(images, shown)
 	}
-	if len(doc.Images) > 0 {
-		doc.Quota = quotaOf(ctx, l.set.Images[0])
+	doc := inspect.NewReport(arg, images)
+	if len(images) > 0 && l.set.Images[0].Repo != nil {
+		doc.Quota = inspect.ReadQuota(ctx, l.set.Images[0].Repo, l.set.Images[0].Ref.Target())
 	}
-	doc.Layers, doc.LayerBytes = inspect.Total(doc.Images)
 	if err := l.printInspection(doc, all || len(want) > 0); err != nil {
 		return err
 	}
@@ -99,7 +81,9 @@ func (l *looker) inspectOne(ctx context.Context, s *source.Image, opts inspect.O
 	im.Names = append([]string{}, s.Names...)
 	for _, d := range im.Subjects() {
 		for _, r := range l.set.Referring(d) {
-			im.Referrers = append(im.Referrers, inspect.Referrer{Digest: r.Descriptor.Digest, ArtifactType: r.Descriptor.ArtifactType, Tag: r.Ref, Subject: d})
+			im.Referrers = append(im.Referrers, inspect.Referrer{
+				Digest: r.Descriptor.Digest, ArtifactType: r.Descriptor.ArtifactType, Tag: r.Ref, Subject: d,
+			})
 		}
 	}
 	if s.Repo != nil && l.c.Bool("referrers") {
@@ -108,19 +92,7 @@ func (l *looker) inspectOne(ctx context.Context, s *source.Image, opts inspect.O
 	return im, err
 }
 
-// quotaOf is what the registry says of pulls, if it does.
-func quotaOf(ctx context.Context, im *source.Image) *pullQuota {
-	if im.Repo == nil {
-		return nil
-	}
-	q := im.Repo.Quota(ctx, im.Ref.Target())
-	if q == nil {
-		return nil
-	}
-	return &pullQuota{Limit: q.Limit, Remaining: q.Remaining, WindowSeconds: int(q.Window / time.Second), Source: q.Source}
-}
-
-func (l *looker) printInspection(doc inspection, detailed bool) error {
+func (l *looker) printInspection(doc *inspect.Report, detailed bool) error {
 	if l.c.Bool("json") {
 		return l.env.printJSON(doc)
 	}
@@ -135,7 +107,7 @@ func (l *looker) printInspection(doc inspection, detailed bool) error {
 		p.legend(doc.Images, l.set.Spec)
 	}
 	if doc.Quota != nil {
-		p.quota(*doc.Quota)
+		p.quota(doc.Quota)
 	}
 	return p.err
 }

@@ -8,14 +8,21 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"drayage/internal/secrets"
 )
 
+// memoryGoal is what the garbage collector aims at, unless the user has set Go's own variable. Without a goal, garbage
+// grows with the number of processors: sixteen took 230 MiB for what needs a third of that.
+const memoryGoal = 64 << 20
+
 func main() {
-	boundMemory()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal)
+	}
 	os.Exit(run(secrets.Hide(os.Args), os.Stdin, os.Stdout, os.Stderr))
 }
 

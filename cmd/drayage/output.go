@@ -8,13 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/opencontainers/go-digest"
-
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/internal/durable"
-	"drayage/internal/spool"
-	"drayage/layout"
+	"drayage/internal/pack"
 	"drayage/registry"
 )
 
@@ -23,24 +20,34 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.env.newMeter(s.c, "save")
 	defer func() { s.sum = meter.finish() }()
 	opts := dockerarchive.Options{Jobs: s.c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
-	w, err := s.pipe(out)
-	if err != nil {
-		return err
+	if out == "-" {
+		return s.stream(ctx, s.env.stdout, "standard output", opts)
 	}
-	if w != nil {
-		defer func() { err = errors.Join(err, w.Close()) }()
-		return s.stream(ctx, w, "standard output", opts)
+	if fi, err := os.Stat(out); err == nil && isPipe(fi) {
+		f, err := os.OpenFile(out, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.stream(ctx, f, "standard output", opts), f.Close())
 	}
 	opts.Room = func(n int64) error { return durable.Room(filepath.Dir(out), n, n) }
-	if s.resumable() {
-		return s.writeResumable(ctx, out, opts)
+	return s.file(ctx, out, opts)
+}
+
+// isPipe reports whether a file is a device or a named pipe, which is written in order.
+func isPipe(fi os.FileInfo) bool { return fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0 }
+
+// file writes a regular file.
+func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
+	if s.format == dockerarchive.OCI && s.compress == pack.None && len(s.pulled) > 0 {
+		return s.resumable(ctx, out, opts)
 	}
 	f, err := durable.CreateOutput(out)
 	if err != nil {
 		return err
 	}
 	defer f.Abort()
-	if s.compress != nil {
+	if s.compress != pack.None {
 		err = s.compressFile(ctx, f, opts)
 	} else {
 		err = dockerarchive.Write(ctx, f, s.format, s.images, opts)
@@ -51,80 +58,9 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	return f.Commit()
 }
 
-// pipe returns where to write if that is not a regular file: standard output, a device or a named pipe.
-func (s *saver) pipe(out string) (io.WriteCloser, error) {
-	if out == "-" {
-		return nopCloser{s.env.stdout}, nil
-	}
-	fi, err := os.Stat(out)
-	if err != nil || fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) == 0 {
-		return nil, nil
-	}
-	return os.OpenFile(out, os.O_WRONLY, 0)
-}
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
-
-// spool brings what comes from a registry into a temporary layout: a stream needs everything twice, and nobody wants to
-// download twice.
-func (s *saver) spool(ctx context.Context, what string, opts dockerarchive.Options) error {
-	if len(s.pulled) == 0 {
-		return nil
-	}
-	dir := tempDir(s.c)
-	if err := spool.Room(dir, s.pulledBytes()); err != nil {
-		return err
-	}
-	path, err := os.MkdirTemp(dir, "drayage-")
-	if err != nil {
-		return err
-	}
-	s.closes = append(s.closes, func() error { return os.RemoveAll(path) })
-	s.env.note(s.c, "%s cannot be written out of order: layers go by way of %s", what, path)
-	dst, err := layout.CreateDir(ctx, path)
-	if err != nil {
-		return err
-	}
-	s.closes = append(s.closes, dst.Close)
-	fetching := s.fetching()
-	fetching.Planned, fetching.Progress = opts.Planned, opts.Progress
-	results, err := fetch.Into(ctx, s.pulled, dst, fetching)
-	if err != nil {
-		return err
-	}
-	for _, r := range results {
-		if r.Err != nil {
-			return r.Err
-		}
-		r.Image.Source = dst
-	}
-	return nil
-}
-
-// pulledBytes is the size of all that comes from a registry.
-func (s *saver) pulledBytes() (sum int64) {
-	seen := map[digest.Digest]bool{}
-	for _, r := range s.pulled {
-		for _, d := range r.Image.Blobs {
-			if !seen[d.Digest] {
-				seen[d.Digest] = true
-				sum += d.Size
-			}
-		}
-	}
-	return sum
-}
-
-// resumable reports whether an archive is worth going on with when it is broken off: blobs come from a registry and go
-// to places that are known before.
-func (s *saver) resumable() bool {
-	return s.format == dockerarchive.OCI && s.compress == nil && len(s.pulled) > 0
-}
-
-// writeResumable makes an archive which the same command goes on with if it is broken off.
-func (s *saver) writeResumable(ctx context.Context, out string, opts dockerarchive.Options) error {
+// resumable writes a file whose blobs come from a registry and go to places that are known before. The same command
+// resumes it if it is broken off.
+func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Options) error {
 	f, err := durable.ResumeOutput(out)
 	if err != nil {
 		return err
@@ -137,4 +73,46 @@ func (s *saver) writeResumable(ctx context.Context, out string, opts dockerarchi
 		return err
 	}
 	return f.Commit()
+}
+
+// compressFile writes a compressed tar to a file. It reads each layer once and believes what the layer says of itself.
+// Where that was wrong, it begins the file anew.
+func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts dockerarchive.Options) error {
+	err := pack.Archive(f, s.compress, func(w io.Writer) error {
+		once := opts
+		once.Once = true
+		return dockerarchive.Stream(ctx, w, s.format, s.images, once)
+	})
+	changedOnTheWay := len(s.pulled) > 0 && errors.Is(err, dockerarchive.ErrIntegrity)
+	if !errors.Is(err, dockerarchive.ErrUnsized) && !changedOnTheWay {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return s.stream(ctx, f, "a compressed tar", opts)
+}
+
+// stream writes the tar in order. A docker tar reads everything twice then, and nobody wants to download twice: what
+// comes from a registry goes by way of a temporary layout, and what says to users why.
+func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
+	if s.format == dockerarchive.Docker && len(s.pulled) > 0 {
+		t, err := fetch.NewTemporary(ctx, tempDir(s.c), s.pulled)
+		if err != nil {
+			return err
+		}
+		s.closes = append(s.closes, t.Close)
+		s.env.note(s.c, "%s cannot be written out of order: layers go by way of %s", what, t.Path)
+		fetching := s.fetching()
+		fetching.Planned, fetching.Progress = opts.Planned, opts.Progress
+		if err := t.Bring(ctx, s.pulled, fetching); err != nil {
+			return err
+		}
+	}
+	return pack.Archive(w, s.compress, func(w io.Writer) error {
+		return dockerarchive.Stream(ctx, w, s.format, s.images, opts)
+	})
 }

@@ -290,7 +290,7 @@ func (p *picture) referrers(im *inspect.Image) {
 	p.table(rows)
 }
 
-func (p *picture) quota(q pullQuota) {
+func (p *picture) quota(q *inspect.Quota) {
 	text := fmt.Sprintf("pull quota: %d of %d left", q.Remaining, q.Limit)
 	if q.WindowSeconds > 0 {
 		text += ", granted per " + window(time.Duration(q.WindowSeconds)*time.Second)

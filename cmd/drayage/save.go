@@ -14,6 +14,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/internal/pack"
 	"drayage/internal/source"
 	"drayage/internal/tally"
 	"drayage/internal/terminal"
@@ -48,7 +49,8 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: string(dockerarchive.Docker)},
 			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
-			compressFlag(),
+			&cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which every Docker loads, or zstd, " +
+				"which is faster and smaller and which Docker loads since 23.0"},
 			&cli.StringSliceFlag{Name: "tag",
 				Usage: "`NAME:TAG` of the image in the tar instead of the names it has, repeatable; for a single image"},
 			foreignFlag(),
@@ -78,7 +80,7 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 			return err
 		}
 	}
-	if c.String("compress") == compressZstd {
+	if s.compress == pack.Zstd {
 		e.note(c, "note: docker load takes zstd since Docker 23.0; --compress gzip is for older ones")
 	}
 	out := c.String("output")
@@ -111,11 +113,14 @@ func (e *environment) newSaver(c *cli.Context) (*saver, error) {
 	if !oci && (all || len(chosen) > 1) {
 		return nil, usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
 	}
-	compress, err := newCompressor(c)
+	compress := pack.Kind(c.String("compress"))
+	if c.IsSet("compress") && compress != pack.Gzip && compress != pack.Zstd {
+		return nil, usagef("there is no --compress %q, only gzip and zstd", string(compress))
+	}
 	return &saver{
 		env: e, c: c, format: format, compress: compress,
 		sel: image.Selection{All: all, Platforms: chosen}, referrers: map[digest.Digest]bool{},
-	}, err
+	}, nil
 }
 
 // tags reads --tag, in full form and each name once.
@@ -141,7 +146,7 @@ type saver struct {
 	env      *environment
 	c        *cli.Context
 	format   dockerarchive.Format
-	compress compressor // nil: not at all
+	compress pack.Kind
 	sel      image.Selection
 	images   []*image.Image // in the order of the tar
 	pulled   []fetch.Result // those of images that come from a registry
