@@ -150,18 +150,18 @@ func (w *walker) blobs(ctx context.Context, n *image.Node) {
 // diffIDs are the diff IDs in a configuration that was read, one for each layer, or nil if the
 // configuration is bad.
 func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
-	var c v1.Image
+	var diffIDs []digest.Digest
+	var c image.Config
 	if err == nil {
 		c, err = image.ParseConfig(raw)
 	}
-	if ids, layers := len(c.RootFS.DiffIDs), len(n.Document.Layers); err == nil && ids != layers {
-		err = fmt.Errorf("it has %d diff IDs for %d layers: %w", ids, layers, ErrIntegrity)
+	if err == nil {
+		diffIDs, err = c.DiffIDs(len(n.Document.Layers))
 	}
 	if err != nil {
 		w.fault(image.PartConfig, *n.Document.Config, err)
-		return nil
 	}
-	return c.RootFS.DiffIDs
+	return diffIDs
 }
 
 // saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was

@@ -48,16 +48,16 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 	if err != nil {
 		return fmt.Errorf("image %s: %w", id, err)
 	}
-	diffIDs := config.RootFS.DiffIDs
-	if len(diffIDs) != len(doc.Layers) {
-		return fmt.Errorf("image %s: %d layers but %d diff IDs: %w", id, len(doc.Layers), len(diffIDs), image.ErrUnsupported)
+	diffIDs, err := config.DiffIDs(len(doc.Layers))
+	if err != nil {
+		return fmt.Errorf("image %s: %w: %w", id, err, image.ErrUnsupported)
 	}
 	dirs, err := v1Layers(raw, diffIDs)
 	if err != nil {
 		return fmt.Errorf("image %s: %w", id, err)
 	}
 	created := time.Unix(0, 0)
-	if config.Created != nil && config.Created.After(created) {
+	if config.Created.After(created) {
 		created = config.Created.Truncate(time.Second)
 	}
 	item, top := manifestItem{Config: id.Encoded() + ".json", Layers: []string{}}, ""

@@ -179,14 +179,15 @@ func (a *Reader) readConfig(item manifestItem, im *SavedImage) ([]digest.Digest,
 		wrong = fmt.Errorf("the bytes hash to %s: %w", is, ErrIntegrity)
 	}
 	parsed, err := image.ParseConfig(config)
+	var diffIDs []digest.Digest
+	if err == nil {
+		diffIDs, err = parsed.DiffIDs(len(item.Layers))
+	}
 	if err != nil {
 		return nil, cmp.Or(wrong, verify.Mismatchf("%w", err))
 	}
-	if ids, layers := len(parsed.RootFS.DiffIDs), len(item.Layers); ids != layers {
-		return nil, cmp.Or(wrong, fmt.Errorf("it has %d diff IDs for %d layers: %w", ids, layers, ErrIntegrity))
-	}
 	im.Config = config
-	return parsed.RootFS.DiffIDs, wrong
+	return diffIDs, wrong
 }
 
 // checkPaths refuses archives in which one file is said to be two different layers.

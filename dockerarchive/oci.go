@@ -147,9 +147,8 @@ func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
 		}
-		p := image.PlatformOf(config)
-		if p.OS != "unknown" && len(config.RootFS.DiffIDs) == len(n.Document.Layers) {
-			nodes, have = append(nodes, n), append(have, p)
+		if _, err := config.DiffIDs(len(n.Document.Layers)); err == nil && config.Platform.OS != "unknown" {
+			nodes, have = append(nodes, n), append(have, config.Platform)
 		}
 	}
 	if len(nodes) == 0 {

@@ -2,7 +2,6 @@ package dockerarchive
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -21,17 +20,21 @@ type v1Layer struct {
 // to 1970 in the daemon's time zone, which makes its names depend on it; UTC is taken here.
 func v1Layers(config []byte, diffIDs []digest.Digest) ([]v1Layer, error) {
 	var top dockerv1.Image
-	if err := json.Unmarshal(config, &top); err != nil {
-		return nil, fmt.Errorf("image configuration: %v", err)
+	if json.Unmarshal(config, &top) != nil { // Docker reads no more of it than that it is the image's configuration
+		c, err := image.ParseConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		top = dockerv1.Image{Created: time.Unix(0, 0).UTC(), OS: c.Platform.OS, Architecture: c.Platform.Architecture}
 	}
-	layers := make([]v1Layer, len(diffIDs))
+	layers, chain := make([]v1Layer, len(diffIDs)), image.ChainIDs(diffIDs)
 	var parent digest.Digest
 	for i := range diffIDs {
 		im := dockerv1.Image{Created: time.Unix(0, 0).UTC()}
 		if i == len(diffIDs)-1 {
 			im = top
 		}
-		id, err := v1ID(im, image.ChainID(diffIDs[:i+1]), parent)
+		id, err := v1ID(im, chain[i], parent)
 		if err != nil {
 			return nil, err
 		}

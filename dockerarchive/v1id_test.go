@@ -59,7 +59,12 @@ func TestV1LayersOfOddConfigurations(t *testing.T) {
 	if layers, err := v1Layers([]byte(`{}`), nil); err != nil || len(layers) != 0 {
 		t.Errorf("no layers: %v, %v", layers, err)
 	}
-	for _, bad := range []string{``, `[]`, `{"created":1}`, `{"config":{"Cmd":[1]}}`} {
+	for _, odd := range []string{`{"created":1}`, `{"config":{"Cmd":[1]}}`} { // as Docker would not read them: wild case 4
+		if layers, err := v1Layers([]byte(odd), []digest.Digest{digest.FromString("x")}); err != nil || len(layers) != 1 {
+			t.Errorf("%s: %v, %v", odd, layers, err)
+		}
+	}
+	for _, bad := range []string{``, `[]`} {
 		if layers, err := v1Layers([]byte(bad), []digest.Digest{digest.FromString("x")}); err == nil {
 			t.Errorf("%s: %v", bad, layers)
 		}

@@ -59,12 +59,15 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for i, id := range c.RootFS.DiffIDs {
-			if err := verify.Digest(id); err != nil {
-				t.Fatal(err)
+		for n := range 3 {
+			ids, err := c.DiffIDs(n)
+			if err == nil && len(ids) != n {
+				t.Fatalf("%d diff IDs for %d layers", len(ids), n)
 			}
-			if err := verify.Digest(image.ChainID(c.RootFS.DiffIDs[:i+1])); err != nil {
-				t.Fatal(err)
+			for _, id := range append(ids, image.ChainIDs(ids)...) {
+				if err := verify.Digest(id); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	})

@@ -100,10 +100,10 @@ func (t *Tree) platform(ctx context.Context, n *Node) (v1.Platform, error) {
 		return v1.Platform{}, err
 	}
 	c, err := ParseConfig(raw)
-	if err != nil && n.Document.Judge(raw).Kind != Artifact {
+	if err != nil {
 		return v1.Platform{}, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
 	}
-	return PlatformOf(c), nil
+	return c.Platform, nil
 }
 
 // pick finds the best leaf for each wanted platform, in the order of the leaves.

@@ -76,8 +76,3 @@ func FormatPlatforms(all []v1.Platform) string {
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")
 }
-
-// PlatformOf is the platform that an image's configuration names.
-func PlatformOf(c v1.Image) v1.Platform {
-	return v1.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant, OSVersion: c.OSVersion}
-}

@@ -97,15 +97,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-func TestOf(t *testing.T) {
-	want := v1.Platform{OS: "windows", Architecture: "amd64", Variant: "v2", OSVersion: "10.0"}
-	got := image.PlatformOf(v1.Image{Platform: want})
-	if got.OS != want.OS || got.Architecture != want.Architecture || got.Variant != want.Variant || got.OSVersion != want.OSVersion {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-}
-
-// FuzzParse checks that a platform that is accepted can be written, read again and found.
+// FuzzParsePlatform checks that a platform that is accepted can be written, read again and found.
 func FuzzParsePlatform(f *testing.F) {
 	for _, s := range []string{"linux/amd64", "arm64", "linux/arm/v7", "windows(10.0.17763)/amd64", "", "a/b/c/d", "linux/armhf", "."} {
 		f.Add(s)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -169,28 +167,6 @@ func artifactType(d image.Document) string {
 		return d.ArtifactType
 	}
 	return d.Config.MediaType
-}
-
-// configure takes what the configuration says.
-func (p *Platform) configure(raw []byte) error {
-	c, err := image.ParseConfig(raw)
-	if err != nil {
-		return err
-	}
-	p.place(image.PlatformOf(c))
-	if ids := c.RootFS.DiffIDs; len(ids) == len(p.Layers) {
-		for i := range ids {
-			p.Layers[i].DiffID = ids[i]
-		}
-	}
-	p.Config = &Config{
-		Created: c.Created, Author: c.Author, Entrypoint: c.Config.Entrypoint, Cmd: c.Config.Cmd, Env: c.Config.Env,
-		User: c.Config.User, WorkingDir: c.Config.WorkingDir, Labels: c.Config.Labels,
-		StopSignal:   c.Config.StopSignal,
-		ExposedPorts: slices.Sorted(maps.Keys(c.Config.ExposedPorts)),
-		Volumes:      slices.Sorted(maps.Keys(c.Config.Volumes)),
-	}
-	return nil
 }
 
 // place says which platform p is for, unless that is known already.

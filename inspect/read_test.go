@@ -176,7 +176,7 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %+v", name, im)
 		}
 	}
-	config := s.reg.PutBlob("app", []byte(`{"rootfs":{"diff_ids":["sha256:short"]}}`))
+	config := s.reg.PutBlob("app", []byte(`{"rootfs":`))
 	config.MediaType = v1.MediaTypeImageConfig
 	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config, Layers: []v1.Descriptor{}}
 	m.SchemaVersion = 2

@@ -49,7 +49,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s/%s, %d layer\n", config.OS, config.Architecture, len(manifest.Layers))
+	fmt.Printf("%s/%s, %d layer\n", config.Platform.OS, config.Platform.Architecture, len(manifest.Layers))
 	// Output: linux/amd64, 1 layer
 }
 

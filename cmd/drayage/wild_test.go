@@ -210,3 +210,40 @@ func TestWild13OneManifestForTwoPlatforms(t *testing.T) {
 		t.Errorf("inspect does not show both:\n%s", stdout)
 	}
 }
+
+// Wild cases 4 and 55: a configuration travels byte for byte, and nobody needs all of it to be well formed (kargo#1267).
+func TestWild04OddConfigurations(t *testing.T) {
+	w := newWildLayout(t)
+	layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, "odd")
+	rootFS := `"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["` + diffID.String() + `"]}`
+	for name, more := range map[string]string{
+		"date":    `"created":""`,
+		"label":   `"config":{"Labels":{"a":1}}`,
+		"user":    `"config":{"User":1000}`,
+		"twice":   `"author":"a","author":"b"`,
+		"case":    `"config":{"Env":["A=1"],"env":["A=2"]}`,
+		"history": `"history":[{"created":"never"}]`,
+	} {
+		raw := "{" + more + "," + rootFS + "}"
+		config := w.put(v1.MediaTypeImageConfig, []byte(raw))
+		w.manifest(name+":1", v1.MediaTypeImageManifest, config, layer)
+		for _, verb := range []string{"verify", "inspect", "config", "digest", "manifest"} {
+			if stdout, stderr, code := w.run(verb, name+":1"); code != 0 {
+				t.Errorf("%s: %s: %d, %s%s", name, verb, code, stdout, stderr)
+			}
+		}
+		for _, format := range []string{"docker", "oci"} {
+			out := filepath.Join(t.TempDir(), "odd.tar")
+			if _, stderr, code := w.run("save", name+":1", "-o", out, "--format", format, "--platform", "linux/amd64"); code != 0 {
+				t.Errorf("%s: save --format %s: %d, %s", name, format, code, stderr)
+				continue
+			}
+			if stdout, stderr, code := command(t, "verify", out); code != 0 {
+				t.Errorf("%s: verify of %s: %d, %s%s", name, format, code, stdout, stderr)
+			}
+			if stdout, _, _ := command(t, "config", out); stdout != raw {
+				t.Errorf("%s: the configuration in %s is %s", name, format, stdout)
+			}
+		}
+	}
+}

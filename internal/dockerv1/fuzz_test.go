@@ -29,7 +29,8 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		config, err := image.ParseConfig(made)
-		if err != nil || len(config.RootFS.DiffIDs) != 1 || config.RootFS.DiffIDs[0] != diffID {
+		ids, idErr := config.DiffIDs(1)
+		if err != nil || idErr != nil || ids[0] != diffID {
 			t.Fatalf("of %q is made %q, %v", top, made, err)
 		}
 		if again, err := dockerv1.Config(top, history, []digest.Digest{diffID}); err != nil || string(again) != string(made) {

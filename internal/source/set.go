@@ -205,7 +205,7 @@ func (s *Set) CheckPlatforms(chosen []v1.Platform, done string) error {
 		if err != nil {
 			return err
 		}
-		have := image.PlatformOf(config)
+		have := config.Platform
 		for _, want := range chosen {
 			if !image.MatchPlatform(want, have) {
 				return usage.Errorf("--platform chooses among the images of a layout or registry; "+

@@ -1,0 +1,106 @@
+package inspect
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"drayage/image"
+)
+
+// configure takes what the configuration says. What cannot be read is left out: engines read the configuration for
+// themselves.
+func (p *Platform) configure(raw []byte) error {
+	c, err := image.ParseConfig(raw)
+	if err != nil {
+		return err
+	}
+	p.place(c.Platform)
+	if ids, err := c.DiffIDs(len(p.Layers)); err == nil {
+		for i := range ids {
+			p.Layers[i].DiffID = ids[i]
+		}
+	}
+	var shown struct {
+		Author scalar
+		Config struct {
+			Entrypoint, Cmd, Env         words
+			User, WorkingDir, StopSignal scalar
+			ExposedPorts, Volumes        names
+			Labels                       pairs
+		}
+	}
+	_ = json.Unmarshal(raw, &shown) // what of it has another form stays empty
+	r := shown.Config
+	p.Config = &Config{
+		Author: string(shown.Author), Entrypoint: r.Entrypoint, Cmd: r.Cmd, Env: r.Env, User: string(r.User),
+		WorkingDir: string(r.WorkingDir), ExposedPorts: r.ExposedPorts, Volumes: r.Volumes, Labels: r.Labels,
+		StopSignal: string(r.StopSignal),
+	}
+	if created := c.Created; created != (time.Time{}) {
+		p.Config.Created = &created
+	}
+	return nil
+}
+
+// scalar is a string, or the text of a number or truth value, as some tools write where a string belongs.
+type scalar string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *scalar) UnmarshalJSON(raw []byte) error {
+	var v any
+	switch _ = json.Unmarshal(raw, &v); v := v.(type) {
+	case string:
+		*s = scalar(v)
+	case float64, bool:
+		*s = scalar(raw)
+	}
+	return nil
+}
+
+// words is a command line. Old images give a bare string, which stands for a list of one.
+type words []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *words) UnmarshalJSON(raw []byte) error {
+	var list []scalar
+	var one scalar
+	if json.Unmarshal(raw, &list) != nil {
+		if _ = json.Unmarshal(raw, &one); one != "" {
+			list = []scalar{one}
+		}
+	}
+	*w = nil
+	for _, s := range list {
+		*w = append(*w, string(s))
+	}
+	return nil
+}
+
+// names are the keys of an object, sorted.
+type names []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *names) UnmarshalJSON(raw []byte) error {
+	var m map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &m)
+	*n = slices.Sorted(maps.Keys(m))
+	return nil
+}
+
+// pairs are texts by name.
+type pairs map[string]string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *pairs) UnmarshalJSON(raw []byte) error {
+	var m map[string]scalar
+	if json.Unmarshal(raw, &m) != nil || m == nil {
+		return nil
+	}
+	*p = pairs{}
+	for k, v := range m {
+		(*p)[k] = string(v)
+	}
+	return nil
+}
