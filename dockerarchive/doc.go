@@ -9,6 +9,6 @@
 // reads them compares them with their digest or diff ID. Errors about an archive that is damaged or
 // contradicts itself wrap [ErrIntegrity], errors about anything else than an archive [ErrNotImage].
 //
-// [Write] and [Stream] make what docker save wrote up to version 24, [WriteOCI] and [StreamOCI] an OCI layout
-// in a tar that docker load takes too. The same images make the same bytes.
+// [Write] and [Stream] make an archive in one of two formats, [Docker] and [OCI], of images that come from a
+// registry, a layout or another archive. Every byte is verified on its way. The same images make the same bytes.
 package dockerarchive
