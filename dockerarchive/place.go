@@ -18,38 +18,41 @@ var errSurprise = errors.New("layer of unexpected size")
 // writeAt writes all entries whose place is known side by side. The late ones go behind them, one after another. It
 // returns errSurprise, having looked at all layers, if some are not as large as their blobs say.
 func (a *archive) writeAt(ctx context.Context, f File) error {
-	early, late := a.split()
-	heads, blobs, end, err := layOut(early)
+	p, err := a.plan()
 	if err != nil {
 		return err
 	}
-	if err := begin(f, heads, blobs); err != nil {
+	if err := p.begin(f); err != nil {
 		return err
 	}
-	if err := a.room(end, blobs, late); err != nil {
-		return err
-	}
-	if err := f.Truncate(end + int64(len(archiveEnd))); err != nil { // what nobody writes to is zero
-		return err
-	}
-	for _, h := range heads {
-		if _, err := f.WriteAt(h.data, h.off); err != nil {
+	if a.opts.Room != nil {
+		if err := a.opts.Room(p.room()); err != nil {
 			return err
 		}
 	}
+	if err := p.writeHeads(f); err != nil {
+		return err
+	}
 	var surprised atomic.Bool
 	var tasks []task
-	for _, b := range blobs {
+	for _, b := range p.blobs {
 		tasks = append(tasks, task{b.Size, func(ctx context.Context) error { return a.fill(ctx, b, &surprised) }})
 	}
-	if len(late) > 0 {
-		behind := func(ctx context.Context) error { return a.writeLate(ctx, f, late, end) }
-		tasks = append(tasks, task{sizeOf(late), behind})
+	if len(p.late) > 0 {
+		tasks = append(tasks, task{p.lateSize(), func(ctx context.Context) error { return a.writeLate(ctx, f, p) }})
 	}
 	if err := a.run(ctx, tasks); err != nil || !surprised.Load() {
 		return err
 	}
 	return errSurprise
+}
+
+// plan says where everything in an archive goes.
+type plan struct {
+	heads []head      // of the entries whose place is known
+	blobs []*blob     // of the same entries
+	end   int64       // of the same entries
+	late  []*tarEntry // those that go behind
 }
 
 // head is the head of an entry and where it stands.
@@ -58,27 +61,29 @@ type head struct {
 	off  int64
 }
 
-// layOut gives entries their places. It returns where the last of them ends.
-func layOut(entries []*tarEntry) (heads []head, blobs []*blob, end int64, err error) {
-	for _, e := range entries {
+// plan gives all entries but the late ones their places.
+func (a *archive) plan() (*plan, error) {
+	early, late := a.split()
+	p := &plan{late: late}
+	for _, e := range early {
 		h, err := e.head()
 		if err != nil {
-			return nil, nil, 0, err
+			return nil, err
 		}
-		heads = append(heads, head{h, end})
-		end += int64(len(h))
-		if e.blob != nil {
-			e.blob.off = end
-			end += padded(e.blob.size)
-			blobs = append(blobs, e.blob)
+		p.heads = append(p.heads, head{h, p.end})
+		p.end += int64(len(h))
+		if b := e.blob; b != nil {
+			b.off = p.end
+			p.end += padded(b.size)
+			p.blobs = append(p.blobs, b)
 		}
 	}
-	return heads, blobs, end, nil
+	return p, nil
 }
 
-// sizeOf is about how much room late entries take: a blob that does not tell counts as if it were not compressed.
-func sizeOf(late []*tarEntry) (n int64) {
-	for _, e := range late {
+// lateSize is about how much room the late entries take: a layer that does not tell counts as if it were not compressed.
+func (p *plan) lateSize() (n int64) {
+	for _, e := range p.late {
 		n += blockSize + padded(e.header.Size)
 		if e.blob != nil {
 			n += max(e.blob.size, e.blob.Size)
@@ -87,19 +92,31 @@ func sizeOf(late []*tarEntry) (n int64) {
 	return n
 }
 
-func (a *archive) room(end int64, blobs []*blob, late []*tarEntry) error {
-	if a.opts.Room == nil {
-		return nil
+// room is about how many bytes of the archive are still to be written.
+func (p *plan) room() int64 {
+	n := p.end + p.lateSize() + int64(len(archiveEnd))
+	for _, b := range p.blobs {
+		n -= marks.Sum(b.place.Held())
 	}
-	for _, b := range blobs {
-		end -= marks.Sum(b.place.Held())
-	}
-	return a.opts.Room(end + sizeOf(late) + int64(len(archiveEnd)))
+	return n
 }
 
-// fill writes a blob to its place.
+// writeHeads writes all that is in memory. What nobody writes to is zero.
+func (p *plan) writeHeads(f File) error {
+	if err := f.Truncate(p.end + int64(len(archiveEnd))); err != nil {
+		return err
+	}
+	for _, h := range p.heads {
+		if _, err := f.WriteAt(h.data, h.off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill writes a blob to its place. It notes in surprised if that has not the right size.
 func (a *archive) fill(ctx context.Context, b *blob, surprised *atomic.Bool) error {
-	reported := a.reported(b, nil)
+	reported := a.reported(b)
 	if !b.unpacked() {
 		_, err := transfer.Fill(ctx, b.source, b.Descriptor, b.place, reported)
 		return err
@@ -113,14 +130,15 @@ func (a *archive) fill(ctx context.Context, b *blob, surprised *atomic.Bool) err
 	return err
 }
 
-// writeLate writes entries from an offset on. The sizes of their layers show only when these have been unpacked, so
-// a header is written after the content.
-func (a *archive) writeLate(ctx context.Context, f File, late []*tarEntry, off int64) error {
-	for _, e := range late {
+// writeLate writes the late entries. The sizes of their layers show only when these have been unpacked, so a header is
+// written after the content.
+func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
+	off := p.end
+	for _, e := range p.late {
 		at, body := off, int64(0)
 		if b := e.blob; b != nil {
 			content := func() io.Writer { return io.NewOffsetWriter(f, at+blockSize) }
-			n, err := b.write(ctx, content, a.reported(b, nil))
+			n, err := b.write(ctx, content, a.reported(b))
 			if err != nil {
 				return err
 			}
@@ -153,29 +171,29 @@ type resumable interface {
 	Part(number int, off int64) *marks.Part
 }
 
-// begin makes the places of blobs parts of f. It empties f, or finds out what an earlier run has left of the same
-// archive: everything that decides the places is in heads.
-func begin(f File, heads []head, blobs []*blob) error {
+// begin makes the places of the blobs parts of f. It empties f, or finds out what an earlier run has left of the same
+// archive: everything that decides the places is in the heads.
+func (p *plan) begin(f File) error {
 	r, ok := f.(resumable)
 	if !ok {
-		for _, b := range blobs {
+		for _, b := range p.blobs {
 			b.place = marks.NewPart(f, b.off, b.size, nil)
 		}
 		return f.Truncate(0)
 	}
-	plan := sha256.New()
-	for _, h := range heads {
-		binary.Write(plan, binary.LittleEndian, h.off)
-		plan.Write(h.data)
+	hash := sha256.New()
+	for _, h := range p.heads {
+		binary.Write(hash, binary.LittleEndian, h.off)
+		hash.Write(h.data)
 	}
 	var sizes []int64
-	for _, b := range blobs {
+	for _, b := range p.blobs {
 		sizes = append(sizes, b.size)
 	}
-	if err := r.Begin(plan.Sum(nil), sizes); err != nil {
+	if err := r.Begin(hash.Sum(nil), sizes); err != nil {
 		return err
 	}
-	for i, b := range blobs {
+	for i, b := range p.blobs {
 		b.place = r.Part(i, b.off)
 	}
 	return nil

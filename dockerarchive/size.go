@@ -8,7 +8,6 @@ import (
 	"io"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
 	"drayage/internal/retry"
@@ -18,16 +17,6 @@ import (
 // stream tells that modulo 4 GiB. File systems compress less than seven to one, so for what is smaller than this it
 // can hardly have wrapped around.
 const maxHinted = 4 << 30 / 7
-
-// guessAll sets the sizes that blobs will have in the archive.
-func guessAll(ctx context.Context, blobs []*blob) error {
-	eg, ctx := errgroup.WithContext(ctx)
-	eg.SetLimit(16) // a few bytes each: a matter of round trips
-	for _, b := range blobs {
-		eg.Go(func() error { return b.guess(ctx) })
-	}
-	return eg.Wait()
-}
 
 // guess sets the size that the blob will have in the archive, without reading it. For what is not unpacked, and for a
 // plain tar, that is certain. For gzip the last four bytes tell, if it is a single member
@@ -56,17 +45,15 @@ func plausible(size, compressed int64) bool {
 	return size > 0 && size%512 == 0 && size+size/1000+1024 >= compressed
 }
 
-// maxTries is how often the end of a blob is asked for before a broken connection counts.
-const maxTries = 5
-
 // trailer is the size field at the end of a gzip stream.
 func trailer(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error) {
-	for try := 1; ; try++ {
+	tries := retry.Persistence{Since: d.Size - 4}
+	for {
 		size, err := trailerOnce(ctx, src, d)
-		if !retry.IsTransient(err) || try == maxTries {
-			return size, err
+		if err == nil {
+			return size, nil
 		}
-		if err := retry.Sleep(ctx, retry.Backoff{}.Delay(try)); err != nil {
+		if err := tries.Again(ctx, d, d.Size-4, err); err != nil {
 			return 0, err
 		}
 	}

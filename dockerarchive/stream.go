@@ -13,9 +13,8 @@ func (a *archive) measure(ctx context.Context) error {
 		if !b.unpacked() {
 			continue
 		}
-		half := func(read int64) int64 { return read / 2 }
 		tasks = append(tasks, task{b.Size, func(ctx context.Context) error {
-			n, err := b.write(ctx, func() io.Writer { return io.Discard }, a.reported(b, half))
+			n, err := b.write(ctx, func() io.Writer { return io.Discard }, a.reported(b))
 			b.late = b.late || b.size != n
 			b.size, b.measured = n, true
 			return err
@@ -26,12 +25,12 @@ func (a *archive) measure(ctx context.Context) error {
 
 // stream writes all entries in their order.
 func (a *archive) stream(ctx context.Context, w io.Writer) error {
-	early, late := a.split()
-	for _, e := range append(early, late...) {
-		if e.blob != nil && e.blob.late && !e.blob.measured {
-			return e.blob.named(ErrUnsized)
+	for _, b := range a.blobs {
+		if b.late && !b.measured {
+			return b.named(ErrUnsized)
 		}
 	}
+	early, late := a.split()
 	for _, e := range append(early, late...) {
 		h, err := e.head()
 		if err != nil {
@@ -52,11 +51,7 @@ func (a *archive) stream(ctx context.Context, w io.Writer) error {
 }
 
 func (a *archive) streamBlob(ctx context.Context, w io.Writer, b *blob) error {
-	var share func(int64) int64
-	if b.measured {
-		share = func(read int64) int64 { return b.Size/2 + (read+1)/2 }
-	}
-	n, err := b.writeOnce(ctx, &bounded{w, b.size}, a.reported(b, share))
+	n, err := b.writeOnce(ctx, &bounded{w, b.size}, a.reported(b))
 	if errors.Is(err, errSurprise) || err == nil && n != b.size {
 		return b.named(ErrUnsized)
 	}

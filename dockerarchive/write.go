@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
 	"drayage/internal/transfer"
@@ -97,7 +98,7 @@ func Stream(ctx context.Context, w io.Writer, format Format, images []*image.Ima
 	if err != nil {
 		return err
 	}
-	if !opts.Once {
+	if a.twice = !opts.Once; a.twice {
 		if err := a.measure(ctx); err != nil {
 			return err
 		}
@@ -110,6 +111,7 @@ type archive struct {
 	entries []*tarEntry
 	blobs   []*blob // of entries, in the same order
 	opts    Options
+	twice   bool // layers that are unpacked are read twice
 }
 
 func prepare(ctx context.Context, format Format, images []*image.Image, opts Options) (*archive, error) {
@@ -130,7 +132,12 @@ func prepare(ctx context.Context, format Format, images []*image.Image, opts Opt
 	if opts.Planned != nil {
 		opts.Planned(all)
 	}
-	return a, guessAll(ctx, a.blobs)
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(16) // a few bytes each: a matter of round trips
+	for _, b := range a.blobs {
+		eg.Go(func() error { return b.guess(ctx) })
+	}
+	return a, eg.Wait()
 }
 
 // split divides the entries into those whose size is known and those that stand behind them.
@@ -179,15 +186,17 @@ func (a *archive) jobs() int {
 	return max(3, runtime.GOMAXPROCS(0)+1)
 }
 
-// reported returns what is told how much of b has been read, or nil. share, if not nil, says how much of the work
-// that is.
-func (a *archive) reported(b *blob, share func(read int64) int64) func(int64) {
+// reported returns what is told how much of b one reading has brought, or nil.
+func (a *archive) reported(b *blob) func(int64) {
 	if a.opts.Progress == nil {
 		return nil
 	}
+	first, second := a.twice && b.unpacked() && !b.measured, b.measured
 	return func(n int64) {
-		if share != nil {
-			n = share(n)
+		if first {
+			n /= 2
+		} else if second {
+			n = b.Size/2 + (n+1)/2
 		}
 		a.opts.Progress(b.Descriptor, n)
 	}
