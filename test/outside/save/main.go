@@ -1,4 +1,4 @@
-// Save writes the images of an OCI layout twice: as docker save did up to version 24, and as an OCI layout in a tar.
+// Save writes the images of an OCI layout twice: as a docker tar and as an OCI tar.
 // Usage: save LAYOUT DOCKER.tar OCI.tar
 package main
 
@@ -28,33 +28,26 @@ func run(ctx context.Context, path, dockerTar, ociTar string) error {
 	if err != nil {
 		return err
 	}
-	var docker []dockerarchive.Image
-	var oci []dockerarchive.Whole
+	var images []*image.Image
 	for _, e := range entries {
 		im, err := image.Open(ctx, from, e.Descriptor, image.Selection{})
 		if err != nil {
 			return err
 		}
-		names := []string{e.Name}
-		docker = append(docker, dockerarchive.Image{Manifest: im.Root, Names: names, Source: im.Source})
-		oci = append(oci, dockerarchive.Whole{Graph: im.Graph, Names: names, Source: im.Source})
+		im.Names = []string{e.Name}
+		images = append(images, im)
 	}
-	err = into(dockerTar, func(f *os.File) error {
-		return dockerarchive.Write(ctx, f, docker, dockerarchive.Options{})
-	})
-	if err != nil {
+	if err := into(ctx, dockerTar, dockerarchive.Docker, images); err != nil {
 		return err
 	}
-	return into(ociTar, func(f *os.File) error {
-		return dockerarchive.WriteOCI(ctx, f, oci, dockerarchive.Options{})
-	})
+	return into(ctx, ociTar, dockerarchive.OCI, images)
 }
 
-// into makes a file of what write writes.
-func into(path string, write func(*os.File) error) error {
+// into makes an archive in a format.
+func into(ctx context.Context, path string, format dockerarchive.Format, images []*image.Image) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(write(f), f.Close())
+	return errors.Join(dockerarchive.Write(ctx, f, format, images, dockerarchive.Options{}), f.Close())
 }
