@@ -129,14 +129,7 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 	files, told := map[string][]byte{}, map[digest.Digest]bool{}
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{}}
 	index.SchemaVersion = 2
-	named := map[digest.Digest]bool{}
-	for _, r := range roots {
-		named[r.desc.Digest] = named[r.desc.Digest] || r.isNamed() && r.Subject == ""
-	}
-	for _, r := range roots {
-		if r.superseded || named[r.desc.Digest] && !r.isNamed() && r.Subject == "" {
-			continue // the second only repeats what another entry names
-		}
+	for _, r := range toShow(roots) {
 		if s := c.root(r); s != nil {
 			if s.raw != nil {
 				files[ociPath(s.desc.Digest)] = s.raw
@@ -158,6 +151,18 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 	files[v1.ImageIndexFile] = raw
 	c.Layout, err = layout.New(tarfs.Overlay(a.layoutFS(), files))
 	return err
+}
+
+// toShow leaves out images that are read by manifest.json, and entries that only repeat, without a name, what
+// another entry names.
+func toShow(roots []*root) []*root {
+	named := map[digest.Digest]bool{}
+	for _, r := range roots {
+		named[r.desc.Digest] = named[r.desc.Digest] || r.isNamed() && r.Subject == ""
+	}
+	return which(roots, func(r *root) bool {
+		return !r.superseded && (r.isNamed() || r.Subject != "" || !named[r.desc.Digest])
+	})
 }
 
 // root notes what is wrong with an image, and changes it to what of it is there.

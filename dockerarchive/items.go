@@ -122,6 +122,16 @@ func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
 		}
 		im.lacks(image.PartConfig, im.ID, item.Config, image.Damaged, err)
 	}
+	a.findLayers(item, diffIDs, &im)
+	if len(im.Absent) > 0 && !tolerant {
+		first := im.Absent[0]
+		return im, fmt.Errorf("%s %q: %w", first.Part, first.Path, first.Err)
+	}
+	return im, nil
+}
+
+// findLayers enters the layers. Their diff IDs are nil if no configuration tells them.
+func (a *Reader) findLayers(item manifestItem, diffIDs []digest.Digest, im *SavedImage) {
 	for i, p := range item.Layers {
 		var id digest.Digest
 		if diffIDs != nil {
@@ -138,11 +148,6 @@ func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
 		}
 		im.lacks(image.PartLayer, id, p, reason, err)
 	}
-	if len(im.Absent) > 0 && !tolerant {
-		first := im.Absent[0]
-		return im, fmt.Errorf("%s %q: %w", first.Part, first.Path, first.Err)
-	}
-	return im, nil
 }
 
 // lacks notes that a part of the image, which ought to be at path, cannot be used.

@@ -17,21 +17,9 @@ func (a *Reader) Unreferenced(reached map[digest.Digest]bool) (files int, bytes 
 	if !a.tar.Has("manifest.json") && !a.tar.Has(v1.ImageIndexFile) {
 		return 0, 0, nil
 	}
-	items, err := a.items()
+	used, err := a.used(reached)
 	if err != nil {
 		return 0, 0, err
-	}
-	used := map[string]bool{}
-	for _, item := range items {
-		a.use(used, item.Config)
-		for _, l := range item.Layers {
-			a.use(used, l)
-		}
-	}
-	for d := range reached {
-		if d.Validate() == nil {
-			a.use(used, ociPath(d))
-		}
 	}
 	for name, e := range a.tar.Entries() {
 		if e.IsFile() && !used[name] && !ofTheFormat(name) {
@@ -42,11 +30,26 @@ func (a *Reader) Unreferenced(reached map[digest.Digest]bool) (files int, bytes 
 	return files, bytes, nil
 }
 
-// use marks an entry, and those that it leads to if it is a link.
-func (a *Reader) use(used map[string]bool, name string) {
-	for n := range a.tar.Trail(tarfs.Clean(name)) {
-		used[n] = true
+// used lists the entries that manifest.json names, those of blobs, and those that any of them lead to as
+// links.
+func (a *Reader) used(blobs map[digest.Digest]bool) (map[string]bool, error) {
+	items, err := a.items()
+	var names []string
+	for _, item := range items {
+		names = append(append(names, item.Config), item.Layers...)
 	}
+	for d := range blobs {
+		if d.Validate() == nil {
+			names = append(names, ociPath(d))
+		}
+	}
+	used := map[string]bool{}
+	for _, name := range names {
+		for n := range a.tar.Trail(tarfs.Clean(name)) {
+			used[n] = true
+		}
+	}
+	return used, err
 }
 
 // ofTheFormat reports whether a file says what the archive is, or is one that Docker puts beside each layer.
