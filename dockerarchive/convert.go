@@ -2,7 +2,6 @@ package dockerarchive
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 
 	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/transfer"
 	"drayage/internal/unpack"
 )
 
@@ -67,12 +65,9 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 		d.Size, err = l.unpackedSize(ctx)
 		return d, err
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, transfer.WithContext(ctx, l.Open())); err != nil {
-		return d, err
-	}
-	d.Digest = digest.NewDigest(digest.SHA256, h)
-	return d, nil
+	sum, err := l.content.SHA256(ctx)
+	d.Digest = digest.NewDigestFromBytes(digest.SHA256, sum[:])
+	return d, err
 }
 
 // savedSource gives out the layers of a saved image. It is no [image.ParallelSource]: every range of a layer in xz
