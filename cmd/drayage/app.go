@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,17 @@ var version string
 type environment struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
+}
+
+// call is a command as it was typed, and where it reads and writes.
+type call struct {
+	*environment
+	*cli.Context
+}
+
+// run makes a command's action of what it does.
+func (e *environment) run(do func(call, context.Context) error) cli.ActionFunc {
+	return func(c *cli.Context) error { return do(call{e, c}, c.Context) }
 }
 
 func newApp(env *environment) *cli.App {
@@ -78,8 +90,8 @@ func versionString() string {
 }
 
 // note tells the user something that is not a result.
-func (e *environment) note(c *cli.Context, format string, args ...any) {
+func (c call) note(format string, args ...any) {
 	if !c.Bool("quiet") {
-		fmt.Fprintf(e.stderr, format+"\n", args...)
+		fmt.Fprintf(c.stderr, format+"\n", args...)
 	}
 }

@@ -47,10 +47,10 @@ func (l *looker) blob(ctx context.Context, arg string) error {
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", arg, err)
 	}
-	if out := l.c.String("output"); out != "-" {
+	if out := l.String("output"); out != "-" {
 		err = l.blobFile(ctx, d, src, out)
 	} else {
-		err = copyBlob(ctx, l.env.rawOutput(), src, d)
+		err = copyBlob(ctx, l.rawOutput(), src, d)
 	}
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", arg, err)
@@ -68,7 +68,7 @@ func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, image
 	if err := verify.Digest(d); err != nil {
 		return v1.Descriptor{}, nil, usagef("%v", err)
 	}
-	src, err := parseSource(l.c, arg[:at])
+	src, err := l.parseSource(arg[:at])
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
@@ -88,7 +88,7 @@ func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, image
 }
 
 func (l *looker) openLocalBlob(ctx context.Context, src source.Spec, d digest.Digest) (v1.Descriptor, image.Source, error) {
-	opts := l.env.sourceOptions(l.c)
+	opts := l.sourceOptions()
 	opts.Blobs = true
 	var err error
 	if l.set, err = src.Open(ctx, opts); err != nil {
@@ -115,7 +115,7 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 		return err
 	}
 	defer f.Abort()
-	meter := l.env.newMeter(l.c, "blob")
+	meter := l.newMeter("blob")
 	meter.Plan([]v1.Descriptor{d})
 	_, err = transfer.Fill(ctx, src, d, marks.NewPart(f, 0, d.Size, nil), func(held int64) { meter.Update(d, held) })
 	sum := meter.finish()
@@ -125,7 +125,7 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 	if err := f.Commit(); err != nil {
 		return err
 	}
-	l.env.note(l.c, "%s: %s", out, sum)
+	l.note("%s: %s", out, sum)
 	return nil
 }
 

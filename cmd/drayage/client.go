@@ -62,35 +62,35 @@ func connectionFlags() []cli.Flag {
 }
 
 // newClient makes the registry client that the flags ask for, for reading. registries are those that the command talks to.
-func (e *environment) newClient(c *cli.Context, registries []string) (*registry.Client, error) {
-	credentials, err := e.credentials(c, registries, false)
+func (c call) newClient(registries []string) (*registry.Client, error) {
+	credentials, err := c.credentials(registries, false)
 	if err != nil {
 		return nil, err
 	}
-	return e.clientWith(c, credentials)
+	return c.clientWith(credentials)
 }
 
 // newWriteClient is newClient for commands that change something in a registry: who cannot be looked up, because a
 // credential helper fails, is not taken for anonymous.
-func (e *environment) newWriteClient(c *cli.Context, registries []string) (*registry.Client, error) {
-	credentials, err := e.credentials(c, registries, true)
+func (c call) newWriteClient(registries []string) (*registry.Client, error) {
+	credentials, err := c.credentials(registries, true)
 	if err != nil {
 		return nil, err
 	}
-	return e.clientWith(c, credentials)
+	return c.clientWith(credentials)
 }
 
-func (e *environment) clientWith(c *cli.Context, credentials credentialsFunc) (*registry.Client, error) {
-	hosts, err := newHosts(c)
+func (c call) clientWith(credentials credentialsFunc) (*registry.Client, error) {
+	hosts, err := newHosts(c.Context)
 	if err != nil {
 		return nil, err
 	}
 	client := engineconfig.NewClient(hosts, nil)
 	client.Credentials = credentials
-	client.Foreign = foreignTransport(c, hosts)
+	client.Foreign = foreignTransport(c.Context, hosts)
 	client.ExtraStreams = extraStreams(c.Int("jobs"))
 	client.UserAgent = "drayage/" + versionString()
-	client.Notify = func(message string) { e.note(c, "note: %s", message) }
+	client.Notify = func(message string) { c.note("note: %s", message) }
 	return client, nil
 }
 
@@ -140,7 +140,7 @@ func foreignTransport(c *cli.Context, hosts *engineconfig.Hosts) http.RoundTripp
 type credentialsFunc = func(ctx context.Context, registry, repository string) (registry.Credential, error)
 
 // credentials are those of the flags, for the one registry that the command talks to, or those that are stored.
-func (e *environment) credentials(c *cli.Context, registries []string, strict bool) (credentialsFunc, error) {
+func (c call) credentials(registries []string, strict bool) (credentialsFunc, error) {
 	if !c.IsSet("creds") {
 		if c.Bool("password-stdin") {
 			return nil, usagef("--password-stdin needs --creds USER")
@@ -150,7 +150,7 @@ func (e *environment) credentials(c *cli.Context, registries []string, strict bo
 				return nil, fmt.Errorf("--authfile: %w", err)
 			}
 		}
-		logins := &engineconfig.Logins{AuthFile: c.String("authfile"), Strict: strict, Warn: e.warning(c)}
+		logins := &engineconfig.Logins{AuthFile: c.String("authfile"), Strict: strict, Warn: c.warning()}
 		return logins.Credential, nil
 	}
 	slices.Sort(registries)
@@ -164,7 +164,7 @@ func (e *environment) credentials(c *cli.Context, registries []string, strict bo
 			return nil, usagef("--password-stdin, but --creds holds a password too")
 		}
 		var err error
-		if password, err = readPassword(e.stdin); err != nil {
+		if password, err = readPassword(c.stdin); err != nil {
 			return nil, err
 		}
 	} else if !ok {
@@ -179,8 +179,8 @@ func (e *environment) credentials(c *cli.Context, registries []string, strict bo
 }
 
 // warning returns a function that shows a warning.
-func (e *environment) warning(c *cli.Context) func(string) {
-	return func(message string) { e.note(c, "warning: %s", message) }
+func (c call) warning() func(string) {
+	return func(message string) { c.note("warning: %s", message) }
 }
 
 // readPassword takes all of r, less the line ends that follow it: keys that serve as passwords have many lines.
@@ -200,7 +200,7 @@ func readPassword(r io.Reader) (string, error) {
 }
 
 // platforms reads --platform. Values may also be given as one list with commas.
-func platforms(c *cli.Context) (chosen []v1.Platform, all bool, err error) {
+func (c call) platforms() (chosen []v1.Platform, all bool, err error) {
 	values := c.StringSlice("platform")
 	for _, s := range values {
 		if s == "all" {

@@ -51,7 +51,7 @@ func (l *looker) digest(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	if l.c.Bool("list") && len(want) > 0 {
+	if l.Bool("list") && len(want) > 0 {
 		return usagef("--list is about all platforms: leave out --platform")
 	}
 	if err := l.open(ctx, arg); err != nil {
@@ -67,12 +67,12 @@ func (l *looker) digest(ctx context.Context, arg string) error {
 		results = append(results, r)
 		lines = append(lines, r.Reference)
 	}
-	if l.c.Bool("json") {
-		return l.env.printJSON(struct {
+	if l.Bool("json") {
+		return l.printJSON(struct {
 			Images []digestResult `json:"images"`
 		}{results})
 	}
-	return l.env.printLines(lines)
+	return l.printLines(lines)
 }
 
 func (l *looker) digestOf(ctx context.Context, im *source.Image, want []v1.Platform) (digestResult, error) {
@@ -80,7 +80,7 @@ func (l *looker) digestOf(ctx context.Context, im *source.Image, want []v1.Platf
 	if im.Saved != nil {
 		return r, noManifest(im)
 	}
-	if l.c.Bool("list") {
+	if l.Bool("list") {
 		d, err := im.RootDigest(ctx)
 		if err != nil {
 			return r, err

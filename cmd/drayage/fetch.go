@@ -42,12 +42,12 @@ func fetchCommand(env *environment) *cli.Command {
 			foreignFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 		}, registryFlags()...), outputFlags()...),
-		Action: func(c *cli.Context) error { return env.fetch(c.Context, c) },
+		Action: env.run(call.fetch),
 	}
 }
 
-func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
-	refs, err := e.imageNames(c)
+func (c call) fetch(ctx context.Context) error {
+	refs, err := c.imageNames()
 	if err != nil {
 		return err
 	}
@@ -55,24 +55,24 @@ func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
 	if dir == "" {
 		return usagef("fetch needs -o DIR, the layout directory")
 	}
-	chosen, all, err := platforms(c)
+	chosen, all, err := c.platforms()
 	if err != nil {
 		return err
 	}
-	client, err := e.newClient(c, hosts(refs))
+	client, err := c.newClient(hosts(refs))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	if len(chosen) == 0 && !all {
-		e.noteDefaultPlatform(c, "others")
+		c.noteDefaultPlatform("others")
 	}
 	dst, err := layout.CreateDir(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("fetch into %w", err)
 	}
 	defer dst.Close()
-	meter := e.newMeter(c, "fetch")
+	meter := c.newMeter("fetch")
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
 		Planned: meter.Plan, Progress: meter.Update,
@@ -84,7 +84,7 @@ func (e *environment) fetch(ctx context.Context, c *cli.Context) error {
 	case err != nil:
 		err = fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dir)
 	default:
-		err = e.fetched(c, dir, results, sum)
+		err = c.fetched(dir, results, sum)
 	}
 	if err != nil {
 		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
@@ -101,48 +101,48 @@ func hosts(refs []registry.Reference) (names []string) {
 }
 
 // fetched says what has become of the images.
-func (e *environment) fetched(c *cli.Context, dir string, results []fetch.Result, sum tally.Sum) error {
+func (c call) fetched(dir string, results []fetch.Result, sum tally.Sum) error {
 	errs := make([]error, len(results))
 	for i, r := range results {
 		if r.Err != nil {
-			errs[i] = e.failed(fmt.Errorf("fetch %s: %w", r.Reference, r.Err), len(results))
+			errs[i] = c.failed(fmt.Errorf("fetch %s: %w", r.Reference, r.Err), len(results))
 			continue
 		}
-		e.noteFetched(c, r)
+		c.noteFetched(r)
 	}
-	if err := e.fetchJSON(c, dir, results, sum); err != nil {
+	if err := c.fetchJSON(dir, results, sum); err != nil {
 		return err
 	}
 	err := outcome(errs)
 	if err == nil || sum.Moved > 0 {
-		e.note(c, "%s: %s", dir, sum)
+		c.note("%s: %s", dir, sum)
 	}
 	return err
 }
 
 // noteConverted says that an image is not what the registry has, if the registry has it in Docker's schema 1.
-func (e *environment) noteConverted(c *cli.Context, im *fetch.Image) {
+func (c call) noteConverted(im *fetch.Image) {
 	if im.Schema1 != "" {
-		e.note(c, "note: %s is in Docker's old schema 1 and was converted: it has the image ID that Docker gives it, "+
+		c.note("note: %s is in Docker's old schema 1 and was converted: it has the image ID that Docker gives it, "+
 			"but not the registry's digest %s", im.Reference, im.Schema1)
 	}
 }
 
-func (e *environment) noteFetched(c *cli.Context, r fetch.Result) {
+func (c call) noteFetched(r fetch.Result) {
 	root := r.Image.Root
-	e.note(c, "%s@%s (%s)", r.Reference.Name(), root.Digest, image.FormatPlatforms(r.Image.Platforms))
+	c.note("%s@%s (%s)", r.Reference.Name(), root.Digest, image.FormatPlatforms(r.Image.Platforms))
 	if n := len(r.Image.Referrers); n > 0 {
-		e.note(c, "with %d referrers (signatures, attestations, SBOMs)", n)
+		c.note("with %d referrers (signatures, attestations, SBOMs)", n)
 	}
 	if r.Image.Rewritten {
-		e.note(c, "note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
+		c.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
 	}
 	if n := r.Image.Attestations; n > 0 {
-		e.note(c, "note: the index of %s also has %s, which stay behind: --platform all takes them along", r.Reference, terminal.Count(n, "attestation"))
+		c.note("note: the index of %s also has %s, which stay behind: --platform all takes them along", r.Reference, terminal.Count(n, "attestation"))
 	}
-	e.noteConverted(c, r.Image)
+	c.noteConverted(r.Image)
 	if r.Replaced.Digest != "" {
-		e.note(c, "note: %s was %s before", r.Reference, r.Replaced.Digest)
+		c.note("note: %s was %s before", r.Reference, r.Replaced.Digest)
 	}
 }
 
@@ -157,7 +157,7 @@ type fetchedImage struct {
 	Error     string   `json:"error,omitempty"`
 }
 
-func (e *environment) fetchJSON(c *cli.Context, dir string, results []fetch.Result, sum tally.Sum) error {
+func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error {
 	if !c.Bool("json") {
 		return nil
 	}
@@ -178,7 +178,7 @@ func (e *environment) fetchJSON(c *cli.Context, dir string, results []fetch.Resu
 		}
 		doc.Images = append(doc.Images, im)
 	}
-	return e.printJSON(doc)
+	return c.printJSON(doc)
 }
 
 func platformNames(all []v1.Platform) []string {
@@ -193,10 +193,10 @@ func platformNames(all []v1.Platform) []string {
 const maxList = 16 << 20
 
 // imageNames reads the names of images from the arguments and from --from, each once.
-func (e *environment) imageNames(c *cli.Context) ([]registry.Reference, error) {
+func (c call) imageNames() ([]registry.Reference, error) {
 	names := c.Args().Slice()
 	if from := c.String("from"); from != "" {
-		listed, err := e.readList(from)
+		listed, err := c.readList(from)
 		if err != nil {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func (e *environment) imageNames(c *cli.Context) ([]registry.Reference, error) {
 	var refs []registry.Reference
 	seen := map[registry.Reference]bool{}
 	for _, n := range names {
-		ref, err := reference(c, n)
+		ref, err := reference(c.Context, n)
 		if err != nil {
 			return nil, usagef("%v", err)
 		}

@@ -38,20 +38,20 @@ func inspectCommand(env *environment) *cli.Command {
 }
 
 func (l *looker) inspect(ctx context.Context, arg string) error {
-	want, all, err := platforms(l.c)
+	want, all, err := l.platforms()
 	if err != nil {
 		return err
 	}
 	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("inspect %s: %w", arg, err)
 	}
-	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.c.Bool("json")}
+	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.Bool("json")}
 	errs := make([]error, len(l.set.Images))
 	var images []*inspect.Image
 	for i, im := range l.set.Images {
 		shown, err := l.inspectOne(ctx, im, opts)
 		if err != nil {
-			errs[i] = l.env.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
+			errs[i] = l.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
 			continue
 		}
 		images = append(images, shown)
@@ -86,17 +86,17 @@ func (l *looker) inspectOne(ctx context.Context, s *source.Image, opts inspect.O
 			})
 		}
 	}
-	if s.Repo != nil && l.c.Bool("referrers") {
+	if s.Repo != nil && l.Bool("referrers") {
 		err = im.ReadReferrers(ctx, s.Repo)
 	}
 	return im, err
 }
 
 func (l *looker) printInspection(doc *inspect.Report, detailed bool) error {
-	if l.c.Bool("json") {
-		return l.env.printJSON(doc)
+	if l.Bool("json") {
+		return l.printJSON(doc)
 	}
-	p := &picture{w: l.env.stdout, detailed: detailed, several: len(doc.Images) > 1}
+	p := &picture{w: l.stdout, detailed: detailed, several: len(doc.Images) > 1}
 	for i, im := range doc.Images {
 		if i > 0 {
 			p.line("")

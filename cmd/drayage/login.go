@@ -39,7 +39,7 @@ func loginCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "password-stdin", Usage: "read the password from standard input"},
 			authFileFlag("store it in `FILE` instead, in docker's and podman's format"),
 		}, connectionFlags()...), baseFlag("`URL` of the registry's API, with its path prefix, to check with; stored is what is for its host"), quietFlag()),
-		Action: func(c *cli.Context) error { return env.login(c.Context, c) },
+		Action: env.run(call.login),
 	}
 }
 
@@ -50,20 +50,20 @@ func logoutCommand(env *environment) *cli.Command {
 		UsageText:   "drayage logout [REGISTRY]",
 		Description: logoutHelp,
 		Flags:       []cli.Flag{authFileFlag("remove it from `FILE` instead"), quietFlag()},
-		Action:      func(c *cli.Context) error { return env.logout(c.Context, c) },
+		Action:      env.run(call.logout),
 	}
 }
 
-func (e *environment) login(ctx context.Context, c *cli.Context) error {
-	name, err := e.registryArgument(c)
+func (c call) login(ctx context.Context) error {
+	name, err := c.registryArgument()
 	if err != nil {
 		return err
 	}
-	cred, err := e.typedCredential(ctx, c)
+	cred, err := c.typedCredential(ctx)
 	if err != nil {
 		return err
 	}
-	client, err := e.clientWith(c, only(name, registry.Credential(cred)))
+	client, err := c.clientWith(only(name, registry.Credential(cred)))
 	if err != nil {
 		return err
 	}
@@ -71,37 +71,37 @@ func (e *environment) login(ctx context.Context, c *cli.Context) error {
 	if err := client.Ping(ctx, name); err != nil {
 		return loginError(name, err)
 	}
-	place, err := e.credentialStore(c).Save(ctx, name, cred)
+	place, err := c.credentialStore().Save(ctx, name, cred)
 	if err != nil {
 		return fmt.Errorf("login %s: the password is right, but cannot be stored: %w", name, err)
 	}
-	e.note(c, "logged in to %s as %s; the password is kept in %s", name, cred.Username, kept(place))
+	c.note("logged in to %s as %s; the password is kept in %s", name, cred.Username, kept(place))
 	if place.Helper == "" {
-		e.note(c, "warning: it is not encrypted there; a credential helper (credsStore in that file) would keep it safe")
+		c.note("warning: it is not encrypted there; a credential helper (credsStore in that file) would keep it safe")
 	}
 	return nil
 }
 
-func (e *environment) logout(ctx context.Context, c *cli.Context) error {
-	name, err := e.registryArgument(c)
+func (c call) logout(ctx context.Context) error {
+	name, err := c.registryArgument()
 	if err != nil {
 		return err
 	}
-	place, removed, err := e.credentialStore(c).Remove(ctx, name)
+	place, removed, err := c.credentialStore().Remove(ctx, name)
 	if err != nil {
 		return fmt.Errorf("logout %s: %w", name, err)
 	}
 	if !removed {
-		e.note(c, "note: not logged in to %s: %s has nothing for it", name, kept(place))
+		c.note("note: not logged in to %s: %s has nothing for it", name, kept(place))
 		return nil
 	}
-	e.note(c, "logged out of %s: removed from %s", name, kept(place))
+	c.note("logged out of %s: removed from %s", name, kept(place))
 	return nil
 }
 
 // credentialStore is where docker and podman keep credentials, for commands that change them.
-func (e *environment) credentialStore(c *cli.Context) *dockerauth.Store {
-	return dockerauth.New(dockerauth.Options{AuthFile: c.String("authfile"), Strict: true, Warn: e.warning(c)})
+func (c call) credentialStore() *dockerauth.Store {
+	return dockerauth.New(dockerauth.Options{AuthFile: c.String("authfile"), Strict: true, Warn: c.warning()})
 }
 
 // kept names a place for users.
@@ -114,7 +114,7 @@ func kept(p dockerauth.Place) string {
 
 // registryArgument is the registry that a command is for, as it stands in names of images. An address, as it is
 // copied from a browser, will do.
-func (e *environment) registryArgument(c *cli.Context) (string, error) {
+func (c call) registryArgument() (string, error) {
 	if c.NArg() > 1 {
 		return "", usagef("%s takes one REGISTRY: %d arguments given", c.Command.Name, c.NArg())
 	}
@@ -126,7 +126,7 @@ func (e *environment) registryArgument(c *cli.Context) (string, error) {
 		return hostOf(base)
 	}
 	if name == "" {
-		e.note(c, "note: no registry given, so Docker Hub (docker.io) is meant")
+		c.note("note: no registry given, so Docker Hub (docker.io) is meant")
 		return "docker.io", nil
 	}
 	if _, address, isURL := strings.Cut(name, "://"); isURL {
@@ -144,7 +144,7 @@ func (e *environment) registryArgument(c *cli.Context) (string, error) {
 }
 
 // typedCredential is what the flags say, or what the user types.
-func (e *environment) typedCredential(ctx context.Context, c *cli.Context) (cred dockerauth.Credential, err error) {
+func (c call) typedCredential(ctx context.Context) (cred dockerauth.Credential, err error) {
 	cred.Username, cred.Password = c.String("username"), c.String("password")
 	stdin := c.Bool("password-stdin")
 	switch {
@@ -153,15 +153,15 @@ func (e *environment) typedCredential(ctx context.Context, c *cli.Context) (cred
 	case cred.Username == "" && (stdin || c.IsSet("password")):
 		return cred, usagef("a password needs --username USER")
 	case stdin:
-		cred.Password, err = readPassword(e.stdin)
+		cred.Password, err = readPassword(c.stdin)
 	case c.IsSet("password"):
-		e.note(c, "warning: others can see --password in the process list, and the shell remembers it; --password-stdin is safe")
+		c.note("warning: others can see --password in the process list, and the shell remembers it; --password-stdin is safe")
 	case cred.Username == "":
-		if cred.Username, err = e.ask(ctx, "User name", readLine); err == nil {
-			cred.Password, err = e.ask(ctx, "Password", e.readSecret)
+		if cred.Username, err = c.ask(ctx, "User name", readLine); err == nil {
+			cred.Password, err = c.ask(ctx, "Password", c.readSecret)
 		}
 	default:
-		cred.Password, err = e.ask(ctx, "Password", e.readSecret)
+		cred.Password, err = c.ask(ctx, "Password", c.readSecret)
 	}
 	switch {
 	case err != nil:

@@ -14,8 +14,7 @@ import (
 
 // looker runs a command that shows something and changes nothing.
 type looker struct {
-	env    *environment
-	c      *cli.Context
+	call
 	set    *source.Set // nil until it has been opened
 	client *registry.Client
 	noted  bool // the default platform has been said
@@ -27,7 +26,7 @@ func (e *environment) look(what string, show func(*looker, context.Context, stri
 		if c.NArg() != 1 {
 			return usagef("%s needs one %s: %d arguments given", c.Command.Name, what, c.NArg())
 		}
-		l := &looker{env: e, c: c}
+		l := &looker{call: call{e, c}}
 		defer l.close()
 		return show(l, c.Context, c.Args().First())
 	}
@@ -44,23 +43,23 @@ func (l *looker) close() {
 
 // open finds the images that a SOURCE argument means. Nothing is asked of a registry yet.
 func (l *looker) open(ctx context.Context, arg string) error {
-	spec, err := parseSource(l.c, arg)
+	spec, err := l.parseSource(arg)
 	if err != nil {
 		return err
 	}
-	if spec.Kind == source.Stdin && l.c.Bool("password-stdin") {
+	if spec.Kind == source.Stdin && l.Bool("password-stdin") {
 		return errOneStdin()
 	}
-	opts := l.env.sourceOptions(l.c)
+	opts := l.sourceOptions()
 	opts.Client, opts.Look = l.newClient, true
 	if l.set, err = spec.Open(ctx, opts); err != nil {
 		return err
 	}
-	l.env.noteRemarks(l.c, l.set)
+	l.noteRemarks(l.set)
 	if err := l.set.Fault(); err != nil {
-		l.env.note(l.c, "note: %v", err) // what there is can be looked at
+		l.note("note: %v", err) // what there is can be looked at
 	}
-	chosen, _, err := platforms(l.c)
+	chosen, _, err := l.platforms()
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func (l *looker) one(ctx context.Context, arg string) (*source.Image, error) {
 }
 
 func (l *looker) newClient(ref registry.Reference) (*registry.Client, error) {
-	client, err := l.env.newClient(l.c, []string{ref.Registry})
+	client, err := l.call.newClient([]string{ref.Registry})
 	l.client = client
 	return client, err
 }
@@ -96,7 +95,7 @@ func (l *looker) pick(ctx context.Context, im *source.Image, want []v1.Platform)
 	}
 	if o.IsIndex() && len(want) == 0 && !l.noted {
 		l.noted = true
-		l.env.noteDefaultPlatform(l.c, "another")
+		l.noteDefaultPlatform("another")
 	}
 	leaves, err := o.Pick(ctx, image.Selection{Platforms: want})
 	if err != nil {
@@ -106,15 +105,15 @@ func (l *looker) pick(ctx context.Context, im *source.Image, want []v1.Platform)
 }
 
 // noteDefaultPlatform says which platform is taken where none was asked for.
-func (e *environment) noteDefaultPlatform(c *cli.Context, choice string) {
-	e.note(c, "platform %s (the default here; --platform chooses %s)", image.FormatPlatform(image.DefaultPlatform()), choice)
+func (c call) noteDefaultPlatform(choice string) {
+	c.note("platform %s (the default here; --platform chooses %s)", image.FormatPlatform(image.DefaultPlatform()), choice)
 }
 
 // onePlatform reads --platform where it may be given once.
 func (l *looker) onePlatform() ([]v1.Platform, error) {
-	chosen, all, err := platforms(l.c)
+	chosen, all, err := l.platforms()
 	if err == nil && (all || len(chosen) > 1) {
-		err = usagef("%s is for one platform: give one --platform", l.c.Command.Name)
+		err = usagef("%s is for one platform: give one --platform", l.Command.Name)
 	}
 	return chosen, err
 }

@@ -36,7 +36,7 @@ func lsCommand(env *environment) *cli.Command {
 }
 
 func (l *looker) ls(ctx context.Context, arg string) error {
-	src, err := parseSource(l.c, arg)
+	src, err := l.parseSource(arg)
 	if err != nil {
 		return fmt.Errorf("ls %w", err)
 	}
@@ -54,19 +54,19 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 	if err != nil {
 		return fmt.Errorf("ls %s: %w", src.Ref.Name(), err)
 	}
-	if !l.c.Bool("unsorted") {
+	if !l.Bool("unsorted") {
 		slices.SortFunc(tags, natural.Compare)
 	}
 	if len(tags) == 0 {
-		l.env.note(l.c, "%s has no tags", src.Ref.Name())
+		l.note("%s has no tags", src.Ref.Name())
 	}
-	if l.c.Bool("json") {
-		return l.env.printJSON(struct {
+	if l.Bool("json") {
+		return l.printJSON(struct {
 			Repository string   `json:"repository"`
 			Tags       []string `json:"tags"`
 		}{src.Ref.Name(), append([]string{}, tags...)})
 	}
-	return l.env.printLines(tags)
+	return l.printLines(tags)
 }
 
 // listImages shows the names in a layout or a saved tar; images without one are shown by their digest or ID.
@@ -81,11 +81,11 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 		}
 		images = append(images, s.Names...)
 	}
-	if !l.c.Bool("unsorted") {
+	if !l.Bool("unsorted") {
 		slices.SortFunc(images, natural.Compare)
 	}
-	if l.c.Bool("json") {
-		return l.env.printJSON(struct {
+	if l.Bool("json") {
+		return l.printJSON(struct {
 			Source string   `json:"source"`
 			Images []string `json:"images"`
 		}{arg, images})
@@ -93,5 +93,5 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 	for i := range images {
 		images[i] = terminal.Escape(images[i], maxText)
 	}
-	return l.env.printLines(images)
+	return l.printLines(images)
 }

@@ -17,11 +17,11 @@ import (
 
 // write makes the archive: a file that appears when it is whole, or a stream.
 func (s *saver) write(ctx context.Context, out string) (err error) {
-	meter := s.env.newMeter(s.c, "save")
+	meter := s.newMeter("save")
 	defer func() { s.sum = meter.finish() }()
-	opts := dockerarchive.Options{Jobs: s.c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
+	opts := dockerarchive.Options{Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
 	if out == "-" {
-		return s.stream(ctx, s.env.stdout, "standard output", opts)
+		return s.stream(ctx, s.stdout, "standard output", opts)
 	}
 	if fi, err := os.Stat(out); err == nil && isPipe(fi) {
 		f, err := os.OpenFile(out, os.O_WRONLY, 0)
@@ -100,12 +100,12 @@ func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts docker
 // comes from a registry goes by way of a temporary layout, and what says to users why.
 func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
 	if s.format == dockerarchive.Docker && len(s.pulled) > 0 {
-		t, err := fetch.NewTemporary(ctx, tempDir(s.c), s.pulled)
+		t, err := fetch.NewTemporary(ctx, s.tempDir(), s.pulled)
 		if err != nil {
 			return err
 		}
 		s.closes = append(s.closes, t.Close)
-		s.env.note(s.c, "%s cannot be written out of order: layers go by way of %s", what, t.Path)
+		s.note("%s cannot be written out of order: layers go by way of %s", what, t.Path)
 		fetching := s.fetching()
 		fetching.Planned, fetching.Progress = opts.Planned, opts.Progress
 		if err := t.Bring(ctx, s.pulled, fetching); err != nil {

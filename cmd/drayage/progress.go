@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
 	"drayage/internal/tally"
@@ -29,13 +28,13 @@ type meter struct {
 }
 
 // newMeter starts showing progress on standard error, unless the user wants none. The caller calls finish.
-func (e *environment) newMeter(c *cli.Context, verb string) *meter {
-	m := &meter{Tally: tally.New(), verb: verb, out: e.stderr}
+func (c call) newMeter(verb string) *meter {
+	m := &meter{Tally: tally.New(), verb: verb, out: c.stderr}
 	if c.Bool("quiet") {
 		return m
 	}
 	m.stop, m.stopped = make(chan struct{}), make(chan struct{})
-	if isTerminal(e.stderr) {
+	if isTerminal(c.stderr) {
 		go m.show(drawEvery, m.draw)
 	} else {
 		go m.show(lineEvery, func(s tally.Sum) { fmt.Fprintf(m.out, "%s: %s\n", m.verb, s.Line()) })

@@ -47,23 +47,23 @@ func pushCommand(env *environment) *cli.Command {
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
-		Action: func(c *cli.Context) error { return env.push(c.Context, c) },
+		Action: env.run(call.push),
 	}
 }
 
-func (e *environment) push(ctx context.Context, c *cli.Context) error {
+func (c call) push(ctx context.Context) error {
 	if c.NArg() != 2 {
 		return usagef("push needs a SOURCE and a DEST: %d arguments given", c.NArg())
 	}
-	packed, err := packing(c)
+	packed, err := c.packing()
 	if err != nil {
 		return err
 	}
-	dest, err := destination(c, c.Args().Get(1))
+	dest, err := c.destination(c.Args().Get(1))
 	if err != nil {
 		return err
 	}
-	spec, err := parseSource(c, c.Args().First())
+	spec, err := c.parseSource(c.Args().First())
 	if err != nil {
 		return fmt.Errorf("push %w", err)
 	}
@@ -73,17 +73,17 @@ func (e *environment) push(ctx context.Context, c *cli.Context) error {
 	if spec.Kind == source.Stdin && c.Bool("password-stdin") {
 		return errOneStdin()
 	}
-	chosen, all, err := platforms(c)
+	chosen, all, err := c.platforms()
 	if err != nil {
 		return err
 	}
-	client, err := e.newWriteClient(c, []string{dest.Registry()})
+	client, err := c.newWriteClient([]string{dest.Registry()})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	p := &pusher{
-		env: e, c: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
+		call: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
 		sel:  image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
 		opts: upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir(), Compression: packed},
 	}
@@ -92,12 +92,12 @@ func (e *environment) push(ctx context.Context, c *cli.Context) error {
 		return fmt.Errorf("push %s: %w", spec.Text, err)
 	}
 	defer set.Close()
-	e.noteRemarks(c, set)
+	c.noteRemarks(set)
 	return p.push(ctx, set)
 }
 
 // packing reads --compression and --compression-level.
-func packing(c *cli.Context) (upload.Compression, error) {
+func (c call) packing() (upload.Compression, error) {
 	p := upload.Compression{Kind: compression.Kind(c.String("compression")), Level: c.Int("compression-level")}
 	if c.IsSet("compression-level") && p.Level == 0 {
 		p.Level = -1 // no level at all
@@ -109,7 +109,7 @@ func packing(c *cli.Context) (upload.Compression, error) {
 }
 
 // destination reads DEST. With --registry it is a repository there.
-func destination(c *cli.Context, text string) (upload.Destination, error) {
+func (c call) destination(text string) (upload.Destination, error) {
 	if base := c.String("registry"); base != "" {
 		host, err := hostOf(base)
 		if err != nil {
@@ -123,8 +123,7 @@ func destination(c *cli.Context, text string) (upload.Destination, error) {
 
 // pusher is one push command.
 type pusher struct {
-	env     *environment
-	c       *cli.Context
+	call
 	client  *registry.Client
 	dest    upload.Destination
 	sel     image.Selection // of images in a layout
@@ -136,8 +135,8 @@ type pusher struct {
 // open opens SOURCE and gives its images their places. An archive that is a stream, or compressed, is pushed while it is
 // read, if its order allows that.
 func (p *pusher) open(ctx context.Context, spec source.Spec) (*source.Set, error) {
-	opts := p.env.sourceOptions(p.c)
-	if p.c.Bool("referrers") {
+	opts := p.sourceOptions()
+	if p.Bool("referrers") {
 		opts.Why = "--referrers goes back and forth in it"
 	} else {
 		opts.OnePass = p.inOnePass
@@ -218,7 +217,7 @@ func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, erro
 		return nil, err
 	}
 	p.noteForeign(loaded)
-	if p.c.Bool("referrers") {
+	if p.Bool("referrers") {
 		loaded.Referrers, err = im.Referrers(ctx, loaded)
 	}
 	return loaded, err
@@ -233,20 +232,20 @@ func (p *pusher) noteForeign(im *image.Image) {
 	}
 	for _, a := range im.Absent {
 		if d := a.Descriptor; !told(d.Digest) {
-			p.env.note(p.c, "note: foreign layer %s is not here and stays out of the registry: "+
+			p.note("note: foreign layer %s is not here and stays out of the registry: "+
 				"who pulls the image gets it from the URLs in its manifest", d.Digest)
 		}
 	}
 	for _, d := range im.ForeignLayers() {
 		if !told(d.Digest) {
-			p.env.note(p.c, "note: foreign layer %s (%s) is pushed like any other: make sure that its licence lets you",
+			p.note("note: foreign layer %s (%s) is pushed like any other: make sure that its licence lets you",
 				d.Digest, terminal.Size(d.Size))
 		}
 	}
 }
 
 func (p *pusher) push(ctx context.Context, set *source.Set) error {
-	meter := p.env.newMeter(p.c, "push")
+	meter := p.newMeter("push")
 	opts := p.opts
 	opts.Planned, opts.Progress = meter.Plan, meter.Update
 	results, err := upload.Push(ctx, p.placed.Targets, opts)
@@ -259,14 +258,14 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 	for i, r := range results {
 		im := pushedImage{Name: r.Target.Name()}
 		if r.Err != nil {
-			errs[i] = p.env.failed(fmt.Errorf("push %s: %w", im.Name, r.Err), len(results))
+			errs[i] = p.failed(fmt.Errorf("push %s: %w", im.Name, r.Err), len(results))
 			im.Error = r.Err.Error()
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
 			im.MediaType = r.Descriptor.MediaType
 		}
 		if r.Err == nil && r.Converted {
-			p.env.note(p.c, "note: %s takes no manifest of this kind: its media types were converted, "+
+			p.note("note: %s takes no manifest of this kind: its media types were converted, "+
 				"so its digest is another", im.Name)
 		}
 		pushed = append(pushed, im)
@@ -279,7 +278,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 	}
 	err = outcome(errs)
 	if err == nil || sum.Moved > 0 {
-		p.env.note(p.c, "%s: %s", p.dest, sum)
+		p.note("%s: %s", p.dest, sum)
 	}
 	return err
 }
@@ -293,8 +292,8 @@ type pushedImage struct {
 }
 
 func (p *pusher) print(pushed []pushedImage) error {
-	if p.c.Bool("json") {
-		return p.env.printJSON(struct {
+	if p.Bool("json") {
+		return p.printJSON(struct {
 			Images []pushedImage `json:"images"`
 		}{pushed})
 	}
@@ -304,14 +303,14 @@ func (p *pusher) print(pushed []pushedImage) error {
 			lines = append(lines, im.Reference)
 		}
 	}
-	return p.env.printLines(lines)
+	return p.printLines(lines)
 }
 
 // referrers pushes what belongs to the images that have been pushed, or says that it stays.
 func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload.Result) error {
-	if !p.c.Bool("referrers") {
+	if !p.Bool("referrers") {
 		if n := left(set, pushed); n > 0 {
-			p.env.note(p.c, "note: %d referrers (signatures, attestations, SBOMs) stay behind: "+
+			p.note("note: %d referrers (signatures, attestations, SBOMs) stay behind: "+
 				"--referrers takes them along", n)
 		}
 		return nil
@@ -326,7 +325,7 @@ func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload
 		}
 	}
 	if len(results) > 0 {
-		p.env.note(p.c, "with %d referrers (signatures, attestations, SBOMs)", len(results))
+		p.note("with %d referrers (signatures, attestations, SBOMs)", len(results))
 	}
 	return nil
 }

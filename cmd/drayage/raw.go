@@ -61,9 +61,9 @@ func printing(read func(*looker, context.Context, string) ([]byte, error)) func(
 	return func(l *looker, ctx context.Context, arg string) error {
 		raw, err := read(l, ctx, arg)
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", l.c.Command.Name, arg, err)
+			return fmt.Errorf("%s %s: %w", l.Command.Name, arg, err)
 		}
-		_, err = io.Copy(l.env.rawOutput(), bytes.NewReader(raw))
+		_, err = io.Copy(l.rawOutput(), bytes.NewReader(raw))
 		return err
 	}
 }

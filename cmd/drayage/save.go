@@ -57,16 +57,16 @@ func saveCommand(env *environment) *cli.Command {
 			jobsFlag("layers", "one more than there are processors, at least 3"),
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
-		Action: func(c *cli.Context) error { return env.save(c.Context, c) },
+		Action: env.run(call.save),
 	}
 }
 
-func (e *environment) save(ctx context.Context, c *cli.Context) error {
-	s, err := e.newSaver(c)
+func (c call) save(ctx context.Context) error {
+	s, err := c.newSaver()
 	if err != nil {
 		return err
 	}
-	names, err := tags(c)
+	names, err := c.tags()
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 		}
 	}
 	if s.compress == pack.Zstd {
-		e.note(c, "note: docker load takes zstd since Docker 23.0; --compress gzip is for older ones")
+		c.note("note: docker load takes zstd since Docker 23.0; --compress gzip is for older ones")
 	}
 	out := c.String("output")
 	if err := s.write(ctx, out); err != nil {
@@ -91,7 +91,7 @@ func (e *environment) save(ctx context.Context, c *cli.Context) error {
 }
 
 // newSaver reads the flags.
-func (e *environment) newSaver(c *cli.Context) (*saver, error) {
+func (c call) newSaver() (*saver, error) {
 	out, format := c.String("output"), dockerarchive.Format(c.String("format"))
 	oci := format == dockerarchive.OCI
 	switch {
@@ -103,10 +103,10 @@ func (e *environment) newSaver(c *cli.Context) (*saver, error) {
 		return nil, usagef("there is no --format %q, only docker and oci", string(format))
 	case c.Bool("referrers") && !oci:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
-	case out == "-" && isTerminal(e.stdout):
+	case out == "-" && isTerminal(c.stdout):
 		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
 	}
-	chosen, all, err := platforms(c)
+	chosen, all, err := c.platforms()
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +118,13 @@ func (e *environment) newSaver(c *cli.Context) (*saver, error) {
 		return nil, usagef("there is no --compress %q, only gzip and zstd", string(compress))
 	}
 	return &saver{
-		env: e, c: c, format: format, compress: compress,
+		call: c, format: format, compress: compress,
 		sel: image.Selection{All: all, Platforms: chosen}, referrers: map[digest.Digest]bool{},
 	}, nil
 }
 
 // tags reads --tag, in full form and each name once.
-func tags(c *cli.Context) ([]string, error) {
+func (c call) tags() ([]string, error) {
 	var names []string
 	for _, text := range c.StringSlice("tag") {
 		ref, err := registry.ParseReference(text)
@@ -143,8 +143,7 @@ func tags(c *cli.Context) ([]string, error) {
 
 // saver gathers the images of one save command.
 type saver struct {
-	env      *environment
-	c        *cli.Context
+	call
 	format   dockerarchive.Format
 	compress pack.Kind
 	sel      image.Selection
@@ -171,7 +170,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	var specs []source.Spec
 	var refs []registry.Reference
 	for _, a := range args {
-		spec, err := parseSource(s.c, a)
+		spec, err := s.parseSource(a)
 		if err != nil {
 			return err
 		}
@@ -202,7 +201,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 func (s *saver) noteDefault() {
 	if len(s.sel.Platforms) == 0 && !s.sel.All && !s.noted {
 		s.noted = true
-		s.env.noteDefaultPlatform(s.c, "another")
+		s.noteDefaultPlatform("another")
 	}
 }
 
@@ -212,7 +211,7 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch
 		return nil, nil
 	}
 	s.noteDefault()
-	client, err := s.env.newClient(s.c, hosts(refs))
+	client, err := s.newClient(hosts(refs))
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +222,7 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch
 // fetching says how images come from a registry.
 func (s *saver) fetching() fetch.Options {
 	return fetch.Options{
-		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.c.Bool("referrers"), Jobs: s.c.Int("jobs"),
+		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.Bool("referrers"), Jobs: s.Int("jobs"),
 	}
 }
 
@@ -234,9 +233,9 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 		return r.Err
 	}
 	if r.Image.Schema1 != "" {
-		s.env.note(s.c, "%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
+		s.note("%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
 			r.Reference)
-		meter := s.env.newMeter(s.c, "read")
+		meter := s.newMeter("read")
 		opts := s.fetching()
 		opts.Planned, opts.Progress = meter.Plan, meter.Update
 		err := r.Image.Convert(ctx, opts)
@@ -245,7 +244,7 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 			return err
 		}
 	}
-	s.env.noteConverted(s.c, r.Image)
+	s.noteConverted(r.Image)
 	s.pulled = append(s.pulled, r)
 	s.take(&r.Image.Image)
 	return nil
@@ -253,12 +252,12 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 
 // addLocal adds the images of a layout or an archive.
 func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
-	set, err := spec.Open(ctx, s.env.sourceOptions(s.c))
+	set, err := spec.Open(ctx, s.sourceOptions())
 	if err != nil {
 		return err
 	}
 	s.closes = append(s.closes, func() error { set.Close(); return nil })
-	s.env.noteRemarks(s.c, set)
+	s.noteRemarks(set)
 	if err := set.Fault(); err != nil {
 		return err
 	}
@@ -292,13 +291,13 @@ func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) er
 		return fmt.Errorf("%s: %w", im.Label, err)
 	}
 	if s.format == dockerarchive.Docker && !chosen && judged.Kind == image.Artifact {
-		s.env.note(s.c, "note: %s is no container image: it is left out of a docker tar", im.Label)
+		s.note("note: %s is no container image: it is left out of a docker tar", im.Label)
 		return nil
 	}
 	if len(loaded.Absent) > 0 { // a tar without a foreign layer loads nowhere
 		return fmt.Errorf("%s: %w", im.Label, registry.NewForeignError(loaded.Absent[0].Descriptor))
 	}
-	if s.c.Bool("referrers") {
+	if s.Bool("referrers") {
 		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
 			return err
 		}
@@ -326,11 +325,11 @@ func (s *saver) addSaved(ctx context.Context, saved *dockerarchive.SavedImage) e
 func (s *saver) take(im *image.Image) {
 	s.attestations += im.Attestations
 	if len(im.Names) == 0 && !s.tagged {
-		s.env.note(s.c, "note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
+		s.note("note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
 	s.images = append(s.images, im)
 	if im.Rewritten && s.format == dockerarchive.OCI {
-		s.env.note(s.c, "note: only some platforms travel, in a new index: its digest is not the registry's")
+		s.note("note: only some platforms travel, in a new index: its digest is not the registry's")
 	}
 }
 
@@ -347,7 +346,7 @@ func (s *saver) noteLeft() {
 		what, how = append(what, terminal.Count(n, "referrer")), append(how, "--referrers")
 	}
 	if len(what) > 0 {
-		s.env.note(s.c, "note: %s (provenance, SBOMs, signatures) left out: %s takes them along",
+		s.note("note: %s (provenance, SBOMs, signatures) left out: %s takes them along",
 			strings.Join(what, " and "), strings.Join(how, " "))
 	}
 }
@@ -377,13 +376,13 @@ func (s *saver) report(out string) error {
 			doc.Images = append(doc.Images, describeSaved(r, im.NamesOf(r)))
 		}
 	}
-	s.env.note(s.c, "%s: %s, images: %d, in %s",
+	s.note("%s: %s, images: %d, in %s",
 		out, terminal.Size(doc.Size), len(doc.Images), s.sum.Elapsed.Round(10*time.Millisecond))
-	s.env.note(s.c, "load it with:\n  docker load -i %s", terminal.ShellWord(out))
-	if !s.c.Bool("json") {
+	s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
+	if !s.Bool("json") {
 		return nil
 	}
-	return s.env.printJSON(doc)
+	return s.printJSON(doc)
 }
 
 func describeSaved(im *image.Image, names []string) savedImage {

@@ -16,23 +16,23 @@ import (
 func usagef(format string, args ...any) error { return usage.Errorf(format, args...) }
 
 // parseSource reads a SOURCE argument.
-func parseSource(c *cli.Context, text string) (source.Spec, error) {
-	return source.Parse(text, func(name string) (registry.Reference, error) { return reference(c, name) })
+func (c call) parseSource(text string) (source.Spec, error) {
+	return source.Parse(text, func(name string) (registry.Reference, error) { return reference(c.Context, name) })
 }
 
 // sourceOptions say how a SOURCE is opened to be read at any place.
-func (e *environment) sourceOptions(c *cli.Context) source.Options {
+func (c call) sourceOptions() source.Options {
 	return source.Options{
-		Stdin: e.stdin, TempDir: tempDir(c),
-		Note: func(text string) { e.note(c, "%s", text) },
+		Stdin: c.stdin, TempDir: c.tempDir(),
+		Note: func(text string) { c.note("%s", text) },
 		Why:  c.Command.Name + " goes back and forth in it",
 	}
 }
 
 // noteRemarks says what there is to know of the images of a SOURCE.
-func (e *environment) noteRemarks(c *cli.Context, set *source.Set) {
+func (c call) noteRemarks(set *source.Set) {
 	for _, r := range set.Remarks {
-		e.note(c, "note: %s: %s", terminal.Quote(r.Image.Label), r.Text)
+		c.note("note: %s: %s", terminal.Quote(r.Image.Label), r.Text)
 	}
 }
 
@@ -42,7 +42,7 @@ func tempDirFlag() cli.Flag {
 }
 
 // tempDir is where temporary files go: where the user wants them, else where the output will need the space anyway.
-func tempDir(c *cli.Context) string {
+func (c call) tempDir() string {
 	if dir := c.String("temp-dir"); dir != "" {
 		return dir
 	}

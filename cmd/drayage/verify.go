@@ -40,15 +40,15 @@ func verifyCommand(env *environment) *cli.Command {
 		Description: verifyHelp,
 		Flags: append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag(),
 			&cli.BoolFlag{Name: "repair", Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"}}, outputFlags()...),
-		Action: func(c *cli.Context) error { return env.verify(c.Context, c) },
+		Action: env.run(call.verify),
 	}
 }
 
-func (e *environment) verify(ctx context.Context, c *cli.Context) error {
+func (c call) verify(ctx context.Context) error {
 	if c.NArg() != 1 {
 		return usagef("verify needs one SOURCE: %d arguments given", c.NArg())
 	}
-	spec, err := parseSource(c, c.Args().First())
+	spec, err := c.parseSource(c.Args().First())
 	if err != nil {
 		return fmt.Errorf("verify %w", err)
 	}
@@ -56,18 +56,18 @@ func (e *environment) verify(ctx context.Context, c *cli.Context) error {
 		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings", spec.Text)
 	}
 	if c.Bool("repair") {
-		if err := e.repair(ctx, c, spec); err != nil {
+		if err := c.repair(ctx, spec); err != nil {
 			return fmt.Errorf("repair %s: %w", spec.Text, err)
 		}
 	}
-	opts := e.sourceOptions(c)
+	opts := c.sourceOptions()
 	opts.Tolerant, opts.Referrers = true, true
 	set, err := spec.Open(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
 	defer set.Close()
-	v := &verifier{env: e, c: c, set: set}
+	v := &verifier{call: c, set: set}
 	for _, im := range set.Images {
 		t, err := target(ctx, im)
 		if err != nil {
@@ -75,8 +75,8 @@ func (e *environment) verify(ctx context.Context, c *cli.Context) error {
 		}
 		v.targets = append(v.targets, t)
 	}
-	e.noteRemarks(c, set)
-	meter := e.newMeter(c, "verify")
+	c.noteRemarks(set)
+	meter := c.newMeter("verify")
 	report, err := audit.Check(ctx, v.targets, audit.Options{Jobs: c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update})
 	meter.finish()
 	if err != nil {
@@ -86,7 +86,7 @@ func (e *environment) verify(ctx context.Context, c *cli.Context) error {
 }
 
 // repair rebuilds what can be rebuilt of a layout, and says what it has done.
-func (e *environment) repair(ctx context.Context, c *cli.Context, spec source.Spec) error {
+func (c call) repair(ctx context.Context, spec source.Spec) error {
 	if spec.Kind != source.Layout || spec.Name != "" {
 		return usagef("--repair takes the directory of a layout: a tar is written again by the command that made it")
 	}
@@ -95,28 +95,27 @@ func (e *environment) repair(ctx context.Context, c *cli.Context, spec source.Sp
 		return err
 	}
 	for _, d := range r.Removed {
-		e.note(c, "removed blob %s: its content was something else; fetch the image again to have it back", d)
+		c.note("removed blob %s: its content was something else; fetch the image again to have it back", d)
 	}
 	if r.Kept != "" {
-		e.note(c, "the damaged index.json is now %s", r.Kept)
+		c.note("the damaged index.json is now %s", r.Kept)
 	}
 	if r.Index {
-		e.note(c, "index.json is new: %d entries of the old one could be read, %d images were found besides, "+
+		c.note("index.json is new: %d entries of the old one could be read, %d images were found besides, "+
 			"whose names are lost: fetch them again by name", r.Saved, r.Nameless)
 	}
 	if r.Marker {
-		e.note(c, "oci-layout is new")
+		c.note("oci-layout is new")
 	}
 	if len(r.Removed) == 0 && !r.Index && !r.Marker {
-		e.note(c, "nothing had to be repaired")
+		c.note("nothing had to be repaired")
 	}
 	return nil
 }
 
 // verifier is one verify command.
 type verifier struct {
-	env     *environment
-	c       *cli.Context
+	call
 	set     *source.Set
 	targets []audit.Target // of the images of the set
 }
@@ -158,14 +157,14 @@ func (v *verifier) report(r *audit.Report) error {
 			bad++
 		}
 		if len(result.Absent) > 0 {
-			v.env.note(v.c, "note: %s: not here, and need not be: %s", terminal.Quote(im.Name), absentList(result.Absent))
+			v.note("note: %s: not here, and need not be: %s", terminal.Quote(im.Name), absentList(result.Absent))
 		}
 		for _, why := range result.Sealed {
-			v.env.note(v.c, "note: %s: %s: it was compared with its digest only", terminal.Quote(im.Name), why)
+			v.note("note: %s: %s: it was compared with its digest only", terminal.Quote(im.Name), why)
 		}
 		images = append(images, im)
 	}
-	loose, err := v.unreferenced(v.c.Context, r)
+	loose, err := v.unreferenced(v.Context.Context, r)
 	if err != nil {
 		return err
 	}
@@ -173,9 +172,9 @@ func (v *verifier) report(r *audit.Report) error {
 		return err
 	}
 	if loose != nil && loose.Blobs > 0 {
-		v.env.note(v.c, "note: no image leads to %d blobs with %s", loose.Blobs, terminal.Size(loose.Bytes))
+		v.note("note: no image leads to %d blobs with %s", loose.Blobs, terminal.Size(loose.Bytes))
 	}
-	v.env.note(v.c, "%s: images: %d, bad: %d, layers read: %d with %s", v.set.Spec.Text, len(images), bad, r.Blobs, terminal.Size(r.Bytes))
+	v.note("%s: images: %d, bad: %d, layers read: %d with %s", v.set.Spec.Text, len(images), bad, r.Blobs, terminal.Size(r.Bytes))
 	if bad > 0 {
 		return fmt.Errorf("verify %s: %d of %d images are bad: %w", v.set.Spec.Text, bad, len(images), registry.ErrIntegrity)
 	}
@@ -222,8 +221,8 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 }
 
 func (v *verifier) print(images []verifiedImage, loose *audit.Unreferenced) error {
-	if v.c.Bool("json") {
-		return v.env.printJSON(struct {
+	if v.Bool("json") {
+		return v.printJSON(struct {
 			Images     []verifiedImage     `json:"images"`
 			Unreferred *audit.Unreferenced `json:"unreferred,omitempty"`
 		}{images, loose})
@@ -232,7 +231,7 @@ func (v *verifier) print(images []verifiedImage, loose *audit.Unreferenced) erro
 	for _, im := range images {
 		lines = append(lines, im.line())
 	}
-	return v.env.printLines(lines)
+	return v.printLines(lines)
 }
 
 func (im verifiedImage) line() string {
