@@ -13,6 +13,7 @@ import (
 
 	"drayage/image"
 	"drayage/inspect"
+	"drayage/internal/imagetest"
 	"drayage/internal/verify"
 )
 
@@ -178,9 +179,7 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 	}
 	config := s.reg.PutBlob("app", []byte(`{"rootfs":`))
 	config.MediaType = v1.MediaTypeImageConfig
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config, Layers: []v1.Descriptor{}}
-	m.SchemaVersion = 2
-	bad := s.reg.PutManifest("app", "", m.MediaType, encode(t, m))
+	bad := s.manifest(imagetest.Manifest(config))
 	if im, err := inspect.Read(t.Context(), s.repo, bad, inspect.Options{}); err == nil || errors.Is(err, verify.ErrMismatch) {
 		t.Errorf("a bad configuration: %+v, %v", im, err)
 	}
@@ -203,7 +202,7 @@ func TestJSON(t *testing.T) {
 		`"config":{"created":"2025-04-16T14:50:31Z"},"layers":[{"digest":"sha256:9","diffID":"sha256:10","mediaType":"l","size":5}],"layerBytes":4,` +
 		`"annotations":{"k":"v"}}],"attestations":[{"digest":"sha256:1","for":"sha256:2"}],"referrers":[{"digest":"sha256:3","artifactType":"t","tag":"g",` +
 		`"subject":"sha256:4"}],"layers":1,"layerBytes":2}`
-	if diff := cmp.Diff(want, string(encode(t, im))); diff != "" {
+	if diff := cmp.Diff(want, string(imagetest.Encode(im))); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,7 +1,6 @@
 package inspect_test
 
 import (
-	"archive/tar"
 	"bytes"
 	"testing"
 
@@ -11,27 +10,15 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/inspect"
-	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 // saved makes a docker tar with one image.
-func saved(t *testing.T, manifest string, files map[string][]byte) dockerarchive.SavedImage {
+func saved(t *testing.T, manifest string, files map[string]string) dockerarchive.SavedImage {
 	t.Helper()
-	files["manifest.json"] = []byte(manifest)
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for name, content := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := dockerarchive.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	files["manifest.json"] = manifest
+	raw := imagetest.Tar(files)
+	r, err := dockerarchive.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +30,16 @@ func saved(t *testing.T, manifest string, files map[string][]byte) dockerarchive
 }
 
 func TestSaved(t *testing.T) {
-	content := fakeregistry.Tar(map[string]string{"file": "content"})
-	zipped := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"file": "other content"}))
+	content := imagetest.Tar(map[string]string{"file": "content"})
+	zipped := imagetest.GzipLayer(imagetest.Tar(map[string]string{"file": "other content"}))
 	config := linux("amd64", "")
 	config.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(content), zipped.DiffID, digest.FromBytes(content)}}
-	raw := encode(t, config)
+	raw := imagetest.Encode(config)
 	id := digest.FromBytes(raw)
 	im, err := inspect.Saved(saved(t, `[{"Config":"`+id.Encoded()+`.json","RepoTags":["alpine:3.20"],"Layers":["a/layer.tar","b/layer.tar","a/layer.tar"]}]`,
-		map[string][]byte{id.Encoded() + ".json": raw, "a/layer.tar": content, "b/layer.tar": zipped.Content}))
+		map[string]string{
+			id.Encoded() + ".json": string(raw), "a/layer.tar": string(content), "b/layer.tar": string(zipped.Content),
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +58,8 @@ func TestSaved(t *testing.T) {
 }
 
 func TestSavedWithoutANameOrLayers(t *testing.T) {
-	raw := encode(t, linux("amd64", ""))
-	im, err := inspect.Saved(saved(t, `[{"Config":"c.json","RepoTags":null,"Layers":[]}]`, map[string][]byte{"c.json": raw}))
+	raw := imagetest.Encode(linux("amd64", ""))
+	im, err := inspect.Saved(saved(t, `[{"Config":"c.json","RepoTags":null,"Layers":[]}]`, map[string]string{"c.json": string(raw)}))
 	if err != nil || im.Names == nil || len(im.Names) != 0 || im.Layers != 0 || im.Platforms[0].ID != digest.FromBytes(raw) {
 		t.Errorf("%+v, %v", im, err)
 	}

@@ -1,7 +1,6 @@
 package inspect_test
 
 import (
-	"encoding/json"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"drayage/inspect"
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 	"drayage/registry"
 )
 
@@ -37,7 +37,7 @@ func newShop(t *testing.T) *shop {
 
 // layer stores a layer whose content is text, and returns how it is to be seen.
 func (s *shop) layer(text string) inspect.Layer {
-	l := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"file": text}))
+	l := imagetest.GzipLayer(imagetest.Tar(map[string]string{"file": text}))
 	d := s.reg.PutBlob("app", l.Content)
 	s.layers[d.Digest] = true
 	return inspect.Layer{Digest: d.Digest, DiffID: l.DiffID, MediaType: v1.MediaTypeImageLayerGzip, Size: d.Size}
@@ -45,16 +45,15 @@ func (s *shop) layer(text string) inspect.Layer {
 
 // image stores an image and returns the descriptor of its manifest, without a platform, and the digest of its configuration.
 func (s *shop) image(config v1.Image, layers ...inspect.Layer) (v1.Descriptor, digest.Digest) {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
-	m.SchemaVersion = 2
 	config.RootFS.Type = "layers"
+	var blobs []v1.Descriptor
 	for _, l := range layers {
-		m.Layers = append(m.Layers, v1.Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size})
+		blobs = append(blobs, v1.Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size})
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.DiffID)
 	}
-	m.Config = s.reg.PutBlob("app", encode(s.T, config))
-	m.Config.MediaType = v1.MediaTypeImageConfig
-	return s.reg.PutManifest("app", "", m.MediaType, encode(s.T, m)), m.Config.Digest
+	d := s.reg.PutBlob("app", imagetest.Encode(config))
+	d.MediaType = v1.MediaTypeImageConfig
+	return s.manifest(imagetest.Manifest(d, blobs...)), d.Digest
 }
 
 // artifact stores a manifest that is none of an image.
@@ -62,18 +61,13 @@ func (s *shop) artifact(kind string, subject *v1.Descriptor) v1.Descriptor {
 	config, blob := s.reg.PutBlob("app", []byte("{}")), s.reg.PutBlob("app", []byte(kind))
 	config.MediaType, blob.MediaType = kind, "text/plain"
 	s.layers[blob.Digest] = true
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config, Layers: []v1.Descriptor{blob}, Subject: subject, Annotations: map[string]string{"a": "b"}}
-	m.SchemaVersion = 2
-	return s.reg.PutManifest("app", "", m.MediaType, encode(s.T, m))
+	m := imagetest.Manifest(config, blob)
+	m.Subject, m.Annotations = subject, map[string]string{"a": "b"}
+	return s.manifest(m)
 }
 
-func encode(t *testing.T, v any) []byte {
-	t.Helper()
-	raw, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+func (s *shop) manifest(m v1.Manifest) v1.Descriptor {
+	return s.reg.PutManifest("app", "", m.MediaType, imagetest.Encode(m))
 }
 
 func on(d v1.Descriptor, os, arch, variant string) v1.Descriptor {

@@ -2,11 +2,12 @@ package fakeregistry
 
 import (
 	"bytes"
-	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"time"
+
+	"drayage/internal/imagetest"
 )
 
 // Endless answers with a piece of body over and over until the client has gone.
@@ -84,14 +85,7 @@ func Rewrite(change func(body []byte) []byte, header ...string) Fault {
 
 // Gzip compresses the body of the answer although nobody has asked for it, and says so.
 func Gzip() Fault {
-	return Rewrite(func(body []byte) []byte {
-		var b bytes.Buffer
-		w := gzip.NewWriter(&b)
-		_, err := w.Write(body)
-		must(err)
-		must(w.Close())
-		return b.Bytes()
-	}, "Content-Encoding", "gzip")
+	return Rewrite(imagetest.Gzip, "Content-Encoding", "gzip")
 }
 
 // Abort drops the connection before any answer, after it has read n bytes of the request's body.
