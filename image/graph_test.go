@@ -137,10 +137,10 @@ func TestLoadReadsOnlyWhatIsWanted(t *testing.T) {
 	s := newSite(t)
 	wanted := s.image("linux/arm64")
 	root := s.multi()
-	for d := range s.content {
-		raw := string(s.content[d])
+	for d := range s.Content {
+		raw := string(s.Content[d])
 		if d != root.Digest && d != wanted.Digest && strings.Contains(raw, "schemaVersion") {
-			delete(s.content, d)
+			delete(s.Content, d)
 		}
 	}
 	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/arm64")}); g.Root.Digest != wanted.Digest || len(s.asked) != 2 {
@@ -162,7 +162,7 @@ func TestLoadRewritesAnIndex(t *testing.T) {
 		old := v1.Index{MediaType: mediaType, Manifests: []v1.Descriptor{amd64, arm64, at(s.image("linux/386"), "linux/386")}, Annotations: map[string]string{"note": "kept"}}
 		old.SchemaVersion = 2
 		sel := image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}
-		root := s.putJSON(mediaType, old)
+		root := s.PutJSON(mediaType, old)
 		g := load(t, s, root, sel)
 		var got v1.Index
 		if err := json.Unmarshal(g.Manifests[len(g.Manifests)-1].Raw, &got); err != nil {

@@ -45,7 +45,7 @@ func TestLoadRefusesACycle(t *testing.T) {
 	first := s.index()
 	second := s.index(first)
 	ring := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{second}}
-	s.content[first.Digest] = s.content[s.putJSON(v1.MediaTypeImageIndex, ring).Digest]
+	s.Content[first.Digest] = s.Content[s.PutJSON(v1.MediaTypeImageIndex, ring).Digest]
 	if _, err := image.Load(t.Context(), s, second, image.Selection{All: true}); !errors.Is(err, verify.ErrMismatch) {
 		t.Errorf("%v, want a mismatch", err)
 	}
@@ -68,31 +68,31 @@ func TestLoadRefuses(t *testing.T) {
 	single := s.image("linux/amd64")
 	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, single.MediaType, single.Digest, single.Size)
 	badConfig := func(raw string) v1.Descriptor {
-		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(v1.MediaTypeImageConfig, []byte(raw))}
-		return s.putJSON(v1.MediaTypeImageManifest, m)
+		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.Put(v1.MediaTypeImageConfig, []byte(raw))}
+		return s.PutJSON(v1.MediaTypeImageManifest, m)
 	}
 	resized := func(d v1.Descriptor, by int64) v1.Descriptor { d.Size += by; return d }
 	retyped := func(d v1.Descriptor, mediaType string) v1.Descriptor { d.MediaType = mediaType; return d }
 	for name, root := range map[string]v1.Descriptor{
-		"both kinds":                         s.put("", []byte(`{"config":`+child+`,"layers":[],"manifests":[`+child+`]}`)),
+		"both kinds":                         s.Put("", []byte(`{"config":`+child+`,"layers":[],"manifests":[`+child+`]}`)),
 		"another type than announced":        retyped(single, v1.MediaTypeImageIndex),
 		"a child of another type":            s.index(retyped(single, v1.MediaTypeImageIndex)),
-		"schema 1":                           s.put(image.Schema1, []byte(`{"schemaVersion":1,"fsLayers":[]}`)),
-		"schema 1 as a child":                s.index(s.put(image.Schema1Signed, []byte(`{"schemaVersion":1,"fsLayers":[]}`))),
+		"schema 1":                           s.Put(image.Schema1, []byte(`{"schemaVersion":1,"fsLayers":[]}`)),
+		"schema 1 as a child":                s.index(s.Put(image.Schema1Signed, []byte(`{"schemaVersion":1,"fsLayers":[]}`))),
 		"a digest that is a path":            {Digest: "sha256:../../x", Size: 1},
-		"a child's digest that is a path":    s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, single.Digest.Encoded(), "../../x"))),
-		"a child's digest in capitals":       s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, single.Digest.Encoded(), strings.ToUpper(single.Digest.Encoded())))),
-		"a child's digest of md5":            s.put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, "sha256:"+single.Digest.Encoded(), "md5:"+single.Digest.Encoded()[:32]))),
-		"a child's size that is negative":    s.put("", []byte(`{"manifests":[{"digest":"`+single.Digest.String()+`","size":-5}]}`)),
+		"a child's digest that is a path":    s.Put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, single.Digest.Encoded(), "../../x"))),
+		"a child's digest in capitals":       s.Put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, single.Digest.Encoded(), strings.ToUpper(single.Digest.Encoded())))),
+		"a child's digest of md5":            s.Put("", []byte(strings.ReplaceAll(`{"manifests":[`+child+`]}`, "sha256:"+single.Digest.Encoded(), "md5:"+single.Digest.Encoded()[:32]))),
+		"a child's size that is negative":    s.Put("", []byte(`{"manifests":[{"digest":"`+single.Digest.String()+`","size":-5}]}`)),
 		"a manifest larger than it says":     resized(single, -1),
 		"a manifest smaller than it says":    resized(single, 1),
 		"a child smaller than it says":       s.index(resized(single, 1)),
-		"a manifest of 4 MiB and a byte":     s.put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`+strings.Repeat(" ", 4<<20-15))),
+		"a manifest of 4 MiB and a byte":     s.Put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`+strings.Repeat(" ", 4<<20-15))),
 		"a terabyte":                         resized(single, 1<<40),
 		"a child that is not there":          s.index(v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6}),
 		"a configuration that is no JSON":    badConfig(`x`),
 		"a child's configuration, not JSON":  s.index(badConfig(`x`)),
-		"a web page instead of the manifest": s.put("text/html", []byte(`<html>log in first</html>`)),
+		"a web page instead of the manifest": s.Put("text/html", []byte(`<html>log in first</html>`)),
 	} {
 		if g, err := image.Load(t.Context(), s, root, image.Selection{All: true}); err == nil {
 			t.Errorf("%s: accepted: %v", name, g.Root)

@@ -2,13 +2,13 @@ package image_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
 	"testing"
 
 	"drayage/image"
+	"drayage/internal/imagetest"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -16,60 +16,40 @@ import (
 
 // site is a registry in memory that counts what it is asked for.
 type site struct {
-	t       *testing.T
-	content map[digest.Digest][]byte
-	mu      sync.Mutex
-	asked   map[digest.Digest]int
+	imagetest.Store
+	t     *testing.T
+	mu    sync.Mutex
+	asked map[digest.Digest]int
 }
 
 func newSite(t *testing.T) *site {
-	return &site{t: t, content: map[digest.Digest][]byte{}, asked: map[digest.Digest]int{}}
+	return &site{Store: imagetest.NewStore(), t: t, asked: map[digest.Digest]int{}}
 }
 
 func (s *site) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	s.mu.Lock()
 	s.asked[d.Digest]++
 	s.mu.Unlock()
-	return image.MemorySource{Content: s.content}.Open(ctx, d, offset, length)
-}
-
-func (s *site) put(mediaType string, raw []byte) v1.Descriptor {
-	d := image.Describe(mediaType, raw)
-	s.content[d.Digest] = raw
-	return d
-}
-
-func (s *site) putJSON(mediaType string, v any) v1.Descriptor {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.put(mediaType, raw)
+	return s.Store.Open(ctx, d, offset, length)
 }
 
 // image stores an image for a platform: a base layer that all have, and one of its own.
 func (s *site) image(p string) v1.Descriptor {
-	c := v1.Image{Platform: parse(s.t, p)}
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{
-		s.put(v1.MediaTypeImageLayer, []byte("base")), s.put(v1.MediaTypeImageLayer, []byte("layer of "+p)),
-	}}
-	m.SchemaVersion = 2
-	m.Config = s.putJSON(v1.MediaTypeImageConfig, c)
-	return s.putJSON(v1.MediaTypeImageManifest, m)
+	config := s.PutJSON(v1.MediaTypeImageConfig, v1.Image{Platform: parse(s.t, p)})
+	return s.PutJSON(v1.MediaTypeImageManifest, imagetest.Manifest(config,
+		s.Put(v1.MediaTypeImageLayer, []byte("base")), s.Put(v1.MediaTypeImageLayer, []byte("layer of "+p))))
 }
 
 // artifact stores something that is no container image, such as the attestation of one.
 func (s *site) artifact(configType string) v1.Descriptor {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(configType, []byte("{}"))}
-	m.SchemaVersion = 2
-	m.Layers = []v1.Descriptor{s.put("application/vnd.in-toto+json", []byte("statement"))}
-	return s.putJSON(v1.MediaTypeImageManifest, m)
+	statement := s.Put("application/vnd.in-toto+json", []byte("statement"))
+	return s.PutJSON(v1.MediaTypeImageManifest, imagetest.Manifest(s.Put(configType, []byte("{}")), statement))
 }
 
 func (s *site) index(children ...v1.Descriptor) v1.Descriptor {
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: append([]v1.Descriptor{}, children...), Annotations: map[string]string{"note": "kept"}}
 	ix.SchemaVersion = 2
-	return s.putJSON(v1.MediaTypeImageIndex, ix)
+	return s.PutJSON(v1.MediaTypeImageIndex, ix)
 }
 
 // at is d with a platform in it, as indexes have.
@@ -117,4 +97,4 @@ func (s *site) chain(n int) v1.Descriptor {
 	return d
 }
 
-func (s *site) name(d digest.Digest) string { return fmt.Sprintf("%.30s", s.content[d]) }
+func (s *site) name(d digest.Digest) string { return fmt.Sprintf("%.30s", s.Content[d]) }
