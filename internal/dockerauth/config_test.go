@@ -152,7 +152,8 @@ func TestLargeFile(t *testing.T) {
 	}
 }
 
-// A file that cannot be read is no reason to fail, unless it has been chosen: a home directory may be somebody else's.
+// A file that cannot be read is no reason to fail, unless it has been chosen: a home directory may be
+// somebody else's.
 func TestUnreadableFile(t *testing.T) {
 	b := newBox(t)
 	b.opts.Strict = true

@@ -1,7 +1,7 @@
-// Package dockerauth finds and keeps what users log in to registries with, where docker and podman do: in their
-// configuration files and in credential helpers, which are programs named docker-credential-NAME
-// (https://docs.docker.com/reference/cli/docker/login/#credential-stores). [Store.Lookup] finds, [Store.Save] and
-// [Store.Remove] keep. No secret is ever part of an error or a warning.
+// Package dockerauth finds and keeps what users log in to registries with, where docker and podman do: in
+// their configuration files and in credential helpers, which are programs named docker-credential-NAME
+// (https://docs.docker.com/reference/cli/docker/login/#credential-stores). [Store.Lookup] finds,
+// [Store.Save] and [Store.Remove] keep. No secret is ever part of an error or a warning.
 package dockerauth
 
 import (
@@ -25,8 +25,8 @@ type Options struct {
 	// also set by the environment variable REGISTRY_AUTH_FILE.
 	AuthFile string
 
-	// Strict makes Lookup fail where a credential helper fails or a file is damaged. Otherwise Warn is told, and the
-	// search goes on without it.
+	// Strict makes Lookup fail where a credential helper fails or a file is damaged. Otherwise Warn is told,
+	// and the search goes on without it.
 	Strict bool
 
 	// Warn is told, in a line, of what went wrong and did not stop a call. It may be called concurrently; nil
@@ -73,11 +73,11 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Place + ": " + e.Problem }
 
-// Lookup returns the credentials for a repository of a registry (host[:port], or docker.io), or the zero Credential
-// if there are none. Files are read once; what a helper says is asked for again after some minutes. Where there are
-// several, the first counts, in this order: the environment variable DOCKER_AUTH_CONFIG, the one file of Options or else
-// docker's and then podman's; in each file a helper before what the file itself holds, and there the entry for the longest part of the
-// repository's path.
+// Lookup returns the credentials for a repository of a registry (host[:port], or docker.io), or the zero
+// Credential if there are none. Files are read once; what a helper says is asked for again after some
+// minutes. Where there are several, the first counts, in this order: the environment variable
+// DOCKER_AUTH_CONFIG, the one file of Options or else docker's and then podman's; in each file a helper
+// before what the file itself holds, and there the entry for the longest part of the repository's path.
 func (s *Store) Lookup(ctx context.Context, registry, repository string) (Credential, error) {
 	s.load.Do(func() { s.sources = readSources(s.places()) })
 	for i := range s.sources {

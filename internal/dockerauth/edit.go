@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// object is a JSON object whose members keep their order and whose values keep their bytes, so that what other programs
-// have written stays.
+// object is a JSON object whose members keep their order and whose values keep their bytes, so that what
+// other programs have written stays.
 type object []member
 
 type member struct {
@@ -52,8 +52,8 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
-// index is where a member stands, or -1. encoding/json, with which docker reads these files, takes names of fields
-// in any case.
+// index is where a member stands, or -1. encoding/json, with which docker reads these files, takes names of
+// fields in any case.
 func (o object) index(field string) int {
 	return slices.IndexFunc(o, func(m member) bool { return strings.EqualFold(m.name, field) })
 }
@@ -142,8 +142,8 @@ func (d *document) bytes() []byte {
 	return b.Bytes()
 }
 
-// setAuth puts c, or a mark that a helper has it if c is zero, in the place of all that means the registry. What else
-// stands in its entry stays.
+// setAuth puts c, or a mark that a helper has it if c is zero, in the place of all that means the registry.
+// What else stands in its entry stays.
 func (d *document) setAuth(registry string, c Credential) error {
 	key, at := serverKey(registry), len(d.auths)
 	var old object

@@ -13,12 +13,13 @@ import (
 	"drayage/internal/filelock"
 )
 
-// maxLocks is how often a lock file may vanish while it is waited for: each time another program has done its work.
+// maxLocks is how often a lock file may vanish while it is waited for: each time another program has done
+// its work.
 const maxLocks = 1000
 
-// rewrite replaces the file at path, or makes it, with what change makes of its content, which is nil if there is no
-// file. It holds a lock meanwhile, so that of several programs of ours none loses what another writes. If change fails or
-// changes nothing, the file stays as it is.
+// rewrite replaces the file at path, or makes it, with what change makes of its content, which is nil if
+// there is no file. It holds a lock meanwhile, so that of several programs of ours none loses what another
+// writes. If change fails or changes nothing, the file stays as it is.
 func rewrite(ctx context.Context, path string, change func(old []byte) ([]byte, error)) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // the file is replaced, not the link to it
@@ -101,8 +102,8 @@ func replace(root *os.Root, name string, text []byte, old fs.FileInfo) (err erro
 	return durable.Replace(root, tmp, name)
 }
 
-// lock waits for the lock file and returns what frees it. The file is removed then, so whoever gets the lock looks
-// whether it is still the one that has the name.
+// lock waits for the lock file and returns what frees it. The file is removed then, so whoever gets the
+// lock looks whether it is still the one that has the name.
 func lock(ctx context.Context, root *os.Root, name string) (unlock func(), err error) {
 	for range maxLocks {
 		f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)

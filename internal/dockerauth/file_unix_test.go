@@ -85,7 +85,8 @@ func TestSaveWaits(t *testing.T) {
 	}
 }
 
-// A lock file that has been removed while it was waited for locks nothing: the one that has the name now does.
+// A lock file that has been removed while it was waited for locks nothing: the one that has the name now
+// does.
 func TestLockOfRemovedFile(t *testing.T) {
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {

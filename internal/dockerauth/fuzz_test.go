@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzConfig reads any file, and where that works, adds an entry: that is found then, and all other fields are what
-// they were.
+// FuzzConfig reads any file, and where that works, adds an entry: that is found then, and all other fields
+// are what they were.
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte(`{"auths":{"r.example":{"auth":"YTpi"}},"credsStore":"x","credHelpers":{"a":"b"}}`))
 	f.Add([]byte("{\n\t\"auths\": {\n\t\t\"https://r.example/v1/\": {\"auth\":\"YTpi\\u0000\",\"email\":null}\n\t},\n\t\"z\": [1e3]\n}\n"))

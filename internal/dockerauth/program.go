@@ -21,8 +21,8 @@ const (
 	lingering = time.Second
 )
 
-// program runs a helper as client.Program wants it, but ends it with a context, takes no more of its output than
-// is reasonable, and keeps its standard error, which may hold anything, from the user's terminal.
+// program runs a helper as client.Program wants it, but ends it with a context, takes no more of its output
+// than is reasonable, and keeps its standard error, which may hold anything, from the user's terminal.
 type program struct {
 	ctx    context.Context // of the one call that this is for
 	binary string
@@ -54,8 +54,8 @@ func (p *program) Output() ([]byte, error) {
 	return p.stdout.kept.Bytes(), p.err
 }
 
-// said is the complaint of a program that failed, on standard output as the protocol wants it, or else on standard
-// error. It is empty if the text may hold credentials.
+// said is the complaint of a program that failed, on standard output as the protocol wants it, or else on
+// standard error. It is empty if the text may hold credentials.
 func (p *program) said(secret string) string {
 	for _, text := range []string{p.stdout.kept.String(), p.stderr.kept.String()} {
 		text = strings.TrimSpace(text)

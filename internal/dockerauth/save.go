@@ -14,9 +14,10 @@ type Place struct {
 	Helper string // the program that has the secret; empty: the file has it, not encrypted
 }
 
-// Save keeps c, a user name with a password or an identity token, for a registry where docker would: in the helper that is configured for it, or else in the
-// configuration file, which only its owner can read afterwards. What else the file holds stays. When Save returns, the
-// change is durable; on error nothing in the file has changed.
+// Save keeps c, a user name with a password or an identity token, for a registry where docker would: in the
+// helper that is configured for it, or else in the configuration file, which only its owner can read
+// afterwards. What else the file holds stays. When Save returns, the change is durable; on error nothing in
+// the file has changed.
 func (s *Store) Save(ctx context.Context, registry string, c Credential) (Place, error) {
 	switch {
 	case c.Username == "" && c.IdentityToken == "":
@@ -45,8 +46,8 @@ func (s *Store) Save(ctx context.Context, registry string, c Credential) (Place,
 	return place, err
 }
 
-// Remove forgets what Save has kept for a registry, and reports where it was and whether there was something. Credentials in
-// other places stay; Warn is told of those in files.
+// Remove forgets what Save has kept for a registry, and reports where it was and whether there was
+// something. Credentials in other places stay; Warn is told of those in files.
 func (s *Store) Remove(ctx context.Context, registry string) (place Place, removed bool, err error) {
 	place.File = s.target()
 	if place.File == "" {

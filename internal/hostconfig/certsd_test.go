@@ -117,7 +117,8 @@ func TestFirstCertDirectory(t *testing.T) {
 	wantError(t, err, filepath.Join(root, "user", "s.corp"))
 }
 
-// TestCertificatesStayAtTheirHost: neither a mirror nor a host of hosts.toml gets the certificates of another host.
+// TestCertificatesStayAtTheirHost: neither a mirror nor a host of hosts.toml gets the certificates of
+// another host.
 func TestCertificatesStayAtTheirHost(t *testing.T) {
 	m := newMaterial(t)
 	certs := map[string]string{
@@ -206,7 +207,8 @@ func TestHostsClientHint(t *testing.T) {
 	wantError(t, err, filepath.Join(root, "containerd", "r.corp", "hosts.toml"), "x.cert", `[["x.cert", "x.key"]]`)
 }
 
-// TestContainerdCertificates: without hosts.toml containerd's directory is read like docker's, but a .cert may hold the key.
+// TestContainerdCertificates: without hosts.toml containerd's directory is read like docker's, but a .cert
+// may hold the key.
 func TestContainerdCertificates(t *testing.T) {
 	m := newMaterial(t)
 	files, root := tree(t, map[string]string{

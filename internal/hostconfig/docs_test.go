@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestDocumentedFiles puts the examples of docs/registries.md to work. Each is an indented block that begins with the
-// path of the file.
+// TestDocumentedFiles puts the examples of docs/registries.md to work. Each is an indented block that
+// begins with the path of the file.
 func TestDocumentedFiles(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "registries.md"))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package hostconfig finds out how a registry is reached from the files in which a machine's container engines are
-// told so: containerd's hosts.toml, podman's registries.conf, and the certs.d directories of all of them.
-// Start with DefaultFiles and call Files.Endpoints.
+// Package hostconfig finds out how a registry is reached from the files in which a machine's container
+// engines are told so: containerd's hosts.toml, podman's registries.conf, and the certs.d directories of
+// all of them. Start with DefaultFiles and call Files.Endpoints.
 package hostconfig
 
 import (
@@ -18,17 +18,17 @@ import (
 // ErrBlocked is wrapped by the error of Files.Endpoints for a repository that registries.conf forbids.
 var ErrBlocked = errors.New("blocked")
 
-// Endpoint is one address at which a repository can be reached, with all that is needed to talk to it. Headers,
-// certificates, proxy and relaxed TLS are for the origin (scheme, host and port) of URL: they must not follow
-// a redirect, or any other address that a server gives, to another one.
+// Endpoint is one address at which a repository can be reached, with all that is needed to talk to it.
+// Headers, certificates, proxy and relaxed TLS are for the origin (scheme, host and port) of URL: they must
+// not follow a redirect, or any other address that a server gives, to another one.
 type Endpoint struct {
 	// URL is the root of the API, which is https://host/v2/ for most. It ends in a slash, and has
 	// neither user, query nor fragment.
 	URL *url.URL
 	// SchemeAssumed says that the https of URL is an assumption, because no scheme is given.
 	SchemeAssumed bool
-	// Registry is host[:port] as the names of images have it, docker.io for one. Credentials that are kept under it may be
-	// sent to the endpoint.
+	// Registry is host[:port] as the names of images have it, docker.io for one. Credentials that are kept
+	// under it may be sent to the endpoint.
 	Registry string
 	// Repository is the repository's name at this endpoint. It differs where registries.conf
 	// rewrites it.
@@ -36,14 +36,13 @@ type Endpoint struct {
 	// Mirror says that this is another host than the registry: credentials for the registry must not be
 	// sent to it, only those for its own.
 	Mirror bool
-	// Source is the file that names the endpoint. It is empty for a registry no file says anything of.
+	// Source is the file that names the endpoint. It is empty if no file says anything of the registry.
 	Source string
 
-	Pull      bool // manifests and blobs by digest
-	Resolve   bool // manifests by tag, and lists of tags: the endpoint is believed what a tag means
-	Referrers bool // lists of what refers to a manifest
-	Push      bool
-	TagOnly   bool // not to be asked for images that the user named by digest
+	Pull    bool // manifests and blobs by digest
+	Resolve bool // manifests by tag, and lists of tags: the endpoint is believed what a tag means
+	Push    bool
+	TagOnly bool // not to be asked for images that the user named by digest
 
 	// Namespace, unless empty, is to be sent as the query parameter ns: it tells a
 	// mirror of several registries which is meant.
@@ -102,7 +101,7 @@ func own(registry, repository string) Endpoint {
 	return e
 }
 
-func (e *Endpoint) allowAll() { e.Pull, e.Resolve, e.Referrers, e.Push = true, true, true, true }
+func (e *Endpoint) allowAll() { e.Pull, e.Resolve, e.Push = true, true, true }
 
 // apiRoot is where a registry's API is by convention.
 func apiRoot(registry string) *url.URL {
@@ -117,8 +116,8 @@ func apiHost(registry string) string {
 	return registry
 }
 
-// parseAddress reads the address of an API: a URL, or host[:port] for https. Below its path lies /v2/, which the address may
-// or may not name; with override the path is the root of the API itself.
+// parseAddress reads the address of an API: a URL, or host[:port] for https. Below its path lies /v2/,
+// which the address may or may not name; with override the path is the root of the API itself.
 func parseAddress(address string, override bool) (*url.URL, error) {
 	full := address
 	if !hasScheme(full) {
@@ -166,4 +165,96 @@ func portOf(u *url.URL, scheme string) string {
 		return "80"
 	}
 	return "443"
+}
+
+// Endpoints lists where a repository is to be sought: mirrors in their order, then the registry itself, or
+// the server that hosts.toml puts in its place. If registries.conf blocks the registry, only its mirrors
+// are listed; if it has none, the error wraps ErrBlocked. Without a repository it is about the registry as
+// such, and the mirrors that registries.conf has for repositories are left out.
+//
+// To read, take those with the capability in their order, and go on to the next where one fails or does not
+// have what is wanted. To push, take the first with Push and no other. There may be none with a certain
+// capability.
+//
+// A hosts.toml for the registry decides what hosts there are, otherwise registries.conf does. What the
+// latter blocks is left out in either case, and certs.d adds certificates to each endpoint by its own host.
+// Errors name the file.
+func (f Files) Endpoints(registry, repository string) ([]Endpoint, error) {
+	dir := f.containerdDir(registry)
+	var hosts *hostsFile
+	if dir != "" {
+		var err error
+		if hosts, err = readHosts(dir); err != nil {
+			return nil, err
+		}
+	}
+	namespaces, err := f.namespaces()
+	if err != nil {
+		return nil, err
+	}
+	all, err := hostsOf(hosts, namespaces, registry, repository)
+	if err != nil {
+		return nil, err
+	}
+	if all, err = unblocked(all, namespaces); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		e := &all[i]
+		if hosts == nil && dir != "" && !e.Mirror {
+			if _, err := e.addCertDir(dir, true); err != nil {
+				return nil, err
+			}
+		}
+		if err := f.addDockerCerts(e); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func hostsOf(hosts *hostsFile, namespaces []namespace, registry, repository string) ([]Endpoint, error) {
+	if hosts != nil {
+		return hosts.endpoints(registry, repository)
+	}
+	if n := find(namespaces, registry, repository); n != nil {
+		return n.endpoints(registry, repository)
+	}
+	return []Endpoint{own(registry, repository)}, nil
+}
+
+// unblocked leaves out the endpoints that registries.conf forbids. Mirrors of a registry that is blocked
+// remain: that is how podman is told to use them alone.
+func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
+	var (
+		left  []Endpoint
+		block *namespace
+	)
+	for _, e := range all {
+		if n := find(namespaces, e.Registry, e.Repository); n != nil && n.Blocked {
+			block = n
+			continue
+		}
+		left = append(left, e)
+	}
+	for _, e := range left {
+		if e.Pull || e.Resolve || e.Push {
+			return left, nil
+		}
+	}
+	if block == nil {
+		return left, nil
+	}
+	return nil, fmt.Errorf("%s: registry %q is %w", block.file, block.Prefix, ErrBlocked)
+}
+
+// At is the endpoint at an address that the user gives: the URL of an API, or host[:port]. It has the
+// certificates that certs.d holds for the host, no capabilities and no repository.
+func (f Files) At(address string) (Endpoint, error) {
+	u, err := parseAddress(address, false)
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("not the address of a registry: %w", err)
+	}
+	e := Endpoint{URL: u, SchemeAssumed: !hasScheme(address), Registry: u.Host}
+	return e, f.addDockerCerts(&e)
 }

@@ -223,15 +223,14 @@ func (e *Endpoint) setCapabilities(names []string) error {
 		e.allowAll()
 		return nil
 	}
-	e.Pull, e.Resolve, e.Referrers, e.Push = false, false, false, false
+	e.Pull, e.Resolve, e.Push = false, false, false
 	for _, name := range names {
 		switch strings.ToLower(name) {
 		case "pull":
 			e.Pull = true
 		case "resolve":
 			e.Resolve = true
-		case "referrers":
-			e.Referrers = true
+		case "referrers": // registries are asked for them wherever they are asked for manifests
 		case "push":
 			e.Push = true
 		default:

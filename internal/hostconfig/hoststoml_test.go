@@ -8,8 +8,8 @@ import (
 
 // all is what an endpoint without restrictions can do, reading what a mirror of which nothing is said can.
 const (
-	all     = "pull resolve referrers push"
-	reading = "pull resolve referrers"
+	all     = "pull resolve push"
+	reading = "pull resolve"
 )
 
 func TestHosts(t *testing.T) {
@@ -72,7 +72,7 @@ capabilities = ["pull", "Resolve", "push", "referrers"]
 			"http://r.corp:443/v2/ a "+reading+" mirror=r.corp:443 ns=r.corp",
 			"https://r.corp.example/v2/ a "+reading+" mirror=r.corp.example ns=r.corp",
 			"//r.corp/v2/ a "+all)},
-		{"a server that can do nothing here", "server = 'r.corp'\ncapabilities = ['referrers']", "r.corp/a", "//r.corp/v2/ a referrers"},
+		{"a server that can do nothing here", "server = 'r.corp'\ncapabilities = ['referrers']", "r.corp/a", "//r.corp/v2/ a"},
 		{"server over http", `server = "http://registry.corp:5000"`, "registry.corp:5000/a",
 			"http://registry.corp:5000/v2/ a " + all},
 		{"docker.io, as containerd's guide writes it", `

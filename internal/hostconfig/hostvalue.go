@@ -64,7 +64,8 @@ func clientPairs(value any) ([]clientPair, error) {
 	return pairs, nil
 }
 
-// readHeader reads a table of strings or lists of strings. Its errors never show a value, which may be a password.
+// readHeader reads a table of strings or lists of strings. Its errors never show a value, which may be a
+// password.
 func readHeader(table map[string]any) (http.Header, error) {
 	if len(table) == 0 {
 		return nil, nil

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asNobody runs f without the rights of root on files. The thread ends with the goroutine, because it is not unlocked.
+// asNobody runs f without the rights of root on files. The thread ends with the goroutine, because it is
+// not unlocked.
 func asNobody(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})

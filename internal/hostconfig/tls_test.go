@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// secure starts a TLS server with a certificate of ca that asks for client certificates of clients, if not nil.
+// secure starts a TLS server with a certificate of ca that asks for client certificates of clients, if not
+// nil.
 func secure(t *testing.T, ca, clients *authority) *httptest.Server {
 	t.Helper()
 	cert, key := ca.issue(t, "server")

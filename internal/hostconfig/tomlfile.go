@@ -9,7 +9,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// decode reads TOML. Unknown keys are ignored, as containerd and podman do. Its errors name file, line and key.
+// decode reads TOML. Unknown keys are ignored, as containerd and podman do. Its errors name file, line and
+// key.
 func decode(file string, raw []byte, into any) error {
 	err := toml.Unmarshal(raw, into)
 	if err == nil {
@@ -32,8 +33,8 @@ func decode(file string, raw []byte, into any) error {
 	return fmt.Errorf("%s: line %d: %q: %s", file, line, strings.Join(at.Key(), "."), message)
 }
 
-// keysBelow lists the keys below a table at the root of a valid document, in the order in which they first occur. A
-// decoder's maps have lost it.
+// keysBelow lists the keys below a table at the root of a valid document, in the order in which they first
+// occur. A decoder's maps have lost it.
 func keysBelow(raw []byte, table string) []string {
 	var (
 		parser  unstable.Parser

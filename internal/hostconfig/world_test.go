@@ -69,7 +69,6 @@ func show(e Endpoint) string {
 	}
 	add(e.Pull, "pull")
 	add(e.Resolve, "resolve")
-	add(e.Referrers, "referrers")
 	add(e.Push, "push")
 	add(e.TagOnly, "tag-only")
 	add(e.Mirror, "mirror="+e.Registry)
