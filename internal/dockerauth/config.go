@@ -111,7 +111,7 @@ func matches[V any](m map[string]V, name string) []string {
 }
 
 func (e entry) credential(place, key string) (Credential, error) {
-	c := Credential{Username: e.Username, Password: e.Password, IdentityToken: e.IdentityToken, RegistryToken: e.RegistryToken}
+	c := Credential{e.Username, e.Password, e.IdentityToken, e.RegistryToken}
 	if e.Auth == "" {
 		return c, nil
 	}

@@ -172,13 +172,15 @@ func (d *document) removeAuth(registry string) {
 }
 
 func isSecret(field string) bool {
-	return slices.ContainsFunc([]string{"auth", "username", "password", "identitytoken", "registrytoken"}, func(s string) bool { return strings.EqualFold(s, field) })
+	secret := []string{"auth", "username", "password", "identitytoken", "registrytoken"}
+	return slices.ContainsFunc(secret, func(s string) bool { return strings.EqualFold(s, field) })
 }
 
 func credentialMembers(c Credential) object {
 	var o object
 	if c.Username != "" {
-		o = append(o, member{"auth", encodeString(base64.StdEncoding.EncodeToString([]byte(c.Username + ":" + c.Password)))})
+		auth := base64.StdEncoding.EncodeToString([]byte(c.Username + ":" + c.Password))
+		o = append(o, member{"auth", encodeString(auth)})
 	}
 	if c.IdentityToken != "" {
 		o = append(o, member{"identitytoken", encodeString(c.IdentityToken)})

@@ -83,7 +83,7 @@ func (h helper) erase(ctx context.Context, registry string) (bool, error) {
 		if c == (Credential{}) {
 			continue
 		}
-		err = h.run(ctx, c.Password+c.IdentityToken, func(program client.ProgramFunc) error { return client.Erase(program, key) })
+		err = h.run(ctx, c.Password+c.IdentityToken, func(p client.ProgramFunc) error { return client.Erase(p, key) })
 		if err != nil {
 			return erased, err
 		}

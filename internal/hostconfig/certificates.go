@@ -100,9 +100,11 @@ func missingKey(cert, key string) error {
 		return err
 	}
 	if slices.ContainsFunc(cas, func(c *x509.Certificate) bool { return c.IsCA }) {
-		return fmt.Errorf("%s is the certificate of a CA, but ends in .cert, which is for client certificates: rename it to end in .crt", cert)
+		return fmt.Errorf("%s is the certificate of a CA, but ends in .cert, which is for client certificates: "+
+			"rename it to end in .crt", cert)
 	}
-	return fmt.Errorf("%s is a client certificate without its key %s (a CA to be trusted ends in .crt)", cert, key)
+	return fmt.Errorf("%s is a client certificate without its key %s (a CA to be trusted ends in .crt)",
+		cert, key)
 }
 
 func (e *Endpoint) addCA(file string) error {

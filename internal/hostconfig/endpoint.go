@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,8 +31,7 @@ type Endpoint struct {
 	// Registry is host[:port] as the names of images have it, docker.io for one. Credentials that are kept
 	// under it may be sent to the endpoint.
 	Registry string
-	// Repository is the repository's name at this endpoint. It differs where registries.conf
-	// rewrites it.
+	// Repository is the repository's name at this endpoint. registries.conf may have rewritten it.
 	Repository string
 	// Mirror says that this is another host than the registry: credentials for the registry must not be
 	// sent to it, only those for its own.
@@ -40,12 +40,12 @@ type Endpoint struct {
 	Source string
 
 	Pull    bool // manifests and blobs by digest
-	Resolve bool // manifests by tag, and lists of tags: the endpoint is believed what a tag means
+	Resolve bool // manifests by tag, and lists of tags
 	Push    bool
 	TagOnly bool // not to be asked for images that the user named by digest
 
-	// Namespace, unless empty, is to be sent as the query parameter ns: it tells a
-	// mirror of several registries which is meant.
+	// Namespace, unless empty, goes into the query parameter ns. It tells a mirror of several registries which
+	// one is meant.
 	Namespace string
 	// Header is added to every request.
 	Header http.Header
@@ -74,7 +74,7 @@ func (e *Endpoint) TLS(base *tls.Config) *tls.Config {
 	if len(e.CAs) > 0 {
 		config.RootCAs = e.pool(config.RootCAs)
 	}
-	config.Certificates = append(config.Certificates[:len(config.Certificates):len(config.Certificates)], e.Certificates...)
+	config.Certificates = slices.Concat(config.Certificates, e.Certificates)
 	config.InsecureSkipVerify = config.InsecureSkipVerify || e.SkipVerify
 	return config
 }

@@ -218,7 +218,8 @@ func (n *namespace) match(registry, repository string) (rest string, ok bool) {
 func find(all []namespace, registry, repository string) *namespace {
 	var found *namespace
 	for i := range all {
-		if _, ok := all[i].match(registry, repository); ok && (found == nil || len(all[i].Prefix) > len(found.Prefix)) {
+		_, ok := all[i].match(registry, repository)
+		if ok && (found == nil || len(all[i].Prefix) > len(found.Prefix)) {
 			found = &all[i]
 		}
 	}
