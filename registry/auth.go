@@ -122,7 +122,7 @@ func (a *authorizer) token(ctx context.Context, scope, demanded string) (token, 
 	if err := a.refused[asked]; err != nil {
 		return token{}, err // to ask again with the same credentials gets accounts locked
 	}
-	t, err := a.fetchToken(ctx, scopes)
+	t, err := a.fetchToken(ctx, scope, scopes)
 	if err != nil {
 		if errors.Is(err, ErrDenied) {
 			a.refused[asked] = err

@@ -141,6 +141,7 @@ func TestChunkMinimumTooLarge(t *testing.T) {
 // Uploads in large chunks wait for each other, so that memory does not grow with their number.
 func TestChunksShareABudget(t *testing.T) {
 	inBubble(t, func(w *world) {
+		w.repo("app") // makes the client ready
 		release, err := w.client.reserve(w.Context(), maxChunkSize)
 		if err != nil {
 			w.Fatal(err)

@@ -137,7 +137,7 @@ func (c *Client) host(name string, e Endpoint) *host {
 		return h
 	}
 	if c.hosts == nil {
-		c.hosts = map[string]*host{}
+		c.hosts, c.told, c.chunks = map[string]*host{}, map[string]bool{}, semaphore.NewWeighted(chunkBudget)
 	}
 	if c.Transport == nil {
 		c.Transport = NewTransport(nil)
@@ -165,9 +165,6 @@ func (c *Client) Close() {
 func (c *Client) notify(message string) {
 	c.mu.Lock()
 	told := c.told[message]
-	if c.told == nil {
-		c.told = map[string]bool{}
-	}
 	c.told[message] = true
 	c.mu.Unlock()
 	if c.Notify != nil && !told {

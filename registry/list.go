@@ -161,6 +161,7 @@ type pager struct {
 
 // read sends req and the requests for the pages that follow, and gives the answers to add.
 func (l *pager) read(ctx context.Context, h *host, req *request, add func(http.Header, []byte) error) error {
+	l.seen = map[string]bool{}
 	for left := l.size; ; {
 		if err := l.visit(req.url, left); err != nil {
 			return err
@@ -192,12 +193,10 @@ func (l *pager) visit(page *url.URL, left int64) error {
 		return refuse("%s has more than %d pages", l.what, l.most)
 	case left <= 0:
 		return refuse("%s is larger than %d bytes", l.what, l.size)
-	case l.seen == nil:
-		l.seen = map[string]bool{key: true}
 	default:
 		l.seen[key] = true
+		return nil
 	}
-	return nil
 }
 
 // nextPage is where an answer says that the list goes on, or nil. It has to be of the same origin as the

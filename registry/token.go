@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,12 +27,8 @@ const (
 )
 
 // fetchToken asks for a token with the user's credential.
-func (a *authorizer) fetchToken(ctx context.Context, scopes []string) (token, error) {
-	repository := ""
-	if len(scopes) > 0 {
-		repository = repositoryOf(scopes[0])
-	}
-	cred, err := a.host.credential(ctx, repository)
+func (a *authorizer) fetchToken(ctx context.Context, scope string, scopes []string) (token, error) {
+	cred, err := a.host.credential(ctx, repositoryOf(scope))
 	if err != nil {
 		return token{}, err
 	}

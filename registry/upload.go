@@ -12,7 +12,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/semaphore"
 
 	"drayage/internal/retry"
 	"drayage/internal/transfer"
@@ -331,11 +330,6 @@ func (c *counted) Read(p []byte) (int, error) {
 
 // reserve waits until a chunk of a size may be held in memory.
 func (c *Client) reserve(ctx context.Context, size int) (release func(), _ error) {
-	c.mu.Lock()
-	if c.chunks == nil {
-		c.chunks = semaphore.NewWeighted(chunkBudget)
-	}
-	c.mu.Unlock()
 	if err := c.chunks.Acquire(ctx, int64(size)); err != nil {
 		return nil, context.Cause(ctx)
 	}
