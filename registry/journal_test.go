@@ -66,7 +66,7 @@ func killed(t *testing.T, f func(w *world, m *journal, content []byte,
 	}
 }
 
-// kill pushes until the registry has taken some bytes, of which it keeps all, and then no more.
+// kill pushes until the registry has taken and kept some bytes, and then no more.
 func (w *world) kill(push func(context.Context, *opener) error, content []byte, after int64) {
 	w.Helper()
 	ctx, kill := context.WithCancel(w.Context())
@@ -123,7 +123,7 @@ func TestUploadThatIsLongInResuming(t *testing.T) {
 	})
 }
 
-// An upload of which all has arrived but its end is ended.
+// If all content has arrived, only the end is sent.
 func TestUploadThatLacksItsEndOnly(t *testing.T) {
 	killed(t, func(w *world, m *journal, content []byte, push func(context.Context, *opener) error) {
 		*m = journal{}

@@ -79,7 +79,7 @@ func (r *Repository) Exists(ctx context.Context, d v1.Descriptor) (bool, error) 
 	return r.own.exists(ctx, d)
 }
 
-// Stat asks how large a blob is of which only the digest is known. The size is the registry's word; the
+// Stat asks how large a blob is if only its digest is known. The size is the registry's word; the
 // descriptor's media type says nothing about the content.
 func (r *Repository) Stat(ctx context.Context, d digest.Digest) (desc v1.Descriptor, err error) {
 	err = r.reading(ctx, false, func(from *place) (err error) {
