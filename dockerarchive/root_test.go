@@ -2,10 +2,6 @@ package dockerarchive_test
 
 import (
 	"archive/tar"
-	"bytes"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -113,62 +109,4 @@ func TestWrappedLayout(t *testing.T) {
 	if _, err := layout.New(r.FS()); err != nil {
 		t.Error(err)
 	}
-}
-
-// TestTarred has GNU tar pack a directory, with a hard link and a long name, in the formats that it knows.
-func TestTarred(t *testing.T) {
-	gnutar(t)
-	long := strings.Repeat("long", 40) + ".json"
-	for _, format := range []string{"v7", "oldgnu", "gnu", "ustar", "posix"} {
-		config := long
-		if format == "v7" || format == "ustar" {
-			config = "c.json"
-		}
-		dir := filepath.Join(t.TempDir(), "dir")
-		for name, body := range map[string]string{"manifest.json": index(item(config, nil, "a/layer.tar", "b/layer.tar")).Body, config: configOf(idA, idA), "a/layer.tar": layerA} {
-			path := filepath.Join(dir, name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(body), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Mkdir(filepath.Join(dir, "b"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Link(filepath.Join(dir, "a/layer.tar"), filepath.Join(dir, "b/layer.tar")); err != nil {
-			t.Fatal(err)
-		}
-		for _, args := range [][]string{{"-C", filepath.Dir(dir), "dir"}, {"-C", dir, "."}, {"-C", filepath.Dir(dir), "./dir"}, {"-V", "label", "-C", filepath.Dir(dir), "dir"}, {"-g", filepath.Join(t.TempDir(), "snapshot"), "-C", filepath.Dir(dir), "dir"}} {
-			if args[0][1] != 'C' && (format == "v7" || format == "ustar") {
-				continue // they have neither labels nor lists of directories
-			}
-			got, err := images(runTar(t, append([]string{"--format", format}, args...)...))
-			if err != nil || len(got) != 1 || content(t, got[0].Layers[1]) != layerA {
-				t.Errorf("%s, %q: %+v, %v", format, args, got, err)
-			}
-		}
-	}
-}
-
-func gnutar(t *testing.T) {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "tar", "--version").Output()
-	if err != nil || !bytes.Contains(out, []byte("GNU tar")) {
-		t.Skip("tar is not GNU tar")
-	}
-}
-
-// runTar returns the archive that tar creates.
-func runTar(t *testing.T, args ...string) []byte {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "tar", append([]string{"-c"}, args...)...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("tar %q: %v: %s", args, err, stderr.String())
-	}
-	return out
 }

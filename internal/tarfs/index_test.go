@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,6 +114,11 @@ func FuzzIndex(f *testing.F) {
 	f.Add(build(f, file("a", "1"), file("./a", "1"), link("b", "a"), hard))
 	f.Add(build(f, file("a", "1"), file("a", "2"), link("b", "b")))
 	f.Add(build(f))
+	records := map[string]string{"GNU.sparse.map": "0,4,3000,2", "GNU.sparse.numblocks": "2", "GNU.sparse.size": "5000"}
+	f.Add(pax(f, records, "layer!"))
+	records = map[string]string{"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
+		"GNU.sparse.realsize": "900", "GNU.sparse.name": "a"}
+	f.Add(pax(f, records, "1\n4\n5\n"+strings.Repeat("\x00", 506)+"layer"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		x, err := New(bytes.NewReader(raw), int64(len(raw)))
 		scanned, scanErr := Scan(t.Context(), bytes.NewReader(raw))
