@@ -13,7 +13,6 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/internal/unpack"
@@ -143,13 +142,4 @@ func (s *sticky) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.err = err
 	return n, err
-}
-
-// savedLayer gives out a layer as it is stored in a docker tar.
-type savedLayer struct{ layer dockerarchive.SavedLayer }
-
-// Open implements image.Source.
-func (s savedLayer) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	r := s.layer.Open()
-	return io.NopCloser(image.Section(r, r.Size(), offset, length)), nil
 }

@@ -182,7 +182,7 @@ func (w *walker) saved(im *dockerarchive.SavedImage) {
 		} else {
 			a = l.DiffID.Algorithm()
 		}
-		t := w.task(taskKey{blobKey: blobKey{l.DiffID, l.Size()}, path: l.Path, algorithm: a}, d, savedLayer{l})
+		t := w.task(taskKey{blobKey: blobKey{l.DiffID, l.Size()}, path: l.Path, algorithm: a}, d, l.Source())
 		d.Digest = l.DiffID
 		w.uses = append(w.uses, use{task: t, result: w.result, part: image.PartLayer, desc: d, diffID: l.DiffID})
 	}

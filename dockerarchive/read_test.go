@@ -151,7 +151,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestLayerCompression(t *testing.T) {
-	for want, body := range map[compression.Kind]string{
+	for want, body := range map[string]string{
 		compression.None: layerA, compression.Gzip: string(gz(t, nil, []byte(layerA))), compression.Zstd: string(zstded.pack(t, []byte(layerA))),
 	} {
 		got, err := images(archive(t, index(item("c", nil, "l")), file("c", configOf(idA)), file("l", body)))

@@ -1,6 +1,7 @@
 package dockerarchive
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
 	"drayage/internal/compression"
@@ -45,6 +47,16 @@ type SavedLayer struct {
 // Open returns the layer as it is stored, compressed or not. It may be called any number of times and
 // concurrently.
 func (l SavedLayer) Open() *io.SectionReader { return l.content.Open() }
+
+// Source returns a source of the layer as it is stored, whatever descriptor it is asked for.
+func (l SavedLayer) Source() image.Source { return storedLayer{l} }
+
+type storedLayer struct{ layer SavedLayer }
+
+// Open implements [image.Source].
+func (s storedLayer) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	return io.NopCloser(image.Section(s.layer.Open(), s.layer.Size(), offset, length)), nil
+}
 
 // Size is the number of bytes stored.
 func (l SavedLayer) Size() int64 { return l.content.Entry().Size }

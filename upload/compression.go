@@ -11,12 +11,12 @@ import (
 	"drayage/internal/pack"
 )
 
-// Compression says how layers of saved tars that are not compressed yet are sent. The same layer gives the
+// Compression says how layers of docker tars are sent that are not compressed yet. The same layer gets the
 // same digest on every machine, however many processors work on it. The zero value is gzip at its default
 // level.
 type Compression struct {
-	Kind  compression.Kind // Gzip, Zstd or None; empty means Gzip
-	Level int              // gzip 1 to 9, zstd 1 to 22; 0 means the default of the kind
+	Kind  string // "gzip", "zstd" or "none"; empty means gzip
+	Level int    // gzip 1 to 9, zstd 1 to 22; 0 means the default of the kind
 }
 
 const (
@@ -42,7 +42,7 @@ func (c Compression) slots() chan struct{} {
 
 // Check returns an error if there is no such compression.
 func (c Compression) Check() error {
-	most := map[compression.Kind]int{compression.Gzip: 9, compression.Zstd: 22, compression.None: 0}
+	most := map[string]int{compression.Gzip: 9, compression.Zstd: 22, compression.None: 0}
 	top, known := most[c.kind()]
 	switch {
 	case !known:
@@ -53,7 +53,7 @@ func (c Compression) Check() error {
 	return nil
 }
 
-func (c Compression) kind() compression.Kind {
+func (c Compression) kind() string {
 	if c.Kind == "" {
 		return compression.Gzip
 	}

@@ -17,7 +17,7 @@ func TestCompression(t *testing.T) {
 	text := fakeregistry.PlainLayer(fakeregistry.Tar(map[string]string{"file": string(bytes.Repeat([]byte("much of the same "), 50_000))}))
 	sizes := map[upload.Compression]int64{}
 	for c, want := range map[upload.Compression]struct {
-		kind         compression.Kind
+		kind         string
 		image, layer string
 	}{
 		{}:                        {compression.Gzip, image.DockerManifest, image.DockerLayer},

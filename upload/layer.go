@@ -13,47 +13,54 @@ import (
 	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/pack"
 	"drayage/internal/transfer"
 	"drayage/internal/unpack"
 	"drayage/registry"
 )
 
-// layer brings a layer of a saved tar into a repository, in the form in which it can be pulled.
-func (p *pusher) layer(ctx context.Context, t *task, reported func(int64)) error {
-	defer p.lockDiffID(t.layer.DiffID)()
-	l := t.layer
-	kind, err := l.Compression()
+// layerPush is a layer of a docker tar on its way into a repository.
+type layerPush struct {
+	*pusher
+	repo     *registry.Repository
+	layer    *dockerarchive.SavedLayer
+	reported func(int64)
+}
+
+// push brings the layer into the repository, in the form in which it can be pulled.
+func (l *layerPush) push(ctx context.Context) error {
+	id := l.layer.DiffID
+	defer l.lockDiffID(id)()
+	kind, err := l.layer.Compression()
 	if err != nil {
-		return fmt.Errorf("layer %q: %w", l.Path, err)
+		return fmt.Errorf("layer %q: %w", l.layer.Path, err)
 	}
-	if d, ok := p.known(l.DiffID, kind); ok {
-		there, err := p.reuse(ctx, t.repo, d)
+	if d, ok := l.known(id, kind); ok {
+		there, err := l.reuse(ctx, l.repo, d)
 		if there {
-			report(reported, l.Size())
-			p.remember(l.DiffID, d, t.repo)
+			l.reported(l.layer.Size())
+			l.remember(id, d, l.repo)
 		}
 		if there || err != nil {
 			return err
 		}
 	}
 	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	report(reported, 0)
-	d, err := p.pack(ctx, t.repo, l, reported)
+	l.reported(0)
+	d, err := l.pack(ctx, kind)
 	if err != nil {
-		return fmt.Errorf("layer %q: %w", l.Path, err)
+		return fmt.Errorf("layer %q: %w", l.layer.Path, err)
 	}
-	report(reported, l.Size())
-	p.remember(l.DiffID, d, t.repo)
+	l.reported(l.layer.Size())
+	l.remember(id, d, l.repo)
 	return nil
 }
 
-// lockDiffID makes a layer that goes to several repositories be compressed once; it returns the unlock.
+// lockDiffID makes a layer that goes to several repositories be compressed once. It returns the unlock.
 func (p *pusher) lockDiffID(id digest.Digest) func() {
 	p.mu.Lock()
 	m := p.packing[id]
@@ -66,9 +73,9 @@ func (p *pusher) lockDiffID(id digest.Digest) func() {
 	return m.Unlock
 }
 
-// known is what the layer became, in this run or in an earlier one. What an earlier run made of it does not
-// count where the layer is stored in a form that is pushed as it is.
-func (p *pusher) known(id digest.Digest, stored compression.Kind) (v1.Descriptor, bool) {
+// known returns what a layer became, in this run or in an earlier one. What an earlier run made of it does
+// not count where the layer is stored in a form that is pushed as it is.
+func (p *pusher) known(id digest.Digest, stored string) (v1.Descriptor, bool) {
 	p.mu.Lock()
 	d, ok := p.packed[id]
 	p.mu.Unlock()
@@ -97,74 +104,76 @@ func (p *pusher) reuse(ctx context.Context, repo *registry.Repository, d v1.Desc
 	return false, nil
 }
 
-// pack uploads a layer. What is compressed with gzip or zstd already goes as it is, everything else is
-// compressed on the way.
-func (p *pusher) pack(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, reported func(int64)) (v1.Descriptor, error) {
-	kind, err := l.Compression()
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
+// pack uploads the layer, which is stored in a form of some kind. Gzip and zstd go as they are, everything
+// else is compressed on the way.
+func (l *layerPush) pack(ctx context.Context, kind string) (v1.Descriptor, error) {
 	switch kind {
 	case compression.Gzip:
-		return p.stored(ctx, repo, l, image.DockerLayer, reported)
+		return l.stored(ctx, image.DockerLayer)
 	case compression.Zstd:
-		return p.stored(ctx, repo, l, v1.MediaTypeImageLayerZstd, reported)
+		return l.stored(ctx, v1.MediaTypeImageLayerZstd)
 	}
-	d, err := p.compressed(ctx, repo, l, reported)
+	d, err := l.compressed(ctx)
 	if err == nil {
 		// Only what the layer alone decides is remembered for other runs: what another tool made of it would
 		// change their digests.
-		p.cache.Store(l.DiffID, d)
+		l.cache.Store(l.layer.DiffID, d)
 	}
 	return d, err
 }
 
 // compressed uploads a layer that is compressed on the way.
-func (p *pusher) compressed(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, reported func(int64)) (v1.Descriptor, error) {
-	journal := p.layerJournal(repo, l)
+func (l *layerPush) compressed(ctx context.Context) (v1.Descriptor, error) {
+	journal := l.layerJournal(l.repo, l.layer)
 	defer journal.Close()
-	c := p.opts.Compression
-	open := func() (io.ReadCloser, error) { return c.compress(ctx, &p.encoders, l, reported), nil }
-	return repo.Pusher().PushStream(ctx, c.mediaType(), open, registry.PushOptions{Journal: journal})
-}
-
-// stored pushes a layer that is stored compressed. It is read once before, to check its diff ID and to
-// learn its digest.
-func (p *pusher) stored(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, mediaType string, reported func(int64)) (v1.Descriptor, error) {
-	if p.opts.Stream != nil {
-		return p.pass(ctx, repo, l, mediaType, reported)
+	open := func() (io.ReadCloser, error) {
+		return piped(func(w io.Writer) error { return l.compressTo(ctx, w) }), nil
 	}
-	h := sha256.New()
-	if err := checkLayer(ctx, l, io.TeeReader(l.Open(), h), nil); err != nil {
-		return v1.Descriptor{}, err
-	}
-	d := v1.Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: l.Size()}
-	return d, p.blob(ctx, repo, d, savedSource{l}, reported)
+	return l.repo.Pusher().PushStream(ctx, l.opts.Compression.mediaType(), open, registry.PushOptions{Journal: journal})
 }
 
-// savedSource gives out a stored layer.
-type savedSource struct{ layer *dockerarchive.SavedLayer }
-
-// Open implements image.Source.
-func (s savedSource) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	r := s.layer.Open()
-	return io.NopCloser(image.Section(r, r.Size(), offset, length)), nil
-}
-
-// checkLayer writes a layer's uncompressed content to w, which may be nil, and compares it with the diff
-// ID. It reads stored to its end.
-func checkLayer(ctx context.Context, l *dockerarchive.SavedLayer, stored io.Reader, w io.Writer) error {
-	layer, err := unpack.Sum(ctx, stored, l.DiffID.Algorithm(), w)
+// compressTo writes the compressed layer. It fails at the end if the diff ID is wrong, so that no upload of
+// a wrong layer can end well.
+func (l *layerPush) compressTo(ctx context.Context, w io.Writer) error {
+	z, err := l.opts.Compression.writer(&l.encoders, w)
 	if err != nil {
 		return err
 	}
-	return unpack.CheckDiffID(layer.DiffID, l.DiffID)
+	err = l.check(ctx, transfer.Counted(l.layer.Open(), l.reported), z)
+	if cerr := z.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
-// compress returns the compressed stream of a layer. Its last Read fails if the diff ID is wrong, so that
-// no upload of a wrong layer can end well.
-func (c Compression) compress(ctx context.Context, e *pack.Encoders, l *dockerarchive.SavedLayer, reported func(int64)) io.ReadCloser {
-	return piped(func(w io.Writer) error { return c.compressTo(ctx, e, w, l, reported) })
+// stored pushes a layer that is stored compressed. It reads the layer once before, to check its diff ID and
+// to learn its digest. That cannot be done with a layer of a stream, which is sent at once instead and not
+// kept if it is wrong.
+func (l *layerPush) stored(ctx context.Context, mediaType string) (v1.Descriptor, error) {
+	if l.opts.Stream != nil {
+		open := func() (io.ReadCloser, error) {
+			return piped(func(w io.Writer) error {
+				return l.check(ctx, io.TeeReader(transfer.Counted(l.layer.Open(), l.reported), w), nil)
+			}), nil
+		}
+		return l.repo.Pusher().PushStream(ctx, mediaType, open, registry.PushOptions{})
+	}
+	h := sha256.New()
+	if err := l.check(ctx, io.TeeReader(l.layer.Open(), h), nil); err != nil {
+		return v1.Descriptor{}, err
+	}
+	d := v1.Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: l.layer.Size()}
+	return d, l.blob(ctx, l.repo, job{Blob: d, Source: l.layer.Source()}, l.reported)
+}
+
+// check writes the layer's uncompressed content to w, which may be nil, and compares it with the diff ID.
+// It reads stored to its end.
+func (l *layerPush) check(ctx context.Context, stored io.Reader, w io.Writer) error {
+	found, err := unpack.Sum(ctx, stored, l.layer.DiffID.Algorithm(), w)
+	if err != nil {
+		return err
+	}
+	return unpack.CheckDiffID(found.DiffID, l.layer.DiffID)
 }
 
 // piped returns what write writes, and then its error.
@@ -189,22 +198,4 @@ func (p *pipe) Close() error {
 	err := p.PipeReader.Close()
 	<-p.done
 	return err
-}
-
-func (c Compression) compressTo(ctx context.Context, e *pack.Encoders, w io.Writer, l *dockerarchive.SavedLayer, reported func(int64)) error {
-	z, err := c.writer(e, w)
-	if err != nil {
-		return err
-	}
-	err = checkLayer(ctx, l, transfer.Counted(l.Open(), reported), z)
-	if cerr := z.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-func report(reported func(int64), n int64) {
-	if reported != nil {
-		reported(n)
-	}
 }

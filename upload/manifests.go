@@ -144,7 +144,12 @@ func (p *pusher) resend(ctx context.Context, im *Result, n image.Node) error {
 func (p *pusher) resendSaved(ctx context.Context, im *Result) error {
 	s, repo := im.Target.Saved, im.Target.Repository
 	for _, l := range s.Layers {
-		d, err := p.pack(ctx, repo, &l, nil)
+		kind, err := l.Compression()
+		if err != nil {
+			return err
+		}
+		again := layerPush{pusher: p, repo: repo, layer: &l, reported: func(int64) {}}
+		d, err := again.pack(ctx, kind)
 		if err != nil {
 			return err
 		}

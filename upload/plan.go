@@ -110,30 +110,32 @@ func (p *pusher) repeated(d digest.Digest, repo *registry.Repository) bool {
 // do brings one blob into one repository.
 func (p *pusher) do(ctx context.Context, j job) error {
 	t := p.tasks[j.Key]
-	var reported func(int64)
-	if p.opts.Progress != nil {
-		reported = func(n int64) { p.opts.Progress(j.Blob, n) }
+	reported := func(n int64) {
+		if p.opts.Progress != nil {
+			p.opts.Progress(j.Blob, n)
+		}
 	}
 	if t.layer != nil {
-		return p.layer(ctx, t, reported)
+		l := layerPush{p, t.repo, t.layer, reported}
+		return l.push(ctx)
 	}
-	return p.blob(ctx, t.repo, j.Blob, j.Source, reported)
+	return p.blob(ctx, t.repo, j, reported)
 }
 
 // blob pushes content as it is, or has it mounted from where it has been pushed before.
-func (p *pusher) blob(ctx context.Context, repo *registry.Repository, d v1.Descriptor, src image.Source, reported func(int64)) error {
-	journal := p.blobJournal(repo, d)
+func (p *pusher) blob(ctx context.Context, repo *registry.Repository, j job, reported func(int64)) error {
+	journal := p.blobJournal(repo, j.Blob)
 	defer journal.Close()
-	opts := registry.PushOptions{From: p.origin(repo, d.Digest), Journal: journal, Progress: reported}
-	if err := repo.Pusher().Push(ctx, d, src, opts); err != nil {
+	opts := registry.PushOptions{From: p.origin(repo, j.Blob.Digest), Journal: journal, Progress: reported}
+	if err := repo.Pusher().Push(ctx, j.Blob, j.Source, opts); err != nil {
 		return err
 	}
-	p.place(repo, d.Digest)
+	p.place(repo, j.Blob.Digest)
 	return nil
 }
 
-// origin is the name of another repository of the same registry that has the blob, or, by the word of an
-// earlier run, had it; or empty.
+// origin returns the name of another repository of the same registry that has the blob, or had it when an
+// earlier run ended. It is empty if none is known.
 func (p *pusher) origin(repo *registry.Repository, d digest.Digest) string {
 	p.mu.Lock()
 	from := p.placed[d]

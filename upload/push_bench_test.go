@@ -28,7 +28,7 @@ func BenchmarkPush(b *testing.B) {
 		b.Fatal(err)
 	}
 	content = content[:min(len(content), 8<<20)]
-	for _, kind := range []compression.Kind{compression.Gzip, compression.Zstd, compression.None} {
+	for _, kind := range []string{compression.Gzip, compression.Zstd, compression.None} {
 		b.Run(string(kind), func(b *testing.B) {
 			saved := savedLayers(b, content, content[1:])
 			b.SetBytes(2 * int64(len(content)))

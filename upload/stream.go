@@ -8,12 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/dockerarchive"
-	"drayage/internal/transfer"
-	"drayage/registry"
 )
 
 // Stream brings layers and blobs in an order that is not ours to choose, each once, as [dockerarchive.Pass]
@@ -88,14 +82,4 @@ func (p *pusher) stream(ctx context.Context, later map[string]job) error {
 			p.plan.Done(j, p.do(ctx, j))
 		}
 	}
-}
-
-// pass pushes a layer that is stored compressed and can be read only once: its digest is known, and its
-// diff ID has been checked, when it has been sent, and it is not stored if that is wrong.
-func (p *pusher) pass(ctx context.Context, repo *registry.Repository, l *dockerarchive.SavedLayer, mediaType string, reported func(int64)) (v1.Descriptor, error) {
-	return repo.Pusher().PushStream(ctx, mediaType, func() (io.ReadCloser, error) {
-		return piped(func(w io.Writer) error {
-			return checkLayer(ctx, l, io.TeeReader(transfer.Counted(l.Open(), reported), w), nil)
-		}), nil
-	}, registry.PushOptions{})
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/image"
-	"drayage/internal/compression"
 	"drayage/internal/layercache"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
@@ -98,7 +97,7 @@ func (c call) push(ctx context.Context) error {
 
 // packing reads --compression and --compression-level.
 func (c call) packing() (upload.Compression, error) {
-	p := upload.Compression{Kind: compression.Kind(c.String("compression")), Level: c.Int("compression-level")}
+	p := upload.Compression{Kind: c.String("compression"), Level: c.Int("compression-level")}
 	if c.IsSet("compression-level") && p.Level == 0 {
 		p.Level = -1 // no level at all
 	}

@@ -12,19 +12,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Kind is the name of a compression format. It is a string, so that packages for others can return it.
-type Kind = string
-
-// The formats that are recognised. None stands for everything else, a plain tar among it.
+// The compression formats that are recognised. None stands for everything else, such as a plain tar.
 const (
-	None  Kind = "none"
-	Gzip  Kind = "gzip" // https://www.rfc-editor.org/rfc/rfc1952
-	Zstd  Kind = "zstd" // https://www.rfc-editor.org/rfc/rfc8878
-	Bzip2 Kind = "bzip2"
-	Xz    Kind = "xz" // https://tukaani.org/xz/xz-file-format.txt
+	None  = "none"
+	Gzip  = "gzip" // https://www.rfc-editor.org/rfc/rfc1952
+	Zstd  = "zstd" // https://www.rfc-editor.org/rfc/rfc8878
+	Bzip2 = "bzip2"
+	Xz    = "xz" // https://tukaani.org/xz/xz-file-format.txt
 )
 
-// PeekSize is how many bytes Detect needs at most.
+// PeekSize is how many bytes [Detect] needs at most.
 const PeekSize = 10
 
 // maxWindow bounds what a zstd stream can make the decoder allocate; it is what zstd itself decodes without
@@ -32,15 +29,15 @@ const PeekSize = 10
 const maxWindow = 128 << 20
 
 // Detect tells the format from the first bytes of a stream.
-func Detect(prefix []byte) Kind {
+func Detect(prefix []byte) string {
 	has := func(magic string) bool { return bytes.HasPrefix(prefix, []byte(magic)) }
 	switch {
 	case has("\x1f\x8b\x08"):
 		return Gzip
 	case has("\x28\xb5\x2f\xfd"):
 		return Zstd
-	case len(prefix) >= 4 && prefix[0]&0xf0 == 0x50 && has(string(prefix[0])+"\x2a\x4d\x18"): // a skippable frame first, as zstd:chunked has
-		return Zstd
+	case len(prefix) >= 4 && prefix[0]&0xf0 == 0x50 && string(prefix[1:4]) == "\x2a\x4d\x18":
+		return Zstd // a skippable frame comes first, as zstd:chunked has
 	case len(prefix) >= 10 && has("BZh") && string(prefix[4:10]) == "\x31\x41\x59\x26\x53\x59":
 		return Bzip2
 	case has("\xfd7zXZ\x00"):
@@ -50,7 +47,7 @@ func Detect(prefix []byte) Kind {
 }
 
 // NewReader returns what r holds, uncompressed, and the format it was in. Closing it does not close r.
-func NewReader(r io.Reader) (io.ReadCloser, Kind, error) {
+func NewReader(r io.Reader) (io.ReadCloser, string, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	prefix, err := b.Peek(PeekSize)
 	if err != nil && err != io.EOF {
@@ -61,12 +58,13 @@ func NewReader(r io.Reader) (io.ReadCloser, Kind, error) {
 	return rc, kind, err
 }
 
-func open(r io.Reader, kind Kind) (io.ReadCloser, error) {
+func open(r io.Reader, kind string) (io.ReadCloser, error) {
 	switch kind {
 	case Gzip:
 		return gzip.NewReader(r)
 	case Zstd:
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1),
+			zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, err
 		}

@@ -81,7 +81,7 @@ func xz(t testing.TB, how string) string {
 func TestNewReader(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
-		kind     compression.Kind
+		kind     string
 		want     string
 	}{
 		{"plain", text, compression.None, text},

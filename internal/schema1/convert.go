@@ -15,7 +15,7 @@ import (
 type Blob struct {
 	Size   int64         // as it is stored
 	DiffID digest.Digest // of the uncompressed tar
-	Kind   compression.Kind
+	Kind   string
 }
 
 // descriptor and schema2 have their fields in Docker's order, not in that of OCI: the
@@ -71,7 +71,7 @@ func (im Image) Convert(blobs map[digest.Digest]Blob) (config, manifest []byte, 
 	return config, manifest, err
 }
 
-func layerType(k compression.Kind) (string, error) {
+func layerType(k string) (string, error) {
 	switch k {
 	case compression.Gzip:
 		return image.DockerLayer, nil

@@ -18,7 +18,7 @@ type input struct {
 	at     io.ReaderAt // reads at any place; nil for a stream
 	size   int64       // of what at reads
 	stream io.Reader   // where at is nil
-	kind   compression.Kind
+	kind   string
 }
 
 // newInput takes a file from the place that it has been read to, or a stream.
@@ -77,7 +77,7 @@ func (in *input) String() string {
 // plainReader says of errors what they mean.
 type plainReader struct {
 	r    io.Reader
-	kind compression.Kind
+	kind string
 }
 
 // Read implements io.Reader.
@@ -90,7 +90,7 @@ func (p *plainReader) Read(b []byte) (int, error) {
 }
 
 // streamError tells an archive that cannot be decompressed from a file or a pipe that fails.
-func streamError(kind compression.Kind, err error) error {
+func streamError(kind string, err error) error {
 	switch {
 	case kind == compression.None, errors.As(err, new(*fs.PathError)):
 		return err

@@ -9,7 +9,7 @@ import (
 
 // Reader gives out the uncompressed content of a layer.
 type Reader struct {
-	kind  compression.Kind
+	kind  string
 	plain io.ReadCloser
 	from  *source
 }

@@ -13,16 +13,15 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"drayage/internal/compression"
 	"drayage/internal/verify"
 )
 
 // Error says that a layer cannot be decompressed although its source has not failed. It wraps
 // [verify.ErrMismatch].
 type Error struct {
-	Kind     compression.Kind // what the layer seems to be compressed with
-	Err      error            // of the decompressor
-	Verified bool             // the stored bytes are those that their digest promises
+	Kind     string // what the layer seems to be compressed with
+	Err      error  // of the decompressor
+	Verified bool   // the stored bytes are those that their digest promises
 }
 
 // Error implements error.
@@ -64,7 +63,7 @@ func CheckDiffID(got, want digest.Digest) error {
 type Layer struct {
 	DiffID digest.Digest // of the uncompressed tar
 	Size   int64         // of the uncompressed tar, in bytes
-	Kind   compression.Kind
+	Kind   string
 }
 
 // A piece of 64 KiB is still in the processor's cache when it is hashed and written.
