@@ -107,8 +107,8 @@ func (b *blob) judge(err error, rest io.Reader) error {
 	return b.named(err)
 }
 
-// pipe copies r to w. It reads in one goroutine and writes in another: on one core each, unpacking takes about as
-// long as hashing and writing. If writing fails, stop has to end the reading.
+// pipe copies r to w. It reads in one goroutine and writes in another: on one core each, unpacking takes
+// about as long as hashing and writing. If writing fails, stop has to end the reading.
 func pipe(w io.Writer, r io.Reader, stop func(error)) (n int64, rerr, werr error) {
 	free, full := make(chan []byte, chunks), make(chan []byte, chunks)
 	for range chunks {
@@ -139,8 +139,8 @@ func pipe(w io.Writer, r io.Reader, stop func(error)) (n int64, rerr, werr error
 	return n, rerr, werr
 }
 
-// fill reads until buf is full or r fails. Unlike [io.ReadFull] it returns io.EOF after some bytes too: a stream
-// that was cut fails with io.ErrUnexpectedEOF.
+// fill reads until buf is full or r fails. Unlike [io.ReadFull] it returns io.EOF after some bytes too: a
+// stream that was cut fails with io.ErrUnexpectedEOF.
 func fill(r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int

@@ -14,9 +14,9 @@ import (
 	"drayage/internal/unpack"
 )
 
-// Image is the saved image as one that can be written again. It has a manifest of its own, in which layers stand as
-// they are stored. Image reads those that are stored compressed once, to learn their digests. Layers in bzip2 and xz,
-// which have no media type, are unpacked. The image can be used as long as its archive.
+// Image is the saved image as one that can be written again. It has a manifest of its own, in which layers
+// stand as they are stored. Image reads those that are stored compressed once, to learn their digests. Layers
+// in bzip2 and xz, which have no media type, are unpacked. The image can be used as long as its archive.
 func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
 	m := v1.Manifest{
 		MediaType: v1.MediaTypeImageManifest,
@@ -39,7 +39,8 @@ func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
 	}
 	root := image.Describe(v1.MediaTypeImageManifest, raw)
 	content := map[digest.Digest][]byte{root.Digest: raw, m.Config.Digest: s.Config}
-	im, err := image.Open(ctx, image.MemorySource{Content: content, Next: layers}, root, image.Selection{All: true})
+	src := image.MemorySource{Content: content, Next: layers}
+	im, err := image.Open(ctx, src, root, image.Selection{All: true})
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +71,8 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 	return d, err
 }
 
-// savedSource gives out the layers of a saved image. It is no [image.ParallelSource]: every range of a layer in xz
-// would be reached from the beginning.
+// savedSource gives out the layers of a saved image. It is no [image.ParallelSource]: every range of a layer
+// in xz would be reached from the beginning.
 type savedSource map[digest.Digest]SavedLayer
 
 // Open implements [image.Source].

@@ -10,5 +10,6 @@
 // contradicts itself wrap [ErrIntegrity], errors about anything else than an archive [ErrNotImage].
 //
 // [Write] and [Stream] make an archive in one of two formats, [Docker] and [OCI], of images that come from a
-// registry, a layout or another archive. Every byte is verified on its way. The same images make the same bytes.
+// registry, a layout or another archive. Every byte is verified on its way. The same images make the same
+// bytes.
 package dockerarchive

@@ -20,11 +20,13 @@ type dockerTar struct {
 	dirs            map[string]bool             // IDs of the layer directories that are there
 }
 
-// dockerEntries lists the entries of a docker tar. The JSON files come first, so that a reader of a stream knows what
-// follows, then the layers.
+// dockerEntries lists the entries of a docker tar. The JSON files come first, so that a reader of a stream
+// knows what follows, then the layers.
 func dockerEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
-	t := &dockerTar{documents: newDocuments(), known: map[digest.Digest]bool{}, files: map[digest.Digest]*tarEntry{},
-		dirs: map[string]bool{}}
+	t := &dockerTar{
+		documents: newDocuments(),
+		known:     map[digest.Digest]bool{}, files: map[digest.Digest]*tarEntry{}, dirs: map[string]bool{},
+	}
 	for _, im := range images {
 		if err := t.add(ctx, im); err != nil {
 			return nil, err
@@ -98,9 +100,9 @@ func dockerConfig(ctx context.Context, im *image.Image) (raw []byte, err error) 
 	return raw, nil
 }
 
-// addLayer adds a layer directory with what Docker writes there. A layer that stands in several directories is written
-// once. The others get a link to it, as Docker makes. addLayer returns the name of the file itself, for
-// manifest.json: some readers follow no links.
+// addLayer adds a layer directory with what Docker writes there. A layer that stands in several directories
+// is written once. The others get a link to it, as Docker makes. addLayer returns the name of the file
+// itself, for manifest.json: some readers follow no links.
 func (t *dockerTar) addLayer(dir v1Layer, b *blob, created time.Time) (name string) {
 	content := t.files[b.diffID]
 	if content == nil {

@@ -32,8 +32,8 @@ func newDocuments() documents {
 	return documents{nil, map[string]int{}, map[string]map[string]string{}, map[string]digest.Digest{}}
 }
 
-// claim gives names to the image with an ID and returns those that it did not have yet. It refuses names that another
-// image has: docker load gives such a name to whichever image comes last.
+// claim gives names to the image with an ID and returns those that it did not have yet. It refuses names that
+// another image has: docker load gives such a name to whichever image comes last.
 func (d *documents) claim(names []string, id digest.Digest) (fresh []string, err error) {
 	for _, n := range names {
 		if _, _, err := splitName(n); err != nil {
@@ -51,7 +51,8 @@ func (d *documents) claim(names []string, id digest.Digest) (fresh []string, err
 	return fresh, nil
 }
 
-// add enters an image that has names and whose top layer is top. If it is there already, it gets the names too.
+// add enters an image that has names and whose top layer is top. If it is there already, it gets the names
+// too.
 func (d *documents) add(item manifestItem, names []string, top string) {
 	key := item.Config + " " + strings.Join(item.Layers, " ")
 	i, known := d.itemOf[key]
@@ -90,8 +91,8 @@ func appendJSON(all []*tarEntry, name string, v any) ([]*tarEntry, error) {
 	return append(all, file(name, b.Bytes(), time.Unix(0, 0))), err
 }
 
-// splitName divides a full name into Docker's short form of the repository, which is the key in the file repositories,
-// and the tag.
+// splitName divides a full name into Docker's short form of the repository, which is the key in the file
+// repositories, and the tag.
 func splitName(name string) (familiar, tag string, err error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

@@ -24,8 +24,8 @@ type ociTar struct {
 	blobs  map[digest.Digest]bool
 }
 
-// ociEntries lists the entries of an OCI tar. The JSON files come first, then manifests and configurations, so that a
-// reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
+// ociEntries lists the entries of an OCI tar. The JSON files come first, then manifests and configurations,
+// so that a reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
 func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
 	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, blobs: map[digest.Digest]bool{}}
 	for _, im := range images {
@@ -69,8 +69,8 @@ func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error
 	return t.addItem(ctx, im, fresh)
 }
 
-// addRoot enters the image into index.json, once for each name. It gives no platform: ctr leaves out what is not for
-// the platform that it runs on.
+// addRoot enters the image into index.json, once for each name. It gives no platform: ctr leaves out what is
+// not for the platform that it runs on.
 func (t *ociTar) addRoot(im *image.Image, names []string) {
 	root := v1.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}
 	if im.Subject != "" {
@@ -126,8 +126,8 @@ func (t *ociTar) addItem(ctx context.Context, im *image.Image, names []string) e
 	return nil
 }
 
-// loadable chooses among the platforms of an image: the default one, else the first. It returns nil if there is no
-// container image.
+// loadable chooses among the platforms of an image: the default one, else the first. It returns nil if there
+// is no container image.
 func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 	var nodes []*image.Node
 	var have []v1.Platform

@@ -155,6 +155,71 @@ func checkOCILayout(t *testing.T, name string, archive []byte, given []*image.Im
 	}
 }
 
+// TestWriteOCIWithReferrers checks that referrers come along, by the tags that cosign looks for where they have one.
+func TestWriteOCIWithReferrers(t *testing.T) {
+	s := newStore(t)
+	im := s.image("a", []string{"docker.io/library/a:1", "docker.io/library/a:2", "registry.example/b:1"}, s.layer(tarball(1, 3000), zipped))
+	sbom, signature := s.open(s.artifact("application/vnd.example.sbom")), s.open(s.artifact("application/vnd.example.signature"))
+	sbom.Subject, signature.Subject, signature.Tag = im.Root.Digest, im.Root.Digest, "sha256-0.sig"
+	im.Referrers = []*image.Image{sbom, signature}
+	r, err := open(written(t, dockerarchive.OCI, dockerarchive.Options{}, im))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := r.Contents(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := c.Layout.Images()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range listed {
+		if l.Subject != "" {
+			got = append(got, l.Name+" "+l.Descriptor.Digest.String())
+		}
+	}
+	want := []string{
+		" " + sbom.Root.Digest.String(),
+		"docker.io/library/a:sha256-0.sig " + signature.Root.Digest.String(),
+		"registry.example/b:sha256-0.sig " + signature.Root.Digest.String(),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("referrers (-want +got):\n%s", diff)
+	}
+}
+
+// TestWriteWithoutSomeBlobs checks that an OCI tar may lack what was left out on purpose, and nothing else.
+func TestWriteWithoutSomeBlobs(t *testing.T) {
+	s := newStore(t)
+	here, away := s.layer(tarball(1, 3000), zipped), s.layer(tarball(2, 3000), zipped)
+	im := s.image("a", []string{"docker.io/library/a:1"}, here, away)
+	delete(s.content, away.blob.Digest)
+	for reason, fine := range map[image.Reason]bool{image.LeftOut: true, image.ForeignLayer: true, image.Missing: false, image.Damaged: false} {
+		im.Absent = []image.Absent{{Part: image.PartLayer, Descriptor: away.blob, Reason: reason}}
+		f := &memory{}
+		err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{})
+		if (err == nil) != fine {
+			t.Errorf("reason %d: %v", reason, err)
+		}
+		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err == nil {
+			t.Errorf("reason %d: a docker tar without a layer", reason)
+		}
+		if !fine {
+			continue
+		}
+		all, _ := entries(t, f.data)
+		names := map[string]bool{}
+		for _, e := range all {
+			names[e.Name] = true
+		}
+		if !names["blobs/sha256/"+here.blob.Digest.Encoded()] || names["blobs/sha256/"+away.blob.Digest.Encoded()] {
+			t.Errorf("reason %d: %v", reason, names)
+		}
+	}
+}
+
 func TestWriteOCINamesOnePlatform(t *testing.T) {
 	s := newStore(t)
 	images, err := images(written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(s.multi("x"), "docker.io/library/a:1")))

@@ -15,8 +15,8 @@ import (
 // errSurprise says that a layer is not as large as its blob makes believe.
 var errSurprise = errors.New("layer of unexpected size")
 
-// writeAt writes all entries whose place is known side by side. The late ones go behind them, one after another. It
-// returns errSurprise, having looked at all layers, if some are not as large as their blobs say.
+// writeAt writes all entries whose place is known side by side. The late ones go behind them, one after
+// another. It returns errSurprise, having looked at all layers, if some are not as large as their blobs say.
 func (a *archive) writeAt(ctx context.Context, f File) error {
 	p, err := a.plan()
 	if err != nil {
@@ -81,7 +81,8 @@ func (a *archive) plan() (*plan, error) {
 	return p, nil
 }
 
-// lateSize is about how much room the late entries take: a layer that does not tell counts as if it were not compressed.
+// lateSize is about how much room the late entries take: a layer that does not tell counts as if it were not
+// compressed.
 func (p *plan) lateSize() (n int64) {
 	for _, e := range p.late {
 		n += blockSize + padded(e.header.Size)
@@ -121,7 +122,8 @@ func (a *archive) fill(ctx context.Context, b *blob, surprised *atomic.Bool) err
 		_, err := transfer.Fill(ctx, b.source, b.Descriptor, b.place, reported)
 		return err
 	}
-	n, err := b.write(ctx, func() io.Writer { return &bounded{io.NewOffsetWriter(b.place, 0), b.size} }, reported)
+	there := func() io.Writer { return &bounded{io.NewOffsetWriter(b.place, 0), b.size} }
+	n, err := b.write(ctx, there, reported)
 	if errors.Is(err, errSurprise) || err == nil && n != b.size {
 		b.late = true
 		surprised.Store(true)
@@ -130,8 +132,8 @@ func (a *archive) fill(ctx context.Context, b *blob, surprised *atomic.Bool) err
 	return err
 }
 
-// writeLate writes the late entries. The sizes of their layers show only when these have been unpacked, so a header is
-// written after the content.
+// writeLate writes the late entries. The sizes of their layers show only when these have been unpacked, so a
+// header is written after the content.
 func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
 	off := p.end
 	for _, e := range p.late {
@@ -162,8 +164,8 @@ func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
 	return f.Truncate(off + int64(len(archiveEnd))) // a first try may have written more
 }
 
-// resumable is implemented by files that remember from run to run which blocks of their parts have been written. A
-// durable.Resumable is one.
+// resumable is implemented by files that remember from run to run which blocks of their parts have been
+// written. A durable.Resumable is one.
 type resumable interface {
 	// Begin says what is going to be written, and removes what an earlier run has left of anything else.
 	Begin(plan []byte, sizes []int64) error
@@ -171,8 +173,8 @@ type resumable interface {
 	Part(number int, off int64) *marks.Part
 }
 
-// begin makes the places of the blobs parts of f. It empties f, or finds out what an earlier run has left of the same
-// archive: everything that decides the places is in the heads.
+// begin makes the places of the blobs parts of f. It empties f, or finds out what an earlier run has left of
+// the same archive: everything that decides the places is in the heads.
 func (p *plan) begin(f File) error {
 	r, ok := f.(resumable)
 	if !ok {

@@ -13,15 +13,15 @@ import (
 	"drayage/internal/retry"
 )
 
-// maxHinted is the compressed size up to which the end of a gzip stream is asked for the uncompressed size. The
-// stream tells that modulo 4 GiB. File systems compress less than seven to one, so for what is smaller than this it
-// can hardly have wrapped around.
+// maxHinted is the compressed size up to which the end of a gzip stream is asked for the uncompressed size.
+// The stream tells that modulo 4 GiB. File systems compress less than seven to one, so for what is smaller
+// than this it can hardly have wrapped around.
 const maxHinted = 4 << 30 / 7
 
-// guess sets the size that the blob will have in the archive, without reading it. For what is not unpacked, and for a
-// plain tar, that is certain. For gzip the last four bytes tell, if it is a single member
-// (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1). A wrong guess is found out while writing. The answer depends
-// on the content only, so every source of it leads to the same archive.
+// guess sets the size that the blob will have in the archive, without reading it. For what is not unpacked,
+// and for a plain tar, that is certain. For gzip the last four bytes tell, if it is a single member
+// (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1). A wrong guess is found out while writing. The
+// answer depends on the content only, so every source of it leads to the same archive.
 func (b *blob) guess(ctx context.Context) (err error) {
 	size := int64(-1)
 	switch {
@@ -39,8 +39,8 @@ func (b *blob) guess(ctx context.Context) (err error) {
 	return nil
 }
 
-// plausible refuses what cannot be the size of a tar that was compressed to so many bytes. The end of a stream of
-// several members, as eStargz has, tells the size of the last.
+// plausible refuses what cannot be the size of a tar that was compressed to so many bytes. The end of a
+// stream of several members, as eStargz has, tells the size of the last.
 func plausible(size, compressed int64) bool {
 	return size > 0 && size%512 == 0 && size+size/1000+1024 >= compressed
 }

@@ -16,16 +16,18 @@ type v1Layer struct {
 	json []byte
 }
 
-// v1Layers computes the directories' names and json files, base first, as docker does. Docker dates lower layers
-// to 1970 in the daemon's time zone, which makes its names depend on it; UTC is taken here.
+// v1Layers computes the names and json files of the layer directories as Docker does, base first. Docker
+// dates lower layers to 1970 in the daemon's time zone, on which its names then depend. The zone here is UTC.
 func v1Layers(config []byte, diffIDs []digest.Digest) ([]v1Layer, error) {
 	var top dockerv1.Image
-	if json.Unmarshal(config, &top) != nil { // Docker reads no more of it than that it is the image's configuration
+	if json.Unmarshal(config, &top) != nil {
+		// Docker reads no more of it than that it is the image's configuration.
 		c, err := image.ParseConfig(config)
 		if err != nil {
 			return nil, err
 		}
-		top = dockerv1.Image{Created: time.Unix(0, 0).UTC(), OS: c.Platform.OS, Architecture: c.Platform.Architecture}
+		top = dockerv1.Image{Created: time.Unix(0, 0).UTC()}
+		top.OS, top.Architecture = c.Platform.OS, c.Platform.Architecture
 	}
 	layers, chain := make([]v1Layer, len(diffIDs)), image.ChainIDs(diffIDs)
 	var parent digest.Digest
@@ -52,7 +54,7 @@ func v1Layers(config []byte, diffIDs []digest.Digest) ([]v1Layer, error) {
 	return layers, nil
 }
 
-// v1ID hashes the json with its top-level keys sorted, without an id and with the chain ID.
+// v1ID hashes the json of a layer without its id and with the chain ID. The keys at the top are sorted.
 func v1ID(im dockerv1.Image, chain, parent digest.Digest) (digest.Digest, error) {
 	im.ID = ""
 	raw, err := json.Marshal(im)

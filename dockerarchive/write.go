@@ -23,9 +23,9 @@ const (
 	// Docker is what docker save wrote up to version 24. Its layers are unpacked, and it holds single container
 	// images: no index, no artifact, no referrers.
 	Docker Format = "docker"
-	// OCI is an OCI image layout (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with a
-	// manifest.json for engines that read only that. It holds the registry's own bytes, so that digests stay, and
-	// takes indexes, artifacts and the referrers of images.
+	// OCI is an OCI image layout (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with
+	// a manifest.json for engines that read only that. It holds the registry's own bytes, so that digests stay,
+	// and takes indexes, artifacts and the referrers of images.
 	OCI Format = "oci"
 )
 
@@ -45,18 +45,20 @@ type Options struct {
 	// Jobs is how many blobs are read at once. 0 means a good number: for layers that are unpacked one more than
 	// there are processors, and at least three; otherwise more.
 	Jobs int
-	// Once lets Stream read each blob once where the output can be thrown away: Stream then takes for the size of an
-	// unpacked layer what its blob tells without being unpacked. If the blob does not tell, or not the truth, Stream
-	// fails with ErrUnsized. If a layer is wrong, that shows when part of the archive has been written.
+	// Once lets Stream read each blob once where the output can be thrown away: Stream then takes for the size
+	// of an unpacked layer what its blob tells without being unpacked. If the blob does not tell, or not the
+	// truth, Stream fails with ErrUnsized. If a layer is wrong, that shows when part of the archive has been
+	// written.
 	Once bool
 
-	// Planned is called once, before any blob is read, with all that will be read. Manifests and configurations of a
-	// docker tar are not among them.
+	// Planned is called once, before any blob is read, with all that will be read. Manifests and configurations
+	// of a docker tar are not among them.
 	Planned func(blobs []v1.Descriptor)
-	// Room is asked before anything is written to a file whether there is room for so many more bytes. They are about
-	// what the archive will take. Its error ends the work.
+	// Room is asked before anything is written to a file whether there is room for so many more bytes. They are
+	// about what the archive will take. Its error ends the work.
 	Room func(bytes int64) error
-	// Progress is told how many bytes of a blob have been read. It is called concurrently and must return at once.
+	// Progress is told how many bytes of a blob have been read. It is called concurrently and must return at
+	// once.
 	Progress func(blob v1.Descriptor, read int64)
 }
 
@@ -67,12 +69,13 @@ type File interface {
 	Truncate(size int64) error
 }
 
-// ErrUnsized is wrapped by Stream with [Options].Once where the size of a layer shows only when it has been unpacked.
+// ErrUnsized is wrapped by Stream with [Options].Once where the size of a layer shows only when it has been
+// unpacked.
 var ErrUnsized = errors.New("its size shows only when it has been unpacked")
 
-// Write writes images to f. It brings blobs side by side, each straight to its place, and checks every digest and
-// diff ID. The same images give the same bytes, whatever the source and the number of jobs. What f holds is worth
-// something only if Write returns nil. Making it durable and naming it is the caller's.
+// Write writes images to f. It brings blobs side by side, each straight to its place, and checks every digest
+// and diff ID. The same images give the same bytes, whatever the source and the number of jobs. What f holds
+// is worth something only if Write returns nil. Making it durable and naming it is the caller's.
 func Write(ctx context.Context, f File, format Format, images []*image.Image, opts Options) error {
 	a, err := prepare(ctx, format, images, opts)
 	if err != nil {
@@ -88,11 +91,11 @@ func Write(ctx context.Context, f File, format Format, images []*image.Image, op
 	return err
 }
 
-// Stream writes what [Write] writes to something that cannot be written out of order, such as a pipe. A tar tells the
-// size of a file before its content, so Stream reads layers that it unpacks twice: first to learn their sizes and to
-// check everything, so that nothing is written of images that are not in order. Of each reading Options.Progress
-// counts half the bytes. All other blobs are read once. One that turns out wrong ends the stream with an error after
-// part of it has been written.
+// Stream writes what [Write] writes to something that cannot be written out of order, such as a pipe. A tar
+// tells the size of a file before its content, so Stream reads layers that it unpacks twice: first to learn
+// their sizes and to check everything, so that nothing is written of images that are not in order. Of each
+// reading Options.Progress counts half the bytes. All other blobs are read once. One that turns out wrong
+// ends the stream with an error after part of it has been written.
 func Stream(ctx context.Context, w io.Writer, format Format, images []*image.Image, opts Options) error {
 	a, err := prepare(ctx, format, images, opts)
 	if err != nil {

@@ -63,8 +63,8 @@ func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
 	return all
 }
 
-// NamesOf lists the names that a referrer of the image has by its tag: one in each repository in which the image has a
-// name.
+// NamesOf lists the names that a referrer of the image has by its tag: one in each repository in which the
+// image has a name.
 func (im *Image) NamesOf(referrer *Image) (names []string) {
 	for _, n := range im.Names {
 		repository := n[:strings.LastIndex(n, ":")+1]
