@@ -5,8 +5,8 @@
 // [Repository] for reading: [Repository.Resolve] returns a manifest, and the Repository itself is an
 // [image.Source] of blobs. [Repository.Pusher] gives a [Pusher] for writing: blobs first, then manifests.
 //
-// Manifests are verified before Resolve returns them, and blobs while they are pushed. What
-// [Repository.Open] returns is not verified: read it through [image.NewReader], which also resumes a download
-// that broke off. Requests are repeated where another try may help. Credentials go to the registry that they
-// are for and never follow a redirect to another host, port or scheme.
+// A manifest that is asked for by its digest is verified before Resolve returns it, and a blob is verified
+// while it is pushed. What [Repository.Open] returns is not verified: read it through [image.NewReader], which
+// also resumes a download that broke off. Requests are repeated where another try may help. Credentials go to
+// the registry that they are for. They never follow a redirect to another host, port or scheme.
 package registry
