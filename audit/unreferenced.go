@@ -20,8 +20,9 @@ type Unreferenced struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// UnreferencedInLayout counts the blobs in the directory of a layout that no image leads to, after all images of the
-// layout have been checked. It returns nil if nobody can know them, because a manifest could not be read.
+// UnreferencedInLayout counts the blobs in the directory of a layout that no image leads to, after all
+// images of the layout have been checked. It returns nil if nobody can know them, because a manifest could
+// not be read.
 func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 	for _, result := range r.Results {
 		if slices.ContainsFunc(result.Faults, func(f image.Absent) bool { return f.Part == image.PartManifest }) {
@@ -42,8 +43,9 @@ func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 	return u, nil
 }
 
-// UnreferencedInArchive counts the files of an archive that no image leads to. It goes by all that index.json and
-// manifest.json themselves lead to, whatever images were checked. It returns nil if nobody can know these files.
+// UnreferencedInArchive counts the files of an archive that no image leads to. It goes by all that
+// index.json and manifest.json themselves lead to, whatever images were checked. It returns nil if nobody
+// can know these files.
 func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unreferenced, error) {
 	files := a.FS()
 	has := func(name string) bool { _, err := fs.Stat(files, name); return err == nil }
@@ -69,7 +71,9 @@ func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unref
 }
 
 // reachedFrom returns what the index of a layout leads to. It is not sure if the index cannot be read.
-func reachedFrom(ctx context.Context, l *layout.Layout) (reached map[digest.Digest]bool, sure bool, err error) {
+func reachedFrom(
+	ctx context.Context, l *layout.Layout,
+) (reached map[digest.Digest]bool, sure bool, err error) {
 	images, err := l.Images()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil

@@ -68,7 +68,9 @@ type alternative struct {
 
 // Open implements image.Source. A registry that cannot be talked to is not asked once more for another of
 // its repositories. The error is that of the first place.
-func (a alternatives) Open(ctx context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (a alternatives) Open(
+	ctx context.Context, _ v1.Descriptor, offset, length int64,
+) (io.ReadCloser, error) {
 	var first error
 	down := map[string]bool{}
 	for _, place := range a {

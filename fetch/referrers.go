@@ -19,7 +19,9 @@ func Referrers(ctx context.Context, repo *registry.Repository, im *image.Image) 
 	})
 }
 
-func referrersOf(ctx context.Context, repo *registry.Repository, subject digest.Digest) ([]*image.Image, error) {
+func referrersOf(
+	ctx context.Context, repo *registry.Repository, subject digest.Digest,
+) ([]*image.Image, error) {
 	listed, err := repo.Referrers(ctx, subject)
 	if err != nil {
 		return nil, err

@@ -77,7 +77,9 @@ func (u *unconverted) learn(d v1.Descriptor, content unpack.Layer, err error) {
 }
 
 // readLayer finds out what a layer holds.
-func readLayer(ctx context.Context, src image.Source, d v1.Descriptor, reported func(int64)) (unpack.Layer, error) {
+func readLayer(
+	ctx context.Context, src image.Source, d v1.Descriptor, reported func(int64),
+) (unpack.Layer, error) {
 	r := image.NewReader(ctx, src, d)
 	defer r.Close()
 	layer, err := unpack.Sum(ctx, transfer.Counted(r, reported), digest.SHA256, nil)

@@ -11,13 +11,15 @@ import (
 	"drayage/layout"
 )
 
-// Temporary is a layout that images go through on their way from a registry to what needs their blobs more than once.
+// Temporary is a layout that images go through on their way from a registry to what needs their blobs more
+// than once.
 type Temporary struct {
 	Path string
 	dir  *layout.Dir
 }
 
-// NewTemporary makes a temporary layout in a directory, if there is room for the images. The caller closes it.
+// NewTemporary makes a temporary layout in a directory, if there is room for the images. The caller closes
+// it.
 func NewTemporary(ctx context.Context, dir string, images []Result) (*Temporary, error) {
 	if err := spool.Room(dir, bytesOf(images)); err != nil {
 		return nil, err
@@ -47,7 +49,8 @@ func bytesOf(images []Result) (sum int64) {
 	return sum
 }
 
-// Bring brings resolved images into the layout, and lets them be read from there. It stops at the first that fails.
+// Bring brings resolved images into the layout, and lets them be read from there. It stops at the first
+// that fails.
 func (t *Temporary) Bring(ctx context.Context, images []Result, opts Options) error {
 	results, err := Into(ctx, images, t.dir, opts)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"drayage/image"
 )
 
-// configure takes what the configuration says. What cannot be read is left out: engines read the configuration for
-// themselves.
+// configure takes what the configuration says. What cannot be read is left out: engines read the
+// configuration for themselves.
 func (p *Platform) configure(raw []byte) error {
 	c, err := image.ParseConfig(raw)
 	if err != nil {

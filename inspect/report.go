@@ -31,8 +31,8 @@ func NewReport(source string, images []*Image) *Report {
 	return r
 }
 
-// ReadQuota asks a registry what is left of the pulls that it grants for an image, by its tag or digest. It is nil if
-// the registry does not say.
+// ReadQuota asks a registry what is left of the pulls that it grants for an image, by its tag or digest. It
+// is nil if the registry does not say.
 func ReadQuota(ctx context.Context, repo *registry.Repository, target string) *Quota {
 	q := repo.Quota(ctx, target)
 	if q == nil {

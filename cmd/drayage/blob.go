@@ -31,13 +31,18 @@ EXAMPLES:
    drayage blob alpine@sha256:... | tar tz
    drayage blob oci:images@sha256:... -o layer.tar.gz      from a layout`
 
+func outputFlag(value string) cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: value,
+		Usage: "`FILE` to write, - for standard output"}
+}
+
 func blobCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "blob",
 		Usage:       "fetch one blob by its digest",
 		UsageText:   "drayage blob REPOSITORY@DIGEST [-o FILE|-]",
 		Description: blobHelp,
-		Flags:       rawFlags(&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` to write, - for standard output", Value: "-"}),
+		Flags:       rawFlags(outputFlag("-")),
 		Action:      env.look("REPOSITORY@DIGEST", (*looker).blob),
 	}
 }
@@ -59,46 +64,37 @@ func (l *looker) blob(ctx context.Context, arg string) error {
 }
 
 // openBlob finds the blob that SOURCE@DIGEST means.
-func (l *looker) openBlob(ctx context.Context, arg string) (v1.Descriptor, image.Source, error) {
+func (l *looker) openBlob(ctx context.Context, arg string) (d v1.Descriptor, src image.Source, err error) {
 	at := strings.LastIndex(arg, "@")
 	if at < 0 {
-		return v1.Descriptor{}, nil, usagef("which blob? Give its digest, as in %s@sha256:...", arg)
+		return d, nil, usagef("which blob? Give its digest, as in %s@sha256:...", arg)
 	}
-	d := digest.Digest(arg[at+1:])
-	if err := verify.Digest(d); err != nil {
-		return v1.Descriptor{}, nil, usagef("%v", err)
+	hash := digest.Digest(arg[at+1:])
+	if err := verify.Digest(hash); err != nil {
+		return d, nil, usagef("%v", err)
 	}
-	src, err := l.parseSource(arg[:at])
+	spec, err := l.parseSource(arg[:at])
 	if err != nil {
-		return v1.Descriptor{}, nil, err
+		return d, nil, err
 	}
-	if src.Kind != source.Registry {
-		return l.openLocalBlob(ctx, src, d)
-	}
-	client, err := l.newClient(src.Ref)
-	if err != nil {
-		return v1.Descriptor{}, nil, err
-	}
-	repo := client.Repository(src.Ref)
-	desc, err := repo.Stat(ctx, d)
-	if errors.Is(err, registry.ErrNotFound) {
-		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w", repo.Name(), repo.Name(), d, registry.ErrNotFound)
-	}
-	return desc, repo, err
-}
-
-func (l *looker) openLocalBlob(ctx context.Context, src source.Spec, d digest.Digest) (v1.Descriptor, image.Source, error) {
 	opts := l.sourceOptions()
-	opts.Blobs = true
-	var err error
-	if l.set, err = src.Open(ctx, opts); err != nil {
-		return v1.Descriptor{}, nil, err
+	opts.Client, opts.Blobs = l.newClient, true
+	if l.set, err = spec.Open(ctx, opts); err != nil {
+		return d, nil, err
 	}
-	if l.set.Layout == nil {
-		return v1.Descriptor{}, nil, usagef("blobs are in registries and OCI layouts; %s is a docker tar", src.Text)
+	if l.set.Layout != nil {
+		d, err = l.set.Layout.Stat(hash)
+		return d, l.set.Layout, err
 	}
-	desc, err := l.set.Layout.Stat(d)
-	return desc, l.set.Layout, err
+	if spec.Kind != source.Registry {
+		return d, nil, usagef("blobs are in registries and OCI layouts; %s is a docker tar", spec.Text)
+	}
+	repo := l.set.Images[0].Repo
+	if d, err = repo.Stat(ctx, hash); errors.Is(err, registry.ErrNotFound) {
+		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w",
+			repo.Name(), repo.Name(), hash, registry.ErrNotFound)
+	}
+	return d, repo, err
 }
 
 // blobFile writes the blob into a file, or into a device or named pipe.
@@ -117,7 +113,8 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 	defer f.Abort()
 	meter := l.newMeter("blob")
 	meter.Plan([]v1.Descriptor{d})
-	_, err = transfer.Fill(ctx, src, d, marks.NewPart(f, 0, d.Size, nil), func(held int64) { meter.Update(d, held) })
+	whole := marks.NewPart(f, 0, d.Size, nil)
+	_, err = transfer.Fill(ctx, src, d, whole, func(held int64) { meter.Update(d, held) })
 	sum := meter.finish()
 	if err != nil {
 		return err

@@ -30,11 +30,13 @@ func outputFlags() []cli.Flag {
 }
 
 func quietFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only results and errors"}
+	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"},
+		Usage: "no progress and no notes, only results and errors"}
 }
 
 func jobsFlag(what, number string) cli.Flag {
-	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "`N` " + what + " at once", DefaultText: number}
+	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, DefaultText: number,
+		Usage: "`N` " + what + " at once"}
 }
 
 func platformFlag(usage string) cli.Flag {
@@ -43,7 +45,8 @@ func platformFlag(usage string) cli.Flag {
 
 func registryFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "creds", Usage: "log in as `USER[:PASSWORD]` instead of with what docker or podman have stored"},
+		&cli.StringFlag{Name: "creds",
+			Usage: "log in as `USER[:PASSWORD]` instead of with what docker or podman have stored"},
 		&cli.BoolFlag{Name: "password-stdin", Usage: "read the password for --creds USER from standard input"},
 		authFileFlag("take credentials from `FILE` only, docker's config.json or podman's auth.json"),
 	}, append(connectionFlags(), endpointFlags()...)...)
@@ -57,23 +60,16 @@ func connectionFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry (unasked only on this machine)"},
 		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the registry's TLS certificate"},
 		&cli.StringFlag{Name: "ca-file", Usage: "PEM file with CA certificates to trust besides the system's"},
-		&cli.StringFlag{Name: "limit-rate", Usage: "use no more than `BYTES` per second of the network, such as 500k or 2M"},
+		&cli.StringFlag{Name: "limit-rate",
+			Usage: "use no more than `BYTES` per second of the network, such as 500k or 2M"},
 	}
 }
 
-// newClient makes the registry client that the flags ask for, for reading. registries are those that the command talks to.
-func (c call) newClient(registries []string) (*registry.Client, error) {
-	credentials, err := c.credentials(registries, false)
-	if err != nil {
-		return nil, err
-	}
-	return c.clientWith(credentials)
-}
-
-// newWriteClient is newClient for commands that change something in a registry: who cannot be looked up, because a
-// credential helper fails, is not taken for anonymous.
-func (c call) newWriteClient(registries []string) (*registry.Client, error) {
-	credentials, err := c.credentials(registries, true)
+// newClient makes the client that the flags ask for. The command talks to no other registries. A strict
+// client never logs in anonymously because a credential helper has failed: commands that change a registry
+// need one.
+func (c call) newClient(registries []string, strict bool) (*registry.Client, error) {
+	credentials, err := c.credentials(registries, strict)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +83,7 @@ func (c call) clientWith(credentials credentialsFunc) (*registry.Client, error) 
 	}
 	client := engineconfig.NewClient(hosts, nil)
 	client.Credentials = credentials
-	client.Foreign = foreignTransport(c.Context, hosts)
+	client.Foreign = c.foreignTransport(hosts)
 	client.ExtraStreams = extraStreams(c.Int("jobs"))
 	client.UserAgent = "drayage/" + versionString()
 	client.Notify = func(message string) { c.note("note: %s", message) }
@@ -122,13 +118,13 @@ func tlsConfig(c *cli.Context) (*tls.Config, error) {
 }
 
 func foreignFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "foreign-urls", Usage: "fetch foreign layers that the registry does not have from the URLs " +
-		"in their manifest, without credentials"}
+	return &cli.BoolFlag{Name: "foreign-urls", Usage: "fetch foreign layers that the registry does not have " +
+		"from the URLs in their manifest, without credentials"}
 }
 
-// foreignTransport is for what --foreign-urls allows. Whoever trusts a registry without its certificate does not trust
-// the whole world so.
-func foreignTransport(c *cli.Context, hosts *engineconfig.Hosts) http.RoundTripper {
+// foreignTransport is for what --foreign-urls allows. It verifies certificates even with --insecure: to
+// trust one registry is not to trust the whole world.
+func (c call) foreignTransport(hosts *engineconfig.Hosts) http.RoundTripper {
 	if !c.Bool("foreign-urls") {
 		return nil
 	}
@@ -139,7 +135,7 @@ func foreignTransport(c *cli.Context, hosts *engineconfig.Hosts) http.RoundTripp
 
 type credentialsFunc = func(ctx context.Context, registry, repository string) (registry.Credential, error)
 
-// credentials are those of the flags, for the one registry that the command talks to, or those that are stored.
+// credentials are those of the flags, for the only registry of the command, or those that are stored.
 func (c call) credentials(registries []string, strict bool) (credentialsFunc, error) {
 	if !c.IsSet("creds") {
 		if c.Bool("password-stdin") {
@@ -156,7 +152,8 @@ func (c call) credentials(registries []string, strict bool) (credentialsFunc, er
 	slices.Sort(registries)
 	registries = slices.Compact(registries)
 	if len(registries) > 1 {
-		return nil, usagef("--creds is for one registry, but the command talks to %s", strings.Join(registries, " and "))
+		return nil, usagef("--creds is for one registry, but the command talks to %s",
+			strings.Join(registries, " and "))
 	}
 	user, password, ok := strings.Cut(c.String("creds"), ":")
 	if c.Bool("password-stdin") {
@@ -183,7 +180,7 @@ func (c call) warning() func(string) {
 	return func(message string) { c.note("warning: %s", message) }
 }
 
-// readPassword takes all of r, less the line ends that follow it: keys that serve as passwords have many lines.
+// readPassword reads all of r but the line ends after it: keys that serve as passwords have many lines.
 func readPassword(r io.Reader) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxPassword+1))
 	if err != nil {

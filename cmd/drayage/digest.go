@@ -31,7 +31,7 @@ func digestCommand(env *environment) *cli.Command {
 		Description: digestHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "of the index, or whatever else the tag stands for"},
-			platformFlag("`OS/ARCH[/VARIANT]` of the image (default: linux on this machine's architecture)"),
+			platformFlag(onePlatformUsage),
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).digest),

@@ -62,8 +62,8 @@ func rateLimit(c *cli.Context) (*registry.Limit, error) {
 	return registry.NewLimit(n), nil
 }
 
-// reference reads an image name of the command line. With --registry the name is a repository there, without the
-// defaults of Docker Hub.
+// reference reads an image name of the command line. With --registry the name is a repository there,
+// without the defaults of Docker Hub.
 func reference(c *cli.Context, name string) (registry.Reference, error) {
 	base := c.String("registry")
 	if base == "" {
@@ -79,7 +79,8 @@ func reference(c *cli.Context, name string) (registry.Reference, error) {
 	return ref, err
 }
 
-// hostOf returns the name of a registry that was given by URL. The name cannot be taken for a path on Docker Hub.
+// hostOf returns the name of a registry that was given by URL. The name cannot be taken for a path on
+// Docker Hub.
 func hostOf(base string) (string, error) {
 	if !strings.Contains(base, "://") {
 		base = "https://" + base

@@ -12,6 +12,7 @@ import (
 	"drayage/image"
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
+	"drayage/internal/interrupt"
 	"drayage/internal/usage"
 	"drayage/layout"
 	"drayage/registry"
@@ -51,7 +52,7 @@ func exitCode(ctx context.Context, err error) int {
 	var (
 		unmeant  *usage.Error
 		partly   *partlyError
-		sig      signalled
+		sig      interrupt.Error
 		platform *image.PlatformError
 		unusable *dockerauth.Error
 	)
@@ -59,12 +60,13 @@ func exitCode(ctx context.Context, err error) int {
 	case err == nil:
 		return exitDone
 	case errors.As(context.Cause(ctx), &sig):
-		return sig.code()
+		return sig.Code()
 	case errors.As(err, &unmeant):
 		return exitUsage
 	case errors.As(err, &partly):
 		return exitPartly
-	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage), errors.Is(err, layout.ErrDamaged):
+	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage),
+		errors.Is(err, layout.ErrDamaged):
 		return exitIntegrity
 	case errors.Is(err, registry.ErrDenied), errors.Is(err, engineconfig.ErrBlocked), errors.As(err, &unusable):
 		return exitDenied
@@ -87,7 +89,8 @@ func describe(err error) string {
 	case errors.As(err, &refused) && refused.Status == 401, errors.As(err, &refused) && refused.Status == 403:
 		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
 	case errors.As(err, &refused) && refused.Status == 429:
-		line += " (the registry limits how much is pulled: wait, log in for a higher limit, or read from a --mirror)"
+		line += " (the registry limits how much is pulled: wait, log in for a higher limit, " +
+			"or read from a --mirror)"
 	case errors.Is(err, layout.ErrDamaged):
 		line += " (drayage verify --repair DIR rebuilds it)"
 	case errors.As(err, new(*usage.Error)):

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
@@ -14,14 +12,15 @@ import (
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/durable"
+	"drayage/internal/source"
 	"drayage/internal/tally"
 	"drayage/internal/terminal"
 	"drayage/layout"
 	"drayage/registry"
 )
 
-const fetchHelp = `Puts images into an OCI layout directory, which is made if it is not there and added to if it is.
-Images share blobs; what is there already is not transferred again. Every byte is verified.
+const fetchHelp = `Puts images into an OCI layout directory, which is made if it is not there and added to if
+it is. Images share blobs; what is there already is not transferred again. Every byte is verified.
 
 EXAMPLES:
    drayage fetch alpine:3.20 -o images
@@ -37,8 +36,10 @@ func fetchCommand(env *environment) *cli.Command {
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "layout `DIR`ectory"},
 			platformFlag("`OS/ARCH[/VARIANT]`, repeatable, or all (default: linux on this machine's architecture)"),
-			&cli.StringFlag{Name: "from", Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
-			&cli.BoolFlag{Name: "referrers", Usage: "also what belongs to the images: signatures, attestations, SBOMs"},
+			&cli.StringFlag{Name: "from",
+				Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
+			&cli.BoolFlag{Name: "referrers",
+				Usage: "also what belongs to the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 		}, registryFlags()...), outputFlags()...),
@@ -59,7 +60,7 @@ func (c call) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := c.newClient(hosts(refs))
+	client, err := c.newClient(hosts(refs), false)
 	if err != nil {
 		return err
 	}
@@ -135,10 +136,12 @@ func (c call) noteFetched(r fetch.Result) {
 		c.note("with %d referrers (signatures, attestations, SBOMs)", n)
 	}
 	if r.Image.Rewritten {
-		c.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's", r.Reference)
+		c.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's",
+			r.Reference)
 	}
 	if n := r.Image.Attestations; n > 0 {
-		c.note("note: the index of %s also has %s, which stay behind: --platform all takes them along", r.Reference, terminal.Count(n, "attestation"))
+		c.note("note: the index of %s also has %s, which stay behind: --platform all takes them along",
+			r.Reference, terminal.Count(n, "attestation"))
 	}
 	c.noteConverted(r.Image)
 	if r.Replaced.Digest != "" {
@@ -189,9 +192,6 @@ func platformNames(all []v1.Platform) []string {
 	return names
 }
 
-// maxList bounds the file that --from reads.
-const maxList = 16 << 20
-
 // imageNames reads the names of images from the arguments and from --from, each once.
 func (c call) imageNames() ([]registry.Reference, error) {
 	names := c.Args().Slice()
@@ -230,15 +230,8 @@ func (e *environment) readList(path string) ([]string, error) {
 		defer f.Close()
 		r = f
 	}
-	var names []string
-	lines := bufio.NewScanner(io.LimitReader(r, maxList))
-	for lines.Scan() {
-		line, _, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "\ufeff"), "#") // editors on Windows begin a file with that mark
-		if line = strings.TrimSpace(line); line != "" {
-			names = append(names, line)
-		}
-	}
-	if err := lines.Err(); err != nil {
+	names, err := source.ReadList(r)
+	if err != nil {
 		return nil, fmt.Errorf("--from %s: %w", path, err)
 	}
 	if len(names) == 0 {

@@ -30,7 +30,8 @@ func inspectCommand(env *environment) *cli.Command {
 		Description: inspectHelp,
 		Flags: append(append([]cli.Flag{
 			platformFlag("only `OS/ARCH[/VARIANT]`, in detail; repeatable, or all (default: an overview of all)"),
-			&cli.BoolFlag{Name: "referrers", Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
+			&cli.BoolFlag{Name: "referrers",
+				Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).inspect),
@@ -66,7 +67,9 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	return outcome(errs)
 }
 
-func (l *looker) inspectOne(ctx context.Context, s *source.Image, opts inspect.Options) (*inspect.Image, error) {
+func (l *looker) inspectOne(
+	ctx context.Context, s *source.Image, opts inspect.Options,
+) (*inspect.Image, error) {
 	if s.Saved != nil {
 		return inspect.Saved(*s.Saved)
 	}

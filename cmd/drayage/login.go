@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"drayage/internal/dockerauth"
 	"drayage/registry"
 )
 
-const loginHelp = `Checks a user name and password with a registry and stores them where docker does: in the credential helper
-that docker's config.json names for the registry, or else in that file. Without a REGISTRY, Docker Hub is meant.
-What is not given is asked for on the terminal.
+const loginHelp = `Checks a user name and password with a registry and stores them where docker does: in the
+credential helper that docker's config.json names for the registry, or else in that file. Without a REGISTRY,
+Docker Hub is meant. What is not given is asked for on the terminal.
 
 EXAMPLES:
    drayage login registry.corp
@@ -35,10 +38,13 @@ func loginCommand(env *environment) *cli.Command {
 		Description: loginHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "username", Aliases: []string{"u"}, Usage: "log in as `USER`"},
-			&cli.StringFlag{Name: "password", Aliases: []string{"p"}, Usage: "`PASSWORD`, which others then see in the process list: better --password-stdin"},
+			&cli.StringFlag{Name: "password", Aliases: []string{"p"},
+				Usage: "`PASSWORD`, which others then see in the process list: better --password-stdin"},
 			&cli.BoolFlag{Name: "password-stdin", Usage: "read the password from standard input"},
 			authFileFlag("store it in `FILE` instead, in docker's and podman's format"),
-		}, connectionFlags()...), baseFlag("`URL` of the registry's API, with its path prefix, to check with; stored is what is for its host"), quietFlag()),
+		}, connectionFlags()...), quietFlag(),
+			baseFlag("`URL` of the registry's API, with its path prefix, to check with; "+
+				"stored is what is for its host")),
 		Action: env.run(call.login),
 	}
 }
@@ -77,7 +83,8 @@ func (c call) login(ctx context.Context) error {
 	}
 	c.note("logged in to %s as %s; the password is kept in %s", name, cred.Username, kept(place))
 	if place.Helper == "" {
-		c.note("warning: it is not encrypted there; a credential helper (credsStore in that file) would keep it safe")
+		c.note("warning: it is not encrypted there; " +
+			"a credential helper (credsStore in that file) would keep it safe")
 	}
 	return nil
 }
@@ -112,8 +119,8 @@ func kept(p dockerauth.Place) string {
 	return p.File
 }
 
-// registryArgument is the registry that a command is for, as it stands in names of images. An address, as it is
-// copied from a browser, will do.
+// registryArgument is the registry that a command is for, as it stands in names of images. An address, as
+// it is copied from a browser, will do.
 func (c call) registryArgument() (string, error) {
 	if c.NArg() > 1 {
 		return "", usagef("%s takes one REGISTRY: %d arguments given", c.Command.Name, c.NArg())
@@ -155,7 +162,8 @@ func (c call) typedCredential(ctx context.Context) (cred dockerauth.Credential, 
 	case stdin:
 		cred.Password, err = readPassword(c.stdin)
 	case c.IsSet("password"):
-		c.note("warning: others can see --password in the process list, and the shell remembers it; --password-stdin is safe")
+		c.note("warning: others can see --password in the process list, and the shell remembers it; " +
+			"--password-stdin is safe")
 	case cred.Username == "":
 		if cred.Username, err = c.ask(ctx, "User name", readLine); err == nil {
 			cred.Password, err = c.ask(ctx, "Password", c.readSecret)
@@ -190,4 +198,64 @@ func loginError(name string, err error) error {
 		return fmt.Errorf("login %s: %w: %v", name, registry.ErrDenied, err)
 	}
 	return fmt.Errorf("login %s: %w", name, err)
+}
+
+// ask asks on the terminal.
+func (e *environment) ask(
+	ctx context.Context, what string, read func(*os.File) (string, error),
+) (string, error) {
+	fd := int(e.stdin.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return "", usagef("there is no terminal to ask on: give --username USER and --password-stdin")
+	}
+	fmt.Fprintf(e.stderr, "%s: ", what)
+	type answer struct {
+		text string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() { // nothing stops the read of a terminal: after an interrupt it ends with the process
+		text, err := read(e.stdin)
+		answers <- answer{text, err}
+	}()
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			return "", fmt.Errorf("%s: %w", strings.ToLower(what), a.err)
+		}
+		return a.text, nil
+	case <-ctx.Done():
+		fmt.Fprintln(e.stderr)
+		return "", errors.Join(context.Cause(ctx), term.Restore(fd, state)) // it may have been told to show nothing
+	}
+}
+
+// readLine reads no more than a line, so that what has been typed ahead is there for the next.
+func readLine(f *os.File) (string, error) {
+	var line strings.Builder
+	for b := make([]byte, 1); line.Len() < maxPassword; {
+		n, err := f.Read(b)
+		if n > 0 && b[0] == '\n' {
+			break
+		}
+		line.Write(b[:n])
+		if err == io.EOF && line.Len() == 0 {
+			return "", io.ErrUnexpectedEOF
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return strings.TrimSpace(line.String()), nil
+}
+
+// readSecret reads a line that does not appear on the terminal.
+func (e *environment) readSecret(f *os.File) (string, error) {
+	defer fmt.Fprintln(e.stderr)
+	text, err := term.ReadPassword(int(f.Fd()))
+	return string(text), err
 }

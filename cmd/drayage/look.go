@@ -20,8 +20,11 @@ type looker struct {
 	noted  bool // the default platform has been said
 }
 
+// lookFunc shows what an argument means.
+type lookFunc = func(l *looker, ctx context.Context, arg string) error
+
 // look is the action of a command with a single argument, which it calls what.
-func (e *environment) look(what string, show func(*looker, context.Context, string) error) cli.ActionFunc {
+func (e *environment) look(what string, show lookFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.NArg() != 1 {
 			return usagef("%s needs one %s: %d arguments given", c.Command.Name, what, c.NArg())
@@ -82,16 +85,17 @@ func (l *looker) one(ctx context.Context, arg string) (*source.Image, error) {
 }
 
 func (l *looker) newClient(ref registry.Reference) (*registry.Client, error) {
-	client, err := l.call.newClient([]string{ref.Registry})
+	client, err := l.call.newClient([]string{ref.Registry}, false)
 	l.client = client
 	return client, err
 }
 
 // pick chooses the manifest for one platform: the given one, else this machine's, which is said.
-func (l *looker) pick(ctx context.Context, im *source.Image, want []v1.Platform) (image.Leaf, *image.Outline, error) {
-	o, err := im.Outline(ctx)
-	if err != nil {
-		return image.Leaf{}, nil, err
+func (l *looker) pick(
+	ctx context.Context, im *source.Image, want []v1.Platform,
+) (leaf image.Leaf, o *image.Outline, err error) {
+	if o, err = im.Outline(ctx); err != nil {
+		return leaf, nil, err
 	}
 	if o.IsIndex() && len(want) == 0 && !l.noted {
 		l.noted = true
@@ -99,14 +103,15 @@ func (l *looker) pick(ctx context.Context, im *source.Image, want []v1.Platform)
 	}
 	leaves, err := o.Pick(ctx, image.Selection{Platforms: want})
 	if err != nil {
-		return image.Leaf{}, nil, err
+		return leaf, nil, err
 	}
 	return leaves[0], o, nil
 }
 
 // noteDefaultPlatform says which platform is taken where none was asked for.
 func (c call) noteDefaultPlatform(choice string) {
-	c.note("platform %s (the default here; --platform chooses %s)", image.FormatPlatform(image.DefaultPlatform()), choice)
+	here := image.FormatPlatform(image.DefaultPlatform())
+	c.note("platform %s (the default here; --platform chooses %s)", here, choice)
 }
 
 // onePlatform reads --platform where it may be given once.

@@ -44,7 +44,8 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 		return l.listImages(ctx, arg)
 	}
 	if src.Ref.Digest != "" || strings.HasSuffix(arg, ":"+src.Ref.Tag) {
-		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s", arg, src.Ref.Name())
+		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s",
+			arg, src.Ref.Name())
 	}
 	client, err := l.newClient(src.Ref)
 	if err != nil {

@@ -58,8 +58,8 @@ func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options
 	return f.Commit()
 }
 
-// resumable writes a file whose blobs come from a registry and go to places that are known before. The same command
-// resumes it if it is broken off.
+// resumable writes a file whose blobs come from a registry and go to places that are known before. The same
+// command resumes it if it is broken off.
 func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Options) error {
 	f, err := durable.ResumeOutput(out)
 	if err != nil {
@@ -75,8 +75,8 @@ func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Op
 	return f.Commit()
 }
 
-// compressFile writes a compressed tar to a file. It reads each layer once and believes what the layer says of itself.
-// Where that was wrong, it begins the file anew.
+// compressFile writes a compressed tar to a file. It reads each layer once and believes what the layer says
+// of itself. Where that was wrong, it begins the file anew.
 func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts dockerarchive.Options) error {
 	err := pack.Archive(f, s.compress, func(w io.Writer) error {
 		once := opts
@@ -96,8 +96,8 @@ func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts docker
 	return s.stream(ctx, f, "a compressed tar", opts)
 }
 
-// stream writes the tar in order. A docker tar reads everything twice then, and nobody wants to download twice: what
-// comes from a registry goes by way of a temporary layout, and what says to users why.
+// stream writes the tar in order. A docker tar reads everything twice then, and nobody wants to download
+// twice: what comes from a registry goes by way of a temporary layout, and what says to users why.
 func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
 	if s.format == dockerarchive.Docker && len(s.pulled) > 0 {
 		t, err := fetch.NewTemporary(ctx, s.tempDir(), s.pulled)

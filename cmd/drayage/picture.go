@@ -86,14 +86,17 @@ func (p *picture) overview(im *inspect.Image) {
 			holds += ", " + terminal.Count(n, "attestation")
 		}
 		p.line("holds    %s", holds)
-		p.line("size     %s %s in %s", terminal.Size(im.LayerBytes), stored(im), terminal.Count(im.Layers, "different layer"))
+		p.line("size     %s %s in %s",
+			terminal.Size(im.LayerBytes), stored(im), terminal.Count(im.Layers, "different layer"))
 		p.line("")
 	}
 	rows := [][]string{{"PLATFORM", "MANIFEST", "IMAGE ID", sizeTitle(im), "LAYERS"}}
 	for _, pl := range im.Platforms {
-		row := []string{platformLabel(pl), short(pl.Digest), short(pl.ID), alignSize(pl.LayerBytes), fmt.Sprintf("%6d", len(pl.Layers))}
+		row := []string{platformLabel(pl), short(pl.Digest)}
 		if pl.Missing {
-			row = append(row[:2], "is not here")
+			row = append(row, "is not here")
+		} else {
+			row = append(row, short(pl.ID), alignSize(pl.LayerBytes), fmt.Sprintf("%6d", len(pl.Layers)))
 		}
 		rows = append(rows, row)
 	}
@@ -123,19 +126,23 @@ func (p *picture) legend(images []*inspect.Image, spec source.Spec) {
 	p.line("")
 	if p.several {
 		n, bytes := inspect.Total(images)
-		p.line("%s, together %s %s in %s", terminal.Count(len(images), "image"), terminal.Size(bytes), stored(first), terminal.Count(n, "different layer"))
+		p.line("%s, together %s %s in %s", terminal.Count(len(images), "image"), terminal.Size(bytes),
+			stored(first), terminal.Count(n, "different layer"))
 	}
 	p.line("docker images will show as ID the IMAGE ID on the graph-driver store,")
 	p.line("and %s on the containerd store", containerd)
 	switch {
 	case !p.several && len(first.Platforms) > 0:
-		p.line("one platform in detail:\n  drayage inspect %s --platform %s", terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[0].Platform, maxText))
-	case spec.Kind == source.Layout:
-		p.line("one image in detail:\n  drayage inspect oci:%s:NAME", terminal.ShellWord(spec.Path))
-	case spec.Kind == source.Archive && first.Kind == inspect.SavedTar:
-		p.line("one image in detail:\n  drayage inspect docker-archive:%s:NAME", terminal.ShellWord(spec.Path))
-	case spec.Kind == source.Archive:
-		p.line("one image in detail:\n  drayage inspect oci-archive:%s:NAME", terminal.ShellWord(spec.Path))
+		p.line("one platform in detail:\n  drayage inspect %s --platform %s",
+			terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[0].Platform, maxText))
+	case spec.Path != "":
+		kind := "oci-archive"
+		if first.Kind == inspect.SavedTar {
+			kind = "docker-archive"
+		} else if spec.Kind == source.Layout {
+			kind = "oci"
+		}
+		p.line("one image in detail:\n  drayage inspect %s:%s:NAME", kind, terminal.ShellWord(spec.Path))
 	}
 }
 
@@ -234,7 +241,9 @@ func (p *picture) layers(im *inspect.Image, pl *inspect.Platform) {
 	sum := int64(0)
 	for i, l := range pl.Layers {
 		sum += l.Size
-		rows = append(rows, []string{fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l.MediaType)})
+		rows = append(rows, []string{
+			fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l.MediaType),
+		})
 	}
 	p.line("")
 	p.table(rows)
@@ -245,7 +254,7 @@ func (p *picture) layers(im *inspect.Image, pl *inspect.Platform) {
 	p.line("%s", total)
 }
 
-// layerType is the short name of a layer's media type, such as gzip or tar; of artifacts the whole type.
+// layerType is the short name of a layer's media type: gzip, zstd or tar. Of artifacts it is the whole type.
 func layerType(mediaType string) string {
 	t := image.ParseLayerType(mediaType)
 	if !t.Tar || !strings.Contains(mediaType, ".image.") {

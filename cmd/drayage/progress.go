@@ -80,8 +80,9 @@ func (m *meter) show(every time.Duration, show func(tally.Sum)) {
 // draw shows a bar: bytes, rate, time left and how many blobs are done.
 func (m *meter) draw(s tally.Sum) {
 	if m.bar == nil {
-		m.bar = progressbar.NewOptions64(s.Total, progressbar.OptionSetWriter(m.out), progressbar.OptionShowBytes(true),
-			progressbar.OptionShowCount(), progressbar.OptionShowTotalBytes(true), progressbar.OptionSetWidth(24),
+		m.bar = progressbar.NewOptions64(s.Total, progressbar.OptionSetWriter(m.out),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionShowTotalBytes(true),
+			progressbar.OptionSetWidth(24),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(drawEvery/2))
 	}

@@ -17,9 +17,9 @@ import (
 	"drayage/upload"
 )
 
-const pushHelp = `Pushes a saved tar (a file, or - for standard input) or a layout into a registry, without a container engine.
-Of a tar the layers are compressed on the way and the image IDs stay; a layout is pushed byte for byte,
-so that digests stay too. What the registry has is not sent again.
+const pushHelp = `Pushes a saved tar (a file, or - for standard input) or a layout into a registry, without a
+container engine. Of a tar the layers are compressed on the way and the image IDs stay; a layout is pushed byte
+for byte, so that digests stay too. What the registry has is not sent again.
 
 DEST is the new name of a single image, or ends in / and takes every image under its own
 repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20.
@@ -41,7 +41,8 @@ func pushCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers",
 				Usage: "of a layout: also what belongs to the images, as fetch --referrers has brought it"},
 			&cli.StringFlag{Name: "compression", Value: "gzip",
-				Usage: "of layers that are not compressed yet: `gzip`, zstd (smaller, faster; Docker pulls it since 23.0) or none"},
+				Usage: "of layers that are not compressed yet: `gzip`, " +
+					"zstd (smaller, faster; Docker pulls it since 23.0) or none"},
 			&cli.IntFlag{Name: "compression-level", Usage: "gzip 1 to 9, zstd 1 to 22", DefaultText: "gzip 4, zstd 1"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
@@ -76,7 +77,7 @@ func (c call) push(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := c.newWriteClient([]string{dest.Registry()})
+	client, err := c.newClient([]string{dest.Registry()}, true)
 	if err != nil {
 		return err
 	}
@@ -131,8 +132,8 @@ type pusher struct {
 	foreign map[digest.Digest]bool // layers that the user has been told of
 }
 
-// open opens SOURCE and gives its images their places. An archive that is a stream, or compressed, is pushed while it is
-// read, if its order allows that.
+// open opens SOURCE and gives its images their places. An archive that is a stream, or compressed, is pushed
+// while it is read, if its order allows that.
 func (p *pusher) open(ctx context.Context, spec source.Spec) (*source.Set, error) {
 	opts := p.sourceOptions()
 	if p.Bool("referrers") {
@@ -320,7 +321,8 @@ func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload
 	}
 	for _, r := range results {
 		if r.Err != nil {
-			return fmt.Errorf("push referrer %s to %s: %w", r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
+			return fmt.Errorf("push referrer %s to %s: %w",
+				r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
 		}
 	}
 	if len(results) > 0 {

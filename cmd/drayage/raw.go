@@ -28,13 +28,15 @@ EXAMPLES:
    drayage manifest alpine:3.20 --platform linux/arm64 | jq .layers
    drayage manifest oci:images:alpine:3.20 | sha256sum`
 
+const onePlatformUsage = "`OS/ARCH[/VARIANT]` of the image (default: linux on this machine's architecture)"
+
 func configCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "config",
 		Usage:       "print the raw configuration of an image",
 		UsageText:   "drayage config SOURCE",
 		Description: configHelp,
-		Flags:       rawFlags(platformFlag("`OS/ARCH[/VARIANT]` of the image (default: linux on this machine's architecture)")),
+		Flags:       rawFlags(platformFlag(onePlatformUsage)),
 		Action:      env.look("SOURCE", printing((*looker).config)),
 	}
 }
@@ -57,7 +59,7 @@ func rawFlags(own ...cli.Flag) []cli.Flag {
 }
 
 // printing makes a command of one that returns what it is to print.
-func printing(read func(*looker, context.Context, string) ([]byte, error)) func(*looker, context.Context, string) error {
+func printing(read func(*looker, context.Context, string) ([]byte, error)) lookFunc {
 	return func(l *looker, ctx context.Context, arg string) error {
 		raw, err := read(l, ctx, arg)
 		if err != nil {

@@ -21,13 +21,13 @@ import (
 	"drayage/registry"
 )
 
-const saveHelp = `Writes images into one tar file that docker load, podman load and ctr images import take. Layers that
-images share are in it once. The file appears under its name only when it is complete; the same
+const saveHelp = `Writes images into one tar file that docker load, podman load and ctr images import take.
+Layers that images share are in it once. The file appears under its name only when it is complete; the same
 images give the same bytes. With -o - it goes to standard output.
 
 --format docker is what docker save wrote up to version 24: every engine loads it, and image IDs stay.
---format oci holds the registry's own bytes, so that digests stay too: Docker since 20.10, podman, containerd and
-skopeo take it, and push gives the digest that the image was fetched with.
+--format oci holds the registry's own bytes, so that digests stay too: Docker since 20.10, podman,
+containerd and skopeo take it, and push gives the digest that the image was fetched with.
 
 EXAMPLES:
    drayage save images -o all.tar                  every image in the layout
@@ -45,12 +45,15 @@ func saveCommand(env *environment) *cli.Command {
 		UsageText:   "drayage save SOURCE... -o FILE|-",
 		Description: saveHelp,
 		Flags: append(append([]cli.Flag{
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` to write, - for standard output"},
-			&cli.StringFlag{Name: "format", Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests", Value: string(dockerarchive.Docker)},
-			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); oci also takes several, or all"),
-			&cli.BoolFlag{Name: "referrers", Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
-			&cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which every Docker loads, or zstd, " +
-				"which is faster and smaller and which Docker loads since 23.0"},
+			outputFlag(""),
+			&cli.StringFlag{Name: "format", Value: string(dockerarchive.Docker),
+				Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests"},
+			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); " +
+				"oci also takes several, or all"),
+			&cli.BoolFlag{Name: "referrers",
+				Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
+			&cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which every Docker loads, " +
+				"or zstd, which is faster and smaller and which Docker loads since 23.0"},
 			&cli.StringSliceFlag{Name: "tag",
 				Usage: "`NAME:TAG` of the image in the tar instead of the names it has, repeatable; for a single image"},
 			foreignFlag(),
@@ -164,8 +167,8 @@ func (s *saver) close() {
 	}
 }
 
-// open finds the images of all sources. A source that has none, or that cannot be read, ends the command: an archive
-// with less in it than was asked for is a trap.
+// open finds the images of all sources. A source that has none, or that cannot be read, ends the command: a
+// tar with less in it than was asked for is a trap.
 func (s *saver) open(ctx context.Context, args []string) error {
 	var specs []source.Spec
 	var refs []registry.Reference
@@ -211,7 +214,7 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch
 		return nil, nil
 	}
 	s.noteDefault()
-	client, err := s.newClient(hosts(refs))
+	client, err := s.newClient(hosts(refs), false)
 	if err != nil {
 		return nil, err
 	}
@@ -226,8 +229,7 @@ func (s *saver) fetching() fetch.Options {
 	}
 }
 
-// addPulled adds an image in a registry. To know what one in schema 1 consists of takes reading all of it, which is
-// shown.
+// addPulled adds an image in a registry. One in schema 1 has to be read whole to know what it consists of.
 func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 	if r.Err != nil {
 		return r.Err

@@ -17,7 +17,9 @@ func usagef(format string, args ...any) error { return usage.Errorf(format, args
 
 // parseSource reads a SOURCE argument.
 func (c call) parseSource(text string) (source.Spec, error) {
-	return source.Parse(text, func(name string) (registry.Reference, error) { return reference(c.Context, name) })
+	return source.Parse(text, func(name string) (registry.Reference, error) {
+		return reference(c.Context, name)
+	})
 }
 
 // sourceOptions say how a SOURCE is opened to be read at any place.
@@ -41,7 +43,8 @@ func tempDirFlag() cli.Flag {
 		DefaultText: "that of the output, or TMPDIR"}
 }
 
-// tempDir is where temporary files go: where the user wants them, else where the output will need the space anyway.
+// tempDir is where temporary files go: where the user wants them, else where the output needs the space
+// anyway.
 func (c call) tempDir() string {
 	if dir := c.String("temp-dir"); dir != "" {
 		return dir

@@ -17,15 +17,18 @@ import (
 	"drayage/registry"
 )
 
-const verifyHelp = `Reads images of a layout or saved tar whole and compares everything: manifests, configurations and layers with
-their digests and sizes, and what layers unpack to with the diff IDs. Layers that images share are read once.
-What is no container image, such as a signature, is compared with its digests only.
+const verifyHelp = `Reads images of a layout or saved tar whole and compares everything: manifests, configurations
+and layers with their digests and sizes, and what layers unpack to with the diff IDs. Layers that images
+share are read once. What is no container image, such as a signature, is compared with its digests
+only.
 
-Prints a line for each image: ok NAME@DIGEST (of a docker tar, which has no such digest: ok NAME and the image ID),
-or bad NAME and each blob that is bad or missing. If anything is bad, the exit code is 6.
+Prints a line for each image: ok NAME@DIGEST (of a docker tar, which has no such digest: ok NAME and
+the image ID), or bad NAME and each blob that is bad or missing. If anything is bad, the exit code
+is 6.
 
-With --repair an index.json that cannot be read is made anew from what is left of it and from the blobs (the old one is kept under another
-name), and blobs that are not what their names say are removed, so that fetch brings them again. Nothing else may write to the layout meanwhile.
+With --repair an index.json that cannot be read is made anew from what is left of it and from the
+blobs. The old one is kept under another name. Blobs that are not what their names say are removed, so
+that fetch brings them again. Nothing else may write to the layout meanwhile.
 
 EXAMPLES:
    drayage verify images                    every image in the layout
@@ -39,7 +42,9 @@ func verifyCommand(env *environment) *cli.Command {
 		UsageText:   "drayage verify SOURCE",
 		Description: verifyHelp,
 		Flags: append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag(),
-			&cli.BoolFlag{Name: "repair", Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"}}, outputFlags()...),
+			&cli.BoolFlag{Name: "repair",
+				Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"},
+		}, outputFlags()...),
 		Action: env.run(call.verify),
 	}
 }
@@ -53,7 +58,8 @@ func (c call) verify(ctx context.Context) error {
 		return fmt.Errorf("verify %w", err)
 	}
 	if spec.Kind == source.Registry {
-		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings", spec.Text)
+		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings",
+			spec.Text)
 	}
 	if c.Bool("repair") {
 		if err := c.repair(ctx, spec); err != nil {
@@ -77,7 +83,9 @@ func (c call) verify(ctx context.Context) error {
 	}
 	c.noteRemarks(set)
 	meter := c.newMeter("verify")
-	report, err := audit.Check(ctx, v.targets, audit.Options{Jobs: c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update})
+	report, err := audit.Check(ctx, v.targets, audit.Options{
+		Jobs: c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update,
+	})
 	meter.finish()
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
@@ -88,7 +96,8 @@ func (c call) verify(ctx context.Context) error {
 // repair rebuilds what can be rebuilt of a layout, and says what it has done.
 func (c call) repair(ctx context.Context, spec source.Spec) error {
 	if spec.Kind != source.Layout || spec.Name != "" {
-		return usagef("--repair takes the directory of a layout: a tar is written again by the command that made it")
+		return usagef("--repair takes the directory of a layout: " +
+			"a tar is written again by the command that made it")
 	}
 	r, err := layout.Repair(ctx, spec.Path)
 	if err != nil {
@@ -174,14 +183,17 @@ func (v *verifier) report(r *audit.Report) error {
 	if loose != nil && loose.Blobs > 0 {
 		v.note("note: no image leads to %d blobs with %s", loose.Blobs, terminal.Size(loose.Bytes))
 	}
-	v.note("%s: images: %d, bad: %d, layers read: %d with %s", v.set.Spec.Text, len(images), bad, r.Blobs, terminal.Size(r.Bytes))
+	text := v.set.Spec.Text
+	v.note("%s: images: %d, bad: %d, layers read: %d with %s",
+		text, len(images), bad, r.Blobs, terminal.Size(r.Bytes))
 	if bad > 0 {
-		return fmt.Errorf("verify %s: %d of %d images are bad: %w", v.set.Spec.Text, bad, len(images), registry.ErrIntegrity)
+		return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, len(images), registry.ErrIntegrity)
 	}
 	return nil
 }
 
-// unreferenced counts what no image leads to. It returns nil if that cannot be known, or not everything was checked.
+// unreferenced counts what no image leads to. It returns nil if that is unknown, or if not everything was
+// checked.
 func (v *verifier) unreferenced(ctx context.Context, r *audit.Report) (u *audit.Unreferenced, err error) {
 	switch {
 	case v.set.Spec.Name != "":

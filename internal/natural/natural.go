@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Compare orders runs of digits by their value, so that 1.9 comes before 1.10, and everything else byte by byte.
-// Texts that differ only in leading zeros are ordered too, so that the order is total.
+// Compare orders runs of digits by their value, so that 1.9 comes before 1.10, and everything else byte by
+// byte. Texts that differ only in leading zeros are ordered too, so that the order is total.
 func Compare(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {

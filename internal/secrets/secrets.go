@@ -1,4 +1,5 @@
-// Package secrets keeps passwords in arguments out of the list of processes, which all users of a machine can read.
+// Package secrets keeps passwords in arguments out of the list of processes, which all users of a machine
+// can read.
 package secrets
 
 import (
@@ -9,9 +10,9 @@ import (
 // flags have passwords in their values.
 var flags = []string{"creds", "password", "p"}
 
-// Hide returns a copy of the process's arguments, os.Args, and overwrites the passwords in the originals where the
-// system shows those. They are gone some milliseconds after the start of the process: whoever looks at that very moment
-// sees them.
+// Hide returns a copy of the process's arguments, os.Args, and overwrites the passwords in the originals
+// where the system shows those. They are gone some milliseconds after the start of the process: whoever
+// looks at that very moment sees them.
 func Hide(args []string) []string { return hide(args, wipe) }
 
 func hide(args []string, wipe func(string)) []string {

@@ -14,8 +14,8 @@ import (
 	"drayage/registry"
 )
 
-// Image is an image of a set. It is in a registry, in a layout, or, if Saved is set, in a docker tar. It is for one
-// goroutine.
+// Image is an image of a set. It is in a registry, in a layout, or, if Saved is set, in a docker tar. It is
+// for one goroutine.
 type Image struct {
 	Label string   // what messages call it
 	Names []string // full names; may be none
@@ -57,7 +57,8 @@ func (s *Set) storedImage(e layout.Image) *Image {
 	return im
 }
 
-// Digest is that of the manifest or index of an image in a layout. Of an image in a docker tar it is the image ID.
+// Digest is that of the manifest or index of an image in a layout. Of an image in a docker tar it is the
+// image ID.
 func (im *Image) Digest() digest.Digest {
 	if im.Saved != nil {
 		return im.Saved.ID
@@ -90,8 +91,8 @@ func (im *Image) At(d digest.Digest) string {
 	return d.String()
 }
 
-// Root returns what the name of an image stands for, and where it is read from. It is for images that are not in a
-// docker tar. A registry is asked once.
+// Root returns what the name of an image stands for, and where it is read from. It is for images that are
+// not in a docker tar. A registry is asked once.
 func (im *Image) Root(ctx context.Context) (v1.Descriptor, image.Source, error) {
 	if im.source == nil {
 		root, raw, err := im.Repo.Resolve(ctx, im.Ref.Target())
@@ -104,8 +105,9 @@ func (im *Image) Root(ctx context.Context) (v1.Descriptor, image.Source, error) 
 	return im.root, im.source, nil
 }
 
-// RootDigest is the digest that the name of an image stands for. A registry tells it without a manifest being fetched,
-// which for Docker Hub is no pull. Whoever then uses the digest has the content verified against it.
+// RootDigest is the digest that the name of an image stands for. A registry tells it without a manifest
+// being fetched, which for Docker Hub is no pull. Whoever then uses the digest has the content verified
+// against it.
 func (im *Image) RootDigest(ctx context.Context) (digest.Digest, error) {
 	if im.Repo != nil && im.Ref.Digest == "" {
 		if d, err := im.Repo.Digest(ctx, im.Ref.Target()); err != nil || d != "" {
@@ -151,7 +153,7 @@ func (s *Set) Referring(d digest.Digest) []layout.Image { return s.referrers[d] 
 
 // Referrers loads what the layout holds that belongs to an image, and to that in turn.
 func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.Image, error) {
-	return image.Referrers(ctx, loaded, func(ctx context.Context, d digest.Digest) (all []*image.Image, err error) {
+	find := func(ctx context.Context, d digest.Digest) (all []*image.Image, err error) {
 		for _, e := range im.set.referrers[d] {
 			r, err := image.Open(ctx, im.source, e.Descriptor, image.Selection{All: true})
 			if err == nil {
@@ -166,22 +168,24 @@ func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.I
 			all = append(all, r)
 		}
 		return all, nil
-	})
+	}
+	return image.Referrers(ctx, loaded, find)
 }
 
-// ReferrerDigests lists what the layout holds that belongs to an image, whole or as it was loaded, and to that in
-// turn. Nothing is read.
+// ReferrerDigests lists what the layout holds that belongs to an image, whole or as it was loaded, and to
+// that in turn. Nothing is read.
 func (im *Image) ReferrerDigests(ctx context.Context, loaded *image.Image) ([]digest.Digest, error) {
 	manifests := append([]image.Node{{Descriptor: im.root}}, loaded.Manifests...)
 	whole := &image.Image{Graph: &image.Graph{Manifests: manifests}}
-	found, err := image.Referrers(ctx, whole, func(_ context.Context, d digest.Digest) (all []*image.Image, _ error) {
+	find := func(_ context.Context, d digest.Digest) (all []*image.Image, _ error) {
 		for _, e := range im.set.referrers[d] {
 			all = append(all, &image.Image{Graph: &image.Graph{
 				Root: e.Descriptor, Manifests: []image.Node{{Descriptor: e.Descriptor}},
 			}})
 		}
 		return all, nil
-	})
+	}
+	found, err := image.Referrers(ctx, whole, find)
 	var digests []digest.Digest
 	for _, r := range found {
 		digests = append(digests, r.Root.Digest)

@@ -143,9 +143,11 @@ func (s *Set) read(ctx context.Context, r *dockerarchive.Reader, opts Options) e
 	return s.take(contents, opts)
 }
 
-// contentsOf finds out what images an archive has. In an archive without manifest.json, which no container engine
-// made of what it happened to have, nothing may be absent for those who look for faults.
-func contentsOf(ctx context.Context, r *dockerarchive.Reader, tolerant bool) (*dockerarchive.Contents, error) {
+// contentsOf finds out what images an archive has. In an archive without manifest.json, which no container
+// engine made of what it happened to have, nothing may be absent for those who look for faults.
+func contentsOf(
+	ctx context.Context, r *dockerarchive.Reader, tolerant bool,
+) (*dockerarchive.Contents, error) {
 	if !tolerant {
 		return r.Contents(ctx)
 	}
@@ -180,11 +182,12 @@ func (s *Set) scan(ctx context.Context, in *input, opts Options) error {
 	if plain, err = s.plain(in); err != nil {
 		return err
 	}
-	return s.copy(ctx, in, plain, errors.New("what describes its images is large, or is to be told from its layers"), opts)
+	why := errors.New("what describes its images is large, or is to be told from its layers")
+	return s.copy(ctx, in, plain, why, opts)
 }
 
-// lacks reports whether something has gone by that is needed to describe the images. Whoever asks next gets all
-// other errors again.
+// lacks reports whether something has gone by that is needed to describe the images. Whoever asks next gets
+// all other errors again.
 func lacks(ctx context.Context, r *dockerarchive.Reader) bool {
 	contents, err := r.Contents(ctx)
 	if err != nil {

@@ -70,7 +70,8 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 	return nil
 }
 
-// remark enters what there is to know of an image, if it is one of the set. The image may be there under several names.
+// remark enters what there is to know of an image, if it is one of the set. The image may be there under
+// several names.
 func (s *Set) remark(r dockerarchive.Remark) {
 	var first *Image
 	for _, im := range s.Images {
@@ -105,7 +106,8 @@ func (s *Set) entries() ([]layout.Image, error) {
 	return all, nil
 }
 
-// choose takes the images that the name in the SOURCE means, or, if it has none, all but those that belong to others.
+// choose takes the images that the name in the SOURCE means, or, if it has none, all but those that belong
+// to others.
 func (s *Set) choose(stored []layout.Image, saved []*Image, referrers bool) ([]*Image, error) {
 	name := s.Spec.Name
 	if name == "" {
@@ -194,8 +196,8 @@ func (s *Set) Fault() error {
 	return nil
 }
 
-// CheckPlatforms refuses platforms that saved images are not for: there are no others to choose from. done is what is
-// done with the images.
+// CheckPlatforms refuses platforms that saved images are not for: there are no others to choose from. done
+// is what is done with the images.
 func (s *Set) CheckPlatforms(chosen []v1.Platform, done string) error {
 	for _, im := range s.Images {
 		if im.Saved == nil {

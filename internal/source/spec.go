@@ -1,9 +1,10 @@
-// Package source finds out what people mean by a SOURCE: an image name, a layout, or an archive, with or without the
-// name of one image in it. [Parse] reads the text, and [Spec.Open] opens it as a [Set] of images with their blobs.
-// All commands come through this door.
+// Package source finds out what people mean by a SOURCE: an image name, a layout, or an archive, with or
+// without the name of one image in it. [Parse] reads the text, and [Spec.Open] opens it as a [Set] of
+// images with their blobs. All commands come through this door.
 //
-// The package prints nothing. What users should know of the images is in [Set.Remarks]; [Options.Note] hears of
-// copies that take time and room. Errors about a SOURCE that makes no sense are of type [usage.Error].
+// The package prints nothing. What users should know of the images is in [Set.Remarks]; [Options.Note]
+// hears of copies that take time and room. Errors about a SOURCE that makes no sense are of type
+// [usage.Error].
 package source
 
 import (
@@ -43,8 +44,8 @@ var prefixes = []struct {
 	kind Kind
 }{{"oci:", Layout}, {"oci-archive:", Archive}, {"docker-archive:", Archive}}
 
-// Parse tells what a SOURCE means: its kind if it begins with one, else what exists at that path, else an image
-// name, which reference reads.
+// Parse tells what a SOURCE means: its kind if it begins with one, else what exists at that path, else an
+// image name, which reference reads.
 func Parse(text string, reference func(string) (registry.Reference, error)) (Spec, error) {
 	s := Spec{Text: text}
 	if text == "-" {
@@ -88,8 +89,8 @@ func missing(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// Explain adds to an error about an image in a registry, whose name may have been meant as that of a directory, that
-// there is no such directory either.
+// Explain adds to an error about an image in a registry, whose name may have been meant as that of a
+// directory, that there is no such directory either.
 func (s Spec) Explain(err error) error {
 	unreached := errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrUnavailable) ||
 		errors.Is(err, registry.ErrDenied)
@@ -99,8 +100,8 @@ func (s Spec) Explain(err error) error {
 	return fmt.Errorf("%w; nor is there a file or directory of that name", err)
 }
 
-// splitPath divides PATH[:NAME]. A path that exists as it stands has no name; the colon of a Windows drive divides
-// nothing.
+// splitPath divides PATH[:NAME]. A path that exists as it stands has no name; the colon of a Windows drive
+// divides nothing.
 func splitPath(s string) (path, name string) {
 	if _, err := os.Stat(s); err == nil {
 		return s, ""

@@ -1,4 +1,5 @@
-// Package tally adds up what a command moves. Workers report of each blob how much of it is at its destination.
+// Package tally adds up what a command moves. Workers report of each blob how much of it is at its
+// destination.
 package tally
 
 import (

@@ -1,5 +1,5 @@
-// Package terminal makes text fit for terminals and for the people before them. Text from elsewhere may hold what a
-// terminal obeys: here it is escaped, quoted or refused.
+// Package terminal makes text fit for terminals and for the people before them. Text from elsewhere may
+// hold what a terminal obeys: here it is escaped, quoted or refused.
 package terminal
 
 import (
@@ -12,7 +12,8 @@ import (
 	"drayage/internal/usage"
 )
 
-// Escape makes a text fit for a terminal: it escapes what is not printable, and cuts off what exceeds limit bytes.
+// Escape makes a text fit for a terminal: it escapes what is not printable, and cuts off what exceeds limit
+// bytes.
 func Escape(s string, limit int) string {
 	rest := ""
 	if len(s) > limit {

@@ -1,5 +1,5 @@
-// Package usage marks errors that say that what the user asked for makes no sense. A command line answers them with
-// a hint at its help.
+// Package usage marks errors that say that what the user asked for makes no sense. A command line answers
+// them with a hint at its help.
 package usage
 
 import "fmt"

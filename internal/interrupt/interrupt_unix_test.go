@@ -1,9 +1,10 @@
 //go:build unix
 
-package main
+package interrupt
 
 import (
 	"context"
+	"errors"
 	"os/signal"
 	"syscall"
 	"testing"
@@ -14,13 +15,14 @@ func TestSignals(t *testing.T) {
 		if signal.Ignored(sig) {
 			continue // the tests themselves run under nohup
 		}
-		ctx, stop := withSignals(t.Context(), func(signalled) { t.Error("too late") })
+		ctx, stop := Context(t.Context(), func(Error) { t.Error("too late") })
 		if err := syscall.Kill(syscall.Getpid(), sig); err != nil {
 			t.Fatal(err)
 		}
 		<-ctx.Done()
-		if got := exitCode(ctx, context.Cause(ctx)); got != code {
-			t.Errorf("%v: exit code %d, want %d", sig, got, code)
+		var e Error
+		if got := context.Cause(ctx); !errors.As(got, &e) || e.Code() != code {
+			t.Errorf("%v: %v, want exit code %d", sig, got, code)
 		}
 		stop()
 	}
@@ -28,14 +30,14 @@ func TestSignals(t *testing.T) {
 
 // A command that does not come to its end is ended.
 func TestSignalToWhatHangs(t *testing.T) {
-	late := make(chan signalled)
-	_, stop := withSignals(t.Context(), func(s signalled) { late <- s })
+	late := make(chan Error)
+	_, stop := Context(t.Context(), func(s Error) { late <- s })
 	defer stop()
 	if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if s := <-late; s.code() != 143 {
-		t.Errorf("exit code %d", s.code())
+	if s := <-late; s.Code() != 143 {
+		t.Errorf("exit code %d", s.Code())
 	}
 }
 
@@ -43,7 +45,7 @@ func TestSignalToWhatHangs(t *testing.T) {
 func TestIgnoredHangUpStaysIgnored(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
 	defer signal.Reset(syscall.SIGHUP)
-	_, stop := withSignals(t.Context(), nil)
+	_, stop := Context(t.Context(), nil)
 	defer stop()
 	if !signal.Ignored(syscall.SIGHUP) {
 		t.Error("it is not ignored any more")
