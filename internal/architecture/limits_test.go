@@ -25,7 +25,6 @@ const (
 // notYet counts what still exceeds a limit. A number may only become smaller, and goes when the limit is met.
 var notYet = map[string]int{
 	"lines of the product":    27_000,
-	"lines of cmd/drayage":    5_450,
 	"long files":              1,
 	"parameters":              8,
 	"long lines of product":   860,
