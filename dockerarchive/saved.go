@@ -79,30 +79,38 @@ func namedDigest(name string) (digest.Digest, bool) {
 	return d, d.Validate() == nil
 }
 
-// fullNames reads RepoTags. Two writers put there what is no name: an empty one is the newline at the end of
-// a file of old rules_oci, and odd is what docker-drag makes of a digest.
+// fullNames reads RepoTags. Two tools write there what is no name. Old rules_oci leaves an empty one for the newline at
+// the end of a file. docker-drag makes one of a digest, which is odd.
 func fullNames(tags []string) (names, odd []string, err error) {
-	seen := map[string]bool{}
+	seen := map[string]bool{"": true}
 	for _, t := range tags {
-		if t == "" {
-			continue
-		}
 		_, hex, ok := strings.Cut(t, ":sha256:")
 		if ok && digest.NewDigestFromEncoded(digest.SHA256, hex).Validate() == nil {
 			odd = append(odd, t)
 			continue
 		}
-		ref, err := reference.ParseNormalizedNamed(t[:min(len(t), maxName)])
-		if len(t) > maxName {
-			err = fmt.Errorf("it has more than %d bytes", maxName)
+		name := ""
+		if t != "" {
+			if name, err = fullName(t); err != nil {
+				return nil, nil, err
+			}
 		}
-		if err != nil {
-			return nil, nil, verify.Mismatchf("invalid name %.200q: %v", t, err)
-		}
-		if n := reference.TagNameOnly(ref).String(); !seen[n] {
-			seen[n] = true
-			names = append(names, n)
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
 		}
 	}
 	return names, odd, nil
+}
+
+// fullName is the normalised name with a tag.
+func fullName(name string) (string, error) {
+	ref, err := reference.ParseNormalizedNamed(name[:min(len(name), maxName)])
+	if len(name) > maxName {
+		err = fmt.Errorf("it has more than %d bytes", maxName)
+	}
+	if err != nil {
+		return "", verify.Mismatchf("invalid name %.200q: %v", name, err)
+	}
+	return reference.TagNameOnly(ref).String(), nil
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -161,8 +160,8 @@ func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 func validNames(tags []string) []string {
 	var names []string
 	for _, t := range tags {
-		if ref, err := reference.ParseNormalizedNamed(t); err == nil {
-			names = append(names, reference.TagNameOnly(ref).String())
+		if name, err := fullName(t); err == nil {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -173,30 +172,21 @@ func (r *root) entries() []v1.Descriptor {
 	d := r.desc
 	names := slices.Sorted(slices.Values(r.names))
 	if len(names) > 0 && r.Name == "" {
-		d.Annotations = maps.Clone(d.Annotations)
-		if d.Annotations == nil {
-			d.Annotations = map[string]string{}
+		all := maps.Clone(d.Annotations)
+		if all == nil {
+			all = map[string]string{}
 		}
-		d.Annotations[layout.AnnotationName] = names[0]
-		if r.Ref == "" {
-			d.Annotations[v1.AnnotationRefName] = tagOf(names[0])
+		all[layout.AnnotationName] = names[0]
+		if _, tag, _ := splitName(names[0]); r.Ref == "" {
+			all[v1.AnnotationRefName] = tag
 		}
-		names = names[1:]
+		d.Annotations, names = all, names[1:]
 	}
 	all := []v1.Descriptor{d}
 	for _, n := range names {
-		d.Annotations = map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tagOf(n)}
+		_, tag, _ := splitName(n)
+		d.Annotations = map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tag}
 		all = append(all, d)
 	}
 	return all
-}
-
-// tagOf is the tag of a full name, or empty.
-func tagOf(name string) string {
-	if ref, err := reference.ParseNormalizedNamed(name); err == nil {
-		if t, ok := ref.(reference.Tagged); ok {
-			return t.Tag()
-		}
-	}
-	return ""
 }

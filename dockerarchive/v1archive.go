@@ -165,20 +165,17 @@ func (v *v1Archive) enter(owner map[string]string, name, dir string) error {
 	if v.layers[dir] == nil {
 		return damagedf("layer %q, which is named %q, is not there", dir, name)
 	}
-	names, _, err := fullNames([]string{name})
+	full, err := fullName(name)
 	if err != nil {
 		return err
 	}
-	if len(names) == 0 {
-		return fmt.Errorf("repositories: invalid name %.200q", name)
+	other, taken := owner[full]
+	switch {
+	case !taken:
+		owner[full] = dir
+		v.names[dir] = append(v.names[dir], full)
+	case other != dir:
+		return fmt.Errorf("archive is ambiguous: %s is the name of layer %q and of %q", full, other, dir)
 	}
-	other, taken := owner[names[0]]
-	if taken && other != dir {
-		return fmt.Errorf("archive is ambiguous: %s is the name of layer %q and of %q", names[0], other, dir)
-	}
-	if !taken {
-		v.names[dir] = append(v.names[dir], names[0])
-	}
-	owner[names[0]] = dir
 	return nil
 }
