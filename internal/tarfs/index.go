@@ -54,7 +54,7 @@ type Index struct {
 	size    int64
 	root    string
 	entries *table // by cleaned name
-	count   int    // entries, those without a name of their own included
+	count   int    // headers, also of what is no file
 	names   int    // bytes of names
 	holes   int64  // bytes of sparse files
 
@@ -117,7 +117,7 @@ func (x *Index) checkEnd(rest io.Reader) error {
 	}
 }
 
-// damaged says what err, with which archive/tar gave up, means.
+// damaged explains an error of archive/tar.
 func (x *Index) damaged(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
