@@ -51,8 +51,7 @@ func (d *documents) claim(names []string, id digest.Digest) (fresh []string, err
 	return fresh, nil
 }
 
-// add enters an image that has names and whose top layer is top. If it is there already, it gets the names
-// too.
+// add enters an image and its top layer. If the image is there already, it gets the names too.
 func (d *documents) add(item manifestItem, names []string, top string) {
 	key := item.Config + " " + strings.Join(item.Layers, " ")
 	i, known := d.itemOf[key]
@@ -73,7 +72,7 @@ func (d *documents) add(item manifestItem, names []string, top string) {
 	}
 }
 
-// entries lists the files, those of them that say something.
+// entries lists the files. A file that would say nothing is not among them.
 func (d *documents) entries() (all []*tarEntry, err error) {
 	if len(d.items) == 0 {
 		return nil, nil

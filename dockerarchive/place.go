@@ -12,11 +12,11 @@ import (
 	"drayage/internal/transfer"
 )
 
-// errSurprise says that a layer is not as large as its blob makes believe.
-var errSurprise = errors.New("layer of unexpected size")
+// errOtherSize says that a layer has not the size that its blob tells.
+var errOtherSize = errors.New("layer of unexpected size")
 
 // writeAt writes all entries whose place is known side by side. The late ones go behind them, one after
-// another. It returns errSurprise, having looked at all layers, if some are not as large as their blobs say.
+// another. It returns errOtherSize, having looked at all layers, if some are not as large as their blobs say.
 func (a *archive) writeAt(ctx context.Context, f File) error {
 	p, err := a.plan()
 	if err != nil {
@@ -33,18 +33,18 @@ func (a *archive) writeAt(ctx context.Context, f File) error {
 	if err := p.writeHeads(f); err != nil {
 		return err
 	}
-	var surprised atomic.Bool
+	var otherSize atomic.Bool
 	var tasks []task
 	for _, b := range p.blobs {
-		tasks = append(tasks, task{b.Size, func(ctx context.Context) error { return a.fill(ctx, b, &surprised) }})
+		tasks = append(tasks, task{b.Size, func(ctx context.Context) error { return a.fill(ctx, b, &otherSize) }})
 	}
 	if len(p.late) > 0 {
 		tasks = append(tasks, task{p.lateSize(), func(ctx context.Context) error { return a.writeLate(ctx, f, p) }})
 	}
-	if err := a.run(ctx, tasks); err != nil || !surprised.Load() {
+	if err := a.run(ctx, tasks); err != nil || !otherSize.Load() {
 		return err
 	}
-	return errSurprise
+	return errOtherSize
 }
 
 // plan says where everything in an archive goes.
@@ -115,8 +115,8 @@ func (p *plan) writeHeads(f File) error {
 	return nil
 }
 
-// fill writes a blob to its place. It notes in surprised if that has not the right size.
-func (a *archive) fill(ctx context.Context, b *blob, surprised *atomic.Bool) error {
+// fill writes a blob to its place. It notes in otherSize if that has not the right size.
+func (a *archive) fill(ctx context.Context, b *blob, otherSize *atomic.Bool) error {
 	reported := a.reported(b)
 	if !b.unpacked() {
 		_, err := transfer.Fill(ctx, b.source, b.Descriptor, b.place, reported)
@@ -124,9 +124,9 @@ func (a *archive) fill(ctx context.Context, b *blob, surprised *atomic.Bool) err
 	}
 	there := func() io.Writer { return &bounded{io.NewOffsetWriter(b.place, 0), b.size} }
 	n, err := b.write(ctx, there, reported)
-	if errors.Is(err, errSurprise) || err == nil && n != b.size {
+	if errors.Is(err, errOtherSize) || err == nil && n != b.size {
 		b.late = true
-		surprised.Store(true)
+		otherSize.Store(true)
 		return nil
 	}
 	return err

@@ -87,7 +87,7 @@ func resumed(t *testing.T) (*image.Image, []byte, int64) {
 }
 
 // However often it is broken off, the archive becomes the same, and little is read again.
-func TestWriteOCIGoesOn(t *testing.T) {
+func TestWriteOCIResumes(t *testing.T) {
 	im, want, total := resumed(t)
 	path := filepath.Join(t.TempDir(), "a.tar")
 	read, runs := int64(0), int64(0)
@@ -127,7 +127,7 @@ func checkAlone(t *testing.T, path string) {
 }
 
 // What was kept is not trusted: neither its content, nor its marks, nor that it belongs to this archive.
-func TestWriteOCIGoesOnFromDamage(t *testing.T) {
+func TestWriteOCIResumesFromDamage(t *testing.T) {
 	im, want, _ := resumed(t)
 	other := new(*im)
 	other.Names = []string{"docker.io/library/other:2"}

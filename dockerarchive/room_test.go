@@ -12,7 +12,8 @@ import (
 func TestRoomIsAskedFor(t *testing.T) {
 	refused := errors.New("no room")
 	s := newStore(t)
-	im := s.image("one", nil, s.layer(tarball(1, 700_000), zipped), s.layer(tarball(2, 3000), plain))
+	im := s.image("one", nil, s.layer(tarball(1, 700_000), zipped), s.layer(tarball(2, 3000), plain),
+		s.layer(append(tarball(3, 2000), 0xff, 0xff, 0xff, 0xff), unzipped)) // its end would tell 4 GiB
 	whole := s.open(im.Root, "docker.io/library/a:1")
 	im.Names = whole.Names
 	for name, write := range map[string]func(*memory, dockerarchive.Options) error{

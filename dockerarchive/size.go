@@ -35,7 +35,9 @@ func (b *blob) guess(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	b.size, b.late = size, !plausible(size, b.Size)
+	if b.late = !plausible(size, b.Size); !b.late {
+		b.size = size
+	}
 	return nil
 }
 

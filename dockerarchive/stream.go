@@ -52,7 +52,7 @@ func (a *archive) stream(ctx context.Context, w io.Writer) error {
 
 func (a *archive) streamBlob(ctx context.Context, w io.Writer, b *blob) error {
 	n, err := b.writeOnce(ctx, &bounded{w, b.size}, a.reported(b))
-	if errors.Is(err, errSurprise) || err == nil && n != b.size {
+	if errors.Is(err, errOtherSize) || err == nil && n != b.size {
 		return b.named(ErrUnsized)
 	}
 	if err != nil {
@@ -62,7 +62,7 @@ func (a *archive) streamBlob(ctx context.Context, w io.Writer, b *blob) error {
 	return err
 }
 
-// bounded fails with errSurprise instead of writing more than is left.
+// bounded fails with errOtherSize instead of writing more than is left.
 type bounded struct {
 	w    io.Writer
 	left int64
@@ -71,7 +71,7 @@ type bounded struct {
 // Write implements io.Writer.
 func (b *bounded) Write(p []byte) (int, error) {
 	if int64(len(p)) > b.left {
-		return 0, errSurprise
+		return 0, errOtherSize
 	}
 	b.left -= int64(len(p))
 	return b.w.Write(p)

@@ -21,11 +21,12 @@ type Format string
 // The formats. docker load takes both.
 const (
 	// Docker is what docker save wrote up to version 24. Its layers are unpacked, and it holds single container
-	// images: no index, no artifact, no referrers.
+	// images: no index, no artifact, no referrers. All layers must be there.
 	Docker Format = "docker"
 	// OCI is an OCI image layout (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with
 	// a manifest.json for engines that read only that. It holds the registry's own bytes, so that digests stay,
-	// and takes indexes, artifacts and the referrers of images.
+	// and takes indexes, artifacts and the referrers of images. It lacks what is absent of an image on purpose,
+	// as [image.Absent] says.
 	OCI Format = "oci"
 )
 
@@ -42,13 +43,12 @@ func (f Format) entries(ctx context.Context, images []*image.Image) ([]*tarEntry
 
 // Options say how an archive is written. The zero value is good.
 type Options struct {
-	// Jobs is how many blobs are read at once. 0 means a good number: for layers that are unpacked one more than
-	// there are processors, and at least three; otherwise more.
+	// Jobs is how many blobs are read at once. 0 means a good number. Where layers are unpacked, it is one more
+	// than there are processors, and at least three.
 	Jobs int
-	// Once lets Stream read each blob once where the output can be thrown away: Stream then takes for the size
-	// of an unpacked layer what its blob tells without being unpacked. If the blob does not tell, or not the
-	// truth, Stream fails with ErrUnsized. If a layer is wrong, that shows when part of the archive has been
-	// written.
+	// Once lets Stream read each blob once. It is for output that can be thrown away. Stream then believes what
+	// the blob of a layer tells of the unpacked size. If the blob does not tell it, or tells it wrong, Stream
+	// fails with ErrUnsized. If a layer is wrong, Stream finds out after it has written a part of the archive.
 	Once bool
 
 	// Planned is called once, before any blob is read, with all that will be read. Manifests and configurations
@@ -69,8 +69,8 @@ type File interface {
 	Truncate(size int64) error
 }
 
-// ErrUnsized is wrapped by Stream with [Options].Once where the size of a layer shows only when it has been
-// unpacked.
+// ErrUnsized is wrapped by the error of Stream with [Options].Once about a layer whose size shows only when
+// it has been unpacked. Without Once, Stream can write the same images.
 var ErrUnsized = errors.New("its size shows only when it has been unpacked")
 
 // Write writes images to f. It brings blobs side by side, each straight to its place, and checks every digest
@@ -82,20 +82,20 @@ func Write(ctx context.Context, f File, format Format, images []*image.Image, op
 		return err
 	}
 	err = a.writeAt(ctx, f)
-	if errors.Is(err, errSurprise) {
+	if errors.Is(err, errOtherSize) {
 		// A layer of another size than its blob says changes the place of all that follow. All such layers are
 		// known by now. They go behind the others, where sizes need not be known.
-		a.opts.Room = nil
+		a.opts.Room = nil // it has been asked
 		err = a.writeAt(ctx, f)
 	}
 	return err
 }
 
 // Stream writes what [Write] writes to something that cannot be written out of order, such as a pipe. A tar
-// tells the size of a file before its content, so Stream reads layers that it unpacks twice: first to learn
-// their sizes and to check everything, so that nothing is written of images that are not in order. Of each
-// reading Options.Progress counts half the bytes. All other blobs are read once. One that turns out wrong
-// ends the stream with an error after part of it has been written.
+// tells the size of a file before its content, so Stream reads the layers that it unpacks twice. The first
+// reading learns their sizes and checks everything: Stream writes nothing of a docker tar whose layers are
+// not in order. Options.Progress counts half the bytes of each reading. All other blobs are read once. If one
+// of these turns out wrong, Stream fails after it has written a part of the archive.
 func Stream(ctx context.Context, w io.Writer, format Format, images []*image.Image, opts Options) error {
 	a, err := prepare(ctx, format, images, opts)
 	if err != nil {
