@@ -129,7 +129,6 @@ func (p *Pusher) Mount(ctx context.Context, d v1.Descriptor, from string) (bool,
 // tries repeats an upload while its failures are transient or the registry has lost it. The requests have
 // repeated what they could: what fails here are bodies that broke off.
 func (p *Pusher) tries(ctx context.Context, upload func() error) error {
-	var backoff retry.Backoff
 	var before error
 	for n := 1; ; n++ {
 		err := upload()
@@ -141,7 +140,7 @@ func (p *Pusher) tries(ctx context.Context, upload func() error) error {
 			return err
 		}
 		before = err
-		if serr := retry.Sleep(ctx, backoff.Delay(n)); serr != nil {
+		if serr := retry.Sleep(ctx, retry.Delay(n)); serr != nil {
 			return serr
 		}
 	}

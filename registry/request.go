@@ -48,7 +48,6 @@ type request struct {
 // The caller closes the body of the answer. An error is marked transient only where r had a body that cannot
 // be sent again from here.
 func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
-	var backoff retry.Backoff
 	for try := 1; ; try++ {
 		if err := h.pause.wait(ctx); err != nil {
 			return nil, err
@@ -76,7 +75,7 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		case !transient || try >= h.most(r, err):
 			return nil, err
 		case delay == 0:
-			delay = backoff.Delay(try)
+			delay = retry.Delay(try)
 		}
 		if err := retry.Sleep(ctx, delay); err != nil {
 			return nil, err
@@ -96,7 +95,6 @@ func (h *host) answer(ctx context.Context, r *request) (*http.Response, error) {
 // read sends r and returns the body of the answer, which is at most limit bytes. It asks again for a body
 // that breaks off.
 func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Response, []byte, error) {
-	var backoff retry.Backoff
 	for try := 1; ; try++ {
 		resp, err := h.do(ctx, r)
 		if err != nil {
@@ -114,7 +112,7 @@ func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Respons
 		case try >= maxTries:
 			return nil, nil, &NetworkError{Host: r.url.Host, Err: err}
 		}
-		if err := retry.Sleep(ctx, backoff.Delay(try)); err != nil {
+		if err := retry.Sleep(ctx, retry.Delay(try)); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -140,10 +140,9 @@ func (u *upload) ask(ctx context.Context, tries int) error {
 // kept nothing, or takes nothing more
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks).
 func (u *upload) resume(ctx context.Context, cause error) error {
-	var backoff retry.Backoff
 	var first, last, best int64
 	for stalls := 1; stalls <= maxUploads; stalls++ {
-		if err := retry.Sleep(ctx, backoff.Delay(stalls)); err != nil {
+		if err := retry.Sleep(ctx, retry.Delay(stalls)); err != nil {
 			return err
 		}
 		if err := u.ask(ctx, 0); err != nil || u.held == 0 {

@@ -19,7 +19,7 @@ func openXz(r io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(xzReader{z}), nil
 }
 
-// xzReader says what is wrong in the words of other formats.
+// xzReader returns the errors that readers of other formats do.
 type xzReader struct{ z *xz.Reader }
 
 // Read implements io.Reader.

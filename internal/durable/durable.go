@@ -1,6 +1,6 @@
-// Package durable makes files appear whole or not at all, and stay there after a power cut: they are
-// written under another name, synced, renamed, and the directory is synced. All names are inside an
-// os.Root, so that a planted symbolic link cannot lead out of it.
+// Package durable makes files appear whole or not at all, and stay there after a power cut. It writes a file under another
+// name, syncs it, renames it, and syncs the directory. All names are inside an os.Root, so that a planted symbolic link
+// cannot lead out of it. [CreateOutput] and [ResumeOutput] begin a large file, [WriteFile] writes a small one.
 package durable
 
 import (
@@ -19,7 +19,7 @@ func Replace(root *os.Root, tmp, name string) error {
 	return SyncDir(root, path.Dir(name))
 }
 
-// WriteFile writes a small file by way of tmp. On error name is what it was.
+// WriteFile writes a small file by way of tmp. On error the file called name is what it was.
 func WriteFile(root *os.Root, tmp, name string, data []byte) (err error) {
 	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -40,7 +40,7 @@ func WriteFile(root *os.Root, tmp, name string, data []byte) (err error) {
 	return Replace(root, tmp, name)
 }
 
-// SyncDir makes the names in a directory durable. Where the system cannot do that it is not an error.
+// SyncDir makes the names in a directory durable. It is no error if the system cannot do that.
 func SyncDir(root *os.Root, dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil // directories cannot be opened for syncing; NTFS journals its names

@@ -22,7 +22,7 @@ const (
 	// or earlier.
 	uploadAge  = 7 * 24 * time.Hour
 	maxUploads = 256
-	// maxLocation is more than any address has that a server takes.
+	// maxLocation is more bytes than servers accept in an address.
 	maxLocation = 8 << 10
 )
 
@@ -58,7 +58,7 @@ func (c *Cache) journal(registry, repository, content string) *Journal {
 	return &Journal{dir: filepath.Join(c.dir, "uploads"), name: hex.EncodeToString(sum[:])}
 }
 
-// Location is the address that was remembered last, by an earlier process too, or empty.
+// Location returns the address that this or an earlier process remembered last, or nothing.
 func (j *Journal) Location() string {
 	if !j.taken() {
 		return ""
@@ -78,7 +78,7 @@ func (j *Journal) Location() string {
 	return location
 }
 
-// isLocation reports whether an address has nothing in it that no address has.
+// isLocation reports whether s can be an address: it has no spaces and nothing but printable ASCII.
 func isLocation(s string) bool {
 	return s != "" && len(s) <= maxLocation && !strings.ContainsFunc(s,
 		func(r rune) bool { return r <= ' ' || r > '~' })
@@ -150,7 +150,7 @@ func (j *Journal) taken() bool {
 	return true
 }
 
-// sweep removes what is too old and, the oldest first, what is too much.
+// sweep removes journals that are too old, and the oldest ones if there are too many.
 func sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package pack compresses one stream on several processors. What comes out is decided by what goes in and
-// by the parameters alone: neither the number of processors nor the sizes of the writes show in it.
-//
-// [NewGzip] makes gzip (RFC 1952), [NewZstd] makes Zstandard (RFC 8878).
+// Package pack compresses one stream on several processors. [NewGzip] makes gzip (RFC 1952), [NewZstd] makes Zstandard
+// (RFC 8878). The same content and the same parameters always give the same bytes, whatever the number of processors
+// and the sizes of the writes.
 package pack
 
 import (
@@ -13,8 +12,8 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// Each worker holds some blocks, so that their number decides how much memory a writer takes. That many
-// keep pace with whoever unpacks and hashes what they are given.
+// Each worker holds some blocks, so the number of workers decides how much memory a writer takes. This many keep pace with
+// the code that unpacks and hashes their input.
 const (
 	maxGzipWorkers = 8
 	maxZstdWorkers = 4
@@ -22,18 +21,16 @@ const (
 	minZstdWorkers = 2
 )
 
-// errAborted is what the writer behind an aborted stream seems to fail with. Nobody sees it.
+// errAborted ends an aborted stream. No caller sees it.
 var errAborted = errors.New("aborted")
 
-// Writer compresses what is written to it. It is for one goroutine, and ends with Close or Abort: until
-// then it has goroutines of its own.
+// Writer compresses what is written to it. It is for one goroutine. It has goroutines of its own until Close or Abort.
 type Writer struct {
 	z      io.WriteCloser
 	behind *patient
 }
 
-// NewGzip returns a Writer that sends gzip to w. Levels go from 1 to 9; blocks of so many bytes are
-// compressed side by side.
+// NewGzip returns a Writer that sends gzip to w. Levels go from 1 to 9. Blocks of block bytes are compressed side by side.
 func NewGzip(w io.Writer, level, block int) (*Writer, error) {
 	behind := &patient{w: w}
 	z, err := pgzip.NewWriterLevel(behind, level)
@@ -46,14 +43,13 @@ func NewGzip(w io.Writer, level, block int) (*Writer, error) {
 	return &Writer{z, behind}, nil
 }
 
-// NewZstd is [Encoders.NewZstd] for whoever compresses one stream.
+// NewZstd is [Encoders.NewZstd] for callers that compress one stream.
 func NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	return new(Encoders).NewZstd(w, level, window)
 }
 
-// NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program, of which
-// four differ here: 1, 3, 6, 10. The window is a power of two in bytes; sections of four windows are
-// compressed side by side.
+// NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program; only 1, 3, 6 and 10 differ
+// here. The window is a power of two in bytes. Sections of four windows are compressed side by side.
 func (e *Encoders) NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	if level < 1 || level > 22 {
 		return nil, fmt.Errorf("zstd: invalid compression level: %d", level)
@@ -67,7 +63,7 @@ func (e *Encoders) NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	return &Writer{&reused{Encoder: z, kind: kind, from: e}, behind}, nil
 }
 
-// Write implements io.Writer. An error of the writer behind may show some calls later.
+// Write implements io.Writer. An error of w may show some calls later.
 func (w *Writer) Write(b []byte) (int, error) {
 	if err := w.behind.failed(); err != nil {
 		return 0, err
@@ -75,8 +71,8 @@ func (w *Writer) Write(b []byte) (int, error) {
 	return w.z.Write(b)
 }
 
-// Close writes what is left and ends the compressed stream; it does not close the writer behind. It returns
-// that writer's error, if there was one, and when it returns no goroutine is left.
+// Close writes what is left and ends the compressed stream. It does not close w. It returns the error of w, if there was
+// one. When it returns, no goroutine is left.
 func (w *Writer) Close() error {
 	err := w.z.Close()
 	if failed := w.behind.failed(); failed != nil {
@@ -85,7 +81,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// Abort ends the Writer in place of Close, but not the stream: who reads that finds it cut off.
+// Abort ends the Writer in place of Close, but not the compressed stream: a reader finds that cut off.
 func (w *Writer) Abort() {
 	w.behind.fail(errAborted)
 	w.z.Close()

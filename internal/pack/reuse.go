@@ -21,7 +21,7 @@ type encoderKind struct{ level, window, workers int }
 // maxFree is how many encoders of a kind are kept.
 const maxFree = 2
 
-// encoder returns one that writes to w. Its user gives it back with keep.
+// encoder returns an encoder that writes to w. The caller gives it back with keep.
 func (e *Encoders) encoder(k encoderKind, w io.Writer) (*zstd.Encoder, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 const (
 	// maxStalls is how often a stream may break in a row without having moved on.
 	maxStalls = 5
-	// refill is how many new bytes make earlier breaks forgotten: a link that drops every few minutes still
-	// gets a 40 GB layer through, a server that sends one byte a time does not. A reset takes with it what has
-	// arrived and was not read yet, so that of a megabyte a slow machine may get a part.
+	// refill is how many new bytes make earlier breaks forgotten. So a link that drops every few minutes still gets a
+	// layer of 40 GB through, and a server that sends one byte at a time does not. It is less than a megabyte because a
+	// reset destroys what has arrived and was not read yet.
 	refill = 256 << 10
 )
 
@@ -20,11 +20,10 @@ const (
 type Persistence struct {
 	Since int64 // offset at which the last break happened, or at which the stream began
 
-	wait   Backoff
 	stalls int
 }
 
-// Again waits before the stream of d is opened again at offset off, or returns the error to give up with.
+// Again waits until the stream of d may be opened again at offset off. It returns an error if it is time to give up.
 func (p *Persistence) Again(ctx context.Context, d v1.Descriptor, off int64, cause error) error {
 	if ctx.Err() != nil { // cause is then a consequence of it
 		return context.Cause(ctx)
@@ -39,5 +38,5 @@ func (p *Persistence) Again(ctx context.Context, d v1.Descriptor, off int64, cau
 		return fmt.Errorf("%s: gave up at byte %d of %d after %d broken connections in a row: %w",
 			d.Digest, off, d.Size, maxStalls, cause)
 	}
-	return Sleep(ctx, p.wait.Delay(p.stalls))
+	return Sleep(ctx, Delay(p.stalls))
 }

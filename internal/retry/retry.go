@@ -1,5 +1,5 @@
-// Package retry decides how long to wait before a thing is tried again, and marks the errors
-// for which trying again makes sense. It never loops by itself: the callers own their loops.
+// Package retry decides how long to wait before something is tried again, and marks the errors for which trying again
+// makes sense. It never loops by itself: the callers own their loops.
 package retry
 
 import (
@@ -9,29 +9,20 @@ import (
 	"time"
 )
 
-// Backoff yields growing, jittered delays. The zero value starts at half a second,
-// doubles, and stays at 30 seconds.
-type Backoff struct {
-	Base time.Duration // first delay; 0 means 500 ms
-	Max  time.Duration // upper bound; 0 means 30 s
-}
+const (
+	firstDelay = 500 * time.Millisecond
+	maxDelay   = 30 * time.Second
+)
 
-// Delay is the wait before try number n+1, where n counts the failures so far, from 1. A quarter
-// of it is random, so that many clients that failed together do not come back together.
-func (b Backoff) Delay(n int) time.Duration {
-	base, limit := b.Base, b.Max
-	if base <= 0 {
-		base = 500 * time.Millisecond
-	}
-	if limit <= 0 {
-		limit = 30 * time.Second
-	}
-	d := base
-	for i := 1; i < n && d < limit; i++ {
+// Delay is the wait before try number n+1, where n counts the failures so far, from 1. It doubles up to 30 seconds. A
+// quarter of it is random, so that many clients that failed together do not come back together.
+func Delay(n int) time.Duration {
+	d := firstDelay
+	for i := 1; i < n && d < maxDelay; i++ {
 		d *= 2
 	}
-	d = min(d, limit)
-	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+	d = min(d, maxDelay)
+	return d - rand.N(d/4+1)
 }
 
 // Sleep waits for d, or until ctx ends, whose cause it then returns.

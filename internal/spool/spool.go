@@ -1,5 +1,5 @@
-// Package spool holds a stream on disk for as long as a command runs: in a file without a name, so that
-// nothing of it is left however the process ends, and without taking the last space of the disk.
+// Package spool holds a stream on disk for as long as a command runs. The file has no name, so nothing of it is left,
+// however the process ends. The stream does not take the last space of the disk.
 package spool
 
 import (
@@ -22,21 +22,22 @@ const (
 // free is replaced in tests.
 var free = durable.Free
 
-// Room returns an error that wraps ENOSPC if need bytes do not fit in dir, with the reserve besides.
+// Room returns an error that wraps ENOSPC if dir has no room for need bytes and the reserve.
 func Room(dir string, need int64) error {
 	have, err := free(dir)
 	if err != nil {
 		return fmt.Errorf("free space in %s: %w", dir, err)
 	}
 	if have >= 0 && have-reserve < need {
-		return fmt.Errorf("%s has %s free, which is too little: %s are needed at least, and %s are left to others; name another directory with --temp-dir: %w",
+		return fmt.Errorf("%s has %s free, which is too little: %s are needed at least, and %s are left to others; "+
+			"name another directory with --temp-dir: %w",
 			dir, mebibytes(have), mebibytes(need), mebibytes(reserve), syscall.ENOSPC)
 	}
 	return nil
 }
 
-// Copy reads r to its end into a file in dir that has no name, and returns the file, which the caller
-// closes. atLeast is how many bytes are known to come. An error of r is returned as it is.
+// Copy copies r to its end into a file in dir that has no name. At least atLeast bytes are known to come. Copy returns an
+// error of r as it is. The caller closes the file.
 func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File, error) {
 	if err := Room(dir, atLeast); err != nil {
 		return nil, err
@@ -46,13 +47,14 @@ func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File
 		return nil, fmt.Errorf("temporary file in %s: %w", dir, err)
 	}
 	w := &writer{file: f, dir: dir}
-	if _, err := io.CopyBuffer(w, struct{ io.Reader }{transfer.WithContext(ctx, r)}, make([]byte, 256<<10)); err != nil {
+	r = struct{ io.Reader }{transfer.WithContext(ctx, r)}
+	if _, err := io.CopyBuffer(w, r, make([]byte, 256<<10)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-// writer looks at the free space again and again: others write too, and nobody knows how long a stream is.
+// writer looks at the free space again and again: other processes write too, and the length of the stream is not known.
 type writer struct {
 	file *os.File
 	dir  string
@@ -64,7 +66,8 @@ type writer struct {
 func (w *writer) Write(p []byte) (int, error) {
 	if w.left < int64(len(p)) {
 		if have, err := free(w.dir); err == nil && have >= 0 && have < reserve+step {
-			return 0, fmt.Errorf("%s has only %s left after %s, and the stream goes on; name another directory with --temp-dir: %w",
+			return 0, fmt.Errorf("%s has only %s left after %s, and the stream goes on; "+
+				"name another directory with --temp-dir: %w",
 				w.dir, mebibytes(have), mebibytes(w.n), syscall.ENOSPC)
 		}
 		w.left = step

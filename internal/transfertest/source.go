@@ -12,9 +12,9 @@ import (
 	"testing/iotest"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/retry"
 )
 
@@ -36,7 +36,7 @@ type Source struct {
 // Try turns what is left of the content behind the offset that was asked for into a stream.
 type Try func(rest []byte) (io.Reader, error)
 
-// Open implements transfer.Source. It does not look at ctx: a stream need not know about it.
+// Open implements image.Source. It does not look at ctx: a stream need not know about it.
 func (s *Source) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	s.mu.Lock()
 	try := s.Always
@@ -153,5 +153,5 @@ func Blob(n int) ([]byte, v1.Descriptor) {
 
 // Describe is the descriptor of content.
 func Describe(content []byte) v1.Descriptor {
-	return v1.Descriptor{MediaType: "application/octet-stream", Digest: digest.FromBytes(content), Size: int64(len(content))}
+	return image.Describe("application/octet-stream", content)
 }

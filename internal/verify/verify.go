@@ -1,6 +1,6 @@
-// Package verify holds the one place where bytes are compared with the digest and
-// size they were promised under. Use [Descriptor] before a descriptor is trusted in a path,
-// a URL or an allocation, and [Check] to follow the bytes as they pass.
+// Package verify is the one place where bytes are compared with the digest and size that were promised for them.
+// [Descriptor] must be called before a descriptor is used in a path, a URL or an allocation. [Check] follows the bytes as
+// they pass.
 package verify
 
 import (
@@ -82,7 +82,7 @@ func (c *Check) Done() error {
 	return nil
 }
 
-// Bytes checks content that is in memory.
+// Bytes compares content that is in memory with its descriptor. Its error wraps [ErrMismatch].
 func Bytes(d v1.Descriptor, p []byte) error {
 	c := NewCheck(d)
 	if _, err := c.Write(p); err != nil {
