@@ -24,11 +24,11 @@ const (
 
 // notYet counts what still exceeds a limit. A number may only become smaller, and goes when the limit is met.
 var notYet = map[string]int{
-	"lines of the product":    27_000,
-	"long files":              1,
-	"parameters":              8,
-	"long lines of product":   860,
-	"long lines of tests":     3_000,
+	"lines of the product":  27_000,
+	"long files":            1,
+	"parameters":            8,
+	"long lines of product": 860,
+	"long lines of tests":   3_000,
 }
 
 // generated documents are as their generators write them.
