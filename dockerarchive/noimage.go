@@ -12,6 +12,7 @@ func (a *Reader) noImage() error { return fmt.Errorf("%w%s", ErrNotImage, a.what
 
 // what says it in words that follow "not a saved image".
 func (a *Reader) what() string {
+	names := slices.Sorted(a.tar.Below(""))
 	switch {
 	case a.tar.Has("oci-layout") && a.tar.Has("index.json"):
 		return " by docker: it is an OCI archive without manifest.json"
@@ -21,7 +22,7 @@ func (a *Reader) what() string {
 		return ": it has index.json but no oci-layout: part of an OCI layout is missing"
 	case a.tar.Has("repositories"):
 		return ": it has the file repositories and nothing else of an image"
-	case a.tar.Empty():
+	case len(names) == 0:
 		return ": the archive is empty"
 	}
 	for _, dir := range a.tar.Around() {
@@ -32,8 +33,8 @@ func (a *Reader) what() string {
 			return ": it is a root filesystem, as docker export and buildkit's type=tar make; docker save makes images"
 		}
 	}
-	if inner := a.innerArchive(); inner != "" {
-		return fmt.Sprintf(": it has no manifest.json, but another archive in it, %q: unpack that first", inner)
+	if i := slices.IndexFunc(names, isArchive); i >= 0 {
+		return fmt.Sprintf(": it has no manifest.json, but another archive in it, %q: unpack that first", names[i])
 	}
 	return ": the archive has no manifest.json"
 }
@@ -48,13 +49,6 @@ func (a *Reader) hasPart(dir string, parts ...string) bool {
 	return false
 }
 
-// innerArchive returns the first name, in their order, of an archive in the archive.
-func (a *Reader) innerArchive() (first string) {
-	for name := range a.tar.Below("") {
-		packed := path.Ext(name) == ".tar" || path.Ext(name) == ".tgz" || strings.HasSuffix(name, ".tar.gz")
-		if packed && (first == "" || name < first) {
-			first = name
-		}
-	}
-	return first
+func isArchive(name string) bool {
+	return path.Ext(name) == ".tar" || path.Ext(name) == ".tgz" || strings.HasSuffix(name, ".tar.gz")
 }

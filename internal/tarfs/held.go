@@ -35,7 +35,7 @@ type heldStream struct {
 
 	mu     sync.Mutex
 	at     int64 // bytes read from r
-	pos    int64 // where Read goes on; tar.Reader skips with Seek
+	pos    int64 // where Read goes on: at, unless ReadAt has come further
 	err    error // of r, after which nothing more comes
 	all    bool  // everything is held
 	held   []segment
@@ -43,7 +43,6 @@ type heldStream struct {
 	kept   int64  // bytes that all this takes
 	file   passing
 	spare  []byte                      // the memory of file.replay, one for all files
-	waste  []byte                      // for what is not held
 	hashes map[int64][sha256.Size]byte // of files that are not held, by the place of their content
 }
 
@@ -86,16 +85,9 @@ func (s *heldStream) begin(name string, size int64, hold, replays bool) {
 
 // Read implements io.Reader for tar.Reader, which reads headers and skips the content of files. So of content
 // that has passed by and is not held it gives zeros.
-func (s *heldStream) Read(p []byte) (int, error) {
+func (s *heldStream) Read(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.pos > s.at {
-		if err := s.skip(s.pos - s.at); err != nil {
-			return 0, err
-		}
-	}
-	var n int
-	var err error
 	if behind := s.at - s.pos; behind > 0 {
 		n = int(min(int64(len(p)), behind))
 		clear(p[s.copyHeld(p[:n], s.pos):n])
@@ -104,17 +96,6 @@ func (s *heldStream) Read(p []byte) (int, error) {
 	}
 	s.pos += int64(n)
 	return n, err
-}
-
-// Seek implements io.Seeker, relative to where Read has come to.
-func (s *heldStream) Seek(offset int64, whence int) (int64, error) {
-	if whence != io.SeekCurrent || offset < 0 {
-		return 0, errors.New("a stream goes forward only")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pos += offset
-	return s.pos, nil
 }
 
 // ReadAt implements io.ReaderAt.
@@ -220,15 +201,6 @@ func (s *heldStream) copyHeld(p []byte, offset int64) int {
 		}
 	}
 	return n
-}
-
-// skip reads at most n bytes.
-func (s *heldStream) skip(n int64) error {
-	if s.waste == nil {
-		s.waste = make([]byte, 32<<10)
-	}
-	_, err := s.next(s.waste[:min(n, int64(len(s.waste)))])
-	return err
 }
 
 // peek holds the first bytes of the file that comes next, and returns them.

@@ -157,14 +157,6 @@ func (x *Index) add(h *tar.Header, offset int64) error {
 // keys.
 func Clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
-// Empty reports whether there is no entry at all.
-func (x *Index) Empty() bool {
-	for range x.Entries() {
-		return false
-	}
-	return true
-}
-
 // Has reports whether there is an entry with a cleaned name.
 func (x *Index) Has(name string) bool { return x.entries.has(x.full(name)) }
 
