@@ -167,12 +167,7 @@ func (c call) credentials(registries []string, strict bool) (credentialsFunc, er
 	} else if !ok {
 		return nil, usagef("--creds %s holds no password: add :PASSWORD or --password-stdin", user)
 	}
-	return func(_ context.Context, name, _ string) (registry.Credential, error) {
-		if !slices.Contains(registries, name) {
-			return registry.Credential{}, nil
-		}
-		return registry.Credential{Username: user, Password: password}, nil
-	}, nil
+	return only(registries[0], registry.Credential{Username: user, Password: password}), nil
 }
 
 // warning returns a function that shows a warning.

@@ -11,7 +11,8 @@ import (
 	"drayage/internal/fakeregistry"
 )
 
-// asked REGISTRY REPOSITORY N fails unless N blobs of the repository have been asked for as a whole since it was asked last.
+// asked REGISTRY REPOSITORY N fails unless N blobs of the repository have been asked for as a whole since
+// it was asked last.
 func asked(ts *testscript.TestScript, _ bool, args []string) {
 	r, ok := ts.Value(args[0]).(*fakeregistry.Registry)
 	if !ok {

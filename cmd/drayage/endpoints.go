@@ -15,7 +15,8 @@ import (
 func endpointFlags() []cli.Flag {
 	return []cli.Flag{
 		baseFlag("`URL` of the registry's API, with its path prefix; image names are then repositories in it"),
-		&cli.StringSliceFlag{Name: "mirror", Usage: "read from `[REGISTRY=]URL` first (without REGISTRY= it stands in for docker.io)"},
+		&cli.StringSliceFlag{Name: "mirror",
+			Usage: "read from `[REGISTRY=]URL` first (without REGISTRY= it stands in for docker.io)"},
 	}
 }
 

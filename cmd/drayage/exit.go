@@ -42,16 +42,32 @@ const exitCodesHelp = `EXIT CODES:
    129, 130, 143  hung up, interrupted, terminated
 `
 
-// partlyError is returned when some of several images failed; each has been reported already.
-type partlyError struct{ failed, total int }
+// imagesFailed is returned when some or all of several images failed. Each has been reported already.
+type imagesFailed struct {
+	first         error
+	failed, total int
+}
 
-func (e *partlyError) Error() string { return fmt.Sprintf("%d of %d images failed", e.failed, e.total) }
+func (e *imagesFailed) Error() string {
+	if e.failed == e.total {
+		return fmt.Sprintf("all %d images failed", e.total)
+	}
+	return fmt.Sprintf("%d of %d images failed", e.failed, e.total)
+}
+
+// Unwrap lets the first failure decide on the exit code if there was nothing else.
+func (e *imagesFailed) Unwrap() error {
+	if e.failed == e.total {
+		return e.first
+	}
+	return nil
+}
 
 // exitCode is the one place where errors become exit codes.
 func exitCode(ctx context.Context, err error) int {
 	var (
 		unmeant  *usage.Error
-		partly   *partlyError
+		several  *imagesFailed
 		sig      interrupt.Error
 		platform *image.PlatformError
 		unusable *dockerauth.Error
@@ -63,7 +79,7 @@ func exitCode(ctx context.Context, err error) int {
 		return sig.Code()
 	case errors.As(err, &unmeant):
 		return exitUsage
-	case errors.As(err, &partly):
+	case errors.As(err, &several) && several.failed < several.total:
 		return exitPartly
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage),
 		errors.Is(err, layout.ErrDamaged):
@@ -120,17 +136,6 @@ func outcome(errs []error) error {
 		return nil
 	case len(errs) == 1:
 		return failed[0]
-	case len(failed) == len(errs):
-		return &allFailed{first: failed[0], total: len(errs)}
 	}
-	return &partlyError{failed: len(failed), total: len(errs)}
+	return &imagesFailed{failed[0], len(failed), len(errs)}
 }
-
-// allFailed ends a command of which nothing succeeded; the exit code is that of the first failure.
-type allFailed struct {
-	first error
-	total int
-}
-
-func (e *allFailed) Error() string { return fmt.Sprintf("all %d images failed", e.total) }
-func (e *allFailed) Unwrap() error { return e.first }

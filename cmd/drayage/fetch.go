@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"drayage/fetch"
@@ -176,20 +175,14 @@ func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error
 			im.Error = r.Err.Error()
 		} else {
 			im.Digest, im.MediaType = r.Image.Root.Digest.String(), r.Image.Root.MediaType
-			im.Platforms, im.Rewritten = platformNames(r.Image.Platforms), r.Image.Rewritten
-			im.Schema1 = r.Image.Schema1.String()
+			im.Schema1, im.Rewritten = r.Image.Schema1.String(), r.Image.Rewritten
+			for _, p := range r.Image.Platforms {
+				im.Platforms = append(im.Platforms, image.FormatPlatform(p))
+			}
 		}
 		doc.Images = append(doc.Images, im)
 	}
 	return c.printJSON(doc)
-}
-
-func platformNames(all []v1.Platform) []string {
-	var names []string
-	for _, p := range all {
-		names = append(names, image.FormatPlatform(p))
-	}
-	return names
 }
 
 // imageNames reads the names of images from the arguments and from --from, each once.

@@ -11,8 +11,8 @@ import (
 	"drayage/internal/fakeregistry"
 )
 
-// fillForeign puts in win:1, whose lowest layer only the other registry has, and built:1, an index of two platforms with an attestation
-// for each.
+// fillForeign puts in win:1, whose lowest layer only the other registry has, and built:1, an index of two
+// platforms with an attestation for each.
 func fillForeign(r, elsewhere *fakeregistry.Registry, url string) {
 	base := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"windows": "not ours"}))
 	d := elsewhere.PutBlob("layers", base.Content)

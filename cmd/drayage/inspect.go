@@ -99,7 +99,7 @@ func (l *looker) printInspection(doc *inspect.Report, detailed bool) error {
 	if l.Bool("json") {
 		return l.printJSON(doc)
 	}
-	p := &picture{w: l.stdout, detailed: detailed, several: len(doc.Images) > 1}
+	p := &tables{w: l.stdout, detailed: detailed, several: len(doc.Images) > 1}
 	for i, im := range doc.Images {
 		if i > 0 {
 			p.line("")

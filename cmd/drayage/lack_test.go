@@ -20,8 +20,9 @@ type packedFile struct {
 	body   []byte
 }
 
-// lack IN OUT WHAT... copies an OCI tar of one image without some of it: a file, such as manifest.json, the manifest of a platform, such as
-// linux/amd64, or the last layer of one, such as layer:linux/amd64, or just layer where there is no index.
+// lack IN OUT WHAT... copies an OCI tar of one image without some of it: a file, such as manifest.json, the
+// manifest of a platform, such as linux/amd64, or the last layer of one, such as layer:linux/amd64, or just
+// layer where there is no index.
 func lack(ts *testscript.TestScript, _ bool, args []string) {
 	files := map[string]packedFile{}
 	var names []string

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -14,6 +16,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/internal/durable"
 	"drayage/internal/pack"
 	"drayage/internal/source"
 	"drayage/internal/tally"
@@ -69,17 +72,12 @@ func (c call) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	names, err := c.tags()
-	if err != nil {
-		return err
-	}
-	s.tagged = len(names) > 0
 	defer s.close()
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		return fmt.Errorf("save %w", err)
 	}
-	if s.tagged {
-		if s.images, err = source.Rename(s.images, names); err != nil {
+	if len(s.names) > 0 {
+		if s.images, err = source.Rename(s.images, s.names); err != nil {
 			return err
 		}
 	}
@@ -116,12 +114,16 @@ func (c call) newSaver() (*saver, error) {
 	if !oci && (all || len(chosen) > 1) {
 		return nil, usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
 	}
+	names, err := c.tags()
+	if err != nil {
+		return nil, err
+	}
 	compress := pack.Kind(c.String("compress"))
 	if c.IsSet("compress") && compress != pack.Gzip && compress != pack.Zstd {
 		return nil, usagef("there is no --compress %q, only gzip and zstd", string(compress))
 	}
 	return &saver{
-		call: c, format: format, compress: compress,
+		call: c, format: format, compress: compress, names: names,
 		sel: image.Selection{All: all, Platforms: chosen}, referrers: map[digest.Digest]bool{},
 	}, nil
 }
@@ -153,8 +155,8 @@ type saver struct {
 	images   []*image.Image // in the order of the tar
 	pulled   []fetch.Result // those of images that come from a registry
 	closes   []func() error
-	noted    bool // the default platform has been said
-	tagged   bool // names are given with --tag
+	noted    bool     // the default platform has been said
+	names    []string // given with --tag
 	sum      tally.Sum
 
 	attestations int // that stay behind
@@ -167,190 +169,106 @@ func (s *saver) close() {
 	}
 }
 
-// open finds the images of all sources. A source that has none, or that cannot be read, ends the command: a
-// tar with less in it than was asked for is a trap.
-func (s *saver) open(ctx context.Context, args []string) error {
-	var specs []source.Spec
-	var refs []registry.Reference
-	for _, a := range args {
-		spec, err := s.parseSource(a)
+// write makes the archive: a file that appears when it is whole, or a stream.
+func (s *saver) write(ctx context.Context, out string) (err error) {
+	meter := s.newMeter("save")
+	defer func() { s.sum = meter.finish() }()
+	opts := dockerarchive.Options{Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
+	if out == "-" {
+		return s.stream(ctx, s.stdout, "standard output", opts)
+	}
+	if fi, err := os.Stat(out); err == nil && isPipe(fi) {
+		f, err := os.OpenFile(out, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
-		specs = append(specs, spec)
-		if spec.Kind == source.Registry {
-			refs = append(refs, spec.Ref)
-		}
+		return errors.Join(s.stream(ctx, f, "standard output", opts), f.Close())
 	}
-	resolved, err := s.resolve(ctx, refs)
+	opts.Room = func(n int64) error { return durable.Room(filepath.Dir(out), n, n) }
+	return s.file(ctx, out, opts)
+}
+
+// isPipe reports whether a file is a device or a named pipe, which is written in order.
+func isPipe(fi os.FileInfo) bool { return fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0 }
+
+// file writes a regular file.
+func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
+	if s.format == dockerarchive.OCI && s.compress == pack.None && len(s.pulled) > 0 {
+		return s.resumable(ctx, out, opts)
+	}
+	f, err := durable.CreateOutput(out)
 	if err != nil {
 		return err
 	}
-	for _, spec := range specs {
-		if spec.Kind == source.Registry {
-			err, resolved = s.addPulled(ctx, resolved[0]), resolved[1:]
-		} else {
-			err = s.addLocal(ctx, spec)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", spec.Text, spec.Explain(err))
-		}
-	}
-	s.noteLeft()
-	return nil
-}
-
-// noteDefault says once which platform is taken of images that have several.
-func (s *saver) noteDefault() {
-	if len(s.sel.Platforms) == 0 && !s.sel.All && !s.noted {
-		s.noted = true
-		s.noteDefaultPlatform("another")
-	}
-}
-
-// resolve asks registries what the images in them consist of.
-func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch.Result, error) {
-	if len(refs) == 0 {
-		return nil, nil
-	}
-	s.noteDefault()
-	client, err := s.newClient(hosts(refs), false)
-	if err != nil {
-		return nil, err
-	}
-	s.closes = append(s.closes, func() error { client.Close(); return nil })
-	return fetch.Resolve(ctx, client, refs, s.fetching()), nil
-}
-
-// fetching says how images come from a registry.
-func (s *saver) fetching() fetch.Options {
-	return fetch.Options{
-		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.Bool("referrers"), Jobs: s.Int("jobs"),
-	}
-}
-
-// addPulled adds an image in a registry. One in schema 1 has to be read whole to know what it consists of.
-func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
-	if r.Err != nil {
-		return r.Err
-	}
-	if r.Image.Schema1 != "" {
-		s.note("%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
-			r.Reference)
-		meter := s.newMeter("read")
-		opts := s.fetching()
-		opts.Planned, opts.Progress = meter.Plan, meter.Update
-		err := r.Image.Convert(ctx, opts)
-		meter.finish()
-		if err != nil {
-			return err
-		}
-	}
-	s.noteConverted(r.Image)
-	s.pulled = append(s.pulled, r)
-	s.take(&r.Image.Image)
-	return nil
-}
-
-// addLocal adds the images of a layout or an archive.
-func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
-	set, err := spec.Open(ctx, s.sourceOptions())
-	if err != nil {
-		return err
-	}
-	s.closes = append(s.closes, func() error { set.Close(); return nil })
-	s.noteRemarks(set)
-	if err := set.Fault(); err != nil {
-		return err
-	}
-	if err := set.CheckPlatforms(s.sel.Platforms, "taken"); err != nil {
-		return err
-	}
-	for _, im := range set.Images {
-		if im.Saved == nil {
-			err = s.addStored(ctx, im, spec.Name != "")
-		} else {
-			err = s.addSaved(ctx, im.Saved)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addStored adds an image of a layout. chosen says that it was asked for by its name.
-func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) error {
-	if im.IsIndex() {
-		s.noteDefault()
-	}
-	loaded, err := im.Load(ctx, s.sel)
-	var judged image.Judgement
-	if err == nil {
-		judged, err = loaded.Judge(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", im.Label, err)
-	}
-	if s.format == dockerarchive.Docker && !chosen && judged.Kind == image.Artifact {
-		s.note("note: %s is no container image: it is left out of a docker tar", im.Label)
-		return nil
-	}
-	if len(loaded.Absent) > 0 { // a tar without a foreign layer loads nowhere
-		return fmt.Errorf("%s: %w", im.Label, registry.NewForeignError(loaded.Absent[0].Descriptor))
-	}
-	if s.Bool("referrers") {
-		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
-			return err
-		}
+	defer f.Abort()
+	if s.compress != pack.None {
+		err = s.compressFile(ctx, f, opts)
 	} else {
-		left, err := im.ReferrerDigests(ctx, loaded)
+		err = dockerarchive.Write(ctx, f, s.format, s.images, opts)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// resumable writes a file whose blobs come from a registry and go to places that are known before. The same
+// command resumes it if it is broken off.
+func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Options) error {
+	f, err := durable.ResumeOutput(out)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if err := dockerarchive.Write(ctx, f, s.format, s.images, opts); err != nil {
+		if !errors.Is(err, registry.ErrIntegrity) && f.Keep() { // what is wrong in the registry stays wrong
+			err = fmt.Errorf("%w; what has arrived is kept in %s.partial, the same command goes on with it", err, out)
+		}
+		return err
+	}
+	return f.Commit()
+}
+
+// compressFile writes a compressed tar to a file. It reads each layer once and believes what the layer says
+// of itself. Where that was wrong, it begins the file anew.
+func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts dockerarchive.Options) error {
+	err := pack.Archive(f, s.compress, func(w io.Writer) error {
+		once := opts
+		once.Once = true
+		return dockerarchive.Stream(ctx, w, s.format, s.images, once)
+	})
+	changedOnTheWay := len(s.pulled) > 0 && errors.Is(err, dockerarchive.ErrIntegrity)
+	if !errors.Is(err, dockerarchive.ErrUnsized) && !changedOnTheWay {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return s.stream(ctx, f, "a compressed tar", opts)
+}
+
+// stream writes the tar in order. A docker tar reads everything twice then, and nobody wants to download
+// twice: what comes from a registry goes by way of a temporary layout, and what says to users why.
+func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
+	if s.format == dockerarchive.Docker && len(s.pulled) > 0 {
+		t, err := fetch.NewTemporary(ctx, s.tempDir(), s.pulled)
 		if err != nil {
 			return err
 		}
-		for _, d := range left {
-			s.referrers[d] = true
+		s.closes = append(s.closes, t.Close)
+		s.note("%s cannot be written out of order: layers go by way of %s", what, t.Path)
+		fetching := s.fetching()
+		fetching.Planned, fetching.Progress = opts.Planned, opts.Progress
+		if err := t.Bring(ctx, s.pulled, fetching); err != nil {
+			return err
 		}
 	}
-	s.take(loaded)
-	return nil
-}
-
-// addSaved adds an image of a docker tar as it is.
-func (s *saver) addSaved(ctx context.Context, saved *dockerarchive.SavedImage) error {
-	im, err := saved.Image(ctx)
-	s.images = append(s.images, im)
-	return err
-}
-
-// take adds an image whose platforms have been chosen.
-func (s *saver) take(im *image.Image) {
-	s.attestations += im.Attestations
-	if len(im.Names) == 0 && !s.tagged {
-		s.note("note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
-	}
-	s.images = append(s.images, im)
-	if im.Rewritten && s.format == dockerarchive.OCI {
-		s.note("note: only some platforms travel, in a new index: its digest is not the registry's")
-	}
-}
-
-// noteLeft says once what stays behind and what takes it along.
-func (s *saver) noteLeft() {
-	var what, how []string
-	if s.format == dockerarchive.Docker {
-		how = append(how, "--format oci")
-	}
-	if s.attestations > 0 {
-		what, how = append(what, terminal.Count(s.attestations, "attestation")), append(how, "--platform all")
-	}
-	if n := len(s.referrers); n > 0 {
-		what, how = append(what, terminal.Count(n, "referrer")), append(how, "--referrers")
-	}
-	if len(what) > 0 {
-		s.note("note: %s (provenance, SBOMs, signatures) left out: %s takes them along",
-			strings.Join(what, " and "), strings.Join(how, " "))
-	}
+	return pack.Archive(w, s.compress, func(w io.Writer) error {
+		return dockerarchive.Stream(ctx, w, s.format, s.images, opts)
+	})
 }
 
 // savedImage is an image in the JSON result.

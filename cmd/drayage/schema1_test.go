@@ -7,8 +7,8 @@ import (
 	"drayage/internal/schema1test"
 )
 
-// fillOld puts in old:1, an image for amd64 in Docker's schema 1 of two layers and a step without files, and broken:1, one whose
-// layer is not what it was when it was compressed.
+// fillOld puts in old:1, an image for amd64 in Docker's schema 1 of two layers and a step without files,
+// and broken:1, one whose layer is not what it was when it was compressed.
 func fillOld(r *fakeregistry.Registry) {
 	layer := func(name string, cut int) schema1test.Layer {
 		content := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{name: name})).Content

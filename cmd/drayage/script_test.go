@@ -38,9 +38,9 @@ func (l leakless) Run() int {
 	return code
 }
 
-// TestScripts runs the real command line against registries in memory. Each script has:
-// REG with the images of fill, LOCKED with the same behind a password, TOKEN behind a token server with the same password,
-// and BROKEN with images that are not in order.
+// TestScripts runs the real command line against registries in memory. Each script has: REG with the images
+// of fill, LOCKED with the same behind a password, TOKEN behind a token server with the same password, and
+// BROKEN with images that are not in order.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -102,8 +102,8 @@ func setup(e *testscript.Env) error {
 	return os.MkdirAll(home, 0o755)
 }
 
-// fill puts in app:1 (an index for three platforms that share a layer), solo:1 (one platform, OCI types), base:1 (the
-// shared layer alone), packed:1 (a layer in zstd on that) and arm:1 (for arm64 only).
+// fill puts in app:1 (an index for three platforms that share a layer), solo:1 (one platform, OCI types),
+// base:1 (the shared layer alone), packed:1 (a layer in zstd on that) and arm:1 (for arm64 only).
 func fill(r *fakeregistry.Registry) {
 	base := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"base": strings.Repeat("base ", 40_000)}))
 	image := func(repo, tag, arch string, docker bool, more ...fakeregistry.Layer) v1.Descriptor {
@@ -125,8 +125,8 @@ func fill(r *fakeregistry.Registry) {
 	fillOld(r)
 }
 
-// sign gives an image what may belong to one: an SBOM that names it as its subject, listed in the tag that stands in for the referrers
-// API, a signature of that SBOM, and a signature under cosign's tag.
+// sign gives an image what may belong to one: an SBOM that names it as its subject, listed in the tag that
+// stands in for the referrers API, a signature of that SBOM, and a signature under cosign's tag.
 func sign(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
 	artifact := func(tag, kind string, subject *v1.Descriptor) v1.Descriptor {
 		blob := r.PutBlob(repo, []byte(kind))
@@ -150,8 +150,8 @@ func sign(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
 	artifact("sha256-"+image.Digest.Encoded()+".sig", "application/cosign", nil)
 }
 
-// breakImages puts in flipped:1 (a byte of a layer is wrong), once:1 and once:2 (it is wrong the first time), short:1 (a layer ends early)
-// and diffid:1 (a layer is not what the configuration says).
+// breakImages puts in flipped:1 (a byte of a layer is wrong), once:1 and once:2 (it is wrong the first
+// time), short:1 (a layer ends early) and diffid:1 (a layer is not what the configuration says).
 func breakImages(r *fakeregistry.Registry) {
 	content := fakeregistry.Tar(map[string]string{"file": strings.Repeat("content ", 9_000)})
 	put := func(repo string, l fakeregistry.Layer) {

@@ -156,8 +156,8 @@ func TestVerifyNamesEveryFault(t *testing.T) {
 	}
 }
 
-// An archive that both index.json and manifest.json describe, with uncompressed layers as Docker 25 writes them: whatever blob is missing or changed,
-// each image gets its line.
+// An archive that both index.json and manifest.json describe, with uncompressed layers as Docker 25 writes
+// them: whatever blob is missing or changed, each image gets its line.
 func TestVerifyNamesEveryFaultOfBoth(t *testing.T) {
 	_, host := lookingRegistry(t)
 	dir := t.TempDir()

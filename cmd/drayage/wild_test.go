@@ -211,7 +211,8 @@ func TestWild13OneManifestForTwoPlatforms(t *testing.T) {
 	}
 }
 
-// Wild cases 4 and 55: a configuration travels byte for byte, and nobody needs all of it to be well formed (kargo#1267).
+// Wild cases 4 and 55: a configuration travels byte for byte, and nobody needs all of it to be well formed
+// (kargo#1267).
 func TestWild04OddConfigurations(t *testing.T) {
 	w := newWildLayout(t)
 	layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, "odd")

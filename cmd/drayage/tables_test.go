@@ -32,7 +32,7 @@ func indexPicture() *inspect.Image {
 	}
 }
 
-func draw(p picture, images ...*inspect.Image) string {
+func draw(p tables, images ...*inspect.Image) string {
 	var b bytes.Buffer
 	p.w = &b
 	for _, im := range images {
@@ -64,7 +64,7 @@ and 111111111111 on the containerd store
 one platform in detail:
   drayage inspect app:1 --platform linux/amd64
 `
-	if diff := cmp.Diff(want, draw(picture{}, indexPicture())); diff != "" {
+	if diff := cmp.Diff(want, draw(tables{}, indexPicture())); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -108,7 +108,7 @@ total      1.0 kB  a layer that comes again is counted once
 docker images will show as ID aaaaaaaaaaaa on the graph-driver store,
 and 333333333333 on the containerd store
 `
-	if diff := cmp.Diff(want, draw(picture{}, im)); diff != "" {
+	if diff := cmp.Diff(want, draw(tables{}, im)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -117,7 +117,7 @@ and 333333333333 on the containerd store
 func TestPictureIsNarrow(t *testing.T) {
 	im := indexPicture()
 	im.Platforms = im.Platforms[:3]
-	for _, p := range []picture{{}, {detailed: true}, {several: true}} {
+	for _, p := range []tables{{}, {detailed: true}, {several: true}} {
 		for l := range strings.Lines(draw(p, im)) {
 			if n := len(strings.TrimSuffix(l, "\n")); n > 80 {
 				t.Errorf("%d columns: %s", n, l)
@@ -128,7 +128,7 @@ func TestPictureIsNarrow(t *testing.T) {
 
 func TestPictureStopsAtTheFirstError(t *testing.T) {
 	w := &failing{}
-	p := picture{w: w}
+	p := tables{w: w}
 	p.image(indexPicture())
 	if p.err == nil || w.n != 1 {
 		t.Errorf("%v after %d writes", p.err, w.n)

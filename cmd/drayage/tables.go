@@ -27,22 +27,22 @@ const (
 	maxName = 512
 )
 
-// picture shows images to people, in lines of 80 characters where digests, names and texts allow it.
-type picture struct {
+// tables shows images to people, in lines of 80 characters where digests, names and texts allow it.
+type tables struct {
 	w        io.Writer
 	detailed bool  // every platform in detail, not only that of a single image
 	several  bool  // there is more than one image
 	err      error // the first one; nothing is written after it
 }
 
-func (p *picture) line(format string, args ...any) {
+func (p *tables) line(format string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
 	}
 }
 
 // table writes rows whose columns line up. The first row has the most cells.
-func (p *picture) table(rows [][]string) {
+func (p *tables) table(rows [][]string) {
 	var b bytes.Buffer
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
@@ -55,7 +55,7 @@ func (p *picture) table(rows [][]string) {
 	}
 }
 
-func (p *picture) image(im *inspect.Image) {
+func (p *tables) image(im *inspect.Image) {
 	for _, n := range im.Names {
 		p.line("%s", terminal.Escape(n, maxName))
 	}
@@ -79,7 +79,7 @@ func (p *picture) image(im *inspect.Image) {
 }
 
 // overview lists the platforms of an image.
-func (p *picture) overview(im *inspect.Image) {
+func (p *tables) overview(im *inspect.Image) {
 	if im.Kind == inspect.Index {
 		holds := terminal.Count(len(im.Platforms), "platform")
 		if n := len(im.Attestations); n > 0 {
@@ -114,7 +114,7 @@ func stored(im *inspect.Image) string {
 func sizeTitle(im *inspect.Image) string { return fmt.Sprintf("%10s", strings.ToUpper(stored(im))) }
 
 // legend ends an overview: it says what the IDs are good for, and how to see more.
-func (p *picture) legend(images []*inspect.Image, spec source.Spec) {
+func (p *tables) legend(images []*inspect.Image, spec source.Spec) {
 	first := images[0]
 	containerd := "the index, or else the MANIFEST,"
 	switch {
@@ -129,8 +129,7 @@ func (p *picture) legend(images []*inspect.Image, spec source.Spec) {
 		p.line("%s, together %s %s in %s", terminal.Count(len(images), "image"), terminal.Size(bytes),
 			stored(first), terminal.Count(n, "different layer"))
 	}
-	p.line("docker images will show as ID the IMAGE ID on the graph-driver store,")
-	p.line("and %s on the containerd store", containerd)
+	p.ids("the IMAGE ID", containerd)
 	switch {
 	case !p.several && len(first.Platforms) > 0:
 		p.line("one platform in detail:\n  drayage inspect %s --platform %s",
@@ -158,18 +157,15 @@ func platformLabel(pl inspect.Platform) string {
 }
 
 // platform shows one platform, or an artifact, in detail.
-func (p *picture) platform(im *inspect.Image, pl *inspect.Platform) {
-	if pl.Digest != "" {
-		p.line("manifest %s", pl.Digest)
-	}
-	if pl.ID != "" {
-		p.line("image ID %s", pl.ID)
-	}
+func (p *tables) platform(im *inspect.Image, pl *inspect.Platform) {
+	kind, label := "platform", platformLabel(*pl)
 	if pl.ArtifactType != "" {
-		p.line("artifact %s", terminal.Escape(pl.ArtifactType, maxText))
+		kind, label = "artifact", terminal.Escape(pl.ArtifactType, maxText)
 	}
-	if label := platformLabel(*pl); label != "" && pl.ArtifactType == "" {
-		p.line("platform %s", label)
+	for _, l := range [][2]string{{"manifest", string(pl.Digest)}, {"image ID", string(pl.ID)}, {kind, label}} {
+		if l[1] != "" {
+			p.line("%s %s", l[0], l[1])
+		}
 	}
 	if pl.Missing {
 		p.line("         is not here")
@@ -180,7 +176,7 @@ func (p *picture) platform(im *inspect.Image, pl *inspect.Platform) {
 	p.dockerID(pl)
 }
 
-func (p *picture) settings(pl *inspect.Platform) {
+func (p *tables) settings(pl *inspect.Platform) {
 	var rows [][]string
 	add := func(name string, values ...string) {
 		for _, v := range values {
@@ -236,7 +232,7 @@ func pairs(m map[string]string) []string {
 	return all
 }
 
-func (p *picture) layers(im *inspect.Image, pl *inspect.Platform) {
+func (p *tables) layers(im *inspect.Image, pl *inspect.Platform) {
 	rows := [][]string{{"LAYER", sizeTitle(im), "DIGEST", "DIFF ID", "TYPE"}}
 	sum := int64(0)
 	for i, l := range pl.Layers {
@@ -270,7 +266,7 @@ func layerType(mediaType string) string {
 	return kind
 }
 
-func (p *picture) dockerID(pl *inspect.Platform) {
+func (p *tables) dockerID(pl *inspect.Platform) {
 	if pl.DockerID == nil {
 		return
 	}
@@ -279,11 +275,16 @@ func (p *picture) dockerID(pl *inspect.Platform) {
 		containerd = "another ID, made when it is loaded,"
 	}
 	p.line("")
-	p.line("docker images will show as ID %s on the graph-driver store,", short(pl.DockerID.GraphDriver))
-	p.line("and %s on the containerd store", containerd)
+	p.ids(short(pl.DockerID.GraphDriver), containerd)
 }
 
-func (p *picture) referrers(im *inspect.Image) {
+// ids says what docker images shows.
+func (p *tables) ids(graphDriver, containerd string) {
+	p.line("docker images will show as ID %s on the graph-driver store,\nand %s on the containerd store",
+		graphDriver, containerd)
+}
+
+func (p *tables) referrers(im *inspect.Image) {
 	if len(im.Referrers) == 0 {
 		return
 	}
@@ -299,7 +300,7 @@ func (p *picture) referrers(im *inspect.Image) {
 	p.table(rows)
 }
 
-func (p *picture) quota(q *inspect.Quota) {
+func (p *tables) quota(q *inspect.Quota) {
 	text := fmt.Sprintf("pull quota: %d of %d left", q.Remaining, q.Limit)
 	if q.WindowSeconds > 0 {
 		text += ", granted per " + window(time.Duration(q.WindowSeconds)*time.Second)

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"drayage/dockerarchive"
+	"drayage/fetch"
+	"drayage/image"
+	"drayage/internal/source"
+	"drayage/internal/terminal"
+	"drayage/registry"
+)
+
+// open finds the images of all sources. A source that has none, or that cannot be read, ends the command: a
+// tar with less in it than was asked for is a trap.
+func (s *saver) open(ctx context.Context, args []string) error {
+	var specs []source.Spec
+	var refs []registry.Reference
+	for _, a := range args {
+		spec, err := s.parseSource(a)
+		if err != nil {
+			return err
+		}
+		specs = append(specs, spec)
+		if spec.Kind == source.Registry {
+			refs = append(refs, spec.Ref)
+		}
+	}
+	resolved, err := s.resolve(ctx, refs)
+	if err != nil {
+		return err
+	}
+	for _, spec := range specs {
+		if spec.Kind == source.Registry {
+			err, resolved = s.addPulled(ctx, resolved[0]), resolved[1:]
+		} else {
+			err = s.addLocal(ctx, spec)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", spec.Text, spec.Explain(err))
+		}
+	}
+	s.noteLeft()
+	return nil
+}
+
+// noteDefault says once which platform is taken of images that have several.
+func (s *saver) noteDefault() {
+	if len(s.sel.Platforms) == 0 && !s.sel.All && !s.noted {
+		s.noted = true
+		s.noteDefaultPlatform("another")
+	}
+}
+
+// resolve asks registries what the images in them consist of.
+func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch.Result, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	s.noteDefault()
+	client, err := s.newClient(hosts(refs), false)
+	if err != nil {
+		return nil, err
+	}
+	s.closes = append(s.closes, func() error { client.Close(); return nil })
+	return fetch.Resolve(ctx, client, refs, s.fetching()), nil
+}
+
+// fetching says how images come from a registry.
+func (s *saver) fetching() fetch.Options {
+	return fetch.Options{
+		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.Bool("referrers"), Jobs: s.Int("jobs"),
+	}
+}
+
+// addPulled adds an image in a registry. One in schema 1 has to be read whole to know what it consists of.
+func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
+	if r.Err != nil {
+		return r.Err
+	}
+	if r.Image.Schema1 != "" {
+		s.note("%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
+			r.Reference)
+		meter := s.newMeter("read")
+		opts := s.fetching()
+		opts.Planned, opts.Progress = meter.Plan, meter.Update
+		err := r.Image.Convert(ctx, opts)
+		meter.finish()
+		if err != nil {
+			return err
+		}
+	}
+	s.noteConverted(r.Image)
+	s.pulled = append(s.pulled, r)
+	s.take(&r.Image.Image)
+	return nil
+}
+
+// addLocal adds the images of a layout or an archive.
+func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
+	set, err := spec.Open(ctx, s.sourceOptions())
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, func() error { set.Close(); return nil })
+	s.noteRemarks(set)
+	if err := set.Fault(); err != nil {
+		return err
+	}
+	if err := set.CheckPlatforms(s.sel.Platforms, "taken"); err != nil {
+		return err
+	}
+	for _, im := range set.Images {
+		if im.Saved == nil {
+			err = s.addStored(ctx, im, spec.Name != "")
+		} else {
+			err = s.addSaved(ctx, im.Saved)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addStored adds an image of a layout. chosen says that it was asked for by its name.
+func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) error {
+	if im.IsIndex() {
+		s.noteDefault()
+	}
+	loaded, err := im.Load(ctx, s.sel)
+	var judged image.Judgement
+	if err == nil {
+		judged, err = loaded.Judge(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", im.Label, err)
+	}
+	if s.format == dockerarchive.Docker && !chosen && judged.Kind == image.Artifact {
+		s.note("note: %s is no container image: it is left out of a docker tar", im.Label)
+		return nil
+	}
+	if len(loaded.Absent) > 0 { // a tar without a foreign layer loads nowhere
+		return fmt.Errorf("%s: %w", im.Label, registry.NewForeignError(loaded.Absent[0].Descriptor))
+	}
+	if s.Bool("referrers") {
+		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
+			return err
+		}
+	} else {
+		left, err := im.ReferrerDigests(ctx, loaded)
+		if err != nil {
+			return err
+		}
+		for _, d := range left {
+			s.referrers[d] = true
+		}
+	}
+	s.take(loaded)
+	return nil
+}
+
+// addSaved adds an image of a docker tar as it is.
+func (s *saver) addSaved(ctx context.Context, saved *dockerarchive.SavedImage) error {
+	im, err := saved.Image(ctx)
+	s.images = append(s.images, im)
+	return err
+}
+
+// take adds an image whose platforms have been chosen.
+func (s *saver) take(im *image.Image) {
+	s.attestations += im.Attestations
+	if len(im.Names) == 0 && len(s.names) == 0 {
+		s.note("note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
+	}
+	s.images = append(s.images, im)
+	if im.Rewritten && s.format == dockerarchive.OCI {
+		s.note("note: only some platforms travel, in a new index: its digest is not the registry's")
+	}
+}
+
+// noteLeft says once what stays behind and what takes it along.
+func (s *saver) noteLeft() {
+	var what, how []string
+	if s.format == dockerarchive.Docker {
+		how = append(how, "--format oci")
+	}
+	if s.attestations > 0 {
+		what, how = append(what, terminal.Count(s.attestations, "attestation")), append(how, "--platform all")
+	}
+	if n := len(s.referrers); n > 0 {
+		what, how = append(what, terminal.Count(n, "referrer")), append(how, "--referrers")
+	}
+	if len(what) > 0 {
+		s.note("note: %s (provenance, SBOMs, signatures) left out: %s takes them along",
+			strings.Join(what, " and "), strings.Join(how, " "))
+	}
+}

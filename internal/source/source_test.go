@@ -1,0 +1,187 @@
+package source_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/fakeregistry"
+	"drayage/internal/source"
+	"drayage/internal/usage"
+	"drayage/registry"
+)
+
+func TestParse(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, f := range []string{"a.tar", "odd:name"} {
+		if err := os.WriteFile(f, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir("dir", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := registry.ParseReference("alpine:3.20")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []source.Spec{
+		{Text: "-", Kind: source.Stdin},
+		{Text: "dir", Kind: source.Layout, Path: "dir"},
+		{Text: "a.tar", Kind: source.Archive, Path: "a.tar"},
+		{Text: "odd:name", Kind: source.Archive, Path: "odd:name"},
+		{Text: "oci:dir:alpine:3.20", Kind: source.Layout, Path: "dir", Name: "alpine:3.20"},
+		{Text: "oci-archive:a.tar", Kind: source.Archive, Path: "a.tar"},
+		{Text: "docker-archive:odd:name", Kind: source.Archive, Path: "odd:name"},
+		{Text: "alpine:3.20", Kind: source.Registry, Ref: ref},
+	} {
+		got, err := source.Parse(want.Text, registry.ParseReference)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v%s", want.Text, err, diff)
+		}
+	}
+	for text, is := range map[string]func(error) bool{
+		"oci:none:x": func(err error) bool { return errors.Is(err, fs.ErrNotExist) },
+		"./none":     func(err error) bool { return errors.Is(err, fs.ErrNotExist) },
+		"none.tar":   func(err error) bool { return errors.Is(err, fs.ErrNotExist) },
+		"No:No:No":   func(err error) bool { return errors.As(err, new(*usage.Error)) },
+	} {
+		if _, err := source.Parse(text, registry.ParseReference); err == nil || !is(err) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// dockerTar is a docker tar of an image with one large layer. Docker's order has the description at the end.
+func dockerTar(t *testing.T, describedFirst bool) []byte {
+	t.Helper()
+	layer := fakeregistry.Tar(map[string]string{"large": strings.Repeat("0123456789abcdef", 9<<16)})
+	config := fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`,
+		digest.FromBytes(layer))
+	name := digest.FromBytes(config).Encoded() + ".json"
+	manifest := fmt.Appendf(nil, `[{"Config":%q,"RepoTags":["app:1"],"Layers":["layer.tar"]}]`, name)
+	files := []struct {
+		name string
+		body []byte
+	}{{"layer.tar", layer}, {name, config}, {"manifest.json", manifest}}
+	if describedFirst {
+		files[0], files[2] = files[2], files[0]
+	}
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.body))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(f.body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// opened is how an archive has been read.
+type opened struct {
+	InPlace bool // from the file itself, or from a copy
+	Notes   int
+	Asked   int // whether one pass will do
+	Pass    bool
+	Label   string
+}
+
+func open(t *testing.T, path string, opts source.Options) opened {
+	t.Helper()
+	spec, err := source.Parse(path, registry.ParseReference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o opened
+	opts.TempDir, opts.Why = t.TempDir(), "it is a test"
+	opts.Note = func(string) { o.Notes++ }
+	if decide := opts.OnePass; decide != nil {
+		opts.OnePass = func(ctx context.Context, s *source.Set) (why, err error) {
+			o.Asked++
+			return decide(ctx, s)
+		}
+	}
+	set, err := spec.Open(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	o.InPlace, o.Pass = set.Archive != nil && o.Notes == 0, set.Pass != nil
+	o.Label = source.Labels(set.Images)
+	return o
+}
+
+// An archive is copied only if what it is opened for cannot be done otherwise.
+func TestOpenArchive(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, raw []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	packed := func(raw []byte) []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		w.Write(raw)
+		w.Close()
+		return b.Bytes()
+	}
+	first, last := dockerTar(t, true), dockerTar(t, false)
+	plain, ordered := write("plain.tar", last), write("ordered.tar.gz", packed(first))
+	unordered := write("unordered.tar.gz", packed(last))
+	takes := func(context.Context, *source.Set) (why, err error) { return nil, nil }
+	refuses := func(context.Context, *source.Set) (why, err error) { return errors.New("no"), nil }
+	const app = "docker.io/library/app:1"
+	for name, tc := range map[string]struct {
+		path string
+		opts source.Options
+		want opened
+	}{
+		"plain":              {plain, source.Options{OnePass: takes}, opened{InPlace: true, Label: app}},
+		"looked at":          {unordered, source.Options{Look: true}, opened{InPlace: true, Label: app}},
+		"at any place":       {ordered, source.Options{}, opened{Notes: 1, Label: app}},
+		"in one pass":        {ordered, source.Options{OnePass: takes}, opened{Asked: 1, Pass: true, Label: app}},
+		"one pass refused":   {ordered, source.Options{OnePass: refuses}, opened{Asked: 1, Notes: 1, Label: app}},
+		"described too late": {unordered, source.Options{OnePass: takes}, opened{Notes: 1, Label: app}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, open(t, tc.path, tc.opts)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestChoose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.tar")
+	if err := os.WriteFile(path, dockerTar(t, true), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := open(t, "docker-archive:"+path+":app:1", source.Options{}).Label; got != "docker.io/library/app:1" {
+		t.Errorf("chosen: %s", got)
+	}
+	spec := source.Spec{Kind: source.Archive, Path: path, Name: "other"}
+	_, err := spec.Open(t.Context(), source.Options{})
+	if !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), "it has: docker.io/library/app:1") {
+		t.Errorf("what is not there: %v", err)
+	}
+}
