@@ -124,7 +124,8 @@ func (d *Dir) checkEmpty() error {
 		return nil // we were here before and did not get far
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("%s: neither empty nor an OCI layout (it holds %q): take another directory", d.path, entries[0].Name())
+		return fmt.Errorf("%s: neither empty nor an OCI layout (it holds %q): take another directory",
+			d.path, entries[0].Name())
 	}
 	return nil
 }

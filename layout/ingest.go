@@ -25,7 +25,9 @@ const maxLost = 100
 // once, because disks and sticks rot, and stores it again if it is wrong. The bytes go into a partial file
 // of a fixed name. Another Push of the same digest goes on with that file, after a crash or in another
 // process. Reported, which may be nil, is told how many bytes are there. Push may be called concurrently.
-func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src image.Source, reported func(held int64)) error {
+func (d *Dir) Push(
+	ctx context.Context, desc v1.Descriptor, src image.Source, reported func(held int64),
+) error {
 	if err := verify.Descriptor(desc); err != nil {
 		return err
 	}
@@ -53,7 +55,8 @@ func (d *Dir) Push(ctx context.Context, desc v1.Descriptor, src image.Source, re
 		d.touch(desc)
 		return nil
 	}
-	return fmt.Errorf("%s: the file system does not tell the partial file of %s from others", d.path, desc.Digest)
+	return fmt.Errorf("%s: the file system does not tell the partial file of %s from others",
+		d.path, desc.Digest)
 }
 
 // touch notes that the name of a blob has to be durable before anything refers to it.

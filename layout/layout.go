@@ -55,7 +55,7 @@ var _ image.Source = (*Layout)(nil)
 // Image is an entry of index.json.
 type Image struct {
 	Descriptor v1.Descriptor
-	Name       string // full name, as in docker.io/library/alpine:3.20; empty if the entry has nothing that can be one
+	Name       string // full name, as in docker.io/library/alpine:3.20; empty if there is none
 	Ref        string // org.opencontainers.image.ref.name: the tag, or whatever its writer put there
 
 	// Subject is the digest of another image if the entry is a referrer of it, such as a signature or an SBOM.

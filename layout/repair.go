@@ -47,7 +47,8 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 	}
 	defer root.Close()
 	if fi, err := root.Lstat(v1.ImageBlobsDir); err != nil || !fi.IsDir() {
-		return nil, fmt.Errorf("%s: there is no directory %q in it, so there is nothing to repair", path, v1.ImageBlobsDir)
+		return nil, fmt.Errorf("%s: there is no directory %q in it, so there is nothing to repair",
+			path, v1.ImageBlobsDir)
 	}
 	d := &Dir{Layout: &Layout{fsys: root.FS()}, root: root, path: path}
 	r := &Repaired{}
@@ -173,7 +174,8 @@ func readable(raw []byte) (all []entry) {
 		if dec.Decode(&e.raw) != nil {
 			return all
 		}
-		if json.Unmarshal(e.raw, &e.desc) == nil && jsonkeys.Unique(e.raw) == nil && verify.Descriptor(e.desc) == nil {
+		known := json.Unmarshal(e.raw, &e.desc) == nil && jsonkeys.Unique(e.raw) == nil
+		if known && verify.Descriptor(e.desc) == nil {
 			all = append(all, e)
 		}
 	}

@@ -18,5 +18,6 @@ func foreignHint(n image.Node, err error) string {
 	if !errors.As(err, new(*registry.Error)) || !slices.ContainsFunc(n.Document.Layers, hasURLs) {
 		return ""
 	}
-	return " (it names addresses of foreign layers: many registries take those only if validation.manifests.urls.allow in their configuration matches them)"
+	return " (it names addresses of foreign layers: many registries take those " +
+		"only if validation.manifests.urls.allow in their configuration matches them)"
 }

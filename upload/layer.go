@@ -129,7 +129,8 @@ func (l *layerPush) compressed(ctx context.Context) (v1.Descriptor, error) {
 	open := func() (io.ReadCloser, error) {
 		return piped(func(w io.Writer) error { return l.compressTo(ctx, w) }), nil
 	}
-	return l.repo.Pusher().PushStream(ctx, l.opts.Compression.mediaType(), open, registry.PushOptions{Journal: journal})
+	opts := registry.PushOptions{Journal: journal}
+	return l.repo.Pusher().PushStream(ctx, l.opts.Compression.mediaType(), open, opts)
 }
 
 // compressTo writes the compressed layer. It fails at the end if the diff ID is wrong, so that no upload of

@@ -73,8 +73,10 @@ func (p *pusher) nodes(im *Result) ([]image.Node, error) {
 
 // put stores one manifest. A registry that has lost what it said it had gets it again; one that does not take
 // the media types gets the other family's. Both are tried once.
-func (p *pusher) put(ctx context.Context, im *Result, n image.Node, tag string, replaced map[string]v1.Descriptor) (v1.Descriptor, error) {
-	repo, raw, mediaType := im.Target.Repository, n.Raw, n.Document.MediaType
+func (p *pusher) put(
+	ctx context.Context, im *Result, n image.Node, tag string, replaced map[string]v1.Descriptor,
+) (v1.Descriptor, error) {
+	repo, raw, mediaType := im.Target.Repository.Pusher(), n.Raw, n.Document.MediaType
 	child, converted := changed(n, replaced)
 	if converted {
 		var err error
@@ -83,12 +85,12 @@ func (p *pusher) put(ctx context.Context, im *Result, n image.Node, tag string, 
 		}
 	}
 	d := image.Describe(mediaType, raw)
-	err := repo.Pusher().PutManifest(ctx, targetName(tag, d), mediaType, raw)
+	err := repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
 	if registry.IsBlobUnknown(err) {
 		if rerr := p.resend(ctx, im, n); rerr != nil {
 			return d, fmt.Errorf("%w; sending what is missing again: %w", err, rerr)
 		}
-		err = repo.Pusher().PutManifest(ctx, targetName(tag, d), mediaType, raw)
+		err = repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
 	}
 	if !registry.IsManifestRefused(err) || converted {
 		return d, err
@@ -98,7 +100,7 @@ func (p *pusher) put(ctx context.Context, im *Result, n image.Node, tag string, 
 		return d, err
 	}
 	od := image.Describe(otherType, other)
-	if perr := repo.Pusher().PutManifest(ctx, targetName(tag, od), otherType, other); perr != nil {
+	if perr := repo.PutManifest(ctx, targetName(tag, od), otherType, other); perr != nil {
 		return d, err // the first refusal is about what the user has
 	}
 	return od, nil
@@ -119,13 +121,13 @@ func (p *pusher) resend(ctx context.Context, im *Result, n image.Node) error {
 	if im.Target.Saved != nil {
 		return p.resendSaved(ctx, im)
 	}
-	l := im.Target.Image
+	l, repo := im.Target.Image, im.Target.Repository.Pusher()
 	for _, c := range n.Document.Children() {
 		if l.Lacks(c.Digest) {
 			continue
 		}
 		if !image.IsManifest(c.MediaType) {
-			if err := im.Target.Repository.Pusher().Push(ctx, c, l.Source, registry.PushOptions{Always: true}); err != nil {
+			if err := repo.Push(ctx, c, l.Source, registry.PushOptions{Always: true}); err != nil {
 				return err
 			}
 			continue
@@ -134,7 +136,7 @@ func (p *pusher) resend(ctx context.Context, im *Result, n image.Node) error {
 		if err != nil {
 			return err
 		}
-		if err := im.Target.Repository.Pusher().ReplaceManifest(ctx, c.Digest.String(), c.MediaType, raw); err != nil {
+		if err := repo.ReplaceManifest(ctx, c.Digest.String(), c.MediaType, raw); err != nil {
 			return err
 		}
 	}

@@ -13,8 +13,8 @@ import (
 // bytes, and so the image its ID. Docker's media types are used, as docker push would, unless a layer needs
 // OCI's: zstd, or no compression.
 func (p *pusher) rebuild(s *dockerarchive.SavedImage) (raw []byte, mediaType string, err error) {
-	m := v1.Manifest{MediaType: image.DockerManifest, Config: image.Describe(image.DockerConfig, s.Config), Layers: []v1.Descriptor{}}
-	m.SchemaVersion = 2
+	m := v1.Manifest{MediaType: image.DockerManifest, Layers: []v1.Descriptor{}}
+	m.SchemaVersion, m.Config = 2, image.Describe(image.DockerConfig, s.Config)
 	oci := false
 	for _, l := range s.Layers {
 		p.mu.Lock()

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// DiskFailed reports whether err means that this disk takes nothing more: it is full, read-only, broken, or cannot hold a
-// file of that size. Other files, or another try, would only fail again.
+// DiskFailed reports whether err means that this disk takes nothing more: it is full, read-only, broken, or
+// cannot hold a file of that size. Other files, or another try, would only fail again.
 func DiskFailed(err error) bool {
 	all := slices.Concat(diskErrors, []error{syscall.ENOSPC, syscall.EROFS, syscall.EFBIG, syscall.EIO})
 	return slices.ContainsFunc(all, func(e error) bool { return errors.Is(err, e) })

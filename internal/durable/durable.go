@@ -1,6 +1,7 @@
-// Package durable makes files appear whole or not at all, and stay there after a power cut. It writes a file under another
-// name, syncs it, renames it, and syncs the directory. All names are inside an os.Root, so that a planted symbolic link
-// cannot lead out of it. [CreateOutput] and [ResumeOutput] begin a large file, [WriteFile] writes a small one.
+// Package durable makes files appear whole or not at all, and stay there after a power cut. It writes a
+// file under another name, syncs it, renames it, and syncs the directory. All names are inside an os.Root,
+// so that a planted symbolic link cannot lead out of it. [CreateOutput] and [ResumeOutput] begin a large
+// file, [WriteFile] writes a small one.
 package durable
 
 import (

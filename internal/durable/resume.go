@@ -56,7 +56,8 @@ func (r *Resumable) Begin(plan []byte, sizes []int64) error {
 // Part returns the part with a number, which begins at off, after Begin.
 func (r *Resumable) Part(number int, off int64) *marks.Part { return r.set.Part(number, r, off) }
 
-// Keep ends the output and leaves what is there for another run. If that is too little, Keep is Abort and returns false.
+// Keep ends the output and leaves what is there for another run. If that is too little, Keep is Abort and
+// returns false.
 func (r *Resumable) Keep() bool {
 	if r.done || r.set == nil || r.set.Sum() < worthKeeping {
 		r.Abort()

@@ -7,8 +7,9 @@ import (
 	"github.com/docker/go-units"
 )
 
-// Room returns an error if the file system of dir has less than need bytes left, or cannot hold a file of largest bytes.
-// It is for before the work: other processes may take the room meanwhile. A file system that does not tell has room.
+// Room returns an error if the file system of dir has less than need bytes left, or cannot hold a file of
+// largest bytes. It is for before the work: other processes may take the room meanwhile. A file system that
+// does not tell has room.
 func Room(dir string, need, largest int64) error {
 	if most := maxFile(dir); largest > most {
 		return fmt.Errorf("%s: a file of %s is needed: %w", dir, units.HumanSize(float64(largest)), syscall.EFBIG)

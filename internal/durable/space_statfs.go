@@ -4,7 +4,8 @@ package durable
 
 import "golang.org/x/sys/unix"
 
-// Free is how many bytes the file system of a directory has left for this process. It is negative if that is not known.
+// Free is how many bytes the file system of a directory has left for this process. It is negative if that
+// is not known.
 func Free(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {

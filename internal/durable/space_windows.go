@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Free is how many bytes the file system of a directory has left for this process. It is negative if that is not known.
+// Free is how many bytes the file system of a directory has left for this process. It is negative if that
+// is not known.
 func Free(dir string) (int64, error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

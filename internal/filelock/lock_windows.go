@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockOffset is where the locked byte lies. It is far behind any content, because Windows keeps other processes from
-// reading what is locked.
+// lockOffset is where the locked byte lies. It is far behind any content, because Windows keeps other
+// processes from reading what is locked.
 const lockOffset = 1 << 30 // in units of 4 GiB
 
 func tryLock(f *os.File) error {

@@ -1,6 +1,6 @@
-// Package pack compresses one stream on several processors. [NewGzip] makes gzip (RFC 1952), [NewZstd] makes Zstandard
-// (RFC 8878). The same content and the same parameters always give the same bytes, whatever the number of processors
-// and the sizes of the writes.
+// Package pack compresses one stream on several processors. [NewGzip] makes gzip (RFC 1952), [NewZstd]
+// makes Zstandard (RFC 8878). The same content and the same parameters always give the same bytes, whatever
+// the number of processors and the sizes of the writes.
 package pack
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// Each worker holds some blocks, so the number of workers decides how much memory a writer takes. This many keep pace with
-// the code that unpacks and hashes their input.
+// Each worker holds some blocks, so the number of workers decides how much memory a writer takes. This many
+// keep pace with the code that unpacks and hashes their input.
 const (
 	maxGzipWorkers = 8
 	maxZstdWorkers = 4
@@ -24,13 +24,15 @@ const (
 // errAborted ends an aborted stream. No caller sees it.
 var errAborted = errors.New("aborted")
 
-// Writer compresses what is written to it. It is for one goroutine. It has goroutines of its own until Close or Abort.
+// Writer compresses what is written to it. It is for one goroutine. It has goroutines of its own until
+// Close or Abort.
 type Writer struct {
 	z      io.WriteCloser
 	behind *patient
 }
 
-// NewGzip returns a Writer that sends gzip to w. Levels go from 1 to 9. Blocks of block bytes are compressed side by side.
+// NewGzip returns a Writer that sends gzip to w. Levels go from 1 to 9. Blocks of block bytes are
+// compressed side by side.
 func NewGzip(w io.Writer, level, block int) (*Writer, error) {
 	behind := &patient{w: w}
 	z, err := pgzip.NewWriterLevel(behind, level)
@@ -48,8 +50,9 @@ func NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	return new(Encoders).NewZstd(w, level, window)
 }
 
-// NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program; only 1, 3, 6 and 10 differ
-// here. The window is a power of two in bytes. Sections of four windows are compressed side by side.
+// NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program; only 1, 3,
+// 6 and 10 differ here. The window is a power of two in bytes. Sections of four windows are compressed side
+// by side.
 func (e *Encoders) NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	if level < 1 || level > 22 {
 		return nil, fmt.Errorf("zstd: invalid compression level: %d", level)
@@ -71,8 +74,8 @@ func (w *Writer) Write(b []byte) (int, error) {
 	return w.z.Write(b)
 }
 
-// Close writes what is left and ends the compressed stream. It does not close w. It returns the error of w, if there was
-// one. When it returns, no goroutine is left.
+// Close writes what is left and ends the compressed stream. It does not close w. It returns the error of w,
+// if there was one. When it returns, no goroutine is left.
 func (w *Writer) Close() error {
 	err := w.z.Close()
 	if failed := w.behind.failed(); failed != nil {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// patient hides from a compressor that writing has failed: pgzip would leave goroutines behind. It drops what is written
-// after a failure.
+// patient hides from a compressor that writing has failed: pgzip would leave goroutines behind. It drops
+// what is written after a failure.
 type patient struct {
 	w io.Writer
 

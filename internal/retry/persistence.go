@@ -10,9 +10,9 @@ import (
 const (
 	// maxStalls is how often a stream may break in a row without having moved on.
 	maxStalls = 5
-	// refill is how many new bytes make earlier breaks forgotten. So a link that drops every few minutes still gets a
-	// layer of 40 GB through, and a server that sends one byte at a time does not. It is less than a megabyte because a
-	// reset destroys what has arrived and was not read yet.
+	// refill is how many new bytes make earlier breaks forgotten. So a link that drops every few minutes still
+	// gets a layer of 40 GB through, and a server that sends one byte at a time does not. It is less than a
+	// megabyte because a reset destroys what has arrived and was not read yet.
 	refill = 256 << 10
 )
 
@@ -23,7 +23,8 @@ type Persistence struct {
 	stalls int
 }
 
-// Again waits until the stream of d may be opened again at offset off. It returns an error if it is time to give up.
+// Again waits until the stream of d may be opened again at offset off. It returns an error if it is time to
+// give up.
 func (p *Persistence) Again(ctx context.Context, d v1.Descriptor, off int64, cause error) error {
 	if ctx.Err() != nil { // cause is then a consequence of it
 		return context.Cause(ctx)

@@ -1,5 +1,5 @@
-// Package retry decides how long to wait before something is tried again, and marks the errors for which trying again
-// makes sense. It never loops by itself: the callers own their loops.
+// Package retry decides how long to wait before something is tried again, and marks the errors for which
+// trying again makes sense. It never loops by itself: the callers own their loops.
 package retry
 
 import (
@@ -14,8 +14,8 @@ const (
 	maxDelay   = 30 * time.Second
 )
 
-// Delay is the wait before try number n+1, where n counts the failures so far, from 1. It doubles up to 30 seconds. A
-// quarter of it is random, so that many clients that failed together do not come back together.
+// Delay is the wait before try number n+1, where n counts the failures so far, from 1. It doubles up to 30
+// seconds. A quarter of it is random, so that many clients that failed together do not come back together.
 func Delay(n int) time.Duration {
 	d := firstDelay
 	for i := 1; i < n && d < maxDelay; i++ {

@@ -1,5 +1,5 @@
-// Package spool holds a stream on disk for as long as a command runs. The file has no name, so nothing of it is left,
-// however the process ends. The stream does not take the last space of the disk.
+// Package spool holds a stream on disk for as long as a command runs. The file has no name, so nothing of
+// it is left, however the process ends. The stream does not take the last space of the disk.
 package spool
 
 import (
@@ -29,15 +29,15 @@ func Room(dir string, need int64) error {
 		return fmt.Errorf("free space in %s: %w", dir, err)
 	}
 	if have >= 0 && have-reserve < need {
-		return fmt.Errorf("%s has %s free, which is too little: %s are needed at least, and %s are left to others; "+
-			"name another directory with --temp-dir: %w",
+		return fmt.Errorf("%s has %s free, which is too little: %s are needed at least, "+
+			"and %s are left to others; name another directory with --temp-dir: %w",
 			dir, mebibytes(have), mebibytes(need), mebibytes(reserve), syscall.ENOSPC)
 	}
 	return nil
 }
 
-// Copy copies r to its end into a file in dir that has no name. At least atLeast bytes are known to come. Copy returns an
-// error of r as it is. The caller closes the file.
+// Copy copies r to its end into a file in dir that has no name. At least atLeast bytes are known to come.
+// Copy returns an error of r as it is. The caller closes the file.
 func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File, error) {
 	if err := Room(dir, atLeast); err != nil {
 		return nil, err
@@ -54,7 +54,8 @@ func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File
 	return f, nil
 }
 
-// writer looks at the free space again and again: other processes write too, and the length of the stream is not known.
+// writer looks at the free space again and again: other processes write too, and the length of the stream
+// is not known.
 type writer struct {
 	file *os.File
 	dir  string

@@ -43,7 +43,9 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // When Fill returns nil, the bytes are verified but not durable yet: the caller syncs and names the file.
 // On error f keeps what is there, and Fill returns how many bytes from the start are worth keeping, besides
 // those that are marked.
-func Fill(ctx context.Context, src image.Source, d v1.Descriptor, f File, reported func(int64)) (int64, error) {
+func Fill(
+	ctx context.Context, src image.Source, d v1.Descriptor, f File, reported func(int64),
+) (int64, error) {
 	if reported == nil {
 		reported = func(int64) {}
 	}

@@ -46,7 +46,9 @@ type parallel struct {
 
 // inParallel fills the file by several streams. On error it returns how many bytes from the start are
 // whole; of what has been written beyond them only what is marked is worth keeping.
-func (t *filling) inParallel(ctx context.Context, src image.ParallelSource, held []marks.Span) (int64, error) {
+func (t *filling) inParallel(
+	ctx context.Context, src image.ParallelSource, held []marks.Span,
+) (int64, error) {
 	l := &parallel{filling: t, src: src, check: verify.NewCheck(t.desc)}
 	prefix, beyond := marks.Cut(held)
 	if prefix > 0 {

@@ -6,9 +6,10 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Plan is the union of the jobs that several users need: each job once, by its key. A user, such as an image, is complete
-// when all its jobs are done. First users are entered and jobs added, then Begin is called, then Done for each job. The
-// methods are called by one goroutine at a time. Users may be called at any time after Begin.
+// Plan is the union of the jobs that several users need: each job once, by its key. A user, such as an
+// image, is complete when all its jobs are done. First users are entered and jobs added, then Begin is
+// called, then Done for each job. The methods are called by one goroutine at a time. Users may be called at
+// any time after Begin.
 type Plan[K, U comparable] struct {
 	jobs     []Job[K]
 	at       map[K]int // in jobs
@@ -35,7 +36,8 @@ func (p *Plan[K, U]) Enter(u U) {
 	p.waiting[u] = &outcome{}
 }
 
-// Add makes a user, who has been entered, need a job. If the plan has a job with that key, the user needs that one.
+// Add makes a user, who has been entered, need a job. If the plan has a job with that key, the user needs
+// that one.
 func (p *Plan[K, U]) Add(u U, j Job[K]) {
 	if _, ok := p.at[j.Key]; !ok {
 		p.at[j.Key] = len(p.jobs)
@@ -84,8 +86,8 @@ func (p *Plan[K, U]) Release(err error) {
 	}
 }
 
-// Begin makes the plan call complete for each user as soon as all its jobs are done, with the error of the first one that
-// failed. It does so at once for users who need nothing.
+// Begin makes the plan call complete for each user as soon as all its jobs are done, with the error of the
+// first one that failed. It does so at once for users who need nothing.
 func (p *Plan[K, U]) Begin(complete func(U, error)) {
 	p.complete = complete
 	for _, u := range p.all {

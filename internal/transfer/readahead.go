@@ -85,10 +85,11 @@ func (s *readAheadStream) fetch() {
 		p.buf = partBuffers.Get().(*[partSize]byte)[:min(partSize, s.desc.Size-s.next)]
 		off, end := s.next, s.next+int64(len(p.buf))
 		s.parts, s.next = append(s.parts, p), end
-		from := rangeReader{src: s.src, desc: s.desc, pace: new(pace), write: func(b []byte, at int64) (int64, error) {
+		write := func(b []byte, at int64) (int64, error) {
 			copy(p.buf[at-off:], b)
 			return end, nil
-		}}
+		}
+		from := rangeReader{src: s.src, desc: s.desc, pace: new(pace), write: write}
 		s.wg.Go(func() {
 			defer close(p.done)
 			_, p.err = from.read(s.parting, off, end)

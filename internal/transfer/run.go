@@ -18,20 +18,22 @@ type Job[K comparable] struct {
 	Source image.Source
 }
 
-// DefaultJobs is how many blobs move at once unless the user says otherwise. Besides them, smallJobs more blobs of less
-// than smallSize bytes move: the way to the registry and back takes most of their time, not the line.
+// DefaultJobs is how many blobs move at once unless the user says otherwise. Besides them, smallJobs more
+// blobs of less than smallSize bytes move: the way to the registry and back takes most of their time, not
+// the line.
 const (
 	DefaultJobs = 8
 	smallJobs   = 16
 	smallSize   = 4 << 20
 )
 
-// Run does all jobs, at most limit at once. If limit is not positive it is DefaultJobs and some small ones. It begins with
-// the largest, so that the last one to finish is small. A job that fails does not stop the others. Run calls finished with
-// the outcome of each job, by one goroutine at a time. When ctx has ended, jobs that have not begun finish with its cause.
-// Run returns when every job has finished.
+// Run does all jobs, at most limit at once. If limit is not positive it is DefaultJobs and some small ones.
+// It begins with the largest, so that the last one to finish is small. A job that fails does not stop the
+// others. Run calls finished with the outcome of each job, by one goroutine at a time. When ctx has ended,
+// jobs that have not begun finish with its cause. Run returns when every job has finished.
 func Run[K comparable](
-	ctx context.Context, jobs []Job[K], limit int, do func(context.Context, Job[K]) error, finished func(Job[K], error),
+	ctx context.Context, jobs []Job[K], limit int,
+	do func(context.Context, Job[K]) error, finished func(Job[K], error),
 ) {
 	extra := 0
 	if limit <= 0 {

@@ -27,9 +27,9 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string {
 	if e.Verified {
-		return fmt.Sprintf("it cannot be decompressed, although its digest is right: %v: %v", e.Err, verify.ErrMismatch)
+		return fmt.Sprintf("it cannot be decompressed, although its digest is right: %v: %v", e.Err, e.Unwrap())
 	}
-	return fmt.Sprintf("it cannot be decompressed (%s): %v: %v", e.Kind, e.Err, verify.ErrMismatch)
+	return fmt.Sprintf("it cannot be decompressed (%s): %v: %v", e.Kind, e.Err, e.Unwrap())
 }
 
 // Unwrap makes an Error one of [verify.ErrMismatch].
@@ -54,7 +54,8 @@ func Explain(err error, blob io.Reader) error {
 // [verify.ErrMismatch].
 func CheckDiffID(got, want digest.Digest) error {
 	if got != want {
-		return fmt.Errorf("its content hashes to %s, the image configuration says %s: %w", got, want, verify.ErrMismatch)
+		return fmt.Errorf("its content hashes to %s, the image configuration says %s: %w",
+			got, want, verify.ErrMismatch)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
-// Package verify is the one place where bytes are compared with the digest and size that were promised for them.
-// [Descriptor] must be called before a descriptor is used in a path, a URL or an allocation. [Check] follows the bytes as
-// they pass.
+// Package verify is the one place where bytes are compared with the digest and size that were promised for
+// them. [Descriptor] must be called before a descriptor is used in a path, a URL or an allocation. [Check]
+// follows the bytes as they pass.
 package verify
 
 import (
