@@ -75,12 +75,12 @@ func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.l
 type surveyor struct {
 	archive *Reader
 	tree    *image.Tree
-	known   map[entry]*facts
+	known   map[claim]*facts
 	leaves  int
 }
 
-// entry is what an index lists, as its descriptor claims it to be.
-type entry struct {
+// claim is what a descriptor says of a blob. An index may list one blob with several claims.
+type claim struct {
 	digest    digest.Digest
 	size      int64
 	mediaType string
@@ -101,7 +101,7 @@ func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) 
 		return nil, fmt.Errorf("index.json is damaged: %v", err)
 	}
 	policy := image.Policy{Tolerant: true, MaxManifests: maxLeaves, MaxBytes: maxDocuments}
-	s := &surveyor{archive: a, tree: image.NewTree(l, policy), known: map[entry]*facts{}}
+	s := &surveyor{archive: a, tree: image.NewTree(l, policy), known: map[claim]*facts{}}
 	roots, descs := make([]*root, len(images)), make([]v1.Descriptor, len(images))
 	for i, im := range images {
 		roots[i], descs[i] = &root{Image: im, desc: index.Manifests[i]}, im.Descriptor
@@ -135,11 +135,11 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 	if s.leaves++; s.leaves > maxLeaves {
 		return fmt.Errorf("index.json leads to more than %d manifests", maxLeaves)
 	}
-	e := entry{v.Descriptor.Digest, v.Descriptor.Size, v.Descriptor.MediaType}
-	if s.known[e] == nil {
-		s.known[e] = s.facts(v)
+	c := claim{v.Descriptor.Digest, v.Descriptor.Size, v.Descriptor.MediaType}
+	if s.known[c] == nil {
+		s.known[c] = s.facts(v)
 	}
-	r.leaves = append(r.leaves, leaf{image.NewLeaf(v.Descriptor), s.known[e]})
+	r.leaves = append(r.leaves, leaf{image.NewLeaf(v.Descriptor), s.known[c]})
 	return nil
 }
 
