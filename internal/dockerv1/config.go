@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// History is an entry in the history of an image configuration. The fields stand in Docker's order, which is not
-// that of the OCI specification: the image ID is a hash over them.
+// History is an entry in the history of an image configuration. The fields stand in Docker's order, which is
+// not that of the OCI specification: the image ID is a hash over them.
 type History struct {
 	Created    time.Time `json:"created"`
 	Author     string    `json:"author,omitempty"`
@@ -21,7 +21,7 @@ type History struct {
 	EmptyLayer bool      `json:"empty_layer,omitempty"`
 }
 
-// History is what the history of an image says about this layer.
+// History returns the entry for this layer in the history of its image.
 func (im Image) History(empty bool) History {
 	return History{
 		Created:    im.Created,
@@ -32,11 +32,12 @@ func (im Image) History(empty bool) History {
 	}
 }
 
-// ofLayer are the fields that say something about the layer and nothing about the image.
+// ofLayer lists the fields that say something about the layer and nothing about the image.
 var ofLayer = []string{"id", "parent", "Size", "parent_id", "layer_id", "throwaway"}
 
-// Config makes the configuration of an image from the JSON of its top layer, as Docker does, so that the image ID is the one that
-// Docker gives it. History and diffIDs begin at the base. What the JSON says besides stays, with its keys in order.
+// Config makes the configuration of an image from the JSON of its top layer, as Docker does. So the image ID
+// is the one that Docker gives it. history and diffIDs begin at the base. All other fields of the JSON stay,
+// with their keys in order.
 func Config(top []byte, history []History, diffIDs []digest.Digest) ([]byte, error) {
 	fields, err := fieldsOf(top)
 	if err != nil {
@@ -58,7 +59,7 @@ func Config(top []byte, history []History, diffIDs []digest.Digest) ([]byte, err
 	return json.Marshal(fields)
 }
 
-// fieldsOf are the fields of a description that Docker keeps.
+// fieldsOf returns the fields of a description that Docker keeps.
 func fieldsOf(top []byte) (map[string]json.RawMessage, error) {
 	var im *Image
 	if err := json.Unmarshal(top, &im); err != nil {
@@ -78,11 +79,12 @@ func fieldsOf(top []byte) (map[string]json.RawMessage, error) {
 	return fields, err
 }
 
-// firstExact is the first Docker that kept what it did not know in a description. Of older ones
-// only the known fields are taken.
+// firstExact is the first version of Docker that kept unknown fields of a description. Of descriptions by
+// older versions only the known fields stay.
 const firstExact = "1.8.3"
 
-// before compares versions number by number. What is no number counts as 0, so that an absent version is the oldest.
+// before compares versions number by number. What is no number counts as 0, so that an absent version is the
+// oldest.
 func before(a, b string) bool {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range max(len(as), len(bs)) {

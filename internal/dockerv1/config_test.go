@@ -29,10 +29,13 @@ func TestConfig(t *testing.T) {
 		{"white space goes", "{\n \"docker_version\" : \"1.10.0\" }", `{"docker_version":"1.10.0",` + made + `}`},
 		{"of an old Docker only what is known stays",
 			`{` + layer + `,"zoo":1,"docker_version":"1.8.2",` + date + `,"os":"linux"}`,
-			`{"container_config":` + none + `,` + date + `,"docker_version":"1.8.2",` + history + `,"os":"linux",` + rootfs + `}`},
-		{"without a version likewise", `{` + date + `,"zoo":1}`, `{"container_config":` + none + `,` + date + `,` + made + `}`},
+			`{"container_config":` + none + `,` + date + `,"docker_version":"1.8.2",` + history + `,"os":"linux",` +
+				rootfs + `}`},
+		{"without a version likewise", `{` + date + `,"zoo":1}`, `{"container_config":` + none + `,` + date + `,` +
+			made + `}`},
 	} {
-		entries := []dockerv1.History{{Created: time.Date(2015, 4, 5, 6, 7, 8, 5e8, time.UTC), Author: "me", CreatedBy: "a b"}}
+		entries := []dockerv1.History{{Created: time.Date(2015, 4, 5, 6, 7, 8, 5e8, time.UTC), Author: "me",
+			CreatedBy: "a b"}}
 		got, err := dockerv1.Config([]byte(c.top), entries, []digest.Digest{diffID})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
@@ -42,7 +45,8 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s:\n%s", c.name, diff)
 		}
 	}
-	for _, top := range []string{"", "null", "[]", `{"id":1}`, `{"created":"yesterday"}`, `{"config":{"Cmd":[1]}}`} {
+	for _, top := range []string{"", "null", "[]", `{"id":1}`, `{"created":"yesterday"}`,
+		`{"config":{"Cmd":[1]}}`} {
 		if got, err := dockerv1.Config([]byte(top), nil, nil); err == nil {
 			t.Errorf("%q became %s", top, got)
 		}
@@ -52,8 +56,10 @@ func TestConfig(t *testing.T) {
 // The versions between which Docker draws the line, and some that are none.
 func TestConfigOfVersions(t *testing.T) {
 	for version, exact := range map[string]bool{
-		"": false, "dev": false, "0.7.6": false, "1.8": false, "1.8.2": false, "1.8.3-rc1": false, "1.8.3": true, "1.8.3.1": true, "1.9.0-dev": true,
-		"1.10.0": true, "17.03.1-ce": true, "swarm-1.2.0": false, "1..9": false, "99999999999999999999": true, "-1.9": false,
+		"": false, "dev": false, "0.7.6": false, "1.8": false, "1.8.2": false, "1.8.3-rc1": false, "1.8.3": true,
+		"1.8.3.1": true, "1.9.0-dev": true,
+		"1.10.0": true, "17.03.1-ce": true, "swarm-1.2.0": false, "1..9": false, "99999999999999999999": true,
+		"-1.9": false,
 	} {
 		raw, err := json.Marshal(map[string]string{"docker_version": version, "unknown": "x"})
 		if err != nil {
@@ -75,7 +81,8 @@ func TestConfigOfVersions(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for in, want := range map[string]string{
-		`"/bin/sh -c x"`: `["/bin/sh -c x"]`, `""`: `[""]`, `[]`: `[]`, `["a","b"]`: `["a","b"]`, `null`: `null`, `{"a":1}`: "", `[1]`: "", `1`: "",
+		`"/bin/sh -c x"`: `["/bin/sh -c x"]`, `""`: `[""]`, `[]`: `[]`, `["a","b"]`: `["a","b"]`, `null`: `null`,
+		`{"a":1}`: "", `[1]`: "", `1`: "",
 	} {
 		var w dockerv1.Words
 		err := json.Unmarshal([]byte(in), &w)
@@ -87,7 +94,8 @@ func TestWords(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	im := dockerv1.Image{Author: "me", Comment: "c", ContainerConfig: dockerv1.ContainerConfig{Cmd: dockerv1.Words{"/bin/sh", "-c", "x y"}}}
+	im := dockerv1.Image{Author: "me", Comment: "c",
+		ContainerConfig: dockerv1.ContainerConfig{Cmd: dockerv1.Words{"/bin/sh", "-c", "x y"}}}
 	want := dockerv1.History{Author: "me", Comment: "c", CreatedBy: "/bin/sh -c x y", EmptyLayer: true}
 	if diff := cmp.Diff(want, im.History(true)); diff != "" {
 		t.Error(diff)

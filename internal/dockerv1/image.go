@@ -1,6 +1,6 @@
-// Package dockerv1 knows the JSON that described one layer in Docker's first image format. It lives on in schema 1 manifests
-// and in the layer directories of saved tars. [Image] is that JSON as Docker's daemon reads and writes it; [History] and
-// [Config] make of it the parts of an image configuration.
+// Package dockerv1 knows the JSON that described one layer in Docker's first image format. Schema 1 manifests
+// and the layer directories of docker tars still hold it. Image is that JSON as Docker's daemon reads and
+// writes it. Config makes the configuration of an image of such layers.
 package dockerv1
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Image is the JSON of one layer. Docker hashes what it marshals of it, so the fields, their order and what
+// Image is the JSON of one layer. Docker hashes what it marshals of it. So the fields, their order, and what
 // is left out when empty are part of the format (https://github.com/moby/moby/blob/v20.10.27/image/image.go).
 type Image struct {
 	ID              string           `json:"id,omitempty"`
@@ -26,7 +26,7 @@ type Image struct {
 	Size            int64            `json:",omitempty"`
 }
 
-// ContainerConfig is how a container is made of an image, or was made to build one.
+// ContainerConfig says how a container is made of an image, or was made to build one.
 type ContainerConfig struct {
 	Hostname        string
 	Domainname      string
@@ -64,7 +64,7 @@ type Healthcheck struct {
 	Retries     int           `json:",omitempty"`
 }
 
-// Words is a command line, which old configurations give as a bare string.
+// Words is a command line. Old configurations give it as one string.
 type Words []string
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -10,28 +10,28 @@ import (
 	"time"
 )
 
-// guard decides who is let in: nobody is kept out if both fields are empty.
+// guard lets in everybody if both fields are empty.
 type guard struct {
 	basic  string // user:password
 	tokens *Tokens
 	realm  string
 }
 
-// RequireBasic lets in only who gives this user name and password.
+// RequireBasic refuses requests without this user name and password.
 func (r *Registry) RequireBasic(user, password string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.guard = guard{basic: user + ":" + password}
 }
 
-// RequireToken lets in only who has a token of t, which is to be had at the address realm.
+// RequireToken refuses requests without a token of t, whose address is realm.
 func (r *Registry) RequireToken(t *Tokens, realm string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.guard = guard{tokens: t, realm: realm}
 }
 
-// admit answers with 401 and a challenge where authorization is missing, wrong or not enough.
+// admit answers with 401 and a challenge if authorization is missing, wrong or not enough.
 func (r *Registry) admit(w http.ResponseWriter, req *http.Request, name string) bool {
 	r.mu.Lock()
 	g := r.guard
@@ -47,7 +47,8 @@ func (r *Registry) admit(w http.ResponseWriter, req *http.Request, name string) 
 		if g.tokens.allows(value, needed) {
 			return true
 		}
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s",service="fake",scope="%s"`, g.realm, strings.Join(needed, " ")))
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s",service="fake",scope="%s"`, g.realm,
+			strings.Join(needed, " ")))
 	} else {
 		return true
 	}
@@ -55,7 +56,7 @@ func (r *Registry) admit(w http.ResponseWriter, req *http.Request, name string) 
 	return false
 }
 
-// scopes are what a request needs, a mount both its repositories.
+// scopes returns what a request needs: a mount needs both its repositories.
 func scopes(req *http.Request, name string) []string {
 	if name == "" {
 		return nil
@@ -71,8 +72,8 @@ func scopes(req *http.Request, name string) []string {
 	return all
 }
 
-// Tokens is a token server (https://distribution.github.io/distribution/spec/auth/token/). The zero value gives
-// everybody tokens of a minute for everything. Its fields must not change once it serves.
+// Tokens is a token server (https://distribution.github.io/distribution/spec/auth/token/). The zero value
+// gives everybody tokens of a minute for everything. Its fields must not change once it serves.
 type Tokens struct {
 	// Ledger holds the requests for tokens.
 	Ledger
@@ -123,7 +124,10 @@ func (t *Tokens) serve(w http.ResponseWriter, req *http.Request) {
 }
 
 func (t *Tokens) forbidden(scope string) bool {
-	return slices.ContainsFunc(t.Forbid, func(name string) bool { return strings.HasPrefix(scope, "repository:"+name+":") })
+	return slices.ContainsFunc(t.Forbid, func(name string) bool {
+		return strings.HasPrefix(scope,
+			"repository:"+name+":")
+	})
 }
 
 func (t *Tokens) issue(scopes []string) string {
@@ -155,6 +159,9 @@ func (t *Tokens) allows(value string, needed []string) bool {
 	defer t.mu.Unlock()
 	g, ok := t.issued[value]
 	return ok && time.Now().Before(g.ends) && !slices.ContainsFunc(needed, func(s string) bool {
-		return !slices.ContainsFunc(g.scopes, func(have string) bool { return have == s || strings.HasPrefix(have, s+",") })
+		return !slices.ContainsFunc(g.scopes, func(have string) bool {
+			return have == s ||
+				strings.HasPrefix(have, s+",")
+		})
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// Header sets headers of the answer, given as name, value and so on; an empty value removes one.
+// Header sets headers of the answer, given as name, value and so on. An empty value removes one.
 func Header(header ...string) Fault {
 	return response(func(req *http.Request, w http.ResponseWriter) http.ResponseWriter {
 		return &filter{ResponseWriter: w, header: func(h http.Header) {
@@ -32,7 +32,7 @@ func FlipByte(at int64) Fault {
 	})
 }
 
-// Short ends the body of the answer after n bytes as if that were all.
+// Short ends the body of the answer after n bytes, as if it had no more.
 func Short(n int64) Fault {
 	return body(func(p []byte, offset int64) ([]byte, error) {
 		return p[:min(max(n-offset, 0), int64(len(p)))], nil
@@ -103,7 +103,10 @@ func stopAt(k int64, stop func(http.ResponseWriter, *http.Request)) Fault {
 
 func response(wrap func(*http.Request, http.ResponseWriter) http.ResponseWriter) Fault {
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { next.ServeHTTP(wrap(req, w), req) })
+		return http.HandlerFunc(func(w http.ResponseWriter,
+			req *http.Request) {
+			next.ServeHTTP(wrap(req, w), req)
+		})
 	}
 }
 

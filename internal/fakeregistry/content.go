@@ -22,8 +22,8 @@ var (
 	PlainLayer = imagetest.PlainLayer
 )
 
-// PutImage stores an image, under a tag if that is not empty. It returns the descriptor of the manifest with the
-// platform.
+// PutImage stores an image, under a tag if that is not empty. It returns the descriptor of the manifest with
+// the platform.
 func (r *Registry) PutImage(name, tag string, im imagetest.Image) v1.Descriptor {
 	return im.Put(func(mediaType string, raw []byte) v1.Descriptor {
 		if image.IsManifest(mediaType) {

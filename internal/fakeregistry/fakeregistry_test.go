@@ -57,7 +57,8 @@ func TestUpload(t *testing.T) {
 		t.Errorf("PUT of something else: %d, want 400", wrong.StatusCode)
 	}
 	begun, _, _ = call(t, "POST", base+"/v2/team/app/blobs/uploads/", "")
-	if put, _, _ := call(t, "PUT", base+begun.Header.Get("Location")+"&digest="+d.String(), content); put.StatusCode != 201 {
+	if put, _, _ := call(t, "PUT", base+begun.Header.Get("Location")+"&digest="+d.String(),
+		content); put.StatusCode != 201 {
 		t.Errorf("PUT: %d, want 201", put.StatusCode)
 	}
 	if got := reg.Blob("team/app", d); string(got) != content {
@@ -128,11 +129,13 @@ func TestFaults(t *testing.T) {
 				}
 				return // the reset overtook the header
 			}
-			if resp.StatusCode != tc.status || !strings.HasPrefix(tc.body, body) || (err != nil) != tc.broken || !tc.broken && body != tc.body {
+			if resp.StatusCode != tc.status || !strings.HasPrefix(tc.body, body) || (err != nil) != tc.broken ||
+				!tc.broken && body != tc.body {
 				t.Errorf("%d %q %v, want %d %q", resp.StatusCode, body, err, tc.status, tc.body)
 			}
 			entries := reg.Requests("GET", "/blobs/")
-			if len(entries) != 1 || entries[0].Status != tc.status || entries[0].Sent != int64(len(tc.body)) || entries[0].Range() != tc.ranged {
+			if len(entries) != 1 || entries[0].Status != tc.status || entries[0].Sent != int64(len(tc.body)) ||
+				entries[0].Range() != tc.ranged {
 				t.Errorf("ledger: %+v", entries)
 			}
 			if _, body, _ := call(t, "GET", base+"/v2/app/blobs/"+d.Digest.String(), ""); body != content {
@@ -157,7 +160,8 @@ func TestTokens(t *testing.T) {
 	if resp, _, _ := call(t, "GET", url, "", "Authorization", "Bearer "+pull); resp.StatusCode != 200 {
 		t.Errorf("with a token: %d", resp.StatusCode)
 	}
-	if resp, _, _ := call(t, "POST", base+"/v2/app/blobs/uploads/", "", "Authorization", "Bearer "+pull); resp.StatusCode != 401 {
+	if resp, _, _ := call(t, "POST", base+"/v2/app/blobs/uploads/", "", "Authorization",
+		"Bearer "+pull); resp.StatusCode != 401 {
 		t.Errorf("push with a token for pull: %d", resp.StatusCode)
 	}
 	tokens.Revoke()
@@ -166,7 +170,8 @@ func TestTokens(t *testing.T) {
 	}
 	server := httptest.NewServer(tokens)
 	defer server.Close()
-	for query, status := range map[string]int{"?scope=repository:app:pull": 200, "?scope=repository:app:pull&scope=repository:private:pull": 401} {
+	for query, status := range map[string]int{"?scope=repository:app:pull": 200,
+		"?scope=repository:app:pull&scope=repository:private:pull": 401} {
 		req, _ := http.NewRequest("GET", server.URL+query, nil)
 		req.SetBasicAuth("me", "secret")
 		resp, err := http.DefaultTransport.RoundTrip(req)

@@ -32,10 +32,12 @@ func Answer(code int, body string, header ...string) Fault {
 
 // Page answers with a web page, as login pages and galleries in front of registries do.
 func Page() Fault {
-	return Answer(http.StatusOK, "<!DOCTYPE html><html><body>Please log in</body></html>", "Content-Type", "text/html; charset=utf-8")
+	return Answer(http.StatusOK, "<!DOCTYPE html><html><body>Please log in</body></html>", "Content-Type",
+		"text/html; charset=utf-8")
 }
 
-// Redirect sends the client to the same path on another host, such as http://127.0.0.1:5000, with a query if base has one.
+// Redirect sends the client to the same path on another host, such as http://127.0.0.1:5000. base may have a
+// query.
 func Redirect(code int, base string) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -57,7 +59,7 @@ func IgnoreRange() Fault {
 
 var rangeHeader = regexp.MustCompile(`^bytes=(\d+)-(\d*)$`)
 
-// ShiftRange makes the registry send, and admit to sending, a range that begins elsewhere than the one asked for.
+// ShiftRange makes the registry send another range than the one asked for, and say so.
 func ShiftRange(by int64) Fault {
 	return request(func(req *http.Request) {
 		if m := rangeHeader.FindStringSubmatch(req.Header.Get("Range")); m != nil {
@@ -121,7 +123,7 @@ func CutBody(k int64) Fault {
 	}
 }
 
-// CutKeeping is CutBody for a registry that keeps what it has got.
+// CutKeeping is CutBody for a registry that keeps what it has received.
 func CutKeeping(k int64) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -144,7 +146,7 @@ func Early(code int, header ...string) Fault {
 	}
 }
 
-// LoseAnswer lets the registry do what was asked for and closes the connection instead of answering.
+// LoseAnswer lets the registry do what it is asked for, and closes the connection instead of answering.
 func LoseAnswer() Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

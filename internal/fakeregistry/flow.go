@@ -26,7 +26,8 @@ func Endless(code int, piece string, header ...string) Fault {
 	}
 }
 
-// Drip sends the body of the answer a few bytes at a time, with a pause behind each, until the client has gone.
+// Drip sends the body of the answer a few bytes at a time, with a pause behind each, until the client has
+// gone.
 func Drip(n int, pause time.Duration) Fault {
 	return response(func(req *http.Request, w http.ResponseWriter) http.ResponseWriter {
 		return &filter{ResponseWriter: w, body: func(p []byte, _ int64) ([]byte, error) {

@@ -34,11 +34,12 @@ type Ledger struct {
 	entries  []*Entry
 }
 
-// Record returns a handler that passes requests on to next and writes them down. The numbers in an entry are never behind
-// what the client can have seen.
+// Record returns a handler that passes requests on to next and writes them down. The numbers in an entry are
+// never behind what the client can have seen.
 func (l *Ledger) Record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		e := &Entry{Proto: req.Proto, Method: req.Method, Host: req.Host, Path: req.URL.Path, Query: req.URL.RawQuery, Header: req.Header.Clone()}
+		e := &Entry{Proto: req.Proto, Method: req.Method, Host: req.Host, Path: req.URL.Path,
+			Query: req.URL.RawQuery, Header: req.Header.Clone()}
 		l.locked(func() { l.entries = append(l.entries, e) })
 		req.Body = &countedBody{req.Body, l, e}
 		rec := &recorder{w, l, e}
@@ -109,7 +110,8 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write implements http.ResponseWriter. It passes on a little at a time, so that what nobody took is not counted.
+// Write implements http.ResponseWriter. It passes on a little at a time, so that what nobody took is not
+// counted.
 func (r *recorder) Write(p []byte) (n int, err error) {
 	for first := true; first || len(p) > 0 && err == nil; first = false {
 		piece := p[:min(len(p), 4<<10)]

@@ -73,7 +73,7 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, name, t
 	w.WriteHeader(http.StatusCreated)
 }
 
-// missing names the first thing that a manifest refers to and the repository does not have.
+// missing returns the first thing that a manifest refers to and the repository does not have.
 func (r *Registry) missing(name string, raw []byte) string {
 	var doc struct {
 		Config            v1.Descriptor

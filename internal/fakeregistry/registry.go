@@ -1,7 +1,7 @@
-// Package fakeregistry is an OCI registry in memory, for tests: it speaks the distribution protocol
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) like a strict server, can be told to fail in
-// many ways, and writes down every request. Fill one from [New] with [Registry.PutImage], break it with [Registry.On],
-// serve it with net/http, and read its [Ledger] afterwards.
+// Package fakeregistry is an OCI registry in memory, for tests. It speaks the distribution protocol
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) like a strict server, can be told
+// to fail in many ways, and writes down every request. Fill one from New with Registry.PutImage, break it
+// with Registry.On, serve it with net/http, and read its Ledger afterwards.
 package fakeregistry
 
 import (
@@ -23,7 +23,8 @@ type Registry struct {
 
 	// Trusting makes the registry store blobs without comparing them with their digest.
 	Trusting bool
-	// Location, if set, rewrites the addresses that uploads go on at, which are else paths without a host.
+	// Location, if set, rewrites the addresses at which uploads go on. Without it these are paths without a
+	// host.
 	Location func(r *http.Request, path string) string
 
 	mu       sync.Mutex
@@ -81,7 +82,7 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// split takes the name out of a path, which may hold slashes itself.
+// split takes the name out of a path. The name may hold slashes itself.
 func split(path string) (name, kind, rest string) {
 	if i := strings.LastIndex(path, "/blobs/uploads"); i > 0 {
 		return path[:i], "uploads", strings.TrimPrefix(path[i+len("/blobs/uploads"):], "/")
@@ -108,7 +109,8 @@ func fail(w http.ResponseWriter, status int, code, message string) {
 // repo returns a repository, which it makes if it is new. r.mu is held.
 func (r *Registry) repo(name string) *repository {
 	if r.repos[name] == nil {
-		r.repos[name] = &repository{map[digest.Digest][]byte{}, map[digest.Digest]manifest{}, map[string]digest.Digest{}}
+		r.repos[name] = &repository{map[digest.Digest][]byte{}, map[digest.Digest]manifest{},
+			map[string]digest.Digest{}}
 	}
 	return r.repos[name]
 }

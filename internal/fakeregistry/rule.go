@@ -20,10 +20,11 @@ type Match struct {
 // A Fault stands between the client and next, which is the honest registry or another fault.
 type Fault func(next http.Handler) http.Handler
 
-// Rules break some of the requests on their way to a server. The zero value breaks none. It may be used concurrently.
+// Rules break some of the requests on their way to a server. The zero value breaks none. Rules may be used
+// concurrently.
 type Rules struct {
-	// Seed decides what Match.Chance chooses: the n-th request of one method, path and range always meets the same. It must not
-	// change once there are rules.
+	// Seed decides what Match.Chance chooses: the n-th request of one method, path and range always meets the
+	// same. It must not change once there are rules.
 	Seed uint64
 
 	rulesMu sync.Mutex
@@ -82,7 +83,8 @@ func (r *Rules) Wrap(honest http.Handler) http.Handler {
 
 func (r *rule) chooses(req *http.Request, seed uint64) bool {
 	m := r.match
-	if m.Method != "" && m.Method != req.Method || !strings.Contains(req.URL.Path, m.Path) || m.Func != nil && !m.Func(req) {
+	if m.Method != "" && m.Method != req.Method || !strings.Contains(req.URL.Path, m.Path) || m.Func != nil &&
+		!m.Func(req) {
 		return false
 	}
 	r.seen++
@@ -93,7 +95,7 @@ func (r *rule) chooses(req *http.Request, seed uint64) bool {
 	return m.Chance == 0 || r.dice(req, seed) < m.Chance
 }
 
-// dice throws for a request. What comes out depends on the request and not on what travels beside it.
+// dice throws for a request. The result depends on the request, not on what travels beside it.
 func (r *rule) dice(req *http.Request, seed uint64) float64 {
 	key := req.Method + " " + req.URL.Path + " " + req.Header.Get("Range")
 	if r.asked == nil {

@@ -12,8 +12,8 @@ const (
 	schema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
-// PutSchema1 signs and stores the manifest of an image in Docker's schema 1. The descriptor is that of the manifest without its
-// signature, as which registries know it.
+// PutSchema1 signs and stores the manifest of an image in Docker's schema 1. The descriptor is that of the
+// manifest without its signature: registries know it by that.
 func (r *Registry) PutSchema1(name, tag string, im schema1test.Image) v1.Descriptor {
 	payload := im.Payload()
 	d := digest.FromBytes(payload)

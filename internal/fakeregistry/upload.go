@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// session is an upload that has been begun. Like the reference implementation it has a state that changes with each
-// step and has to be given back.
+// session is an upload that has been begun. As in the reference implementation, its state changes with each
+// step, and the client has to give it back.
 type session struct {
 	name  string
 	state int // Registry.mu is held
@@ -73,8 +73,8 @@ func (r *Registry) serveUpload(w http.ResponseWriter, req *http.Request, name, i
 	}
 }
 
-// take finds a session and, if the request knows its state, moves the state on, so that no other request can use
-// it meanwhile.
+// take finds a session. If the request knows the state, take moves it on, so that no other request can use
+// the session meanwhile.
 func (r *Registry) take(id, name string, req *http.Request) (*session, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +89,7 @@ func (r *Registry) take(id, name string, req *http.Request) (*session, bool) {
 	return s, true
 }
 
-// begin opens a session, or mounts a blob of another repository if asked to and able to.
+// begin opens a session, or mounts a blob of another repository if it is asked to and can.
 func (r *Registry) begin(w http.ResponseWriter, req *http.Request, name string) {
 	q := req.URL.Query()
 	d := digest.Digest(q.Get("mount"))
@@ -108,7 +108,7 @@ func (r *Registry) begin(w http.ResponseWriter, req *http.Request, name string) 
 	r.accepted(w, req, id, s)
 }
 
-// accepted says where the upload goes on. The state comes before another parameter and holds what a careless
+// accepted says where the upload goes on. The state comes before another parameter, and holds what a careless
 // client would decode or reorder.
 func (r *Registry) accepted(w http.ResponseWriter, req *http.Request, id string, s *session) {
 	r.progress(w, req, id, s)
@@ -127,7 +127,7 @@ func (r *Registry) progress(w http.ResponseWriter, req *http.Request, id string,
 	w.Header().Set("Docker-Upload-UUID", id)
 }
 
-// status tells how far an upload has come and what its state is now, as version 3 of the reference implementation does.
+// status tells how far an upload has come and its state, as version 3 of the reference implementation does.
 func (r *Registry) status(w http.ResponseWriter, req *http.Request, name, id string) {
 	r.mu.Lock()
 	s := r.sessions[id]
@@ -140,13 +140,14 @@ func (r *Registry) status(w http.ResponseWriter, req *http.Request, name, id str
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// receive adds the body to what the session has, also of one that is cut off.
+// receive adds the body to the content of the session, also of a body that is cut off.
 func receive(w http.ResponseWriter, req *http.Request, s *session) bool {
 	if !strings.Contains(req.URL.RawQuery, "z=a%2Bb&_state=") {
 		fail(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the query of Location was changed")
 		return false
 	}
-	if span := req.Header.Get("Content-Range"); span != "" && !strings.HasPrefix(span, fmt.Sprintf("%d-", s.len())) {
+	if span := req.Header.Get("Content-Range"); span != "" &&
+		!strings.HasPrefix(span, fmt.Sprintf("%d-", s.len())) {
 		fail(w, http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", "not where the upload is")
 		return false
 	}

@@ -1,6 +1,6 @@
-// Package imagetest makes images for tests. An [Image] says in a few words what an image is made of. Image.Put stores
-// it, in a [Store] in memory or in whatever else takes blobs. [Entries] are the entries of a docker tar, and [Pack]
-// makes a tar of entries.
+// Package imagetest makes images for tests. An [Image] says in a few words what an image is made of.
+// Image.Put stores it, in a [Store] in memory or in whatever else takes blobs. [Entries] are the entries of a
+// docker tar, and [Pack] makes a tar of entries.
 //
 // What cannot fail but by a mistake in a test panics.
 package imagetest
@@ -41,7 +41,8 @@ func GzipLayer(content []byte) Layer {
 
 // ZstdLayer makes a layer of a tar.
 func ZstdLayer(content []byte) Layer {
-	return Layer{Content: Zstd(content), MediaType: v1.MediaTypeImageLayerZstd, DiffID: digest.FromBytes(content)}
+	return Layer{Content: Zstd(content), MediaType: v1.MediaTypeImageLayerZstd,
+		DiffID: digest.FromBytes(content)}
 }
 
 // PlainLayer makes a layer that is stored uncompressed.
@@ -95,7 +96,8 @@ func (im Image) config() v1.Image {
 
 // Manifest makes an OCI manifest.
 func Manifest(config v1.Descriptor, layers ...v1.Descriptor) v1.Manifest {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config, Layers: append([]v1.Descriptor{}, layers...)}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config,
+		Layers: append([]v1.Descriptor{}, layers...)}
 	m.SchemaVersion = 2
 	return m
 }

@@ -61,8 +61,8 @@ type Saved struct {
 	Layers [][]byte // base first
 }
 
-// Entries are the entries of a docker tar in the order in which docker save writes them: the layers, each once, the
-// configuration, and manifest.json at the end.
+// Entries are the entries of a docker tar in the order in which docker save writes them: the layers, each
+// once, the configuration, and manifest.json at the end.
 func Entries(images ...Saved) (all []Entry) {
 	type item struct {
 		Config   string

@@ -1,6 +1,7 @@
-// Package jsonkeys looks at what json.Unmarshal does not care about. A key may stand twice in one object: of two values one parser takes the first and
-// another the last, so such a document has no one meaning. Use [Unique] on what json.Unmarshal has accepted. And a small document may
-// take very much memory: use [Bounded] before.
+// Package jsonkeys finds what json.Unmarshal lets pass. A key may stand twice in one object: some parsers
+// take the first value and some the last, so the document has no one meaning. Unique finds such keys in a
+// document that json.Unmarshal has accepted. And a small document may take very much memory: Bounded refuses
+// it before it is parsed.
 package jsonkeys
 
 import (
@@ -14,19 +15,22 @@ import (
 	"unicode/utf8"
 )
 
-// fielded are the keys, folded, under which descriptions of images have objects with fields. What stands under any other maps names to values.
-var fielded = map[string]bool{"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true, "HISTORY": true,
+// fielded has the keys, folded, of objects with fields in descriptions of images. The objects under all other
+// keys map names to values.
+var fielded = map[string]bool{"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true,
+	"HISTORY":   true,
 	"MANIFESTS": true, "LAYERS": true, "SUBJECT": true, "PLATFORM": true, "FSLAYERS": true}
 
 // sources is the key, folded, of a map from names to objects with fields.
 const sources = "LAYERSOURCES"
 
-// Unique returns an error that names a key which stands twice in one object of raw, wherever that is. Keys of fields that differ only in case are
-// one key, as encoding/json takes either for the same field; labels, annotations and the like are names of their own, and so are the keys of
-// objects that nothing here knows. The document must be valid JSON; of any other the answer means nothing.
+// Unique returns an error that names a key which stands twice in one object of raw, at any depth. Keys of
+// fields that differ only in case are one key: encoding/json takes either for the same field. Labels,
+// annotations and the like are names, and so are the keys of unknown objects: their case counts. The document
+// must be valid JSON.
 func Unique(raw []byte) error { return unique(raw, false) }
 
-// UniqueNames is [Unique] for a document whose objects all map names to values.
+// UniqueNames is Unique for a document whose objects all map names to values.
 func UniqueNames(raw []byte) error { return unique(raw, true) }
 
 func unique(raw []byte, names bool) error {
@@ -44,9 +48,9 @@ type scanner struct {
 	names bool // there are no fields
 	seed  maphash.Seed
 	open  []level
-	keys  []key  // of all objects that are open, the outermost first
+	keys  []key  // of all open objects, the outermost first
 	plain []byte // scratch
-	twice int    // where the first key is that was there before; negative: nowhere
+	twice int    // where the first key is that repeats another one; negative: nowhere
 }
 
 // level is an object or list that has been opened.
@@ -58,7 +62,8 @@ type level struct {
 	first  int  // the index of its first key
 }
 
-// key takes little room, as a hostile document has very many. Two whose hashes are equal are equal: nobody knows the seed.
+// key takes little room: a hostile document has very many. Two keys with equal hashes are equal, as nobody
+// knows the seed.
 type key struct {
 	hash uint64
 	at   int // of its opening quote
@@ -109,7 +114,10 @@ func (s *scanner) end() {
 	}
 	own := s.keys[s.open[n-1].first:]
 	s.keys, s.open = s.keys[:s.open[n-1].first], s.open[:n-1]
-	slices.SortFunc(own, func(a, b key) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	slices.SortFunc(own, func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash),
+			cmp.Compare(a.at, b.at))
+	})
 	for i := 1; i < len(own); i++ {
 		if own[i].hash == own[i-1].hash && (s.twice < 0 || own[i].at < s.twice) {
 			s.twice = own[i].at
@@ -117,7 +125,7 @@ func (s *scanner) end() {
 	}
 }
 
-// length is that of the string whose opening quote is at i, with its quotes.
+// length is the length of the string whose opening quote is at i, with its quotes.
 func (s *scanner) length(i int) int {
 	for j := i + 1; j < len(s.raw); j++ {
 		switch s.raw[j] {
@@ -130,7 +138,7 @@ func (s *scanner) length(i int) int {
 	return len(s.raw) - i
 }
 
-// hash is equal for keys that are one.
+// hash returns equal numbers for equal keys.
 func (s *scanner) hash(i int, exact bool) uint64 {
 	s.plain = s.plain[:0]
 	for _, b := range s.raw[i+1 : i+s.length(i)] {
@@ -147,13 +155,14 @@ func (s *scanner) hash(i int, exact bool) uint64 {
 	return 0 // not valid
 }
 
-// name is the key at i as it is meant.
+// name is the key at i, decoded.
 func (s *scanner) name(i int) (name string) {
 	_ = json.Unmarshal(s.raw[i:i+s.length(i)], &name) // it is valid
 	return name
 }
 
-// folded is the key at i; unless it has to be exact, all that encoding/json takes for the name of the same field gives the same.
+// folded is the key at i. Unless the key has to be exact, all spellings that encoding/json takes for the same
+// field give the same.
 func (s *scanner) folded(i int, exact bool) string {
 	if exact {
 		return s.name(i)

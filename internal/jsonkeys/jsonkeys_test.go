@@ -17,13 +17,15 @@ var documents = map[string]string{
 	`{}`: "", `[]`: "", `null`: "", `"a"`: "", `1`: "", `[{"a":1},{"a":2}]`: "", `{"a":{"a":{"a":1}}}`: "",
 	`{"a":1,"a":1}`:     "a",
 	`{"a":"b","b":"a"}`: "",
-	`{"a":["a","a",{"b":"a"}],"b":"b","c":"a"}`:                                         "",
-	`{"a":1,"b":{"c":[{"d":1,"e":2,"d":3}]},"f":1}`:                                     "d",
-	`{"a":{"b":1},"b":2,"a":3}`:                                                         "a",
-	`{"layers":[],"Layers":[]}`:                                                         "Layers",
-	`{"layers":[],"layer\u0073":[]}`:                                                    "layers",
-	`{"layers":[],"layer` + "\u017f" + `":[]}`:                                          "layer\u017f", // the long s, which encoding/json takes for an s
-	`{"k":1,"` + "\u212a" + `":2}`:                                                      "\u212a",      // the sign for kelvin
+	`{"a":["a","a",{"b":"a"}],"b":"b","c":"a"}`:     "",
+	`{"a":1,"b":{"c":[{"d":1,"e":2,"d":3}]},"f":1}`: "d",
+	`{"a":{"b":1},"b":2,"a":3}`:                     "a",
+	`{"layers":[],"Layers":[]}`:                     "Layers",
+	`{"layers":[],"layer\u0073":[]}`:                "layers",
+	// the long s, which encoding/json takes for an s
+	`{"layers":[],"layer` + "\u017f" + `":[]}`: "layer\u017f",
+	// the sign for kelvin
+	`{"k":1,"` + "\u212a" + `":2}`:                                                      "\u212a",
 	`{"\"":1,"\\":2,"\\\"":3}`:                                                          "",
 	`{"\"":1,"\u0022":2}`:                                                               `"`,
 	`{"annotations":{"a":"1","A":"2"}}`:                                                 "",
@@ -78,7 +80,8 @@ func FuzzUnique(f *testing.F) {
 	for raw := range documents {
 		f.Add([]byte(raw))
 	}
-	for _, raw := range []string{`{"a`, `"`, `"\`, `{"a":1}}]`, `{"\ud800":1,"\udfff":2}`, "{\"\xff\":1,\"\xfe\":2}"} {
+	for _, raw := range []string{`{"a`, `"`, `"\`, `{"a":1}}]`, `{"\ud800":1,"\udfff":2}`,
+		"{\"\xff\":1,\"\xfe\":2}"} {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -109,7 +112,8 @@ func below(kind int, key string) int {
 		return fields
 	case kind == fields && is("LayerSources"):
 		return sources
-	case kind == fields && slices.ContainsFunc([]string{"config", "container_config", "Healthcheck", "rootfs", "history", "manifests", "layers", "subject", "platform", "fsLayers"}, is):
+	case kind == fields && slices.ContainsFunc([]string{"config", "container_config", "Healthcheck", "rootfs",
+		"history", "manifests", "layers", "subject", "platform", "fsLayers"}, is):
 		return fields
 	}
 	return names
@@ -150,7 +154,8 @@ func twice(t *testing.T, d *json.Decoder, kind int) (found bool) {
 
 // BenchmarkUnique is what it costs beside parsing.
 func BenchmarkUnique(b *testing.B) {
-	entry := `{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:` + strings.Repeat("0", 64) + `","size":1},`
+	entry := `{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:` +
+		strings.Repeat("0", 64) + `","size":1},`
 	raw := []byte(`{"layers":[` + strings.Repeat(entry, 25000) + `{}]}`)
 	b.SetBytes(int64(len(raw)))
 	b.ReportAllocs()

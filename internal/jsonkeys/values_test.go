@@ -53,7 +53,8 @@ func FuzzValues(f *testing.F) {
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.UseNumber()
 		var v any
-		if !json.Valid(raw) || d.Decode(&v) != nil || jsonkeys.UniqueNames(raw) != nil { // of a key that stands twice one value is left
+		// of a key that stands twice one value is left
+		if !json.Valid(raw) || d.Decode(&v) != nil || jsonkeys.UniqueNames(raw) != nil {
 			return
 		}
 		if n := count(v); got < n || got > 2*n {

@@ -1,6 +1,6 @@
-// Package pipenet is a network inside the process, for tests: http servers and clients with all of their behaviour but
-// without sockets, so that they can run under testing/synctest, where hours pass at once. Make a [Net], serve on
-// [Net.Listen] and give [Net.DialContext] to the http.Transport.
+// Package pipenet is a network inside the process, for tests. Http servers and clients behave on it as on a
+// real one, but without sockets, so that they can run under testing/synctest, where hours pass at once. Make
+// a Net, serve on Net.Listen and give Net.DialContext to the http.Transport.
 package pipenet
 
 import (
@@ -28,7 +28,7 @@ func (n *Net) Listen(address string) net.Listener {
 	return l
 }
 
-// DialContext connects to an address on which somebody listens; all others refuse connections.
+// DialContext connects to an address on which somebody listens. All others refuse connections.
 func (n *Net) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	n.mu.Lock()
 	l := n.listeners[address]

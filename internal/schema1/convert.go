@@ -11,15 +11,15 @@ import (
 	"drayage/internal/dockerv1"
 )
 
-// Blob is a layer's blob with all that schema 1 does not say about it.
+// Blob is the blob of a layer, with what schema 1 does not say about it.
 type Blob struct {
 	Size   int64         // as it is stored
 	DiffID digest.Digest // of the uncompressed tar
 	Kind   string
 }
 
-// descriptor and schema2 have their fields in Docker's order, not in that of OCI: the
-// manifest is byte for byte the one that skopeo makes, so both push the same digest.
+// descriptor and schema2 have their fields in Docker's order, not in that of OCI. So the manifest is byte for
+// byte the one that skopeo makes, and both push the same digest.
 type descriptor struct {
 	MediaType string        `json:"mediaType"`
 	Size      int64         `json:"size"`
@@ -33,12 +33,12 @@ type schema2 struct {
 	Layers        []descriptor `json:"layers"`
 }
 
-// Convert makes the configuration and the manifest (of type [image.DockerManifest]) of the image. It needs to know all of im.Blobs.
-// The same image gives the same bytes.
+// Convert makes the configuration of the image, and its manifest of type image.DockerManifest. blobs must
+// have all of im.Blobs. The same image gives the same bytes.
 //
-// A layer is empty only where its description says "throwaway", as Docker and skopeo see it. Docker before 1.10 did not
-// write that, but stored an empty tar: such layers stay, because an image without them would have
-// another ID than the one that Docker gives it.
+// A layer is empty only if its description says "throwaway", as for Docker and skopeo. Docker before 1.10
+// stored an empty tar instead. Such layers stay: without them the image would have another ID than the one
+// that Docker gives it.
 func (im Image) Convert(blobs map[digest.Digest]Blob) (config, manifest []byte, err error) {
 	m := schema2{SchemaVersion: 2, MediaType: image.DockerManifest, Layers: []descriptor{}}
 	var history []dockerv1.History
@@ -64,7 +64,8 @@ func (im Image) Convert(blobs map[digest.Digest]Blob) (config, manifest []byte, 
 		return nil, nil, err
 	}
 	if len(config) > image.MaxConfigSize {
-		return nil, nil, fmt.Errorf("its configuration would have %d bytes, more than the %d that are accepted", len(config), image.MaxConfigSize)
+		return nil, nil, fmt.Errorf("its configuration would have %d bytes, more than the %d that are accepted",
+			len(config), image.MaxConfigSize)
 	}
 	m.Config = descriptor{image.DockerConfig, int64(len(config)), digest.FromBytes(config)}
 	manifest, err = json.Marshal(m)

@@ -12,13 +12,15 @@ import (
 	"drayage/internal/verify"
 )
 
-// FuzzParse checks that whatever is accepted can be converted into an image, that its digest is that of its payload, and that
-// the payload, which is what the digest vouches for, says the same when it stands alone.
+// FuzzParse checks that whatever is accepted can be converted into an image, that its digest is that of its
+// payload, and that the payload, which is what the digest vouches for, says the same when it stands alone.
 func FuzzParse(f *testing.F) {
 	a, b := schema1test.NewSigner(), schema1test.NewSigner()
 	for _, all := range []layers{
-		nil, {{Blob: one}}, {step(blobA, base(nil)), step(empty, base(fields{"throwaway": true})), step(blobB, top(nil))},
-		{{Blob: one}, {Blob: two, Fields: fields{"id": schema1test.ID(0)}}, {Blob: one}}, {{Blob: one}, {Blob: two, Fields: fields{"parent": "x"}}},
+		nil, {{Blob: one}}, {step(blobA, base(nil)), step(empty, base(fields{"throwaway": true})),
+			step(blobB, top(nil))},
+		{{Blob: one}, {Blob: two, Fields: fields{"id": schema1test.ID(0)}}, {Blob: one}},
+		{{Blob: one}, {Blob: two, Fields: fields{"parent": "x"}}},
 		{step(blobA, top(fields{"docker_version": "1.0", "config": fields{"Cmd": "x"}}))},
 	} {
 		p := payload(all...)

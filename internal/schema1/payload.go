@@ -12,12 +12,14 @@ import (
 	"drayage/image"
 )
 
-// Payload is what the digest of a schema 1 manifest is of: the manifest without its signatures
-// (https://distribution.github.io/distribution/spec/json/). One without signatures is its own payload. Whether
-// a signature is right is not looked at: nobody has ever published whose keys to trust.
+// Payload returns the manifest without its signatures
+// (https://distribution.github.io/distribution/spec/json/). The digest of a schema 1 manifest is the digest
+// of its payload. A manifest without signatures is its own payload. Signatures are not checked: nobody has
+// ever published whose keys to trust.
 func Payload(raw []byte) ([]byte, error) {
 	if len(raw) > image.MaxManifestSize {
-		return nil, fmt.Errorf("schema 1 manifest of %d bytes: more than the %d that are accepted", len(raw), image.MaxManifestSize)
+		return nil, fmt.Errorf("schema 1 manifest of %d bytes: more than the %d that are accepted",
+			len(raw), image.MaxManifestSize)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
@@ -51,7 +53,7 @@ func Payload(raw []byte) ([]byte, error) {
 	return first.of(raw)
 }
 
-// cut says how to get the payload back: so many bytes of the signed manifest, and then tail.
+// cut says how to get the payload back: it is the first bytes of the signed manifest, and then tail.
 type cut struct {
 	length int
 	tail   []byte
@@ -79,7 +81,9 @@ func parseCut(protected string) (cut, error) {
 
 func (c cut) of(raw []byte) ([]byte, error) {
 	if c.length <= 0 || c.length > len(raw) || c.length+len(c.tail) > image.MaxManifestSize {
-		return nil, fmt.Errorf("schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others", len(raw), c.length, len(c.tail))
+		return nil,
+			fmt.Errorf("schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others",
+				len(raw), c.length, len(c.tail))
 	}
 	return slices.Concat(raw[:c.length], c.tail), nil
 }

@@ -23,7 +23,8 @@ func TestPayload(t *testing.T) {
 		"with spaces at the end":              "{\"schemaVersion\":1 \n}",
 	} {
 		for form, raw := range map[string][]byte{
-			"bare": []byte(payload), "signed": schema1test.Sign([]byte(payload), a), "signed twice": schema1test.Sign([]byte(payload), a, b),
+			"bare": []byte(payload), "signed": schema1test.Sign([]byte(payload), a),
+			"signed twice": schema1test.Sign([]byte(payload), a, b),
 		} {
 			got, err := schema1.Payload(raw)
 			if err != nil || string(got) != payload {
@@ -33,7 +34,8 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-// fromRegistry is a manifest that docker-registry 2.8.2 made and signed for a client that takes nothing but schema 1:
+// fromRegistry is a manifest that docker-registry 2.8.2 made and signed for a client that takes nothing but
+// schema 1:
 //
 //	curl -H 'Accept: application/vnd.docker.distribution.manifest.v1+prettyjws' http://127.0.0.1:5000/v2/conv/manifests/1
 func fromRegistry(t testing.TB) []byte {
@@ -50,14 +52,16 @@ func TestPayloadOfRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := digest.FromBytes(payload); got != "sha256:e1208f65c465bfff7f8aaa549f17dd8a07bf0a36ba096dbe9198aaec56984f5d" {
+	if got := digest.FromBytes(
+		payload); got != "sha256:e1208f65c465bfff7f8aaa549f17dd8a07bf0a36ba096dbe9198aaec56984f5d" {
 		t.Errorf("digest %s", got)
 	}
 }
 
 // signature is a protected header that cuts at length and continues with tail.
 func signature(length int, tail string) string {
-	header := fmt.Sprintf(`{"formatLength":%d,"formatTail":%q}`, length, base64.RawURLEncoding.EncodeToString([]byte(tail)))
+	header := fmt.Sprintf(`{"formatLength":%d,"formatTail":%q}`, length,
+		base64.RawURLEncoding.EncodeToString([]byte(tail)))
 	return fmt.Sprintf(`{"protected":%q}`, base64.RawURLEncoding.EncodeToString([]byte(header)))
 }
 
@@ -73,21 +77,24 @@ func TestPayloadRefuses(t *testing.T) {
 		"nothing protected":     signed(`[{}]`),
 		"not base64":            signed(`[{"protected":"!"}]`),
 		"not JSON in it":        signed(`[{"protected":"e30x"}]`),
-		"tail is not base64":    signed(`[{"protected":"` + base64.RawURLEncoding.EncodeToString([]byte(`{"formatLength":6,"formatTail":"!"}`)) + `"}]`),
-		"length is no number":   signed(`[{"protected":"` + base64.RawURLEncoding.EncodeToString([]byte(`{"formatLength":"6"}`)) + `"}]`),
-		"nothing signed":        signed(`[` + signature(0, "{}") + `]`),
-		"negative length":       signed(`[` + signature(-1, "}") + `]`),
-		"behind the end":        signed(`[` + signature(1000, "}") + `]`),
-		"other lengths":         signed(`[` + signature(6, "}") + `,` + signature(7, "}") + `]`),
-		"other tails":           signed(`[` + signature(6, "}") + `,` + signature(6, " }") + `]`),
-		"second one is bad":     signed(`[` + signature(6, "}") + `,{}]`),
-		"too large":             `{"a":"` + strings.Repeat("a", image.MaxManifestSize) + `"}`,
+		"tail is not base64": signed(`[{"protected":"` +
+			base64.RawURLEncoding.EncodeToString([]byte(`{"formatLength":6,"formatTail":"!"}`)) + `"}]`),
+		"length is no number": signed(`[{"protected":"` +
+			base64.RawURLEncoding.EncodeToString([]byte(`{"formatLength":"6"}`)) + `"}]`),
+		"nothing signed":    signed(`[` + signature(0, "{}") + `]`),
+		"negative length":   signed(`[` + signature(-1, "}") + `]`),
+		"behind the end":    signed(`[` + signature(1000, "}") + `]`),
+		"other lengths":     signed(`[` + signature(6, "}") + `,` + signature(7, "}") + `]`),
+		"other tails":       signed(`[` + signature(6, "}") + `,` + signature(6, " }") + `]`),
+		"second one is bad": signed(`[` + signature(6, "}") + `,{}]`),
+		"too large":         `{"a":"` + strings.Repeat("a", image.MaxManifestSize) + `"}`,
 	} {
 		if got, err := schema1.Payload([]byte(raw)); err == nil {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if got, err := schema1.Payload([]byte(signed(`[` + signature(6, "}") + `]`))); err != nil || string(got) != `{"a":1}` {
+	if got, err := schema1.Payload([]byte(signed(`[` + signature(6, "}") + `]`))); err != nil ||
+		string(got) != `{"a":1}` {
 		t.Errorf("the good one: %q, %v", got, err)
 	}
 }

@@ -1,7 +1,8 @@
-// Package schema1 reads images in Docker's manifest V2 schema 1 (https://distribution.github.io/distribution/spec/manifest-v2-1/),
-// which has no configuration and no diff IDs, and converts them. [Parse] validates the manifest. [Image.Convert] makes a
-// configuration and a schema 2 manifest of it and of what the blobs of its layers hold. The image gets the image ID that
-// Docker gives it when it pulls the image.
+// Package schema1 reads images in Docker's manifest V2 schema 1
+// (https://distribution.github.io/distribution/spec/manifest-v2-1/), which has no configuration and no diff
+// IDs, and converts them. Parse validates a manifest. Image.Convert makes a configuration and a schema 2
+// manifest. The caller tells it what the blobs of the layers hold. The image gets the image ID that Docker
+// gives it after a pull.
 package schema1
 
 import (
@@ -18,13 +19,13 @@ import (
 	"drayage/internal/verify"
 )
 
-// maxLayers bounds the entries of a manifest. Engines refuse images of more than 127 layers; steps of a build
-// that added no files come on top.
+// maxLayers bounds the entries of a manifest. Engines refuse images of more than 127 layers. Steps of a build
+// that added no files are entries too.
 const maxLayers = 4096
 
 // Image is a validated schema 1 manifest.
 type Image struct {
-	Name, Tag    string // where it was first pushed to, which says nothing about where it is now
+	Name, Tag    string // of its first push; it may be somewhere else now
 	Architecture string
 	Layers       []Layer // base first; at least one
 }
@@ -32,7 +33,7 @@ type Image struct {
 // Layer is an entry of the manifest.
 type Layer struct {
 	Blob        digest.Digest
-	Empty       bool   // it changed no files, its blob need not be read
+	Empty       bool   // it has no files, so nobody needs its blob
 	Description []byte // the v1Compatibility JSON
 
 	image dockerv1.Image
@@ -52,7 +53,7 @@ type document struct {
 	} `json:"history"`
 }
 
-// Parse reads a manifest. Only its [Payload] counts: what stands besides it is covered by no digest.
+// Parse reads a manifest. It uses nothing but the Payload: no digest covers the rest.
 func Parse(raw []byte) (Image, error) {
 	payload, err := Payload(raw)
 	if err != nil {
@@ -117,8 +118,8 @@ func parseLayer(blob digest.Digest, description string) (Layer, error) {
 	return Layer{Blob: blob, Empty: d.Throwaway, Description: []byte(description), image: d.Image}, nil
 }
 
-// chain checks that each layer stands on the one before it. A layer that is repeated at once, which some old versions of
-// Docker wrote, is dropped, the upper one as Docker does it.
+// chain checks that each layer has the one below it as its parent. Some old versions of Docker wrote a layer
+// twice in a row. chain drops the upper one, as Docker does.
 func chain(layers []Layer) ([]Layer, error) {
 	if parent := layers[0].image.Parent; parent != "" {
 		return nil, fmt.Errorf("its base layer stands on %q, which is not there", parent)
@@ -133,7 +134,8 @@ func chain(layers []Layer) ([]Layer, error) {
 		case seen[l.image.ID]:
 			return nil, fmt.Errorf("layer %s stands in it twice", l.image.ID)
 		case l.image.Parent != below:
-			return nil, fmt.Errorf("layer %s says that it stands on %q, but below it is %s", l.image.ID, l.image.Parent, below)
+			return nil, fmt.Errorf("layer %s says that it stands on %q, but below it is %s",
+				l.image.ID, l.image.Parent, below)
 		}
 		seen[l.image.ID] = true
 		kept = append(kept, l)
@@ -141,13 +143,13 @@ func chain(layers []Layer) ([]Layer, error) {
 	return kept, nil
 }
 
-// Platform is what the image says it runs on. Images of early versions of Docker do not say it.
+// Platform is the platform that the image names. Images of early versions of Docker name none.
 func (im Image) Platform() v1.Platform {
 	top := im.Layers[len(im.Layers)-1].image
 	return v1.Platform{OS: top.OS, Architecture: top.Architecture, Variant: top.Variant}
 }
 
-// Blobs lists, each once and from the base on, the blobs whose content [Image.Convert] needs to know.
+// Blobs lists the blobs whose content Image.Convert needs to know, from the base on, each once.
 func (im Image) Blobs() []digest.Digest {
 	var blobs []digest.Digest
 	seen := map[digest.Digest]bool{}

@@ -46,20 +46,26 @@ func TestParse(t *testing.T) {
 		want   []string
 	}{
 		{"one layer", layers{{Blob: one}}, []string{one.String()}},
-		{"base first", layers{{Blob: one}, {Blob: two}, {Blob: three}}, []string{one.String(), two.String(), three.String()}},
-		{"thrown away", layers{{Blob: one}, {Blob: two, Fields: fields{"throwaway": true}}}, []string{one.String(), "-"}},
+		{"base first", layers{{Blob: one}, {Blob: two}, {Blob: three}},
+			[]string{one.String(), two.String(), three.String()}},
+		{"thrown away", layers{{Blob: one}, {Blob: two, Fields: fields{"throwaway": true}}},
+			[]string{one.String(), "-"}},
 		{"all thrown away", layers{{Blob: one, Fields: fields{"throwaway": true}}}, []string{"-"}},
 		{"not thrown away", layers{{Blob: one, Fields: fields{"throwaway": false}}}, []string{one.String()}},
 		{"without files, by an old Docker", layers{{Blob: one, Fields: fields{"Size": 0}}}, []string{one.String()}},
 		{"one blob twice", layers{{Blob: one}, {Blob: one}}, []string{one.String(), one.String()}},
 		{"sha512", layers{{Blob: digest.SHA512.FromString("")}}, []string{digest.SHA512.FromString("").String()}},
-		{"repeat at the top", layers{{Blob: one}, {Blob: two}, {Blob: three, Fields: fields{"id": id(1), "parent": id(0)}}}, []string{one.String(), two.String()}},
-		{"repeat at the base", layers{{Blob: one}, {Blob: two, Fields: fields{"id": id(0), "parent": nil}}, {Blob: three, Fields: fields{"parent": id(0)}}},
+		{"repeat at the top", layers{{Blob: one}, {Blob: two},
+			{Blob: three, Fields: fields{"id": id(1), "parent": id(0)}}}, []string{one.String(), two.String()}},
+		{"repeat at the base", layers{{Blob: one}, {Blob: two, Fields: fields{"id": id(0), "parent": nil}},
+			{Blob: three, Fields: fields{"parent": id(0)}}},
 			[]string{one.String(), three.String()}},
-		{"two repeats", layers{{Blob: one}, {Blob: two, Fields: fields{"id": id(0)}}, {Blob: two, Fields: fields{"id": id(0)}}, {Blob: three}}, []string{one.String(), three.String()}},
+		{"two repeats", layers{{Blob: one}, {Blob: two, Fields: fields{"id": id(0)}},
+			{Blob: two, Fields: fields{"id": id(0)}}, {Blob: three}}, []string{one.String(), three.String()}},
 	} {
 		raw := payload(c.layers...)
-		for form, raw := range map[string][]byte{"bare": raw, "signed": schema1test.Sign(raw, schema1test.NewSigner())} {
+		for form, raw := range map[string][]byte{"bare": raw,
+			"signed": schema1test.Sign(raw, schema1test.NewSigner())} {
 			im, err := schema1.Parse(raw)
 			if err != nil {
 				t.Errorf("%s, %s: %v", c.name, form, err)
@@ -112,11 +118,12 @@ func TestParseRefuses(t *testing.T) {
 		"no parent":                 payload(layers{{Blob: one}, {Blob: two, Fields: fields{"parent": nil}}}...),
 		"another parent":            payload(layers{{Blob: one}, {Blob: two, Fields: fields{"parent": id(9)}}}...),
 		"its own parent":            payload(layers{{Blob: one}, {Blob: two, Fields: fields{"parent": id(1)}}}...),
-		"a circle":                  payload(layers{{Blob: one}, {Blob: two}, {Blob: three, Fields: fields{"id": id(0)}}}...),
-		"too many layers":           payload(many...),
-		"too large":                 append([]byte(good), make([]byte, image.MaxManifestSize)...),
-		"strange configuration":     payload(schema1test.Layer{Blob: one, Fields: fields{"config": []int{1}}}),
-		"throwaway is no boolean":   payload(schema1test.Layer{Blob: one, Fields: fields{"throwaway": "yes"}}),
+		"a circle": payload(layers{{Blob: one}, {Blob: two},
+			{Blob: three, Fields: fields{"id": id(0)}}}...),
+		"too many layers":         payload(many...),
+		"too large":               append([]byte(good), make([]byte, image.MaxManifestSize)...),
+		"strange configuration":   payload(schema1test.Layer{Blob: one, Fields: fields{"config": []int{1}}}),
+		"throwaway is no boolean": payload(schema1test.Layer{Blob: one, Fields: fields{"throwaway": "yes"}}),
 	} {
 		if im, err := schema1.Parse(raw); err == nil {
 			t.Errorf("%s: accepted with %d layers", name, len(im.Layers))
@@ -126,18 +133,21 @@ func TestParseRefuses(t *testing.T) {
 
 func TestPlatform(t *testing.T) {
 	im, err := schema1.Parse(payload(layers{
-		{Blob: one, Fields: fields{"os": "plan9"}}, {Blob: two, Fields: fields{"os": "linux", "architecture": "arm", "variant": "v7"}},
+		{Blob: one, Fields: fields{"os": "plan9"}},
+		{Blob: two, Fields: fields{"os": "linux", "architecture": "arm", "variant": "v7"}},
 	}...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}, im.Platform()); diff != "" {
+	if diff := cmp.Diff(v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"},
+		im.Platform()); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestBlobs(t *testing.T) {
-	im, err := schema1.Parse(payload(layers{{Blob: two}, {Blob: one}, {Blob: three, Fields: fields{"throwaway": true}}, {Blob: two}}...))
+	im, err := schema1.Parse(payload(layers{{Blob: two}, {Blob: one},
+		{Blob: three, Fields: fields{"throwaway": true}}, {Blob: two}}...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,6 @@
-// Package schema1test makes images in Docker's schema 1 (https://distribution.github.io/distribution/spec/manifest-v2-1/),
-// which no current tool does any more. It is for tests only. Fill an [Image], and sign what its Payload returns with a [Signer].
+// Package schema1test makes images in Docker's schema 1
+// (https://distribution.github.io/distribution/spec/manifest-v2-1/) for tests: no current tool makes any.
+// Fill an Image, and sign its Payload with a Signer.
 package schema1test
 
 import (
@@ -10,8 +11,11 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// EmptyBlob is what Docker stored for a layer without files: the end of a tar, compressed by an early gzip of Go.
-var EmptyBlob = []byte("\x1f\x8b\x08\x00\x00\x09\x6e\x88\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00")
+// EmptyBlob is what Docker stored for a layer without files: the end of a tar, compressed by an early gzip of
+// Go.
+var EmptyBlob = []byte(
+	"\x1f\x8b\x08\x00\x00\x09\x6e\x88\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00" +
+		"\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00")
 
 // Image is an image. The zero value of a field is written as it is.
 type Image struct {
@@ -19,8 +23,8 @@ type Image struct {
 	Layers                  []Layer // base first
 }
 
-// Layer is a layer with the fields of its description. An id, and the parent that the layer below has as its id, are added
-// where they are not among them; a field that is nil is left out.
+// Layer is a layer with the fields of its description. An id is added unless it is among them, and so is the
+// parent, which is the id of the layer below. A field that is nil is left out.
 type Layer struct {
 	Blob   digest.Digest
 	Fields map[string]any

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Signer has a key that it was made with and that nobody trusts, as a Docker daemon had one.
+// Signer has a new key that nobody trusts, as each Docker daemon had one.
 type Signer struct {
 	key *ecdsa.PrivateKey
 	jwk map[string]string
@@ -28,7 +28,8 @@ func NewSigner() *Signer {
 	must(err)
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	must(err)
-	return &Signer{key: key, jwk: map[string]string{"kty": "EC", "crv": "P-256", "kid": keyID(der), "x": encode(point[1:33]), "y": encode(point[33:])}}
+	return &Signer{key: key, jwk: map[string]string{"kty": "EC", "crv": "P-256", "kid": keyID(der),
+		"x": encode(point[1:33]), "y": encode(point[33:])}}
 }
 
 // keyID is the name of a key: the beginning of its hash in groups of four letters.
@@ -42,12 +43,13 @@ func keyID(der []byte) string {
 	return strings.Join(groups, ":")
 }
 
-// Sign puts signatures of all signers into payload, which must be a JSON object: a JSON web signature in
-// the pretty form, where the payload stays readable and the signatures stand in its last field.
+// Sign puts signatures of all signers into payload, which must be a JSON object. They are a JSON web
+// signature in the pretty form: the payload stays readable, and the signatures stand in its last field.
 func Sign(payload []byte, signers ...*Signer) []byte {
 	head := bytes.TrimRight(payload[:bytes.LastIndexByte(payload, '}')], " \n\t\r")
 	tail := payload[len(head):]
-	protected, err := json.Marshal(map[string]any{"formatLength": len(head), "formatTail": encode(tail), "time": "2016-01-02T03:04:05Z"})
+	protected, err := json.Marshal(map[string]any{"formatLength": len(head), "formatTail": encode(tail),
+		"time": "2016-01-02T03:04:05Z"})
 	must(err)
 	var signatures []map[string]any
 	for _, s := range signers {
