@@ -19,7 +19,7 @@ type config struct {
 	CredsStore  string            `json:"credsStore"`
 }
 
-// entry is what a file itself holds for one key. An empty one marks that a helper has it.
+// entry is what a file itself holds for one key. An empty entry means that a helper has it.
 type entry struct {
 	Auth          string `json:"auth"`
 	Username      string `json:"username"`
@@ -28,7 +28,7 @@ type entry struct {
 	RegistryToken string `json:"registrytoken"`
 }
 
-// parseConfig reads a file. One without content is empty: that is how some programs make it.
+// parseConfig reads a file. A file without content is empty: some programs make such files.
 func parseConfig(raw []byte) (config, error) {
 	var c config
 	if len(bytes.TrimSpace(raw)) == 0 {
@@ -37,8 +37,8 @@ func parseConfig(raw []byte) (config, error) {
 	return c, describeJSON(json.Unmarshal(raw, &c))
 }
 
-// parseLegacy reads ~/.dockercfg, which is older than config.json and holds nothing but entries.
-func parseLegacy(raw []byte) (config, error) {
+// parseDockercfg reads ~/.dockercfg, which is older than config.json and holds nothing but entries.
+func parseDockercfg(raw []byte) (config, error) {
 	var c config
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return c, nil
@@ -61,8 +61,8 @@ func describeJSON(err error) error {
 	return errors.New("not valid JSON")
 }
 
-// helper is the helper that is configured for a registry, or empty. An empty one that is configured turns
-// off the general one.
+// helper is the helper that is configured for a registry, or empty. An empty one that is configured turns off
+// the general one.
 func (c *config) helper(registry string) string {
 	if key, ok := match(c.CredHelpers, normalize(registry)); ok {
 		return c.CredHelpers[key]
@@ -89,7 +89,7 @@ func match[V any](m map[string]V, name string) (string, bool) {
 	return "", false
 }
 
-// matches are the keys that mean name: as docker would write it first, then literally, then all others.
+// matches returns the keys that mean name: first as docker writes it, then name itself, then all others.
 func matches[V any](m map[string]V, name string) []string {
 	rank := func(key string) int {
 		switch key {
@@ -125,13 +125,13 @@ func (e entry) credential(place, key string) (Credential, error) {
 }
 
 const (
-	// hub is Docker Hub in the names of images.
+	// hub is Docker Hub in image names.
 	hub = "docker.io"
-	// hubKey is Docker Hub in docker's files and to credential helpers.
+	// hubKey is Docker Hub in docker's files and for credential helpers.
 	hubKey = "https://index.docker.io/v1/"
 )
 
-// serverKey is how docker names a registry in its files and to helpers.
+// serverKey returns the key of a registry in docker's files and for helpers.
 func serverKey(registry string) string {
 	if normalize(registry) == hub {
 		return hubKey
@@ -139,9 +139,8 @@ func serverKey(registry string) string {
 	return registry
 }
 
-// normalize makes the ways to write a key comparable: with a scheme and a path of the API, as old clients
-// did, and the several names of Docker Hub. Any other path stays: in podman's files it is a part of the
-// repository's.
+// normalize makes keys comparable. Old clients wrote a scheme and the path of the API, and Docker Hub has
+// several names. Any other path stays: in podman's files it is a part of the repository's path.
 func normalize(key string) string {
 	if _, address, isURL := strings.Cut(key, "://"); isURL {
 		key, _, _ = strings.Cut(address, "/")
@@ -160,7 +159,7 @@ func normalize(key string) string {
 	return name
 }
 
-// candidates are the names, in the form of normalize, under which there may be something for a repository:
+// candidates are the keys, as normalize returns them, under which there may be something for a repository:
 // HOST/NAMESPACE/IMAGE, HOST/NAMESPACE, HOST.
 func candidates(registry, repository string) []string {
 	registry = normalize(registry)

@@ -1,7 +1,7 @@
-// Package dockerauth finds and keeps what users log in to registries with, where docker and podman do: in
-// their configuration files and in credential helpers, which are programs named docker-credential-NAME
-// (https://docs.docker.com/reference/cli/docker/login/#credential-stores). [Store.Lookup] finds,
-// [Store.Save] and [Store.Remove] keep. No secret is ever part of an error or a warning.
+// Package dockerauth finds and keeps the credentials of registries where docker and podman do: in their
+// configuration files, and in credential helpers, which are programs named docker-credential-NAME
+// (https://docs.docker.com/reference/cli/docker/login/#credential-stores). Store.Lookup finds them.
+// Store.Save and Store.Remove change them. No error and no warning holds a secret.
 package dockerauth
 
 import (
@@ -21,24 +21,24 @@ type Credential struct {
 
 // Options say where to look. The zero value looks where docker and podman do.
 type Options struct {
-	// AuthFile, if set, is the only file that is read and written, in docker's or podman's format. It is
-	// also set by the environment variable REGISTRY_AUTH_FILE.
+	// AuthFile, if set, is the only file that is read and written, in docker's or podman's format. The
+	// environment variable REGISTRY_AUTH_FILE sets it too.
 	AuthFile string
 
-	// Strict makes Lookup fail where a credential helper fails or a file is damaged. Otherwise Warn is told,
-	// and the search goes on without it.
+	// Strict makes Lookup fail if a credential helper fails or a file is damaged. Otherwise Lookup tells Warn
+	// and goes on without it.
 	Strict bool
 
-	// Warn is told, in a line, of what went wrong and did not stop a call. It may be called concurrently; nil
-	// means nobody is told.
+	// Warn is told, in one line, what went wrong and did not end a call. It may be called concurrently. nil
+	// means that nobody is told.
 	Warn func(message string)
 
-	// Getenv is asked for environment variables; nil means os.Getenv. Helpers are found and run with the
-	// environment of the process.
+	// Getenv is asked for environment variables. nil means os.Getenv. Helpers run with the environment of the
+	// process.
 	Getenv func(string) string
 
-	// HelperTimeout is how long a credential helper may take, which may ask its user for a password;
-	// 0 means two minutes.
+	// HelperTimeout is how long a credential helper may take. A helper may ask its user for a password. 0 means
+	// two minutes.
 	HelperTimeout time.Duration
 }
 
@@ -65,7 +65,7 @@ func New(opts Options) *Store {
 	return &Store{opts: opts}
 }
 
-// Error says that a place where credentials are kept cannot be used.
+// Error says that a place of credentials cannot be used.
 type Error struct {
 	Place   string // a file, an environment variable or a credential helper
 	Problem string
@@ -73,11 +73,13 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Place + ": " + e.Problem }
 
-// Lookup returns the credentials for a repository of a registry (host[:port], or docker.io), or the zero
-// Credential if there are none. Files are read once; what a helper says is asked for again after some
-// minutes. Where there are several, the first counts, in this order: the environment variable
-// DOCKER_AUTH_CONFIG, the one file of Options or else docker's and then podman's; in each file a helper
-// before what the file itself holds, and there the entry for the longest part of the repository's path.
+// Lookup returns the credentials for a repository of a registry, which is host[:port] or docker.io. It
+// returns the zero Credential if there are none. It reads files once. It asks a helper again after some
+// minutes.
+//
+// Of several credentials the first one counts, in this order: the environment variable DOCKER_AUTH_CONFIG,
+// then the one file of Options, or else docker's files before podman's. In each file its helper comes before
+// the entries of the file itself. Of these the one for the longest part of the repository's path counts.
 func (s *Store) Lookup(ctx context.Context, registry, repository string) (Credential, error) {
 	s.load.Do(func() { s.sources = readSources(s.places()) })
 	for i := range s.sources {

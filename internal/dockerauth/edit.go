@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// object is a JSON object whose members keep their order and whose values keep their bytes, so that what
-// other programs have written stays.
+// object is a JSON object. Its members keep their order and their bytes, so that what other programs have
+// written stays.
 type object []member
 
 type member struct {
@@ -19,7 +19,7 @@ type member struct {
 	value json.RawMessage
 }
 
-// parseObject reads an object; null is an empty one.
+// parseObject reads an object. null is an empty one.
 func parseObject(raw []byte) (object, error) {
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return nil, nil
@@ -52,8 +52,7 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
-// index is where a member stands, or -1. encoding/json, with which docker reads these files, takes names of
-// fields in any case.
+// index is the position of a member, or -1. Case does not count: docker reads these files with encoding/json.
 func (o object) index(field string) int {
 	return slices.IndexFunc(o, func(m member) bool { return strings.EqualFold(m.name, field) })
 }
@@ -123,7 +122,7 @@ func parseDocument(raw []byte) (*document, error) {
 	return d, err
 }
 
-// bytes is the file.
+// bytes returns the file.
 func (d *document) bytes() []byte {
 	members := slices.Clone(d.members)
 	if i := members.index("auths"); i >= 0 {
@@ -142,8 +141,8 @@ func (d *document) bytes() []byte {
 	return b.Bytes()
 }
 
-// setAuth puts c, or a mark that a helper has it if c is zero, in the place of all that means the registry.
-// What else stands in its entry stays.
+// setAuth puts c in the place of all entries of the registry, or an empty entry if c is zero: a helper has it
+// then. Other members of the entry stay.
 func (d *document) setAuth(registry string, c Credential) error {
 	key, at := serverKey(registry), len(d.auths)
 	var old object
@@ -166,7 +165,7 @@ func (d *document) setAuth(registry string, c Credential) error {
 	return nil
 }
 
-// removeAuth drops all that means the registry.
+// removeAuth drops all entries of the registry.
 func (d *document) removeAuth(registry string) {
 	d.auths = d.auths.without(func(name string) bool { return normalize(name) == normalize(registry) })
 }

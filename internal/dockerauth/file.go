@@ -13,12 +13,12 @@ import (
 	"drayage/internal/filelock"
 )
 
-// maxLocks is how often a lock file may vanish while it is waited for: each time another program has done
-// its work.
+// maxLocks is how often a lock file may vanish while it is waited for. It vanishes whenever another program
+// is done.
 const maxLocks = 1000
 
-// rewrite replaces the file at path, or makes it, with what change makes of its content, which is nil if
-// there is no file. It holds a lock meanwhile, so that of several programs of ours none loses what another
+// rewrite replaces the file at path, or makes it. change returns the new content for the old one, which is
+// nil if there is no file. rewrite holds a lock meanwhile, so that no program of ours loses what another one
 // writes. If change fails or changes nothing, the file stays as it is.
 func rewrite(ctx context.Context, path string, change func(old []byte) ([]byte, error)) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
@@ -74,7 +74,7 @@ func readOld(root *os.Root, name string) ([]byte, fs.FileInfo, error) {
 	return raw, fi, err
 }
 
-// replace writes the file anew, for its owner only. The lock is held.
+// replace writes the file anew, for its owner only. The caller holds the lock.
 func replace(root *os.Root, name string, text []byte, old fs.FileInfo) (err error) {
 	tmp := name + ".tmp"
 	if err := root.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -102,8 +102,8 @@ func replace(root *os.Root, name string, text []byte, old fs.FileInfo) (err erro
 	return durable.Replace(root, tmp, name)
 }
 
-// lock waits for the lock file and returns what frees it. The file is removed then, so whoever gets the
-// lock looks whether it is still the one that has the name.
+// lock waits for the lock file and returns what frees it. Freeing removes the file. So whoever gets the lock
+// checks that the file still has the name.
 func lock(ctx context.Context, root *os.Root, name string) (unlock func(), err error) {
 	for range maxLocks {
 		f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)

@@ -18,8 +18,8 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(" \n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		conf, err := parseConfig(raw)
-		if legacy, err := parseLegacy(raw); err == nil {
-			legacy.find("r.example", "team/app")
+		if old, err := parseDockercfg(raw); err == nil {
+			old.find("r.example", "team/app")
 		}
 		if err != nil {
 			if strings.Contains(err.Error(), "secret") {

@@ -13,7 +13,7 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// identityUser is the user name that says that the secret is an identity token.
+// identityUser is the user name of a secret that is an identity token.
 const identityUser = "<token>"
 
 // helper is a program that keeps credentials
@@ -26,7 +26,8 @@ type helper struct {
 
 func (h helper) binary() string { return "docker-credential-" + h.name }
 
-// keys are the names under which a helper may have what is for a registry: podman has its own for Docker Hub.
+// keys are the names under which a helper may have the credentials of a registry. podman has its own name for
+// Docker Hub.
 func (h helper) keys(registry string) []string {
 	if key := serverKey(registry); key != registry {
 		return []string{key, hub}
@@ -34,7 +35,7 @@ func (h helper) keys(registry string) []string {
 	return []string{registry}
 }
 
-// get returns what the helper has for a registry, or the zero Credential.
+// get returns the credentials that the helper has for a registry, or the zero Credential.
 func (h helper) get(ctx context.Context, registry string) (Credential, error) {
 	for _, key := range h.keys(registry) {
 		c, err := h.getKey(ctx, key)
@@ -71,8 +72,8 @@ func (h helper) store(ctx context.Context, key string, c Credential) error {
 	return h.run(ctx, kept.Secret, func(program client.ProgramFunc) error { return client.Store(program, kept) })
 }
 
-// erase makes the helper forget what it has for a registry, and reports whether there was something. It asks
-// first, because many helpers fail when there is nothing to erase.
+// erase makes the helper forget the credentials of a registry, and reports whether there were any. It asks
+// first, because many helpers fail if there is nothing to erase.
 func (h helper) erase(ctx context.Context, registry string) (bool, error) {
 	erased := false
 	for _, key := range h.keys(registry) {
@@ -92,7 +93,7 @@ func (h helper) erase(ctx context.Context, registry string) (bool, error) {
 	return erased, nil
 }
 
-// run lets the helper do one thing and says what went wrong in words that hold no secret.
+// run lets the helper do one thing. Its error holds no secret.
 func (h helper) run(ctx context.Context, secret string, do func(client.ProgramFunc) error) error {
 	if h.name != strings.TrimSpace(h.name) || strings.ContainsAny(h.name, `/\`) {
 		return h.error("that is not the name of a program")
@@ -124,12 +125,12 @@ func (h helper) error(problem string) error {
 	return &Error{fmt.Sprintf("credential helper %q (configured in %s)", h.binary(), h.file), problem}
 }
 
-// helperTrust is how long the answer of a helper is used. Some give passwords that are good for an hour,
-// which a long transfer outlives.
+// helperTrust is how long the answer of a helper is used. Some helpers give out passwords that are good for
+// an hour. A long transfer takes longer.
 const helperTrust = 5 * time.Minute
 
-// helperCache asks each helper once for each registry: some take seconds, some ask their user. The zero
-// value is empty.
+// helperCache asks each helper once for each registry: some take seconds, some ask their user. The zero value
+// is empty.
 type helperCache struct {
 	mu      sync.Mutex
 	answers map[question]*helperAnswer

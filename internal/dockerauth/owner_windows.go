@@ -5,5 +5,5 @@ import (
 	"os"
 )
 
-// keepOwner does nothing: a new file gets what its directory hands down.
+// keepOwner does nothing: a new file inherits from its directory.
 func keepOwner(*os.File, fs.FileInfo) {}

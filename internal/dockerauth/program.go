@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// maxAnswer bounds what a helper says; tokens used as passwords reach some kilobytes.
+	// maxAnswer bounds what a helper says. Tokens that serve as passwords reach some kilobytes.
 	maxAnswer = 256 << 10
-	// maxSaid bounds what is repeated of a helper's complaint.
+	// maxSaid bounds the part of a helper's complaint that is repeated.
 	maxSaid = 300
-	// lingering is how long programs that a helper has started may keep its output open when it has ended.
+	// lingering is how long programs that a helper has started may keep its output open after its end.
 	lingering = time.Second
 )
 
-// program runs a helper as client.Program wants it, but ends it with a context, takes no more of its output
-// than is reasonable, and keeps its standard error, which may hold anything, from the user's terminal.
+// program runs a helper as client.Program. It ends with its context, its output is bounded, and its standard
+// error stays off the user's terminal: that may hold anything.
 type program struct {
 	ctx    context.Context // of the one call that this is for
 	binary string
@@ -54,7 +54,7 @@ func (p *program) Output() ([]byte, error) {
 	return p.stdout.kept.Bytes(), p.err
 }
 
-// said is the complaint of a program that failed, on standard output as the protocol wants it, or else on
+// said is the complaint of a program that failed: on standard output, as the protocol wants it, or else on
 // standard error. It is empty if the text may hold credentials.
 func (p *program) said(secret string) string {
 	for _, text := range []string{p.stdout.kept.String(), p.stderr.kept.String()} {

@@ -14,10 +14,10 @@ type Place struct {
 	Helper string // the program that has the secret; empty: the file has it, not encrypted
 }
 
-// Save keeps c, a user name with a password or an identity token, for a registry where docker would: in the
-// helper that is configured for it, or else in the configuration file, which only its owner can read
-// afterwards. What else the file holds stays. When Save returns, the change is durable; on error nothing in
-// the file has changed.
+// Save keeps c for a registry where docker would: in the helper that is configured for it, or else in the
+// configuration file. c is a user name with a password or an identity token. Only the owner of the file can
+// read it afterwards. The other content of the file stays. When Save returns, the change outlives a power
+// cut. After an error the file is as it was.
 func (s *Store) Save(ctx context.Context, registry string, c Credential) (Place, error) {
 	switch {
 	case c.Username == "" && c.IdentityToken == "":
@@ -46,8 +46,8 @@ func (s *Store) Save(ctx context.Context, registry string, c Credential) (Place,
 	return place, err
 }
 
-// Remove forgets what Save has kept for a registry, and reports where it was and whether there was
-// something. Credentials in other places stay; Warn is told of those in files.
+// Remove forgets what Save has kept for a registry. It reports where that was and whether there was
+// something. Credentials in other places stay. Warn is told of those in files.
 func (s *Store) Remove(ctx context.Context, registry string) (place Place, removed bool, err error) {
 	place.File = s.target()
 	if place.File == "" {
@@ -108,7 +108,7 @@ func (s *Store) change(ctx context.Context, path string, edit func(*config, *doc
 	})
 }
 
-// warnShadowed says that what has been saved will not be found.
+// warnShadowed says that Lookup will not find what has been saved.
 func (s *Store) warnShadowed(registry string) {
 	for _, src := range readSources(s.places()) {
 		if !src.entriesOnly {

@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// maxFile bounds a configuration file. With credentials for thousands of repositories it is still smaller.
+// maxFile bounds a configuration file. One with credentials for thousands of repositories is smaller.
 const maxFile = 4 << 20
 
 // envAuths is the variable that docker reads entries from
@@ -22,7 +22,7 @@ const envAuths = "DOCKER_AUTH_CONFIG"
 type place struct {
 	path   string
 	text   string // instead of a file: the value of the variable that path names
-	legacy bool   // in the format of .dockercfg
+	old    bool   // in the format of .dockercfg
 	chosen bool   // by the user, so that it has to be there
 }
 
@@ -36,7 +36,7 @@ type source struct {
 	may         bool  // err never ends a search
 }
 
-// places lists where to look, the first first.
+// places lists the places in the order in which they count.
 func (s *Store) places() []place {
 	var all []place
 	if text := s.opts.Getenv(envAuths); text != "" {
@@ -66,7 +66,7 @@ func (s *Store) home() string {
 	return s.opts.Getenv("HOME")
 }
 
-// dockerFile is docker's configuration, or empty on a system that does not say where the user is at home.
+// dockerFile is docker's configuration. It is empty on a system that does not say where the user is at home.
 func (s *Store) dockerFile() string {
 	dir := s.opts.Getenv("DOCKER_CONFIG")
 	if dir == "" {
@@ -78,14 +78,14 @@ func (s *Store) dockerFile() string {
 	return filepath.Join(dir, "config.json")
 }
 
-// podmanFiles are those of containers-auth.json(5), and what docker had before config.json.
+// podmanFiles are those of containers-auth.json(5), and the one that docker had before config.json.
 func (s *Store) podmanFiles() []place {
 	const name = "containers/auth.json"
 	var all []place
-	add := func(dir, name string, legacy bool) {
+	add := func(dir, name string, old bool) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if dir != "" && (len(all) == 0 || all[len(all)-1].path != path) {
-			all = append(all, place{path: path, legacy: legacy})
+			all = append(all, place{path: path, old: old})
 		}
 	}
 	dotConfig := ""
@@ -118,7 +118,7 @@ func readSources(places []place) []source {
 	return all
 }
 
-// read parses what is at a place. What is not there is empty, but for a file that somebody has chosen.
+// read parses what is at a place. A file that is not there is empty, unless the user has chosen it.
 func (p place) read() source {
 	src := source{place: p.path, entriesOnly: p.text != "", must: p.chosen}
 	raw := []byte(p.text)
@@ -134,8 +134,8 @@ func (p place) read() source {
 		}
 	}
 	parse := parseConfig
-	if p.legacy {
-		parse = parseLegacy
+	if p.old {
+		parse = parseDockercfg
 	}
 	var err error
 	if src.config, err = parse(raw); err != nil {
@@ -161,7 +161,7 @@ func readAll(f *os.File) ([]byte, error) {
 	return raw, err
 }
 
-// cause drops the path of a PathError, which is named already.
+// cause drops the path of a PathError: the message has it already.
 func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -47,8 +47,8 @@ func (r *Registry) admit(w http.ResponseWriter, req *http.Request, name string) 
 		if g.tokens.allows(value, needed) {
 			return true
 		}
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s",service="fake",scope="%s"`, g.realm,
-			strings.Join(needed, " ")))
+		scope := strings.Join(needed, " ")
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s",service="fake",scope="%s"`, g.realm, scope))
 	} else {
 		return true
 	}
@@ -125,8 +125,7 @@ func (t *Tokens) serve(w http.ResponseWriter, req *http.Request) {
 
 func (t *Tokens) forbidden(scope string) bool {
 	return slices.ContainsFunc(t.Forbid, func(name string) bool {
-		return strings.HasPrefix(scope,
-			"repository:"+name+":")
+		return strings.HasPrefix(scope, "repository:"+name+":")
 	})
 }
 
@@ -160,8 +159,7 @@ func (t *Tokens) allows(value string, needed []string) bool {
 	g, ok := t.issued[value]
 	return ok && time.Now().Before(g.ends) && !slices.ContainsFunc(needed, func(s string) bool {
 		return !slices.ContainsFunc(g.scopes, func(have string) bool {
-			return have == s ||
-				strings.HasPrefix(have, s+",")
+			return have == s || strings.HasPrefix(have, s+",")
 		})
 	})
 }

@@ -103,8 +103,7 @@ func stopAt(k int64, stop func(http.ResponseWriter, *http.Request)) Fault {
 
 func response(wrap func(*http.Request, http.ResponseWriter) http.ResponseWriter) Fault {
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter,
-			req *http.Request) {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			next.ServeHTTP(wrap(req, w), req)
 		})
 	}

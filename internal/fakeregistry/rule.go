@@ -83,8 +83,8 @@ func (r *Rules) Wrap(honest http.Handler) http.Handler {
 
 func (r *rule) chooses(req *http.Request, seed uint64) bool {
 	m := r.match
-	if m.Method != "" && m.Method != req.Method || !strings.Contains(req.URL.Path, m.Path) || m.Func != nil &&
-		!m.Func(req) {
+	if m.Method != "" && m.Method != req.Method || !strings.Contains(req.URL.Path, m.Path) ||
+		m.Func != nil && !m.Func(req) {
 		return false
 	}
 	r.seen++

@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// dockerNames are the names under which certs.d may hold a directory for an endpoint: that in the names of
-// images, and that of the machine.
+// dockerNames returns the names that a directory for the endpoint may have in certs.d: the name of the
+// registry in image names, and the host.
 func (e *Endpoint) dockerNames() []string {
 	names := slices.Compact([]string{e.Registry, e.URL.Host})
 	return slices.DeleteFunc(names, func(name string) bool { return !plainHost(name) })
 }
 
-// fileName is host[:port] as the name of a directory. Windows allows no colons in those.
+// fileName is host[:port] as the name of a directory. Windows allows no colon there.
 func fileName(host, goos string) string {
 	if goos == "windows" {
 		return strings.ReplaceAll(host, ":", "")
@@ -28,7 +28,7 @@ func fileName(host, goos string) string {
 	return host
 }
 
-// addDockerCerts gives e what certs.d holds for its host and no other.
+// addDockerCerts gives e what certs.d holds for its host.
 func (f Files) addDockerCerts(e *Endpoint) error {
 	if e.URL.Scheme != "https" {
 		return nil
@@ -45,7 +45,7 @@ func (f Files) addDockerCerts(e *Endpoint) error {
 }
 
 // addCertDir gives e the certificates of one directory in docker's manner: *.crt are CAs, NAME.cert and
-// NAME.key a client certificate. With combined, NAME.cert may hold both, as containerd reads it.
+// NAME.key are a client certificate. With combined, NAME.cert may hold both, as with containerd.
 func (e *Endpoint) addCertDir(dir string, combined bool) (found bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -93,7 +93,7 @@ func (e *Endpoint) addCertFile(dir, name string, all []string, combined bool) er
 	return nil
 }
 
-// missingKey says what is wrong with a certificate that has no key, which is often a CA under the wrong name.
+// missingKey says what is wrong with a certificate without a key. It often is a CA under the wrong name.
 func missingKey(cert, key string) error {
 	cas, err := readCAs(cert)
 	if err != nil {
@@ -122,8 +122,8 @@ func (e *Endpoint) addPair(cert, key string) error {
 	return nil
 }
 
-// readCAs returns the certificates in a PEM file, or the one in a DER file. Of several, those that Go
-// cannot read are left out, as bundles of public CAs hold some.
+// readCAs returns the certificates in a PEM file, or the one in a DER file. It leaves out certificates that
+// Go cannot read, unless all are such: bundles of public CAs hold some.
 func readCAs(name string) ([]*x509.Certificate, error) {
 	raw, err := readFile(name)
 	if err != nil {
@@ -160,10 +160,10 @@ func readCAs(name string) ([]*x509.Certificate, error) {
 	return nil, fmt.Errorf("%s holds no certificate", name)
 }
 
-// errNoKey is returned by readPair for a file that was to hold certificate and key, and holds no key.
+// errNoKey is the error of readPair for a file without a private key.
 var errNoKey = errors.New("it holds no private key")
 
-// readPair returns a client certificate with its key. An empty keyFile means that both are in certFile.
+// readPair returns a client certificate with its key. An empty keyFile means that certFile holds both.
 func readPair(certFile, keyFile string) (tls.Certificate, error) {
 	cert, err := readFile(certFile)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package hostconfig finds out how a registry is reached from the files in which a machine's container
-// engines are told so: containerd's hosts.toml, podman's registries.conf, and the certs.d directories of
-// all of them. Start with DefaultFiles and call Files.Endpoints.
+// Package hostconfig finds out how a registry is reached from the files of a machine's container engines:
+// containerd's hosts.toml, podman's registries.conf, and the certs.d directories of all of them. Start with
+// DefaultFiles and call Files.Endpoints. The package reads these files at each call and never writes one.
 package hostconfig
 
 import (
@@ -20,23 +20,23 @@ import (
 var ErrBlocked = errors.New("blocked")
 
 // Endpoint is one address at which a repository can be reached, with all that is needed to talk to it.
-// Headers, certificates, proxy and relaxed TLS are for the origin (scheme, host and port) of URL: they must
-// not follow a redirect, or any other address that a server gives, to another one.
+// Headers, certificates, proxy and relaxed TLS are for the origin (scheme, host and port) of URL. They must
+// not follow a redirect to another origin, or any other address that a server gives.
 type Endpoint struct {
-	// URL is the root of the API, which is https://host/v2/ for most. It ends in a slash, and has
-	// neither user, query nor fragment.
+	// URL is the root of the API, for most registries https://host/v2/. It ends in a slash. It has neither user,
+	// query nor fragment.
 	URL *url.URL
-	// SchemeAssumed says that the https of URL is an assumption, because no scheme is given.
+	// SchemeAssumed says that nobody has given the scheme of URL. It is https then.
 	SchemeAssumed bool
-	// Registry is host[:port] as the names of images have it, docker.io for one. Credentials that are kept
-	// under it may be sent to the endpoint.
+	// Registry is host[:port] as in image names, such as docker.io. Credentials for this name may be sent to the
+	// endpoint.
 	Registry string
-	// Repository is the repository's name at this endpoint. registries.conf may have rewritten it.
+	// Repository is the name of the repository at this endpoint. registries.conf may rewrite it.
 	Repository string
-	// Mirror says that this is another host than the registry: credentials for the registry must not be
-	// sent to it, only those for its own.
+	// Mirror says that this is another host than the registry. It may be sent credentials of its own only, never
+	// those of the registry.
 	Mirror bool
-	// Source is the file that names the endpoint. It is empty if no file says anything of the registry.
+	// Source is the file that names the endpoint. It is empty for a registry that no file mentions.
 	Source string
 
 	Pull    bool // manifests and blobs by digest
@@ -44,14 +44,14 @@ type Endpoint struct {
 	Push    bool
 	TagOnly bool // not to be asked for images that the user named by digest
 
-	// Namespace, unless empty, goes into the query parameter ns. It tells a mirror of several registries which
+	// Namespace, unless empty, is sent as the query parameter ns. It tells a mirror of several registries which
 	// one is meant.
 	Namespace string
 	// Header is added to every request.
 	Header http.Header
-	// Proxy replaces what the environment says about proxies; nil leaves it.
+	// Proxy replaces what the environment says about proxies. nil changes nothing.
 	Proxy *url.URL
-	// DialTimeout bounds the making of a connection; 0 means the caller's default.
+	// DialTimeout bounds the time to connect. 0 means the caller's default.
 	DialTimeout time.Duration
 
 	// CAs are trusted besides those of the system.
@@ -60,12 +60,12 @@ type Endpoint struct {
 	Certificates []tls.Certificate
 	// SkipVerify says that the server's certificate is not to be verified.
 	SkipVerify bool
-	// FallbackHTTP says that http is allowed where the server does not speak TLS at URL, which is an https
-	// address, or, if that has no port, where nobody answers.
+	// FallbackHTTP allows http where the server does not speak TLS at URL, which is an https address. If that
+	// has no port, http is allowed where nobody answers too.
 	FallbackHTTP bool
 }
 
-// TLS returns a copy of base, which may be nil, with what the endpoint adds to it.
+// TLS returns a copy of base with what the endpoint adds to it. base may be nil.
 func (e *Endpoint) TLS(base *tls.Config) *tls.Config {
 	config := base.Clone()
 	if config == nil {
@@ -94,7 +94,7 @@ func (e *Endpoint) pool(base *x509.CertPool) *x509.CertPool {
 	return pool
 }
 
-// own is the endpoint of a registry that no file says anything of.
+// own is the endpoint of a registry that no file mentions.
 func own(registry, repository string) Endpoint {
 	e := Endpoint{URL: apiRoot(registry), SchemeAssumed: true, Registry: registry, Repository: repository}
 	e.allowAll()
@@ -103,12 +103,12 @@ func own(registry, repository string) Endpoint {
 
 func (e *Endpoint) allowAll() { e.Pull, e.Resolve, e.Push = true, true, true }
 
-// apiRoot is where a registry's API is by convention.
+// apiRoot returns where the API of a registry is by convention.
 func apiRoot(registry string) *url.URL {
 	return &url.URL{Scheme: "https", Host: apiHost(registry), Path: "/v2/"}
 }
 
-// apiHost is the machine behind a registry's name.
+// apiHost returns the host that serves a registry.
 func apiHost(registry string) string {
 	if registry == "docker.io" || registry == "index.docker.io" {
 		return "registry-1.docker.io"
@@ -116,8 +116,8 @@ func apiHost(registry string) string {
 	return registry
 }
 
-// parseAddress reads the address of an API: a URL, or host[:port] for https. Below its path lies /v2/,
-// which the address may or may not name; with override the path is the root of the API itself.
+// parseAddress reads the address of an API: a URL, or host[:port] for https. The API is at /v2/ below the
+// path of the address, which may name that or not. With override the path itself is the root of the API.
 func parseAddress(address string, override bool) (*url.URL, error) {
 	full := address
 	if !hasScheme(full) {
@@ -125,7 +125,7 @@ func parseAddress(address string, override bool) (*url.URL, error) {
 	}
 	u, err := url.Parse(full)
 	if err != nil {
-		// The error of net/url repeats the address, with a password that may be in it.
+		// The error of net/url repeats the address, which may hold a password.
 		return nil, errors.New("it is not a URL")
 	}
 	if u.Scheme != "https" && u.Scheme != "http" {
@@ -146,12 +146,12 @@ func parseAddress(address string, override bool) (*url.URL, error) {
 
 func hasScheme(s string) bool { return strings.Contains(s, "://") }
 
-// plainHost reports whether host[:port] can be the name of a file without leading anywhere else.
+// plainHost reports whether host[:port] can be the name of a file in a directory, without leading out of it.
 func plainHost(host string) bool {
 	return host != "" && host != "." && host != ".." && !strings.ContainsAny(host, `/\`+"\x00")
 }
 
-// isOwn reports whether u is an address of the registry itself, whatever the scheme.
+// isOwn reports whether u is an address of the registry itself. The scheme does not count.
 func isOwn(u *url.URL, registry string) bool {
 	name := url.URL{Host: apiHost(registry)}
 	return strings.EqualFold(u.Hostname(), name.Hostname()) && portOf(u, u.Scheme) == portOf(&name, u.Scheme)
@@ -167,18 +167,17 @@ func portOf(u *url.URL, scheme string) string {
 	return "443"
 }
 
-// Endpoints lists where a repository is to be sought: mirrors in their order, then the registry itself, or
-// the server that hosts.toml puts in its place. If registries.conf blocks the registry, only its mirrors
-// are listed; if it has none, the error wraps ErrBlocked. Without a repository it is about the registry as
-// such, and the mirrors that registries.conf has for repositories are left out.
+// Endpoints lists where a repository is looked for: mirrors in their order, then the registry itself, or the
+// server that hosts.toml names instead. If registries.conf blocks the registry, only its mirrors are listed.
+// If there are none, the error wraps ErrBlocked. Without a repository the list is for the registry as a
+// whole, without the mirrors that registries.conf has for repositories.
 //
-// To read, take those with the capability in their order, and go on to the next where one fails or does not
-// have what is wanted. To push, take the first with Push and no other. There may be none with a certain
-// capability.
+// To read, try the endpoints with the capability in their order, and go on with the next one after a failure.
+// To push, take the first one with Push and no other. The list may have no endpoint with a capability.
 //
-// A hosts.toml for the registry decides what hosts there are, otherwise registries.conf does. What the
-// latter blocks is left out in either case, and certs.d adds certificates to each endpoint by its own host.
-// Errors name the file.
+// A hosts.toml of the registry decides which hosts there are. Without one registries.conf does. Endpoints
+// that registries.conf blocks are left out in either case. certs.d adds certificates to each endpoint by its
+// own host. Errors name the file.
 func (f Files) Endpoints(registry, repository string) ([]Endpoint, error) {
 	dir := f.containerdDir(registry)
 	var hosts *hostsFile
@@ -223,8 +222,8 @@ func hostsOf(hosts *hostsFile, namespaces []namespace, registry, repository stri
 	return []Endpoint{own(registry, repository)}, nil
 }
 
-// unblocked leaves out the endpoints that registries.conf forbids. Mirrors of a registry that is blocked
-// remain: that is how podman is told to use them alone.
+// unblocked leaves out the endpoints that registries.conf blocks. The mirrors of a blocked registry stay:
+// that is how podman is told to use nothing but mirrors.
 func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 	var (
 		left  []Endpoint
@@ -248,8 +247,8 @@ func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 	return nil, fmt.Errorf("%s: registry %q is %w", block.file, block.Prefix, ErrBlocked)
 }
 
-// At is the endpoint at an address that the user gives: the URL of an API, or host[:port]. It has the
-// certificates that certs.d holds for the host, no capabilities and no repository.
+// At returns the endpoint at an address that the user gives: the URL of an API, or host[:port]. It has the
+// certificates that certs.d holds for the host, but no capabilities and no repository.
 func (f Files) At(address string) (Endpoint, error) {
 	u, err := parseAddress(address, false)
 	if err != nil {

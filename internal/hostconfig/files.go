@@ -10,16 +10,17 @@ import (
 	"runtime"
 )
 
-// Files says where to look. The zero value looks nowhere. Whatever does not exist, or is in a directory
-// that the user may not enter, counts as absent.
+// Files says where to look. The zero value looks nowhere. What does not exist counts as absent, and so does
+// what is in a directory that the user may not enter.
 type Files struct {
-	// ContainerdCerts are directories such as /etc/containerd/certs.d. The first that has a directory for a
-	// registry, or one called _default, counts.
+	// ContainerdCerts are directories such as /etc/containerd/certs.d. The first one counts that has a directory
+	// for a registry, or one called _default.
 	ContainerdCerts []string
-	// DockerCerts are directories such as /etc/docker/certs.d. The first that has a directory for a host counts.
+	// DockerCerts are directories such as /etc/docker/certs.d. The first one counts that has a directory for a
+	// host.
 	DockerCerts []string
-	// RegistriesConf are the places of podman's configuration. The first whose File exists counts; if there is
-	// none, the last.
+	// RegistriesConf are the places of podman's configuration. The first one counts whose File exists. If none
+	// exists, the last one counts.
 	RegistriesConf []RegistriesConf
 }
 
@@ -30,8 +31,8 @@ type RegistriesConf struct {
 	Required bool     // it is an error if File does not exist
 }
 
-// DefaultFiles are the places that containerd, docker and podman use themselves, the user's before those of
-// the system. $CONTAINERS_REGISTRIES_CONF takes the place of registries.conf, as with podman.
+// DefaultFiles returns the places where containerd, docker and podman look themselves, the user's before
+// those of the system. As with podman, $CONTAINERS_REGISTRIES_CONF names another registries.conf.
 func DefaultFiles() Files {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -100,7 +101,7 @@ func (p places) userConfig() string {
 	return filepath.Join(p.home, ".config")
 }
 
-// systemConfig is where the system keeps what is in /etc on Unix.
+// systemConfig returns the path of a file that is in /etc on Unix.
 func (p places) systemConfig(name string) []string {
 	if p.goos != "windows" {
 		return below("/etc", name)
@@ -111,7 +112,7 @@ func (p places) systemConfig(name string) []string {
 	return below(p.getenv("ProgramData"), name)
 }
 
-// below is a list of one path, or of none if there is no directory for it to be in.
+// below returns a list of one path, or an empty list if dir is empty.
 func below(dir, name string) []string {
 	if dir == "" {
 		return nil
@@ -119,12 +120,12 @@ func below(dir, name string) []string {
 	return []string{filepath.Join(dir, filepath.FromSlash(name))}
 }
 
-// maxFile bounds every file that is read: the bundle of all public CAs has some 250 KB.
+// maxFile bounds every file that is read. The bundle of all public CAs has some 250 KB.
 const maxFile = 1 << 20
 
 // readFile returns the content of a regular file. Its errors name the file.
 func readFile(name string) ([]byte, error) {
-	// Opening a pipe would wait for its other end, so what it is must be known before.
+	// Opening a pipe would wait for its other end.
 	fi, err := os.Stat(name)
 	if err != nil {
 		return nil, err
@@ -147,19 +148,19 @@ func readFile(name string) ([]byte, error) {
 	return raw, nil
 }
 
-// exists reports whether there is a file or directory of that name where this user can see it.
+// exists reports whether this user can see a file or directory of that name.
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return !absent(err)
 }
 
-// isDir reports whether there is a directory of that name where this user can see it.
+// isDir reports whether this user can see a directory of that name.
 func isDir(name string) bool {
 	fi, err := os.Stat(name)
 	return err == nil && fi.IsDir()
 }
 
-// absent reports whether err means that there is nothing that this user could see.
+// absent reports whether err means that there is nothing that this user can see.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }

@@ -17,7 +17,7 @@ type hostsFile struct {
 	hosts  []hostTable
 }
 
-// hostTable is one [host."address"], or the root table with the address of server.
+// hostTable is one [host."address"], or the root table, whose address is that of server.
 type hostTable struct {
 	address      string
 	Capabilities []string       `toml:"capabilities"`
@@ -100,7 +100,7 @@ func (f *hostsFile) endpoints(registry, repository string) ([]Endpoint, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: host %q: %w", f.path, withoutUser(table.address), err)
 		}
-		// containerd pushes to a mirror of which nothing is said. That is rarely meant.
+		// containerd pushes to a mirror without capabilities. That is rarely meant.
 		if e.Mirror && len(table.Capabilities) == 0 {
 			e.Push = false
 		}
@@ -119,7 +119,7 @@ func (f *hostsFile) endpoints(registry, repository string) ([]Endpoint, error) {
 func (f *hostsFile) endpoint(t hostTable, registry, repository string) (Endpoint, error) {
 	e := own(registry, repository)
 	e.Source = f.path
-	// Without an address the table is about the registry itself, which, as with containerd, can do everything.
+	// Without an address the table is about the registry itself. As with containerd, that can do everything.
 	if t.address != "" {
 		var err error
 		if e.URL, err = parseAddress(t.address, t.OverridePath); err != nil {
@@ -153,7 +153,7 @@ func (e *Endpoint) setConnection(t hostTable) (err error) {
 	return nil
 }
 
-// setTLS reads what concerns TLS. On an http address that means to containerd: try https first.
+// setTLS reads what concerns TLS. On an http address it means to containerd: try https first.
 func (f *hostsFile) setTLS(e *Endpoint, t hostTable) error {
 	e.SkipVerify = t.SkipVerify != nil && *t.SkipVerify
 	if err := f.addCAs(e, t.CA); err != nil {
@@ -204,7 +204,7 @@ func (f *hostsFile) addClients(e *Endpoint, value any) error {
 	return nil
 }
 
-// beside resolves a path in the file, which is relative to the file's directory.
+// beside resolves a path in the file, which is relative to the directory of the file.
 func (f *hostsFile) beside(name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -212,12 +212,12 @@ func (f *hostsFile) beside(name string) string {
 	return filepath.Join(filepath.Dir(f.path), name)
 }
 
-// withoutUser is an address for messages, without a password that may be in it.
+// withoutUser is an address for messages, without the user and password in it.
 func withoutUser(address string) string {
 	return address[strings.LastIndex(address, "@")+1:]
 }
 
-// setCapabilities reads capabilities; none means all.
+// setCapabilities reads capabilities. None means all.
 func (e *Endpoint) setCapabilities(names []string) error {
 	if len(names) == 0 {
 		e.allowAll()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// oneOrMore reads a string or a list of strings; nil is an empty list.
+// oneOrMore reads a string or a list of strings. nil is an empty list.
 func oneOrMore(value any) ([]string, error) {
 	switch value := value.(type) {
 	case nil:
@@ -32,7 +32,7 @@ func oneOrMore(value any) ([]string, error) {
 	return nil, errors.New("the value must be a string or a list of strings")
 }
 
-// clientPair are the files of a client certificate. Without key, the first holds both.
+// clientPair has the files of a client certificate. Without key, the first file holds both.
 type clientPair struct{ cert, key string }
 
 // clientPairs reads a file, a list of files, or a list of pairs of files.
@@ -64,7 +64,7 @@ func clientPairs(value any) ([]clientPair, error) {
 	return pairs, nil
 }
 
-// readHeader reads a table of strings or lists of strings. Its errors never show a value, which may be a
+// readHeader reads a table of strings or lists of strings. Its errors never show a value: that may be a
 // password.
 func readHeader(table map[string]any) (http.Header, error) {
 	if len(table) == 0 {
@@ -99,7 +99,7 @@ func isToken(s string) bool {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-// readDuration reads a duration as Go writes it; an empty one is 0.
+// readDuration reads a duration as Go writes it. An empty one is 0.
 func readDuration(s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
@@ -111,7 +111,7 @@ func readDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// readProxy reads the address of a proxy; an empty one is nil.
+// readProxy reads the address of a proxy. An empty one is nil.
 func readProxy(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, nil

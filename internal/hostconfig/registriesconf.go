@@ -11,7 +11,7 @@ import (
 	"github.com/distribution/reference"
 )
 
-// namespace is a [[registry]] table of registries.conf: how a registry, or a part of it, is reached
+// namespace is a [[registry]] table of registries.conf. It says how a registry, or a part of it, is reached
 // (https://github.com/containers/container-libs/blob/main/image/docs/containers-registries.conf.5.md).
 type namespace struct {
 	Prefix             string       `toml:"prefix"`
@@ -31,7 +31,7 @@ type mirrorSpec struct {
 	PullFromMirror string `toml:"pull-from-mirror"`
 }
 
-// registriesFile is what of a registries.conf matters here, in version 2 of the format and in version 1.
+// registriesFile has the parts of a registries.conf that matter here, of versions 2 and 1 of the format.
 type registriesFile struct {
 	Registry   []namespace `toml:"registry"`
 	Registries struct {
@@ -44,7 +44,8 @@ type registriesFile struct {
 	} `toml:"registries"`
 }
 
-// namespaces reads podman's configuration. Of tables with the same prefix, the first of the last file counts.
+// namespaces reads podman's configuration. Of tables with the same prefix, the first one in the last file
+// counts.
 func (f Files) namespaces() ([]namespace, error) {
 	conf, ok := f.registriesConf()
 	if !ok {
@@ -91,7 +92,7 @@ func (f Files) registriesConf() (RegistriesConf, bool) {
 	return RegistriesConf{}, false
 }
 
-// merge adds what a later file says. Its tables replace those of the same prefix in their place.
+// merge adds the tables of a later file. They take the places of tables with the same prefix.
 func merge(all, more []namespace) []namespace {
 	for _, n := range more {
 		replaced := false
@@ -202,7 +203,7 @@ func (m *mirrorSpec) check(n *namespace) error {
 
 func (n *namespace) wildcard() bool { return strings.HasPrefix(n.Prefix, "*.") }
 
-// match returns what follows the prefix in the full name of a repository. As with podman a prefix without
+// match returns what follows the prefix in the full name of a repository. As with podman, a prefix without a
 // port stands for all ports of the host.
 func (n *namespace) match(registry, repository string) (rest string, ok bool) {
 	name := registry + "/" + repository
@@ -226,8 +227,8 @@ func find(all []namespace, registry, repository string) *namespace {
 	return found
 }
 
-// endpoints lists the mirrors of a repository that n matches, its location, and the registry itself. Where
-// these two differ, the latter is only pushed to, because podman redirects reads alone.
+// endpoints lists the mirrors of a repository that n matches, its location, and the registry itself. If the
+// location is not the registry, the registry is only pushed to: podman redirects nothing but reads.
 func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
 	self := own(registry, repository)
 	self.Source = n.file
@@ -259,7 +260,7 @@ func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
 	return append(all, self), nil
 }
 
-// at is the endpoint of a repository with its full name.
+// at returns the endpoint of a repository with its full name.
 func (n *namespace) at(name, registry string, insecure bool) (Endpoint, error) {
 	named, err := reference.ParseNamed(name)
 	if err != nil {

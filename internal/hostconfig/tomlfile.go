@@ -9,8 +9,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// decode reads TOML. Unknown keys are ignored, as containerd and podman do. Its errors name file, line and
-// key.
+// decode reads TOML. Unknown keys are ignored, as containerd and podman do. Errors name file, line and key.
 func decode(file string, raw []byte, into any) error {
 	err := toml.Unmarshal(raw, into)
 	if err == nil {
@@ -34,7 +33,7 @@ func decode(file string, raw []byte, into any) error {
 }
 
 // keysBelow lists the keys below a table at the root of a valid document, in the order in which they first
-// occur. A decoder's maps have lost it.
+// occur. The maps of a decoder have lost that order.
 func keysBelow(raw []byte, table string) []string {
 	var (
 		parser  unstable.Parser

@@ -96,8 +96,8 @@ func (im Image) config() v1.Image {
 
 // Manifest makes an OCI manifest.
 func Manifest(config v1.Descriptor, layers ...v1.Descriptor) v1.Manifest {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config,
-		Layers: append([]v1.Descriptor{}, layers...)}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: config, Layers: []v1.Descriptor{}}
+	m.Layers = append(m.Layers, layers...)
 	m.SchemaVersion = 2
 	return m
 }

@@ -17,9 +17,10 @@ import (
 
 // fielded has the keys, folded, of objects with fields in descriptions of images. The objects under all other
 // keys map names to values.
-var fielded = map[string]bool{"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true,
-	"HISTORY":   true,
-	"MANIFESTS": true, "LAYERS": true, "SUBJECT": true, "PLATFORM": true, "FSLAYERS": true}
+var fielded = map[string]bool{
+	"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true, "HISTORY": true,
+	"MANIFESTS": true, "LAYERS": true, "SUBJECT": true, "PLATFORM": true, "FSLAYERS": true,
+}
 
 // sources is the key, folded, of a map from names to objects with fields.
 const sources = "LAYERSOURCES"
@@ -115,8 +116,7 @@ func (s *scanner) end() {
 	own := s.keys[s.open[n-1].first:]
 	s.keys, s.open = s.keys[:s.open[n-1].first], s.open[:n-1]
 	slices.SortFunc(own, func(a, b key) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash),
-			cmp.Compare(a.at, b.at))
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at))
 	})
 	for i := 1; i < len(own); i++ {
 		if own[i].hash == own[i-1].hash && (s.twice < 0 || own[i].at < s.twice) {

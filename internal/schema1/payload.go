@@ -81,9 +81,8 @@ func parseCut(protected string) (cut, error) {
 
 func (c cut) of(raw []byte) ([]byte, error) {
 	if c.length <= 0 || c.length > len(raw) || c.length+len(c.tail) > image.MaxManifestSize {
-		return nil,
-			fmt.Errorf("schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others",
-				len(raw), c.length, len(c.tail))
+		const format = "schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others"
+		return nil, fmt.Errorf(format, len(raw), c.length, len(c.tail))
 	}
 	return slices.Concat(raw[:c.length], c.tail), nil
 }

@@ -28,8 +28,9 @@ func NewSigner() *Signer {
 	must(err)
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	must(err)
-	return &Signer{key: key, jwk: map[string]string{"kty": "EC", "crv": "P-256", "kid": keyID(der),
-		"x": encode(point[1:33]), "y": encode(point[33:])}}
+	return &Signer{key: key, jwk: map[string]string{
+		"kty": "EC", "crv": "P-256", "kid": keyID(der), "x": encode(point[1:33]), "y": encode(point[33:]),
+	}}
 }
 
 // keyID is the name of a key: the beginning of its hash in groups of four letters.
@@ -48,8 +49,9 @@ func keyID(der []byte) string {
 func Sign(payload []byte, signers ...*Signer) []byte {
 	head := bytes.TrimRight(payload[:bytes.LastIndexByte(payload, '}')], " \n\t\r")
 	tail := payload[len(head):]
-	protected, err := json.Marshal(map[string]any{"formatLength": len(head), "formatTail": encode(tail),
-		"time": "2016-01-02T03:04:05Z"})
+	protected, err := json.Marshal(map[string]any{
+		"formatLength": len(head), "formatTail": encode(tail), "time": "2016-01-02T03:04:05Z",
+	})
 	must(err)
 	var signatures []map[string]any
 	for _, s := range signers {
