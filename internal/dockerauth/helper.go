@@ -84,7 +84,8 @@ func (h helper) erase(ctx context.Context, registry string) (bool, error) {
 		if c == (Credential{}) {
 			continue
 		}
-		err = h.run(ctx, c.Password+c.IdentityToken, func(p client.ProgramFunc) error { return client.Erase(p, key) })
+		erase := func(p client.ProgramFunc) error { return client.Erase(p, key) }
+		err = h.run(ctx, c.Password+c.IdentityToken, erase)
 		if err != nil {
 			return erased, err
 		}

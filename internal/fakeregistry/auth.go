@@ -48,7 +48,8 @@ func (r *Registry) admit(w http.ResponseWriter, req *http.Request, name string) 
 			return true
 		}
 		scope := strings.Join(needed, " ")
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s",service="fake",scope="%s"`, g.realm, scope))
+		challenge := fmt.Sprintf(`Bearer realm="%s",service="fake",scope="%s"`, g.realm, scope)
+		w.Header().Set("WWW-Authenticate", challenge)
 	} else {
 		return true
 	}
