@@ -89,7 +89,6 @@ func (a alternatives) Open(
 	return nil, first
 }
 
-// ExtraStream implements image.ParallelSource where the first place does.
 func (a alternatives) ExtraStream() func() {
 	if l, ok := image.AsParallel(a[0].Source); ok {
 		return l.ExtraStream()

@@ -61,7 +61,6 @@ func ParseConfig(raw []byte) (Config, error) {
 // text is a string, or empty where a document has something else.
 type text string
 
-// UnmarshalJSON implements json.Unmarshaler.
 func (t *text) UnmarshalJSON(raw []byte) error {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {

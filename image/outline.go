@@ -2,9 +2,162 @@ package image
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
 )
+
+// Leaf is an entry of an index that is no index itself: the manifest of one image or artifact.
+type Leaf struct {
+	Descriptor v1.Descriptor // as the index has it
+	Platform   v1.Platform   // as the index says, or else the configuration; empty if unknown
+}
+
+// Annotations of attestations in an index
+// (https://github.com/moby/buildkit/blob/v0.19.0/docs/attestations/attestation-storage.md).
+const (
+	referenceType   = "vnd.docker.reference.type"
+	referenceDigest = "vnd.docker.reference.digest"
+)
+
+// IsAttestation reports whether the leaf is what BuildKit says about how another one was built: provenance
+// or an SBOM.
+func (l Leaf) IsAttestation() bool {
+	return l.Descriptor.Annotations[referenceType] == "attestation-manifest" ||
+		l.Platform.OS == "unknown" && l.Platform.Architecture == "unknown"
+}
+
+// Attested is the digest of the manifest that an attestation is about, or empty.
+func (l Leaf) Attested() digest.Digest {
+	d := digest.Digest(l.Descriptor.Annotations[referenceDigest])
+	if verify.Digest(d) != nil {
+		return ""
+	}
+	return d
+}
+
+// NewLeaf is an entry of an index with the platform that the index gives it.
+func NewLeaf(d v1.Descriptor) Leaf {
+	l := Leaf{Descriptor: d}
+	if d.Platform != nil {
+		l.Platform = *d.Platform
+	}
+	return l
+}
+
+// leaves lists the entries of indexes at and below root that are no indexes, in their order. A manifest
+// that an index lists for two platforms is two leaves. Unread entries count if their media type does.
+func (t *Tree) leaves(root v1.Descriptor, unread func(mediaType string) bool) (all []Leaf, err error) {
+	err = t.Walk(root, func(v Visit) error {
+		if v.Node != nil && v.Node.Err != nil {
+			return v.Node.Err
+		}
+		if v.Node != nil && IsIndex(v.Node.Document.MediaType) || v.Node == nil && !unread(v.Descriptor.MediaType) {
+			return nil
+		}
+		if all = append(all, NewLeaf(v.Descriptor)); len(all) > t.policy.MaxManifests {
+			return fmt.Errorf("index refers to more than %d manifests: %w", t.policy.MaxManifests, ErrTooMany)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// fillPlatforms reads what the index does not say of its leaves.
+func (t *Tree) fillPlatforms(ctx context.Context, leaves []Leaf) error {
+	var silent []v1.Descriptor
+	for _, l := range leaves {
+		if l.Descriptor.Platform == nil {
+			silent = append(silent, l.Descriptor)
+		}
+	}
+	if err := t.Read(ctx, silent...); err != nil {
+		return err
+	}
+	for i, l := range leaves {
+		if l.Descriptor.Platform != nil {
+			continue
+		}
+		var err error
+		if leaves[i].Platform, err = t.platform(ctx, t.Node(l.Descriptor)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// platform reads the platform of an image from its configuration. An artifact has none.
+func (t *Tree) platform(ctx context.Context, n *Node) (v1.Platform, error) {
+	if !n.Document.MayBeImage() {
+		return v1.Platform{}, nil
+	}
+	raw, err := t.Config(ctx, n)
+	if err != nil {
+		return v1.Platform{}, err
+	}
+	c, err := ParseConfig(raw)
+	if err != nil {
+		return v1.Platform{}, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
+	}
+	return c.Platform, nil
+}
+
+// pick finds the best leaf for each wanted platform, in the order of the leaves.
+func pick(leaves []Leaf, want []v1.Platform) ([]Leaf, error) {
+	have := make([]v1.Platform, len(leaves))
+	for i, l := range leaves {
+		have[i] = l.Platform
+	}
+	var at []int
+	for _, w := range want {
+		i := BestPlatform(w, have)
+		if i < 0 {
+			return nil, &PlatformError{Want: w, Have: have}
+		}
+		at = append(at, i)
+	}
+	slices.Sort(at)
+	var chosen []Leaf
+	for _, i := range slices.Compact(at) {
+		chosen = append(chosen, leaves[i])
+	}
+	return chosen, nil
+}
+
+func descriptors(leaves []Leaf) (all []v1.Descriptor) {
+	for _, l := range leaves {
+		all = append(all, l.Descriptor)
+	}
+	return all
+}
+
+// known lists the platforms that leaves are for, as far as they are told.
+func known(leaves []Leaf) (all []v1.Platform) {
+	for _, l := range leaves {
+		if l.Platform.OS != "" && l.Platform.OS != "unknown" {
+			all = append(all, l.Platform)
+		}
+	}
+	return all
+}
+
+// attestations counts what an index holds about the chosen images.
+func attestations(leaves, chosen []Leaf) (n int) {
+	about := map[digest.Digest]bool{}
+	for _, c := range chosen {
+		about[c.Descriptor.Digest] = true
+	}
+	for _, l := range leaves {
+		if l.IsAttestation() && about[l.Attested()] {
+			n++
+		}
+	}
+	return n
+}
 
 // Outline is an image as far as its index tells. Use it where the manifests below an index are not all
 // needed: registries may count each as a pull. It may be used concurrently.

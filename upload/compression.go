@@ -106,5 +106,4 @@ func (c Compression) writer(e *pack.Encoders, w io.Writer) (io.WriteCloser, erro
 
 type uncompressed struct{ io.Writer }
 
-// Close implements io.Closer.
 func (uncompressed) Close() error { return nil }

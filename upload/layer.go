@@ -194,7 +194,6 @@ type pipe struct {
 	done <-chan struct{}
 }
 
-// Close implements io.Closer.
 func (p *pipe) Close() error {
 	err := p.PipeReader.Close()
 	<-p.done

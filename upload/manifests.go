@@ -2,12 +2,17 @@ package upload
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/registry"
@@ -168,3 +173,72 @@ func targetName(tag string, d v1.Descriptor) string {
 	}
 	return d.Digest.String()
 }
+
+// rebuild makes the manifest of a saved image from what its layers have become. The configuration keeps its
+// bytes, and so the image its ID. Docker's media types are used, as docker push would, unless a layer needs
+// OCI's: zstd, or no compression.
+func (p *pusher) rebuild(s *dockerarchive.SavedImage) (raw []byte, mediaType string, err error) {
+	m := v1.Manifest{MediaType: image.DockerManifest, Layers: []v1.Descriptor{}}
+	m.SchemaVersion, m.Config = 2, image.Describe(image.DockerConfig, s.Config)
+	oci := false
+	for _, l := range s.Layers {
+		p.mu.Lock()
+		d := p.packed[l.DiffID]
+		p.mu.Unlock()
+		oci = oci || d.MediaType != image.DockerLayer
+		m.Layers = append(m.Layers, d)
+	}
+	if oci {
+		m.MediaType, m.Config.MediaType = v1.MediaTypeImageManifest, v1.MediaTypeImageConfig
+		for i := range m.Layers {
+			if m.Layers[i].MediaType == image.DockerLayer {
+				m.Layers[i].MediaType = v1.MediaTypeImageLayerGzip
+			}
+		}
+	}
+	raw, err = json.MarshalIndent(m, "", "   ")
+	return raw, m.MediaType, err
+}
+
+// foreignHint says why a registry may not have taken a manifest with foreign layers: as it is installed,
+// distribution answers them with 400 or 500
+// (https://distribution.github.io/distribution/about/configuration/#validation).
+func foreignHint(n image.Node, err error) string {
+	hasURLs := func(d v1.Descriptor) bool { return image.IsForeign(d.MediaType) && len(d.URLs) > 0 }
+	if !errors.As(err, new(*registry.Error)) || !slices.ContainsFunc(n.Document.Layers, hasURLs) {
+		return ""
+	}
+	return " (it names addresses of foreign layers: many registries take those " +
+		"only if validation.manifests.urls.allow in their configuration matches them)"
+}
+
+// finisher stores the manifests of images whose blobs are all there, beside the transfer of the others'
+// blobs.
+type finisher struct {
+	p     *pusher
+	slots chan struct{}
+	wg    sync.WaitGroup
+	told  sync.Mutex // held while Options.Finished is called
+}
+
+func newFinisher(p *pusher) *finisher {
+	return &finisher{p: p, slots: make(chan struct{}, transfer.DefaultJobs)}
+}
+
+// finish begins to store the manifests of an image, unless it has failed. Nobody else touches r from here on.
+func (f *finisher) finish(ctx context.Context, r *Result, err error) {
+	f.slots <- struct{}{}
+	f.wg.Go(func() {
+		defer func() { <-f.slots }()
+		if r.Err = err; err == nil {
+			r.Err = f.p.manifests(ctx, r)
+		}
+		if f.p.opts.Finished != nil {
+			f.told.Lock()
+			defer f.told.Unlock()
+			f.p.opts.Finished(*r)
+		}
+	})
+}
+
+func (f *finisher) wait() { f.wg.Wait() }
