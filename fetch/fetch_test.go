@@ -68,7 +68,8 @@ func TestSharedBlobsTravelOnce(t *testing.T) {
 
 func TestSecondRunTransfersNothing(t *testing.T) {
 	onSite(t, func(s *site) {
-		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(here, layer(1, 50_000))), s.reg.PutImage("app", "", imageOf(riscv64, layer(2, 1000))))
+		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(here, layer(1, 50_000))),
+			s.reg.PutImage("app", "", imageOf(riscv64, layer(2, 1000))))
 		s.good(fetch.Options{}, "app:1")
 		before := s.files("blobs/sha256")
 		s.reg.Reset()
@@ -109,14 +110,30 @@ func TestOneFailureStopsNoOther(t *testing.T) {
 		fault func(*site)
 		want  error
 	}{
-		"no manifest":      {func(s *site) { s.reg.On(fakeregistry.Match{Path: "/bad/manifests/"}, fakeregistry.Status(404)) }, registry.ErrNotFound},
-		"no access":        {func(s *site) { s.reg.On(fakeregistry.Match{Path: "/bad/"}, fakeregistry.Status(403)) }, registry.ErrDenied},
-		"no layer":         {func(s *site) { s.reg.On(match(own), fakeregistry.Status(404)) }, registry.ErrNotFound},
-		"layer damaged":    {func(s *site) { s.reg.On(match(own), fakeregistry.FlipByte(100)) }, registry.ErrIntegrity},
-		"layer too short":  {func(s *site) { s.reg.On(match(own), fakeregistry.Answer(200, "short")) }, registry.ErrIntegrity},
-		"layer in no time": {func(s *site) { s.reg.On(match(own), fakeregistry.Stall(5)) }, registry.ErrUnavailable},
-		"manifest damaged": {func(s *site) { s.reg.On(fakeregistry.Match{Path: "/bad/manifests/sha256"}, fakeregistry.FlipByte(10)) }, registry.ErrIntegrity},
-		"broken server":    {func(s *site) { s.reg.On(fakeregistry.Match{Path: "/bad/"}, fakeregistry.Status(500)) }, registry.ErrUnavailable},
+		"no manifest": {func(s *site) {
+			s.reg.On(fakeregistry.Match{Path: "/bad/manifests/"},
+				fakeregistry.Status(404))
+		}, registry.ErrNotFound},
+		"no access": {func(s *site) {
+			s.reg.On(fakeregistry.Match{Path: "/bad/"},
+				fakeregistry.Status(403))
+		}, registry.ErrDenied},
+		"no layer": {func(s *site) { s.reg.On(match(own), fakeregistry.Status(404)) },
+			registry.ErrNotFound},
+		"layer damaged": {func(s *site) { s.reg.On(match(own), fakeregistry.FlipByte(100)) },
+			registry.ErrIntegrity},
+		"layer too short": {func(s *site) { s.reg.On(match(own), fakeregistry.Answer(200, "short")) },
+			registry.ErrIntegrity},
+		"layer in no time": {func(s *site) { s.reg.On(match(own), fakeregistry.Stall(5)) },
+			registry.ErrUnavailable},
+		"manifest damaged": {func(s *site) {
+			s.reg.On(fakeregistry.Match{Path: "/bad/manifests/sha256"},
+				fakeregistry.FlipByte(10))
+		}, registry.ErrIntegrity},
+		"broken server": {func(s *site) {
+			s.reg.On(fakeregistry.Match{Path: "/bad/"},
+				fakeregistry.Status(500))
+		}, registry.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onSite(t, func(s *site) {
@@ -214,11 +231,12 @@ func TestPlatforms(t *testing.T) {
 		layers map[int]int // which are read
 		root   int         // -1: the index, -2: a new one, else a child
 	}{
-		"one":          {options{Platforms: []v1.Platform{arm64}}, map[int]int{1: 1}, 1},
-		"two":          {options{Platforms: []v1.Platform{riscv64, amd64}}, map[int]int{0: 1, 2: 1}, -2},
-		"one, twice":   {options{Platforms: []v1.Platform{arm64, arm64}}, map[int]int{1: 1}, 1},
-		"every single": {options{Platforms: []v1.Platform{amd64, arm64, riscv64}}, map[int]int{0: 1, 1: 1, 2: 1}, -2},
-		"all":          {options{All: true}, map[int]int{0: 1, 1: 1, 2: 1, 3: 1}, -1},
+		"one":        {options{Platforms: []v1.Platform{arm64}}, map[int]int{1: 1}, 1},
+		"two":        {options{Platforms: []v1.Platform{riscv64, amd64}}, map[int]int{0: 1, 2: 1}, -2},
+		"one, twice": {options{Platforms: []v1.Platform{arm64, arm64}}, map[int]int{1: 1}, 1},
+		"every single": {options{Platforms: []v1.Platform{amd64, arm64, riscv64}}, map[int]int{0: 1, 1: 1, 2: 1},
+			-2},
+		"all": {options{All: true}, map[int]int{0: 1, 1: 1, 2: 1, 3: 1}, -1},
 	} {
 		for _, docker := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, docker %v", name, docker), func(t *testing.T) {
@@ -226,7 +244,8 @@ func TestPlatforms(t *testing.T) {
 					layers := []fakeregistry.Layer{layer(1, 1000), layer(2, 1000), layer(3, 1000), layer(4, 100)}
 					var children []v1.Descriptor
 					for i, p := range []v1.Platform{amd64, arm64, riscv64, unknown} {
-						children = append(children, s.reg.PutImage("app", "", fakeregistry.Image{Platform: p, Docker: docker, Layers: layers[i : i+1]}))
+						children = append(children, s.reg.PutImage("app", "",
+							fakeregistry.Image{Platform: p, Docker: docker, Layers: layers[i : i+1]}))
 					}
 					index := s.reg.PutIndex("app", "1", docker, children...)
 					result := s.good(tc.opts, "app:1")[0]
@@ -235,7 +254,8 @@ func TestPlatforms(t *testing.T) {
 						s.Error(diff)
 					}
 					switch {
-					case tc.root == -1 && root.Digest != index.Digest, tc.root >= 0 && root.Digest != children[max(tc.root, 0)].Digest,
+					case tc.root == -1 && root.Digest != index.Digest,
+						tc.root >= 0 && root.Digest != children[max(tc.root, 0)].Digest,
 						tc.root == -2 && (root.MediaType != index.MediaType || root.Digest == index.Digest):
 						s.Errorf("root %+v", root)
 					}
@@ -250,11 +270,13 @@ func TestPlatforms(t *testing.T) {
 
 func TestPlatformAbsent(t *testing.T) {
 	onSite(t, func(s *site) {
-		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(amd64, layer(1, 100))), s.reg.PutImage("app", "", imageOf(arm64)))
+		s.reg.PutIndex("app", "1", false, s.reg.PutImage("app", "", imageOf(amd64, layer(1, 100))),
+			s.reg.PutImage("app", "", imageOf(arm64)))
 		s.reg.PutImage("plain", "1", imageOf(amd64))
 		for _, r := range s.fetch(fetch.Options{Platforms: []v1.Platform{riscv64}}, "app:1", "plain:1") {
 			var e *image.PlatformError
-			if !errors.As(r.Err, &e) || e.Want.Architecture != "riscv64" || !strings.Contains(r.Err.Error(), "linux/amd64") {
+			if !errors.As(r.Err, &e) || e.Want.Architecture != "riscv64" ||
+				!strings.Contains(r.Err.Error(), "linux/amd64") {
 				s.Errorf("%s: %v", r.Reference, r.Err)
 			}
 		}
@@ -334,7 +356,8 @@ func TestDeterministic(t *testing.T) {
 				s.reg.PutImage(name, "1", imageOf(here, layer(9, 5000), layer(byte(n), 1000*(n+1))))
 				names = append(names, name+":1")
 			}
-			rand.New(rand.NewPCG(uint64(i), 1)).Shuffle(len(names), func(a, b int) { names[a], names[b] = names[b], names[a] })
+			rand.New(rand.NewPCG(uint64(i), 1)).Shuffle(len(names),
+				func(a, b int) { names[a], names[b] = names[b], names[a] })
 			for n, r := range s.good(fetch.Options{Jobs: jobs}, names...) {
 				if got := strings.TrimPrefix(r.Reference.String(), "registry.test/"); got != names[n] {
 					s.Errorf("result %d is %s, want %s", n, got, names[n])
@@ -393,11 +416,13 @@ func TestLayoutRefusesBlob(t *testing.T) {
 		blocked := layer(1, 1000)
 		s.reg.PutImage("bad", "1", imageOf(here, blocked))
 		s.reg.PutImage("good", "1", imageOf(here, layer(2, 1000)))
-		if err := os.MkdirAll(filepath.Join(s.path, "blobs", "sha256", strings.TrimPrefix(digestOf(blocked), "sha256:"), "x"), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(s.path, "blobs", "sha256",
+			strings.TrimPrefix(digestOf(blocked), "sha256:"), "x"), 0o755); err != nil {
 			s.Fatal(err)
 		}
 		results := s.fetch(fetch.Options{}, "bad:1", "good:1")
-		if results[0].Err == nil || !strings.Contains(results[0].Err.Error(), "not a regular file") || results[1].Err != nil {
+		if results[0].Err == nil || !strings.Contains(results[0].Err.Error(), "not a regular file") ||
+			results[1].Err != nil {
 			s.Errorf("%v, %v", results[0].Err, results[1].Err)
 		}
 		if diff := cmp.Diff([]string{"good:1"}, s.names()); diff != "" {
@@ -409,8 +434,10 @@ func TestLayoutRefusesBlob(t *testing.T) {
 // Manifests and configurations arrive as they are, in whatever form somebody has written them.
 func TestBytesAreKept(t *testing.T) {
 	onSite(t, func(s *site) {
-		config := s.reg.PutBlob("app", []byte(" {\"os\":\"linux\",\n\t\"architecture\":\""+runtime.GOARCH+"\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]} , \"x\":1e3}\n"))
-		raw := fmt.Sprintf("{ \"schemaVersion\":2,\"config\":{\"mediaType\":%q,\"size\":%d,\"digest\":%q,\"note\":\"\\u003c\"},\n\"layers\":[] }\n", v1.MediaTypeImageConfig, config.Size, config.Digest)
+		config := s.reg.PutBlob("app", []byte(" {\"os\":\"linux\",\n\t\"architecture\":\""+runtime.GOARCH+
+			"\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]} , \"x\":1e3}\n"))
+		raw := fmt.Sprintf("{ \"schemaVersion\":2,\"config\":{\"mediaType\":%q,\"size\":%d,\"digest\":%q,"+
+			"\"note\":\"\\u003c\"},\n\"layers\":[] }\n", v1.MediaTypeImageConfig, config.Size, config.Digest)
 		d := s.reg.PutManifest("app", "1", v1.MediaTypeImageManifest, []byte(raw))
 		s.good(fetch.Options{}, "app:1")
 		if root := s.complete("app:1"); root.Digest != d.Digest {

@@ -15,9 +15,11 @@ import (
 // windows puts an image into a repository whose lowest layer only the other registry has, and returns that
 // layer.
 func (s *site) windows(repo string, other *fakeregistry.Registry) v1.Descriptor {
-	layer, top := fakeregistry.GzipLayer([]byte("a layer of Windows")), fakeregistry.GzipLayer([]byte("on top for "+repo))
+	layer := fakeregistry.GzipLayer([]byte("a layer of Windows"))
+	top := fakeregistry.GzipLayer([]byte("on top for " + repo))
 	d := other.PutBlob("layers", layer.Content)
-	layer.MediaType, layer.URLs = image.DockerForeign+".gzip", []string{"http://other.test/v2/layers/blobs/" + d.Digest.String()}
+	layer.MediaType, layer.URLs = image.DockerForeign+".gzip", []string{"http://other.test/v2/layers/blobs/" +
+		d.Digest.String()}
 	s.reg.PutImage(repo, "1", fakeregistry.Image{Layers: []fakeregistry.Layer{layer, top}})
 	return d
 }

@@ -120,8 +120,10 @@ func (o *old) check(src image.Source, root v1.Descriptor) {
 	if diff := cmp.Diff([]bool{false, false, true, false}, empty); diff != "" {
 		o.Error(diff)
 	}
-	one := v1.Descriptor{MediaType: image.DockerLayer, Digest: digest.FromBytes(o.one.Content), Size: int64(len(o.one.Content))}
-	two := v1.Descriptor{MediaType: image.DockerPlainLayer, Digest: o.two.DiffID, Size: int64(len(o.two.Content))}
+	one := v1.Descriptor{MediaType: image.DockerLayer, Digest: digest.FromBytes(o.one.Content),
+		Size: int64(len(o.one.Content))}
+	two := v1.Descriptor{MediaType: image.DockerPlainLayer, Digest: o.two.DiffID,
+		Size: int64(len(o.two.Content))}
 	if diff := cmp.Diff([]v1.Descriptor{one, two, one}, doc.Layers); diff != "" {
 		o.Error(diff)
 	}
@@ -136,7 +138,8 @@ func TestSchema1(t *testing.T) {
 	o := newOld(t)
 	dst := o.layout()
 	var planned []v1.Descriptor
-	results := o.fetch(dst, fetch.Options{Planned: func(all []v1.Descriptor) { planned = all }}, "app:1", "app@"+o.desc.Digest.String())
+	results := o.fetch(dst, fetch.Options{Planned: func(all []v1.Descriptor) { planned = all }}, "app:1",
+		"app@"+o.desc.Digest.String())
 	if n := len(o.Requests("GET", "/blobs/")); n != 2 || len(planned) != 2 {
 		t.Errorf("%d reads of two blobs, %d planned", n, len(planned))
 	}
@@ -145,19 +148,22 @@ func TestSchema1(t *testing.T) {
 			t.Fatal(r.Err)
 		}
 		if r.Image.Schema1 != o.desc.Digest || r.Image.Root.Digest == o.desc.Digest || len(r.Image.Platforms) != 1 {
-			t.Errorf("%s is %s, of schema 1 %s, for %v", r.Reference, r.Image.Root.Digest, r.Image.Schema1, r.Image.Platforms)
+			t.Errorf("%s is %s, of schema 1 %s, for %v", r.Reference, r.Image.Root.Digest, r.Image.Schema1,
+				r.Image.Platforms)
 		}
 		o.check(dst, r.Image.Root)
 		o.check(r.Image.Source, r.Image.Root)
 	}
 	found, err := dst.Find(results[0].Reference.String())
-	if err != nil || len(found) != 1 || found[0].Descriptor.Digest != results[0].Image.Root.Digest || found[0].Descriptor.MediaType != image.DockerManifest {
+	if err != nil || len(found) != 1 || found[0].Descriptor.Digest != results[0].Image.Root.Digest ||
+		found[0].Descriptor.MediaType != image.DockerManifest {
 		t.Errorf("in the layout: %v, %v", found, err)
 	}
 
 	o.Reset()
 	again := o.fetch(dst, fetch.Options{}, "app:1")[0]
-	if again.Err != nil || again.Image.Root.Digest != results[0].Image.Root.Digest || again.Replaced.Digest != "" {
+	if again.Err != nil || again.Image.Root.Digest != results[0].Image.Root.Digest ||
+		again.Replaced.Digest != "" {
 		t.Errorf("the second time: %+v", again)
 	}
 	if n := len(o.Requests("GET", "/blobs/")); n != 0 {
@@ -201,11 +207,13 @@ func TestSchema1Fails(t *testing.T) {
 	o := newOld(t)
 	cut := o.one.Content[:len(o.one.Content)-10]
 	o.put("cut", "1", cut)
-	o.PutImage("new", "1", fakeregistry.Image{Layers: []fakeregistry.Layer{{Content: cut, DiffID: o.one.DiffID}}})
+	o.PutImage("new", "1", fakeregistry.Image{Layers: []fakeregistry.Layer{{Content: cut,
+		DiffID: o.one.DiffID}}})
 	o.put("absent", "1", o.two.Content)
 	o.On(fakeregistry.Match{Path: "/v2/absent/blobs/"}, fakeregistry.Status(404))
 	o.put("chain", "1", o.one.Content)
-	o.PutSchema1("chain", "1", schema1test.Image{Layers: []schema1test.Layer{{Blob: o.two.DiffID, Fields: map[string]any{"parent": "x"}}}})
+	o.PutSchema1("chain", "1", schema1test.Image{Layers: []schema1test.Layer{{Blob: o.two.DiffID,
+		Fields: map[string]any{"parent": "x"}}}})
 	results := o.fetch(o.layout(), fetch.Options{}, "cut:1", "new:1", "absent:1", "app:1", "chain:1")
 	for i, want := range []error{registry.ErrIntegrity, nil, registry.ErrNotFound, nil} {
 		if err := results[i].Err; !errors.Is(err, want) {
@@ -225,7 +233,8 @@ func TestSchema1Platform(t *testing.T) {
 	o := newOld(t)
 	for arch, ok := range map[string]bool{"amd64": true, "arm64": false} {
 		o.Reset()
-		r := o.fetch(o.layout(), fetch.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: arch}}}, "app:1")[0]
+		r := o.fetch(o.layout(), fetch.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: arch}}},
+			"app:1")[0]
 		var missing *image.PlatformError
 		if errors.As(r.Err, &missing) == ok || !ok && len(o.Requests("", "/blobs/")) > 0 {
 			t.Errorf("%s: %v after %d requests for blobs", arch, r.Err, len(o.Requests("", "/blobs/")))
@@ -243,7 +252,8 @@ func TestSchema1Cancelled(t *testing.T) {
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	dst := o.layout()
-	if _, err := fetch.Images(ctx, o.client, []registry.Reference{o.ref("app:1")}, dst, opts); !errors.Is(err, context.Canceled) {
+	_, err := fetch.Images(ctx, o.client, []registry.Reference{o.ref("app:1")}, dst, opts)
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("fetched: %v", err)
 	}
 	if images, err := dst.Images(); err != nil || len(images) != 0 {
@@ -255,7 +265,8 @@ func TestSchema1Progress(t *testing.T) {
 	o := newOld(t)
 	held := map[digest.Digest]int64{}
 	var planned []v1.Descriptor
-	opts := fetch.Options{Jobs: 1, Planned: func(all []v1.Descriptor) { planned = all }, Progress: func(d v1.Descriptor, n int64) { held[d.Digest] = n }}
+	opts := fetch.Options{Jobs: 1, Planned: func(all []v1.Descriptor) { planned = all },
+		Progress: func(d v1.Descriptor, n int64) { held[d.Digest] = n }}
 	if _, err := o.convert(t.Context(), "app:1", opts); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,8 @@ func TestTooManyReferrers(t *testing.T) {
 		d := s.reg.PutImage("app", "1", imageOf(here, layer(1, 10)))
 		many := make([]v1.Descriptor, 1001)
 		for i := range many {
-			many[i] = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(strconv.Itoa(i)), Size: 10}
+			many[i] = v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(strconv.Itoa(i)),
+				Size: 10}
 		}
 		s.reg.PutIndex("app", registry.ReferrersTag(d.Digest), false, many...)
 		s.reg.Reset()

@@ -122,11 +122,15 @@ func TestDiscard(t *testing.T) {
 			}
 		}, true},
 		{"part of a blob came", func(t *testing.T, d *layout.Dir) {
-			if err := d.Push(t.Context(), desc, &tt.Source{Content: content, Always: tt.Fail(3, errGone)}, nil); err == nil {
+			if err := d.Push(t.Context(), desc, &tt.Source{Content: content, Always: tt.Fail(3, errGone)},
+				nil); err == nil {
 				t.Fatal("no error")
 			}
 		}, true},
-		{"another tool put a file there", func(t *testing.T, d *layout.Dir) { write(t, d.Path()+"/blobs/README", "") }, true},
+		{"another tool put a file there", func(t *testing.T,
+			d *layout.Dir) {
+			write(t, d.Path()+"/blobs/README", "")
+		}, true},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
 		d := create(t, dir)

@@ -43,9 +43,12 @@ func sound(t testing.TB) (files map[string][]byte, images []v1.Descriptor) {
 func FuzzRepair(f *testing.F) {
 	files, images := sound(f)
 	index := files["index.json"]
-	for _, raw := range [][]byte{index, index[:len(index)/2], index[:len(index)-1], nil, []byte("null"), []byte(`{"manifests":[null,{}]}`), []byte(`{"manifests":{}}`),
-		[]byte(`{"a":"\"manifests\"","manifests":[`), bytes.Replace(index, []byte("sha256:"), []byte("sha256:../"), 1),
-		bytes.Replace(index, []byte(`"size":`), []byte(`"size":1,"Size":`), 1), []byte(`{"manifests":[],"manifests":[]}`), append(bytes.Clone(index), '}')} {
+	for _, raw := range [][]byte{index, index[:len(index)/2], index[:len(index)-1], nil, []byte("null"),
+		[]byte(`{"manifests":[null,{}]}`), []byte(`{"manifests":{}}`),
+		[]byte(`{"a":"\"manifests\"","manifests":[`), bytes.Replace(index, []byte("sha256:"), []byte("sha256:../"),
+			1),
+		bytes.Replace(index, []byte(`"size":`), []byte(`"size":1,"Size":`),
+			1), []byte(`{"manifests":[],"manifests":[]}`), append(bytes.Clone(index), '}')} {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -187,5 +190,6 @@ func finishes(t *testing.T, content, left, mark []byte) {
 	if err := l.Push(t.Context(), d, &parallelSource{content: content}, nil); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "files", map[string]string{"index.json": empty, "oci-layout": marker, "blobs/sha256/" + d.Digest.Encoded(): string(content)}, tree(t, dir))
+	same(t, "files", map[string]string{"index.json": empty, "oci-layout": marker,
+		"blobs/sha256/" + d.Digest.Encoded(): string(content)}, tree(t, dir))
 }

@@ -17,7 +17,8 @@ import (
 )
 
 func desc(content string) v1.Descriptor {
-	return v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(content), Size: int64(len(content))}
+	return v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(content),
+		Size: int64(len(content))}
 }
 
 func newDir(t *testing.T) *Dir {
@@ -52,11 +53,17 @@ func TestTag(t *testing.T) {
 		want      []string
 	}{
 		{a, "docker.io/library/m:1", "1", "", []string{"docker.io/library/m:1 1 ca97"}},
-		{b, "docker.io/library/z:1", "1", "", []string{"docker.io/library/m:1 1 ca97", "docker.io/library/z:1 1 3e23"}},
-		{b, "docker.io/library/a:1", "1", "", []string{"docker.io/library/a:1 1 3e23", "docker.io/library/m:1 1 ca97", "docker.io/library/z:1 1 3e23"}},
-		{b, "docker.io/library/m:1", "1", a.Digest, []string{"docker.io/library/a:1 1 3e23", "docker.io/library/m:1 1 3e23", "docker.io/library/z:1 1 3e23"}},
-		{b, "docker.io/library/m:1", "1", b.Digest, []string{"docker.io/library/a:1 1 3e23", "docker.io/library/m:1 1 3e23", "docker.io/library/z:1 1 3e23"}},
-		{a, "docker.io/library/a@" + a.Digest.String(), "", "", []string{"docker.io/library/a:1 1 3e23", "docker.io/library/a@" + a.Digest.String() + "  ca97", "docker.io/library/m:1 1 3e23", "docker.io/library/z:1 1 3e23"}},
+		{b, "docker.io/library/z:1", "1", "", []string{"docker.io/library/m:1 1 ca97",
+			"docker.io/library/z:1 1 3e23"}},
+		{b, "docker.io/library/a:1", "1", "", []string{"docker.io/library/a:1 1 3e23",
+			"docker.io/library/m:1 1 ca97", "docker.io/library/z:1 1 3e23"}},
+		{b, "docker.io/library/m:1", "1", a.Digest, []string{"docker.io/library/a:1 1 3e23",
+			"docker.io/library/m:1 1 3e23", "docker.io/library/z:1 1 3e23"}},
+		{b, "docker.io/library/m:1", "1", b.Digest, []string{"docker.io/library/a:1 1 3e23",
+			"docker.io/library/m:1 1 3e23", "docker.io/library/z:1 1 3e23"}},
+		{a, "docker.io/library/a@" + a.Digest.String(), "", "",
+			[]string{"docker.io/library/a:1 1 3e23", "docker.io/library/a@" + a.Digest.String() + "  ca97",
+				"docker.io/library/m:1 1 3e23", "docker.io/library/z:1 1 3e23"}},
 	} {
 		c.d.Platform, c.d.Annotations = &v1.Platform{OS: "linux"}, map[string]string{"of": "somewhere else"}
 		old, err := d.Tag(t.Context(), c.d, c.name, c.tag)
@@ -69,14 +76,16 @@ func TestTag(t *testing.T) {
 		}
 	}
 	raw, err := os.ReadFile(filepath.Join(d.Path(), "index.json"))
-	if err != nil || strings.Contains(string(raw), "somewhere else") || strings.Contains(string(raw), "platform") {
+	if err != nil || strings.Contains(string(raw), "somewhere else") ||
+		strings.Contains(string(raw), "platform") {
 		t.Errorf("the index holds more than names: %s, %v", raw, err)
 	}
 }
 
 func TestTagInAnyOrderGivesTheSameIndex(t *testing.T) {
 	var first []byte
-	for _, order := range [][]string{{"a:1", "b:1", "c:1"}, {"c:1", "a:1", "b:1"}, {"b:1", "c:1", "a:1", "b:1"}} {
+	for _, order := range [][]string{{"a:1", "b:1", "c:1"}, {"c:1", "a:1", "b:1"},
+		{"b:1", "c:1", "a:1", "b:1"}} {
 		d := newDir(t)
 		for _, name := range order {
 			if _, err := d.Tag(t.Context(), desc(name), "docker.io/library/"+name, "1"); err != nil {
@@ -100,11 +109,16 @@ func TestTagInAnyOrderGivesTheSameIndex(t *testing.T) {
 var foreign = `{
   "schemaVersion": 2, "x-top": {"deep": [1, 2.50, "<&>"]}, "annotations": {"a": "b"},
   "manifests": [
-    {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "` + desc("1").Digest.String() + `", "size": 1,
+    {"mediaType": "application/vnd.oci.image.manifest.v1+json",
+     "digest": "` + desc("1").Digest.String() + `", "size": 1,
      "annotations": {"org.opencontainers.image.ref.name": "localhost/podman:1", "x": "y"}, "x-entry": true},
-    {"mediaType": "application/vnd.oci.image.index.v1+json", "digest": "` + desc("2").Digest.String() + `", "size": 1, "platform": {"os": "linux", "architecture": "amd64", "x-os": 1}},
-    {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "` + desc("3").Digest.String() + `", "size": 1,
-     "annotations": {"io.containerd.image.name": "docker.io/library/old:1", "org.opencontainers.image.ref.name": "1", "x": "y"}}]}`
+    {"mediaType": "application/vnd.oci.image.index.v1+json",
+     "digest": "` + desc("2").Digest.String() + `", "size": 1,
+     "platform": {"os": "linux", "architecture": "amd64", "x-os": 1}},
+    {"mediaType": "application/vnd.oci.image.manifest.v1+json",
+     "digest": "` + desc("3").Digest.String() + `", "size": 1,
+     "annotations": {"io.containerd.image.name": "docker.io/library/old:1",
+      "org.opencontainers.image.ref.name": "1", "x": "y"}}]}`
 
 func TestTagKeepsWhatOthersWrote(t *testing.T) {
 	d := newDir(t)
@@ -117,10 +131,12 @@ func TestTagKeepsWhatOthersWrote(t *testing.T) {
 	}
 	var before, after map[string]any
 	raw, err := os.ReadFile(path)
-	if err := errors.Join(err, json.Unmarshal(raw, &after), json.Unmarshal([]byte(foreign), &before)); err != nil {
+	if err := errors.Join(err, json.Unmarshal(raw, &after),
+		json.Unmarshal([]byte(foreign), &before)); err != nil {
 		t.Fatal(err)
 	}
-	added := map[string]any{"mediaType": v1.MediaTypeImageManifest, "digest": desc("new").Digest.String(), "size": 3.0,
+	added := map[string]any{"mediaType": v1.MediaTypeImageManifest, "digest": desc("new").Digest.String(),
+		"size":        3.0,
 		"annotations": map[string]any{AnnotationName: "docker.io/library/new:1", v1.AnnotationRefName: "1"}}
 	old := before["manifests"].([]any)
 	before["manifests"] = []any{old[0], old[1], added, old[2]} // sorted by name; those without one come first
@@ -130,14 +146,16 @@ func TestTagKeepsWhatOthersWrote(t *testing.T) {
 	if !strings.Contains(string(raw), "2.50") {
 		t.Errorf("a number was written anew: %s", raw)
 	}
-	want := []string{"localhost/podman:1 localhost/podman:1 6b86", "  d473", "docker.io/library/new:1 1 1150", "docker.io/library/old:1 1 4e07"}
+	want := []string{"localhost/podman:1 localhost/podman:1 6b86", "  d473", "docker.io/library/new:1 1 1150",
+		"docker.io/library/old:1 1 4e07"}
 	if diff := cmp.Diff(want, d.names(t)); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
 }
 
 func TestTagDoesNotOverwriteADamagedIndex(t *testing.T) {
-	bad := []string{"", "null", "[]", "x", `{"manifests":{}}`, `{"manifests":[1]}`, `{"manifests":["sha256:x"]}`, foreign + foreign, "\ufeff" + foreign,
+	bad := []string{"", "null", "[]", "x", `{"manifests":{}}`, `{"manifests":[1]}`,
+		`{"manifests":["sha256:x"]}`, foreign + foreign, "\ufeff" + foreign,
 		foreign[:len(foreign)/2], `{"manifests":[{"size":"1"}]}`, `{"manifests":[],"manifests":[]}`}
 	d := newDir(t)
 	path := filepath.Join(d.Path(), "index.json")
@@ -145,7 +163,8 @@ func TestTagDoesNotOverwriteADamagedIndex(t *testing.T) {
 		if err := os.WriteFile(path, []byte(raw), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.Tag(t.Context(), desc("new"), "docker.io/library/new:1", "1"); err == nil || !strings.Contains(err.Error(), "index.json") {
+		if _, err := d.Tag(t.Context(), desc("new"), "docker.io/library/new:1", "1"); err == nil ||
+			!strings.Contains(err.Error(), "index.json") {
 			t.Errorf("%.40q: %v", raw, err)
 		}
 		if images, err := d.Images(); err == nil {
@@ -188,8 +207,10 @@ func TestTagRefusesWhatWouldSpoilTheIndex(t *testing.T) {
 
 func TestImagesRefusesBadDescriptors(t *testing.T) {
 	d := newDir(t)
-	for _, entry := range []string{`{}`, `null`, `{"digest":"sha256:../../x","size":1}`, `{"digest":"` + desc("1").Digest.String() + `","size":-1}`} {
-		if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(`{"manifests":[`+entry+`]}`), 0o644); err != nil {
+	for _, entry := range []string{`{}`, `null`, `{"digest":"sha256:../../x","size":1}`,
+		`{"digest":"` + desc("1").Digest.String() + `","size":-1}`} {
+		if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(`{"manifests":[`+entry+`]}`),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		if images, err := d.Images(); err == nil {
@@ -217,7 +238,8 @@ func TestFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]int{
-		"docker.io/library/old:1": 1, "1": 1, "localhost/podman:1": 1, desc("2").Digest.String(): 1, "old": 0, "docker.io/library/old": 0,
+		"docker.io/library/old:1": 1, "1": 1, "localhost/podman:1": 1, desc("2").Digest.String(): 1,
+		"old": 0, "docker.io/library/old": 0,
 	} {
 		if found, err := d.Find(name); err != nil || len(found) != want {
 			t.Errorf("%s: %v, %v; want %d", name, found, err, want)
@@ -228,7 +250,8 @@ func TestFind(t *testing.T) {
 // FuzzParseIndex checks that what is accepted survives an update: nothing of it is lost, and the new name
 // is found.
 func FuzzParseIndex(f *testing.F) {
-	for _, raw := range []string{foreign, `{}`, `{"manifests":null}`, `{"manifests":[null]}`, `{"Manifests":[],"manifests":[]}`, `{"Manifests":[]}`, `null`, foreign[:100]} {
+	for _, raw := range []string{foreign, `{}`, `{"manifests":null}`, `{"manifests":[null]}`,
+		`{"Manifests":[],"manifests":[]}`, `{"Manifests":[]}`, `null`, foreign[:100]} {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -254,7 +277,8 @@ func FuzzParseIndex(f *testing.F) {
 			t.Fatalf("written and then refused: %v", err)
 		}
 		if len(again.fields) != fields || len(again.entries) < entries {
-			t.Fatalf("%d fields and %d entries became %d and %d", fields, entries, len(again.fields), len(again.entries))
+			t.Fatalf("%d fields and %d entries became %d and %d", fields, entries, len(again.fields),
+				len(again.entries))
 		}
 		found := slices.ContainsFunc(again.entries, func(e entry) bool {
 			return e.image().Name == name && e.desc.Digest == desc("new").Digest && verify.Descriptor(e.desc) == nil
@@ -287,7 +311,8 @@ func TestNameOfAnEntry(t *testing.T) {
 		{"Upper/Case:1", "/", ""},
 		{"", "", ""},
 	} {
-		e := entry{desc: v1.Descriptor{Annotations: map[string]string{AnnotationName: c.name, v1.AnnotationRefName: c.ref}}}
+		e := entry{desc: v1.Descriptor{Annotations: map[string]string{AnnotationName: c.name,
+			v1.AnnotationRefName: c.ref}}}
 		if im := e.image(); im.Name != c.want || im.Ref != c.ref {
 			t.Errorf("%q, %q: name %q, ref %q; want %q", c.name, c.ref, im.Name, im.Ref, c.want)
 		}

@@ -63,9 +63,12 @@ func TestPush(t *testing.T) {
 		{"broken, then resumed", "", []tt.Try{tt.Break(10)}, nil, nil, "", []int64{0, 10}},
 		{"broken for good", "", nil, tt.Fail(10, errGone), errGone, string(content[:10]), []int64{0}},
 		{"broken for good at once", "", nil, tt.Refuse(errGone), errGone, "", []int64{0}},
-		{"resumed and broken for good", string(content[:1000]), nil, tt.Fail(10, errGone), errGone, string(content[:1010]), []int64{1000}},
-		{"resumed and broken at once", string(content[:1000]), nil, tt.Refuse(errGone), errGone, string(content[:1000]), []int64{1000}},
-		{"wrong partial, then broken for good", wrong, []tt.Try{nil}, tt.Fail(10, errGone), errGone, string(content[:10]), []int64{1000, 0}},
+		{"resumed and broken for good", string(content[:1000]), nil, tt.Fail(10, errGone), errGone,
+			string(content[:1010]), []int64{1000}},
+		{"resumed and broken at once", string(content[:1000]), nil, tt.Refuse(errGone), errGone,
+			string(content[:1000]), []int64{1000}},
+		{"wrong partial, then broken for good", wrong, []tt.Try{nil}, tt.Fail(10, errGone), errGone,
+			string(content[:10]), []int64{1000, 0}},
 		{"wrong once", "", []tt.Try{tt.Flip(5)}, nil, nil, "", []int64{0, 0}},
 		{"wrong", "", nil, tt.Flip(5), verify.ErrMismatch, "", []int64{0, 0}},
 		{"short", "", nil, tt.Short(1), verify.ErrMismatch, "", []int64{0, 0}},
@@ -103,7 +106,8 @@ func TestPushDoesNotReadWhatIsThere(t *testing.T) {
 	d := create(t, t.TempDir())
 	reported := int64(0)
 	for range 2 {
-		if err := d.Push(t.Context(), desc, &tt.Source{Content: content, Tries: []tt.Try{nil}, Always: tt.Refuse(errGone)}, func(n int64) { reported = n }); err != nil || reported != desc.Size {
+		if err := d.Push(t.Context(), desc, &tt.Source{Content: content, Tries: []tt.Try{nil},
+			Always: tt.Refuse(errGone)}, func(n int64) { reported = n }); err != nil || reported != desc.Size {
 			t.Errorf("%v, %d bytes reported", err, reported)
 		}
 	}
@@ -130,11 +134,15 @@ func TestPushOfOtherBlobs(t *testing.T) {
 	d := create(t, dir)
 	none := v1.Descriptor{Digest: digest.FromString(""), Size: 0}
 	long := v1.Descriptor{Digest: digest.SHA512.FromBytes(content), Size: desc.Size}
-	if err := errors.Join(d.Push(t.Context(), none, &tt.Source{}, nil), d.Push(t.Context(), long, &tt.Source{Content: content}, nil)); err != nil {
+	if err := errors.Join(d.Push(t.Context(), none, &tt.Source{}, nil),
+		d.Push(t.Context(), long, &tt.Source{Content: content}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "empty and sha512", map[string]string{"blobs/sha256/" + none.Digest.Encoded(): "", "blobs/sha512/" + long.Digest.Encoded(): string(content)}, blobs(t, dir))
-	for _, bad := range []v1.Descriptor{{Digest: "sha256:../../x", Size: 1}, {Digest: "md5:" + digest.Digest(desc.Digest.Encoded()[:32]), Size: 1}, {Digest: desc.Digest, Size: -1}, {}} {
+	same(t, "empty and sha512", map[string]string{"blobs/sha256/" + none.Digest.Encoded(): "",
+		"blobs/sha512/" + long.Digest.Encoded(): string(content)}, blobs(t, dir))
+	for _, bad := range []v1.Descriptor{{Digest: "sha256:../../x", Size: 1},
+		{Digest: "md5:" + digest.Digest(desc.Digest.Encoded()[:32]), Size: 1}, {Digest: desc.Digest,
+			Size: -1}, {}} {
 		src := &tt.Source{Content: []byte("x")}
 		if err := d.Push(t.Context(), bad, src, nil); err == nil || len(src.Opened()) > 0 {
 			t.Errorf("%v: %v", bad, err)
@@ -189,7 +197,8 @@ func TestPushNeverLeavesTheLayout(t *testing.T) {
 	for _, name := range []string{"blobs", "blobs/sha256", ".drayage", ".drayage/partial"} {
 		dir, outside := t.TempDir(), t.TempDir()
 		d := create(t, dir)
-		if err := errors.Join(os.RemoveAll(filepath.Join(dir, name)), os.Symlink(outside, filepath.Join(dir, name))); err != nil {
+		if err := errors.Join(os.RemoveAll(filepath.Join(dir, name)),
+			os.Symlink(outside, filepath.Join(dir, name))); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.Push(t.Context(), desc, &tt.Source{Content: content}, nil); err == nil {
@@ -304,7 +313,8 @@ func TestPushAfterAKill(t *testing.T) {
 func TestReadOnlyDirectory(t *testing.T) {
 	dir := t.TempDir()
 	create(t, dir)
-	for _, d := range []string{dir, filepath.Join(dir, ".drayage"), filepath.Join(dir, ".drayage/partial"), filepath.Join(dir, "blobs/sha256")} {
+	for _, d := range []string{dir, filepath.Join(dir, ".drayage"), filepath.Join(dir, ".drayage/partial"),
+		filepath.Join(dir, "blobs/sha256")} {
 		if err := os.Chmod(d, 0o555); err != nil {
 			t.Fatal(err)
 		}
@@ -316,7 +326,8 @@ func TestReadOnlyDirectory(t *testing.T) {
 		t.Skip(err)
 	}
 	out, err := cmd.CombinedOutput()
-	if err == nil || !bytes.Contains(out, []byte(dir)) || !bytes.Contains(out, []byte(fs.ErrPermission.Error())) {
+	if err == nil || !bytes.Contains(out, []byte(dir)) || !bytes.Contains(out,
+		[]byte(fs.ErrPermission.Error())) {
 		t.Errorf("%v: %s", err, out)
 	}
 	same(t, "read-only", before, tree(t, dir))
@@ -328,7 +339,8 @@ func TestPushReplacesWhatHasRotted(t *testing.T) {
 	content := []byte("content")
 	desc := image.Describe("application/octet-stream", content)
 	path := filepath.Join(dir, "blobs", "sha256", desc.Digest.Encoded())
-	for what, there := range map[string]string{"flipped": "cOntent", "cut": "conten", "longer": "content+", "right": "content"} {
+	for what, there := range map[string]string{"flipped": "cOntent", "cut": "conten", "longer": "content+",
+		"right": "content"} {
 		d := create(t, dir)
 		write(t, path, there)
 		src := &tt.Source{Content: content}

@@ -36,7 +36,8 @@ func TestLayoutOverAnyFS(t *testing.T) {
 	for name, content := range tree(t, dir) {
 		files[name] = &fstest.MapFile{Data: []byte(content), Mode: 0o444}
 	}
-	for name, fsys := range map[string]fs.FS{"directory": os.DirFS(dir), "map": files, "streams": streamFS{files}} {
+	for name, fsys := range map[string]fs.FS{"directory": os.DirFS(dir), "map": files,
+		"streams": streamFS{files}} {
 		l, err := layout.New(fsys)
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +49,8 @@ func TestLayoutOverAnyFS(t *testing.T) {
 			offset, length int64
 			want           []byte
 		}{
-			{0, 10, content[:10]}, {2990, image.ToEnd, content[2990:]}, {2990, 100, content[2990:]}, {5, 0, nil}, {3000, image.ToEnd, nil}, {4000, 5, nil},
+			{0, 10, content[:10]}, {2990, image.ToEnd, content[2990:]}, {2990, 100, content[2990:]}, {5, 0,
+				nil}, {3000, image.ToEnd, nil}, {4000, 5, nil},
 		} {
 			rc, err := l.Open(t.Context(), desc, c.offset, c.length)
 			if err != nil {
@@ -71,13 +73,16 @@ func TestNewRefuses(t *testing.T) {
 		"no marker":           {"index.json": {Data: []byte(empty)}},
 		"marker a directory":  {"oci-layout/x": {}},
 		"marker of version 2": {"oci-layout": {Data: []byte(`{"imageLayoutVersion":"2.0.0"}`)}},
-		"marker of two":       {"oci-layout": {Data: []byte(`{"imageLayoutVersion":"2.0.0","imageLayoutVersion":"1.0.0"}`)}},
+		"marker of two": {"oci-layout": {
+			Data: []byte(`{"imageLayoutVersion":"2.0.0","imageLayoutVersion":"1.0.0"}`),
+		}},
 	} {
 		if _, err := layout.New(files); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	l, err := layout.New(fstest.MapFS{"oci-layout": {Data: []byte(marker)}, "index.json": {Data: []byte(strings.Repeat(" ", 64<<20+1))}})
+	l, err := layout.New(fstest.MapFS{"oci-layout": {Data: []byte(marker)},
+		"index.json": {Data: []byte(strings.Repeat(" ", 64<<20+1))}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +94,8 @@ func TestNewRefuses(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	d := create(t, dir)
-	for _, bad := range []v1.Descriptor{desc, {Digest: "sha256:../../index.json", Size: 1}, {Digest: "sha256:", Size: 1}, {}, {Digest: desc.Digest, Size: -1}} {
+	for _, bad := range []v1.Descriptor{desc, {Digest: "sha256:../../index.json", Size: 1},
+		{Digest: "sha256:", Size: 1}, {}, {Digest: desc.Digest, Size: -1}} {
 		if rc, err := d.Open(t.Context(), bad, 0, image.ToEnd); err == nil {
 			rc.Close()
 			t.Errorf("%v: opened", bad)
@@ -116,7 +122,8 @@ func TestOpenRefuses(t *testing.T) {
 func TestOpenFindsWrongBytes(t *testing.T) {
 	dir := t.TempDir()
 	d := create(t, dir)
-	for _, there := range []string{"", string(content[:2999]), string(content) + "x", strings.ToUpper(string(content[:2999])) + "x"} {
+	for _, there := range []string{"", string(content[:2999]), string(content) + "x",
+		strings.ToUpper(string(content[:2999])) + "x"} {
 		write(t, filepath.Join(dir, blob), there)
 		if _, err := image.ReadAll(t.Context(), d, desc, 1<<20); err == nil {
 			t.Errorf("%d wrong bytes were accepted", len(there))

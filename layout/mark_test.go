@@ -32,7 +32,8 @@ type parallelSource struct {
 
 func (l *parallelSource) ExtraStream() func() { return nil }
 
-func (l *parallelSource) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (l *parallelSource) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser,
+	error) {
 	end := int64(len(l.content))
 	if length >= 0 {
 		end = min(end, offset+length)
@@ -78,15 +79,20 @@ func TestMark(t *testing.T) {
 		cut  int64 // what the partial file has; 0: 16 MiB
 		want []marks.Span
 	}{
-		"ranges":             {mark: mark(d.Size, held...), want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 11 << 20, End: 15 << 20}, {Off: 16 << 20, End: d.Size}}},
-		"ranges, cut off":    {mark: mark(d.Size, held...), cut: 10 << 20, want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 10 << 20, End: d.Size}}},
-		"nothing":            {mark: mark(d.Size)},
-		"a hole":             {mark: mark(d.Size, marks.Span{Off: 0, End: 16 << 20}), want: []marks.Span{{Off: 16 << 20, End: d.Size}, {Off: 0, End: d.Size}}},
-		"short":              {mark: mark(d.Size, held...)[:16+5<<4]}, // the hole makes what it says wrong: everything again
-		"long":               {mark: append(mark(d.Size, held...), 1, 1, 1)},
-		"torn":               {mark: []byte{1, 2}},
-		"without its header": {mark: make([]byte, 400), cut: 5<<20 + 7, want: []marks.Span{{Off: 5 << 20, End: d.Size}}},
-		"none":               {},
+		"ranges": {mark: mark(d.Size, held...), want: []marks.Span{{Off: 5 << 20, End: 9 << 20},
+			{Off: 11 << 20, End: 15 << 20}, {Off: 16 << 20, End: d.Size}}},
+		"ranges, cut off": {mark: mark(d.Size, held...), cut: 10 << 20,
+			want: []marks.Span{{Off: 5 << 20, End: 9 << 20}, {Off: 10 << 20, End: d.Size}}},
+		"nothing": {mark: mark(d.Size)},
+		"a hole": {mark: mark(d.Size, marks.Span{Off: 0, End: 16 << 20}),
+			want: []marks.Span{{Off: 16 << 20, End: d.Size}, {Off: 0, End: d.Size}}},
+		// the hole makes what it says wrong: everything again
+		"short": {mark: mark(d.Size, held...)[:16+5<<4]},
+		"long":  {mark: append(mark(d.Size, held...), 1, 1, 1)},
+		"torn":  {mark: []byte{1, 2}},
+		"without its header": {mark: make([]byte, 400), cut: 5<<20 + 7,
+			want: []marks.Span{{Off: 5 << 20, End: d.Size}}},
+		"none": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := create(t, t.TempDir())
@@ -108,7 +114,8 @@ func TestMark(t *testing.T) {
 			if c.want != nil && !slices.Equal(src.asked, c.want) {
 				t.Errorf("asked for %v, want %v", src.asked, c.want)
 			}
-			if got, err := os.ReadFile(filepath.Join(dir.Path(), "blobs", "sha256", d.Digest.Encoded())); err != nil || !bytes.Equal(got, content) {
+			if got, err := os.ReadFile(filepath.Join(dir.Path(), "blobs", "sha256",
+				d.Digest.Encoded())); err != nil || !bytes.Equal(got, content) {
 				t.Errorf("the blob has %d bytes, %v", len(got), err)
 			}
 			if left, _ := os.ReadDir(filepath.Dir(partial)); len(left) != 0 {

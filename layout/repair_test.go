@@ -19,7 +19,8 @@ func damaged(t testing.TB) (dir string, images []v1.Descriptor, index []byte) {
 	t.Helper()
 	dir = t.TempDir()
 	put := func(raw []byte) v1.Descriptor {
-		d := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
+		d := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(raw),
+			Size: int64(len(raw))}
 		path := filepath.Join(dir, "blobs", "sha256", d.Digest.Encoded())
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -41,14 +42,16 @@ func damaged(t testing.TB) (dir string, images []v1.Descriptor, index []byte) {
 		d.Annotations = map[string]string{layout.AnnotationName: name}
 		entries = append(entries, d)
 	}
-	signed := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: put([]byte("{}")), Layers: []v1.Descriptor{}, Subject: &images[0]}
+	signed := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: put([]byte("{}")),
+		Layers: []v1.Descriptor{}, Subject: &images[0]}
 	signed.SchemaVersion = 2
 	raw, _ := json.Marshal(signed)
 	images = append(images, put(raw))
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: entries}
 	ix.SchemaVersion = 2
 	index, _ = json.Marshal(ix)
-	if err := os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	return dir, images, index
@@ -116,7 +119,8 @@ func TestRepairOther(t *testing.T) {
 	bad := filepath.Join("blobs", "sha256", images[1].Digest.Encoded())
 	write(bad, []byte("something else"))
 	write("oci-layout", nil)
-	if r, err := layout.Repair(t.Context(), dir); err != nil || r.Index || !r.Marker || len(r.Removed) != 1 || r.Removed[0] != images[1].Digest {
+	if r, err := layout.Repair(t.Context(), dir); err != nil || r.Index || !r.Marker || len(r.Removed) != 1 ||
+		r.Removed[0] != images[1].Digest {
 		t.Errorf("a bad blob and no marker: %+v, %v", r, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, bad)); err == nil {
@@ -150,7 +154,8 @@ func TestDamageIsNamed(t *testing.T) {
 	if _, err := layout.CreateDir(t.Context(), dir); !errors.Is(err, layout.ErrDamaged) {
 		t.Errorf("without an index: %v", err)
 	}
-	for _, raw := range [][]byte{nil, []byte("null"), []byte("[]"), index[:len(index)/2], []byte(`{"manifests":[],"manifests":[]}`), []byte(`{"manifests":[],"Manifests":[]}`)} {
+	for _, raw := range [][]byte{nil, []byte("null"), []byte("[]"), index[:len(index)/2],
+		[]byte(`{"manifests":[],"manifests":[]}`), []byte(`{"manifests":[],"Manifests":[]}`)} {
 		if err := os.WriteFile(filepath.Join(dir, "index.json"), raw, 0o644); err != nil {
 			t.Fatal(err)
 		}

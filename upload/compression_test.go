@@ -3,6 +3,7 @@ package upload_test
 import (
 	"bytes"
 	"io"
+	"strings"
 	"testing"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -14,7 +15,8 @@ import (
 )
 
 func TestCompression(t *testing.T) {
-	text := fakeregistry.PlainLayer(fakeregistry.Tar(map[string]string{"file": string(bytes.Repeat([]byte("much of the same "), 50_000))}))
+	file := strings.Repeat("much of the same ", 50_000)
+	text := fakeregistry.PlainLayer(fakeregistry.Tar(map[string]string{"file": file}))
 	sizes := map[upload.Compression]int64{}
 	for c, want := range map[upload.Compression]struct {
 		kind         string
@@ -33,8 +35,10 @@ func TestCompression(t *testing.T) {
 			first := s.good(opts, target)[0].Descriptor
 			m := s.manifestAt("app", "1")
 			stored := s.reg.Blob("app", m.Layers[0].Digest)
-			if m.MediaType != want.image || m.Layers[0].MediaType != want.layer || compression.Detect(stored) != want.kind {
-				s.Errorf("%v: %s with a layer of %s that is %s", c, m.MediaType, m.Layers[0].MediaType, compression.Detect(stored))
+			if m.MediaType != want.image || m.Layers[0].MediaType != want.layer ||
+				compression.Detect(stored) != want.kind {
+				s.Errorf("%v: %s with a layer of %s that is %s", c, m.MediaType, m.Layers[0].MediaType,
+					compression.Detect(stored))
 			}
 			plain, _, err := compression.NewReader(bytes.NewReader(stored))
 			if err != nil {
@@ -46,8 +50,10 @@ func TestCompression(t *testing.T) {
 			}
 			sizes[c] = m.Layers[0].Size
 			s.reg.Reset()
-			if again := s.good(opts, target)[0].Descriptor; again.Digest != first.Digest || s.requests("PATCH", "") != 0 {
-				s.Errorf("%v: pushed again it is %s after %d uploads, want %s", c, again.Digest, s.requests("PATCH", ""), first.Digest)
+			if again := s.good(opts, target)[0].Descriptor; again.Digest != first.Digest ||
+				s.requests("PATCH", "") != 0 {
+				s.Errorf("%v: pushed again it is %s after %d uploads, want %s", c, again.Digest, s.requests("PATCH", ""),
+					first.Digest)
 			}
 		})
 	}
@@ -57,7 +63,8 @@ func TestCompression(t *testing.T) {
 }
 
 func TestCompressionThatIsNone(t *testing.T) {
-	for _, c := range []upload.Compression{{Kind: "xz"}, {Kind: "gzip", Level: 10}, {Level: -1}, {Kind: "zstd", Level: 23}, {Kind: "none", Level: 1}} {
+	for _, c := range []upload.Compression{{Kind: "xz"}, {Kind: "gzip", Level: 10}, {Level: -1},
+		{Kind: "zstd", Level: 23}, {Kind: "none", Level: 1}} {
 		if err := c.Check(); err == nil {
 			t.Errorf("%v is accepted", c)
 		}

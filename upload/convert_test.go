@@ -16,7 +16,8 @@ import (
 
 // inDocker is what a document in OCI's types is called in Docker's.
 var inDocker = strings.NewReplacer(
-	v1.MediaTypeImageManifest, image.DockerManifest, v1.MediaTypeImageIndex, image.DockerManifestList, v1.MediaTypeImageConfig, image.DockerConfig,
+	v1.MediaTypeImageManifest, image.DockerManifest,
+	v1.MediaTypeImageIndex, image.DockerManifestList, v1.MediaTypeImageConfig, image.DockerConfig,
 	v1.MediaTypeImageLayerGzip, image.DockerLayer, v1.MediaTypeImageLayer, image.DockerPlainLayer)
 
 func TestOtherFamily(t *testing.T) {
@@ -34,7 +35,9 @@ func TestOtherFamily(t *testing.T) {
 }
 
 func TestConvert(t *testing.T) {
-	rich := strings.Replace(strings.Replace(imageJSON, `"size":5`, `"size":5,"annotations":{"a":"<b>"},"x":1.50`, 1), `{"schema`, `{"annotations":{"c":"d"},"y":[null],"schema`, 1)
+	rich := strings.Replace(strings.Replace(imageJSON, `"size":5`,
+		`"size":5,"annotations":{"a":"<b>"},"x":1.50`, 1),
+		`{"schema`, `{"annotations":{"c":"d"},"y":[null],"schema`, 1)
 	untyped := strings.Replace(imageJSON, `"mediaType":"`+v1.MediaTypeImageManifest+`",`, "", 1)
 	mixed := strings.Replace(inDocker.Replace(imageJSON), image.DockerConfig, v1.MediaTypeImageConfig, 1)
 	for _, c := range []struct{ name, raw, to, want string }{
@@ -71,9 +74,12 @@ func TestConvert(t *testing.T) {
 
 func TestConvertReplacesChildren(t *testing.T) {
 	made := v1.Descriptor{MediaType: image.DockerManifest, Digest: digest.FromString("made"), Size: 99}
-	other := strings.Replace(childJSON, digest.FromString("child").String(), digest.FromString("other").String(), 1)
-	raw := document(v1.MediaTypeImageIndex, `"manifests":[`+strings.Replace(childJSON, "{", `{"platform":{"os":"linux","architecture":"amd64"},`, 1)+`,`+other+`]`)
-	got, mediaType, err := convert([]byte(raw), image.DockerManifestList, map[string]v1.Descriptor{digest.FromString("child").String(): made})
+	other := strings.Replace(childJSON, digest.FromString("child").String(),
+		digest.FromString("other").String(), 1)
+	raw := document(v1.MediaTypeImageIndex, `"manifests":[`+strings.Replace(childJSON, "{",
+		`{"platform":{"os":"linux","architecture":"amd64"},`, 1)+`,`+other+`]`)
+	got, mediaType, err := convert([]byte(raw), image.DockerManifestList,
+		map[string]v1.Descriptor{digest.FromString("child").String(): made})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +87,8 @@ func TestConvertReplacesChildren(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := made, v1.Descriptor{MediaType: image.DockerManifest, Digest: digest.FromString("other"), Size: 7}
+	first, second := made, v1.Descriptor{MediaType: image.DockerManifest, Digest: digest.FromString("other"),
+		Size: 7}
 	first.Platform = &v1.Platform{OS: "linux", Architecture: "amd64"}
 	if diff := cmp.Diff([]v1.Descriptor{first, second}, doc.Manifests); diff != "" {
 		t.Errorf("children (-want +got):\n%s", diff)
@@ -92,14 +99,17 @@ func TestConvertRefuses(t *testing.T) {
 	zstd := strings.Replace(imageJSON, v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerZstd, 1)
 	chart := strings.Replace(imageJSON, v1.MediaTypeImageConfig, "application/vnd.cncf.helm.config.v1+json", 1)
 	for name, c := range map[string]struct{ raw, to string }{
-		"zstd in docker": {zstd, image.DockerManifest}, "a chart in docker": {chart, image.DockerManifest}, "a chart of docker": {inDocker.Replace(chart), v1.MediaTypeImageManifest},
+		"zstd in docker": {zstd, image.DockerManifest}, "a chart in docker": {chart,
+			image.DockerManifest}, "a chart of docker": {inDocker.Replace(chart), v1.MediaTypeImageManifest},
 	} {
 		if got, _, err := convert([]byte(c.raw), c.to, nil); !errors.Is(err, image.ErrUnsupported) {
 			t.Errorf("%s: %s, %v", name, got, err)
 		}
 	}
 	for name, raw := range map[string]string{
-		"no JSON": "x", "both kinds": `{"config":` + configJSON + `,"manifests":[]}`, "a child of no type": `{"manifests":[{"digest":"` + digest.FromString("x").String() + `","size":1}]}`,
+		"no JSON": "x", "both kinds": `{"config":` + configJSON +
+			`,"manifests":[]}`, "a child of no type": `{"manifests":[{"digest":"` + digest.FromString("x").String() +
+			`","size":1}]}`,
 		"a bad digest": strings.Replace(indexJSON, "sha256:", "sha256:..", 1),
 	} {
 		if got, _, err := convert([]byte(raw), image.DockerManifestList, nil); err == nil {

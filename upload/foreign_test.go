@@ -20,7 +20,8 @@ func windows(reg *fakeregistry.Registry) v1.Descriptor {
 	base := packed(1, 50_000)
 	reg.PutBlob("app", base.Content)
 	base.MediaType, base.URLs = image.DockerForeign+".gzip", []string{"http://nobody.test/layer"}
-	return reg.PutImage("app", "", fakeregistry.Image{Docker: true, Layers: []fakeregistry.Layer{base, packed(2, 1000)}})
+	return reg.PutImage("app", "", fakeregistry.Image{Docker: true,
+		Layers: []fakeregistry.Layer{base, packed(2, 1000)}})
 }
 
 // TestForeignLayers pushes a foreign layer that is there like any other, and leaves one out that is not.
@@ -48,9 +49,11 @@ func TestForeignLayers(t *testing.T) {
 		}
 		// A registry that has forgotten its blobs gets them again, and still not the one that nobody has.
 		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/without/app/manifests/", Count: 1},
-			fakeregistry.Answer(http.StatusBadRequest, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}`, "Content-Type", "application/json"))
+			fakeregistry.Answer(http.StatusBadRequest, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}`,
+				"Content-Type", "application/json"))
 		result := s.good(upload.Options{}, target)[0]
-		if blobs, _, tags := s.reg.Stored("without/app"); blobs != 2 || tags != 1 || result.Descriptor.Digest != root.Digest {
+		if blobs, _, tags := s.reg.Stored("without/app"); blobs != 2 || tags != 1 ||
+			result.Descriptor.Digest != root.Digest {
 			s.Errorf("%d blobs and %d tags are stored, as %s", blobs, tags, result.Descriptor.Digest)
 		}
 	})
@@ -63,16 +66,22 @@ func TestForeignLayersRefused(t *testing.T) {
 		dir, root := s.layout(windows)
 		target := s.to("app:1")
 		target.Image = s.load(dir, root)
-		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"}, fakeregistry.Status(http.StatusInternalServerError))
-		if r := s.push(upload.Options{}, target)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), "urls.allow") {
+		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"},
+			fakeregistry.Status(http.StatusInternalServerError))
+		if r := s.push(upload.Options{}, target)[0]; r.Err == nil ||
+			!strings.Contains(r.Err.Error(), "urls.allow") {
 			s.Errorf("got %v", r.Err)
 		}
 	})
 	onSite(t, func(s *site) {
-		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor { return reg.PutImage("app", "", fakeregistry.Image{}) })
+		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
+			return reg.PutImage("app", "",
+				fakeregistry.Image{})
+		})
 		target := s.to("app:1")
 		target.Image = s.load(dir, root)
-		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"}, fakeregistry.Status(http.StatusInternalServerError))
+		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/"},
+			fakeregistry.Status(http.StatusInternalServerError))
 		if r := s.push(upload.Options{}, target)[0]; r.Err == nil || strings.Contains(r.Err.Error(), "urls.allow") {
 			s.Errorf("of an image without foreign layers: %v", r.Err)
 		}
@@ -83,7 +92,8 @@ func TestForeignLayersRefused(t *testing.T) {
 func TestOtherLayersMustBeThere(t *testing.T) {
 	onSite(t, func(s *site) {
 		dir, root := s.layout(windows)
-		if err := os.Remove(filepath.Join(dir.Path(), "blobs/sha256", digestHex(packed(2, 1000).Content))); err != nil {
+		if err := os.Remove(filepath.Join(dir.Path(), "blobs/sha256",
+			digestHex(packed(2, 1000).Content))); err != nil {
 			s.Fatal(err)
 		}
 		target := s.to("app:1")

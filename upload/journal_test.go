@@ -61,7 +61,8 @@ func TestPushGoesOnInTheNextRun(t *testing.T) {
 	sources := map[string]func(s *site) upload.Target{
 		"layout": func(s *site) upload.Target {
 			dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
-				return reg.PutImage("app", "", fakeregistry.Image{Platform: amd64, Layers: []fakeregistry.Layer{packed(1, 2*half)}})
+				return reg.PutImage("app", "", fakeregistry.Image{Platform: amd64,
+					Layers: []fakeregistry.Layer{packed(1, 2*half)}})
 			})
 			target := s.to("app:1")
 			target.Image = s.load(dir, root)

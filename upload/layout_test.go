@@ -31,8 +31,10 @@ func packed(seed byte, n int) fakeregistry.Layer { return fakeregistry.GzipLayer
 
 // nested is an index with an image and an index of another.
 func nested(reg *fakeregistry.Registry) v1.Descriptor {
-	inner := reg.PutIndex("app", "", false, reg.PutImage("app", "", fakeregistry.Image{Platform: arm64, Layers: []fakeregistry.Layer{packed(1, 100_000), packed(2, 1000)}}))
-	one := reg.PutImage("app", "", fakeregistry.Image{Platform: amd64, Docker: true, Layers: []fakeregistry.Layer{packed(1, 100_000)}})
+	inner := reg.PutIndex("app", "", false, reg.PutImage("app", "",
+		fakeregistry.Image{Platform: arm64, Layers: []fakeregistry.Layer{packed(1, 100_000), packed(2, 1000)}}))
+	one := reg.PutImage("app", "", fakeregistry.Image{Platform: amd64, Docker: true,
+		Layers: []fakeregistry.Layer{packed(1, 100_000)}})
 	return reg.PutIndex("app", "", false, one, inner)
 }
 
@@ -43,7 +45,8 @@ func TestLayout(t *testing.T) {
 		target := s.to("team/app:1")
 		target.Image = s.load(dir, root)
 		result := s.good(upload.Options{}, target)[0]
-		if got, _ := s.reg.Tag("team/app", "1"); got.Digest != root.Digest || result.Descriptor.Digest != root.Digest {
+		if got, _ := s.reg.Tag("team/app", "1"); got.Digest != root.Digest ||
+			result.Descriptor.Digest != root.Digest {
 			s.Errorf("the tag is %s, the result %s, want %s", got.Digest, result.Descriptor.Digest, root.Digest)
 		}
 		if blobs, manifests, tags := s.reg.Stored("team/app"); blobs != 4 || manifests != 4 || tags != 1 {
@@ -122,7 +125,10 @@ func TestLayoutToSeveralRepositories(t *testing.T) {
 // An index of nothing is an image too.
 func TestLayoutEmptyIndex(t *testing.T) {
 	onSite(t, func(s *site) {
-		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor { return reg.PutIndex("app", "", false) })
+		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
+			return reg.PutIndex("app", "",
+				false)
+		})
 		target := s.to("app:1")
 		target.Image = s.load(dir, root)
 		if got := s.good(upload.Options{}, target)[0].Descriptor; got.Digest != root.Digest {
@@ -185,11 +191,14 @@ func TestOneFailureStopsNoOther(t *testing.T) {
 		with fakeregistry.Fault
 		want error
 	}{
-		"denied":            {fakeregistry.Match{Path: "/bad/"}, fakeregistry.Status(403), registry.ErrDenied},
-		"no such project":   {fakeregistry.Match{Path: "/bad/", Method: "POST"}, fakeregistry.Status(404), registry.ErrNotFound},
-		"manifest refused":  {fakeregistry.Match{Path: "/bad/manifests/1", Method: "PUT"}, fakeregistry.Status(403), registry.ErrDenied},
-		"never available":   {fakeregistry.Match{Path: "/bad/"}, fakeregistry.Status(503), registry.ErrUnavailable},
-		"breaks every time": {fakeregistry.Match{Path: "/bad/", Method: "PUT"}, fakeregistry.CutBody(1), registry.ErrUnavailable},
+		"denied": {fakeregistry.Match{Path: "/bad/"}, fakeregistry.Status(403), registry.ErrDenied},
+		"no such project": {fakeregistry.Match{Path: "/bad/", Method: "POST"}, fakeregistry.Status(404),
+			registry.ErrNotFound},
+		"manifest refused": {fakeregistry.Match{Path: "/bad/manifests/1", Method: "PUT"},
+			fakeregistry.Status(403), registry.ErrDenied},
+		"never available": {fakeregistry.Match{Path: "/bad/"}, fakeregistry.Status(503), registry.ErrUnavailable},
+		"breaks every time": {fakeregistry.Match{Path: "/bad/", Method: "PUT"}, fakeregistry.CutBody(1),
+			registry.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onSite(t, func(s *site) {
@@ -223,7 +232,8 @@ func TestLayoutWrongSize(t *testing.T) {
 		size := fmt.Sprintf(`"size":%d`, len(layer.Content))
 		raw := bytes.Replace(right.Graph.Manifests[0].Raw, []byte(size), []byte(size+"0"), 1)
 		d := image.Describe(root.MediaType, raw)
-		if err := dir.Push(s.Context(), d, image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}}, nil); err != nil {
+		if err := dir.Push(s.Context(), d, image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}},
+			nil); err != nil {
 			s.Fatal(err)
 		}
 		bad, good := s.to("app:bad"), s.to("app:good")

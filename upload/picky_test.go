@@ -26,7 +26,8 @@ func TestRegistryOfOneFamily(t *testing.T) {
 			onSite(t, func(s *site) {
 				s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/", Func: func(r *http.Request) bool {
 					return strings.Contains(r.Header.Get("Content-Type"), family.refused)
-				}}, fakeregistry.Answer(http.StatusUnsupportedMediaType, `{"errors":[{"code":"MANIFEST_INVALID","message":"not of my kind"}]}`))
+				}}, fakeregistry.Answer(http.StatusUnsupportedMediaType,
+					`{"errors":[{"code":"MANIFEST_INVALID","message":"not of my kind"}]}`))
 				dir, root := s.layout(nested)
 				whole, tar := s.to("team/whole:1"), s.to("team/saved:1")
 				whole.Image = s.load(dir, root)
@@ -36,10 +37,12 @@ func TestRegistryOfOneFamily(t *testing.T) {
 				if !results[0].Converted {
 					s.Error("the conversion of the layout is not told")
 				}
-				if m := s.checkImage("team/saved", "1", im); m.MediaType != family.want || results[1].Converted != (family.want != image.DockerManifest) {
+				if m := s.checkImage("team/saved", "1", im); m.MediaType != family.want ||
+					results[1].Converted != (family.want != image.DockerManifest) {
 					s.Errorf("the saved image is %s, converted %v", m.MediaType, results[1].Converted)
 				}
-				pulled, err := image.Open(s.Context(), s.to("team/whole").Repository, results[0].Descriptor, image.Selection{All: true})
+				pulled, err := image.Open(s.Context(), s.to("team/whole").Repository, results[0].Descriptor,
+					image.Selection{All: true})
 				if err != nil {
 					s.Fatal(err)
 				}
@@ -60,7 +63,8 @@ func TestRegistryOfOneFamily(t *testing.T) {
 func TestPhantomBlobs(t *testing.T) {
 	onSite(t, func(s *site) {
 		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/1", Count: 1},
-			fakeregistry.Answer(http.StatusNotFound, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}`))
+			fakeregistry.Answer(http.StatusNotFound,
+				`{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}`))
 		dir, root := s.layout(nested)
 		target := s.to("team/app:1")
 		target.Image = s.load(dir, root)
@@ -68,7 +72,8 @@ func TestPhantomBlobs(t *testing.T) {
 	})
 	onSite(t, func(s *site) {
 		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/1", Count: 1},
-			fakeregistry.Answer(http.StatusNotFound, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}`))
+			fakeregistry.Answer(http.StatusNotFound,
+				`{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}`))
 		im := savedImage{layers: []fakeregistry.Layer{plain(1, 1000), plain(2, 1000)}}
 		target := s.to("team/app:1")
 		target.Saved = s.saved(im)[0]
@@ -90,7 +95,8 @@ func TestRequestsOfLimitedSize(t *testing.T) {
 		saved, whole := s.to("team/saved:1"), s.to("team/whole:1")
 		saved.Saved = s.saved(im)[0]
 		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
-			return reg.PutImage("app", "", fakeregistry.Image{Platform: amd64, Layers: []fakeregistry.Layer{packed(3, 9_000_000), packed(4, 10)}})
+			return reg.PutImage("app", "", fakeregistry.Image{Platform: amd64,
+				Layers: []fakeregistry.Layer{packed(3, 9_000_000), packed(4, 10)}})
 		})
 		whole.Image = s.load(dir, root)
 		s.good(upload.Options{Jobs: 1}, saved, whole)
@@ -115,11 +121,14 @@ func TestReferrerTag(t *testing.T) {
 	onSite(t, func(s *site) {
 		var image v1.Descriptor
 		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
-			image = reg.PutImage("app", "", fakeregistry.Image{Platform: amd64, Layers: []fakeregistry.Layer{packed(1, 10)}})
+			image = reg.PutImage("app", "", fakeregistry.Image{Platform: amd64,
+				Layers: []fakeregistry.Layer{packed(1, 10)}})
 			config := reg.PutBlob("app", []byte("{}"))
 			config.MediaType = v1.MediaTypeEmptyJSON
-			raw := []byte(`{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageManifest + `","artifactType":"application/sbom","config":{"mediaType":"` +
-				v1.MediaTypeEmptyJSON + `","digest":"` + config.Digest.String() + `","size":2},"layers":[],"subject":{"mediaType":"` +
+			raw := []byte(`{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageManifest +
+				`","artifactType":"application/sbom","config":{"mediaType":"` +
+				v1.MediaTypeEmptyJSON + `","digest":"` + config.Digest.String() +
+				`","size":2},"layers":[],"subject":{"mediaType":"` +
 				image.MediaType + `","digest":"` + image.Digest.String() + `","size":1}}`)
 			return reg.PutManifest("app", "", v1.MediaTypeImageManifest, raw)
 		})
@@ -130,7 +139,8 @@ func TestReferrerTag(t *testing.T) {
 			s.good(upload.Options{}, target)
 		}
 		listed, err := s.to("team/app").Repository.Referrers(s.Context(), image.Digest)
-		if err != nil || len(listed) != 1 || listed[0].Digest != root.Digest || listed[0].ArtifactType != "application/sbom" {
+		if err != nil || len(listed) != 1 || listed[0].Digest != root.Digest ||
+			listed[0].ArtifactType != "application/sbom" {
 			s.Errorf("referrers %+v, %v", listed, err)
 		}
 	})

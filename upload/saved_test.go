@@ -55,7 +55,8 @@ func (s *site) manifestAt(name, tag string) v1.Manifest {
 func (s *site) checkImage(name, tag string, im savedImage) v1.Manifest {
 	s.Helper()
 	m := s.manifestAt(name, tag)
-	if got := s.reg.Blob(name, m.Config.Digest); !bytes.Equal(got, im.config()) || m.Config.Size != int64(len(got)) {
+	if got := s.reg.Blob(name, m.Config.Digest); !bytes.Equal(got, im.config()) ||
+		m.Config.Size != int64(len(got)) {
 		s.Errorf("%s: the configuration is %q", name, got)
 	}
 	if len(m.Layers) != len(im.layers) {
@@ -87,7 +88,8 @@ func TestSaved(t *testing.T) {
 		target.Saved = s.saved(im)[0]
 		s.good(upload.Options{}, target)
 		m := s.checkImage("team/app", "1", im)
-		if m.MediaType != image.DockerManifest || m.Config.MediaType != image.DockerConfig || m.Layers[0].MediaType != image.DockerLayer {
+		if m.MediaType != image.DockerManifest || m.Config.MediaType != image.DockerConfig ||
+			m.Layers[0].MediaType != image.DockerLayer {
 			s.Errorf("media types %s, %s, %s", m.MediaType, m.Config.MediaType, m.Layers[0].MediaType)
 		}
 		if n := s.reg.OpenUploads(); n != 0 {
@@ -114,7 +116,8 @@ func TestSavedToSeveralRepositories(t *testing.T) {
 	for _, jobs := range []int{1, 8} {
 		onSite(t, func(s *site) {
 			base, own := plain(1, 700_000), plain(2, 50_000)
-			first, second := savedImage{[]fakeregistry.Layer{base, own}, "first"}, savedImage{[]fakeregistry.Layer{base, base}, "second"}
+			first, second := savedImage{[]fakeregistry.Layer{base, own},
+				"first"}, savedImage{[]fakeregistry.Layer{base, base}, "second"}
 			saved := s.saved(first, second)
 			var targets []upload.Target
 			for _, name := range []string{"a/app:1", "b/app:1", "c/app:1"} {
@@ -223,7 +226,8 @@ func TestSavedCache(t *testing.T) {
 		far := s.other("far.test:80")
 		away := s.to("far.test/app:1")
 		away.Saved = target.Saved
-		if other := s.good(opts, away)[0].Descriptor; other.Digest != first.Digest || far.Manifest("app", other.Digest) == nil {
+		if other := s.good(opts, away)[0].Descriptor; other.Digest != first.Digest ||
+			far.Manifest("app", other.Digest) == nil {
 			s.Errorf("%s, want %s", other.Digest, first.Digest)
 		}
 	})
@@ -249,7 +253,8 @@ func TestSavedCacheOfPlacesThatAreGone(t *testing.T) {
 // A layer that was once pushed as another tool had compressed it does not change what a later push makes of
 // it.
 func TestSavedCacheHoldsOnlyItsOwn(t *testing.T) {
-	for kind, compressed := range map[string]fakeregistry.Layer{"gzip": fakeregistry.GzipLayer(content(1, 100_000)), "zstd": fakeregistry.ZstdLayer(content(1, 100_000))} {
+	for kind, compressed := range map[string]fakeregistry.Layer{"gzip": fakeregistry.GzipLayer(content(1,
+		100_000)), "zstd": fakeregistry.ZstdLayer(content(1, 100_000))} {
 		onSite(t, func(s *site) {
 			opts := upload.Options{CacheDir: s.TempDir()}
 			foreign, own := s.to("app:1"), s.to("app:2")
@@ -258,7 +263,8 @@ func TestSavedCacheHoldsOnlyItsOwn(t *testing.T) {
 			s.good(opts, foreign)
 			got := s.good(opts, own)[0].Descriptor
 			if want := s.good(upload.Options{}, own)[0].Descriptor; got.Digest != want.Digest {
-				s.Errorf("%s: %s (%s), without a cache %s (%s)", kind, got.Digest, got.MediaType, want.Digest, want.MediaType)
+				s.Errorf("%s: %s (%s), without a cache %s (%s)", kind, got.Digest, got.MediaType, want.Digest,
+					want.MediaType)
 			}
 		})
 	}
@@ -290,7 +296,8 @@ func TestSavedDeterministic(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		onSite(t, func(s *site) {
 			target := s.to("app:1")
-			target.Saved = s.saved(savedImage{layers: []fakeregistry.Layer{plain(1, 3_000_000), plain(2, 524_288-512*3), plain(3, 1)}})[0]
+			target.Saved = s.saved(savedImage{layers: []fakeregistry.Layer{plain(1, 3_000_000),
+				plain(2, 524_288-512*3), plain(3, 1)}})[0]
 			got := s.good(upload.Options{Jobs: procs}, target)[0].Descriptor.Digest
 			if want == "" {
 				want = got
@@ -305,18 +312,21 @@ func TestSavedDeterministic(t *testing.T) {
 // A layer that is not what the configuration says is found out, however it is stored, and spoils its own
 // image only.
 func TestSavedWrongDiffID(t *testing.T) {
-	for name, wrap := range map[string]func([]byte) fakeregistry.Layer{"plain": fakeregistry.PlainLayer, "gzip": fakeregistry.GzipLayer, "zstd": fakeregistry.ZstdLayer} {
+	for name, wrap := range map[string]func([]byte) fakeregistry.Layer{"plain": fakeregistry.PlainLayer,
+		"gzip": fakeregistry.GzipLayer, "zstd": fakeregistry.ZstdLayer} {
 		for _, trusting := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				onSite(t, func(s *site) {
 					s.reg.Trusting = trusting
 					bad := wrap(content(1, 700_000))
 					bad.DiffID = digest.FromString("something else")
-					saved := s.saved(savedImage{layers: []fakeregistry.Layer{plain(2, 1000), bad}}, savedImage{layers: []fakeregistry.Layer{plain(2, 1000)}})
+					saved := s.saved(savedImage{layers: []fakeregistry.Layer{plain(2, 1000), bad}},
+						savedImage{layers: []fakeregistry.Layer{plain(2, 1000)}})
 					wrong, right := s.to("wrong:1"), s.to("right:1")
 					wrong.Saved, right.Saved = saved[0], saved[1]
 					results := s.push(upload.Options{CacheDir: s.TempDir()}, wrong, right)
-					if !errors.Is(results[0].Err, registry.ErrIntegrity) || !strings.Contains(results[0].Err.Error(), "layer") || results[1].Err != nil {
+					if !errors.Is(results[0].Err, registry.ErrIntegrity) ||
+						!strings.Contains(results[0].Err.Error(), "layer") || results[1].Err != nil {
 						s.Errorf("%v, %v", results[0].Err, results[1].Err)
 					}
 					if blobs, manifests, tags := s.reg.Stored("wrong"); manifests+tags != 0 || blobs > 2 {
@@ -338,7 +348,8 @@ func TestSavedCompressed(t *testing.T) {
 		image, layerTyp string
 	}{
 		"gzip": {fakeregistry.GzipLayer(content(1, 100_000)), image.DockerManifest, image.DockerLayer},
-		"zstd": {fakeregistry.ZstdLayer(content(1, 100_000)), v1.MediaTypeImageManifest, v1.MediaTypeImageLayerZstd},
+		"zstd": {fakeregistry.ZstdLayer(content(1, 100_000)), v1.MediaTypeImageManifest,
+			v1.MediaTypeImageLayerZstd},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onSite(t, func(s *site) {
@@ -386,7 +397,8 @@ func TestSavedCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(s.Context())
 		time.AfterFunc(time.Second, func() { cancel(stop) })
 		target := s.to("app:1")
-		target.Saved = s.saved(savedImage{layers: []fakeregistry.Layer{plain(1, 2_000_000), plain(2, 1_000_000), plain(3, 1_000_000)}})[0]
+		target.Saved = s.saved(savedImage{layers: []fakeregistry.Layer{plain(1, 2_000_000), plain(2, 1_000_000),
+			plain(3, 1_000_000)}})[0]
 		began := time.Now()
 		results, err := upload.Push(ctx, []upload.Target{target}, upload.Options{})
 		if !errors.Is(err, stop) || !errors.Is(results[0].Err, stop) || time.Since(began) != time.Second {

@@ -131,7 +131,8 @@ func (s *site) good(opts upload.Options, targets ...upload.Target) []upload.Resu
 		if targets[i].Tag == "" {
 			continue
 		}
-		if got, ok := s.reg.Tag(r.Target.Repository.Path(), targets[i].Tag); ok && got.Digest != r.Descriptor.Digest {
+		if got, ok := s.reg.Tag(r.Target.Repository.Path(), targets[i].Tag); ok &&
+			got.Digest != r.Descriptor.Digest {
 			s.Errorf("target %d: the tag is %s, the result %s", i, got.Digest, r.Descriptor.Digest)
 		}
 	}
@@ -231,7 +232,8 @@ func (s *site) layout(fill func(*fakeregistry.Registry) v1.Descriptor) (*layout.
 // load is all of an image in a layout.
 func (s *site) load(dir *layout.Dir, root v1.Descriptor, platforms ...v1.Platform) *image.Image {
 	s.Helper()
-	im, err := image.Open(s.Context(), dir, root, image.Selection{All: len(platforms) == 0, Platforms: platforms})
+	im, err := image.Open(s.Context(), dir, root, image.Selection{All: len(platforms) == 0,
+		Platforms: platforms})
 	if err == nil {
 		err = im.LeaveOutForeign(s.Context())
 	}

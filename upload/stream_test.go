@@ -110,7 +110,8 @@ func TestStream(t *testing.T) {
 // A layer that is wrong is found out before it is stored, although nobody could look at it before.
 func TestStreamIsVerified(t *testing.T) {
 	wrong := digest.FromString("something else")
-	for name, l := range map[string]fakeregistry.Layer{"plain": plain(1, large), "gzip": fakeregistry.GzipLayer(content(1, large))} {
+	for name, l := range map[string]fakeregistry.Layer{"plain": plain(1, large),
+		"gzip": fakeregistry.GzipLayer(content(1, large))} {
 		t.Run(name, func(t *testing.T) {
 			onSite(t, func(s *site) {
 				l.DiffID = wrong
@@ -141,7 +142,8 @@ func TestStreamBreaks(t *testing.T) {
 	onSite(t, func(s *site) {
 		s.reg.On(fakeregistry.Match{Method: "PATCH", First: 2, Count: 1}, fakeregistry.CutBody(large+1<<20))
 		opts := upload.Options{CacheDir: s.TempDir()}
-		if err := s.pushPass(im, opts); !errors.Is(err, dockerarchive.ErrGone) || !strings.Contains(err.Error(), "run the same command again") {
+		if err := s.pushPass(im, opts); !errors.Is(err, dockerarchive.ErrGone) ||
+			!strings.Contains(err.Error(), "run the same command again") {
 			s.Errorf("%v", err)
 		}
 		if _, _, tags := s.reg.Stored("app"); tags != 0 {
@@ -162,10 +164,12 @@ func TestStreamBreaks(t *testing.T) {
 func TestStreamInOrder(t *testing.T) {
 	onSite(t, func(s *site) {
 		shared := plain(1, large)
-		p, images := s.pass(savedImage{label: "a", layers: []fakeregistry.Layer{shared}}, savedImage{label: "b", layers: []fakeregistry.Layer{shared, plain(2, large)}})
+		p, images := s.pass(savedImage{label: "a", layers: []fakeregistry.Layer{shared}},
+			savedImage{label: "b", layers: []fakeregistry.Layer{shared, plain(2, large)}})
 		first, second, same := s.to("app:1"), s.to("other:1"), s.to("app:2")
 		first.Saved, second.Saved, same.Saved = images[0], images[1], images[1]
-		if err := upload.InOrder([]upload.Target{first, second}, p); err == nil || !strings.Contains(err.Error(), "more than once") {
+		if err := upload.InOrder([]upload.Target{first, second}, p); err == nil ||
+			!strings.Contains(err.Error(), "more than once") {
 			s.Errorf("%v", err)
 		}
 		if err := upload.InOrder([]upload.Target{first, same}, p); err != nil {

@@ -50,7 +50,8 @@ func window(descriptor byte) string {
 
 // bz2 is text as bzip2 1.0.8 compresses it: printf 'what is in it, in it, in it' | bzip2 | xxd -p
 func bz2(t testing.TB) string {
-	return unhex(t, "425a6839314159265359b908551a00000d1180400420610c802000218834d0832621d0ee2838c9804477c5dc914e14242e42154680")
+	return unhex(t, "425a6839314159265359b908551a00000d1180400420610c802000218834d083"+
+		"2621d0ee2838c9804477c5dc914e14242e42154680")
 }
 
 // unhex decodes what a program made.
@@ -67,14 +68,18 @@ var lines = strings.Repeat("0123456789abcde\n", 64)
 
 // xz is lines as xz 5.4.1 compresses them.
 func xz(t testing.TB, how string) string {
-	const block, sum64 = "e003ff001c5d00180c42926a67bc0ed1332ce4cc4229c04f0e56d5ffe29f812e10c50000", "cd0510003564b10b000138800800000060c92e5fb1c467fb020000000004595a"
+	const block = "e003ff001c5d00180c42926a67bc0ed1332ce4cc4229c04f0e56d5ffe29f812e10c50000"
+	const sum64 = "cd0510003564b10b000138800800000060c92e5fb1c467fb020000000004595a"
 	return unhex(t, map[string]string{
 		"-9":                  "fd377a585a000004e6d6b446020021011c00000010cf58cc" + block + sum64,
 		"--lzma2=dict=128MiB": "fd377a585a000004e6d6b446020021011e0000009b075166" + block + sum64,
 		"--x86 --lzma2":       "fd377a585a000004e6d6b44602010400210116000d86351f" + block + sum64,
-		"--check=none":        "fd377a585a000000ff12d9410200210116000000742fe5a3" + block + "00013080080000000d4b7db3a8000afc020000000000595a",
-		"--check=sha256":      "fd377a585a00000ae1fb0ca1020021011c00000010cf58cc" + block + "3bc163a2e7d6e82aadbafc1efd1f0875eacad94bdbdd9c5ae3847493f9ed42e90001508008000000574489bbb6e9df1c02000000000a595a",
-		"-9, of nothing":      "fd377a585a000004e6d6b44600000000" + "1cdf44211fb6f37d010000000004595a",
+		"--check=none": "fd377a585a000000ff12d9410200210116000000742fe5a3" + block +
+			"00013080080000000d4b7db3a8000afc020000000000595a",
+		"--check=sha256": "fd377a585a00000ae1fb0ca1020021011c00000010cf58cc" + block +
+			"3bc163a2e7d6e82aadbafc1efd1f0875eacad94bdbdd9c5ae3847493f9ed42e9" +
+			"0001508008000000574489bbb6e9df1c02000000000a595a",
+		"-9, of nothing": "fd377a585a000004e6d6b44600000000" + "1cdf44211fb6f37d010000000004595a",
 	}[how])
 }
 
@@ -101,7 +106,8 @@ func TestNewReader(t *testing.T) {
 		{"xz without a sum", xz(t, "--check=none"), compression.Xz, lines},
 		{"xz with SHA-256", xz(t, "--check=sha256"), compression.Xz, lines},
 		{"xz of programs", xz(t, "--x86 --lzma2"), compression.Xz, lines},
-		{"xz of several streams", xz(t, "-9") + xz(t, "-9, of nothing") + strings.Repeat("\x00", 8) + xz(t, "--check=none"), compression.Xz, lines + lines},
+		{"xz of several streams", xz(t, "-9") + xz(t, "-9, of nothing") + strings.Repeat("\x00", 8) + xz(t,
+			"--check=none"), compression.Xz, lines + lines},
 		{"almost xz", "\xfd7zXZ", compression.None, "\xfd7zXZ"},
 		{"almost bzip2", "BZh9 is a word", compression.None, "BZh9 is a word"},
 		{"almost zstd", "\x60\x2a\x4d\x18....", compression.None, "\x60\x2a\x4d\x18...."},
@@ -129,13 +135,19 @@ func TestNewReader(t *testing.T) {
 
 func TestNewReaderFails(t *testing.T) {
 	for name, in := range map[string]string{
-		"gzip without a body": gz(t, text)[:10], "gzip cut in its header": gz(t, text)[:5], "gzip cut in its body": gz(t, text)[:20],
-		"gzip without its trailer": gz(t, text)[:len(gz(t, text))-8], "gzip with something behind it": gz(t, text) + "x",
+		"gzip without a body": gz(t, text)[:10], "gzip cut in its header": gz(t,
+			text)[:5], "gzip cut in its body": gz(t, text)[:20],
+		"gzip without its trailer": gz(t, text)[:len(gz(t, text))-8], "gzip with something behind it": gz(t,
+			text) + "x",
 		"gzip with a wrong sum": flip(gz(t, text), -6), "gzip with a wrong byte": flip(gz(t, text), 12),
-		"zstd cut": zst(t, text)[:20], "zstd with a wrong byte": flip(zst(t, text), -2), "zstd with something behind it": zst(t, text) + "text",
-		"zstd that needs 256 MiB": window(0x90), "zstd that needs 2 GiB": window(0xa8), "bzip2 cut": bz2(t)[:30], "bzip2 with a wrong byte": flip(bz2(t), 30),
-		"xz cut in its header": xz(t, "-9")[:8], "xz cut behind its header": xz(t, "-9")[:12], "xz cut in its body": xz(t, "-9")[:50],
-		"xz without its end": xz(t, "-9")[:len(xz(t, "-9"))-12], "xz with a wrong byte": flip(xz(t, "-9"), 45), "xz with a wrong sum": flip(xz(t, "-9"), -30),
+		"zstd cut": zst(t, text)[:20], "zstd with a wrong byte": flip(zst(t, text),
+			-2), "zstd with something behind it": zst(t, text) + "text",
+		"zstd that needs 256 MiB": window(0x90), "zstd that needs 2 GiB": window(0xa8),
+		"bzip2 cut": bz2(t)[:30], "bzip2 with a wrong byte": flip(bz2(t), 30),
+		"xz cut in its header": xz(t, "-9")[:8], "xz cut behind its header": xz(t,
+			"-9")[:12], "xz cut in its body": xz(t, "-9")[:50],
+		"xz without its end": xz(t, "-9")[:len(xz(t, "-9"))-12], "xz with a wrong byte": flip(xz(t, "-9"),
+			45), "xz with a wrong sum": flip(xz(t, "-9"), -30),
 		"xz with something behind it": xz(t, "-9") + "text", "xz that needs 128 MiB": xz(t, "--lzma2=dict=128MiB"),
 		"xz whose second stream needs 128 MiB": xz(t, "-9") + xz(t, "--lzma2=dict=128MiB"),
 	} {
@@ -183,8 +195,10 @@ func flip(s string, i int) string {
 // FuzzNewReader checks that any input ends, in content or an error, and that what is not compressed is left
 // alone.
 func FuzzNewReader(f *testing.F) {
-	for _, s := range []string{"", text, gz(f, text), gz(f, text)[:20], gz(f, "") + gz(f, text), zst(f, text), skippable("x") + zst(f, text), bz2(f),
-		xz(f, "-9"), xz(f, "-9") + xz(f, "--check=none"), xz(f, "--x86 --lzma2"), xz(f, "--lzma2=dict=128MiB"), xz(f, "-9")[:40], "\xfd7zXZ\x00"} {
+	for _, s := range []string{"", text, gz(f, text), gz(f, text)[:20], gz(f, "") + gz(f, text), zst(f, text),
+		skippable("x") + zst(f, text), bz2(f),
+		xz(f, "-9"), xz(f, "-9") + xz(f, "--check=none"), xz(f, "--x86 --lzma2"), xz(f,
+			"--lzma2=dict=128MiB"), xz(f, "-9")[:40], "\xfd7zXZ\x00"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -72,7 +72,8 @@ func TestWriteFile(t *testing.T) {
 func TestWriteFileFails(t *testing.T) {
 	dir := fs.ModeDir.String()
 	r, list := root(t)
-	if err := errors.Join(r.WriteFile("old", []byte("old"), 0o644), r.Mkdir("dir", 0o755), r.Symlink("../outside", "link")); err != nil {
+	if err := errors.Join(r.WriteFile("old", []byte("old"), 0o644), r.Mkdir("dir", 0o755),
+		r.Symlink("../outside", "link")); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{"old": "old", "dir": dir, "link": fs.ModeSymlink.String()}

@@ -38,7 +38,8 @@ func TestOutput(t *testing.T) {
 	check(t, "after Commit", tree(t, dir), map[string]string{"out.tar": "first, and longer"})
 
 	o = create(t, path, "second")
-	check(t, "before the second Commit", tree(t, dir), map[string]string{"out.tar": "first, and longer", "out.tar.partial": "second"})
+	check(t, "before the second Commit", tree(t, dir), map[string]string{"out.tar": "first, and longer",
+		"out.tar.partial": "second"})
 	o.Abort()
 	o.Abort()
 	check(t, "after Abort", tree(t, dir), map[string]string{"out.tar": "first, and longer"})
@@ -110,25 +111,30 @@ func TestOutputNeverSpoilsAFinishedFile(t *testing.T) {
 
 func TestOutputFollowsLinks(t *testing.T) {
 	dir := t.TempDir()
-	if err := errors.Join(os.Mkdir(filepath.Join(dir, "disk"), 0o755), os.WriteFile(filepath.Join(dir, "disk", "real.tar"), nil, 0o644),
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "disk"), 0o755),
+		os.WriteFile(filepath.Join(dir, "disk", "real.tar"), nil, 0o644),
 		os.Symlink(filepath.Join("disk", "real.tar"), filepath.Join(dir, "link.tar"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := create(t, filepath.Join(dir, "link.tar"), "new").Commit(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "link", tree(t, dir), map[string]string{"disk": fs.ModeDir.String(), "disk/real.tar": "new", "link.tar": fs.ModeSymlink.String()})
+	check(t, "link", tree(t, dir), map[string]string{"disk": fs.ModeDir.String(), "disk/real.tar": "new",
+		"link.tar": fs.ModeSymlink.String()})
 }
 
 func TestOutputRefuses(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
-	if err := errors.Join(os.Mkdir(at("dir"), 0o755), os.Mkdir(at("a.tar.partial"), 0o755), os.Symlink("/dev/null", at("b.tar.partial")),
-		os.WriteFile(at("file"), nil, 0o644), os.WriteFile(at("victim"), []byte("precious"), 0o644), os.Symlink("victim", at("c.tar.partial"))); err != nil {
+	if err := errors.Join(os.Mkdir(at("dir"), 0o755), os.Mkdir(at("a.tar.partial"), 0o755),
+		os.Symlink("/dev/null", at("b.tar.partial")),
+		os.WriteFile(at("file"), nil, 0o644), os.WriteFile(at("victim"), []byte("precious"),
+			0o644), os.Symlink("victim", at("c.tar.partial"))); err != nil {
 		t.Fatal(err)
 	}
 	before := tree(t, dir)
-	for _, name := range []string{"dir", "a.tar", "b.tar", "c.tar", "absent/x.tar", "file/x.tar", strings.Repeat("x", 300)} {
+	for _, name := range []string{"dir", "a.tar", "b.tar", "c.tar", "absent/x.tar", "file/x.tar",
+		strings.Repeat("x", 300)} {
 		o, err := durable.CreateOutput(at(name))
 		if err == nil {
 			o.Abort()

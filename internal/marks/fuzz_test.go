@@ -18,7 +18,8 @@ func FuzzMarks(f *testing.F) {
 	f.Add([]byte(header+"\xff\x01\x02"), []byte{2, 1})
 	f.Add([]byte(header+"\x01\x01"), []byte{3})
 	f.Add([]byte("drayage marks 1\nplot\x01"), []byte{1})
-	f.Add([]byte("plan\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00"), []byte{200, 100}) // of an earlier version
+	// of an earlier version
+	f.Add([]byte("plan\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00"), []byte{200, 100})
 	f.Add([]byte("pla"), []byte{})
 	f.Add([]byte(nil), []byte{1})
 	f.Fuzz(func(t *testing.T, left []byte, blocks []byte) {

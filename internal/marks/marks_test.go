@@ -24,7 +24,8 @@ func newFile(t *testing.T) *os.File {
 }
 
 func TestBlock(t *testing.T) {
-	for total, want := range map[int64]int64{0: block, 1: block, 40 << 30: block, 64<<30 - 1: block, 64 << 30: 2 * block, 1 << 50: 1 << 31} {
+	for total, want := range map[int64]int64{0: block, 1: block, 40 << 30: block, 64<<30 - 1: block,
+		64 << 30: 2 * block, 1 << 50: 1 << 31} {
 		f := newFile(t)
 		s, err := marks.New(f, nil, total)
 		if err != nil {
@@ -53,7 +54,8 @@ func TestMark(t *testing.T) {
 		{"nothing", nil, nil},
 		{"less than a block", []span{{0, block - 1}}, nil},
 		{"a block", []span{{0, block}}, []span{{0, block}}},
-		{"block by block", []span{{0, block}, {block, 2*block + 5}, {2*block + 5, 3 * block}}, []span{{0, 3 * block}}},
+		{"block by block", []span{{0, block}, {block, 2*block + 5}, {2*block + 5, 3 * block}},
+			[]span{{0, 3 * block}}},
 		{"in small steps", []span{{0, 100}, {100, block - 1}, {block - 1, block + 1}}, []span{{0, block}}},
 		{"out of order", []span{{4 * block, 6 * block}, {0, block}}, []span{{0, block}, {4 * block, 6 * block}}},
 		{"the end, which is no whole block", []span{{9 * block, size}}, []span{{9 * block, size}}},
@@ -76,7 +78,8 @@ func TestMark(t *testing.T) {
 				}
 			}
 			m = set.Part(1, nil, 0)
-			if got := m.Held(); !slices.Equal(got, c.want) || set.Sum() != marks.Sum(c.want) || set.Part(0, nil, 0).Held() != nil {
+			if got := m.Held(); !slices.Equal(got, c.want) || set.Sum() != marks.Sum(c.want) ||
+				set.Part(0, nil, 0).Held() != nil {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 			if !set.Found() {
@@ -131,7 +134,8 @@ func TestPart(t *testing.T) {
 	if n, err := p.ReadAt(got, 1); string(got[:n]) != "3abc" || err != io.EOF {
 		t.Errorf("%q, %v", got[:n], err)
 	}
-	if err := errors.Join(p.Mark(0, 5), p.Forget()); err != nil || p.Block() != 1 || !slices.Equal(p.Held(), marks.Prefix(3)) {
+	if err := errors.Join(p.Mark(0, 5), p.Forget()); err != nil || p.Block() != 1 ||
+		!slices.Equal(p.Held(), marks.Prefix(3)) {
 		t.Error(err)
 	}
 }
@@ -171,7 +175,8 @@ func TestSpans(t *testing.T) {
 	for _, c := range []struct {
 		spans []span
 		ok    bool
-	}{{nil, true}, {all, true}, {[]span{{0, 51}}, false}, {[]span{{-1, 5}}, false}, {[]span{{5, 5}}, false}, {[]span{{5, 4}}, false}, {[]span{{0, 5}, {5, 6}}, false}, {[]span{{9, 10}, {0, 5}}, false}} {
+	}{{nil, true}, {all, true}, {[]span{{0, 51}}, false}, {[]span{{-1, 5}}, false}, {[]span{{5, 5}},
+		false}, {[]span{{5, 4}}, false}, {[]span{{0, 5}, {5, 6}}, false}, {[]span{{9, 10}, {0, 5}}, false}} {
 		if marks.Ordered(c.spans, 50) != c.ok {
 			t.Errorf("%v are in order: %v", c.spans, !c.ok)
 		}

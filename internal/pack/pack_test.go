@@ -30,8 +30,10 @@ var formats = []struct {
 	make maker
 	open func(io.Reader) (io.Reader, error)
 }{
-	{"gzip", func(w io.Writer) (*Writer, error) { return NewGzip(w, 6, block) }, func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
-	{"zstd", func(w io.Writer) (*Writer, error) { return NewZstd(w, 3, window) }, func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r, zstd.WithDecoderConcurrency(1)) }},
+	{"gzip", func(w io.Writer) (*Writer, error) { return NewGzip(w, 6, block) },
+		func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
+	{"zstd", func(w io.Writer) (*Writer, error) { return NewZstd(w, 3, window) },
+		func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r, zstd.WithDecoderConcurrency(1)) }},
 }
 
 // sample is neither all the same nor noise: words in an order that has no end.
@@ -69,12 +71,14 @@ func squeeze(t *testing.T, to maker, b []byte, piece, procs int) []byte {
 func TestBytesDependOnTheInputAlone(t *testing.T) {
 	const section = 4 * window
 	for _, f := range formats {
-		for _, n := range []int{0, 1, block - 1, block, block + 1, section - 1, section, section + 1, 5*section + 77} {
+		for _, n := range []int{0, 1, block - 1, block, block + 1, section - 1, section, section + 1,
+			5*section + 77} {
 			in := sample(n)
 			want := squeeze(t, f.make, in, 1<<20, 1)
 			for _, procs := range []int{1, 2, 4, 32} {
 				if got := squeeze(t, f.make, in, 10_007, procs); !bytes.Equal(got, want) {
-					t.Errorf("%s of %d bytes: %d processors make %d other bytes than one (%d)", f.name, n, procs, len(got), len(want))
+					t.Errorf("%s of %d bytes: %d processors make %d other bytes than one (%d)", f.name, n, procs, len(got),
+						len(want))
 				}
 			}
 			r, err := f.open(bytes.NewReader(want))
@@ -100,7 +104,8 @@ func TestBytesStayTheSame(t *testing.T) {
 		"zstd": "5c10ec6c7869b520fc8c3acbe5bfd1d9ce161b509931240d082b2f3f94d81447",
 	}
 	for _, f := range formats {
-		if got := fmt.Sprintf("%x", sha256.Sum256(squeeze(t, f.make, sample(3<<20), 1<<20, 3))); got != want[f.name] {
+		if got := fmt.Sprintf("%x", sha256.Sum256(squeeze(t, f.make, sample(3<<20), 1<<20,
+			3))); got != want[f.name] {
 			t.Errorf("%s: %s, not %q", f.name, got, want[f.name])
 		}
 	}

@@ -65,7 +65,8 @@ func TestCopyFails(t *testing.T) {
 	}
 	empty(t, dir)
 	absent := filepath.Join(dir, "absent")
-	if _, err := Copy(t.Context(), absent, strings.NewReader("x"), 0); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), absent) {
+	if _, err := Copy(t.Context(), absent, strings.NewReader("x"), 0); !errors.Is(err, os.ErrNotExist) ||
+		!strings.Contains(err.Error(), absent) {
 		t.Errorf("%v", err)
 	}
 }
@@ -74,7 +75,8 @@ func TestCopyLeavesSpace(t *testing.T) {
 	dir := t.TempDir()
 	check := func(what string, err error) {
 		t.Helper()
-		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "--temp-dir") {
+		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), dir) ||
+			!strings.Contains(err.Error(), "--temp-dir") {
 			t.Errorf("%s: %v", what, err)
 		}
 		empty(t, dir)

@@ -13,7 +13,8 @@ import (
 
 func TestWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	if err := iotest.TestReader(transfer.WithContext(ctx, strings.NewReader("content")), []byte("content")); err != nil {
+	if err := iotest.TestReader(transfer.WithContext(ctx, strings.NewReader("content")),
+		[]byte("content")); err != nil {
 		t.Error(err)
 	}
 	r := transfer.WithContext(ctx, iotest.OneByteReader(strings.NewReader("content")))

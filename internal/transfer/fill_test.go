@@ -46,11 +46,14 @@ func TestFill(t *testing.T) {
 		{"source wrong always", nil, nil, tt.Flip(9), verify.ErrMismatch, 0, []int64{0, 0}},
 		{"source too long always", nil, nil, tt.Endless, verify.ErrMismatch, 0, []int64{0, 0}},
 		{"source too short always", nil, nil, tt.Short(1), verify.ErrMismatch, 0, []int64{0, 0}},
-		{"wrong prefix, and a source that is wrong", wrong[:10], nil, tt.Flip(9), verify.ErrMismatch, 0, []int64{10, 0}},
+		{"wrong prefix, and a source that is wrong", wrong[:10], nil, tt.Flip(9), verify.ErrMismatch, 0,
+			[]int64{10, 0}},
 		{"break", content[:10], tt.Repeat(1, tt.Break(90)), nil, nil, 3000, []int64{10, 100}},
 		{"broken for good", content[:10], tt.Repeat(1, tt.Fail(90, errGone)), nil, errGone, 100, []int64{10}},
-		{"broken before the first new byte", content[:10], tt.Repeat(1, tt.Refuse(errGone)), nil, errGone, 10, []int64{10}},
-		{"broken for good in the second round", wrong[:10], []tt.Try{nil, tt.Fail(90, errGone)}, nil, errGone, 90, []int64{10, 0}},
+		{"broken before the first new byte", content[:10], tt.Repeat(1, tt.Refuse(errGone)), nil, errGone, 10,
+			[]int64{10}},
+		{"broken for good in the second round", wrong[:10], []tt.Try{nil, tt.Fail(90, errGone)}, nil, errGone, 90,
+			[]int64{10, 0}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &file{data: slices.Clone(c.held), held: marks.Prefix(int64(len(c.held)))}
@@ -78,7 +81,8 @@ func TestFill(t *testing.T) {
 
 func TestFillOfNothing(t *testing.T) {
 	for _, held := range []string{"", "left over"} {
-		keep, err := transfer.Fill(t.Context(), &tt.Source{}, tt.Describe(nil), &file{[]byte(held), marks.Prefix(int64(len(held)))}, nil)
+		keep, err := transfer.Fill(t.Context(), &tt.Source{}, tt.Describe(nil),
+			&file{[]byte(held), marks.Prefix(int64(len(held)))}, nil)
 		if keep != 0 || err != nil {
 			t.Errorf("held %q: %d, %v", held, keep, err)
 		}
@@ -158,7 +162,8 @@ func (f *impatient) ReadAt(p []byte, off int64) (int, error) {
 // Who loses patience while a prefix is hashed has the prefix still.
 func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 	content, desc := large(t)
-	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "extra streams": newParallel(content, 4)} {
+	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content},
+		"extra streams": newParallel(content, 4)} {
 		ctx, stop := context.WithCancel(t.Context())
 		f := &impatient{file{slices.Clone(content[:5000]), marks.Prefix(5000)}, stop}
 		keep, err := transfer.Fill(ctx, src, desc, f, nil)
@@ -171,7 +176,8 @@ func TestFillKeepsAPrefixThatWasNotHashed(t *testing.T) {
 // A prefix that cannot be read is worth nothing.
 func TestFillDropsAPrefixThatCannotBeRead(t *testing.T) {
 	content, desc := large(t)
-	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content}, "extra streams": newParallel(content, 4)} {
+	for name, src := range map[string]image.Source{"one stream": &tt.Source{Content: content},
+		"extra streams": newParallel(content, 4)} {
 		keep, err := transfer.Fill(t.Context(), src, desc, &unreadable{file{held: marks.Prefix(5000)}}, nil)
 		if keep != 0 || !errors.Is(err, errGone) {
 			t.Errorf("%s: keep %d, %v", name, keep, err)
@@ -190,7 +196,8 @@ func TestSection(t *testing.T) {
 		want           string
 	}{
 		{0, image.ToEnd, "0123456789"}, {4, image.ToEnd, "456789"}, {10, image.ToEnd, ""}, {11, image.ToEnd, ""},
-		{0, 0, ""}, {0, 3, "012"}, {8, 2, "89"}, {8, 3, "89"}, {8, 1 << 62, "89"}, {1 << 62, 1 << 62, ""}, {-1, 2, "01"},
+		{0, 0, ""}, {0, 3, "012"}, {8, 2, "89"}, {8, 3, "89"}, {8, 1 << 62, "89"}, {1 << 62, 1 << 62, ""}, {-1, 2,
+			"01"},
 	} {
 		d := v1.Descriptor{Digest: "sha256:x"}
 		m := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}

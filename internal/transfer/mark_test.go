@@ -241,7 +241,8 @@ func TestForgetWhatCannotBeRead(t *testing.T) {
 	held := []marks.Span{{Off: 0, End: 1 << 20}, {Off: 4 << 20, End: 9 << 20}}
 	for name, bad := range map[string]int64{"in the beginning": 1000, "beyond": 5 << 20} {
 		f := &spoilt{newFile(t, content, held), bad}
-		if _, err := transfer.Fill(t.Context(), newParallel(content, 2), d, f, nil); !errors.Is(err, errGone) || f.forgotten != 1 {
+		if _, err := transfer.Fill(t.Context(), newParallel(content, 2), d, f, nil); !errors.Is(err, errGone) ||
+			f.forgotten != 1 {
 			t.Errorf("%s: forgotten %d times, %v", name, f.forgotten, err)
 		}
 	}

@@ -59,7 +59,8 @@ func (r *parallelSource) ExtraStream() func() {
 	}
 }
 
-func (r *parallelSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (r *parallelSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser,
+	error) {
 	r.mu.Lock()
 	r.opened++
 	if length >= 0 {
@@ -102,25 +103,32 @@ func TestParallel(t *testing.T) {
 		always  transfertest.Try
 		want    error
 	}{
-		"none":               {extra: 0},
-		"four":               {extra: 4},
-		"many":               {extra: 64},
-		"from a prefix":      {extra: 4, held: marks.Prefix(9<<20 + 1)},
-		"from parts":         {extra: 4, held: []marks.Span{{Off: 0, End: 3 << 20}, {Off: 5 << 20, End: 6 << 20}, {Off: 29 << 20, End: size}}},
+		"none":          {extra: 0},
+		"four":          {extra: 4},
+		"many":          {extra: 64},
+		"from a prefix": {extra: 4, held: marks.Prefix(9<<20 + 1)},
+		"from parts": {extra: 4, held: []marks.Span{{Off: 0, End: 3 << 20}, {Off: 5 << 20, End: 6 << 20},
+			{Off: 29 << 20, End: size}}},
 		"from the end":       {extra: 2, held: []marks.Span{{Off: 25 << 20, End: size}}},
 		"from all but a bit": {extra: 2, held: []marks.Span{{Off: 0, End: 1 << 20}, {Off: 2 << 20, End: size}}},
 		"from everything":    {extra: 2, held: marks.Prefix(size)},
 		"from nonsense":      {extra: 2, held: []marks.Span{{Off: 5, End: 1}, {Off: 0, End: 1 << 40}}},
 		"parts, no ranges":   {extra: 2, held: []marks.Span{{Off: 1 << 20, End: 9 << 20}}, noRange: 1},
-		"parts, breaks":      {extra: 4, held: []marks.Span{{Off: 5 << 20, End: 6 << 20}}, always: transfertest.Break(1 << 20)},
-		"breaks":             {extra: 4, tries: []transfertest.Try{transfertest.Break(100), transfertest.Break(1 << 20), transfertest.Break(0)}},
+		"parts, breaks": {extra: 4, held: []marks.Span{{Off: 5 << 20, End: 6 << 20}},
+			always: transfertest.Break(1 << 20)},
+		"breaks": {extra: 4, tries: []transfertest.Try{transfertest.Break(100),
+			transfertest.Break(1 << 20), transfertest.Break(0)}},
 		"a wrong byte once":  {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)}},
 		"wrong bytes always": {extra: 4, always: transfertest.Flip(3), want: verify.ErrMismatch},
 		"no ranges":          {extra: 4, noRange: 1},
 		"no ranges any more": {extra: 4, noRange: 6},
 		"breaks for ever":    {extra: 4, always: transfertest.Break(0), want: transfertest.ErrBroken},
-		"fails":              {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole, transfertest.Fail(7, other)}, want: other},
-		"ends early":         {extra: 4, always: func(rest []byte) (io.Reader, error) { return bytes.NewReader(rest[:len(rest)/2]), nil }, want: verify.ErrMismatch},
+		"fails": {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole,
+			transfertest.Fail(7, other)}, want: other},
+		"ends early": {extra: 4, always: func(rest []byte) (io.Reader,
+			error) {
+			return bytes.NewReader(rest[:len(rest)/2]), nil
+		}, want: verify.ErrMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -139,7 +147,8 @@ func TestParallel(t *testing.T) {
 				if !errors.Is(err, c.want) {
 					t.Fatalf("%v, want %v", err, c.want)
 				}
-				if want := min(c.extra, 5); src.held != 0 || c.noRange != 1 && c.want == nil && c.held == nil && src.most < want {
+				if want := min(c.extra, 5); src.held != 0 || c.noRange != 1 && c.want == nil && c.held == nil &&
+					src.most < want {
 					t.Errorf("%d extra streams were not given back; %d at once, want %d at least", src.held, src.most, want)
 				}
 				got := make([]byte, n)
@@ -180,7 +189,8 @@ func TestParallelKeepTheBeginningOfARange(t *testing.T) {
 	src.Always = transfertest.Fail(3<<20, gone)
 	f := newFile(t, content, nil)
 	n, err := transfer.Fill(t.Context(), src, d, f, nil)
-	if held := f.again().Held(); !errors.Is(err, gone) || n != 3<<20 || !slices.Equal(held, marks.Prefix(3<<20)) {
+	if held := f.again().Held(); !errors.Is(err, gone) || n != 3<<20 ||
+		!slices.Equal(held, marks.Prefix(3<<20)) {
 		t.Errorf("%d bytes are kept and %v remembered of %d: %v", n, held, 3<<20, err)
 	}
 }
@@ -216,7 +226,8 @@ func TestFewRequests(t *testing.T) {
 		if n, err := transfer.Fill(t.Context(), src, d, f, nil); err != nil || n != d.Size {
 			t.Fatal(n, err)
 		}
-		want := []marks.Span{{Off: 0, End: 4 << 20}, {Off: 4 << 20, End: 12 << 20}, {Off: 12 << 20, End: 28 << 20}, {Off: 28 << 20, End: size}}
+		want := []marks.Span{{Off: 0, End: 4 << 20}, {Off: 4 << 20, End: 12 << 20}, {Off: 12 << 20, End: 28 << 20},
+			{Off: 28 << 20, End: size}}
 		if !slices.Equal(src.asked, want) || src.most != 0 {
 			t.Errorf("asked for %v, on %d extra streams", src.asked, src.most)
 		}
@@ -240,7 +251,8 @@ func TestGiveBack(t *testing.T) {
 		if n, err := transfer.Fill(t.Context(), src, d, f, nil); err != nil || n != d.Size {
 			t.Fatal(n, err)
 		}
-		if len(src.asked) < 6 || src.asked[2] != (marks.Span{Off: 12 << 20, End: 28 << 20}) || src.asked[3].Off != 16<<20 || src.most < 3 || src.held != 0 {
+		if len(src.asked) < 6 || src.asked[2] != (marks.Span{Off: 12 << 20, End: 28 << 20}) ||
+			src.asked[3].Off != 16<<20 || src.most < 3 || src.held != 0 {
 			t.Errorf("asked for %v, on %d extra streams", src.asked, src.most)
 		}
 		checkContent(t, f)
@@ -269,7 +281,8 @@ func TestBreaksWithTheLastByte(t *testing.T) {
 				if n, err := read(t, src); err != nil || n != size {
 					t.Fatal(n, err)
 				}
-				if src.opened != len(src.asked) || marks.Sum(src.asked) != size || slices.ContainsFunc(src.asked, func(s marks.Span) bool { return s.End == s.Off }) {
+				if src.opened != len(src.asked) || marks.Sum(src.asked) != size ||
+					slices.ContainsFunc(src.asked, func(s marks.Span) bool { return s.End == s.Off }) {
 					t.Errorf("opened %d times, asked for %v", src.opened, src.asked)
 				}
 			})

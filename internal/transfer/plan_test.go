@@ -18,7 +18,8 @@ func TestPlan(t *testing.T) {
 			p.Add(i, transfer.Job[string]{Key: string(key)})
 		}
 	}
-	if len(p.Jobs()) != 3 || !slices.Equal(p.Users("b"), []int{2, 3}) || p.Job("x") != nil || p.Job("a").Key != "a" {
+	if len(p.Jobs()) != 3 || !slices.Equal(p.Users("b"), []int{2, 3}) || p.Job("x") != nil ||
+		p.Job("a").Key != "a" {
 		t.Errorf("%v", p.Jobs())
 	}
 	var complete []string

@@ -26,16 +26,22 @@ func TestReadAhead(t *testing.T) {
 		always  transfertest.Try
 		want    error
 	}{
-		"none":               {extra: 0},
-		"four":               {extra: 4},
-		"many":               {extra: 64},
-		"breaks":             {extra: 4, tries: []transfertest.Try{transfertest.Break(100), transfertest.Break(1 << 20), transfertest.Break(0)}},
-		"a wrong byte":       {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)}, want: verify.ErrMismatch},
+		"none": {extra: 0},
+		"four": {extra: 4},
+		"many": {extra: 64},
+		"breaks": {extra: 4, tries: []transfertest.Try{transfertest.Break(100),
+			transfertest.Break(1 << 20), transfertest.Break(0)}},
+		"a wrong byte": {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Flip(3)},
+			want: verify.ErrMismatch},
 		"no ranges":          {extra: 4, noRange: 1},
 		"no ranges any more": {extra: 4, noRange: 9},
 		"breaks for ever":    {extra: 4, always: transfertest.Break(0), want: transfertest.ErrBroken},
-		"fails":              {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole, transfertest.Fail(7, other)}, want: other},
-		"ends early":         {extra: 4, always: func(rest []byte) (io.Reader, error) { return bytes.NewReader(rest[:len(rest)/2]), nil }, want: verify.ErrMismatch},
+		"fails": {extra: 4, tries: []transfertest.Try{transfertest.Whole, transfertest.Whole,
+			transfertest.Fail(7, other)}, want: other},
+		"ends early": {extra: 4, always: func(rest []byte) (io.Reader,
+			error) {
+			return bytes.NewReader(rest[:len(rest)/2]), nil
+		}, want: verify.ErrMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,7 +118,8 @@ func TestReadAheadAbandoned(t *testing.T) {
 func TestReadAheadWithoutExtraStreams(t *testing.T) {
 	content, d := large(t)
 	src := &transfertest.Source{Content: content}
-	for i, given := range []image.Source{src, image.MemorySource{Next: src}, image.MemorySource{Next: image.MemorySource{Next: src}}} {
+	for i, given := range []image.Source{src, image.MemorySource{Next: src},
+		image.MemorySource{Next: image.MemorySource{Next: src}}} {
 		r := image.NewReader(t.Context(), transfer.ReadAhead(given), d)
 		if n, err := io.Copy(io.Discard, r); n != d.Size || err != nil || len(src.Opened()) != i+1 {
 			t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())

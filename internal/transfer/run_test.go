@@ -45,20 +45,23 @@ func TestRunIsBounded(t *testing.T) {
 		want        int
 	}{
 		{20, 3, 0, 3}, {2, 8, 0, 2}, {0, 4, 0, 0}, {1, 1, 0, 1}, {20, 3, large, 3},
-		{40, 0, large, transfer.DefaultJobs}, {40, -1, large, transfer.DefaultJobs}, {40, 0, 1000, 24}, {12, 0, 1000, 12},
+		{40, 0, large, transfer.DefaultJobs}, {40, -1, large, transfer.DefaultJobs}, {40, 0, 1000, 24}, {12, 0,
+			1000, 12},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var running, most, done atomic.Int64
-			transfer.Run(t.Context(), jobs(slices.Repeat([]int64{c.size}, c.jobs)...), c.limit, func(context.Context, transfer.Job[int]) error {
-				if n := running.Add(1); n > most.Load() {
-					most.Store(n)
-				}
-				time.Sleep(time.Second) // all others that may start do
-				running.Add(-1)
-				return nil
-			}, func(transfer.Job[int], error) { done.Add(1) })
+			transfer.Run(t.Context(), jobs(slices.Repeat([]int64{c.size}, c.jobs)...), c.limit,
+				func(context.Context, transfer.Job[int]) error {
+					if n := running.Add(1); n > most.Load() {
+						most.Store(n)
+					}
+					time.Sleep(time.Second) // all others that may start do
+					running.Add(-1)
+					return nil
+				}, func(transfer.Job[int], error) { done.Add(1) })
 			if int(most.Load()) != c.want || int(done.Load()) != c.jobs {
-				t.Errorf("%d jobs of %d bytes, limit %d: %d at once, %d finished; want %d at once", c.jobs, c.size, c.limit, most.Load(), done.Load(), c.want)
+				t.Errorf("%d jobs of %d bytes, limit %d: %d at once, %d finished; want %d at once", c.jobs, c.size,
+					c.limit, most.Load(), done.Load(), c.want)
 			}
 		})
 	}

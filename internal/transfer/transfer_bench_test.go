@@ -49,7 +49,8 @@ func BenchmarkFill(b *testing.B) {
 			b.SetBytes(d.Size)
 			b.ReportAllocs()
 			for b.Loop() {
-				if n, err := transfer.Fill(b.Context(), c.src, d, marks.NewPart(f, 0, d.Size, nil), nil); n != d.Size || err != nil {
+				if n, err := transfer.Fill(b.Context(), c.src, d, marks.NewPart(f, 0, d.Size, nil), nil); n != d.Size ||
+					err != nil {
 					b.Fatal(n, err)
 				}
 			}

@@ -78,17 +78,20 @@ func TestSumFails(t *testing.T) {
 	broken := errors.New("the network is broken")
 	whole := gz(strings.Repeat("a layer ", 1000))
 	for name, blob := range map[string]string{
-		"cut in the header": whole[:5], "cut": whole[:len(whole)/2], "without its end": whole[:len(whole)-1], "with something behind it": whole + "x", "xz": "\xfd7zXZ\x00\x00\x04",
+		"cut in the header": whole[:5], "cut": whole[:len(whole)/2], "without its end": whole[:len(whole)-1],
+		"with something behind it": whole + "x", "xz": "\xfd7zXZ\x00\x00\x04",
 	} {
 		if got, err := sum(t, strings.NewReader(blob)); !errors.Is(err, verify.ErrMismatch) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
-		if got, err := sum(t, io.MultiReader(strings.NewReader(blob), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		got, err := sum(t, io.MultiReader(strings.NewReader(blob), iotest.ErrReader(broken)))
+		if !errors.Is(err, broken) {
 			t.Errorf("%s, then the source fails: %v, %v", name, got, err)
 		}
 	}
 	for name, blob := range map[string]string{"whole": whole, "plain": "text", "nothing": ""} {
-		if got, err := sum(t, io.MultiReader(strings.NewReader(blob), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		got, err := sum(t, io.MultiReader(strings.NewReader(blob), iotest.ErrReader(broken)))
+		if !errors.Is(err, broken) {
 			t.Errorf("%s, then the source fails: %v, %v", name, got, err)
 		}
 	}
@@ -128,11 +131,13 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestErrors(t *testing.T) {
 	_, err := unpack.Sum(t.Context(), strings.NewReader(gz("a layer")[:15]), digest.SHA256, nil)
-	if want := "it cannot be decompressed (gzip): unexpected EOF: integrity check failed"; err == nil || err.Error() != want {
+	if want := "it cannot be decompressed (gzip): unexpected EOF: integrity check failed"; err == nil ||
+		err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	err = unpack.Explain(err, strings.NewReader(""))
-	if want := "it cannot be decompressed, although its digest is right: unexpected EOF: integrity check failed"; err.Error() != want {
+	want := "it cannot be decompressed, although its digest is right: unexpected EOF: integrity check failed"
+	if err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if err := unpack.CheckDiffID("sha256:a", "sha256:b"); !errors.Is(err, verify.ErrMismatch) {

@@ -17,7 +17,9 @@ var known = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
 // nothing else.
 func FuzzDigest(f *testing.F) {
 	hex := strings.Repeat("0a", 32)
-	for _, s := range []string{"sha256:" + hex, "sha512:" + hex + hex, "sha256:../../x", "sha256:" + strings.ToUpper(hex), "sha256:" + hex[1:], "md5:" + hex[:32], "sha384:" + hex + hex[:32], "sha256:" + hex + "\n", ":", "sha256", "\x00"} {
+	for _, s := range []string{"sha256:" + hex, "sha512:" + hex + hex, "sha256:../../x",
+		"sha256:" + strings.ToUpper(hex), "sha256:" + hex[1:], "md5:" + hex[:32], "sha384:" + hex +
+			hex[:32], "sha256:" + hex + "\n", ":", "sha256", "\x00"} {
 		f.Add(s, int64(3))
 	}
 	f.Fuzz(func(t *testing.T, s string, size int64) {
