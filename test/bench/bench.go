@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package bench measures drayage beside the tools that do the same work: crane, skopeo, regctl, oras and docker. Fill in a [Config] and call
-// [Run]; a command that calls it must give its arguments to [Hidden] first, because servers, the meter and the limits run as
-// processes of their own, made of the same program.
+// Package bench measures drayage beside the tools that do the same work: crane, skopeo, regctl, oras and
+// docker. Fill in a [Config] and call [Run]; a command that calls it must give its arguments to [Hidden]
+// first, because servers, the meter and the limits run as processes of their own, made of the same program.
 package bench
 
 import (
@@ -42,8 +42,9 @@ type env struct {
 	sets   map[string]*dataset
 }
 
-// Run measures and returns the report. It starts and stops every process it needs. An error of one tool in one scenario is in the
-// report and does not end the run. When ctx ends, the report has what was measured until then.
+// Run measures and returns the report. It starts and stops every process it needs. An error of one tool in
+// one scenario is in the report and does not end the run. When ctx ends, the report has what was measured
+// until then.
 func Run(ctx context.Context, config Config) (_ *Report, err error) {
 	e := &env{Config: config, sets: map[string]*dataset{}}
 	if e.self, err = os.Executable(); err != nil {
@@ -104,8 +105,9 @@ type contender struct {
 type task struct {
 	before func(context.Context) error // not measured; may be nil
 	argv   [][]string                  // measured, one after another
-	out    []string                    // files or directories that are written, and synced within the measured time
-	daemon []int                       // processes that do part of the work
+	// files or directories that are written, and synced within the measured time
+	out    []string
+	daemon []int // processes that do part of the work
 	check  func(context.Context) (int64, error)
 	push   *server // the registry that receives, if one does
 }
@@ -200,7 +202,8 @@ func (e *env) once(ctx context.Context, row *Row, first bool) (err error) {
 		return nil
 	}
 	row.Usages = append(row.Usages, usage)
-	fmt.Fprintf(e.Log, "   %-28s %7.3f s wall %7.3f s CPU %5d MiB\n", row.tool, usage.Wall.Seconds(), usage.CPU.Seconds(), usage.Peak>>20)
+	fmt.Fprintf(e.Log, "   %-28s %7.3f s wall %7.3f s CPU %5d MiB\n", row.tool, usage.Wall.Seconds(),
+		usage.CPU.Seconds(), usage.Peak>>20)
 	return nil
 }
 

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestRun measures drayage alone, with images of a hundredth of their size: what is under test is this package.
+// TestRun measures drayage alone, with images of a hundredth of their size: what is under test is this
+// package.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	drayage := filepath.Join(dir, "drayage")
@@ -37,8 +38,10 @@ func TestRun(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	report, err := Run(t.Context(), Config{Drayage: drayage, Work: filepath.Join(dir, "work"), Runs: 1, Scale: 1, Log: io.Discard,
-		Only: regexp.MustCompile("^(fetch-loopback|registry-docker-tar|push-docker-tar|push-again)$"), Tools: regexp.MustCompile("^$")})
+	report, err := Run(t.Context(), Config{Drayage: drayage, Work: filepath.Join(dir, "work"), Runs: 1, Scale: 1,
+		Log:   io.Discard,
+		Only:  regexp.MustCompile("^(fetch-loopback|registry-docker-tar|push-docker-tar|push-again)$"),
+		Tools: regexp.MustCompile("^$")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,18 +59,21 @@ func TestRun(t *testing.T) {
 			}
 		}
 	}
-	if saved := report.row("registry-docker-tar", "drayage"); saved.Usages[0].Written < saved.Output || saved.peak() < 1<<20 {
+	if saved := report.row("registry-docker-tar", "drayage"); saved.Usages[0].Written < saved.Output ||
+		saved.peak() < 1<<20 {
 		t.Errorf("the tar has %d bytes: %+v", saved.Output, saved.Usages[0])
 	}
 	first, again := report.row("push-docker-tar", "drayage"), report.row("push-again", "drayage")
 	if first.Usages[0].Received < first.Output || again.Usages[0].Received >= first.Output {
-		t.Errorf("received: %d at first, %d again, of %d", first.Usages[0].Received, again.Usages[0].Received, first.Output)
+		t.Errorf("received: %d at first, %d again, of %d", first.Usages[0].Received, again.Usages[0].Received,
+			first.Output)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "work", "run-*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
 	var text bytes.Buffer
-	if _, err := report.WriteTo(&text); err != nil || strings.Contains(text.String(), dir) || strings.Count(text.String(), "\n| drayage |") != 5 {
+	if _, err := report.WriteTo(&text); err != nil || strings.Contains(text.String(), dir) ||
+		strings.Count(text.String(), "\n| drayage |") != 5 {
 		t.Errorf("%v\n%s", err, &text)
 	}
 }
@@ -80,7 +86,8 @@ func smallSet(t *testing.T) (*env, *dataset) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	e := &env{Config: Config{Work: dir, Scale: 1, Log: io.Discard}, self: self, dir: dir, sets: map[string]*dataset{}}
+	e := &env{Config: Config{Work: dir, Scale: 1, Log: io.Discard}, self: self, dir: dir,
+		sets: map[string]*dataset{}}
 	d, err := e.set(t.Context(), "forty")
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +190,8 @@ func TestMiddleAndVerdicts(t *testing.T) {
 		}
 		return r
 	}
-	result := &Result{Rows: []*Row{row("drayage", false, 103, 9, 1, 2), row("skopeo", false, 100, 6, 4), row("crane", false, 90, 30), row("limit: x", true, 1, 1)}}
+	result := &Result{Rows: []*Row{row("drayage", false, 103, 9, 1, 2), row("skopeo", false, 100, 6, 4),
+		row("crane", false, 90, 30), row("limit: x", true, 1, 1)}}
 	if w := result.row("drayage").wall(); w != 2*time.Second {
 		t.Errorf("the median is %v", w)
 	}

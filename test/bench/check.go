@@ -25,7 +25,8 @@ import (
 	"drayage/test/wire"
 )
 
-// checkLayout compares every blob of the images in a layout with its digest, and returns the bytes of the directory.
+// checkLayout compares every blob of the images in a layout with its digest, and returns the bytes of the
+// directory.
 func checkLayout(dir string, images []image) (int64, error) {
 	for _, img := range images {
 		for _, desc := range append([]v1.Descriptor{img.Manifest, img.Config}, img.Layers...) {
@@ -73,8 +74,8 @@ func treeSize(root string) (total int64, err error) {
 	return total, err
 }
 
-// checkTar reads a tar by its manifest.json: the configuration must be that of the image, and each layer its layer, as the registry has it or
-// unpacked. It returns the size of the file.
+// checkTar reads a tar by its manifest.json: the configuration must be that of the image, and each layer its
+// layer, as the registry has it or unpacked. It returns the size of the file.
 func checkTar(file string, img image, unpacked bool) (int64, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -86,7 +87,8 @@ func checkTar(file string, img image, unpacked bool) (int64, error) {
 		return 0, err
 	}
 	var saved []savedManifest
-	if err := json.Unmarshal(manifest, &saved); err != nil || len(saved) != 1 || len(saved[0].Layers) != len(img.Layers) {
+	if err := json.Unmarshal(manifest, &saved); err != nil || len(saved) != 1 ||
+		len(saved[0].Layers) != len(img.Layers) {
 		return 0, fmt.Errorf("manifest.json is %q", manifest)
 	}
 	if digests[saved[0].Config] != img.Config.Digest {
@@ -111,7 +113,8 @@ func checkTar(file string, img image, unpacked bool) (int64, error) {
 	return info.Size(), nil
 }
 
-func readTar(f io.Reader) (digests map[string]digest.Digest, links map[string]string, manifest []byte, err error) {
+func readTar(f io.Reader) (digests map[string]digest.Digest, links map[string]string, manifest []byte,
+	err error) {
 	digests, links = map[string]digest.Digest{}, map[string]string{}
 	for tr := tar.NewReader(f); ; {
 		header, err := tr.Next()
@@ -138,8 +141,8 @@ func readTar(f io.Reader) (digests map[string]digest.Digest, links map[string]st
 	}
 }
 
-// checkPushed reads an image back from a registry: its layers must unpack to the diff IDs. It returns the bytes of the layers.
-// With exact, the manifest must be the one that the image has.
+// checkPushed reads an image back from a registry: its layers must unpack to the diff IDs. It returns the
+// bytes of the layers. With exact, the manifest must be the one that the image has.
 func checkPushed(ctx context.Context, s *server, name string, img image, exact bool) (size int64, err error) {
 	repository, tag := splitName(name)
 	repo := &wire.Repository{URL: "http://" + s.addr, Name: repository}

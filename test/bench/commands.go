@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// Command lines that several scenarios need. Each tool runs with its defaults, apart from http and from what makes its output right.
+// Command lines that several scenarios need. Each tool runs with its defaults, apart from http and from what
+// makes its output right.
 
 func ref(addr string, img image) string { return addr + "/" + img.Name }
 
 // skopeo is quiet, for it would draw a progress bar, and needs no policy file.
 func (e *env) skopeo(name string, args ...string) []string {
-	return append([]string{e.tools.path(name), "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false"}, args...)
+	return append([]string{e.tools.path(name), "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false",
+		"--dest-tls-verify=false"}, args...)
 }
 
 func (e *env) regctl(addr string, args ...string) []string {

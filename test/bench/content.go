@@ -26,7 +26,8 @@ type entry struct {
 	size       int64
 }
 
-// trees yields the regular files below directories, in order, and again below another name, for as long as they are asked for.
+// trees yields the regular files below directories, in order, and again below another name, for as long as
+// they are asked for.
 func trees(roots ...string) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
 		for round := 0; ; round++ {

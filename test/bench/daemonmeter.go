@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// clockTicks a second are what /proc counts CPU time in; Linux has told user space 100 on every architecture that Go runs on.
+// clockTicks a second are what /proc counts CPU time in; Linux has told user space 100 on every architecture
+// that Go runs on.
 const clockTicks = 100
 
 // daemonMeter measures processes that were there before the work and stay.
@@ -25,7 +26,8 @@ func startDaemonMeter(pids []int) *daemonMeter {
 	for _, pid := range pids {
 		m.cpu += cpuTime(pid)
 		m.written += writtenBytes(strconv.Itoa(pid))
-		// 5 makes the peak start again at what is used now. A kernel that refuses leaves an older peak, which is too high at worst.
+		// 5 makes the peak start again at what is used now. A kernel that refuses leaves an older peak, which is
+		// too high at worst.
 		os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "clear_refs"), []byte("5"), 0)
 	}
 	return m
@@ -49,7 +51,8 @@ func cpuTime(pid int) time.Duration {
 	if err != nil {
 		return 0
 	}
-	// The name, in parentheses, may hold spaces. utime, stime, cutime and cstime are the 12th to 15th field behind it.
+	// The name, in parentheses, may hold spaces. utime, stime, cutime and cstime are the 12th to 15th field
+	// behind it.
 	_, rest, _ := strings.Cut(string(raw), ") ")
 	fields := strings.Fields(rest)
 	var ticks int64

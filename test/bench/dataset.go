@@ -42,14 +42,16 @@ func (d *dataset) blob(desc string) string { return filepath.Join(d.layout(), "b
 
 // plan says what the layers of a data set are.
 type plan struct {
-	sizes  [][]int64 // of layers, per group; a group's layers take their files from the same source, one after another
+	// of layers, per group; a group's layers take their files from the same source, one after another
+	sizes  [][]int64
 	source []iter.Seq[entry]
 	images [][]int // layers of each image, counted over all groups
 }
 
 const megabyte = 1000 * 1000
 
-// plans are the contents: five large layers, forty small ones, twenty images that share a base, one layer of 2 or 10 GB.
+// plans are the contents: five large layers, forty small ones, twenty images that share a base, one layer of
+// 2 or 10 GB.
 func (e *env) plan(ctx context.Context, name string) (p plan, err error) {
 	root, err := goRoot(ctx)
 	if err != nil {

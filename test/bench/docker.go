@@ -38,10 +38,13 @@ func (e *env) startDocker(ctx context.Context) (*dockerDaemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dockerDaemon{client: client, socket: "unix://" + filepath.Join(dir, "sock"), exited: make(chan struct{})}
-	d.cmd = exec.Command(daemon, "--iptables=false", "--bridge=none", "-H", d.socket, "--data-root", filepath.Join(dir, "data"),
+	d := &dockerDaemon{client: client, socket: "unix://" + filepath.Join(dir, "sock"),
+		exited: make(chan struct{})}
+	d.cmd = exec.Command(daemon, "--iptables=false", "--bridge=none", "-H", d.socket, "--data-root",
+		filepath.Join(dir, "data"),
 		"--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"))
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is for stop to pass on
+	// an interrupt at the terminal is for stop to pass on
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -97,7 +100,8 @@ func (d *dockerDaemon) empty(ctx context.Context) error {
 }
 
 // contender is Docker, with a task that gets its daemon, or the reason why there is none.
-func (e *env) dockerContender(ctx context.Context, name string, make func(context.Context, *round, *dockerDaemon) (task, error)) contender {
+func (e *env) dockerContender(ctx context.Context, name string,
+	make func(context.Context, *round, *dockerDaemon) (task, error)) contender {
 	c := contender{tool: name}
 	if e.Tools != nil && !e.Tools.MatchString(name) {
 		return c

@@ -80,7 +80,9 @@ func (e *env) fetchers(d *dataset, addr string) []contender {
 	into := func(tool string, commands func(dir string) [][]string) contender {
 		return e.present(contender{tool: tool, task: func(_ context.Context, r *round) (task, error) {
 			dir := r.path("layout")
-			return task{argv: commands(dir), out: []string{dir}, check: func(context.Context) (int64, error) { return checkLayout(dir, imgs) }}, nil
+			return task{argv: commands(dir), out: []string{dir}, check: func(context.Context) (int64, error) {
+				return checkLayout(dir, imgs)
+			}}, nil
 		}})
 	}
 	all := []contender{
@@ -106,7 +108,8 @@ func (e *env) fetchers(d *dataset, addr string) []contender {
 		}),
 		into("oras", func(dir string) [][]string {
 			return perImage(imgs, func(img image, tag string) []string {
-				return []string{e.tools.path("oras"), "copy", "--no-tty", "--from-plain-http", ref(addr, img), "--to-oci-layout", dir + ":" + tag}
+				return []string{e.tools.path("oras"), "copy", "--no-tty", "--from-plain-http", ref(addr, img),
+					"--to-oci-layout", dir + ":" + tag}
 			})
 		}),
 		cannot("docker", "has no layout"),

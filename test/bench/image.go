@@ -45,7 +45,8 @@ func (d *dataset) pack(ctx context.Context, next func() (entry, bool), size int6
 	if err != nil {
 		return packed{}, err
 	}
-	layer := packed{v1.Descriptor{MediaType: v1.MediaTypeImageLayerGzip, Digest: outside.Digest(), Size: info.Size()}, inside.Digest()}
+	layer := packed{v1.Descriptor{MediaType: v1.MediaTypeImageLayerGzip, Digest: outside.Digest(),
+		Size: info.Size()}, inside.Digest()}
 	return layer, os.Rename(f.Name(), d.blob(layer.desc.Digest.Encoded()))
 }
 

@@ -19,8 +19,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// runLimit does the bare work, without knowing anything about images: download SOURCES into files, or unpack and hash them into one file.
-// What it writes is synced by the meter, as for the tools.
+// runLimit does the bare work, without knowing anything about images: download SOURCES into files, or unpack
+// and hash them into one file. What it writes is synced by the meter, as for the tools.
 func runLimit(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return errors.New("limit: download|unpack SOURCES OUTPUT")
@@ -29,7 +29,8 @@ func runLimit(ctx context.Context, args []string) error {
 	if err := json.Unmarshal([]byte(args[1]), &sources); err != nil {
 		return err
 	}
-	work := map[string]func(context.Context, []string, string) error{"download": download, "unpack": unpackAll}[args[0]]
+	work := map[string]func(context.Context, []string, string) error{"download": download,
+		"unpack": unpackAll}[args[0]]
 	if work == nil {
 		return fmt.Errorf("there is no limit %q", args[0])
 	}
@@ -51,11 +52,14 @@ func bareMachine(ctx context.Context, e *env) ([]contender, func(), error) {
 		return nil, nil, err
 	}
 	hash := func(_ context.Context, _ *round) (task, error) {
-		return task{argv: [][]string{{"sha256sum", file}}, check: func(context.Context) (int64, error) { return info.Size(), nil }}, nil
+		return task{argv: [][]string{{"sha256sum", file}}, check: func(context.Context) (int64, error) {
+			return info.Size(), nil
+		}}, nil
 	}
 	write := func(_ context.Context, r *round) (task, error) {
 		out := r.path("copy")
-		return task{argv: [][]string{{"dd", "if=" + file, "of=" + out, "bs=1M", "conv=fsync"}}, check: sizeIs(out, info.Size())}, nil
+		return task{argv: [][]string{{"dd", "if=" + file, "of=" + out, "bs=1M", "conv=fsync"}},
+			check: sizeIs(out, info.Size())}, nil
 	}
 	return []contender{
 		{tool: "limit: sha256sum of the docker tar", limit: true, task: hash},
@@ -110,7 +114,8 @@ func download(ctx context.Context, sources []string, dir string) error {
 	})
 }
 
-// unpackAll decompresses all sources side by side, hashes what comes out and writes it to one file, each source to a place of its own.
+// unpackAll decompresses all sources side by side, hashes what comes out and writes it to one file, each
+// source to a place of its own.
 func unpackAll(ctx context.Context, sources []string, file string) error {
 	f, err := os.Create(file)
 	if err != nil {

@@ -41,7 +41,8 @@ func readMachine() Machine {
 }
 
 func (m Machine) String() string {
-	return fmt.Sprintf("%d cores (%s), %d GiB of memory, %s %s/%s, load before %s", m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel,
+	return fmt.Sprintf("%d cores (%s), %d GiB of memory, %s %s/%s, load before %s", m.Cores, m.CPU,
+		(m.Memory+1<<29)>>30, m.Kernel,
 		runtime.GOOS, runtime.GOARCH, m.Load)
 }
 

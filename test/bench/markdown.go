@@ -24,7 +24,8 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 func (r *Report) head(b *strings.Builder) {
 	fmt.Fprintf(b, "# Benchmarks\n\nMade by `make bench` on %s:\n%s.\n", r.Date.Format(time.DateOnly), r.Machine)
 	if r.Config.Scale != 100 {
-		fmt.Fprintf(b, "Images have %d%% of their real size: these figures are of no use to anyone.\n", r.Config.Scale)
+		fmt.Fprintf(b, "Images have %d%% of their real size: these figures are of no use to anyone.\n",
+			r.Config.Scale)
 	}
 	fmt.Fprintf(b, `
 Tools take turns (A B A B). Times are medians of %d runs, and memory is the highest of them. Work that
@@ -81,7 +82,9 @@ func (r *Report) table(b *strings.Builder, result *Result) {
 		fmt.Fprintf(b, " was left out: %s.\n", result.LeftOut)
 		return
 	}
-	b.WriteString("\n\n| tool | wall | from - to | x | of it sync | CPU | x | peak memory | written | sent | output |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString(
+		"\n\n| tool | wall | from - to | x | of it sync | CPU | x | peak memory | written | sent | output " +
+			"|\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	own := result.row("drayage")
 	for _, row := range result.Rows {
 		if !row.measured() {

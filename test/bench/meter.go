@@ -38,7 +38,8 @@ type meterSpec struct {
 
 const pollEvery = 5 * time.Millisecond
 
-// meter runs a task's commands below a process that has done nothing else, so that what Linux counts for its children is theirs.
+// meter runs a task's commands below a process that has done nothing else, so that what Linux counts for its
+// children is theirs.
 func (r *round) meter(ctx context.Context, t task) (Usage, error) {
 	var usage Usage
 	spec, err := json.Marshal(meterSpec{t.argv, t.out, t.daemon})
@@ -120,8 +121,8 @@ func runMeter(ctx context.Context, rawSpec, report string) error {
 	return os.WriteFile(report, raw, 0o600)
 }
 
-// command runs one command and adds what it took. Linux's own maximum would include the memory of the process that
-// started the command, so the peak is read from the command itself while it runs.
+// command runs one command and adds what it took. Linux's own maximum would include the memory of the process
+// that started the command, so the peak is read from the command itself while it runs.
 func (u *Usage) command(ctx context.Context, argv []string) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -169,7 +170,8 @@ func syncTree(root string) error {
 
 // peakMemory is 0 for a process that has ended.
 func peakMemory(pid int) int64 {
-	kib, _ := strconv.ParseInt(strings.TrimSuffix(procField(strconv.Itoa(pid), "status", "VmHWM"), " kB"), 10, 64)
+	kib, _ := strconv.ParseInt(strings.TrimSuffix(procField(strconv.Itoa(pid), "status", "VmHWM"), " kB"), 10,
+		64)
 	return kib << 10
 }
 

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// serveProxy is a proxy's own process: TARGET, bytes a second for each response (0: no limit), delay of each request.
+// serveProxy is a proxy's own process: TARGET, bytes a second for each response (0: no limit), delay of each
+// request.
 func serveProxy(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return errors.New("proxy: TARGET RATE DELAY")
@@ -38,15 +39,16 @@ func serveProxy(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait(r.Context(), delay) != nil {
-			return
-		}
-		if rate > 0 {
-			w = &pacedWriter{ResponseWriter: w, ctx: r.Context(), rate: rate, began: time.Now()}
-		}
-		proxy.ServeHTTP(w, r)
-	})}
+	s := &http.Server{ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if wait(r.Context(), delay) != nil {
+				return
+			}
+			if rate > 0 {
+				w = &pacedWriter{ResponseWriter: w, ctx: r.Context(), rate: rate, began: time.Now()}
+			}
+			proxy.ServeHTTP(w, r)
+		})}
 	go s.Serve(ln)
 	defer s.Close()
 	return announce(ctx, ln.Addr().String())
@@ -104,8 +106,8 @@ http {
 }
 `
 
-// limited puts nginx in front of a registry. It counts in whole seconds, and gives each response what belongs to the second that has
-// begun at once: the first 20 MB of each are free.
+// limited puts nginx in front of a registry. It counts in whole seconds, and gives each response what belongs
+// to the second that has begun at once: the first 20 MB of each are free.
 func limited(ctx context.Context, e *env, registry string) (string, func(), error) {
 	path := e.tools.path("nginx")
 	if path == "" {

@@ -10,28 +10,31 @@ import (
 	"path/filepath"
 )
 
-// pusher is a tool that sends something to an empty registry. first is not measured; it is a push before the push.
+// pusher is a tool that sends something to an empty registry. first is not measured; it is a push before the
+// push.
 type pusher struct {
 	tool     string
 	commands func(to string, addr string) [][]string
 	first    func(to string, addr string) [][]string
 }
 
-// pushes are contenders that push an image under the name that it has. With exact, the manifest has to arrive as it is.
+// pushes are contenders that push an image under the name that it has. With exact, the manifest has to arrive
+// as it is.
 func (e *env) pushes(img image, exact bool, all ...pusher) (contenders []contender) {
 	for _, p := range all {
-		contenders = append(contenders, e.present(contender{tool: p.tool, task: func(ctx context.Context, r *round) (task, error) {
-			s, err := r.emptyRegistry(ctx)
-			if err != nil {
-				return task{}, err
-			}
-			t := task{argv: p.commands(ref(s.addr, img), s.addr), push: s}
-			if p.first != nil {
-				t.before = func(ctx context.Context) error { return r.runAll(ctx, p.first(ref(s.addr, img), s.addr)) }
-			}
-			t.check = func(ctx context.Context) (int64, error) { return checkPushed(ctx, s, img.Name, img, exact) }
-			return t, nil
-		}}))
+		contenders = append(contenders,
+			e.present(contender{tool: p.tool, task: func(ctx context.Context, r *round) (task, error) {
+				s, err := r.emptyRegistry(ctx)
+				if err != nil {
+					return task{}, err
+				}
+				t := task{argv: p.commands(ref(s.addr, img), s.addr), push: s}
+				if p.first != nil {
+					t.before = func(ctx context.Context) error { return r.runAll(ctx, p.first(ref(s.addr, img), s.addr)) }
+				}
+				t.check = func(ctx context.Context) (int64, error) { return checkPushed(ctx, s, img.Name, img, exact) }
+				return t, nil
+			}}))
 	}
 	return contenders
 }
@@ -103,7 +106,9 @@ const (
 
 // tarPushers are the other tools without an engine that read a docker-save tar.
 func (e *env) tarPushers(file string, img image) []pusher {
-	all := []pusher{{tool: "crane", commands: func(to, _ string) [][]string { return [][]string{{e.tools.path("crane"), "push", file, to}} }}}
+	all := []pusher{{tool: "crane", commands: func(to, _ string) [][]string {
+		return [][]string{{e.tools.path("crane"), "push", file, to}}
+	}}}
 	for _, name := range skopeos {
 		all = append(all, pusher{tool: name, commands: func(to, _ string) [][]string {
 			return [][]string{e.skopeo(name, "docker-archive:"+file, "docker://"+to)}
@@ -116,18 +121,20 @@ func (e *env) tarPushers(file string, img image) []pusher {
 
 // dockerPush loads the tar first, for Docker pushes what it has.
 func (e *env) dockerPush(ctx context.Context, img image, file string) contender {
-	return e.dockerContender(ctx, "docker load, push", func(ctx context.Context, r *round, docker *dockerDaemon) (task, error) {
-		s, err := r.emptyRegistry(ctx)
-		if err != nil {
-			return task{}, err
-		}
-		to := ref(s.addr, img)
-		return task{
-			argv:  [][]string{docker.command("load", "-q", "-i", file), docker.command("tag", img.Name, to), docker.command("push", "-q", to)},
-			push:  s,
-			check: func(ctx context.Context) (int64, error) { return checkPushed(ctx, s, img.Name, img, false) },
-		}, nil
-	})
+	return e.dockerContender(ctx, "docker load, push",
+		func(ctx context.Context, r *round, docker *dockerDaemon) (task, error) {
+			s, err := r.emptyRegistry(ctx)
+			if err != nil {
+				return task{}, err
+			}
+			to := ref(s.addr, img)
+			return task{
+				argv: [][]string{docker.command("load", "-q", "-i", file), docker.command("tag", img.Name, to),
+					docker.command("push", "-q", to)},
+				push:  s,
+				check: func(ctx context.Context) (int64, error) { return checkPushed(ctx, s, img.Name, img, false) },
+			}, nil
+		})
 }
 
 // pushOCITar sends layers as they are. crane reads its own tar only, which is made by it.
@@ -143,23 +150,29 @@ func pushOCITar(ctx context.Context, e *env) ([]contender, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	all := []pusher{{tool: "drayage", commands: func(to, _ string) [][]string { return [][]string{e.drayage("push", file, to)} }}}
+	all := []pusher{{tool: "drayage", commands: func(to, _ string) [][]string {
+		return [][]string{e.drayage("push", file, to)}
+	}}}
 	for _, name := range skopeos {
 		all = append(all, pusher{tool: name, commands: func(to, _ string) [][]string {
 			return [][]string{e.skopeo(name, "oci-archive:"+file+":"+tag, "docker://"+to)}
 		}})
 	}
 	all = append(all,
-		pusher{tool: "regctl", commands: func(to, addr string) [][]string { return [][]string{e.regctl(addr, "image", "import", to, file)} }},
+		pusher{tool: "regctl", commands: func(to, addr string) [][]string {
+			return [][]string{e.regctl(addr, "image", "import", to, file)}
+		}},
 		pusher{tool: "oras", commands: func(to, _ string) [][]string {
-			return [][]string{{e.tools.path("oras"), "copy", "--no-tty", "--to-plain-http", "--from-oci-layout", file + ":" + tag, to}}
+			return [][]string{{e.tools.path("oras"), "copy", "--no-tty", "--to-plain-http", "--from-oci-layout",
+				file + ":" + tag, to}}
 		}})
 	contenders := e.pushes(img, true, all...)
 	craneTar := filepath.Join(e.dir, "crane.tar")
 	crane := e.present(contender{tool: craneOwn})
 	if crane.whyNot == "" {
 		r := &round{env: e, dir: e.dir}
-		if err := r.runAll(ctx, [][]string{{e.tools.path("crane"), "pull", ref(s.addr, img), craneTar}}); err != nil {
+		if err := r.runAll(ctx, [][]string{{e.tools.path("crane"), "pull", ref(s.addr, img),
+			craneTar}}); err != nil {
 			return nil, nil, err
 		}
 		crane = e.pushes(img, false, pusher{tool: craneOwn, commands: func(to, _ string) [][]string {

@@ -30,7 +30,9 @@ func registryToDockerTar(ctx context.Context, e *env, set string) ([]contender, 
 	img := d.Images[0]
 	from := ref(s.addr, img)
 	all := []contender{
-		e.saver("drayage", img, true, func(file string) [][]string { return [][]string{e.drayage("save", from, "-o", file)} }),
+		e.saver("drayage", img, true, func(file string) [][]string {
+			return [][]string{e.drayage("save", from, "-o", file)}
+		}),
 		e.saver("crane", img, true, func(file string) [][]string {
 			return [][]string{{e.tools.path("crane"), "pull", "--format=legacy", from, file}}
 		}),
@@ -44,7 +46,8 @@ func registryToDockerTar(ctx context.Context, e *env, set string) ([]contender, 
 	all = append(all, cannot("regctl", "leaves layers compressed"), cannot("oras", "leaves layers compressed"),
 		e.dockerContender(ctx, "docker", func(_ context.Context, r *round, docker *dockerDaemon) (task, error) {
 			file := r.path("image.tar")
-			return task{argv: [][]string{docker.command("pull", "-q", from), docker.command("save", "-o", file, from)}, out: []string{file},
+			return task{argv: [][]string{docker.command("pull", "-q", from), docker.command("save", "-o", file, from)},
+				out:   []string{file},
 				check: func(context.Context) (int64, error) { return checkTar(file, img, true) }}, nil
 		}),
 		e.unpackLimit("limit: parallel GET, gunzip, sha256, write", urls))
@@ -59,7 +62,9 @@ func layoutToDockerTar(ctx context.Context, e *env) ([]contender, func(), error)
 	img := d.Images[0]
 	_, tag := splitName(img.Name)
 	all := []contender{
-		e.saver("drayage", img, true, func(file string) [][]string { return [][]string{e.drayage("save", d.layout(), "-o", file)} }),
+		e.saver("drayage", img, true, func(file string) [][]string {
+			return [][]string{e.drayage("save", d.layout(), "-o", file)}
+		}),
 		cannot("crane", "does not save from a layout"),
 	}
 	for _, name := range skopeos {
@@ -71,7 +76,8 @@ func layoutToDockerTar(ctx context.Context, e *env) ([]contender, func(), error)
 	for _, desc := range img.Layers {
 		files = append(files, d.blob(desc.Digest.Encoded()))
 	}
-	return append(all, cannot("regctl", "leaves layers compressed"), cannot("oras", "leaves layers compressed"), cannot("docker", "reads no layout"),
+	return append(all, cannot("regctl", "leaves layers compressed"), cannot("oras", "leaves layers compressed"),
+		cannot("docker", "reads no layout"),
 		e.unpackLimit("limit: parallel gunzip, sha256, write", files)), nil, nil
 }
 
@@ -88,7 +94,9 @@ func registryToOCITar(ctx context.Context, e *env) ([]contender, func(), error) 
 		e.saver("drayage", img, false, func(file string) [][]string {
 			return [][]string{e.drayage("save", "--format", "oci", from, "-o", file)}
 		}),
-		e.saver("crane", img, false, func(file string) [][]string { return [][]string{{e.tools.path("crane"), "pull", from, file}} }),
+		e.saver("crane", img, false, func(file string) [][]string {
+			return [][]string{{e.tools.path("crane"), "pull", from, file}}
+		}),
 	}
 	for _, name := range skopeos {
 		all = append(all, e.layoutTar(name, img, func(file string) [][]string {
@@ -96,7 +104,9 @@ func registryToOCITar(ctx context.Context, e *env) ([]contender, func(), error) 
 		}))
 	}
 	all = append(all,
-		e.layoutTar("regctl", img, func(file string) [][]string { return [][]string{e.regctl(s.addr, "image", "export", from, file)} }),
+		e.layoutTar("regctl", img, func(file string) [][]string {
+			return [][]string{e.regctl(s.addr, "image", "export", from, file)}
+		}),
 		e.layoutTar("oras", img, func(file string) [][]string {
 			return [][]string{{e.tools.path("oras"), "backup", "--no-tty", "--plain-http", "--output", file, from}}
 		}),
@@ -108,7 +118,9 @@ func registryToOCITar(ctx context.Context, e *env) ([]contender, func(), error) 
 func (e *env) layoutTar(tool string, img image, commands func(file string) [][]string) contender {
 	return e.present(contender{tool: tool, task: func(_ context.Context, r *round) (task, error) {
 		file := r.path("image.tar")
-		return task{argv: commands(file), out: []string{file}, check: func(context.Context) (int64, error) { return checkLayoutTar(file, img) }}, nil
+		return task{argv: commands(file), out: []string{file}, check: func(context.Context) (int64, error) {
+			return checkLayoutTar(file, img)
+		}}, nil
 	}})
 }
 
@@ -120,13 +132,14 @@ func (e *env) unpackLimit(name string, sources []string) contender {
 			return task{}, err
 		}
 		file := r.path("unpacked")
-		return task{argv: [][]string{{e.self, "limit", "unpack", string(raw), file}}, out: []string{file}, check: func(context.Context) (int64, error) {
-			info, err := os.Stat(file)
-			if err != nil {
-				return 0, err
-			}
-			return allocated(info), nil
-		}}, nil
+		return task{argv: [][]string{{e.self, "limit", "unpack", string(raw), file}}, out: []string{file},
+			check: func(context.Context) (int64, error) {
+				info, err := os.Stat(file)
+				if err != nil {
+					return 0, err
+				}
+				return allocated(info), nil
+			}}, nil
 	}}
 }
 

@@ -21,7 +21,8 @@ import (
 // trafficPath is where the registry tells what it has received.
 const trafficPath = "/-/received"
 
-// Hidden does the work of the processes that this program starts of itself. It returns false for any other arguments.
+// Hidden does the work of the processes that this program starts of itself. It returns false for any other
+// arguments.
 func Hidden(ctx context.Context, args []string) (bool, error) {
 	if len(args) < 2 {
 		return false, nil

@@ -28,13 +28,14 @@ func (t target) judge(report *Report, result *Result) verdict {
 
 // fasterThanPeers compares with the fastest of the other tools.
 func fasterThanPeers(factor float64) target {
-	return target{fmt.Sprintf("at least %s as fast as the best peer", times(factor)), func(_ *Report, r *Result) (string, bool, bool) {
-		best := r.bestPeer()
-		if best == nil {
-			return "no peer is here", false, false
-		}
-		return speed(r.row("drayage"), best, factor)
-	}}
+	return target{fmt.Sprintf("at least %s as fast as the best peer", times(factor)),
+		func(_ *Report, r *Result) (string, bool, bool) {
+			best := r.bestPeer()
+			if best == nil {
+				return "no peer is here", false, false
+			}
+			return speed(r.row("drayage"), best, factor)
+		}}
 }
 
 // fasterThan compares with every tool of that name, skopeo and skopeo-new alike: with the fastest.
@@ -55,14 +56,15 @@ func speed(own, other *Row, factor float64) (string, bool, bool) {
 }
 
 func withinLimit(factor float64) target {
-	return target{fmt.Sprintf("at most %s the time of the limit", times(factor)), func(_ *Report, r *Result) (string, bool, bool) {
-		own, limit := r.row("drayage"), r.best(func(row *Row) bool { return row.limit })
-		if own == nil || limit == nil || !own.measured() {
-			return "not measured", false, false
-		}
-		ratio := own.wall().Seconds() / limit.wall().Seconds()
-		return times(ratio), ratio <= factor, true
-	}}
+	return target{fmt.Sprintf("at most %s the time of the limit", times(factor)),
+		func(_ *Report, r *Result) (string, bool, bool) {
+			own, limit := r.row("drayage"), r.best(func(row *Row) bool { return row.limit })
+			if own == nil || limit == nil || !own.measured() {
+				return "not measured", false, false
+			}
+			ratio := own.wall().Seconds() / limit.wall().Seconds()
+			return times(ratio), ratio <= factor, true
+		}}
 }
 
 // notLarger compares the blobs in the registry with those of skopeo.
@@ -80,26 +82,28 @@ func notLarger(with string, factor float64) target {
 
 // writtenOnce allows for the file system's own blocks.
 func writtenOnce() target {
-	return target{"nothing written twice: bytes written at most 101% of the file", func(_ *Report, r *Result) (string, bool, bool) {
-		own := r.row("drayage")
-		if own == nil || !own.measured() {
-			return "not measured", false, false
-		}
-		ratio := float64(own.middle(func(u Usage) int64 { return u.Written })) / float64(own.Output)
-		return fmt.Sprintf("%.1f%%", ratio*100), ratio <= 1.01, true
-	}}
+	return target{"nothing written twice: bytes written at most 101% of the file",
+		func(_ *Report, r *Result) (string, bool, bool) {
+			own := r.row("drayage")
+			if own == nil || !own.measured() {
+				return "not measured", false, false
+			}
+			ratio := float64(own.middle(func(u Usage) int64 { return u.Written })) / float64(own.Output)
+			return fmt.Sprintf("%.1f%%", ratio*100), ratio <= 1.01, true
+		}}
 }
 
 // littleSent compares what the registry receives with what it has.
 func littleSent(factor float64) target {
-	return target{fmt.Sprintf("at most %.1f%% of the image sent", factor*100), func(_ *Report, r *Result) (string, bool, bool) {
-		own := r.row("drayage")
-		if own == nil || !own.measured() {
-			return "not measured", false, false
-		}
-		ratio := float64(own.middle(func(u Usage) int64 { return u.Received })) / float64(own.Output)
-		return fmt.Sprintf("%.3f%%", ratio*100), ratio <= factor, true
-	}}
+	return target{fmt.Sprintf("at most %.1f%% of the image sent", factor*100),
+		func(_ *Report, r *Result) (string, bool, bool) {
+			own := r.row("drayage")
+			if own == nil || !own.measured() {
+				return "not measured", false, false
+			}
+			ratio := float64(own.middle(func(u Usage) int64 { return u.Received })) / float64(own.Output)
+			return fmt.Sprintf("%.3f%%", ratio*100), ratio <= factor, true
+		}}
 }
 
 // littleCPU compares with the first push: what has not to be compressed may still be hashed.
@@ -128,14 +132,15 @@ func memoryBelow(mib int64) target {
 }
 
 func sameMemory(other string) target {
-	return target{"no more than with the 2 GB layer, within 10%", func(report *Report, r *Result) (string, bool, bool) {
-		own, small := r.row("drayage"), report.row(other, "drayage")
-		if own == nil || small == nil || !own.measured() || !small.measured() {
-			return "not measured", false, false
-		}
-		ratio := float64(own.peak()) / float64(small.peak())
-		return times(ratio), ratio <= 1.1, true
-	}}
+	return target{"no more than with the 2 GB layer, within 10%",
+		func(report *Report, r *Result) (string, bool, bool) {
+			own, small := r.row("drayage"), report.row(other, "drayage")
+			if own == nil || small == nil || !own.measured() || !small.measured() {
+				return "not measured", false, false
+			}
+			ratio := float64(own.peak()) / float64(small.peak())
+			return times(ratio), ratio <= 1.1, true
+		}}
 }
 
 func times(f float64) string { return fmt.Sprintf("%.2fx", f) }

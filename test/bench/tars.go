@@ -25,7 +25,8 @@ type savedManifest struct {
 	Layers   []string
 }
 
-// dockerTar is an image as `docker save` writes it, layers uncompressed. It is made by this package, so that no tool reads its own.
+// dockerTar is an image as `docker save` writes it, layers uncompressed. It is made by this package, so that
+// no tool reads its own.
 func (d *dataset) dockerTar(ctx context.Context, img image) (string, error) {
 	return d.tar(ctx, img, "docker", func(tw *tar.Writer) error {
 		saved := savedManifest{Config: img.Config.Digest.Encoded() + ".json", RepoTags: []string{img.Name}}
@@ -36,7 +37,8 @@ func (d *dataset) dockerTar(ctx context.Context, img image) (string, error) {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(addJSON(tw, "manifest.json", []savedManifest{saved}), addBytes(tw, saved.Config, config)); err != nil {
+		if err := errors.Join(addJSON(tw, "manifest.json", []savedManifest{saved}),
+			addBytes(tw, saved.Config, config)); err != nil {
 			return err
 		}
 		for i, desc := range img.Layers {
@@ -76,7 +78,8 @@ func (d *dataset) ociTar(ctx context.Context, img image) (string, error) {
 func blobPath(desc v1.Descriptor) string { return "blobs/sha256/" + desc.Digest.Encoded() }
 
 // tar makes a tar once, and leaves none behind that is not whole.
-func (d *dataset) tar(ctx context.Context, img image, kind string, write func(*tar.Writer) error) (string, error) {
+func (d *dataset) tar(ctx context.Context, img image, kind string, write func(*tar.Writer) error) (string,
+	error) {
 	_, tag := splitName(img.Name)
 	path := filepath.Join(d.dir, kind+"-"+tag+".tar")
 	if _, err := os.Stat(path); err == nil {

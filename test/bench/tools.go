@@ -34,10 +34,11 @@ func (b toolbox) path(name string) string {
 const newSkopeo = `CGO_ENABLED=0 go install -tags containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper ` +
 	`github.com/containers/skopeo/cmd/skopeo@latest`
 
-// findTools looks for each tool in the directory of peers first, then in PATH. The skopeo of PATH, which is a distribution's, and that of
-// peers, or one with another name, are two tools.
+// findTools looks for each tool in the directory of peers first, then in PATH. The skopeo of PATH, which is a
+// distribution's, and that of peers, or one with another name, are two tools.
 func findTools(ctx context.Context, drayage, peers string) toolbox {
-	path := append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin") // an ordinary user's PATH does not look there
+	// an ordinary user's PATH does not look there
+	path := append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin")
 	dirs := path
 	if peers != "" {
 		dirs = append([]string{peers}, path...)

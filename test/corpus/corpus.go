@@ -1,5 +1,6 @@
-// Package corpus knows the saved archives in testdata/archives: what is in each, told by the tool that wrote it, and how those
-// are made whose writers are not at hand. [Read] gives the facts, [Generate] makes the archives again, byte for byte.
+// Package corpus knows the saved archives in testdata/archives: what is in each, told by the tool that wrote
+// it, and how those are made whose writers are not at hand. [Read] gives the facts, [Generate] makes the
+// archives again, byte for byte.
 package corpus
 
 import (
@@ -30,9 +31,10 @@ type Archive struct {
 
 // Image is what an archive has under its names.
 type Image struct {
-	Names     []string      `json:"names,omitempty"`  // full, with tags, sorted
-	Digest    digest.Digest `json:"digest,omitempty"` // of the manifest or index that a push of the archive keeps; empty if none travels
-	Platforms []Platform    `json:"platforms"`        // those that are there; more than one only below an index
+	Names []string `json:"names,omitempty"` // full, with tags, sorted
+	// of the manifest or index that a push of the archive keeps; empty if none travels
+	Digest    digest.Digest `json:"digest,omitempty"`
+	Platforms []Platform    `json:"platforms"` // those that are there; more than one only below an index
 }
 
 // Platform is an image on one platform.
@@ -55,8 +57,8 @@ func Read(dir string) ([]Archive, error) {
 	return all, nil
 }
 
-// Update writes the generated archives, the facts and the table of all archives into dir. recorded are those that tools have
-// written; nil keeps what the facts say of them.
+// Update writes the generated archives, the facts and the table of all archives into dir. recorded are those
+// that tools have written; nil keeps what the facts say of them.
 func Update(dir string, recorded []Archive) error {
 	if recorded == nil {
 		known, err := Read(dir)
@@ -129,7 +131,8 @@ func readme(all []Archive) []byte {
 		if a.Command != "" {
 			command = "`" + a.Command + "`"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", a.File, a.Writer, a.Quirk, strings.ReplaceAll(command, "|", `\|`))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", a.File, a.Writer, a.Quirk,
+			strings.ReplaceAll(command, "|", `\|`))
 	}
 	return []byte(b.String())
 }

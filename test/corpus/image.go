@@ -47,11 +47,13 @@ type picture struct {
 	config   []byte
 }
 
-var amd64, arm64 = v1.Platform{OS: "linux", Architecture: "amd64"}, v1.Platform{OS: "linux", Architecture: "arm64"}
+var amd64, arm64 = v1.Platform{OS: "linux", Architecture: "amd64"},
+	v1.Platform{OS: "linux", Architecture: "arm64"}
 
 // draw makes an image whose configuration has a history entry without a layer.
 func draw(platform v1.Platform, layers ...layer) picture {
-	c := v1.Image{Created: &created, Platform: platform, Config: v1.ImageConfig{Env: []string{"PATH=/bin"}, Cmd: []string{"/none"}}}
+	c := v1.Image{Created: &created, Platform: platform,
+		Config: v1.ImageConfig{Env: []string{"PATH=/bin"}, Cmd: []string{"/none"}}}
 	c.RootFS.Type = "layers"
 	for _, l := range layers {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.diffID())
@@ -94,7 +96,8 @@ func (b blobs) put(mediaType string, raw []byte) v1.Descriptor {
 
 // image stores an image and returns the descriptor of its manifest.
 func (b blobs) image(p picture) v1.Descriptor {
-	m := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Config: b.put(v1.MediaTypeImageConfig, p.config)}
+	m := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
+		Config: b.put(v1.MediaTypeImageConfig, p.config)}
 	for _, l := range p.layers {
 		d := b.put(l.mediaType, l.stored)
 		d.Annotations = l.annotations
@@ -108,19 +111,25 @@ func (b blobs) index(children ...v1.Descriptor) v1.Descriptor {
 }
 
 func indexOf(children ...v1.Descriptor) []byte {
-	return marshal(v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: children})
+	return marshal(v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex,
+		Manifests: children})
 }
 
 // attestation stores a manifest as buildkit makes it beside an image and returns how an index lists it.
 func (b blobs) attestation(of v1.Descriptor) v1.Descriptor {
-	statement := []byte(`{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://slsa.dev/provenance/v0.2","subject":"` + of.Digest + `"}`)
-	config := []byte(`{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":["` + digest.FromBytes(statement) + `"]}}`)
-	m := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Config: b.put(v1.MediaTypeImageConfig, config)}
+	statement := []byte(
+		`{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://slsa.dev/provenance/v0.2","subject":"` + of.Digest + `"}`)
+	config := []byte(
+		`{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":["` +
+			digest.FromBytes(statement) + `"]}}`)
+	m := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
+		Config: b.put(v1.MediaTypeImageConfig, config)}
 	m.Layers = []v1.Descriptor{b.put("application/vnd.in-toto+json", statement)}
 	m.Layers[0].Annotations = map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}
 	d := b.put(m.MediaType, marshal(m))
 	d.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
-	d.Annotations = map[string]string{"vnd.docker.reference.digest": of.Digest.String(), "vnd.docker.reference.type": "attestation-manifest"}
+	d.Annotations = map[string]string{"vnd.docker.reference.digest": of.Digest.String(),
+		"vnd.docker.reference.type": "attestation-manifest"}
 	return d
 }
 

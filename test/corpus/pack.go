@@ -13,7 +13,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// member is an entry of a tar. A name that ends in a slash is a directory, one with a link a symbolic link unless kind says otherwise.
+// member is an entry of a tar. A name that ends in a slash is a directory, one with a link a symbolic link
+// unless kind says otherwise.
 type member struct {
 	name string
 	body []byte
@@ -39,8 +40,9 @@ func (s style) pack(members ...member) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, m := range members {
-		h := &tar.Header{Name: m.name, Linkname: m.link, Typeflag: m.kind, Size: int64(len(m.body)), Mode: s.mode, ModTime: s.time,
-			Format: s.format, Uid: s.id, Gid: s.id, Uname: s.owner, Gname: s.owner, PAXRecords: s.record}
+		h := &tar.Header{Name: m.name, Linkname: m.link, Typeflag: m.kind, Size: int64(len(m.body)), Mode: s.mode,
+			ModTime: s.time,
+			Format:  s.format, Uid: s.id, Gid: s.id, Uname: s.owner, Gname: s.owner, PAXRecords: s.record}
 		directory := strings.HasSuffix(m.name, "/")
 		switch {
 		case m.kind != 0:

@@ -57,8 +57,8 @@ func weightyLayout(o tool, w *world) {
 	}
 }
 
-// Each tool is killed when the same parts of the same image have been transferred, and run again. Drayage is always tried, once; where figures are
-// asked for, so are the others.
+// Each tool is killed when the same parts of the same image have been transferred, and run again. Drayage is
+// always tried, once; where figures are asked for, so are the others.
 func TestTransferredAgain(t *testing.T) {
 	parts, rounds := []int{50}, 1
 	if *update || *soak {
@@ -66,12 +66,13 @@ func TestTransferredAgain(t *testing.T) {
 	}
 	s := reliability.Section{
 		Title: "Transferred again after a kill",
-		Text: fmt.Sprintf("Each tool gets SIGKILL when a quarter, half and three quarters of the image's bytes have been "+
-			"transferred, %d times each and each time from nothing. Then the same command runs again. The "+
-			"figure is what both runs together transferred beyond what one run takes, on average. The image "+
-			"has layers of 24 MB, 12 MB, 6 MB, 3 MB and 1 MB. The registry sends or takes 64 KiB a "+
-			"millisecond and connection, and counts. Fetches read from the registry of the other tests "+
-			"here. Pushes go to distribution 3.", rounds),
+		Text: fmt.Sprintf(
+			"Each tool gets SIGKILL when a quarter, half and three quarters of the image's bytes have been "+
+				"transferred, %d times each and each time from nothing. Then the same command runs again. The "+
+				"figure is what both runs together transferred beyond what one run takes, on average. The image "+
+				"has layers of 24 MB, 12 MB, 6 MB, 3 MB and 1 MB. The registry sends or takes 64 KiB a "+
+				"millisecond and connection, and counts. Fetches read from the registry of the other tests "+
+				"here. Pushes go to distribution 3.", rounds),
 		Head: []string{"work", "tool", "again after 25%", "after 50%", "after 75%", "of"},
 	}
 	for _, k := range works {
@@ -115,7 +116,8 @@ func (w *world) killAtParts(o tool, k work, parts []int, rounds int) (cells []st
 			cells = append(cells, "")
 			continue
 		case o.name == "drayage" && k.prepare == nil && most(again) > 4*rangeSize:
-			w.Errorf("%s, killed at %d%%: %s of %s were transferred again", k.name, part, kib(most(again)), kib(weight))
+			w.Errorf("%s, killed at %d%%: %s of %s were transferred again", k.name, part, kib(most(again)),
+				kib(weight))
 		}
 		cells = append(cells, kib(max(mean(again), 0)))
 	}
@@ -153,7 +155,8 @@ func (w *world) again(o tool, k work, argv []string) int64 {
 	return k.moved(w)
 }
 
-// killWhen kills a command when something has happened. It reports whether the command was still running then.
+// killWhen kills a command when something has happened. It reports whether the command was still running
+// then.
 func (w *world) killWhen(argv []string, happened func() bool) bool {
 	w.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)

@@ -20,7 +20,8 @@ func failCall(tid int, errno syscall.Errno) {
 	syscall.PtraceSetRegs(tid, &regs)
 	syscall.PtraceSyscall(tid, 0)
 	var status syscall.WaitStatus
-	if _, err := syscall.Wait4(tid, &status, syscall.WALL, nil); err != nil || syscall.PtraceGetRegs(tid, &regs) != nil {
+	if _, err := syscall.Wait4(tid, &status, syscall.WALL, nil); err != nil ||
+		syscall.PtraceGetRegs(tid, &regs) != nil {
 		return
 	}
 	regs.Rax = uint64(-int64(errno))

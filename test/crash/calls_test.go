@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// changing are the calls that change what is on a disk, by the argument that says of what: a descriptor, or a name below one.
+// changing are the calls that change what is on a disk, by the argument that says of what: a descriptor, or a
+// name below one.
 var changing = map[uint64]struct {
 	name   string
 	fd     int

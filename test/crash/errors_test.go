@@ -18,7 +18,9 @@ func TestErrorsAtEveryStep(t *testing.T) {
 	if !canFailCalls {
 		t.Skip("calls can be made to fail on amd64 only")
 	}
-	everyPoint(t, (*point).tryError, func(rows [][]string) { enter(t, "21-errors-at-every-step", errorsSection(rows)) })
+	everyPoint(t, (*point).tryError, func(rows [][]string) {
+		enter(t, "21-errors-at-every-step", errorsSection(rows))
+	})
 }
 
 func errorsSection(rows [][]string) reliability.Section {
@@ -67,8 +69,8 @@ func (p *point) tryError(n int) (at string, err error) {
 	return e.at, p.completeBut(e.at)
 }
 
-// mayFail reports whether a command can do its work without a call: removing what is of no use any more, and remembering for the next time. All that a
-// push writes is of that kind.
+// mayFail reports whether a command can do its work without a call: removing what is of no use any more, and
+// remembering for the next time. All that a push writes is of that kind.
 func mayFail(at string) bool {
 	call, name, _ := strings.Cut(at, " ")
 	return call == "unlinkat" || call == "fchown" || strings.Contains(name, ".mark")

@@ -19,7 +19,8 @@ import (
 	"drayage/test/reliability"
 )
 
-// spacious is the size of a disk before it fills up, and afterwards. A tmpfs takes no more memory than what is written to it.
+// spacious is the size of a disk before it fills up, and afterwards. A tmpfs takes no more memory than what
+// is written to it.
 const spacious = 1 << 30
 
 // mount makes the directory disk a file system of its own. Its size can be changed while it is used.
@@ -31,7 +32,8 @@ func (w *world) mount() {
 	if err := os.Mkdir(w.path("disk"), 0o755); err != nil {
 		w.Fatal(err)
 	}
-	if err := syscall.Mount("drayage-crash", w.path("disk"), "tmpfs", 0, fmt.Sprintf("size=%d", spacious)); err != nil {
+	if err := syscall.Mount("drayage-crash", w.path("disk"), "tmpfs", 0,
+		fmt.Sprintf("size=%d", spacious)); err != nil {
 		absent(w.T, "a file system cannot be mounted: "+err.Error())
 	}
 	w.Cleanup(func() {
@@ -52,7 +54,8 @@ func (w *world) used() int64 {
 // leave makes the disk have so many bytes free.
 func (w *world) leave(free int64) (err error) {
 	for range 100 {
-		err = syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", max(w.used()+free, 4096)))
+		err = syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT,
+			fmt.Sprintf("size=%d", max(w.used()+free, 4096)))
 		if err != syscall.EINVAL { // more has been written since it was looked how much is used
 			return err
 		}
@@ -63,7 +66,8 @@ func (w *world) leave(free int64) (err error) {
 // grow gives the disk all space again.
 func (w *world) grow() {
 	w.Helper()
-	if err := syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", spacious)); err != nil {
+	if err := syscall.Mount("", w.path("disk"), "", syscall.MS_REMOUNT,
+		fmt.Sprintf("size=%d", spacious)); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -86,8 +90,10 @@ const (
 var fillings = []filling{
 	{name: "fetch", args: onDisk("fetch", "REF", "-o", "disk/images"), need: sweepSize + 3<<20, resumes: true},
 	{name: "save", args: onDisk("save", "REF", "-o", "disk/image.tar"), need: sweepSize + 3<<20},
-	{name: "save --format oci", args: onDisk("save", "REF", "-o", "disk/image.tar", "--format", "oci"), need: sweepSize + 3<<20},
-	{name: "push of a tar on standard input, with --temp-dir", args: onDisk("push", "-", "COPY", "--temp-dir", "disk"), stdin: true, need: 130 << 20},
+	{name: "save --format oci", args: onDisk("save", "REF", "-o", "disk/image.tar", "--format", "oci"),
+		need: sweepSize + 3<<20},
+	{name: "push of a tar on standard input, with --temp-dir",
+		args: onDisk("push", "-", "COPY", "--temp-dir", "disk"), stdin: true, need: 130 << 20},
 }
 
 func onDisk(args ...string) func(*world) []string {
@@ -155,7 +161,8 @@ func TestFullDisk(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			rows[f.name] = []string{f.name, fmt.Sprint(sizes / step), fmt.Sprint(full), fmt.Sprint(enough), fmt.Sprint(clean)}
+			rows[f.name] = []string{f.name, fmt.Sprint(sizes / step), fmt.Sprint(full), fmt.Sprint(enough),
+				fmt.Sprint(clean)}
 		})
 	}
 }
@@ -171,7 +178,8 @@ func (f filling) try(w *world, space int64) (failed bool, err error) {
 	layer := digest.FromBytes(layers("disk", sweepSize, 300<<10)[0].Content)
 	var once sync.Once
 	fill := func() { once.Do(func() { err = w.leave(space) }) }
-	w.On(fakeregistry.Match{Method: "GET", Path: layer.String(), Func: fromStart}, fakeregistry.Call(func(*http.Request) { fill() }))
+	w.On(fakeregistry.Match{Method: "GET", Path: layer.String(), Func: fromStart},
+		fakeregistry.Call(func(*http.Request) { fill() }))
 	r := f.run(w, fill)
 	if err != nil {
 		return false, fmt.Errorf("the disk could not be filled: %v", err)
@@ -214,11 +222,13 @@ func weightOf() (n int64) {
 	return n + 2<<10
 }
 
-// heldOnDisk is how much of the layers the layout has, whole or in part: they are too small to come in ranges.
+// heldOnDisk is how much of the layers the layout has, whole or in part: they are too small to come in
+// ranges.
 func (w *world) heldOnDisk() (n int64) {
 	for _, l := range layers("disk", sweepSize, 300<<10) {
 		id := digest.FromBytes(l.Content).Encoded()
-		for _, name := range []string{"disk/images/blobs/sha256/" + id, "disk/images/.drayage/partial/sha256-" + id} {
+		for _, name := range []string{"disk/images/blobs/sha256/" + id, "disk/images/.drayage/partial/sha256-" +
+			id} {
 			if fi, err := os.Stat(w.path(name)); err == nil {
 				n += fi.Size()
 			}

@@ -46,12 +46,14 @@ func readIndex(dir string) (*index, error) {
 }
 
 var (
-	layoutFile = regexp.MustCompile(`^(index\.json|oci-layout|blobs/sha256/[0-9a-f]{64}|\.drayage/.+|index\.json\.damaged-\d+)$`)
-	blobFile   = regexp.MustCompile(`^blobs/sha256/[0-9a-f]{64}$`)
+	layoutFile = regexp.MustCompile(
+		`^(index\.json|oci-layout|blobs/sha256/[0-9a-f]{64}|\.drayage/.+|index\.json\.damaged-\d+)$`)
+	blobFile = regexp.MustCompile(`^blobs/sha256/[0-9a-f]{64}$`)
 )
 
-// soundLayout checks what must hold of a layout at any moment: every blob is what its name says, what index.json names is there whole, and nothing
-// is where it does not belong. A layout that has not come to exist is sound. It returns the index, or nil.
+// soundLayout checks what must hold of a layout at any moment: every blob is what its name says, what
+// index.json names is there whole, and nothing is where it does not belong. A layout that has not come to
+// exist is sound. It returns the index, or nil.
 func soundLayout(dir string) (*index, error) {
 	files, err := snapshot(dir)
 	if errors.Is(err, fs.ErrNotExist) {

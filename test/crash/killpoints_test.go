@@ -93,10 +93,13 @@ type tally struct {
 }
 
 func TestKillPoints(t *testing.T) {
-	everyPoint(t, (*point).tryKill, func(rows [][]string) { enter(t, "20-kill-points", killPointsSection(rows)) })
+	everyPoint(t, (*point).tryKill, func(rows [][]string) {
+		enter(t, "20-kill-points", killPointsSection(rows))
+	})
 }
 
-// everyPoint tries something at each point of all scenarios, and then calls done with a row of figures for each.
+// everyPoint tries something at each point of all scenarios, and then calls done with a row of figures for
+// each.
 func everyPoint(t *testing.T, try func(*point, int) (string, error), done func(rows [][]string)) {
 	var mu sync.Mutex
 	outcomes := map[string]tally{}
@@ -143,7 +146,8 @@ func killPointsSection(rows [][]string) reliability.Section {
 	}
 }
 
-// run tries something at the points of the scenario. try returns the call that was struck, or nothing if the command came to its end before.
+// run tries something at the points of the scenario. try returns the call that was struck, or nothing if the
+// command came to its end before.
 func (s scenario) run(t *testing.T, try func(*point, int) (string, error)) (o tally) {
 	p, template, calls := s.begin(t)
 	o.points = calls

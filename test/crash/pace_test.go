@@ -30,18 +30,20 @@ func (w *world) slow() {
 	})
 }
 
-// trickle makes blobs come down piece by piece. It returns what counts the streams of one blob that do so at once.
+// trickle makes blobs come down piece by piece. It returns what counts the streams of one blob that do so at
+// once.
 func (w *world) trickle(pause time.Duration) *crowd {
 	c := &crowd{now: map[string]int{}}
 	drip := fakeregistry.Drip(piece, pause)
-	w.On(fakeregistry.Match{Method: http.MethodGet, Path: "/blobs/sha256:"}, func(next http.Handler) http.Handler {
-		next = drip(next)
-		return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
-			c.add(req.URL.Path, 1)
-			defer c.add(req.URL.Path, -1)
-			next.ServeHTTP(rw, req)
+	w.On(fakeregistry.Match{Method: http.MethodGet, Path: "/blobs/sha256:"},
+		func(next http.Handler) http.Handler {
+			next = drip(next)
+			return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+				c.add(req.URL.Path, 1)
+				defer c.add(req.URL.Path, -1)
+				next.ServeHTTP(rw, req)
+			})
 		})
-	})
 	return c
 }
 

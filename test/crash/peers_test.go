@@ -34,8 +34,12 @@ func tools() []tool {
 			fetch: func(_ *world, ref, _ string) []string {
 				return []string{"crane", "pull", "--insecure", "--format=oci", ref, "images"}
 			},
-			save: func(_ *world, ref string) []string { return []string{"crane", "pull", "--insecure", ref, "image.tar"} },
-			push: func(_ *world, ref string) []string { return []string{"crane", "push", "--insecure", "images", ref} },
+			save: func(_ *world, ref string) []string {
+				return []string{"crane", "pull", "--insecure", ref, "image.tar"}
+			},
+			push: func(_ *world, ref string) []string {
+				return []string{"crane", "push", "--insecure", "images", ref}
+			},
 		},
 		{
 			name: "skopeo",
@@ -94,7 +98,8 @@ func (o tool) present() bool {
 
 // version is what the tool calls itself, or its name alone.
 func (o tool) version(t *testing.T) string {
-	args := map[string][]string{"crane": {"version"}, "skopeo": {"--version"}, "regctl": {"version", "--format", "{{.VCSTag}}"}, "oras": {"version"}}[o.name]
+	args := map[string][]string{"crane": {"version"}, "skopeo": {"--version"},
+		"regctl": {"version", "--format", "{{.VCSTag}}"}, "oras": {"version"}}[o.name]
 	if args == nil {
 		return o.name
 	}

@@ -23,15 +23,19 @@ var soaks = []struct {
 	most     int64 // bytes that one kill may cost; 0: all of them
 	parallel bool  // large blobs come by several streams
 }{
-	{scenario{name: "fetch", seed: seedHeavy, args: fetching("heavy"), sound: soundImages}, 35, streams * streamLoss, true},
-	{scenario{name: "save --format oci", seed: seedHeavy, args: saving("heavy", formatOCI), sound: soundTar}, 30, streams * streamLoss, true},
+	{scenario{name: "fetch", seed: seedHeavy, args: fetching("heavy"), sound: soundImages}, 35,
+		streams * streamLoss, true},
+	{scenario{name: "save --format oci", seed: seedHeavy, args: saving("heavy", formatOCI), sound: soundTar}, 30,
+		streams * streamLoss, true},
 	{scenario{name: "save", seed: seedHeavy, args: saving("heavy", formatDocker), sound: soundTar}, 5, 0, false},
-	{scenario{name: "push of a layout", seed: seedHeavy, prepare: heavyLayout, args: pushing("images"), sound: soundPush, pushes: true}, 15, 0, false},
-	{scenario{name: "push of a tar", seed: seedHeavy, prepare: heavyTar, args: pushing("old.tar"), sound: soundPush, pushes: true}, 15, 0, false},
+	{scenario{name: "push of a layout", seed: seedHeavy, prepare: heavyLayout, args: pushing("images"),
+		sound: soundPush, pushes: true}, 15, 0, false},
+	{scenario{name: "push of a tar", seed: seedHeavy, prepare: heavyTar, args: pushing("old.tar"),
+		sound: soundPush, pushes: true}, 15, 0, false},
 }
 
-// rangeSize is what one worker of a large blob has in hand, and streams how many of them the blobs of heavy have together. A kill costs each at most
-// what it had not marked and what was on its way to it.
+// rangeSize is what one worker of a large blob has in hand, and streams how many of them the blobs of heavy
+// have together. A kill costs each at most what it had not marked and what was on its way to it.
 const (
 	rangeSize  = 4 << 20
 	streams    = 3 + 2
@@ -89,7 +93,8 @@ func randomSection(outcomes map[string]shots) reliability.Section {
 	for _, one := range soaks {
 		o := outcomes[one.name]
 		kills, survived = kills+o.kills, survived+o.survived
-		s.Rows = append(s.Rows, []string{one.name, fmt.Sprint(o.kills), fmt.Sprint(o.survived), kib(mean(o.again)), kib(most(o.again)), kib(o.weight)})
+		s.Rows = append(s.Rows, []string{one.name, fmt.Sprint(o.kills), fmt.Sprint(o.survived), kib(mean(o.again)),
+			kib(most(o.again)), kib(o.weight)})
 	}
 	s.Rows = append(s.Rows, []string{"all", fmt.Sprint(kills), fmt.Sprint(survived), "", "", ""})
 	return s
@@ -206,7 +211,8 @@ func (g *gallery) killAfter(d time.Duration) bool {
 	return status.Signaled()
 }
 
-// recover looks at what a kill has left, runs the command again and returns how much was transferred more than once.
+// recover looks at what a kill has left, runs the command again and returns how much was transferred more
+// than once.
 func (g *gallery) recover() (again int64, err error) {
 	if err := g.s.sound(g.point); err != nil {
 		return 0, err

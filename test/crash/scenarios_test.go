@@ -22,18 +22,29 @@ const (
 // scenarios are the commands that change something.
 var scenarios = []scenario{
 	{name: "fetch", seed: seedSmall, args: fetching("app"), sound: soundImages},
-	{name: "fetch --platform all", seed: seedPlatforms, args: fetching("multi", "--platform", "all"), sound: soundImages},
+	{name: "fetch --platform all", seed: seedPlatforms, args: fetching("multi", "--platform", "all"),
+		sound: soundImages},
 	{name: "fetch of a large layer", seed: seedLarge, args: fetching("large"), sound: soundImages},
-	{name: "fetch into a layout with other images", seed: seedSmall, prepare: otherImages, args: fetching("app"), sound: soundImages},
-	{name: "save from a registry", seed: seedSmall, prepare: oldTar, args: saving("app", formatDocker), sound: soundTar},
-	{name: "save from a layout", seed: seedSmall, prepare: fetched, args: saving("", formatDocker), sound: soundTar},
-	{name: "save --compress gzip", seed: seedSmall, prepare: fetched, args: saving("", formatDocker, "--compress", "gzip"), sound: soundTar},
-	{name: "save --format oci from a registry", seed: seedLarge, prepare: oldTar, args: saving("large", formatOCI), sound: soundTar},
-	{name: "save --format oci from a layout", seed: seedSmall, prepare: fetched, args: saving("", formatOCI), sound: soundTar},
-	{name: "verify --repair", seed: seedSmall, prepare: damaged, args: always("verify", "--repair", "images"), sound: soundRepair},
-	{name: "push of a layout", seed: seedSmall, prepare: fetched, args: pushing("images"), sound: soundPush, counts: changesAnything, pushes: true},
-	{name: "push of a tar", seed: seedSmall, prepare: saved, args: pushing("old.tar"), sound: soundPush, counts: changesAnything, pushes: true},
-	{name: "login", seed: guarded, prepare: credentials, args: loggingIn, stdin: "password", sound: soundLogin, counts: changesAnything},
+	{name: "fetch into a layout with other images", seed: seedSmall, prepare: otherImages, args: fetching("app"),
+		sound: soundImages},
+	{name: "save from a registry", seed: seedSmall, prepare: oldTar, args: saving("app", formatDocker),
+		sound: soundTar},
+	{name: "save from a layout", seed: seedSmall, prepare: fetched, args: saving("", formatDocker),
+		sound: soundTar},
+	{name: "save --compress gzip", seed: seedSmall, prepare: fetched,
+		args: saving("", formatDocker, "--compress", "gzip"), sound: soundTar},
+	{name: "save --format oci from a registry", seed: seedLarge, prepare: oldTar,
+		args: saving("large", formatOCI), sound: soundTar},
+	{name: "save --format oci from a layout", seed: seedSmall, prepare: fetched, args: saving("", formatOCI),
+		sound: soundTar},
+	{name: "verify --repair", seed: seedSmall, prepare: damaged, args: always("verify", "--repair", "images"),
+		sound: soundRepair},
+	{name: "push of a layout", seed: seedSmall, prepare: fetched, args: pushing("images"), sound: soundPush,
+		counts: changesAnything, pushes: true},
+	{name: "push of a tar", seed: seedSmall, prepare: saved, args: pushing("old.tar"), sound: soundPush,
+		counts: changesAnything, pushes: true},
+	{name: "login", seed: guarded, prepare: credentials, args: loggingIn, stdin: "password", sound: soundLogin,
+		counts: changesAnything},
 }
 
 const (
@@ -53,7 +64,9 @@ func always(args ...string) func(*world) []string {
 }
 
 func fetching(name string, more ...string) func(*world) []string {
-	return func(w *world) []string { return append([]string{"fetch", w.ref(name + ":1"), "-o", "images"}, more...) }
+	return func(w *world) []string {
+		return append([]string{"fetch", w.ref(name + ":1"), "-o", "images"}, more...)
+	}
 }
 
 func saving(name, format string, more ...string) func(*world) []string {
@@ -98,7 +111,8 @@ func oldTar(w *world) { w.write("image.tar", []byte("what was there before")) }
 
 func saved(w *world) { w.must("save", w.ref("app:1"), "-o", "old.tar") }
 
-// damaged makes a layout of two images whose index.json is torn in the second entry, and which has lost its marker.
+// damaged makes a layout of two images whose index.json is torn in the second entry, and which has lost its
+// marker.
 func damaged(w *world) {
 	w.must("fetch", w.ref("old:1"), "-o", "images")
 	w.must("fetch", w.ref("app:1"), "-o", "images")
@@ -198,7 +212,8 @@ func soundImages(p *point) error {
 	return p.onlyNew("images/")
 }
 
-// onlyNew checks that nothing has appeared but what begins with one of these, and nothing has changed besides.
+// onlyNew checks that nothing has appeared but what begins with one of these, and nothing has changed
+// besides.
 func (p *point) onlyNew(allowed ...string) error {
 	for _, d := range differences(p.before, p.snapshot()) {
 		ok := false

@@ -28,7 +28,8 @@ type stage struct {
 	keeps   func(w *world) error // nil: there is nothing to keep
 }
 
-// stopBound is how long drayage may take to stop on a machine that is busy with other things. What it takes is in the figures.
+// stopBound is how long drayage may take to stop on a machine that is busy with other things. What it takes
+// is in the figures.
 const stopBound = 10 * time.Second
 
 var stages = []stage{
@@ -71,14 +72,19 @@ var stages = []stage{
 		name: "waiting because of Retry-After",
 		prepare: func(w *world) {
 			w.put("app", small)
-			w.On(fakeregistry.Match{Path: "/manifests/"}, fakeregistry.Status(http.StatusTooManyRequests, "Retry-After", "100"))
+			w.On(fakeregistry.Match{Path: "/manifests/"},
+				fakeregistry.Status(http.StatusTooManyRequests, "Retry-After", "100"))
 		},
 		args:    fetching("app"),
 		reached: func(w *world) bool { return answered(w.Requests("", "/manifests/"), http.StatusTooManyRequests) },
 	},
 	{
-		name:    "compressing for a push",
-		prepare: func(w *world) { w.put("app", 24<<20); w.must("save", w.ref("app:1"), "-o", "old.tar"); w.Reset() },
+		name: "compressing for a push",
+		prepare: func(w *world) {
+			w.put("app", 24<<20)
+			w.must("save", w.ref("app:1"), "-o", "old.tar")
+			w.Reset()
+		},
 		args:    pushing("old.tar"),
 		reached: func(w *world) bool { return len(w.Requests("PATCH", "/uploads/")) > 0 },
 	},
@@ -100,7 +106,8 @@ func answered(all []fakeregistry.Entry, status int) bool {
 	return slices.ContainsFunc(all, func(e fakeregistry.Entry) bool { return e.Status == status })
 }
 
-// unread takes nothing of a request's body until the client has ended. A server that does not read is not told when that is.
+// unread takes nothing of a request's body until the client has ended. A server that does not read is not
+// told when that is.
 func (w *world) unread(http.Handler) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		<-w.over
@@ -117,8 +124,8 @@ func keepsPartial(least int64) func(*world) error {
 	}
 }
 
-// marked is how much of image.tar has been written and is remembered: blocks of 64 KiB, a byte each, behind the header and the plan in the file
-// that says so.
+// marked is how much of image.tar has been written and is remembered: blocks of 64 KiB, a byte each, behind
+// the header and the plan in the file that says so.
 func (w *world) marked() int {
 	raw, err := os.ReadFile(w.path("image.tar.partial.marks"))
 	const header = 16 + 32
@@ -143,7 +150,8 @@ func TestSignals(t *testing.T) {
 	var mu sync.Mutex
 	took := map[string][]time.Duration{}
 	for _, st := range stages {
-		for sig, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+		for sig, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143,
+			syscall.SIGHUP: 129} {
 			t.Run(fmt.Sprintf("%s/%v", st.name, sig), func(t *testing.T) {
 				d := st.stop(t, code, sig)
 				mu.Lock()
@@ -161,7 +169,8 @@ func TestSignals(t *testing.T) {
 	var all []time.Duration
 	row := func(name string, d []time.Duration) {
 		slices.Sort(d)
-		s.Rows = append(s.Rows, []string{name, fmt.Sprintf("%d ms", d[len(d)/2].Milliseconds()), fmt.Sprintf("%d ms", d[len(d)-1].Milliseconds())})
+		s.Rows = append(s.Rows, []string{name, fmt.Sprintf("%d ms", d[len(d)/2].Milliseconds()),
+			fmt.Sprintf("%d ms", d[len(d)-1].Milliseconds())})
 	}
 	for _, st := range stages {
 		if d := took[st.name]; len(d) > 0 {

@@ -14,12 +14,14 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// dockerOrder is a saved tar of an image, in the order in which docker writes it: what describes the layers stands behind them.
+// dockerOrder is a saved tar of an image, in the order in which docker writes it: what describes the layers
+// stands behind them.
 func dockerOrder(name string, sizes ...int) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	put := func(name string, content []byte) {
-		must(w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content)), Format: tar.FormatUSTAR}))
+		must(w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content)),
+			Format: tar.FormatUSTAR}))
 		_, err := w.Write(content)
 		must(err)
 	}
@@ -37,7 +39,9 @@ func dockerOrder(name string, sizes ...int) []byte {
 	raw := encode(config)
 	id := digest.FromBytes(raw).Encoded() + ".json"
 	put(id, raw)
-	put("manifest.json", encode([]map[string]any{{"Config": id, "RepoTags": []string{"docker.io/library/" + name + ":1"}, "Layers": names}}))
+	put("manifest.json",
+		encode([]map[string]any{{"Config": id, "RepoTags": []string{"docker.io/library/" + name + ":1"},
+			"Layers": names}}))
 	must(w.Close())
 	return b.Bytes()
 }

@@ -35,8 +35,9 @@ func TestTogether(t *testing.T) {
 	}
 	s := reliability.Section{
 		Title: "Eight processes and one layout",
-		Text: fmt.Sprintf("Eight processes at once put eight images into one layout, %d times. The table counts the "+
-			"images that index.json names in the end and that are complete.", rounds),
+		Text: fmt.Sprintf(
+			"Eight processes at once put eight images into one layout, %d times. The table counts the "+
+				"images that index.json names in the end and that are complete.", rounds),
 		Head: []string{"tool", "kept, by round", "lost of all"},
 	}
 	for _, o := range tools() {
@@ -88,7 +89,8 @@ func eight(t *testing.T, o tool) (kept int) {
 	return kept
 }
 
-// Eight processes fetch the same image; half as many look meanwhile whether the layout is in order. Each blob comes once.
+// Eight processes fetch the same image; half as many look meanwhile whether the layout is in order. Each blob
+// comes once.
 func TestSameImageTogether(t *testing.T) {
 	w := newWorld(t)
 	w.put("old", 10<<10)
@@ -116,7 +118,8 @@ func TestSameImageTogether(t *testing.T) {
 	}
 }
 
-// Of two processes that bring the same blob the one that has it is killed; the other, which waits, goes on where that was.
+// Of two processes that bring the same blob the one that has it is killed; the other, which waits, goes on
+// where that was.
 func TestLocksGoWithTheirOwner(t *testing.T) {
 	w := newWorld(t)
 	w.put("app", 3<<20)

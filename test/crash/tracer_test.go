@@ -36,8 +36,8 @@ type ended struct {
 	status syscall.WaitStatus
 }
 
-// strike is what happens to a traced process: at the n-th of the calls that name gives a name it is killed, so that this call is not made any more, or
-// else the call fails with an error.
+// strike is what happens to a traced process: at the n-th of the calls that name gives a name it is killed,
+// so that this call is not made any more, or else the call fails with an error.
 type strike struct {
 	n    int
 	name func(call) string
@@ -47,8 +47,8 @@ type strike struct {
 // traceTimeout ends a process that hangs.
 const traceTimeout = 2 * time.Minute
 
-// strikeAt runs a command, of which all threads' calls count. The standard streams of the command must be files or nil. All work is
-// done by one thread, as ptrace demands.
+// strikeAt runs a command, of which all threads' calls count. The standard streams of the command must be
+// files or nil. All work is done by one thread, as ptrace demands.
 func strikeAt(cmd *exec.Cmd, st strike) (e ended, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -64,7 +64,8 @@ func strikeAt(cmd *exec.Cmd, st strike) (e ended, err error) {
 	if _, err := syscall.Wait4(pid, &status, syscall.WALL|ownTracees, nil); err != nil {
 		return e, fmt.Errorf("waiting for the first stop: %v", err)
 	}
-	if err := syscall.PtraceSetOptions(pid, syscall.PTRACE_O_TRACESYSGOOD|syscall.PTRACE_O_TRACECLONE|exitKill); err != nil {
+	if err := syscall.PtraceSetOptions(pid,
+		syscall.PTRACE_O_TRACESYSGOOD|syscall.PTRACE_O_TRACECLONE|exitKill); err != nil {
 		syscall.Kill(pid, syscall.SIGKILL)
 		return e, fmt.Errorf("ptrace: %v", err)
 	}
@@ -77,7 +78,8 @@ func strikeAt(cmd *exec.Cmd, st strike) (e ended, err error) {
 		if err != nil {
 			return e, fmt.Errorf("waiting: %v", err)
 		}
-		if tid == pid && (status.Exited() || status.Signaled()) { // the kernel tells of the first thread when all others are gone
+		// the kernel tells of the first thread when all others are gone
+		if tid == pid && (status.Exited() || status.Signaled()) {
 			e.status = status
 			return e, nil
 		}
@@ -138,7 +140,8 @@ type syscallInfo struct {
 // pendingCall asks what a thread that has stopped is about to do.
 func pendingCall(tid int) (c call, entering bool) {
 	var info syscallInfo
-	_, _, errno := syscall.Syscall6(syscall.SYS_PTRACE, getSyscallInfo, uintptr(tid), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	_, _, errno := syscall.Syscall6(syscall.SYS_PTRACE, getSyscallInfo, uintptr(tid), unsafe.Sizeof(info),
+		uintptr(unsafe.Pointer(&info)), 0, 0)
 	const entry = 1
 	return call{nr: info.nr, args: info.args}, errno == 0 && info.op == entry
 }

@@ -82,9 +82,11 @@ func (w *world) read(name string) []byte {
 // platform is that of the images here, so that they are taken without being asked for.
 var platform = v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 
-// put stores an image with layers of about these sizes, which hardly compress. One name gives the same bytes each time.
+// put stores an image with layers of about these sizes, which hardly compress. One name gives the same bytes
+// each time.
 func (w *world) put(name string, sizes ...int) v1.Descriptor {
-	return w.registry.Load().PutImage(name, "1", fakeregistry.Image{Platform: platform, Layers: layers(name, sizes...)})
+	return w.registry.Load().PutImage(name, "1",
+		fakeregistry.Image{Platform: platform, Layers: layers(name, sizes...)})
 }
 
 var made sync.Map // layers by what they are made of: compressing takes its time
@@ -98,7 +100,8 @@ func layers(name string, sizes ...int) (all []fakeregistry.Layer) {
 	for i, size := range sizes {
 		content := make([]byte, size)
 		rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%s %d", name, i))).Read(content)
-		all = append(all, fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{fmt.Sprintf("file%d", i): string(content)})))
+		all = append(all,
+			fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{fmt.Sprintf("file%d", i): string(content)})))
 	}
 	return all
 }
@@ -136,8 +139,10 @@ func (w *world) command(argv ...string) *exec.Cmd {
 
 func (w *world) isolate(cmd *exec.Cmd) {
 	cmd.Dir = w.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + w.dir, "DOCKER_CONFIG=" + w.path("docker"),
-		"XDG_CACHE_HOME=" + w.path("cache"), "XDG_CONFIG_HOME=" + w.path("config"), "XDG_RUNTIME_DIR=" + w.dir, "TMPDIR=" + w.dir}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + w.dir,
+		"DOCKER_CONFIG=" + w.path("docker"),
+		"XDG_CACHE_HOME=" + w.path("cache"), "XDG_CONFIG_HOME=" + w.path("config"), "XDG_RUNTIME_DIR=" + w.dir,
+		"TMPDIR=" + w.dir}
 	cmd.WaitDelay = 5 * time.Second
 }
 
@@ -158,7 +163,8 @@ func (w *world) finish(cmd *exec.Cmd) result {
 	watchdog := time.AfterFunc(commandTimeout, func() { cmd.Process.Kill() })
 	defer watchdog.Stop()
 	cmd.Wait() // the exit code tells
-	return result{args: cmd.Args, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	return result{args: cmd.Args, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(),
+		stderr: stderr.String()}
 }
 
 // must runs drayage, which must succeed.

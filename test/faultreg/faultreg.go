@@ -1,6 +1,6 @@
-// Package faultreg puts a layer of faults and a ledger before any registry, over http or over TLS that offers HTTP/2. Call
-// [Start] with the handlers of registry3 or with a fakeregistry, break requests with [Server.On], and read afterwards
-// what was sent from the ledger.
+// Package faultreg puts a layer of faults and a ledger before any registry, over http or over TLS that offers
+// HTTP/2. Call [Start] with the handlers of registry3 or with a fakeregistry, break requests with
+// [Server.On], and read afterwards what was sent from the ledger.
 package faultreg
 
 import (
@@ -24,8 +24,8 @@ type Server struct {
 	once sync.Once
 }
 
-// Start serves inner on a free port of 127.0.0.1. With TLS it offers HTTP/2 and HTTP/1.1; the certificate is for 127.0.0.1. The
-// caller closes the server.
+// Start serves inner on a free port of 127.0.0.1. With TLS it offers HTTP/2 and HTTP/1.1; the certificate is
+// for 127.0.0.1. The caller closes the server.
 func Start(inner http.Handler, tls bool) *Server {
 	s := &Server{}
 	s.http = httptest.NewUnstartedServer(s.Record(s.Wrap(inner)))
@@ -61,7 +61,8 @@ func (s *Server) Certificate() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.http.Certificate().Raw})
 }
 
-// Client returns a client that trusts the server and takes HTTP/2 where it is offered. Its idle connections end with the server.
+// Client returns a client that trusts the server and takes HTTP/2 where it is offered. Its idle connections
+// end with the server.
 func (s *Server) Client() *http.Client { return s.http.Client() }
 
 // Protocols counts the requests by version of HTTP.

@@ -37,7 +37,8 @@ func each(t *testing.T, test func(t *testing.T, s *faultreg.Server, repo *wire.R
 			s := faultreg.Start(inner.Handler(), tls)
 			t.Cleanup(s.Close)
 			repo := &wire.Repository{URL: s.URL(), Name: "team/app", Client: s.Client()}
-			if err := repo.PutBlob(t.Context(), digest.FromBytes(content), int64(len(content)), bytes.NewReader(content)); err != nil {
+			if err := repo.PutBlob(t.Context(), digest.FromBytes(content), int64(len(content)),
+				bytes.NewReader(content)); err != nil {
 				t.Fatal(err)
 			}
 			test(t, s, repo)
@@ -52,7 +53,8 @@ func each(t *testing.T, test func(t *testing.T, s *faultreg.Server, repo *wire.R
 func get(t *testing.T, s *faultreg.Server, header ...string) (int, []byte, error) {
 	t.Helper()
 	s.Client().CloseIdleConnections() // net/http repeats what fails on a connection that has been used before
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/v2/team/app/blobs/"+digest.FromBytes(content).String(), nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/v2/team/app/blobs/"+
+		digest.FromBytes(content).String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,17 +96,33 @@ func TestFaults(t *testing.T) {
 		fault fakeregistry.Fault
 		seen  func(status int, raw []byte, err error) bool
 	}{
-		{"cut", fakeregistry.Cut(half), func(_ int, raw []byte, err error) bool { return err != nil && len(raw) <= len(content)/2 }},
+		{"cut", fakeregistry.Cut(half), func(_ int, raw []byte, err error) bool {
+			return err != nil && len(raw) <= len(content)/2
+		}},
 		{"abort", fakeregistry.Abort(0), func(_ int, _ []byte, err error) bool { return err != nil }},
-		{"short", fakeregistry.Short(half), func(_ int, raw []byte, err error) bool { return err == nil && len(raw) == len(content)/2 }},
-		{"extra", fakeregistry.Extra("more"), func(_ int, raw []byte, err error) bool { return err == nil && len(raw) == len(content)+4 }},
-		{"flip", fakeregistry.FlipByte(half), func(_ int, raw []byte, err error) bool { return err == nil && !whole(raw) && len(raw) == len(content) }},
+		{"short", fakeregistry.Short(half), func(_ int, raw []byte, err error) bool {
+			return err == nil && len(raw) == len(content)/2
+		}},
+		{"extra", fakeregistry.Extra("more"), func(_ int, raw []byte, err error) bool {
+			return err == nil && len(raw) == len(content)+4
+		}},
+		{"flip", fakeregistry.FlipByte(half), func(_ int, raw []byte, err error) bool {
+			return err == nil && !whole(raw) && len(raw) == len(content)
+		}},
 		{"status", fakeregistry.Status(503), func(status int, _ []byte, _ error) bool { return status == 503 }},
-		{"page", fakeregistry.Page(), func(_ int, raw []byte, _ error) bool { return strings.Contains(string(raw), "<html") }},
+		{"page", fakeregistry.Page(), func(_ int, raw []byte, _ error) bool {
+			return strings.Contains(string(raw), "<html")
+		}},
 		{"gzip", fakeregistry.Gzip(), func(_ int, raw []byte, err error) bool { return err == nil && !whole(raw) }},
-		{"drip", fakeregistry.Drip(100<<10, time.Nanosecond), func(_ int, raw []byte, err error) bool { return err == nil && whole(raw) }},
-		{"ignore range", fakeregistry.IgnoreRange(), func(status int, raw []byte, _ error) bool { return status == 200 && whole(raw) }},
-		{"shift range", fakeregistry.ShiftRange(7), func(_ int, raw []byte, _ error) bool { return bytes.Equal(raw, content[8:]) }},
+		{"drip", fakeregistry.Drip(100<<10, time.Nanosecond), func(_ int, raw []byte, err error) bool {
+			return err == nil && whole(raw)
+		}},
+		{"ignore range", fakeregistry.IgnoreRange(), func(status int, raw []byte, _ error) bool {
+			return status == 200 && whole(raw)
+		}},
+		{"shift range", fakeregistry.ShiftRange(7), func(_ int, raw []byte, _ error) bool {
+			return bytes.Equal(raw, content[8:])
+		}},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			each(t, func(t *testing.T, s *faultreg.Server, _ *wire.Repository) {
@@ -129,7 +147,8 @@ func TestFaults(t *testing.T) {
 
 // The client that has lost patience ends what would never end.
 func TestEndlessFaultsEndWithTheClient(t *testing.T) {
-	for name, fault := range map[string]fakeregistry.Fault{"endless": fakeregistry.Endless(200, "x"), "stall": fakeregistry.Stall(10)} {
+	for name, fault := range map[string]fakeregistry.Fault{"endless": fakeregistry.Endless(200, "x"),
+		"stall": fakeregistry.Stall(10)} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, s *faultreg.Server, repo *wire.Repository) {
 				s.On(fakeregistry.Match{Method: http.MethodGet}, fault)

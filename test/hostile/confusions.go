@@ -44,7 +44,8 @@ func (l *layout) layer() map[string]any { return l.layers[0].(map[string]any) }
 
 // manifest stores the manifest and describes it.
 func (l *layout) manifest() map[string]any {
-	m := map[string]any{"schemaVersion": 2, "mediaType": v1.MediaTypeImageManifest, "config": l.config, "layers": l.layers}
+	m := map[string]any{"schemaVersion": 2, "mediaType": v1.MediaTypeImageManifest, "config": l.config,
+		"layers": l.layers}
 	for k, v := range l.fields {
 		m[k] = v
 	}
@@ -52,13 +53,15 @@ func (l *layout) manifest() map[string]any {
 }
 
 func (l *layout) index(children ...any) map[string]any {
-	return l.put(v1.MediaTypeImageIndex, encode(map[string]any{"schemaVersion": 2, "mediaType": v1.MediaTypeImageIndex, "manifests": children}))
+	return l.put(v1.MediaTypeImageIndex, encode(map[string]any{"schemaVersion": 2,
+		"mediaType": v1.MediaTypeImageIndex, "manifests": children}))
 }
 
 // twice stores what d describes once more, with an empty list under a key before the list that is under it.
 func (l *layout) twice(d map[string]any, key, other string) map[string]any {
 	raw := l.members[len(l.members)-1].content
-	return l.put(d["mediaType"].(string), bytes.Replace(raw, fmt.Appendf(nil, "%q:", key), fmt.Appendf(nil, "%q:[],%q:", other, key), 1))
+	return l.put(d["mediaType"].(string), bytes.Replace(raw, fmt.Appendf(nil, "%q:", key),
+		fmt.Appendf(nil, "%q:[],%q:", other, key), 1))
 }
 
 // pack makes the archive with root as its only image.
@@ -71,7 +74,8 @@ func (l *layout) pack(root map[string]any) []byte {
 
 // packWith makes the archive with an index.json.
 func (l *layout) packWith(index []byte) []byte {
-	return pack(append(l.members, member{name: "oci-layout", content: []byte(`{"imageLayoutVersion":"1.0.0"}`)}, member{name: "index.json", content: index})...)
+	return pack(append(l.members, member{name: "oci-layout", content: []byte(`{"imageLayoutVersion":"1.0.0"}`)},
+		member{name: "index.json", content: index})...)
 }
 
 // crowdedIndex attacks by how much there is in index.json.
@@ -113,12 +117,23 @@ func confusions() []Archive {
 
 func ambiguous() []Archive {
 	return []Archive{
-		changedManifest(56, "OCI: a manifest with layers and manifests", false, func(l *layout) { l.fields["manifests"] = []any{l.layer()} }),
-		changedManifest(56, "OCI: a manifest that says it is an index", false, func(l *layout) { l.fields["mediaType"] = v1.MediaTypeImageIndex }),
-		confused(56, "OCI: a manifest with two lists of layers", false, func(l *layout) map[string]any { return l.twice(l.manifest(), "layers", "layers") }),
-		confused(56, "OCI: a manifest with two lists of layers, by case", false, func(l *layout) map[string]any { return l.twice(l.manifest(), "layers", "Layers") }),
-		confused(56, "OCI: an index with two lists of manifests", false, func(l *layout) map[string]any { return l.twice(l.index(l.manifest()), "manifests", "manifests") }),
-		changedRoot(56, "OCI: a manifest that index.json says is an index", false, "mediaType", v1.MediaTypeImageIndex),
+		changedManifest(56, "OCI: a manifest with layers and manifests", false, func(l *layout) {
+			l.fields["manifests"] = []any{l.layer()}
+		}),
+		changedManifest(56, "OCI: a manifest that says it is an index", false, func(l *layout) {
+			l.fields["mediaType"] = v1.MediaTypeImageIndex
+		}),
+		confused(56, "OCI: a manifest with two lists of layers", false, func(l *layout) map[string]any {
+			return l.twice(l.manifest(), "layers", "layers")
+		}),
+		confused(56, "OCI: a manifest with two lists of layers, by case", false, func(l *layout) map[string]any {
+			return l.twice(l.manifest(), "layers", "Layers")
+		}),
+		confused(56, "OCI: an index with two lists of manifests", false, func(l *layout) map[string]any {
+			return l.twice(l.index(l.manifest()), "manifests", "manifests")
+		}),
+		changedRoot(56, "OCI: a manifest that index.json says is an index", false, "mediaType",
+			v1.MediaTypeImageIndex),
 	}
 }
 
@@ -146,17 +161,22 @@ func deep() []Archive {
 		changedManifest(57, "OCI: a million layers that are nothing", false, func(l *layout) {
 			l.fields["layers"] = json.RawMessage(crowd("[", "{}", 1_000_000, "]"))
 		}),
-		confused(57, "OCI: an index of a million manifests that are nothing", false, func(l *layout) map[string]any {
-			return l.put(v1.MediaTypeImageIndex, crowd(`{"schemaVersion":2,"manifests":[`, "{}", 1_000_000, "]}"))
-		}),
-		crowdedIndex("OCI: an index.json of five million images that are nothing", `{"schemaVersion":2,"manifests":[`, "{}", 5_000_000, "]}"),
+		confused(57, "OCI: an index of a million manifests that are nothing", false,
+			func(l *layout) map[string]any {
+				return l.put(v1.MediaTypeImageIndex, crowd(`{"schemaVersion":2,"manifests":[`, "{}", 1_000_000, "]}"))
+			}),
+		crowdedIndex("OCI: an index.json of five million images that are nothing",
+			`{"schemaVersion":2,"manifests":[`, "{}", 5_000_000, "]}"),
 	}
 }
 
 func digests() (all []Archive) {
-	for _, d := range []string{"sha256:../../../../etc/passwd", "sha256:" + strings.Repeat("A", 64), "sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "blobs", ""} {
-		all = append(all, changedManifest(58, fmt.Sprintf("OCI: a layer with the digest %.30q", d), false, func(l *layout) { l.layer()["digest"] = d }))
-		all = append(all, changedRoot(58, fmt.Sprintf("OCI: an image with the digest %.30q", d), false, "digest", d))
+	for _, d := range []string{"sha256:../../../../etc/passwd", "sha256:" + strings.Repeat("A", 64),
+		"sha256:abc", "md5:d41d8cd98f00b204e9800998ecf8427e", "blobs", ""} {
+		all = append(all, changedManifest(58, fmt.Sprintf("OCI: a layer with the digest %.30q", d), false,
+			func(l *layout) { l.layer()["digest"] = d }))
+		all = append(all, changedRoot(58, fmt.Sprintf("OCI: an image with the digest %.30q", d), false, "digest",
+			d))
 	}
 	return append(all, changedManifest(58, "OCI: a layer with a digest in SHA-512", true, func(l *layout) {
 		raw := l.members[0].content
@@ -168,23 +188,31 @@ func digests() (all []Archive) {
 
 func sizes() (all []Archive) {
 	for _, size := range []any{-1, 0, 1, 1 << 20, uint64(1) << 63, 1e30, "10"} {
-		all = append(all, changedManifest(59, fmt.Sprintf("OCI: a layer with the size %#v", size), false, func(l *layout) { l.layer()["size"] = size }))
+		all = append(all, changedManifest(59, fmt.Sprintf("OCI: a layer with the size %#v", size), false,
+			func(l *layout) { l.layer()["size"] = size }))
 	}
-	data := changedManifest(59, "OCI: data that is not the content", true, func(l *layout) { l.layer()["data"] = []byte("something else") })
+	data := changedManifest(59, "OCI: data that is not the content", true, func(l *layout) {
+		l.layer()["data"] = []byte("something else")
+	})
 	data.Named = true
 	return append(all, data,
 		changedRoot(59, "OCI: an image of 2^62 bytes", false, "size", 1<<62),
-		changedManifest(59, "OCI: a layer whose bytes are others", false, func(l *layout) { l.members[0].content = bytes.Repeat([]byte("x"), len(l.members[0].content)) }))
+		changedManifest(59, "OCI: a layer whose bytes are others", false, func(l *layout) {
+			l.members[0].content = bytes.Repeat([]byte("x"), len(l.members[0].content))
+		}))
 }
 
 func kindsOfContent() []Archive {
 	return []Archive{
-		changedManifest(60, "OCI: a layer that is absent, with the address of a metadata service", false, func(l *layout) {
-			d := describe(v1.MediaTypeImageLayerGzip, []byte("absent"))
-			d["urls"] = []string{"http://169.254.169.254/latest/meta-data/"}
-			l.layers = append(l.layers, d)
+		changedManifest(60, "OCI: a layer that is absent, with the address of a metadata service", false,
+			func(l *layout) {
+				d := describe(v1.MediaTypeImageLayerGzip, []byte("absent"))
+				d["urls"] = []string{"http://169.254.169.254/latest/meta-data/"}
+				l.layers = append(l.layers, d)
+			}),
+		changedManifest(60, "OCI: a layer of an unknown type", true, func(l *layout) {
+			l.layer()["mediaType"] = "application/vnd.example.unknown"
 		}),
-		changedManifest(60, "OCI: a layer of an unknown type", true, func(l *layout) { l.layer()["mediaType"] = "application/vnd.example.unknown" }),
 		changedManifest(60, "OCI: an artifact", true, func(l *layout) {
 			l.config = l.put("application/vnd.example.config", []byte("{}"))
 			l.layer()["mediaType"] = "text/plain"

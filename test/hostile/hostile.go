@@ -1,5 +1,6 @@
-// Package hostile makes archives that attack whoever reads them: by names, links, sizes, bombs, ambiguity and lies. [Archives] lists them by the
-// number of the case that they belong to; the cases are those of docs/reliability.md. All of them are small on disk.
+// Package hostile makes archives that attack whoever reads them: by names, links, sizes, bombs, ambiguity and
+// lies. [Archives] lists them by the number of the case that they belong to; the cases are those of
+// docs/reliability.md. All of them are small on disk.
 package hostile
 
 import (
@@ -39,7 +40,8 @@ func ID() digest.Digest { return digest.FromBytes(newImage().config) }
 
 // Archives lists all attacks, in the order of their cases.
 func Archives() []Archive {
-	all := slices.Concat(names(), links(), kinds(), duplicates(), manifests(), giants(), layers(), bombs(), headers(), ends(), packings(), texts(), confusions())
+	all := slices.Concat(names(), links(), kinds(), duplicates(), manifests(), giants(), layers(), bombs(),
+		headers(), ends(), packings(), texts(), confusions())
 	slices.SortStableFunc(all, func(a, b Archive) int { return a.Case - b.Case })
 	return all
 }

@@ -98,8 +98,8 @@ type figures struct {
 	worst          string // the attack that took the most memory
 }
 
-// Every attack is refused, or taken for the oddity that it is, by whatever reads archives: within bounds, without a file or an image that should not be there,
-// and without a control character on the terminal.
+// Every attack is refused, or taken for the oddity that it is, by whatever reads archives: within bounds,
+// without a file or an image that should not be there, and without a control character on the terminal.
 func TestArchives(t *testing.T) {
 	private, err := registry3.Start(t.Context(), registry3.Options{})
 	if err != nil {
@@ -123,7 +123,8 @@ func TestArchives(t *testing.T) {
 				all[r.name] = count(all[r.name], a, took)
 				mu.Unlock()
 			}
-			if _, err := (&wire.Repository{URL: private.URL(), Name: repository}).Manifest(t.Context(), "1"); err == nil && !a.Taken {
+			if _, err := (&wire.Repository{URL: private.URL(), Name: repository}).Manifest(t.Context(),
+				"1"); err == nil && !a.Taken {
 				t.Error("the registry has an image of it")
 			}
 		})
@@ -177,7 +178,9 @@ func (w *world) attack(a hostile.Archive, r run) outcome {
 	if strings.Contains(stderr, "panic:") || strings.Contains(stderr, "goroutine ") {
 		w.Errorf("it broke down: %s", said)
 	}
-	if strings.ContainsFunc(stdout+stderr, func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }) {
+	if strings.ContainsFunc(stdout+stderr, func(c rune) bool {
+		return unicode.IsControl(c) && c != '\n' && c != '\t'
+	}) {
 		w.Errorf("control characters: %q %q", stdout, stderr)
 	}
 	w.checkFiles(a.Taken && r.name == "save")
@@ -196,7 +199,8 @@ func (w *world) drayage(r run) (o outcome, stdout, stderr string) {
 	report := filepath.Join(w.TempDir(), "peak")
 	cmd := exec.CommandContext(ctx, self, append([]string{binary}, r.args...)...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), measureEnv+"="+report, "HOME="+w.dir, "DOCKER_CONFIG="+w.dir, "XDG_CACHE_HOME="+filepath.Dir(report), "XDG_RUNTIME_DIR="+w.dir, "TMPDIR="+w.dir, "REGISTRY_AUTH_FILE=")
+	cmd.Env = append(os.Environ(), measureEnv+"="+report, "HOME="+w.dir, "DOCKER_CONFIG="+w.dir,
+		"XDG_CACHE_HOME="+filepath.Dir(report), "XDG_RUNTIME_DIR="+w.dir, "TMPDIR="+w.dir, "REGISTRY_AUTH_FILE=")
 	cmd.WaitDelay = 5 * time.Second
 	if r.pipe {
 		f, err := os.Open(w.path("in.tar"))
@@ -236,7 +240,8 @@ func (w *world) checkFiles(saved bool) {
 	if saved {
 		os.Remove(w.path("out.tar"))
 	}
-	for _, evil := range []string{"/tmp/drayage-evil", filepath.Join(filepath.Dir(w.dir), "drayage-evil"), filepath.Join(filepath.Dir(filepath.Dir(w.dir)), "drayage-evil")} {
+	for _, evil := range []string{"/tmp/drayage-evil", filepath.Join(filepath.Dir(w.dir), "drayage-evil"),
+		filepath.Join(filepath.Dir(filepath.Dir(w.dir)), "drayage-evil")} {
 		if _, err := os.Lstat(evil); err == nil {
 			w.Errorf("there is a file %s", evil)
 		}
@@ -251,16 +256,19 @@ func enter(t *testing.T, all map[string]*figures) {
 		return
 	}
 	s := reliability.Section{
-		Title: "Hostile archives", Date: time.Now().UTC().Format(time.DateOnly), Source: "go test ./hostile -update",
-		Text: fmt.Sprintf("%d archives attack the reader (cases 42 to 60), and each is read in six ways. Every wrong "+
-			"archive is refused, and every archive that is only odd is taken. A command that only looks "+
-			"does not read layers, and so does not see what is wrong with them. Peak memory includes 18 MiB "+
-			"of the program that measures.", len(archives)),
+		Title: "Hostile archives", Date: time.Now().UTC().Format(time.DateOnly),
+		Source: "go test ./hostile -update",
+		Text: fmt.Sprintf(
+			"%d archives attack the reader (cases 42 to 60), and each is read in six ways. Every wrong "+
+				"archive is refused, and every archive that is only odd is taken. A command that only looks "+
+				"does not read layers, and so does not see what is wrong with them. Peak memory includes 18 MiB "+
+				"of the program that measures.", len(archives)),
 		Head: []string{"read by", "refused", "taken", "peak memory", "most by"},
 	}
 	for _, r := range first {
 		f := all[r.name]
-		s.Rows = append(s.Rows, []string{r.name, fmt.Sprint(f.refused), fmt.Sprint(f.taken), fmt.Sprintf("%d MiB", f.peak>>20), f.worst})
+		s.Rows = append(s.Rows, []string{r.name, fmt.Sprint(f.refused), fmt.Sprint(f.taken),
+			fmt.Sprintf("%d MiB", f.peak>>20), f.worst})
 	}
 	if err := s.Save(filepath.Join("..", "reliability", "testdata"), "70-hostile"); err != nil {
 		t.Error(err)

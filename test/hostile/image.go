@@ -47,7 +47,8 @@ func layerTar(name string, size int) []byte {
 }
 
 func configOf(layers ...[]byte) []byte {
-	c := v1.Image{Author: "hostile", Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, RootFS: v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}}
+	c := v1.Image{Author: "hostile", Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
+		RootFS: v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}}
 	for _, l := range layers {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, digest.FromBytes(l))
 	}

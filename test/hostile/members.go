@@ -11,7 +11,8 @@ const layer0 = "layer0/layer.tar"
 func names() []Archive {
 	return []Archive{
 		taken(42, "entries named ../, absolute, with a drive", func(im *image) {
-			for _, name := range []string{"../../drayage-evil", "/tmp/drayage-evil", `C:\drayage-evil`, `..\drayage-evil`, "a/../../drayage-evil"} {
+			for _, name := range []string{"../../drayage-evil", "/tmp/drayage-evil", `C:\drayage-evil`,
+				`..\drayage-evil`, "a/../../drayage-evil"} {
 				im.add(name, []byte("evil"))
 			}
 		}),
@@ -54,7 +55,8 @@ func links() []Archive {
 		refused(43, "a chain of 10000 links", func(im *image) {
 			linked(tar.TypeSymlink, "../l0")(im)
 			for i := range 10_000 {
-				im.members = append(im.members, member{name: fmt.Sprint("l", i), kind: tar.TypeSymlink, link: fmt.Sprint("l", i+1)})
+				im.members = append(im.members, member{name: fmt.Sprint("l", i), kind: tar.TypeSymlink,
+					link: fmt.Sprint("l", i+1)})
 			}
 			im.add("l10000", im.layers[0])
 		}),
@@ -68,9 +70,12 @@ func kinds() (all []Archive) {
 	for _, k := range []struct {
 		name string
 		kind byte
-	}{{"a character device", tar.TypeChar}, {"a block device", tar.TypeBlock}, {"a named pipe", tar.TypeFifo}, {"a directory", tar.TypeDir}} {
+	}{{"a character device", tar.TypeChar}, {"a block device", tar.TypeBlock}, {"a named pipe", tar.TypeFifo},
+		{"a directory", tar.TypeDir}} {
 		all = append(all, refused(44, k.name+" as a layer", linked(k.kind, "")))
-		all = append(all, taken(44, k.name+" beside the image", func(im *image) { im.members = append(im.members, member{name: "odd", kind: k.kind}) }))
+		all = append(all, taken(44, k.name+" beside the image", func(im *image) {
+			im.members = append(im.members, member{name: "odd", kind: k.kind})
+		}))
 	}
 	return all
 }
@@ -107,10 +112,15 @@ func layers() []Archive {
 		refused(49, "more layers than diff IDs", func(im *image) { im.reconfigure(configOf(im.layers[0])) }),
 		refused(49, "no layers where there are diff IDs", func(im *image) { im.Layers = nil }),
 		taken(49, "a history of other length", func(im *image) {
-			im.reconfigure(bytes.Replace(im.config, []byte(`"rootfs"`), []byte(`"history":[{},{},{},{"empty_layer":true}],"rootfs"`), 1))
+			im.reconfigure(bytes.Replace(im.config, []byte(`"rootfs"`),
+				[]byte(`"history":[{},{},{},{"empty_layer":true}],"rootfs"`), 1))
 		}),
-		refused(50, "a layer that is not its diff ID", func(im *image) { im.put(member{name: layer0, content: layerTar("evil", 9000)}) }),
-		refused(50, "two layers that are exchanged", func(im *image) { im.Layers[0], im.Layers[1] = im.Layers[1], im.Layers[0] }),
+		refused(50, "a layer that is not its diff ID", func(im *image) {
+			im.put(member{name: layer0, content: layerTar("evil", 9000)})
+		}),
+		refused(50, "two layers that are exchanged", func(im *image) {
+			im.Layers[0], im.Layers[1] = im.Layers[1], im.Layers[0]
+		}),
 		refused(50, "a configuration that is not its name", func(im *image) {
 			im.put(member{name: im.Config, content: bytes.Replace(im.config, []byte("hostile"), []byte("HOSTILE"), 1)})
 		}),

@@ -12,8 +12,9 @@ import (
 	"syscall"
 )
 
-// measureEnv makes this test binary run one command and write the command's peak memory, in KiB, to the file that it names. Linux counts the memory of the process
-// that starts a program as the program's own: so a fresh copy of this binary stands between, whose own 18 MiB are the least that can come out.
+// measureEnv makes this test binary run one command and write the command's peak memory, in KiB, to the file
+// that it names. Linux counts the memory of the process that starts a program as the program's own: so a
+// fresh copy of this binary stands between, whose own 18 MiB are the least that can come out.
 const measureEnv = "DRAYAGE_HOSTILE_MEASURE"
 
 func init() {

@@ -17,12 +17,20 @@ func head(name string, size int64) []byte {
 
 func bombs() []Archive {
 	return []Archive{
-		refused(51, "a layer of a gigabyte of zeros in gzip", func(im *image) { im.put(member{name: layer0, content: zeros(1 << 30)}) }),
-		refused(51, "a zstd window of 2 GiB", func(im *image) { im.put(member{name: layer0, content: []byte("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")}) }),
-		refused(51, "an xz dictionary of 4 GiB", func(im *image) {
-			im.put(member{name: layer0, content: []byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00\xb9\xf4\xb3\xac\x01\x00")})
+		refused(51, "a layer of a gigabyte of zeros in gzip", func(im *image) {
+			im.put(member{name: layer0, content: zeros(1 << 30)})
 		}),
-		refused(51, "gzip in gzip in gzip", func(im *image) { im.put(member{name: layer0, content: zip(zip(zip(im.layers[0])))}) }),
+		refused(51, "a zstd window of 2 GiB", func(im *image) {
+			im.put(member{name: layer0, content: []byte("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")})
+		}),
+		refused(51, "an xz dictionary of 4 GiB", func(im *image) {
+			im.put(member{name: layer0,
+				content: []byte(
+					"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00\xb9\xf4\xb3\xac\x01\x00")})
+		}),
+		refused(51, "gzip in gzip in gzip", func(im *image) {
+			im.put(member{name: layer0, content: zip(zip(zip(im.layers[0])))})
+		}),
 		{Case: 51, Name: "a gigabyte of zeros in gzip and no tar", make: func() []byte { return zeros(1 << 30) }},
 	}
 }
@@ -81,9 +89,13 @@ func headers() []Archive {
 		reheaded("a negative size", func(h []byte) { copy(h[124:136], bytes.Repeat([]byte{0xff}, 12)) }),
 		reheaded("a size of 8 GiB", func(h []byte) { copy(h[124:136], "77777777777\x00") }),
 		reheaded("a sparse file of old GNU tar", func(h []byte) { h[156] = 'S' }),
-		extended("PAX: a size of 2^62", "size=4611686018427387904"), extended("PAX: a negative size", "size=-1"), extended("PAX: the name of another", "path=layer1/layer.tar"),
-		extended("PAX: a sparse file of a terabyte", "GNU.sparse.major=0", "GNU.sparse.minor=1", "GNU.sparse.name="+layer0, "GNU.sparse.size=1000000000000", "GNU.sparse.numblocks=1", "GNU.sparse.map=0,1"),
-		extended("PAX: ten million holes", "GNU.sparse.size=100000000", "GNU.sparse.numblocks=10000000", "GNU.sparse.map=0,1"),
+		extended("PAX: a size of 2^62", "size=4611686018427387904"), extended("PAX: a negative size", "size=-1"),
+		extended("PAX: the name of another", "path=layer1/layer.tar"),
+		extended("PAX: a sparse file of a terabyte", "GNU.sparse.major=0", "GNU.sparse.minor=1",
+			"GNU.sparse.name="+layer0, "GNU.sparse.size=1000000000000", "GNU.sparse.numblocks=1",
+			"GNU.sparse.map=0,1"),
+		extended("PAX: ten million holes", "GNU.sparse.size=100000000", "GNU.sparse.numblocks=10000000",
+			"GNU.sparse.map=0,1"),
 		{Case: 52, Name: "PAX: a record of a gigabyte", size: 1<<30 + 4096, make: func() []byte {
 			h := head("PaxHeaders/x", 1<<30)
 			h[156] = tar.TypeXHeader
@@ -95,17 +107,25 @@ func headers() []Archive {
 
 // whole changes a packed archive.
 func whole(number int, name string, taken bool, change func([]byte) []byte) Archive {
-	return Archive{Case: number, Name: name, Taken: taken, make: func() []byte { return change(newImage().pack()) }}
+	return Archive{Case: number, Name: name, Taken: taken, make: func() []byte {
+		return change(newImage().pack())
+	}}
 }
 
 func ends() []Archive {
 	return []Archive{
 		whole(53, "cut in a layer", false, func(raw []byte) []byte { return raw[:len(raw)/2] }),
-		whole(53, "cut in manifest.json", false, func(raw []byte) []byte { return raw[:bytes.Index(raw, []byte(`[{"Config"`))+20] }),
+		whole(53, "cut in manifest.json", false, func(raw []byte) []byte {
+			return raw[:bytes.Index(raw, []byte(`[{"Config"`))+20]
+		}),
 		whole(53, "no end", true, func(raw []byte) []byte { return raw[:len(raw)-1024] }),
-		whole(53, "zeros behind the end", true, func(raw []byte) []byte { return append(raw, make([]byte, 100<<10)...) }),
+		whole(53, "zeros behind the end", true, func(raw []byte) []byte {
+			return append(raw, make([]byte, 100<<10)...)
+		}),
 		whole(53, "a second archive behind the end", false, func(raw []byte) []byte {
-			return append(raw, changed(func(im *image) { im.reconfigure(bytes.Replace(im.config, []byte("hostile"), []byte("HOSTILE"), 1)) })...)
+			return append(raw, changed(func(im *image) {
+				im.reconfigure(bytes.Replace(im.config, []byte("hostile"), []byte("HOSTILE"), 1))
+			})...)
 		}).rival(),
 		whole(53, "text behind the end", false, func(raw []byte) []byte { return append(raw, "garbage"...) }),
 	}
@@ -113,10 +133,16 @@ func ends() []Archive {
 
 func packings() []Archive {
 	return []Archive{
-		whole(54, "two gzip members", true, func(raw []byte) []byte { return append(zip(raw[:5000]), zip(raw[5000:])...) }),
+		whole(54, "two gzip members", true, func(raw []byte) []byte {
+			return append(zip(raw[:5000]), zip(raw[5000:])...)
+		}),
 		whole(54, "gzip of gzip", false, func(raw []byte) []byte { return zip(zip(raw)) }),
 		whole(54, "gzip that is cut", false, func(raw []byte) []byte { z := zip(raw); return z[:len(z)-9] }),
-		whole(54, "gzip with a wrong checksum", false, func(raw []byte) []byte { z := zip(raw); z[len(z)-8] ^= 1; return z }),
+		whole(54, "gzip with a wrong checksum", false, func(raw []byte) []byte {
+			z := zip(raw)
+			z[len(z)-8] ^= 1
+			return z
+		}),
 		whole(54, "gzip, then text", false, func(raw []byte) []byte { return append(zip(raw), "garbage"...) }),
 	}
 }

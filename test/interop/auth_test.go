@@ -10,7 +10,8 @@ import (
 	"drayage/test/sample"
 )
 
-// TestFetchWithPassword fetches from a registry that asks for Basic credentials, and lets others read the layout.
+// TestFetchWithPassword fetches from a registry that asks for Basic credentials, and lets others read the
+// layout.
 func TestFetchWithPassword(t *testing.T) {
 	require(t, "docker-registry", "umoci", "skopeo")
 	image, here := newSample(t, sample.Options{})
@@ -23,7 +24,8 @@ func TestFetchWithPassword(t *testing.T) {
 	ref := addr + "/team/hello:1.0"
 
 	for _, creds := range [][]string{nil, {"--creds", "mary:wrong"}} {
-		refused := drayage(t, append([]string{"fetch", ref, "-o", filepath.Join(scratch(t), "layout")}, creds...)...)
+		refused := drayage(t, append([]string{"fetch", ref, "-o", filepath.Join(scratch(t), "layout")},
+			creds...)...)
 		equal(t, "exit code without the password", refused.code, 4)
 		if strings.Contains(refused.stderr, "wrong") {
 			t.Errorf("the error shows the password: %s", refused.stderr)

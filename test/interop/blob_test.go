@@ -15,8 +15,8 @@ import (
 	"drayage/test/sample"
 )
 
-// TestLooksWithoutPulling looks at an image in distribution 3 with everything there is for it, compares with skopeo where that can,
-// and downloads no layer.
+// TestLooksWithoutPulling looks at an image in distribution 3 with everything there is for it, compares with
+// skopeo where that can, and downloads no layer.
 func TestLooksWithoutPulling(t *testing.T) {
 	require(t, "skopeo")
 	image, here := newSample(t, sample.Options{})
@@ -35,7 +35,8 @@ func TestLooksWithoutPulling(t *testing.T) {
 	equal(t, "manifest", drayage(t, "manifest", ref).stdoutOf(t), index)
 	equal(t, "config", drayage(t, "config", ref).stdoutOf(t), config)
 	equal(t, "digest", drayage(t, "digest", ref).ok(t), addr+"/team/app@"+here.Manifest.Digest.String())
-	equal(t, "digest --list", drayage(t, "digest", "--list", ref).ok(t), addr+"/team/app@"+image.Root.Digest.String())
+	equal(t, "digest --list", drayage(t, "digest", "--list", ref).ok(t),
+		addr+"/team/app@"+image.Root.Digest.String())
 	equal(t, "ls", drayage(t, "ls", addr+"/team/app").ok(t), "1")
 	compareWithSkopeo(t, ref, here)
 	most := int64(len(config)) * int64(2*len(image.Platforms)+2) // configurations only
@@ -52,8 +53,10 @@ func TestLooksWithoutPulling(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, "digest of the file", digest.FromBytes(content), layer.Digest)
-		equal(t, "blob to standard output", drayage(t, "blob", addr+"/team/app@"+layer.Digest.String()).stdoutOf(t), string(content))
+		equal(t, "blob to standard output", drayage(t, "blob", addr+"/team/app@"+layer.Digest.String()).stdoutOf(t),
+			string(content))
 	}
-	absent := drayage(t, "blob", addr+"/team/app@"+digest.FromString("nothing").String(), "-o", filepath.Join(scratch(t), "none"))
+	absent := drayage(t, "blob", addr+"/team/app@"+digest.FromString("nothing").String(), "-o",
+		filepath.Join(scratch(t), "none"))
 	equal(t, "exit code for a blob that is not there", absent.code, 3)
 }

@@ -91,13 +91,14 @@ func TestOthersLoadCompressed(t *testing.T) {
 	}
 }
 
-// readsGzip reports whether the library below skopeo and podman reads a docker tar that the program gzip compressed. That
-// of Debian 12 does not (https://github.com/containers/podman/issues/15944).
+// readsGzip reports whether the library below skopeo and podman reads a docker tar that the program gzip
+// compressed. That of Debian 12 does not (https://github.com/containers/podman/issues/15944).
 func readsGzip(t *testing.T, ref string) bool {
 	t.Helper()
 	require(t, "gzip")
 	tar := filepath.Join(scratch(t), "plain.tar")
 	drayage(t, "save", ref, "-o", tar).ok(t)
 	invocation{argv: []string{"gzip", tar}}.run(t).ok(t)
-	return invocation{argv: []string{"skopeo", "inspect", "--config", "--raw", "docker-archive:" + tar + ".gz"}}.run(t).code == 0
+	return invocation{argv: []string{"skopeo", "inspect", "--config", "--raw", "docker-archive:" + tar +
+		".gz"}}.run(t).code == 0
 }

@@ -23,10 +23,12 @@ func startContainerd(t *testing.T) containerd {
 	requireRoot(t)
 	require(t, "containerd", "ctr", "runc")
 	dir := scratch(t)
-	c := containerd{socket: filepath.Join(dir, "containerd.sock"), content: filepath.Join(dir, "root/io.containerd.content.v1.content/blobs/sha256")}
+	c := containerd{socket: filepath.Join(dir, "containerd.sock"),
+		content: filepath.Join(dir, "root/io.containerd.content.v1.content/blobs/sha256")}
 	config := filepath.Join(dir, "config.toml")
-	text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n"+
-		"[grpc]\naddress = %q\n", filepath.Join(dir, "root"), filepath.Join(dir, "state"), c.socket)
+	text := fmt.Sprintf(
+		"version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n"+
+			"[grpc]\naddress = %q\n", filepath.Join(dir, "root"), filepath.Join(dir, "state"), c.socket)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -13,10 +13,12 @@ import (
 
 // pulledByDocker are archives of each generation and kind, which Docker also pulls after the push.
 var pulledByDocker = []string{
-	"docker-1.9.tar", "docker-20.10-twice.tar", "docker-25.0.0.tar", "docker-29-dangling.tar", "buildkit-oci.tar", "kaniko.tar", "oci-estargz.tar", "retar-sparse.tar",
+	"docker-1.9.tar", "docker-20.10-twice.tar", "docker-25.0.0.tar", "docker-29-dangling.tar",
+	"buildkit-oci.tar", "kaniko.tar", "oci-estargz.tar", "retar-sparse.tar",
 }
 
-// TestCorpusPushed pushes every image of every archive into a registry, from which skopeo copies it and Docker pulls some.
+// TestCorpusPushed pushes every image of every archive into a registry, from which skopeo copies it and
+// Docker pulls some.
 func TestCorpusPushed(t *testing.T) {
 	requireDocker(t)
 	require(t, "skopeo")
@@ -34,7 +36,8 @@ func TestCorpusPushed(t *testing.T) {
 			want := here(im)
 			got, err := skopeoCopies(t, "docker://"+ref, "--src-tls-verify=false")
 			if err != nil || !same(got, want, true) {
-				t.Errorf("%s: skopeo copies\n      %v, %v\nfrom the registry, pushed was\n      %v", a.File, got, err, want)
+				t.Errorf("%s: skopeo copies\n      %v, %v\nfrom the registry, pushed was\n      %v", a.File, got, err,
+					want)
 			}
 			if slices.Contains(pulledByDocker, a.File) {
 				pulled++

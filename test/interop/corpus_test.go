@@ -103,8 +103,8 @@ func (c *carried) look(t *testing.T) {
 	}
 }
 
-// corpusArchives are all archives, each as it is and in both formats of drayage, and those of the table. What drayage saves of one is left out
-// if another gives the same bytes.
+// corpusArchives are all archives, each as it is and in both formats of drayage, and those of the table. What
+// drayage saves of one is left out if another gives the same bytes.
 func corpusArchives(t *testing.T) []*carried {
 	t.Helper()
 	known, err := corpus.Read(corpus.Dir)
@@ -118,11 +118,13 @@ func corpusArchives(t *testing.T) []*carried {
 			one, every = []string{"--platform", "linux/" + runtime.GOARCH}, []string{"--platform", "all"}
 		}
 		source := inCorpus(t, a.File)
-		archives = append(archives, &carried{archive: a.File, source: source}, &carried{archive: a.File, source: source, format: "docker", flags: one},
+		archives = append(archives, &carried{archive: a.File, source: source},
+			&carried{archive: a.File, source: source, format: "docker", flags: one},
 			&carried{archive: a.File, source: source, format: "oci", flags: every})
 	}
 	for _, row := range table {
-		archives = append(archives, &carried{archive: row.title, source: inCorpus(t, row.archive), format: row.format, flags: row.flags, inTable: true})
+		archives = append(archives, &carried{archive: row.title, source: inCorpus(t, row.archive),
+			format: row.format, flags: row.flags, inTable: true})
 	}
 	slices.SortStableFunc(archives, func(a, b *carried) int { return strings.Compare(a.String(), b.String()) })
 	dir := scratch(t)
@@ -150,7 +152,8 @@ func (c *carried) prepare(t *testing.T, file string) {
 	c.file, c.grade = c.source, map[string]grade{}
 	if c.format != "" {
 		c.file = file
-		save := drayageCommand(t, slices.Concat([]string{"save", c.source, "--format", c.format, "-o", file, "-q"}, c.flags)...)
+		save := drayageCommand(t, slices.Concat([]string{"save", c.source, "--format", c.format, "-o", file, "-q"},
+			c.flags)...)
 		save.quiet = true
 		save.run(t).ok(t)
 	}
@@ -171,8 +174,9 @@ func inCorpus(t *testing.T, file string) string {
 	return path
 }
 
-// TestCorpus lets every engine read every archive, and what drayage makes of it in both formats. What an engine takes has to have the image
-// IDs, diff IDs and names that drayage sees. What drayage has saved must be taken whole, but for what is known of the engine.
+// TestCorpus lets every engine read every archive, and what drayage makes of it in both formats. What an
+// engine takes has to have the image IDs, diff IDs and names that drayage sees. What drayage has saved must
+// be taken whole, but for what is known of the engine.
 func TestCorpus(t *testing.T) {
 	requireRoot(t)
 	requireDocker(t)
@@ -197,7 +201,9 @@ func (e engine) try(t *testing.T, c *carried) {
 	t.Helper()
 	got, err := e.load(t, c.file, c.names())
 	for _, l := range got {
-		if err == nil && !slices.ContainsFunc(c.images, func(want loaded) bool { return same(l, want, c.format == "") }) {
+		if err == nil && !slices.ContainsFunc(c.images, func(want loaded) bool {
+			return same(l, want, c.format == "")
+		}) {
 			t.Errorf("%s: %s has\n      %v\ndrayage sees\n      %v", c, e.name, l, c.images)
 		}
 	}
@@ -221,8 +227,8 @@ func (e engine) try(t *testing.T, c *carried) {
 // grades keeps engines apart that enter how they took an archive.
 var grades sync.Mutex
 
-// same compares what an engine has with what drayage sees. In archives of others podman calls short names localhost/NAME and
-// makes names of tags alone.
+// same compares what an engine has with what drayage sees. In archives of others podman calls short names
+// localhost/NAME and makes names of tags alone.
 func same(got, want loaded, foreign bool) bool {
 	if got.id != want.id || !slices.Equal(got.diffIDs, want.diffIDs) {
 		return false
@@ -234,7 +240,8 @@ func same(got, want loaded, foreign bool) bool {
 	return name == want.name || name == unknown || foreign && want.name == ""
 }
 
-// expect is what an engine makes of an archive that drayage saved: it takes all of it, but for what is known of the engine.
+// expect is what an engine makes of an archive that drayage saved: it takes all of it, but for what is known
+// of the engine.
 func (e engine) expect(c *carried) grade {
 	several := len(c.images) > 1
 	switch {

@@ -31,16 +31,20 @@ func TestCredentialFiles(t *testing.T) {
 	engine := startDocker(t)
 	for _, by := range []login{
 		{"drayage", func(dir, addr string) []string {
-			return append(drayageCommand(t, "login", addr, "--authfile", dir+"/config.json").argv, "-u", "mary", "--password-stdin")
+			return append(drayageCommand(t, "login", addr, "--authfile", dir+"/config.json").argv, "-u", "mary",
+				"--password-stdin")
 		}},
 		{"docker", func(dir, addr string) []string {
-			return []string{"docker", "-H", engine.socket, "--config", dir, "login", "-u", "mary", "--password-stdin", addr}
+			return []string{"docker", "-H", engine.socket, "--config", dir, "login", "-u", "mary", "--password-stdin",
+				addr}
 		}},
 		{"skopeo", func(dir, addr string) []string {
-			return []string{"skopeo", "login", "--tls-verify=false", "--authfile", dir + "/config.json", "-u", "mary", "--password-stdin", addr}
+			return []string{"skopeo", "login", "--tls-verify=false", "--authfile", dir + "/config.json", "-u", "mary",
+				"--password-stdin", addr}
 		}},
 		{"podman", func(dir, addr string) []string {
-			return []string{"podman", "login", "--tls-verify=false", "--authfile", dir + "/config.json", "-u", "mary", "--password-stdin", addr}
+			return []string{"podman", "login", "--tls-verify=false", "--authfile", dir + "/config.json", "-u", "mary",
+				"--password-stdin", addr}
 		}},
 	} {
 		t.Run(by.name, func(t *testing.T) {
@@ -50,13 +54,16 @@ func TestCredentialFiles(t *testing.T) {
 			drayage(t, "fetch", ref, "-o", filepath.Join(scratch(t), "layout"), "--authfile", file).ok(t)
 			run(t, "skopeo", "inspect", "--raw", "--tls-verify=false", "--authfile", file, "docker://"+ref)
 			equal(t, "podman's user", run(t, "podman", "login", "--get-login", "--authfile", file, addr), "mary")
-			run(t, "docker", "-H", engine.socket, "--config", dir, "pull", "-q", addr+"/team/hello@"+here.Manifest.Digest.String())
+			run(t, "docker", "-H", engine.socket, "--config", dir, "pull", "-q",
+				addr+"/team/hello@"+here.Manifest.Digest.String())
 
 			drayage(t, "logout", addr, "--authfile", file).ok(t)
-			if o := (invocation{argv: []string{"skopeo", "login", "--get-login", "--authfile", file, addr}}).run(t); o.code == 0 {
+			if o := (invocation{argv: []string{"skopeo", "login", "--get-login", "--authfile", file, addr}}).run(
+				t); o.code == 0 {
 				t.Errorf("skopeo still finds %s", o.stdout)
 			}
-			equal(t, "exit code when logged out", drayage(t, "fetch", ref, "-o", filepath.Join(scratch(t), "layout"), "--authfile", file).code, 4)
+			equal(t, "exit code when logged out", drayage(t, "fetch", ref, "-o", filepath.Join(scratch(t), "layout"),
+				"--authfile", file).code, 4)
 		})
 	}
 }
@@ -71,7 +78,8 @@ func TestCredentialsBesideDockers(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{\n\t\"detachKeys\": \"ctrl-e,e\"\n}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	argv := []string{"docker", "-H", engine.socket, "--config", dir, "login", "-u", "mary", "--password-stdin", first}
+	argv := []string{"docker", "-H", engine.socket, "--config", dir, "login", "-u", "mary", "--password-stdin",
+		first}
 	invocation{argv: argv, stdin: strings.NewReader("a:secret")}.run(t).ok(t)
 	here := drayageCommand(t, "login", second, "-u", "mary", "--password-stdin")
 	here.stdin, here.env = strings.NewReader("a:secret\n"), []string{"DOCKER_CONFIG=" + dir}

@@ -36,7 +36,8 @@ func startDaemon(dir string, argv ...string) (*daemon, error) {
 	return startCommand(dir, exec.Command(path, argv[1:]...))
 }
 
-// startCommand is startDaemon for a command with an environment, which is added to that of all commands, or files of its own.
+// startCommand is startDaemon for a command with an environment, which is added to that of all commands, or
+// files of its own.
 func startCommand(dir string, cmd *exec.Cmd) (*daemon, error) {
 	d := &daemon{cmd: cmd, log: filepath.Join(dir, filepath.Base(cmd.Path)+".log"), exited: make(chan struct{})}
 	log, err := os.Create(d.log)
@@ -111,7 +112,8 @@ func (d *daemon) showIfFailed(t *testing.T) {
 }
 
 // noise marks lines that containerd and Docker write about every start and every container.
-var noise = []string{"loading plugin", "module=grpc", "module=libcontainerd", "signal loop", "dead shim", "shim disconnected"}
+var noise = []string{"loading plugin", "module=grpc", "module=libcontainerd", "signal loop", "dead shim",
+	"shim disconnected"}
 
 func (d *daemon) tail() string {
 	log, err := os.ReadFile(d.log)

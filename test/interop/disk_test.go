@@ -109,7 +109,8 @@ func TestFetchToFullDisk(t *testing.T) {
 	layout := filepath.Join(d.dir, "layout")
 	d.refused(t, drayage(t, "fetch", ref, "-o", layout), syscall.ENOSPC)
 	d.checkBlobs(t)
-	if index, err := os.ReadFile(filepath.Join(layout, "index.json")); err == nil && bytes.Contains(index, []byte(ref)) {
+	if index, err := os.ReadFile(filepath.Join(layout, "index.json")); err == nil &&
+		bytes.Contains(index, []byte(ref)) {
 		t.Errorf("index.json names an image that is not there: %s", index)
 	}
 
@@ -167,8 +168,8 @@ func TestSaveToFullDisk(t *testing.T) {
 	}
 }
 
-// TestPushFromStdinWithFullDisk has docker-save's order of entries, in which the manifest comes last, so that the
-// archive has to be kept somewhere until it is known what to upload.
+// TestPushFromStdinWithFullDisk has docker-save's order of entries, in which the manifest comes last, so that
+// the archive has to be kept somewhere until it is known what to upload.
 func TestPushFromStdinWithFullDisk(t *testing.T) {
 	d := newDisk(t)
 	image, here := newLargeSample(t)

@@ -20,8 +20,9 @@ type docker struct {
 	client string // path of the docker command
 }
 
-// startDocker starts an empty Docker for this test: the far side of the gap. Docker does not even open a layer that
-// it has, so what is to be loaded or pulled for real needs a fresh one. flags are added to those of the daemon.
+// startDocker starts an empty Docker for this test: the far side of the gap. Docker does not even open a
+// layer that it has, so what is to be loaded or pulled for real needs a fresh one. flags are added to those
+// of the daemon.
 func startDocker(t *testing.T, flags ...string) docker {
 	t.Helper()
 	requireDocker(t)
@@ -73,7 +74,8 @@ func newDocker(dir string, flags ...string) (docker, error) {
 	if d.client, err = find("docker"); err != nil {
 		return d, err
 	}
-	d.daemon, err = startDaemon(dir, slices.Concat([]string{"dockerd", "--iptables=false", "--bridge=none", "-H", d.socket,
+	d.daemon, err = startDaemon(dir, slices.Concat([]string{"dockerd", "--iptables=false", "--bridge=none", "-H",
+		d.socket,
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid")}, flags)...)
 	if err != nil {

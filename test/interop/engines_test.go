@@ -32,8 +32,9 @@ func (l loaded) String() string { return fmt.Sprint(l.name, " ", l.id, " ", l.di
 // engine is a program that reads archives.
 type engine struct {
 	name string
-	// load returns what the program has after it has read the archive, which may be less than what is in it, or why it refuses it. Nothing stays
-	// from one call to the next. names are those that the archive is known to hold.
+	// load returns what the program has after it has read the archive, which may be less than what is in it, or
+	// why it refuses it. Nothing stays from one call to the next. names are those that the archive is known to
+	// hold.
 	load func(t *testing.T, archive string, names []string) ([]loaded, error)
 }
 
@@ -211,7 +212,8 @@ func readJSON(path string, into any) error {
 func skopeoCopies(t *testing.T, source string, flags ...string) (l loaded, err error) {
 	t.Helper()
 	dir := scratch(t)
-	_, err = invocation{argv: slices.Concat([]string{"skopeo", "--insecure-policy", "copy", "-q"}, flags, []string{source, "dir:" + dir})}.try(t)
+	_, err = invocation{argv: slices.Concat([]string{"skopeo", "--insecure-policy", "copy", "-q"}, flags,
+		[]string{source, "dir:" + dir})}.try(t)
 	if err != nil {
 		return l, err
 	}
@@ -250,7 +252,8 @@ func skopeoDockerArchive(t *testing.T, archive string, _ []string) ([]loaded, er
 	return all, nil
 }
 
-// skopeoOCIArchive reads a single image unasked, or each by its name or tag. A tag that several names have means none of them.
+// skopeoOCIArchive reads a single image unasked, or each by its name or tag. A tag that several names have
+// means none of them.
 func skopeoOCIArchive(t *testing.T, archive string, names []string) ([]loaded, error) {
 	t.Helper()
 	source := "oci-archive:" + archive

@@ -18,10 +18,11 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestSaveEqualsDockerSave compares what docker save writes of an image with what drayage saves of it after a push,
-// or of that tar: the same entries with the same bytes, layer ids included. The order of entries and their times may differ. One difference
-// is meant: where a layer stands in the image twice, the second layer.tar is a link in both, but drayage's manifest.json
-// names the file that it points to, because some readers follow no links.
+// TestSaveEqualsDockerSave compares what docker save writes of an image with what drayage saves of it after a
+// push, or of that tar: the same entries with the same bytes, layer ids included. The order of entries and
+// their times may differ. One difference is meant: where a layer stands in the image twice, the second
+// layer.tar is a link in both, but drayage's manifest.json names the file that it points to, because some
+// readers follow no links.
 func TestSaveEqualsDockerSave(t *testing.T) {
 	b := build(t)
 	for _, image := range []string{"built", "child"} {

@@ -12,8 +12,8 @@ import (
 	"drayage/test/sample"
 )
 
-// TestPushFromContainerd pulls some platforms of an image into containerd, exports it, and pushes what is there: the digests are
-// those of the first registry, as far as everything travelled.
+// TestPushFromContainerd pulls some platforms of an image into containerd, exports it, and pushes what is
+// there: the digests are those of the first registry, as far as everything travelled.
 func TestPushFromContainerd(t *testing.T) {
 	requireRoot(t)
 	here, arm7 := "linux/"+runtime.GOARCH, "linux/arm/v7"
@@ -57,7 +57,8 @@ func TestPushFromContainerd(t *testing.T) {
 			pushed := drayage(t, "push", tar, startRegistry3(t)+"/copy/hello:2")
 			_, got, _ := strings.Cut(strings.TrimSpace(pushed.ok(t)), "@")
 			equal(t, "digest of what was pushed", got, want)
-			equal(t, "push says that platforms are missing", strings.Contains(pushed.stderr, "the archive has only "), !c.index)
+			equal(t, "push says that platforms are missing", strings.Contains(pushed.stderr, "the archive has only "),
+				!c.index)
 			verified := drayage(t, "verify", "-q", tar)
 			if !c.whole {
 				equal(t, "exit code of verify", verified.code, 6)

@@ -15,7 +15,8 @@ import (
 	"drayage/test/tokenserver"
 )
 
-// TestPasswordsOfRepositories has a file in which podman keeps passwords for parts of a registry. skopeo and drayage read the same.
+// TestPasswordsOfRepositories has a file in which podman keeps passwords for parts of a registry. skopeo and
+// drayage read the same.
 func TestPasswordsOfRepositories(t *testing.T) {
 	require(t, "skopeo")
 	image, here := newSample(t, sample.Options{})
@@ -25,20 +26,24 @@ func TestPasswordsOfRepositories(t *testing.T) {
 	addr := startRegistry(t, registry3.Options{Dir: dir, User: "mary", Password: "a:secret"}).Addr()
 	auth := func(password string) string { return base64.StdEncoding.EncodeToString([]byte("mary:" + password)) }
 	user := newHome(t)
-	file := user.write(t, "auth.json", fmt.Appendf(nil, `{"auths": {%q: {"auth": %q}, %q: {"auth": %q}}}`, addr, auth("outdated"), addr+"/team", auth("a:secret")))
+	file := user.write(t, "auth.json", fmt.Appendf(nil, `{"auths": {%q: {"auth": %q}, %q: {"auth": %q}}}`, addr,
+		auth("outdated"), addr+"/team", auth("a:secret")))
 
-	raw := user.skopeo(t, "inspect", "--config", "--raw", "--tls-verify=false", "--authfile", file, "docker://"+addr+"/team/app:1")
+	raw := user.skopeo(t, "inspect", "--config", "--raw", "--tls-verify=false", "--authfile", file,
+		"docker://"+addr+"/team/app:1")
 	equal(t, "image ID by skopeo", digest.FromString(raw), here.Config)
 	equal(t, "configuration", user.drayage(t, "config", addr+"/team/app:1", "--authfile", file).stdoutOf(t), raw)
 	layout := filepath.Join(scratch(t), "layout")
 	user.drayage(t, "fetch", addr+"/team/app:1", "-o", layout, "--authfile", file).ok(t)
 	user.drayage(t, "push", layout, addr+"/team/copy:1", "--authfile", file).ok(t)
 
-	refused := user.in(invocation{argv: []string{"skopeo", "inspect", "--tls-verify=false", "--authfile", file, "docker://" + addr + "/other/app:1"}}).run(t)
+	refused := user.in(invocation{argv: []string{"skopeo", "inspect", "--tls-verify=false", "--authfile", file,
+		"docker://" + addr + "/other/app:1"}}).run(t)
 	if refused.code == 0 {
 		t.Error("skopeo was let in with an outdated password")
 	}
-	equal(t, "exit code with an outdated password", user.drayage(t, "config", addr+"/other/app:1", "--authfile", file).code, 4)
+	equal(t, "exit code with an outdated password", user.drayage(t, "config", addr+"/other/app:1", "--authfile",
+		file).code, 4)
 }
 
 // TestLocationInRegistriesConf reads images under names that registries.conf makes others of.
@@ -87,8 +92,8 @@ func tarOf(t *testing.T, addr string) string {
 	return tar
 }
 
-// TestTokenServerOfPrivateCA has, as GitLab has, a registry and a token server on two hosts with certificates of one private CA. The CA
-// stands in the registry's directory only.
+// TestTokenServerOfPrivateCA has, as GitLab has, a registry and a token server on two hosts with certificates
+// of one private CA. The CA stands in the registry's directory only.
 func TestTokenServerOfPrivateCA(t *testing.T) {
 	require(t, "nginx", "skopeo")
 	image, here := newSample(t, sample.Options{})
@@ -96,9 +101,12 @@ func TestTokenServerOfPrivateCA(t *testing.T) {
 	guarded := startRegistry(t, registry3.Options{Token: tokens, Dir: seedDir(t, image, "team/app", "1")})
 	ca, proxy := newAuthority(t), newNginx(t)
 	addr, realm := proxy.listen(t), proxy.listen(t)
-	rewrite := fmt.Sprintf(`map $upstream_http_www_authenticate $challenge { "~^Bearer realm=\"[^\"]*\"(?<rest>.*)$" 'Bearer realm="https://%s/token"$rest'; }`, realm)
+	rewrite := fmt.Sprintf(
+		`map $upstream_http_www_authenticate $challenge { "~^Bearer realm=\"[^\"]*\"(?<rest>.*)$" 'Bearer realm="https://%s/token"$rest'; }`, realm)
 	proxy.start(t, rewrite,
-		proxy.tlsServer(t, ca, addr, "location / { proxy_hide_header WWW-Authenticate; add_header WWW-Authenticate $challenge always; proxy_pass "+guarded.URL()+"; }"),
+		proxy.tlsServer(t, ca, addr,
+			"location / { proxy_hide_header WWW-Authenticate; add_header WWW-Authenticate $challenge always; "+
+				"proxy_pass "+guarded.URL()+"; }"),
 		proxy.tlsServer(t, ca, realm, "location = /token { proxy_pass "+tokens.Realm()+"; }"))
 
 	user := newHome(t)
@@ -108,6 +116,7 @@ func TestTokenServerOfPrivateCA(t *testing.T) {
 	equal(t, "image ID by skopeo", digest.FromString(raw), here.Config)
 	layout := filepath.Join(scratch(t), "layout")
 	user.drayage(t, "fetch", addr+"/team/app:1", "-o", layout).ok(t)
-	equal(t, "push prints", user.drayage(t, "push", layout, addr+"/copy/app:2").ok(t), addr+"/copy/app@"+here.Manifest.Digest.String())
+	equal(t, "push prints", user.drayage(t, "push", layout, addr+"/copy/app:2").ok(t),
+		addr+"/copy/app@"+here.Manifest.Digest.String())
 	proxy.waitFor(t, realm, " 200 GET /token client=- authorization=Basic ")
 }

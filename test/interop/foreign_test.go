@@ -22,8 +22,10 @@ import (
 
 // families are what the two call a layer that registries need not have.
 var families = []struct{ name, manifest, config, layer string }{
-	{"docker", wire.DockerManifest, wire.DockerConfig, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
-	{"oci", v1.MediaTypeImageManifest, v1.MediaTypeImageConfig, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"},
+	{"docker", wire.DockerManifest, wire.DockerConfig,
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
+	{"oci", v1.MediaTypeImageManifest, v1.MediaTypeImageConfig,
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"},
 }
 
 // layerServer gives out one layer, to whoever asks, and remembers what it was asked with.
@@ -57,7 +59,8 @@ func (s *layerServer) image(t *testing.T, addr string, family int) builtImage {
 	return putTyped(t, addr, "win/app", "1", f.manifest, f.config, s.layer)
 }
 
-// welcoming are registries that take manifests with addresses of foreign layers, which both refuse unless they are told.
+// welcoming are registries that take manifests with addresses of foreign layers, which both refuse unless
+// they are told.
 var welcoming = []struct {
 	name  string
 	start func(*testing.T) string
@@ -117,7 +120,8 @@ func loadsForeign(t *testing.T, im builtImage, tar string) {
 	d.run(t, "load", "-i", tar)
 	equal(t, "image ID", d.id(t, im.ref), im.id)
 	equal(t, "docker run prints", d.start(t, im.ref), im.output)
-	equalAll(t, "layers", skopeoLayers(t, "docker-archive:"+tar), skopeoLayers(t, "docker-archive:"+skopeoSaves(t, im)))
+	equalAll(t, "layers", skopeoLayers(t, "docker-archive:"+tar),
+		skopeoLayers(t, "docker-archive:"+skopeoSaves(t, im)))
 }
 
 func skopeoSaves(t *testing.T, im builtImage) string {

@@ -26,8 +26,9 @@ const (
 	other   verdict = "–" // the archive is not of the format that it reads
 )
 
-// What the programs make of hostile archives is written down, not judged, because they may differ; but if drayage takes one that is to be refused, this fails.
-// It takes several minutes, so it runs with DRAYAGE_HOSTILE=1 only; -update enters the table for docs/reliability.md.
+// What the programs make of hostile archives is written down, not judged, because they may differ; but if
+// drayage takes one that is to be refused, this fails. It takes several minutes, so it runs with
+// DRAYAGE_HOSTILE=1 only; -update enters the table for docs/reliability.md.
 func TestHostileArchives(t *testing.T) {
 	if os.Getenv("DRAYAGE_HOSTILE") == "" {
 		t.Skip("DRAYAGE_HOSTILE is not set")
@@ -104,7 +105,8 @@ func loadByDrayage(t *testing.T, archive string, _ []string) ([]loaded, error) {
 func enterHostile(t *testing.T, archives []hostile.Archive, programs []engine, table [][]string) {
 	t.Helper()
 	s := reliability.Section{
-		Title: "Hostile archives and other programs", Date: time.Now().UTC().Format(time.DateOnly), Source: "make hostile",
+		Title: "Hostile archives and other programs", Date: time.Now().UTC().Format(time.DateOnly),
+		Source: "make hostile",
 		Text: "The table shows what drayage and other programs make of the same archives. The other programs " +
 			"have the versions of Debian 12. \"Takes\" says only that an image was there afterwards. " +
 			"\"Hangs\" says that the program had not ended after half a minute, on a busy machine. The " +

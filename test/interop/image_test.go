@@ -19,8 +19,8 @@ import (
 	"drayage/test/wire"
 )
 
-// build makes the images of testdata/built and testdata/child with Docker's classic builder, as built:1 and child:1.
-// A second call finds everything in the builder's cache.
+// build makes the images of testdata/built and testdata/child with Docker's classic builder, as built:1 and
+// child:1. A second call finds everything in the builder's cache.
 func build(t *testing.T) docker {
 	t.Helper()
 	b := builder(t)

@@ -33,7 +33,8 @@ func oneFile(t *testing.T, name string) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	content := bytes.Repeat([]byte(name+"\n"), 300)
-	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content)), Format: tar.FormatUSTAR}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content)),
+		Format: tar.FormatUSTAR}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Write(content); err != nil {
@@ -93,7 +94,8 @@ var kinds = []struct {
 		return slices.Concat(gzipMember(t, nil, p[:512]), gzipMember(t, nil, p[512:]), footer)
 	}},
 	{"chunked", v1.MediaTypeImageLayerZstd, func(t *testing.T, p []byte) []byte {
-		return slices.Concat(zstdFrame(t, p[:512]), zstdFrame(t, p[512:]), skippable([]byte("a list of files")), skippable([]byte("where it is, GNUlInUx")))
+		return slices.Concat(zstdFrame(t, p[:512]), zstdFrame(t, p[512:]), skippable([]byte("a list of files")),
+			skippable([]byte("where it is, GNUlInUx")))
 	}},
 	{"xz", v1.MediaTypeImageLayer + "+xz", func(t *testing.T, p []byte) []byte {
 		require(t, "xz")
@@ -120,7 +122,8 @@ func program(t *testing.T) (storedLayer, string) {
 				t.Fatal(err)
 			}
 			d := doc.Layers[0]
-			return storedLayer{stored: image.Blobs[d.Digest], mediaType: d.MediaType, diffID: here.DiffIDs[0]}, here.Output
+			return storedLayer{stored: image.Blobs[d.Digest], mediaType: d.MediaType, diffID: here.DiffIDs[0]},
+				here.Output
 		}
 	}
 	t.Fatal("the sample has no manifest for this machine")
@@ -134,13 +137,15 @@ type builtImage struct {
 	output  string
 }
 
-// putImage puts an image of the sample's program and other layers into an open registry, in OCI's media types.
+// putImage puts an image of the sample's program and other layers into an open registry, in OCI's media
+// types.
 func putImage(t *testing.T, addr, name, tag string, more ...storedLayer) builtImage {
 	t.Helper()
 	return putTyped(t, addr, name, tag, v1.MediaTypeImageManifest, v1.MediaTypeImageConfig, more...)
 }
 
-func putTyped(t *testing.T, addr, name, tag, manifestType, configType string, more ...storedLayer) builtImage {
+func putTyped(t *testing.T, addr, name, tag, manifestType, configType string,
+	more ...storedLayer) builtImage {
 	t.Helper()
 	first, output := program(t)
 	if manifestType == wire.DockerManifest {
@@ -155,11 +160,13 @@ func putTyped(t *testing.T, addr, name, tag, manifestType, configType string, mo
 		}
 		return d
 	}
-	config := v1.Image{Platform: here.Platform, Author: name, Config: v1.ImageConfig{Entrypoint: []string{"/hello"}}, RootFS: v1.RootFS{Type: "layers"}}
+	config := v1.Image{Platform: here.Platform, Author: name,
+		Config: v1.ImageConfig{Entrypoint: []string{"/hello"}}, RootFS: v1.RootFS{Type: "layers"}}
 	m := v1.Manifest{MediaType: manifestType}
 	m.SchemaVersion = 2
 	for _, l := range append([]storedLayer{first}, more...) {
-		d := v1.Descriptor{MediaType: l.mediaType, Digest: digest.FromBytes(l.stored), Size: int64(len(l.stored)), URLs: l.urls}
+		d := v1.Descriptor{MediaType: l.mediaType, Digest: digest.FromBytes(l.stored), Size: int64(len(l.stored)),
+			URLs: l.urls}
 		if l.urls == nil {
 			put(l.mediaType, l.stored)
 		}
@@ -177,11 +184,12 @@ func putTyped(t *testing.T, addr, name, tag, manifestType, configType string, mo
 	if err := repo.PutManifest(t.Context(), tag, m.MediaType, raw); err != nil {
 		t.Fatal(err)
 	}
-	return builtImage{ref: addr + "/" + name + ":" + tag, id: m.Config.Digest.String(), digest: digest.FromBytes(raw), output: output}
+	return builtImage{ref: addr + "/" + name + ":" + tag, id: m.Config.Digest.String(),
+		digest: digest.FromBytes(raw), output: output}
 }
 
-// TestDockerTarOfAllKinds saves images whose layers are of every kind, repeat each other within an image, between images, and
-// in another form.
+// TestDockerTarOfAllKinds saves images whose layers are of every kind, repeat each other within an image,
+// between images, and in another form.
 func TestDockerTarOfAllKinds(t *testing.T) {
 	addr := startRegistry3(t)
 	var all, some []storedLayer
@@ -193,13 +201,15 @@ func TestDockerTarOfAllKinds(t *testing.T) {
 	}
 	all = append(all, all[1], all[2], all[4]) // plain, zstd and estargz again
 	some = append(some, all[5])
-	images := []builtImage{putImage(t, addr, "kinds/all", "1", all...), putImage(t, addr, "kinds/some", "1", some...)}
+	images := []builtImage{putImage(t, addr, "kinds/all", "1", all...),
+		putImage(t, addr, "kinds/some", "1", some...)}
 	ids := map[string]string{}
 	for _, im := range images {
 		ids[im.ref] = im.id
 	}
 	dir := scratch(t)
-	direct, byLayout, layout := filepath.Join(dir, "direct.tar"), filepath.Join(dir, "layout.tar"), filepath.Join(dir, "layout")
+	direct, byLayout, layout := filepath.Join(dir, "direct.tar"), filepath.Join(dir, "layout.tar"),
+		filepath.Join(dir, "layout")
 	drayage(t, "save", images[0].ref, images[1].ref, "-o", direct).ok(t)
 	drayage(t, "fetch", images[0].ref, images[1].ref, "-o", layout).ok(t)
 	drayage(t, "save", layout, "-o", byLayout).ok(t)

@@ -15,7 +15,8 @@ import (
 	"drayage/internal/schema1test"
 )
 
-// writeLegacy writes a tar as Docker saved it before 1.10: of each image its layer directories, and the names of those that have a name.
+// writeLegacy writes a tar as Docker saved it before 1.10: of each image its layer directories, and the names
+// of those that have a name.
 func writeLegacy(t *testing.T, path string, images map[string][]oldLayer, named func(name string) bool) {
 	t.Helper()
 	var b bytes.Buffer
@@ -64,8 +65,9 @@ func writeLegacy(t *testing.T, path string, images map[string][]oldLayer, named 
 	writeFile(t, path, b.Bytes(), 0o644)
 }
 
-// TestLegacyArchive compares the images that drayage finds in a tar of a Docker before 1.10 with those that Docker 20.10, which
-// still loads such tars, makes of it: the IDs are the same, of the image without a name too.
+// TestLegacyArchive compares the images that drayage finds in a tar of a Docker before 1.10 with those that
+// Docker 20.10, which still loads such tars, makes of it: the IDs are the same, of the image without a name
+// too.
 func TestLegacyArchive(t *testing.T) {
 	requireDocker(t)
 	images := oldImages(t)
@@ -106,5 +108,6 @@ func TestLegacyArchive(t *testing.T) {
 	if len(listed.Images) != len(images) {
 		t.Errorf("%d images, want %d", len(listed.Images), len(images))
 	}
-	equal(t, "docker run prints", ours.start(t, listed.Images[len(listed.Images)-1].Platforms[0].ImageID), "docker1.6")
+	equal(t, "docker run prints", ours.start(t, listed.Images[len(listed.Images)-1].Platforms[0].ImageID),
+		"docker1.6")
 }

@@ -18,7 +18,8 @@ type savedSample struct {
 	platform sample.Platform
 }
 
-// saveSample seeds a registry with the sample image and saves it by way of a layout or straight from the registry.
+// saveSample seeds a registry with the sample image and saves it by way of a layout or straight from the
+// registry.
 func saveSample(t *testing.T, byLayout bool) savedSample {
 	t.Helper()
 	image, here := newSample(t, sample.Options{})
@@ -97,8 +98,8 @@ func clients(t *testing.T) []string {
 	return []string{first}
 }
 
-// TestLoadManyImages has three names of one repository on two images that share a layer, a further image with layers
-// of its own kind, and a name on Docker Hub, which Docker shows short.
+// TestLoadManyImages has three names of one repository on two images that share a layer, a further image with
+// layers of its own kind, and a name on Docker Hub, which Docker shows short.
 func TestLoadManyImages(t *testing.T) {
 	b := build(t)
 	addr := startRegistry3(t)
@@ -147,7 +148,8 @@ func dockerLoadsMany(t *testing.T, tar string, ids map[string]string) {
 	}
 }
 
-// checkNames compares the names that an engine shows with those of the tar, where hub stands before a short one.
+// checkNames compares the names that an engine shows with those of the tar, where hub stands before a short
+// one.
 func checkNames(t *testing.T, got []string, ids map[string]string, hub string) {
 	t.Helper()
 	var want []string

@@ -10,7 +10,8 @@ import (
 	"drayage/test/sample"
 )
 
-// ociSamples are the tars of --format oci that every engine has to take: both families of media types, one platform and all.
+// ociSamples are the tars of --format oci that every engine has to take: both families of media types, one
+// platform and all.
 var ociSamples = []struct {
 	name     string
 	flavour  sample.Flavour
@@ -83,7 +84,8 @@ func TestOCIDigestSurvives(t *testing.T) {
 	})
 }
 
-// TestEnginesLoadConvertedTar makes an OCI tar of a docker tar. Its layers are uncompressed, and manifest.json says so as Docker's does.
+// TestEnginesLoadConvertedTar makes an OCI tar of a docker tar. Its layers are uncompressed, and
+// manifest.json says so as Docker's does.
 func TestEnginesLoadConvertedTar(t *testing.T) {
 	requireDocker(t)
 	s := saveSample(t, false)

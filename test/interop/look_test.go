@@ -33,7 +33,8 @@ func (p seenPlatform) layers() (all []string) {
 	return all
 }
 
-// TestLooksAsSkopeo looks at the same images with both: in the registry that most people run, in a layout and in a saved tar.
+// TestLooksAsSkopeo looks at the same images with both: in the registry that most people run, in a layout and
+// in a saved tar.
 func TestLooksAsSkopeo(t *testing.T) {
 	require(t, "skopeo", "docker-registry")
 	addr := startRegistry2(t, "", "")
@@ -42,10 +43,14 @@ func TestLooksAsSkopeo(t *testing.T) {
 			image, here := newSample(t, sample.Options{Flavour: flavour})
 			ref := seed(t, image, addr, "look/"+flavour.String(), "1")
 			remote := "docker://" + ref
-			equal(t, "index", drayage(t, "manifest", ref).stdoutOf(t), skopeo(t, "inspect", "--tls-verify=false", "--raw", remote))
-			equal(t, "configuration", drayage(t, "config", ref).stdoutOf(t), skopeo(t, "inspect", "--tls-verify=false", "--config", "--raw", remote))
-			equal(t, "digest", drayage(t, "digest", ref).ok(t), strings.TrimSuffix(ref, ":1")+"@"+here.Manifest.Digest.String())
-			equal(t, "digest of the index", drayage(t, "digest", "--list", ref).ok(t), strings.TrimSuffix(ref, ":1")+"@"+image.Root.Digest.String())
+			equal(t, "index", drayage(t, "manifest", ref).stdoutOf(t),
+				skopeo(t, "inspect", "--tls-verify=false", "--raw", remote))
+			equal(t, "configuration", drayage(t, "config", ref).stdoutOf(t),
+				skopeo(t, "inspect", "--tls-verify=false", "--config", "--raw", remote))
+			equal(t, "digest", drayage(t, "digest", ref).ok(t), strings.TrimSuffix(ref, ":1")+"@"+
+				here.Manifest.Digest.String())
+			equal(t, "digest of the index", drayage(t, "digest", "--list", ref).ok(t), strings.TrimSuffix(ref, ":1")+
+				"@"+image.Root.Digest.String())
 
 			dir, tar := filepath.Join(scratch(t), "layout"), filepath.Join(scratch(t), "saved.tar")
 			drayage(t, "fetch", ref, "-o", dir).ok(t)
@@ -54,7 +59,8 @@ func TestLooksAsSkopeo(t *testing.T) {
 			equal(t, "configuration in the layout", config, drayage(t, "config", ref).stdoutOf(t))
 			equal(t, "configuration in the tar", drayage(t, "config", tar).stdoutOf(t), config)
 			equal(t, "manifest in the layout", drayage(t, "manifest", dir).stdoutOf(t),
-				skopeo(t, "inspect", "--tls-verify=false", "--raw", strings.TrimSuffix(remote, ":1")+"@"+here.Manifest.Digest.String()))
+				skopeo(t, "inspect", "--tls-verify=false", "--raw", strings.TrimSuffix(remote, ":1")+"@"+
+					here.Manifest.Digest.String()))
 			compareWithSkopeo(t, ref, here)
 			compareSaved(t, tar, here)
 		})
@@ -71,7 +77,8 @@ func (o outcome) stdoutOf(t *testing.T) string {
 func inspected(t *testing.T, args ...string) seen {
 	t.Helper()
 	var s seen
-	if err := json.Unmarshal([]byte(drayage(t, append([]string{"inspect", "--json"}, args...)...).ok(t)), &s); err != nil {
+	if err := json.Unmarshal([]byte(drayage(t, append([]string{"inspect", "--json"}, args...)...).ok(t)),
+		&s); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -84,11 +91,14 @@ func compareWithSkopeo(t *testing.T, ref string, here sample.Platform) {
 		Env    []string
 		Layers []string
 	}
-	if err := json.Unmarshal([]byte(skopeo(t, "inspect", "--tls-verify=false", "docker://"+ref)), &theirs); err != nil {
+	if err := json.Unmarshal([]byte(skopeo(t, "inspect", "--tls-verify=false", "docker://"+ref)),
+		&theirs); err != nil {
 		t.Fatal(err)
 	}
 	ours := inspected(t, ref)
-	i := slices.IndexFunc(ours.Images[0].Platforms, func(p seenPlatform) bool { return p.Digest == here.Manifest.Digest.String() })
+	i := slices.IndexFunc(ours.Images[0].Platforms, func(p seenPlatform) bool {
+		return p.Digest == here.Manifest.Digest.String()
+	})
 	if i < 0 {
 		t.Fatalf("%s is not shown: %+v", here.Manifest.Digest, ours)
 	}
@@ -113,11 +123,13 @@ func TestListsTagsAsSkopeo(t *testing.T) {
 	ref := seed(t, image, addr, "tags", "1.9")
 	repo := strings.TrimSuffix(ref, ":1.9")
 	for _, tag := range []string{"1.10", "latest", "1.10-alpine"} {
-		skopeo(t, "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", "docker://"+ref, "docker://"+repo+":"+tag)
+		skopeo(t, "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", "docker://"+ref,
+			"docker://"+repo+":"+tag)
 	}
 	equal(t, "tags", drayage(t, "ls", repo).ok(t), "1.9\n1.10\n1.10-alpine\nlatest")
 	var theirs struct{ Tags []string }
-	if err := json.Unmarshal([]byte(skopeo(t, "list-tags", "--tls-verify=false", "docker://"+repo)), &theirs); err != nil {
+	if err := json.Unmarshal([]byte(skopeo(t, "list-tags", "--tls-verify=false", "docker://"+repo)),
+		&theirs); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(theirs.Tags)

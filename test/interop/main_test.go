@@ -15,11 +15,12 @@ import (
 	"time"
 )
 
-// work is this run's directory. Its path is short because sockets live below it and Linux allows those 107 bytes.
+// work is this run's directory. Its path is short because sockets live below it and Linux allows those 107
+// bytes.
 var work string
 
-// environment is what every command and daemon sees: no proxy, no credentials, no user configuration of this machine,
-// and UTC, because Docker hashes local midnight of 1970 into the layer ids that it saves.
+// environment is what every command and daemon sees: no proxy, no credentials, no user configuration of this
+// machine, and UTC, because Docker hashes local midnight of 1970 into the layer ids that it saves.
 var environment []string
 
 func TestMain(m *testing.M) {
@@ -48,7 +49,8 @@ func runTests(m *testing.M) int {
 
 func prepare() error {
 	environment = []string{
-		"PATH=" + os.Getenv("PATH") + ":/usr/local/sbin:/usr/sbin:/sbin", // a plain user's PATH lacks the last three
+		// a plain user's PATH lacks the last three
+		"PATH=" + os.Getenv("PATH") + ":/usr/local/sbin:/usr/sbin:/sbin",
 		"LANG=C.UTF-8",
 		"TZ=UTC",
 		"HOME=" + filepath.Join(work, "home"),
@@ -83,8 +85,8 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// scratch is a directory of the test's own with a short path. What cannot be removed, such as a mount that a daemon
-// left, fails the test.
+// scratch is a directory of the test's own with a short path. What cannot be removed, such as a mount that a
+// daemon left, fails the test.
 func scratch(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(work, "")

@@ -47,7 +47,8 @@ var mirrorings = []struct {
 	}},
 	{"hosts.toml", func(t *testing.T, user home, registry, mirror string) []string {
 		user.write(t, ".config/containerd/certs.d/"+registry+"/hosts.toml",
-			fmt.Appendf(nil, "server = \"http://%s\"\n[host.\"http://%s\"]\ncapabilities = [\"pull\", \"resolve\"]\n", registry, mirror))
+			fmt.Appendf(nil, "server = \"http://%s\"\n[host.\"http://%s\"]\ncapabilities = [\"pull\", \"resolve\"]\n",
+				registry, mirror))
 		return nil
 	}},
 	{"registries.conf", func(t *testing.T, user home, registry, mirror string) []string {
@@ -59,7 +60,9 @@ var mirrorings = []struct {
 func writeRegistriesConf(t *testing.T, user home, registry, mirror string) {
 	t.Helper()
 	user.write(t, ".config/containers/registries.conf",
-		fmt.Appendf(nil, "[[registry]]\nlocation = %q\ninsecure = true\n[[registry.mirror]]\nlocation = %q\ninsecure = true\n", registry, mirror))
+		fmt.Appendf(nil,
+			"[[registry]]\nlocation = %q\ninsecure = true\n[[registry.mirror]]\nlocation = %q\ninsecure = true\n",
+			registry, mirror))
 }
 
 // flaky lets every second request fail, each time in another way.
@@ -171,8 +174,8 @@ func TestMirrorThatLies(t *testing.T) {
 	}
 }
 
-// TestMirrorGetsNoCredentials has a mirror that asks for a password as the registry does. It gets that which is stored for
-// it, if one is, and never the registry's.
+// TestMirrorGetsNoCredentials has a mirror that asks for a password as the registry does. It gets that which
+// is stored for it, if one is, and never the registry's.
 func TestMirrorGetsNoCredentials(t *testing.T) {
 	image, here := newSample(t, sample.Options{})
 	dir := seedDir(t, image, "team/app", "1")
@@ -181,7 +184,8 @@ func TestMirrorGetsNoCredentials(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/stored=%t", m.name, stored), func(t *testing.T) {
 				var shown shownTo
 				primary := startRegistry(t, registry3.Options{Dir: dir, User: "mary", Password: "a:secret"})
-				mirror := startRegistry(t, registry3.Options{Dir: dir, User: "mirror", Password: "its own", Wrap: shown.wrap})
+				mirror := startRegistry(t, registry3.Options{Dir: dir, User: "mirror", Password: "its own",
+					Wrap: shown.wrap})
 				user, layout := newHome(t), filepath.Join(scratch(t), "layout")
 				flags := m.tell(t, user, primary.Addr(), mirror.Addr())
 				if stored {
@@ -191,7 +195,8 @@ func TestMirrorGetsNoCredentials(t *testing.T) {
 				} else {
 					flags = append(flags, "--creds", "mary:a:secret")
 				}
-				user.drayage(t, append([]string{"fetch", primary.Addr() + "/team/app:1", "-o", layout}, flags...)...).ok(t)
+				user.drayage(t, append([]string{"fetch", primary.Addr() + "/team/app:1", "-o", layout},
+					flags...)...).ok(t)
 				equal(t, "digest", rawDigest(t, "oci:"+layout+":1"), here.Manifest.Digest)
 				shown.check(t, stored)
 			})
@@ -252,7 +257,8 @@ func (s *shownTo) check(t *testing.T, own bool) {
 	}
 }
 
-// TestMirrorOfDockerHub reads an image under its name on Docker Hub, which nobody can reach here, as docker and skopeo do.
+// TestMirrorOfDockerHub reads an image under its name on Docker Hub, which nobody can reach here, as docker
+// and skopeo do.
 func TestMirrorOfDockerHub(t *testing.T) {
 	requireDocker(t)
 	require(t, "skopeo")

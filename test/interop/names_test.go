@@ -14,7 +14,8 @@ var newTags = []string{"registry.example:5000/team/app:2", "short", "docker.io/l
 
 // named are the names that an engine shows of newTags, where hub stands before those of Docker Hub.
 func named(hub string) []string {
-	return slices.Sorted(slices.Values([]string{hub + "other:3", hub + "short:latest", "registry.example:5000/team/app:2"}))
+	return slices.Sorted(slices.Values([]string{hub + "other:3", hub + "short:latest",
+		"registry.example:5000/team/app:2"}))
 }
 
 // nameless are sources of an image without a name.
@@ -44,7 +45,8 @@ func (im builtImage) byDigest() string {
 	return strings.TrimSuffix(im.ref, ":1") + "@" + im.digest.String()
 }
 
-// TestNamesOfNamelessImages checks what engines call an image that had no name: what --tag says, and else nothing.
+// TestNamesOfNamelessImages checks what engines call an image that had no name: what --tag says, and else
+// nothing.
 func TestNamesOfNamelessImages(t *testing.T) {
 	requireDocker(t)
 	im := putImage(t, startRegistry3(t), "team/app", "1", kindOf(t, 0, oneFile(t, "a file")))

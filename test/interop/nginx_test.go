@@ -48,7 +48,8 @@ func (n *nginx) listen(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// nginxConfig has everything below nginx's own directory, and a log that tells what a client has shown of itself.
+// nginxConfig has everything below nginx's own directory, and a log that tells what a client has shown of
+// itself.
 const nginxConfig = `daemon off;
 worker_processes 1;
 user root; # only root's nginx looks at this: its workers too may use a private directory
@@ -110,7 +111,8 @@ func (n *nginx) tlsServer(t *testing.T, ca *authority, addr, settings string) st
 	name := filepath.Join(n.dir, strings.ReplaceAll(addr, ":", "_"))
 	writeFile(t, name+".crt", certificate, 0o600)
 	writeFile(t, name+".key", key, 0o600)
-	return fmt.Sprintf("server { listen %s ssl; ssl_certificate %s.crt; ssl_certificate_key %s.key;\n%s }", addr, name, name, settings)
+	return fmt.Sprintf("server { listen %s ssl; ssl_certificate %s.crt; ssl_certificate_key %s.key;\n%s }", addr,
+		name, name, settings)
 }
 
 // passwords makes nginx ask for the Basic credentials of a user.
@@ -141,8 +143,8 @@ func (n *nginx) requests(t *testing.T, addr string) []string {
 	})
 }
 
-// waitFor waits until nginx has logged a request with the given words. It logs a request when it has done with it, which may be
-// after the client has.
+// waitFor waits until nginx has logged a request with the given words. It logs a request when it has done
+// with it, which may be after the client has.
 func (n *nginx) waitFor(t *testing.T, addr, words string) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)

@@ -14,8 +14,8 @@ type podman struct {
 	dir string
 }
 
-// podmanConfig keeps podman off systemd, the journal and the machine's network settings. Its usual limits are above
-// what a container that runs the tests may be allowed to set.
+// podmanConfig keeps podman off systemd, the journal and the machine's network settings. Its usual limits are
+// above what a container that runs the tests may be allowed to set.
 const podmanConfig = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"

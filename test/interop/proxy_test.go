@@ -22,7 +22,8 @@ func TestProxyAsksForPassword(t *testing.T) {
 	seed(t, image, backend, "team/app", "1")
 	proxy := newNginx(t)
 	addr := proxy.listen(t)
-	proxy.start(t, fmt.Sprintf("server { listen %s; %s location / { proxy_pass http://%s; } }", addr, proxy.passwords(t, "mary", "a:secret"), backend))
+	proxy.start(t, fmt.Sprintf("server { listen %s; %s location / { proxy_pass http://%s; } }", addr,
+		proxy.passwords(t, "mary", "a:secret"), backend))
 	ref, layout := addr+"/team/app:1", filepath.Join(scratch(t), "layout")
 	user := newHome(t)
 	for _, creds := range [][]string{nil, {"--creds", "mary:guess"}} {
@@ -42,8 +43,9 @@ func TestProxyAsksForPassword(t *testing.T) {
 	equal(t, "digest by skopeo, logged in by drayage", digest.FromString(raw), here.Manifest.Digest)
 }
 
-// TestPathPrefix reaches a registry below a path, as Nexus and Artifactory have theirs, with each kind of upload address that the
-// proxies in front of them make: a full one, a path, and one that leads past the proxy.
+// TestPathPrefix reaches a registry below a path, as Nexus and Artifactory have theirs, with each kind of
+// upload address that the proxies in front of them make: a full one, a path, and one that leads past the
+// proxy.
 func TestPathPrefix(t *testing.T) {
 	require(t, "nginx", "docker-registry")
 	image, here := newSample(t, sample.Options{})
@@ -58,8 +60,9 @@ func TestPathPrefix(t *testing.T) {
 			seed(t, image, backend, "team/app", "1.10")
 			proxy := newNginx(t)
 			addr := proxy.listen(t)
-			proxy.start(t, fmt.Sprintf("server { listen %s; location /repository/docker/v2/ { %s %s proxy_pass http://%s/v2/; } }",
-				addr, proxy.passwords(t, "mary", "a:secret"), way.redirect, backend))
+			proxy.start(t,
+				fmt.Sprintf("server { listen %s; location /repository/docker/v2/ { %s %s proxy_pass http://%s/v2/; } }",
+					addr, proxy.passwords(t, "mary", "a:secret"), way.redirect, backend))
 			// The address as people have it: the path, perhaps with a slash or v2.
 			for _, suffix := range []string{"", "/", "/v2/"} {
 				at := []string{"--registry", "http://" + addr + "/repository/docker" + suffix, "--creds", "mary:a:secret"}
@@ -68,9 +71,11 @@ func TestPathPrefix(t *testing.T) {
 				with("fetch", "team/app:1", "-o", layout)
 				equal(t, "digest", rawDigest(t, "oci:"+layout+":1"), here.Manifest.Digest)
 				equal(t, "ls", with("ls", "team/app"), "1\n1.10")
-				equal(t, "digest --list", with("digest", "--list", "team/app:1"), addr+"/team/app@"+image.Root.Digest.String())
+				equal(t, "digest --list", with("digest", "--list", "team/app:1"),
+					addr+"/team/app@"+image.Root.Digest.String())
 				with("inspect", "team/app:1")
-				equal(t, "push prints", with("push", layout, "mirror/"), addr+"/mirror/team/app@"+here.Manifest.Digest.String())
+				equal(t, "push prints", with("push", layout, "mirror/"), addr+"/mirror/team/app@"+
+					here.Manifest.Digest.String())
 				_, got := readManifest(t, backend, "mirror/team/app", "1")
 				equal(t, "digest in the registry", got, here.Manifest.Digest)
 			}
@@ -91,8 +96,12 @@ func TestPathPrefixWithFiles(t *testing.T) {
 	seed(t, image, backend, "team/app", "1")
 	ca, proxy := newAuthority(t), newNginx(t)
 	addr := proxy.listen(t)
-	proxy.start(t, proxy.tlsServer(t, ca, addr, fmt.Sprintf("location /repository/docker/v2/ { %s proxy_redirect ~^https?://[^/]+/v2/(.*)$ /repository/docker/v2/$1; proxy_pass http://%s/v2/; }",
-		proxy.passwords(t, "mary", "a:secret"), backend)))
+	proxy.start(t,
+		proxy.tlsServer(t, ca, addr,
+			fmt.Sprintf(
+				"location /repository/docker/v2/ { %s proxy_redirect ~^https?://[^/]+/v2/(.*)$ "+
+					"/repository/docker/v2/$1; proxy_pass http://%s/v2/; }",
+				proxy.passwords(t, "mary", "a:secret"), backend)))
 	user := newHome(t)
 	user.write(t, ".config/docker/certs.d/"+addr+"/ca.crt", ca.pem)
 	at := "--registry=https://" + addr + "/repository/docker"
@@ -109,7 +118,8 @@ func TestPathPrefixWithFiles(t *testing.T) {
 	equal(t, "exit code after the logout", user.drayage(t, "digest", at, "team/app:1").code, 4)
 }
 
-// TestBodyLimit pushes through proxies that take 5 MB in one request, or 1 MB as nginx does unasked: what is larger goes in chunks.
+// TestBodyLimit pushes through proxies that take 5 MB in one request, or 1 MB as nginx does unasked: what is
+// larger goes in chunks.
 func TestBodyLimit(t *testing.T) {
 	require(t, "nginx", "docker-registry")
 	big, err := sample.BuildBig(t.Context(), scratch(t), 80<<20)
@@ -132,8 +142,11 @@ func TestBodyLimit(t *testing.T) {
 				backend := startRegistry2(t, "", "")
 				proxy := newNginx(t)
 				addr := proxy.listen(t)
-				proxy.start(t, fmt.Sprintf("server { listen %s; location / { client_max_body_size %s; proxy_request_buffering %s; proxy_pass http://%s; } }",
-					addr, limit, buffering, backend))
+				proxy.start(t,
+					fmt.Sprintf(
+						"server { listen %s; location / { client_max_body_size %s; proxy_request_buffering %s; proxy_pass "+
+							"http://%s; } }",
+						addr, limit, buffering, backend))
 				newHome(t).drayage(t, "push", from, addr+"/team/big:2").ok(t)
 				proxy.waitFor(t, addr, " 413 ")
 				proxy.waitFor(t, addr, " 202 PATCH ")
@@ -142,7 +155,8 @@ func TestBodyLimit(t *testing.T) {
 				if kind == "layout" {
 					equal(t, "digest", dgst, big.Manifest.Digest)
 				}
-				drayage(t, "save", backend+"/team/big:2", "-o", filepath.Join(scratch(t), "again.tar")).ok(t) // which checks every byte
+				// which checks every byte
+				drayage(t, "save", backend+"/team/big:2", "-o", filepath.Join(scratch(t), "again.tar")).ok(t)
 			})
 		}
 	}

@@ -39,7 +39,8 @@ func (a artifact) put(t *testing.T, repo *wire.Repository, tag string) v1.Descri
 	}
 	m := v1.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, ArtifactType: a.Type,
-		Config: putBlob(v1.MediaTypeEmptyJSON, []byte("{}")), Layers: []v1.Descriptor{putBlob("text/plain", []byte(a.Content))},
+		Config:  putBlob(v1.MediaTypeEmptyJSON, []byte("{}")),
+		Layers:  []v1.Descriptor{putBlob("text/plain", []byte(a.Content))},
 		Subject: a.Subject, Annotations: a.Annotations,
 	}
 	if a.OldStyle {
@@ -49,7 +50,8 @@ func (a artifact) put(t *testing.T, repo *wire.Repository, tag string) v1.Descri
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := v1.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw)), ArtifactType: a.Type, Annotations: a.Annotations}
+	d := v1.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw)),
+		ArtifactType: a.Type, Annotations: a.Annotations}
 	if tag == "" {
 		tag = d.Digest.String()
 	}
@@ -62,18 +64,21 @@ func (a artifact) put(t *testing.T, repo *wire.Repository, tag string) v1.Descri
 	return d
 }
 
-// enterReferrer does what the specification asks of clients where the registry does not list referrers itself.
+// enterReferrer does what the specification asks of clients where the registry does not list referrers
+// itself.
 func enterReferrer(t *testing.T, repo *wire.Repository, subject digest.Digest, d v1.Descriptor) {
 	t.Helper()
 	known, err := repo.Referrers(t.Context(), subject)
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := json.Marshal(v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: append(known, d)})
+	raw, err := json.Marshal(v1.Index{Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: v1.MediaTypeImageIndex, Manifests: append(known, d)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := repo.PutManifest(t.Context(), wire.ReferrersTag(subject), v1.MediaTypeImageIndex, raw); err != nil {
+	if err := repo.PutManifest(t.Context(), wire.ReferrersTag(subject), v1.MediaTypeImageIndex,
+		raw); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -84,24 +89,31 @@ type belongings struct {
 	cosign    map[string]digest.Digest          // by tag
 }
 
-// attach gives an image an SBOM, which is signed, an attestation of one platform, and signatures as cosign makes them.
+// attach gives an image an SBOM, which is signed, an attestation of one platform, and signatures as cosign
+// makes them.
 func attach(t *testing.T, repo *wire.Repository, image *sample.Image, here sample.Platform) belongings {
 	t.Helper()
 	bare := func(d v1.Descriptor) *v1.Descriptor {
 		return &v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 	}
-	sbom := artifact{Type: "application/spdx+json", Content: "sbom", Subject: bare(image.Root), Annotations: map[string]string{"made": "<today> & yesterday"}}.put(t, repo, "")
-	signature := artifact{Type: "application/vnd.example.signature", Content: "signature of the sbom", Subject: bare(sbom)}.put(t, repo, "")
-	attestation := artifact{Type: "application/vnd.in-toto+json", Content: "attestation", Subject: bare(here.Manifest), OldStyle: true}.put(t, repo, "")
-	second := artifact{Type: "application/vnd.example.scan", Content: "scan", Subject: bare(here.Manifest)}.put(t, repo, "")
+	sbom := artifact{Type: "application/spdx+json", Content: "sbom", Subject: bare(image.Root),
+		Annotations: map[string]string{"made": "<today> & yesterday"}}.put(t, repo, "")
+	signature := artifact{Type: "application/vnd.example.signature", Content: "signature of the sbom",
+		Subject: bare(sbom)}.put(t, repo, "")
+	attestation := artifact{Type: "application/vnd.in-toto+json", Content: "attestation",
+		Subject: bare(here.Manifest), OldStyle: true}.put(t, repo, "")
+	second := artifact{Type: "application/vnd.example.scan", Content: "scan",
+		Subject: bare(here.Manifest)}.put(t, repo, "")
 	b := belongings{
 		referrers: map[digest.Digest][]v1.Descriptor{
 			image.Root.Digest: {sbom}, sbom.Digest: {signature}, here.Manifest.Digest: {attestation, second},
 		},
 		cosign: map[string]digest.Digest{},
 	}
-	for _, tag := range []string{wire.ReferrersTag(image.Root.Digest) + ".sig", wire.ReferrersTag(here.Manifest.Digest) + ".att"} {
-		b.cosign[tag] = artifact{Type: v1.MediaTypeImageConfig, Content: "cosign's " + tag, OldStyle: true}.put(t, repo, tag).Digest
+	for _, tag := range []string{wire.ReferrersTag(image.Root.Digest) + ".sig",
+		wire.ReferrersTag(here.Manifest.Digest) + ".att"} {
+		b.cosign[tag] = artifact{Type: v1.MediaTypeImageConfig, Content: "cosign's " + tag, OldStyle: true}.put(t,
+			repo, tag).Digest
 	}
 	return b
 }
@@ -170,8 +182,9 @@ func checkArtifact(t *testing.T, repo *wire.Repository, dgst digest.Digest) {
 	}
 }
 
-// TestReferrersTravel carries what belongs to an image through a layout, or a tar, to another registry. Neither registry has the
-// referrers API, so the tag that stands in for it has to be right, and what it lists already has to stay.
+// TestReferrersTravel carries what belongs to an image through a layout, or a tar, to another registry.
+// Neither registry has the referrers API, so the tag that stands in for it has to be right, and what it lists
+// already has to stay.
 func TestReferrersTravel(t *testing.T) {
 	for _, registry := range registries {
 		for _, by := range []string{"layout", "tar"} {
@@ -181,7 +194,8 @@ func TestReferrersTravel(t *testing.T) {
 				addr, dest := strings.TrimPrefix(from.URL, "http://"), strings.TrimPrefix(to.URL, "http://")
 				ref := seed(t, image, addr, from.Name, "1")
 				b := attach(t, from, image, here)
-				known := artifact{Type: "application/vnd.example.known", Content: "known", Subject: &image.Root}.put(t, to, "")
+				known := artifact{Type: "application/vnd.example.known", Content: "known", Subject: &image.Root}.put(t,
+					to, "")
 
 				source := filepath.Join(scratch(t), "images")
 				if by == "tar" {
@@ -221,7 +235,8 @@ func checkListed(t *testing.T, ref string, b belongings, known v1.Descriptor) {
 			Referrers []struct{ Digest digest.Digest }
 		}
 	}
-	if err := json.Unmarshal([]byte(drayage(t, "inspect", "--json", "--referrers", ref).ok(t)), &seen); err != nil {
+	if err := json.Unmarshal([]byte(drayage(t, "inspect", "--json", "--referrers", ref).ok(t)),
+		&seen); err != nil {
 		t.Fatal(err)
 	}
 	var got []digest.Digest
@@ -245,7 +260,8 @@ func checkListed(t *testing.T, ref string, b belongings, known v1.Descriptor) {
 	equalAll(t, "inspect --referrers", got, want)
 }
 
-// TestReferrersOfOnePlatform takes along what belongs to the platform that is fetched, and only with --referrers.
+// TestReferrersOfOnePlatform takes along what belongs to the platform that is fetched, and only with
+// --referrers.
 func TestReferrersOfOnePlatform(t *testing.T) {
 	image, here := newSample(t, sample.Options{})
 	from := repository(startRegistry3(t), "team/app")

@@ -15,8 +15,8 @@ import (
 // listening is how docker-registry says which port it was given.
 var listening = regexp.MustCompile(`msg="listening on ([0-9.]+:[0-9]+)(?:, tls)?"`)
 
-// startRegistry2 runs Debian's docker-registry (distribution 2.8) and returns its host:port. With a user it asks for
-// these Basic credentials.
+// startRegistry2 runs Debian's docker-registry (distribution 2.8) and returns its host:port. With a user it
+// asks for these Basic credentials.
 func startRegistry2(t *testing.T, user, password string) string {
 	t.Helper()
 	if user == "" {
@@ -50,7 +50,8 @@ func startRegistry2HTTP(t *testing.T, http, more string) string {
 	require(t, "docker-registry")
 	dir := scratch(t)
 	config := fmt.Sprintf("version: 0.1\nlog: {level: info, formatter: text}\n"+
-		"storage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: \"127.0.0.1:0\"%s}\n", filepath.Join(dir, "data"), http)
+		"storage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: \"127.0.0.1:0\"%s}\n", filepath.Join(dir, "data"),
+		http)
 	config += more
 	file := filepath.Join(dir, "config.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

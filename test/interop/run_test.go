@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// commandTimeout ends what hangs. Only a test that expects things to hang changes it, before it starts anything.
+// commandTimeout ends what hangs. Only a test that expects things to hang changes it, before it starts
+// anything.
 var commandTimeout = 3 * time.Minute
 
 // outcome is what a finished command left.

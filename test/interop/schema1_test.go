@@ -34,14 +34,16 @@ func oldImages(t *testing.T) map[string][]oldLayer {
 	}
 	program := tarFile(t, "bin/busybox", busybox)
 	step := func(command string, more fields) fields {
-		f := fields{"created": "2015-04-05T06:07:08.123456789Z", "author": "A <a@example.org>", "container_config": fields{"Cmd": []string{"/bin/sh", "-c", command}}}
+		f := fields{"created": "2015-04-05T06:07:08.123456789Z", "author": "A <a@example.org>",
+			"container_config": fields{"Cmd": []string{"/bin/sh", "-c", command}}}
 		maps.Copy(f, more)
 		return f
 	}
 	top := func(name, version string, more fields) fields {
 		f := step("#(nop) CMD", fields{
-			"config": fields{"Cmd": []string{"/bin/busybox", "echo", name}, "Env": []string{"A=<b> & c"}, "Novel": fields{"b": 1, "a": 2}},
-			"os":     "linux", "architecture": "amd64", "docker_version": version, "comment": "c", "novel": []int{1},
+			"config": fields{"Cmd": []string{"/bin/busybox", "echo", name}, "Env": []string{"A=<b> & c"},
+				"Novel": fields{"b": 1, "a": 2}},
+			"os": "linux", "architecture": "amd64", "docker_version": version, "comment": "c", "novel": []int{1},
 		})
 		maps.Copy(f, more)
 		return f
@@ -67,7 +69,9 @@ func oldImages(t *testing.T) map[string][]oldLayer {
 		"docker1.6": {
 			{gzipped(t, program), step("#(nop) ADD", fields{"Size": len(busybox)})},
 			{gzipped(t, text), step("echo text > text", fields{"Size": 5, "id": schema1test.ID(1)})},
-			{gzipped(t, text), step("echo text > text", fields{"Size": 5, "id": schema1test.ID(1), "parent": schema1test.ID(0)})}, // a repeat
+			// a repeat
+			{gzipped(t, text), step("echo text > text",
+				fields{"Size": 5, "id": schema1test.ID(1), "parent": schema1test.ID(0)})},
 			{schema1test.EmptyBlob, top("docker1.6", "1.6.2", fields{"Size": 0, "parent": schema1test.ID(1)})},
 		},
 	}
@@ -77,7 +81,8 @@ func tarFile(t *testing.T, name string, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	header := &tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), ModTime: time.Unix(1428214028, 0), Format: tar.FormatUSTAR}
+	header := &tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), ModTime: time.Unix(1428214028, 0),
+		Format: tar.FormatUSTAR}
 	if err := w.WriteHeader(header); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +108,8 @@ func gzipped(t *testing.T, content []byte) []byte {
 	return b.Bytes()
 }
 
-// seedOld signs an image and puts it into a registry, which checks the signature. It returns the reference by tag and the digest.
+// seedOld signs an image and puts it into a registry, which checks the signature. It returns the reference by
+// tag and the digest.
 func seedOld(t *testing.T, addr, name string, layers []oldLayer) (string, digest.Digest) {
 	t.Helper()
 	repo := repository(addr, "old/"+name)
@@ -124,8 +130,9 @@ func seedOld(t *testing.T, addr, name string, layers []oldLayer) (string, digest
 	return addr + "/" + repo.Name + ":1", digest.FromBytes(payload)
 }
 
-// TestSchema1 compares what drayage makes of images in schema 1 with what Docker makes of them when it pulls them, and with what skopeo
-// copies: the image ID is Docker's and skopeo's, the manifest is skopeo's, byte for byte.
+// TestSchema1 compares what drayage makes of images in schema 1 with what Docker makes of them when it pulls
+// them, and with what skopeo copies: the image ID is Docker's and skopeo's, the manifest is skopeo's, byte
+// for byte.
 func TestSchema1(t *testing.T) {
 	requireDocker(t)
 	require(t, "skopeo", "docker-registry")
@@ -139,7 +146,8 @@ func TestSchema1(t *testing.T) {
 			id := puller.id(t, ref)
 
 			dir := scratch(t)
-			layout, saved, direct := filepath.Join(dir, "layout"), filepath.Join(dir, "saved.tar"), filepath.Join(dir, "direct.tar")
+			layout, saved, direct := filepath.Join(dir, "layout"), filepath.Join(dir, "saved.tar"),
+				filepath.Join(dir, "direct.tar")
 			drayage(t, "fetch", ref, "-o", layout, "--platform", "linux/amd64").ok(t)
 			drayage(t, "fetch", addr+"/old/"+name+"@"+dgst.String(), "-o", layout, "--platform", "linux/amd64").ok(t)
 			drayage(t, "save", "oci:"+layout+":"+ref, "-o", saved).ok(t)
@@ -154,7 +162,8 @@ func TestSchema1(t *testing.T) {
 			// Pushed on, it is the image that skopeo would have pushed.
 			pushed := startRegistry3(t)
 			drayage(t, "push", "oci:"+layout+":"+ref, pushed+"/drayage:1").ok(t)
-			skopeo(t, "copy", "--format", "v2s2", "--src-tls-verify=false", "--dest-tls-verify=false", "docker://"+ref, "docker://"+pushed+"/skopeo:1")
+			skopeo(t, "copy", "--format", "v2s2", "--src-tls-verify=false", "--dest-tls-verify=false", "docker://"+ref,
+				"docker://"+pushed+"/skopeo:1")
 			ours, oursDigest := readManifest(t, pushed, "drayage", "1")
 			theirs, theirDigest := readManifest(t, pushed, "skopeo", "1")
 			equal(t, "image ID in the registry", ours.Config.Digest.String(), id)

@@ -13,7 +13,8 @@ import (
 	"drayage/test/sample"
 )
 
-// skopeo runs a skopeo command that must succeed and returns exactly what it printed, because digests are taken of it.
+// skopeo runs a skopeo command that must succeed and returns exactly what it printed, because digests are
+// taken of it.
 func skopeo(t *testing.T, args ...string) string {
 	t.Helper()
 	require(t, "skopeo")

@@ -14,7 +14,8 @@ import (
 	"drayage/test/sample"
 )
 
-// TestPrivateCA talks to a registry behind TLS of a CA that the system does not know, told in each of the ways that there are.
+// TestPrivateCA talks to a registry behind TLS of a CA that the system does not know, told in each of the
+// ways that there are.
 func TestPrivateCA(t *testing.T) {
 	require(t, "nginx", "docker-registry", "skopeo")
 	image, here := newSample(t, sample.Options{})
@@ -34,7 +35,8 @@ func TestPrivateCA(t *testing.T) {
 		{"insecure", "", []string{"--insecure"}},
 		{"docker's certs.d", ".config/docker/certs.d/" + addr + "/ca.crt", nil},
 		{"podman's certs.d", ".config/containers/certs.d/" + addr + "/ca.crt", nil},
-		{"containerd's certs.d", ".config/containerd/certs.d/" + strings.ReplaceAll(addr, ":", "_") + "_/hosts.toml", nil},
+		{"containerd's certs.d", ".config/containerd/certs.d/" + strings.ReplaceAll(addr, ":", "_") +
+			"_/hosts.toml", nil},
 		{"insecure in registries.conf", ".config/containers/registries.conf.d/lab.conf", nil},
 	} {
 		t.Run(way.name, func(t *testing.T) {
@@ -68,8 +70,8 @@ func TestPrivateCA(t *testing.T) {
 	})
 }
 
-// TestClientCertificate has a registry that wants a certificate and a password, and stores its blobs elsewhere: both are for
-// the registry only. The storage has a certificate of the same private CA.
+// TestClientCertificate has a registry that wants a certificate and a password, and stores its blobs
+// elsewhere: both are for the registry only. The storage has a certificate of the same private CA.
 func TestClientCertificate(t *testing.T) {
 	require(t, "nginx", "docker-registry", "skopeo")
 	image, here := newSample(t, sample.Options{})
@@ -77,7 +79,8 @@ func TestClientCertificate(t *testing.T) {
 	seed(t, image, backend, "team/app", "1")
 	ca, proxy := newAuthority(t), newNginx(t)
 	addr, storage := proxy.listen(t), proxy.listen(t)
-	pass := "proxy_set_header Authorization ''; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https; proxy_pass http://" + backend + ";"
+	pass := "proxy_set_header Authorization ''; proxy_set_header Host $http_host; proxy_set_header " +
+		"X-Forwarded-Proto https; proxy_pass http://" + backend + ";"
 	proxy.start(t,
 		proxy.tlsServer(t, ca, addr, fmt.Sprintf(`ssl_verify_client on; ssl_client_certificate %s; %s
 			set $elsewhere "$request_method $uri";
@@ -117,7 +120,8 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// TestMissingClientCertificate says what is missing, at once, whether a proxy answers with a page or a registry hangs up.
+// TestMissingClientCertificate says what is missing, at once, whether a proxy answers with a page or a
+// registry hangs up.
 func TestMissingClientCertificate(t *testing.T) {
 	require(t, "nginx", "docker-registry")
 	ca, proxy := newAuthority(t), newNginx(t)
@@ -127,17 +131,19 @@ func TestMissingClientCertificate(t *testing.T) {
 	certificate, key := ca.issue(t, "registry", x509.ExtKeyUsageServerAuth)
 	writeFile(t, filepath.Join(dir, "tls.crt"), certificate, 0o600)
 	writeFile(t, filepath.Join(dir, "tls.key"), key, 0o600)
-	own := startRegistry2TLS(t, fmt.Sprintf("{certificate: %q, key: %q, clientcas: [%q]}", dir+"/tls.crt", dir+"/tls.key", ca.file))
+	own := startRegistry2TLS(t, fmt.Sprintf("{certificate: %q, key: %q, clientcas: [%q]}", dir+"/tls.crt",
+		dir+"/tls.key", ca.file))
 	for addr, code := range map[string]int{addr: 1, own: 5} {
-		o := newHome(t).drayage(t, "fetch", addr+"/team/app:1", "-o", filepath.Join(scratch(t), "layout"), "--ca-file", ca.file)
+		o := newHome(t).drayage(t, "fetch", addr+"/team/app:1", "-o", filepath.Join(scratch(t), "layout"),
+			"--ca-file", ca.file)
 		if o.code != code || !strings.Contains(o.stderr, "certificate") {
 			t.Errorf("without the client certificate: exit %d, %s", o.code, o.stderr)
 		}
 	}
 }
 
-// TestLocationOfTLSProxy pushes to registries that do not know of the TLS proxy in front of them: their upload addresses begin with
-// http, or lack the port.
+// TestLocationOfTLSProxy pushes to registries that do not know of the TLS proxy in front of them: their
+// upload addresses begin with http, or lack the port.
 func TestLocationOfTLSProxy(t *testing.T) {
 	require(t, "nginx", "docker-registry", "skopeo")
 	image, here := newSample(t, sample.Options{})
@@ -149,7 +155,8 @@ func TestLocationOfTLSProxy(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			proxy := newNginx(t)
 			addr := proxy.listen(t)
-			proxy.start(t, proxy.tlsServer(t, ca, addr, "location / { proxy_set_header Host "+host+"; proxy_redirect off; proxy_pass http://"+backend+"; }"))
+			proxy.start(t, proxy.tlsServer(t, ca, addr, "location / { proxy_set_header Host "+host+
+				"; proxy_redirect off; proxy_pass http://"+backend+"; }"))
 			repo := "copy/" + strings.Trim(host, "$")
 			pushed := drayage(t, "push", layout, addr+"/"+repo+":2", "--ca-file", ca.file).ok(t)
 			equal(t, "push prints", pushed, addr+"/"+repo+"@"+here.Manifest.Digest.String())

@@ -36,14 +36,16 @@ const tokenLife = 2 * time.Second
 
 // slowUploads lets the first uploads take longer than a token lives.
 type slowUploads struct {
-	when    string // "before" the registry looks at the token, "during" the body, or "after" it before the answer
+	// "before" the registry looks at the token, "during" the body, or "after" it before the answer
+	when    string
 	slow    atomic.Int32
 	refused atomic.Int32 // requests with a token that was not good any more
 }
 
 func (s *slowUploads) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		upload := strings.Contains(r.URL.Path, "/blobs/uploads/") && (r.Method == http.MethodPut || r.Method == http.MethodPatch)
+		upload := strings.Contains(r.URL.Path, "/blobs/uploads/") && (r.Method == http.MethodPut ||
+			r.Method == http.MethodPatch)
 		when := ""
 		if upload && s.slow.Add(-1) >= 0 {
 			when = s.when
@@ -112,7 +114,8 @@ func TestTokenEndsDuringPush(t *testing.T) {
 				guarded := startRegistry(t, registry3.Options{Dir: dir, Token: tokens, Wrap: slow.wrap})
 				newHome(t).drayage(t, "push", from, guarded.Addr()+"/copy/app:2", "--creds", "mary:a:secret").ok(t)
 				if slow.refused.Load() == 0 || tokens.Issued() < 2 {
-					t.Errorf("%d tokens were issued, %d refused: nothing was put to the test", tokens.Issued(), slow.refused.Load())
+					t.Errorf("%d tokens were issued, %d refused: nothing was put to the test", tokens.Issued(),
+						slow.refused.Load())
 				}
 				open := startRegistry(t, registry3.Options{Dir: dir}).Addr()
 				pushed, dgst := readManifest(t, open, "copy/app", "2")
@@ -120,13 +123,15 @@ func TestTokenEndsDuringPush(t *testing.T) {
 				if kind == "layout" {
 					equal(t, "digest", dgst, here.Manifest.Digest)
 				}
-				drayage(t, "save", open+"/copy/app:2", "-o", filepath.Join(scratch(t), "again.tar")).ok(t) // which checks every byte
+				// which checks every byte
+				drayage(t, "save", open+"/copy/app:2", "-o", filepath.Join(scratch(t), "again.tar")).ok(t)
 			})
 		}
 	}
 }
 
-// TestMountWithTokens pushes two images with the same layers into two repositories. A token for a mount has to be good for both.
+// TestMountWithTokens pushes two images with the same layers into two repositories. A token for a mount has
+// to be good for both.
 func TestMountWithTokens(t *testing.T) {
 	require(t, "skopeo")
 	source := startRegistry3(t)
@@ -147,7 +152,8 @@ func TestMountWithTokens(t *testing.T) {
 		t.Errorf("nothing was mounted: %+v", got)
 	}
 	for name, image := range images {
-		raw := user.skopeo(t, "inspect", "--raw", "--tls-verify=false", "docker://"+guarded.Addr()+"/mirror/"+name+":1")
+		raw := user.skopeo(t, "inspect", "--raw", "--tls-verify=false", "docker://"+guarded.Addr()+"/mirror/"+name+
+			":1")
 		equal(t, "digest of "+name+" by skopeo, logged in by drayage", digest.FromString(raw), image.Root.Digest)
 	}
 }
@@ -171,5 +177,6 @@ func TestLoginToTokenServer(t *testing.T) {
 	user.drayage(t, "push", layout, addr+"/copy/app:2").ok(t)
 
 	user.drayage(t, "logout", addr).ok(t)
-	equal(t, "exit code after the logout", user.drayage(t, "fetch", ref, "-o", filepath.Join(scratch(t), "other")).code, 4)
+	equal(t, "exit code after the logout", user.drayage(t, "fetch", ref, "-o",
+		filepath.Join(scratch(t), "other")).code, 4)
 }

@@ -1,5 +1,5 @@
-// Package meter counts what a registry sends and receives, from the registry's side, so that "nothing was transferred"
-// is a measurement and not the client's word. Give [Meter.Wrap] to registry3.Options.Wrap.
+// Package meter counts what a registry sends and receives, from the registry's side, so that "nothing was
+// transferred" is a measurement and not the client's word. Give [Meter.Wrap] to registry3.Options.Wrap.
 package meter
 
 import (
@@ -18,13 +18,14 @@ type Counts struct {
 
 // Meter counts until it is asked; the zero value is ready. It is safe for concurrent use.
 type Meter struct {
-	serving sync.RWMutex // read-held by every request: a client may have its answer before the handler has returned
+	// read-held by every request: a client may have its answer before the handler has returned
+	serving sync.RWMutex
 	mu      sync.Mutex
 	counts  Counts
 }
 
-// Take returns the counts since the last Take and starts again at zero. It waits for the requests that are being
-// answered.
+// Take returns the counts since the last Take and starts again at zero. It waits for the requests that are
+// being answered.
 func (m *Meter) Take() Counts {
 	m.serving.Lock()
 	defer m.serving.Unlock()

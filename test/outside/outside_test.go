@@ -13,7 +13,8 @@ import (
 	"drayage/inspect"
 )
 
-// world is a directory with the programs, a registry that wants a password, and a user's configuration that knows it.
+// world is a directory with the programs, a registry that wants a password, and a user's configuration that
+// knows it.
 type world struct {
 	*testing.T
 	dir string
@@ -27,7 +28,8 @@ func newWorld(t *testing.T) *world {
 	home := w.path("home")
 	for _, kept := range os.Environ() { // but for what would lead to other configurations
 		name, _, _ := strings.Cut(kept, "=")
-		if !slices.Contains([]string{"REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "CONTAINERS_REGISTRIES_CONF"}, name) {
+		if !slices.Contains([]string{"REGISTRY_AUTH_FILE", "DOCKER_AUTH_CONFIG", "CONTAINERS_REGISTRIES_CONF"},
+			name) {
 			w.env = append(w.env, kept)
 		}
 	}
@@ -110,8 +112,8 @@ func (w *world) must(name string, args ...string) string {
 	return out
 }
 
-// TestPrograms moves an image along every way. The programs know the registry as corp.test: only the host file says
-// where that is, and only config.json has its password.
+// TestPrograms moves an image along every way. The programs know the registry as corp.test: only the host
+// file says where that is, and only config.json has its password.
 func TestPrograms(t *testing.T) {
 	w := newWorld(t)
 	addr := w.registry("ann", "secret")

@@ -11,7 +11,8 @@ import (
 )
 
 var vocabulary = []string{
-	"app", "layer", "größe", "данные", "画像", "a b", "emoji 🚢", "quote\"", "back\\slash", "<&>", "new\nline", "", "UPPER", "x.y.z", "-", "%2e%2e", "é\u0301", "tab\t",
+	"app", "layer", "größe", "данные", "画像", "a b", "emoji 🚢", "quote\"", "back\\slash", "<&>", "new\nline", "",
+	"UPPER", "x.y.z", "-", "%2e%2e", "é\u0301", "tab\t",
 	"https://example.org/?a=b&c=d", "sha256:abc", "null", "'", "$HOME", "\u2028", "ﬁ",
 }
 
@@ -27,7 +28,8 @@ func (g *generator) words() map[string]string {
 
 func (g *generator) oneIn(n int) bool { return g.rand.IntN(n) == 0 }
 
-// encode writes JSON in one of the ways in which tools write it: who decodes it and encodes it again changes the digest.
+// encode writes JSON in one of the ways in which tools write it: who decodes it and encodes it again changes
+// the digest.
 func (g *generator) encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -79,7 +79,8 @@ func (g *generator) tarball() ([]byte, error) {
 		for j := range content {
 			content[j] = byte(g.rand.IntN(2 + g.rand.IntN(254)))
 		}
-		h := &tar.Header{Name: fmt.Sprintf("%s/%d", g.word(), i), Mode: 0o644, Size: int64(len(content)), ModTime: time.Unix(int64(g.rand.Uint32()), 0), Format: tar.FormatPAX}
+		h := &tar.Header{Name: fmt.Sprintf("%s/%d", g.word(), i), Mode: 0o644, Size: int64(len(content)),
+			ModTime: time.Unix(int64(g.rand.Uint32()), 0), Format: tar.FormatPAX}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
-// Package randomimage makes images of any shape that a registry takes, the same one for each seed: indexes in indexes, several platforms,
-// layers that are shared, repeated, empty or missing, packed in all ways, in Docker's and OCI's media types, artifacts with a subject, odd
-// annotations and fields that nobody knows. The layers are tars, but nothing in them runs.
+// Package randomimage makes images of any shape that a registry takes, the same one for each seed: indexes in
+// indexes, several platforms, layers that are shared, repeated, empty or missing, packed in all ways, in
+// Docker's and OCI's media types, artifacts with a subject, odd annotations and fields that nobody knows. The
+// layers are tars, but nothing in them runs.
 package randomimage
 
 import (
@@ -60,7 +61,8 @@ func Build(seed uint64) (*sample.Image, error) {
 // platforms are some of those that differ for everyone.
 func (g *generator) platforms() []v1.Platform {
 	all := []v1.Platform{
-		{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}, {OS: "linux", Architecture: "arm", Variant: "v7"}, {OS: "linux", Architecture: "riscv64"},
+		{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"},
+		{OS: "linux", Architecture: "arm", Variant: "v7"}, {OS: "linux", Architecture: "riscv64"},
 		{OS: "linux", Architecture: "s390x"}, {OS: "windows", Architecture: "amd64", OSVersion: "10.0.17763.2114"},
 	}
 	g.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -82,7 +84,8 @@ func (g *generator) container(p v1.Platform) (v1.Descriptor, error) {
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	m := map[string]any{"schemaVersion": 2, "mediaType": v1.MediaTypeImageManifest, "config": g.blob(v1.MediaTypeImageConfig, config)}
+	m := map[string]any{"schemaVersion": 2, "mediaType": v1.MediaTypeImageManifest,
+		"config": g.blob(v1.MediaTypeImageConfig, config)}
 	if docker {
 		m["mediaType"], m["config"] = wire.DockerManifest, g.blob(wire.DockerConfig, config)
 	}
@@ -96,7 +99,8 @@ func (g *generator) container(p v1.Platform) (v1.Descriptor, error) {
 	if err != nil {
 		return d, err
 	}
-	g.image.Platforms = append(g.image.Platforms, sample.Platform{Platform: p, Manifest: d, Config: digest.FromBytes(config), DiffIDs: diffIDs})
+	g.image.Platforms = append(g.image.Platforms,
+		sample.Platform{Platform: p, Manifest: d, Config: digest.FromBytes(config), DiffIDs: diffIDs})
 	if !g.oneIn(4) { // some indexes leave it to the configuration
 		d.Platform = &p
 	}
@@ -104,7 +108,8 @@ func (g *generator) container(p v1.Platform) (v1.Descriptor, error) {
 }
 
 func (g *generator) config(p v1.Platform, diffIDs []digest.Digest) map[string]any {
-	c := map[string]any{"os": p.OS, "architecture": p.Architecture, "rootfs": v1.RootFS{Type: "layers", DiffIDs: diffIDs}, "author": g.word()}
+	c := map[string]any{"os": p.OS, "architecture": p.Architecture,
+		"rootfs": v1.RootFS{Type: "layers", DiffIDs: diffIDs}, "author": g.word()}
 	if p.Variant != "" {
 		c["variant"] = p.Variant
 	}
@@ -135,7 +140,8 @@ func (g *generator) artifact(subject v1.Descriptor) (v1.Descriptor, error) {
 	empty.Data = []byte("{}")
 	subject.Platform, subject.Annotations = nil, nil
 	d, err := g.manifest(map[string]any{
-		"schemaVersion": 2, "mediaType": v1.MediaTypeImageManifest, "artifactType": "application/vnd.example.sbom.v1+json", "config": empty, "subject": subject,
+		"schemaVersion": 2, "mediaType": v1.MediaTypeImageManifest,
+		"artifactType": "application/vnd.example.sbom.v1+json", "config": empty, "subject": subject,
 		"layers": []v1.Descriptor{g.blob("text/plain", []byte(g.word()))}, "annotations": g.words(),
 	})
 	d.ArtifactType = "application/vnd.example.sbom.v1+json"

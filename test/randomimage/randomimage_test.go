@@ -32,7 +32,8 @@ func TestEveryShapeOccurs(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"no index", "nested", "several platforms", "artifact", "no layers", "repeated layer", "shared layer", "empty layer", "zstd", "gzip", "plain",
+		"no index", "nested", "several platforms", "artifact", "no layers", "repeated layer", "shared layer",
+		"empty layer", "zstd", "gzip", "plain",
 		"docker image", "oci image", "docker list", "data", "annotated", "not ascii", "unknown field",
 	} {
 		if seen[want] == 0 {

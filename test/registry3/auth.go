@@ -9,7 +9,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// authenticate adds the authentication that the options ask for. Distribution reads both kinds of secret from files.
+// authenticate adds the authentication that the options ask for. Distribution reads both kinds of secret from
+// files.
 func (s *Server) authenticate(config *configuration.Configuration, opts Options) (err error) {
 	if opts.User != "" && opts.Token != nil {
 		return errors.New("options User and Token exclude each other")

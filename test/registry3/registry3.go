@@ -1,5 +1,5 @@
-// Package registry3 runs the CNCF distribution 3 registry inside this process, on a loopback port, so that tests and
-// the demonstration meet the registry that people run. Call [Start].
+// Package registry3 runs the CNCF distribution 3 registry inside this process, on a loopback port, so that
+// tests and the demonstration meet the registry that people run. Call [Start].
 package registry3
 
 import (
@@ -26,11 +26,14 @@ import (
 
 // Options configures a registry. The zero value is an open registry that keeps everything in memory.
 type Options struct {
-	Dir            string                          // storage directory, which must exist; empty keeps blobs in memory
-	User, Password string                          // asks for these Basic credentials; no User asks for none
-	Token          *tokenserver.Server             // asks for bearer tokens of this server; excludes User
-	URLs           []string                        // patterns of the addresses that foreign layers may have; none refuses all, as distribution does
-	Wrap           func(http.Handler) http.Handler // put in front of the registry, to count or to break requests; may be nil
+	// storage directory, which must exist; empty keeps blobs in memory
+	Dir            string
+	User, Password string              // asks for these Basic credentials; no User asks for none
+	Token          *tokenserver.Server // asks for bearer tokens of this server; excludes User
+	// patterns of the addresses that foreign layers may have; none refuses all, as distribution does
+	URLs []string
+	// put in front of the registry, to count or to break requests; may be nil
+	Wrap func(http.Handler) http.Handler
 }
 
 // Server is a running registry. It stops when its context ends or on [Server.Close].
@@ -43,7 +46,8 @@ type Server struct {
 	once    sync.Once
 }
 
-// silence turns off logrus's standard logger, which is the only one distribution offers to change from outside.
+// silence turns off logrus's standard logger, which is the only one distribution offers to change from
+// outside.
 var silence = sync.OnceFunc(func() {
 	logrus.SetOutput(io.Discard)
 	logrus.SetLevel(logrus.PanicLevel)
@@ -80,8 +84,8 @@ func (s *Server) URL() string { return "http://" + s.addr }
 // Handler is what answers requests, for a second listener.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
-// Close drops every connection and returns once the registry has stopped. Stored blobs stay where they are. It may be
-// called more than once.
+// Close drops every connection and returns once the registry has stopped. Stored blobs stay where they are.
+// It may be called more than once.
 func (s *Server) Close() {
 	s.once.Do(func() {
 		s.http.Close()

@@ -15,86 +15,125 @@ import (
 )
 
 var archiveCases = []trouble{
-	{42, "names with ../, absolute, with drive letters or backslashes", "extracts nothing by name, because content gets its digest as name; refuses a name outside the archive", "", []fault{
-		{name: "in unreferenced entries", local: true, run: takes(func(a *archive) {
-			for _, name := range []string{"../../evil", "/tmp/drayage-evil", `C:\evil`, `..\..\evil`} {
-				a.add(entry{name: name, content: []byte("evil")})
-			}
-		})},
-		{name: "in Config", local: true, run: refuses(func(a *archive) { a.image.Config = "../../../../etc/passwd" })},
-		{name: "in Layers", local: true, run: refuses(func(a *archive) { a.image.Layers[0] = "/etc/passwd" })},
-		{name: "in RepoTags", local: true, run: refuses(func(a *archive) { a.image.RepoTags = []string{"../../evil:1"} })},
-	}},
-	{43, "chains and loops of links, links to outside or to directories", "follows links only within the archive, and only so many", "", []fault{
-		{name: "the links that docker writes", local: true, run: takes(func(a *archive) { a.link("layer0/layer.tar", tar.TypeSymlink, "../real/layer.tar", "real/layer.tar") })},
-		{name: "hard link", local: true, run: takes(func(a *archive) { a.link("layer0/layer.tar", tar.TypeLink, "real/layer.tar", "real/layer.tar") })},
-		{name: "loop", local: true, run: refuses(func(a *archive) {
-			a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", kind: tar.TypeSymlink, link: "../loop"})
-			a.add(entry{name: "loop", kind: tar.TypeSymlink, link: "layer0/layer.tar"})
-		})},
-		{name: "to outside", local: true, run: refuses(linkTo("../../../../../etc/passwd"))},
-		{name: "absolute", local: true, run: refuses(linkTo("/etc/passwd"))},
-		{name: "to a directory", local: true, run: refuses(func(a *archive) {
-			a.add(entry{name: "dir/", kind: tar.TypeDir})
-			linkTo("../dir")(a)
-		})},
-		{name: "a chain of a thousand", local: true, run: refuses(func(a *archive) {
-			linkTo("../link0")(a)
-			for i := range 1000 {
-				a.add(entry{name: fmt.Sprint("link", i), kind: tar.TypeSymlink, link: fmt.Sprint("link", i+1)})
-			}
-			a.add(entry{name: "link1000", content: a.img.tars[0]})
-		})},
-	}},
-	{44, "devices, pipes and directories", "refuses them in place of a layer, and ignores them elsewhere", "", []fault{
-		{name: "device as a layer", local: true, run: refuses(kindOf(tar.TypeChar))},
-		{name: "pipe as a layer", local: true, run: refuses(kindOf(tar.TypeFifo))},
-		{name: "directory as a layer", local: true, run: refuses(kindOf(tar.TypeDir))},
-		{name: "beside the image", local: true, run: takes(func(a *archive) {
-			a.add(entry{name: "null", kind: tar.TypeChar})
-			a.add(entry{name: "pipe", kind: tar.TypeFifo})
-		})},
-	}},
+	{42, "names with ../, absolute, with drive letters or backslashes",
+		"extracts nothing by name, because content gets its digest as name; refuses a name outside the archive", "",
+		[]fault{
+			{name: "in unreferenced entries", local: true, run: takes(func(a *archive) {
+				for _, name := range []string{"../../evil", "/tmp/drayage-evil", `C:\evil`, `..\..\evil`} {
+					a.add(entry{name: name, content: []byte("evil")})
+				}
+			})},
+			{name: "in Config", local: true, run: refuses(func(a *archive) {
+				a.image.Config = "../../../../etc/passwd"
+			})},
+			{name: "in Layers", local: true, run: refuses(func(a *archive) { a.image.Layers[0] = "/etc/passwd" })},
+			{name: "in RepoTags", local: true, run: refuses(func(a *archive) {
+				a.image.RepoTags = []string{"../../evil:1"}
+			})},
+		}},
+	{43, "chains and loops of links, links to outside or to directories",
+		"follows links only within the archive, and only so many", "", []fault{
+			{name: "the links that docker writes", local: true, run: takes(func(a *archive) {
+				a.link("layer0/layer.tar", tar.TypeSymlink, "../real/layer.tar", "real/layer.tar")
+			})},
+			{name: "hard link", local: true, run: takes(func(a *archive) {
+				a.link("layer0/layer.tar", tar.TypeLink, "real/layer.tar", "real/layer.tar")
+			})},
+			{name: "loop", local: true, run: refuses(func(a *archive) {
+				a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", kind: tar.TypeSymlink, link: "../loop"})
+				a.add(entry{name: "loop", kind: tar.TypeSymlink, link: "layer0/layer.tar"})
+			})},
+			{name: "to outside", local: true, run: refuses(linkTo("../../../../../etc/passwd"))},
+			{name: "absolute", local: true, run: refuses(linkTo("/etc/passwd"))},
+			{name: "to a directory", local: true, run: refuses(func(a *archive) {
+				a.add(entry{name: "dir/", kind: tar.TypeDir})
+				linkTo("../dir")(a)
+			})},
+			{name: "a chain of a thousand", local: true, run: refuses(func(a *archive) {
+				linkTo("../link0")(a)
+				for i := range 1000 {
+					a.add(entry{name: fmt.Sprint("link", i), kind: tar.TypeSymlink, link: fmt.Sprint("link", i+1)})
+				}
+				a.add(entry{name: "link1000", content: a.img.tars[0]})
+			})},
+		}},
+	{44, "devices, pipes and directories", "refuses them in place of a layer, and ignores them elsewhere", "",
+		[]fault{
+			{name: "device as a layer", local: true, run: refuses(kindOf(tar.TypeChar))},
+			{name: "pipe as a layer", local: true, run: refuses(kindOf(tar.TypeFifo))},
+			{name: "directory as a layer", local: true, run: refuses(kindOf(tar.TypeDir))},
+			{name: "beside the image", local: true, run: takes(func(a *archive) {
+				a.add(entry{name: "null", kind: tar.TypeChar})
+				a.add(entry{name: "pipe", kind: tar.TypeFifo})
+			})},
+		}},
 	{45, "a name that stands twice", "takes equal content, refuses different content", "", []fault{
-		{name: "the same layer", local: true, run: takes(func(a *archive) { a.add(entry{name: "layer0/layer.tar", content: a.img.tars[0]}) })},
-		{name: "another layer", local: true, run: refuses(func(a *archive) { a.add(entry{name: "layer0/layer.tar", content: a.img.tars[1]}) })},
-		{name: "another layer as ./layer", local: true, run: refuses(func(a *archive) { a.add(entry{name: "./layer0/layer.tar", content: a.img.tars[1]}) })},
-		{name: "another manifest.json", local: true, run: refuses(func(a *archive) { a.add(entry{name: "manifest.json", content: []byte("[]")}) })},
-		{name: "another configuration", local: true, run: refuses(func(a *archive) { a.add(entry{name: a.image.Config, content: []byte("{}")}) })},
-	}},
-	{46, "manifest.json missing, null, of wrong types, with a byte order mark or something after its end", "says what is wrong with it; never crashes", "", manifestFaults()},
-	{47, "manifest.json of a gigabyte, deeply nested, with very many images or layers", "reads up to a bound, in little memory", "", []fault{
-		{name: "a gigabyte", local: true, run: giantManifest},
-		{name: "a hundred thousand brackets", local: true, run: refuses(func(a *archive) { a.manifest = bytes.Repeat([]byte("["), 100_000) })},
-		{name: "65000 images", local: true, run: refuses(func(a *archive) {
-			a.manifest = encode(slices.Repeat([]savedImage{{Config: "absent.json", RepoTags: []string{"a:1"}, Layers: []string{}}}, 65000))
+		{name: "the same layer", local: true, run: takes(func(a *archive) {
+			a.add(entry{name: "layer0/layer.tar", content: a.img.tars[0]})
 		})},
-		{name: "a million layers", local: true, run: refuses(func(a *archive) {
-			a.manifest = encode([]savedImage{{Config: a.image.Config, RepoTags: a.image.RepoTags, Layers: slices.Repeat([]string{"layer0/layer.tar"}, 1_000_000)}})
+		{name: "another layer", local: true, run: refuses(func(a *archive) {
+			a.add(entry{name: "layer0/layer.tar", content: a.img.tars[1]})
 		})},
-	}},
-	{48, "a layer that is listed twice; one file for two diff IDs", "takes the first; refuses the second", "", []fault{
-		{name: "the same layer twice", local: true, run: twiceTheSame},
-		{name: "one file for two diff IDs", local: true, run: refuses(func(a *archive) { a.image.Layers[1] = a.image.Layers[0] })},
-	}},
-	{49, "layer or configuration missing, more or fewer layers than diff IDs", "refuses it and names what is missing", "", []fault{
-		{name: "layer missing", local: true, run: refuses(func(a *archive) { a.drop("layer1/layer.tar") })},
-		{name: "configuration missing", local: true, run: refuses(func(a *archive) { a.drop(a.image.Config) })},
-		{name: "a layer too few", local: true, run: refuses(func(a *archive) { a.image.Layers = a.image.Layers[1:] })},
-		{name: "a layer too many", local: true, run: refuses(func(a *archive) { a.image.Layers = append(a.image.Layers, a.image.Layers[0]) })},
-		{name: "no layers where there are diff IDs", local: true, run: refuses(func(a *archive) { a.image.Layers = nil })},
-	}},
-	{50, "a layer whose diff ID is wrong, a configuration whose name is not its digest", "refuses it before it sends a manifest", "", []fault{
-		{name: "a bit of a layer", local: true, run: refuses(func(a *archive) {
-			wrong := bytes.Clone(a.img.tars[1])
-			wrong[700] ^= 1
-			a.replace("layer1/layer.tar", entry{name: "layer1/layer.tar", content: wrong})
+		{name: "another layer as ./layer", local: true, run: refuses(func(a *archive) {
+			a.add(entry{name: "./layer0/layer.tar", content: a.img.tars[1]})
 		})},
-		{name: "a bit of the configuration", local: true, run: refuses(func(a *archive) {
-			wrong := bytes.Replace(a.img.config, []byte(`"linux"`), []byte(`"linuX"`), 1)
-			a.replace(a.image.Config, entry{name: a.image.Config, content: wrong})
+		{name: "another manifest.json", local: true, run: refuses(func(a *archive) {
+			a.add(entry{name: "manifest.json", content: []byte("[]")})
+		})},
+		{name: "another configuration", local: true, run: refuses(func(a *archive) {
+			a.add(entry{name: a.image.Config, content: []byte("{}")})
 		})},
 	}},
+	{46, "manifest.json missing, null, of wrong types, with a byte order mark or something after its end",
+		"says what is wrong with it; never crashes", "", manifestFaults()},
+	{47, "manifest.json of a gigabyte, deeply nested, with very many images or layers",
+		"reads up to a bound, in little memory", "", []fault{
+			{name: "a gigabyte", local: true, run: giantManifest},
+			{name: "a hundred thousand brackets", local: true, run: refuses(func(a *archive) {
+				a.manifest = bytes.Repeat([]byte("["), 100_000)
+			})},
+			{name: "65000 images", local: true, run: refuses(func(a *archive) {
+				a.manifest = encode(slices.Repeat([]savedImage{{Config: "absent.json", RepoTags: []string{"a:1"},
+					Layers: []string{}}}, 65000))
+			})},
+			{name: "a million layers", local: true, run: refuses(func(a *archive) {
+				a.manifest = encode([]savedImage{{Config: a.image.Config, RepoTags: a.image.RepoTags,
+					Layers: slices.Repeat([]string{"layer0/layer.tar"}, 1_000_000)}})
+			})},
+		}},
+	{48, "a layer that is listed twice; one file for two diff IDs", "takes the first; refuses the second", "",
+		[]fault{
+			{name: "the same layer twice", local: true, run: twiceTheSame},
+			{name: "one file for two diff IDs", local: true, run: refuses(func(a *archive) {
+				a.image.Layers[1] = a.image.Layers[0]
+			})},
+		}},
+	{49, "layer or configuration missing, more or fewer layers than diff IDs",
+		"refuses it and names what is missing", "", []fault{
+			{name: "layer missing", local: true, run: refuses(func(a *archive) { a.drop("layer1/layer.tar") })},
+			{name: "configuration missing", local: true, run: refuses(func(a *archive) { a.drop(a.image.Config) })},
+			{name: "a layer too few", local: true, run: refuses(func(a *archive) {
+				a.image.Layers = a.image.Layers[1:]
+			})},
+			{name: "a layer too many", local: true, run: refuses(func(a *archive) {
+				a.image.Layers = append(a.image.Layers, a.image.Layers[0])
+			})},
+			{name: "no layers where there are diff IDs", local: true, run: refuses(func(a *archive) {
+				a.image.Layers = nil
+			})},
+		}},
+	{50, "a layer whose diff ID is wrong, a configuration whose name is not its digest",
+		"refuses it before it sends a manifest", "", []fault{
+			{name: "a bit of a layer", local: true, run: refuses(func(a *archive) {
+				wrong := bytes.Clone(a.img.tars[1])
+				wrong[700] ^= 1
+				a.replace("layer1/layer.tar", entry{name: "layer1/layer.tar", content: wrong})
+			})},
+			{name: "a bit of the configuration", local: true, run: refuses(func(a *archive) {
+				wrong := bytes.Replace(a.img.config, []byte(`"linux"`), []byte(`"linuX"`), 1)
+				a.replace(a.image.Config, entry{name: a.image.Config, content: wrong})
+			})},
+		}},
 }
 
 // archive is a tar of docker save in the making.
@@ -108,7 +147,8 @@ type archive struct {
 
 func newArchive(t *try) *archive {
 	a := &archive{img: newImage("archive", 20<<10, 10<<10)}
-	a.image = savedImage{Config: a.img.configDigest().Encoded() + ".json", RepoTags: []string{"docker.io/library/app:1"}}
+	a.image = savedImage{Config: a.img.configDigest().Encoded() + ".json",
+		RepoTags: []string{"docker.io/library/app:1"}}
 	a.add(entry{name: a.image.Config, content: a.img.config})
 	for i, plain := range a.img.tars {
 		name := fmt.Sprintf("layer%d/layer.tar", i)
@@ -192,12 +232,14 @@ func (t *try) refused(raw []byte, says ...string) {
 	t.refusedFile(says...)
 }
 
-// refusedFile has the archive in in/image.tar read in three ways. None may take much memory, write anything or publish anything.
+// refusedFile has the archive in in/image.tar read in three ways. None may take much memory, write anything
+// or publish anything.
 func (t *try) refusedFile(says ...string) {
 	before := t.files("..")
 	s := t.registry()
 	for _, args := range [][]string{
-		{"push", "in/image.tar", s.ref("app:1")}, {"save", "in/image.tar", "-o", "out.tar"}, {"verify", "in/image.tar"},
+		{"push", "in/image.tar", s.ref("app:1")}, {"save", "in/image.tar", "-o", "out.tar"},
+		{"verify", "in/image.tar"},
 	} {
 		r := t.run(args...)
 		t.failed(r, []int{exitIntegrity}, says...)
@@ -213,11 +255,13 @@ func (t *try) refusedFile(says ...string) {
 	t.nothingNew(before)
 }
 
-// nothingNew checks that no file has appeared around the working directory, but for what saves and checks have written.
+// nothingNew checks that no file has appeared around the working directory, but for what saves and checks
+// have written.
 func (t *try) nothingNew(before []string) {
 	for _, name := range t.files("..") {
 		base := name[strings.LastIndex(name, "/")+1:]
-		if !slices.Contains(before, name) && base != "out.tar" && base != "ca.pem" && !strings.HasPrefix(base, "check") && !strings.Contains(name, "cache/") {
+		if !slices.Contains(before, name) && base != "out.tar" && base != "ca.pem" &&
+			!strings.HasPrefix(base, "check") && !strings.Contains(name, "cache/") {
 			t.Errorf("a file has appeared: %s", name)
 		}
 	}
@@ -228,24 +272,32 @@ func (t *try) nothingNew(before []string) {
 
 func manifestFaults() (all []fault) {
 	for name, raw := range map[string]string{
-		"null": "null", "a list of null": "[null]", "an object": "{}", "a text": `"x"`, "a number": "1", "empty": "", "cut": `[{"Config":"a`,
-		"no image": "[]", "Config a number": `[{"Config":1,"RepoTags":["a:1"],"Layers":[]}]`, "Layers a text": `[{"Config":"CONFIG","RepoTags":["a:1"],"Layers":"x"}]`,
-		"Layers of null": `[{"Config":"CONFIG","RepoTags":["a:1"],"Layers":[null,null]}]`, "no Config": `[{"RepoTags":["a:1"],"Layers":[]}]`,
-		"something behind it": `MANIFEST {"x":1}`, "a byte order mark": "\xef\xbb\xbfMANIFEST", "UTF-16": "[\x00]\x00",
+		"null": "null", "a list of null": "[null]", "an object": "{}", "a text": `"x"`, "a number": "1",
+		"empty": "", "cut": `[{"Config":"a`,
+		"no image": "[]", "Config a number": `[{"Config":1,"RepoTags":["a:1"],"Layers":[]}]`,
+		"Layers a text":       `[{"Config":"CONFIG","RepoTags":["a:1"],"Layers":"x"}]`,
+		"Layers of null":      `[{"Config":"CONFIG","RepoTags":["a:1"],"Layers":[null,null]}]`,
+		"no Config":           `[{"RepoTags":["a:1"],"Layers":[]}]`,
+		"something behind it": `MANIFEST {"x":1}`, "a byte order mark": "\xef\xbb\xbfMANIFEST",
+		"UTF-16":            "[\x00]\x00",
 		"Config twice":      `[{"Config":"CONFIG","Config":"CONFIG","RepoTags":["a:1"],"Layers":["layer0/layer.tar","layer1/layer.tar"]}]`,
 		"Config and config": `[{"Config":"CONFIG","config":"CONFIG","RepoTags":["a:1"],"Layers":["layer0/layer.tar","layer1/layer.tar"]}]`,
 	} {
 		all = append(all, fault{name: name, local: true, run: refuses(func(a *archive) {
 			good := string(encode([]savedImage{a.image}))
-			a.manifest = []byte(strings.ReplaceAll(strings.ReplaceAll(raw, "CONFIG", a.image.Config), "MANIFEST", good))
+			a.manifest = []byte(strings.ReplaceAll(strings.ReplaceAll(raw, "CONFIG", a.image.Config), "MANIFEST",
+				good))
 		})})
 	}
 	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.name, b.name) })
-	all = append(all, fault{name: "missing", local: true, run: refuses(func(a *archive) { a.absent = true }, "manifest.json|docker save|image")})
-	return append(all, fault{name: "Docker's format before 1.10, of which parts are missing", local: true, run: refuses(func(a *archive) {
+	all = append(all, fault{name: "missing", local: true, run: refuses(func(a *archive) {
 		a.absent = true
-		a.add(entry{name: "repositories", content: []byte(`{"app":{"1":"abc"}}`)})
-	}, "layer0/json")})
+	}, "manifest.json|docker save|image")})
+	return append(all, fault{name: "Docker's format before 1.10, of which parts are missing", local: true,
+		run: refuses(func(a *archive) {
+			a.absent = true
+			a.add(entry{name: "repositories", content: []byte(`{"app":{"1":"abc"}}`)})
+		}, "layer0/json")})
 }
 
 // giantManifest has a manifest.json of which the disk holds nothing.
@@ -263,9 +315,11 @@ func twiceTheSame(t *try) {
 	must(json.Unmarshal(a.img.config, &config))
 	id := digest.FromBytes(a.img.tars[0])
 	config["rootfs"] = map[string]any{"type": "layers", "diff_ids": []digest.Digest{id, id}}
-	img := &image{config: encode(config), tars: [][]byte{a.img.tars[0], a.img.tars[0]}, layers: [][]byte{a.img.layers[0], a.img.layers[0]}}
+	img := &image{config: encode(config), tars: [][]byte{a.img.tars[0], a.img.tars[0]},
+		layers: [][]byte{a.img.layers[0], a.img.layers[0]}}
 	a.drop(a.image.Config)
-	a.image = savedImage{Config: img.configDigest().Encoded() + ".json", RepoTags: a.image.RepoTags, Layers: []string{"layer0/layer.tar", "layer0/layer.tar"}}
+	a.image = savedImage{Config: img.configDigest().Encoded() + ".json", RepoTags: a.image.RepoTags,
+		Layers: []string{"layer0/layer.tar", "layer0/layer.tar"}}
 	a.add(entry{name: a.image.Config, content: img.config})
 	t.taken(a.bytes(), img)
 }

@@ -31,7 +31,8 @@ type fault struct {
 	waits bool // takes a minute and no processor: tried beside all others
 }
 
-// try is one attempt at a fault. What fails in it becomes an outcome; it fails the test only if it is not known.
+// try is one attempt at a fault. What fails in it becomes an outcome; it fails the test only if it is not
+// known.
 type try struct {
 	*testing.T
 	tls     bool

@@ -52,7 +52,8 @@ func (t *try) command(args ...string) *exec.Cmd {
 	argv := append(append(t.prefix, binary), args...)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = t.dir
-	cmd.Env = append(os.Environ(), "HOME="+t.dir, "DOCKER_CONFIG="+t.path("docker"), "XDG_CACHE_HOME="+t.path("cache"),
+	cmd.Env = append(os.Environ(), "HOME="+t.dir, "DOCKER_CONFIG="+t.path("docker"),
+		"XDG_CACHE_HOME="+t.path("cache"),
 		"XDG_RUNTIME_DIR="+t.dir, "XDG_CONFIG_HOME="+t.path("config"), "REGISTRY_AUTH_FILE=", "TMPDIR="+t.dir)
 	if t.certs != nil {
 		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+t.path("ca.pem"))
@@ -84,17 +85,19 @@ func (t *try) feed(stdin io.Reader, args ...string) result {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("drayage %s: %v", strings.Join(args, " "), err)
 	}
-	return result{args: args, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), peak: peak}
+	return result{args: args, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(),
+		stderr: stderr.String(), peak: peak}
 }
 
-// watch returns the largest peak of resident memory that a process has told until stop. What the kernel tells of a process that
-// has ended counts the memory of the one that started it too.
+// watch returns the largest peak of resident memory that a process has told until stop. What the kernel tells
+// of a process that has ended counts the memory of the one that started it too.
 func watch(pid int, stop <-chan struct{}) (peak int64) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if _, rest, ok := strings.Cut(string(raw), "VmHWM:"); ok && strings.HasPrefix(string(raw), "Name:\tdrayage") {
+		if _, rest, ok := strings.Cut(string(raw), "VmHWM:"); ok &&
+			strings.HasPrefix(string(raw), "Name:\tdrayage") {
 			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			peak = max(peak, kib<<10)
 		}
@@ -115,8 +118,8 @@ func (t *try) must(args ...string) result {
 	return r
 }
 
-// fails runs drayage, which must end with one of the exit codes and an error that says something of each kind: says holds
-// alternatives, divided by bars.
+// fails runs drayage, which must end with one of the exit codes and an error that says something of each
+// kind: says holds alternatives, divided by bars.
 func (t *try) fails(codes []int, says []string, args ...string) result {
 	r := t.run(args...)
 	t.failed(r, codes, says...)
@@ -132,7 +135,9 @@ func (t *try) failed(r result, codes []int, says ...string) {
 		t.Errorf("exit code %d, want %v: %s", r.code, codes, r)
 	}
 	for _, alternatives := range says {
-		if !slices.ContainsFunc(strings.Split(alternatives, "|"), func(s string) bool { return strings.Contains(r.stderr, s) }) {
+		if !slices.ContainsFunc(strings.Split(alternatives, "|"), func(s string) bool {
+			return strings.Contains(r.stderr, s)
+		}) {
 			t.Errorf("the error does not say %q: %s", alternatives, r)
 		}
 	}

@@ -18,41 +18,63 @@ import (
 )
 
 var diskCases = []trouble{
-	{28, "the disk fills up: blob, partial blob, index, end of a tar", "fails once, says that the disk is full and keeps what is complete; goes on from there when there is space", "", []fault{
-		{name: "others fill it while a fetch is running", local: true, run: filledMeanwhile},
-		{name: "fetch", local: true, run: fillDisk([]string{"fetch", "REF", "-o", "disk/images"})},
-		{name: "save from a registry", local: true, run: fillDisk([]string{"save", "REF", "-o", "disk/image.tar"})},
-		{name: "save from a layout", local: true, run: fillDisk([]string{"save", "images", "-o", "disk/image.tar"})},
-	}},
-	{29, "the disk fails: write, sync, rename, read", "fails once with the disk's error; does not use a file that could not be synced", "", []fault{
-		{name: "sync", local: true, run: diskErrs("fsync:error=EIO:when=1+", "input/output error")},
-		{name: "one sync", local: true, run: diskErrs("fsync:error=EIO:when=2", "input/output error")},
-		{name: "write", local: true, run: diskErrs("pwrite64:error=EIO:when=2+", "input/output error")},
-		{name: "rename", local: true, run: diskErrs("renameat,renameat2:error=EIO:when=1+", "input/output error")},
-		{name: "reading a layout", local: true, run: layoutCannotBeRead},
-	}},
+	{28, "the disk fills up: blob, partial blob, index, end of a tar",
+		"fails once, says that the disk is full and keeps what is complete; goes on from there when there is space",
+		"", []fault{
+			{name: "others fill it while a fetch is running", local: true, run: filledMeanwhile},
+			{name: "fetch", local: true, run: fillDisk([]string{"fetch", "REF", "-o", "disk/images"})},
+			{name: "save from a registry", local: true,
+				run: fillDisk([]string{"save", "REF", "-o", "disk/image.tar"})},
+			{name: "save from a layout", local: true, run: fillDisk([]string{"save", "images", "-o",
+				"disk/image.tar"})},
+		}},
+	{29, "the disk fails: write, sync, rename, read",
+		"fails once with the disk's error; does not use a file that could not be synced", "", []fault{
+			{name: "sync", local: true, run: diskErrs("fsync:error=EIO:when=1+", "input/output error")},
+			{name: "one sync", local: true, run: diskErrs("fsync:error=EIO:when=2", "input/output error")},
+			{name: "write", local: true, run: diskErrs("pwrite64:error=EIO:when=2+", "input/output error")},
+			{name: "rename", local: true, run: diskErrs("renameat,renameat2:error=EIO:when=1+", "input/output error")},
+			{name: "reading a layout", local: true, run: layoutCannotBeRead},
+		}},
 	{30, "a directory that cannot be written, no inodes left", "fails before it downloads anything", "", []fault{
 		{name: "read-only disk", local: true, run: readOnlyDisk},
 		{name: "no inodes", local: true, run: noInodes},
 		{name: "another user's directory", local: true, run: foreignDirectory},
 	}},
-	{34, "index.json or oci-layout cut, empty, or with fields and entries of other tools", "never overwrites what it cannot read; keeps what others have written", "", []fault{
-		{name: "index.json cut at every byte", local: true, run: tornFile("index.json")},
-		{name: "oci-layout cut at every byte", local: true, run: tornFile("oci-layout")},
-		{name: "entries and fields of another tool", local: true, run: foreignEntries},
-	}},
-	{36, "a blob in the layout is cut or has a flipped bit", "verify names it; save and push refuse it before they publish anything; fetch replaces it", "", []fault{
-		{name: "flipped, every blob in turn", local: true, run: rottenBlobs(func(b []byte) []byte { b[len(b)/2] ^= 1; return b })},
-		{name: "cut, every blob in turn", local: true, run: rottenBlobs(func(b []byte) []byte { return b[:len(b)-1] })},
-		{name: "gone, every blob in turn", local: true, run: rottenBlobs(func([]byte) []byte { return nil })},
-	}},
-	{37, "a partial blob that is too long, wrong, zeroed at its end or of another blob", "hashes it again, and fetches that blob once more from its start if it is wrong", "", []fault{
-		{name: "too long", local: true, run: fetchOverRemains(func(b []byte) []byte { return append(b, b...) })},
-		{name: "wrong at its start", local: true, run: fetchOverRemains(func(b []byte) []byte { b[0] ^= 1; return b[:len(b)/2] })},
-		{name: "zeros at its end", local: true, run: fetchOverRemains(func(b []byte) []byte { clear(b[len(b)/3:]); return b[:len(b)/2] })},
-		{name: "of something else", local: true, run: fetchOverRemains(func(b []byte) []byte { rand.NewChaCha8([32]byte{}).Read(b); return b })},
-		{name: "a mark that is nonsense", local: true, run: fetchOverMark},
-	}},
+	{34, "index.json or oci-layout cut, empty, or with fields and entries of other tools",
+		"never overwrites what it cannot read; keeps what others have written", "", []fault{
+			{name: "index.json cut at every byte", local: true, run: tornFile("index.json")},
+			{name: "oci-layout cut at every byte", local: true, run: tornFile("oci-layout")},
+			{name: "entries and fields of another tool", local: true, run: foreignEntries},
+		}},
+	{36, "a blob in the layout is cut or has a flipped bit",
+		"verify names it; save and push refuse it before they publish anything; fetch replaces it", "", []fault{
+			{name: "flipped, every blob in turn", local: true, run: rottenBlobs(func(b []byte) []byte {
+				b[len(b)/2] ^= 1
+				return b
+			})},
+			{name: "cut, every blob in turn", local: true, run: rottenBlobs(func(b []byte) []byte {
+				return b[:len(b)-1]
+			})},
+			{name: "gone, every blob in turn", local: true, run: rottenBlobs(func([]byte) []byte { return nil })},
+		}},
+	{37, "a partial blob that is too long, wrong, zeroed at its end or of another blob",
+		"hashes it again, and fetches that blob once more from its start if it is wrong", "", []fault{
+			{name: "too long", local: true, run: fetchOverRemains(func(b []byte) []byte { return append(b, b...) })},
+			{name: "wrong at its start", local: true, run: fetchOverRemains(func(b []byte) []byte {
+				b[0] ^= 1
+				return b[:len(b)/2]
+			})},
+			{name: "zeros at its end", local: true, run: fetchOverRemains(func(b []byte) []byte {
+				clear(b[len(b)/3:])
+				return b[:len(b)/2]
+			})},
+			{name: "of something else", local: true, run: fetchOverRemains(func(b []byte) []byte {
+				rand.NewChaCha8([32]byte{}).Read(b)
+				return b
+			})},
+			{name: "a mark that is nonsense", local: true, run: fetchOverMark},
+		}},
 }
 
 // disk mounts a file system of a size, with an option such as nr_inodes=20, on the directory disk.
@@ -79,8 +101,8 @@ func (t *try) remount(options string, flags uintptr) {
 	}
 }
 
-// fillDisk runs a command on disks of growing size until one is large enough; each time what is there must be sound. Then it runs it on a
-// disk that grows after the failure.
+// fillDisk runs a command on disks of growing size until one is large enough; each time what is there must be
+// sound. Then it runs it on a disk that grows after the failure.
 func fillDisk(command []string) func(*try) {
 	return func(t *try) {
 		s, img := t.seeded()
@@ -114,7 +136,8 @@ func fillDisk(command []string) func(*try) {
 	}
 }
 
-// filledMeanwhile fills the disk when the second layer is asked for, so that no estimate can have foreseen it, and then makes room.
+// filledMeanwhile fills the disk when the second layer is asked for, so that no estimate can have foreseen
+// it, and then makes room.
 func filledMeanwhile(t *try) {
 	s, img := t.seeded(300<<10, 3<<20, 200<<10)
 	t.disk("size=64m")
@@ -141,7 +164,8 @@ func (t *try) traced(inject string) {
 	if err != nil {
 		t.Skip("strace is not installed")
 	}
-	t.prefix = []string{path, "-f", "-o", "/dev/null", "-e", "trace=" + strings.Split(inject, ":")[0], "-e", "inject=" + inject}
+	t.prefix = []string{path, "-f", "-o", "/dev/null", "-e", "trace=" + strings.Split(inject, ":")[0], "-e",
+		"inject=" + inject}
 }
 
 func diskErrs(inject, says string) func(*try) {
@@ -215,7 +239,8 @@ func noInodes(t *try) {
 	t.holds("disk/images", s.ref("app:1"), img)
 }
 
-// foreignDirectory takes root's powers over files away from drayage, and gives it root's directories to read only.
+// foreignDirectory takes root's powers over files away from drayage, and gives it root's directories to read
+// only.
 func foreignDirectory(t *try) {
 	s, img := t.seeded()
 	if os.Getuid() == 0 {
@@ -228,13 +253,15 @@ func foreignDirectory(t *try) {
 	if err := os.Mkdir(t.path("closed"), 0o555); err != nil {
 		t.Fatal(err)
 	}
-	t.failed(t.run("fetch", s.ref("app:1"), "-o", "closed/images"), []int{exitOther, exitDenied}, "permission denied")
-	t.failed(t.run("save", s.ref("app:1"), "-o", "closed/image.tar"), []int{exitOther, exitDenied}, "permission denied")
+	t.failed(t.run("fetch", s.ref("app:1"), "-o", "closed/images"), []int{exitOther, exitDenied},
+		"permission denied")
+	t.failed(t.run("save", s.ref("app:1"), "-o", "closed/image.tar"), []int{exitOther, exitDenied},
+		"permission denied")
 	t.spared(s, img)
 }
 
-// tornFile cuts a file of a layout at every byte. What is left must still be there after a fetch that fails, and a fetch must not succeed
-// and lose an image.
+// tornFile cuts a file of a layout at every byte. What is left must still be there after a fetch that fails,
+// and a fetch must not succeed and lose an image.
 func tornFile(name string) func(*try) {
 	return func(t *try) {
 		s, img := t.seeded(10 << 10)
@@ -266,13 +293,15 @@ func foreignEntries(t *try) {
 	var index map[string]any
 	must(json.Unmarshal(t.read("images/index.json"), &index))
 	index["com.example.field"] = map[string]any{"kept": true}
-	foreign := map[string]any{"mediaType": "application/x", "digest": describe("", []byte("x")).Digest, "size": 1, "com.example.more": "kept too"}
+	foreign := map[string]any{"mediaType": "application/x", "digest": describe("", []byte("x")).Digest,
+		"size": 1, "com.example.more": "kept too"}
 	index["manifests"] = append(index["manifests"].([]any), foreign)
 	t.write("images/index.json", encode(index))
 	t.write("images/blobs/sha256/"+describe("", []byte("x")).Digest.Encoded(), []byte("x"))
 	t.must("fetch", s.ref("app:1"), "-o", "images")
 	t.holds("images", s.ref("app:1"), img)
-	for _, kept := range []string{"com.example.field", `{"kept":true}`, "com.example.more", "kept too", "docker.io/library/old:1"} {
+	for _, kept := range []string{"com.example.field", `{"kept":true}`, "com.example.more", "kept too",
+		"docker.io/library/old:1"} {
 		if !bytes.Contains(t.read("images/index.json"), []byte(kept)) {
 			t.Errorf("index.json has lost %q", kept)
 		}
@@ -294,7 +323,8 @@ func rottenBlobs(spoil func([]byte) []byte) func(*try) {
 				must(os.Remove(t.path(file)))
 			}
 			r := t.run("verify", dir)
-			if t.failed(r, []int{exitIntegrity}); !strings.Contains(r.stdout+r.stderr, describe("", blob).Digest.Encoded()) {
+			if t.failed(r, []int{exitIntegrity}); !strings.Contains(r.stdout+r.stderr,
+				describe("", blob).Digest.Encoded()) {
 				t.Errorf("verify does not name the blob: %s", r)
 			}
 			t.failed(t.run("save", dir, "-o", "image.tar"), []int{exitIntegrity, exitNotFound}, "sha256:")

@@ -84,7 +84,8 @@ func heading(b *strings.Builder, cells []string) {
 func writeCounts(b *strings.Builder, c Cases) {
 	b.WriteString("## Faults survived of those tried\n\n")
 	heading(b, []string{"", "survived", "tried", "skipped"})
-	over := map[string]string{"http": "network, plain HTTP/1.1", "https": "network, TLS that offers HTTP/2", "": "disk, processes and input"}
+	over := map[string]string{"http": "network, plain HTTP/1.1", "https": "network, TLS that offers HTTP/2",
+		"": "disk, processes and input"}
 	for _, transport := range []string{"http", "https", ""} {
 		n := map[string]int{}
 		for _, r := range c.Rows {
@@ -94,7 +95,8 @@ func writeCounts(b *strings.Builder, c Cases) {
 				}
 			}
 		}
-		table(b, over[transport], fmt.Sprint(n[Survived]), fmt.Sprint(n[Survived]+n[Missed]), fmt.Sprint(n[Skipped]))
+		table(b, over[transport], fmt.Sprint(n[Survived]), fmt.Sprint(n[Survived]+n[Missed]),
+			fmt.Sprint(n[Skipped]))
 	}
 	whole := 0
 	for _, r := range c.Rows {

@@ -38,7 +38,8 @@ func manyChildren(t *try) {
 	s, reg := t.fake()
 	var children []v1.Descriptor
 	for i := range 25_000 { // 4 MiB of them, which is what registries take
-		children = append(children, v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString(fmt.Sprint(i)), Size: 1000})
+		children = append(children, v1.Descriptor{MediaType: v1.MediaTypeImageManifest,
+			Digest: digest.FromString(fmt.Sprint(i)), Size: 1000})
 	}
 	reg.PutIndex("app", "1", false, children...)
 	t.unfetched(s, exitOther, exitIntegrity, exitNotFound)
@@ -74,8 +75,10 @@ func foreignURLs(t *try) {
 	img := newImage("graph", 10<<10)
 	m := fields(img.manifest)
 	l := layerOf(m)
-	l["digest"], l["mediaType"] = digest.FromString("not there"), "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-	l["urls"] = []string{inside.URL() + "/latest/meta-data/", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd"}
+	l["digest"], l["mediaType"] = digest.FromString("not there"),
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+	l["urls"] = []string{inside.URL() + "/latest/meta-data/", "http://169.254.169.254/latest/meta-data/",
+		"file:///etc/passwd"}
 	s := t.servedManifest(img, v1.MediaTypeImageManifest, encode(m))
 	t.unfetched(s, exitOther, exitIntegrity, exitNotFound)
 	if n := len(inside.Requests("", "")); n != 0 {
@@ -114,13 +117,15 @@ func encryptedLayers(t *try) {
 	m := fields(img.manifest)
 	secret := bytes.Repeat([]byte("only who has the key can read this"), 100)
 	l := layerOf(m)
-	l["mediaType"], l["digest"], l["size"] = v1.MediaTypeImageLayerGzip+"+encrypted", digest.FromBytes(secret), len(secret)
+	l["mediaType"], l["digest"], l["size"] = v1.MediaTypeImageLayerGzip+"+encrypted", digest.FromBytes(secret),
+		len(secret)
 	s, reg := t.fake()
 	img.put(reg, "app", "good")
 	reg.PutBlob("app", secret)
 	reg.PutManifest("app", "1", v1.MediaTypeImageManifest, encode(m))
 	t.must("fetch", s.ref("app:1"), "-o", "images")
-	t.failed(t.run("save", "images", "-o", "image.tar"), []int{exitOther, exitIntegrity}, "encrypted|"+digest.FromBytes(secret).Encoded())
+	t.failed(t.run("save", "images", "-o", "image.tar"), []int{exitOther, exitIntegrity},
+		"encrypted|"+digest.FromBytes(secret).Encoded())
 	if t.exists("image.tar") {
 		t.Error("a tar was written")
 	}
@@ -164,7 +169,8 @@ func otherData(t *try) {
 func oldImage(reg *fakeregistry.Registry, img *image) schema1test.Image {
 	old := schema1test.Image{Name: "app", Tag: "1", Architecture: "amd64"}
 	for _, l := range img.layers {
-		old.Layers = append(old.Layers, schema1test.Layer{Blob: reg.PutBlob("app", l).Digest, Fields: map[string]any{"os": "linux", "architecture": "amd64"}})
+		old.Layers = append(old.Layers, schema1test.Layer{Blob: reg.PutBlob("app", l).Digest,
+			Fields: map[string]any{"os": "linux", "architecture": "amd64"}})
 	}
 	return old
 }

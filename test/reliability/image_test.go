@@ -26,14 +26,16 @@ type image struct {
 	tars     [][]byte // as they unpack
 }
 
-// newImage makes an image with layers of about the given sizes, or of the usual ones. One name gives the same bytes each time.
+// newImage makes an image with layers of about the given sizes, or of the usual ones. One name gives the same
+// bytes each time.
 func newImage(name string, sizes ...int) *image {
 	if len(sizes) == 0 {
 		sizes = []int{3 << 20, 300 << 10, 20 << 10}
 	}
 	img := &image{}
 	m := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest}
-	config := v1.Image{Platform: v1.Platform{OS: "linux", Architecture: runtime.GOARCH}, RootFS: v1.RootFS{Type: "layers"}}
+	config := v1.Image{Platform: v1.Platform{OS: "linux", Architecture: runtime.GOARCH},
+		RootFS: v1.RootFS{Type: "layers"}}
 	for i, size := range sizes {
 		content := make([]byte, size)
 		rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%s %d", name, i))).Read(content)
@@ -74,7 +76,8 @@ func (img *image) saved(tag string) []byte {
 		layers = append(layers, name)
 		files = append(files, entry{name: name, content: plain})
 	}
-	files = append(files, entry{name: "manifest.json", content: encode([]savedImage{{Config: files[0].name, RepoTags: []string{tag}, Layers: layers}})})
+	files = append(files, entry{name: "manifest.json",
+		content: encode([]savedImage{{Config: files[0].name, RepoTags: []string{tag}, Layers: layers}})})
 	return tarOf(files...)
 }
 

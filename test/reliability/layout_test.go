@@ -21,8 +21,9 @@ import (
 // annotationName is where index.json has the full name of an image.
 const annotationName = "io.containerd.image.name"
 
-// sound checks what has to be true of a layout at every moment, and returns what index.json names: files that are named as blobs are those
-// blobs, index.json can be read, and what it names is there with all that belongs to it.
+// sound checks what has to be true of a layout at every moment, and returns what index.json names: files that
+// are named as blobs are those blobs, index.json can be read, and what it names is there with all that
+// belongs to it.
 func (t *try) sound(dir string) map[string]v1.Descriptor {
 	named := map[string]v1.Descriptor{}
 	if !t.exists(dir) {
@@ -107,7 +108,8 @@ func (t *try) lacks(dir, name string) {
 	}
 }
 
-// savedAs checks that a file is a tar of docker save with exactly this image, and that no part of another is beside it.
+// savedAs checks that a file is a tar of docker save with exactly this image, and that no part of another is
+// beside it.
 func (t *try) savedAs(name string, img *image) {
 	files := map[string][]byte{}
 	for r := tar.NewReader(bytes.NewReader(t.read(name))); ; {

@@ -29,7 +29,8 @@ const (
 	document = "../../docs/reliability.md"
 )
 
-// slots bounds the tests that run at once. Most wait for drayage's pauses between tries far more than they compute.
+// slots bounds the tests that run at once. Most wait for drayage's pauses between tries far more than they
+// compute.
 var slots = make(chan struct{}, max(12, runtime.GOMAXPROCS(0)))
 
 // slot waits for a slot and returns what frees it.
@@ -172,7 +173,8 @@ func TestDocumentIsCurrent(t *testing.T) {
 	i := 0
 	for _, g := range groups {
 		for _, one := range g.cases {
-			if i >= len(c.Rows) || c.Rows[i].Number != one.number || c.Rows[i].Title != one.title || c.Rows[i].How != one.how {
+			if i >= len(c.Rows) || c.Rows[i].Number != one.number || c.Rows[i].Title != one.title ||
+				c.Rows[i].How != one.how {
 				t.Fatalf("case %d is not as in the results: run make reliability", one.number)
 			}
 			i++

@@ -22,53 +22,73 @@ import (
 )
 
 var processCases = []trouble{
-	{31, "SIGKILL at any moment", "leaves only complete blobs and complete images; the same command finishes the work", "", []fault{
-		{name: "twelve kills of a fetch, spread over its transfer", local: true, run: killedFetch},
-		{name: "kills of a save", local: true, run: killedSave},
-		{name: "kills of a push", local: true, run: killedPush},
-	}},
-	{32, "SIGINT, SIGTERM, SIGHUP, a second signal", "stops with 130, 143 or 129, keeps partial blobs that help the next run and removes the rest; ends at once at a second signal", "", []fault{
-		{name: "SIGINT", local: true, run: signalled(syscall.SIGINT, 130)},
-		{name: "SIGTERM", local: true, run: signalled(syscall.SIGTERM, 143)},
-		{name: "SIGHUP", local: true, run: signalled(syscall.SIGHUP, 129)},
-		{name: "SIGINT for a save", local: true, run: signalledSave},
-		{name: "a second SIGINT", local: true, run: signalledTwice},
-	}},
-	{33, "power loss: what was not synced is gone", "syncs a blob before it gets its name, its directory before anything refers to it, and index.json last", "", []fault{
-		{name: "order of system calls of a fetch", local: true, run: syncOrder("fetch")},
-		{name: "order of system calls of a save", local: true, run: syncOrder("save")},
-		{name: "a file system that forgets what was not synced", local: true, run: func(t *try) { t.Skip("none can be mounted here") }},
-		{name: "zeros in place of what was not synced", local: true, run: fetchOverRemains(func(b []byte) []byte { clear(b); return b[:len(b)*2/3] })},
-	}},
-	{35, "several processes on one layout, one image, one tar; a lock whose owner is dead", "locks index.json while it changes it, and each blob while it fetches it; the other processes wait and use the result", "", []fault{
-		{name: "eight processes, eight images, one layout", local: true, run: eightImages},
-		{name: "four processes, one image, one layout", local: true, run: oneImageFourTimes},
-		{name: "two processes, one tar", local: true, run: oneTarTwice},
-		{name: "a lock whose owner was killed", local: true, run: staleLock},
-		{name: "a file system without locks", local: true, run: func(t *try) { t.Skip("none can be mounted here") }},
-	}},
-	{38, "file systems that ignore case; image names that no file can have", "uses only digests as file names; names of images stand in index.json", "", []fault{
-		{name: "tags that differ in case only, and the longest", local: true, run: awkwardNames},
-		{name: "on Windows and macOS", local: true, run: func(t *try) { t.Skip("this machine has another system") }},
-	}},
+	{31, "SIGKILL at any moment",
+		"leaves only complete blobs and complete images; the same command finishes the work", "", []fault{
+			{name: "twelve kills of a fetch, spread over its transfer", local: true, run: killedFetch},
+			{name: "kills of a save", local: true, run: killedSave},
+			{name: "kills of a push", local: true, run: killedPush},
+		}},
+	{32, "SIGINT, SIGTERM, SIGHUP, a second signal",
+		"stops with 130, 143 or 129, keeps partial blobs that help the next run and removes the rest; ends at " +
+			"once at a second signal", "", []fault{
+			{name: "SIGINT", local: true, run: signalled(syscall.SIGINT, 130)},
+			{name: "SIGTERM", local: true, run: signalled(syscall.SIGTERM, 143)},
+			{name: "SIGHUP", local: true, run: signalled(syscall.SIGHUP, 129)},
+			{name: "SIGINT for a save", local: true, run: signalledSave},
+			{name: "a second SIGINT", local: true, run: signalledTwice},
+		}},
+	{33, "power loss: what was not synced is gone",
+		"syncs a blob before it gets its name, its directory before anything refers to it, and index.json last", "",
+		[]fault{
+			{name: "order of system calls of a fetch", local: true, run: syncOrder("fetch")},
+			{name: "order of system calls of a save", local: true, run: syncOrder("save")},
+			{name: "a file system that forgets what was not synced", local: true, run: func(t *try) {
+				t.Skip("none can be mounted here")
+			}},
+			{name: "zeros in place of what was not synced", local: true, run: fetchOverRemains(func(b []byte) []byte {
+				clear(b)
+				return b[:len(b)*2/3]
+			})},
+		}},
+	{35, "several processes on one layout, one image, one tar; a lock whose owner is dead",
+		"locks index.json while it changes it, and each blob while it fetches it; the other processes wait and " +
+			"use the result", "", []fault{
+			{name: "eight processes, eight images, one layout", local: true, run: eightImages},
+			{name: "four processes, one image, one layout", local: true, run: oneImageFourTimes},
+			{name: "two processes, one tar", local: true, run: oneTarTwice},
+			{name: "a lock whose owner was killed", local: true, run: staleLock},
+			{name: "a file system without locks", local: true, run: func(t *try) {
+				t.Skip("none can be mounted here")
+			}},
+		}},
+	{38, "file systems that ignore case; image names that no file can have",
+		"uses only digests as file names; names of images stand in index.json", "", []fault{
+			{name: "tags that differ in case only, and the longest", local: true, run: awkwardNames},
+			{name: "on Windows and macOS", local: true, run: func(t *try) {
+				t.Skip("this machine has another system")
+			}},
+		}},
 	{39, "file systems that take at most 4 GiB in a file", "names the limit and what to do", "", []fault{
 		{name: "fetch", local: true, run: fileLimit("fetch", "images")},
 		{name: "save", local: true, run: fileLimit("save", "image.tar")},
 	}},
-	{40, "a link, a pipe or a directory planted where drayage writes or reads", "opens only regular files below the layout's own directory, and never writes through a link", "", []fault{
-		{name: "in the place of a blob", local: true, run: planted("blobs/sha256/%s")},
-		{name: "in the place of a partial blob", local: true, run: planted(".drayage/partial/sha256-%s")},
-		{name: "in the place of index.json", local: true, run: planted("index.json")},
-		{name: "blobs is a link out of the layout", local: true, run: linkedBlobs},
-		{name: "in the place of the tar", local: true, run: plantedTar},
-	}},
-	{41, "closed standard output, an input that changes or is a pipe", "fails if the result could not be written or the input has changed; copies a pipe to a temporary file", "", []fault{
-		{name: "nobody reads standard output", local: true, run: closedOutput},
-		{name: "full standard output", local: true, run: fullOutput},
-		{name: "tar on standard input", local: true, run: pipedInput},
-		{name: "tar from a named pipe", local: true, run: namedPipe},
-		{name: "tar changes while it is read", local: true, run: changingInput},
-	}},
+	{40, "a link, a pipe or a directory planted where drayage writes or reads",
+		"opens only regular files below the layout's own directory, and never writes through a link", "", []fault{
+			{name: "in the place of a blob", local: true, run: planted("blobs/sha256/%s")},
+			{name: "in the place of a partial blob", local: true, run: planted(".drayage/partial/sha256-%s")},
+			{name: "in the place of index.json", local: true, run: planted("index.json")},
+			{name: "blobs is a link out of the layout", local: true, run: linkedBlobs},
+			{name: "in the place of the tar", local: true, run: plantedTar},
+		}},
+	{41, "closed standard output, an input that changes or is a pipe",
+		"fails if the result could not be written or the input has changed; copies a pipe to a temporary file", "",
+		[]fault{
+			{name: "nobody reads standard output", local: true, run: closedOutput},
+			{name: "full standard output", local: true, run: fullOutput},
+			{name: "tar on standard input", local: true, run: pipedInput},
+			{name: "tar from a named pipe", local: true, run: namedPipe},
+			{name: "tar changes while it is read", local: true, run: changingInput},
+		}},
 }
 
 // start begins a run without waiting for it.
@@ -82,7 +102,8 @@ func (t *try) start(args ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &stderr
 }
 
-// killAt runs drayage and kills it when a registry has moved some bytes. It reports whether drayage was still running.
+// killAt runs drayage and kills it when a registry has moved some bytes. It reports whether drayage was still
+// running.
 func (t *try) killAt(bytes int64, moved func() int64, args ...string) bool {
 	cmd, stderr := t.start(args...)
 	ended := make(chan struct{})
@@ -149,7 +170,9 @@ func killedPush(t *try) {
 		kills := 0
 		for _, part := range []int64{30, 3, 2} {
 			s.Reset()
-			if t.killAt(img.weight()/part, func() int64 { return s.Received("", "/uploads/") }, "push", source, s.ref("app:1")) {
+			if t.killAt(img.weight()/part, func() int64 {
+				return s.Received("", "/uploads/")
+			}, "push", source, s.ref("app:1")) {
 				kills++
 				s.unnamed("app", "1")
 			}
@@ -216,7 +239,8 @@ func signalledSave(t *try) {
 	}
 }
 
-// signalledTwice sends the second signal while the first is being dealt with: the process has ended before its registry lets go of it.
+// signalledTwice sends the second signal while the first is being dealt with: the process has ended before
+// its registry lets go of it.
 func signalledTwice(t *try) {
 	s, img := t.seeded()
 	s.breaks(img, fakeregistry.Match{}, fakeregistry.Stall(10<<10))
@@ -225,7 +249,8 @@ func signalledTwice(t *try) {
 	cmd.Process.Signal(os.Interrupt)
 	cmd.Process.Signal(os.Interrupt)
 	cmd.Wait()
-	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() && status.ExitStatus() != exitInterrupted {
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() &&
+		status.ExitStatus() != exitInterrupted {
 		t.Errorf("it ended with %v", cmd.ProcessState)
 	}
 	t.lacks("images", s.ref("app:1"))
@@ -236,8 +261,8 @@ var (
 	renameCall = regexp.MustCompile(`renameat2?\(\d+<([^>]+)>, "([^"]+)", \d+<([^>]+)>, "([^"]+)".*= 0`)
 )
 
-// syncOrder looks at the system calls of a whole run: what is renamed was synced, the directory is synced before the next name is given to
-// something that refers to it, and the last of all is the index or the tar.
+// syncOrder looks at the system calls of a whole run: what is renamed was synced, the directory is synced
+// before the next name is given to something that refers to it, and the last of all is the index or the tar.
 func syncOrder(verb string) func(*try) {
 	return func(t *try) {
 		s, _ := t.seeded()
@@ -245,7 +270,8 @@ func syncOrder(verb string) func(*try) {
 		if err != nil {
 			t.Skip("strace is not installed")
 		}
-		t.prefix = []string{path, "-f", "-y", "-o", t.path("trace"), "-e", "trace=fsync,fdatasync,renameat,renameat2"}
+		t.prefix = []string{path, "-f", "-y", "-o", t.path("trace"), "-e",
+			"trace=fsync,fdatasync,renameat,renameat2"}
 		t.must(verb, s.ref("app:1"), "-o", "out", "-j", "1")
 		t.checkOrder(string(t.read("trace")), map[string]string{"fetch": "index.json", "save": "out"}[verb])
 	}
@@ -398,7 +424,8 @@ func awkwardNames(t *try) {
 	}
 	digestName := regexp.MustCompile(`^blobs/sha256/[0-9a-f]{64}$`)
 	for _, name := range t.files("images") {
-		if !digestName.MatchString(name) && !slices.Contains([]string{"index.json", "oci-layout", ".drayage/lock"}, name) {
+		if !digestName.MatchString(name) && !slices.Contains([]string{"index.json", "oci-layout", ".drayage/lock"},
+			name) {
 			t.Errorf("a file has the name %q", name)
 		}
 	}
@@ -413,7 +440,8 @@ func fileLimit(verb, out string) func(*try) {
 			t.Skip("prlimit is not installed")
 		}
 		t.prefix = []string{path, "--fsize=1048576"}
-		t.failed(t.run(verb, s.ref("app:1"), "-o", out), []int{exitOther}, "file too large", "4 GiB|FAT|file system|limit")
+		t.failed(t.run(verb, s.ref("app:1"), "-o", out), []int{exitOther}, "file too large",
+			"4 GiB|FAT|file system|limit")
 		t.lacks("images", s.ref("app:1"))
 		if t.exists("image.tar") || t.exists("image.tar.partial") {
 			t.Error("a part of a tar was left")
@@ -508,7 +536,8 @@ func fullOutput(t *try) {
 		t.Skip("there is no /dev/full")
 	}
 	defer full.Close()
-	for _, args := range [][]string{{"save", s.ref("app:1"), "-o", "-"}, {"digest", s.ref("app:1")}, {"ls", s.ref("app")}, {"fetch", s.ref("app:1"), "-o", "images", "--json"}} {
+	for _, args := range [][]string{{"save", s.ref("app:1"), "-o", "-"}, {"digest", s.ref("app:1")},
+		{"ls", s.ref("app")}, {"fetch", s.ref("app:1"), "-o", "images", "--json"}} {
 		cmd := t.command(args...)
 		cmd.Stdout = full
 		cmd.Run()
@@ -521,7 +550,8 @@ func fullOutput(t *try) {
 func pipedInput(t *try) {
 	img := newImage("pushed")
 	s := t.registry()
-	r := t.feed(io.MultiReader(bytes.NewReader(img.saved("docker.io/library/app:1"))), "push", "-", s.ref("app:1"))
+	r := t.feed(io.MultiReader(bytes.NewReader(img.saved("docker.io/library/app:1"))), "push", "-",
+		s.ref("app:1"))
 	if r.code != 0 {
 		t.Fatalf("%s", r)
 	}

@@ -38,53 +38,79 @@ func ordered(lists ...[]trouble) []trouble {
 }
 
 var pullCases = []trouble{
-	{1, "connection reset after some bytes of a blob, again and again", "resumes with Range after the last byte that came; each progress renews the budget of tries", "", []fault{
-		{name: "three resets", run: fetchOver(3, fakeregistry.Cut(900<<10))},
-		{name: "a reset in the first byte, twice", run: fetchOver(2, fakeregistry.Cut(1))},
-		{name: "a reset about every megabyte of a layer of 16 MB", run: fetchOfManyResets},
-	}},
-	{2, "right Content-Length, body ends early", "resumes as after a reset; a short blob never gets its name", "", []fault{
-		{name: "end in good order", run: fetchOver(3, fakeregistry.End(900<<10))},
-		{name: "end of a chunked body", run: fetchOver(2, fakeregistry.Short(900<<10))},
-	}},
-	{3, "right length, wrong bytes", "fetches the blob once more from its start, then fails and names the digest; wrong bytes never get the name", "", []fault{
-		{name: "once", run: fetchOver(1, fakeregistry.FlipByte(1000))},
-		{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.FlipByte(1000), "sha256:", "mismatch|bytes")},
-		{name: "once, in the middle of a layer in ranges", run: fetchLargeOver(fakeregistry.Match{First: 2, Count: 1}, fakeregistry.FlipByte(70000))},
-	}},
-	{4, "more bytes than the descriptor says", "stops at the first byte too many, then does as with wrong bytes", "", []fault{
-		{name: "once", run: fetchOver(1, fakeregistry.Extra("more"))},
-		{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.Extra("more"), "sha256:")},
-		{name: "without end", run: fetchFails([]int{exitIntegrity, exitNetwork}, fakeregistry.Endless(200, "0123456789"), "sha256:")},
-	}},
-	{5, "Docker-Content-Digest lies or is missing, or the manifest is not the pinned one", "drayage's own hash decides, whatever headers say", "", []fault{
-		{name: "header lies", run: fetchManifestOver(fakeregistry.Header("Docker-Content-Digest", digest.FromString("other").String()))},
-		{name: "header is missing", run: fetchManifestOver(fakeregistry.Header("Docker-Content-Digest", ""))},
-		{name: "body is another, header agrees with the pin", run: fetchPinnedFails},
-	}},
-	{6, "429 and 503 with every kind of Retry-After", "waits as told, up to three minutes, for the whole host; fails and tells the wait if it is longer", "", retryAfterFaults()},
-	{7, "bursts of 500, 502, 504, 408 and 522", "tries again, with growing and random delays", "", burstFaults()},
-	{8, "the token expires in the middle", "asks for one fresh token and resumes; fails at once with wrong credentials", "", []fault{
-		{name: "between two blobs", run: fetchWithRevokedTokens(fakeregistry.Match{Path: "/blobs/", First: 2, Count: 1}, nil)},
-		{name: "when a broken blob goes on", run: fetchWithRevokedTokens(fakeregistry.Match{Path: "/blobs/", First: 1, Count: 1}, fakeregistry.Cut(10<<10))},
-		{name: "before the end of an upload", run: pushWithRevokedTokens},
-		{name: "wrong password", run: wrongPasswordIsSentRarely(1, 1)},
-		{name: "wrong password, six repositories", run: wrongPasswordIsSentRarely(6, 3)},
-	}},
-	{9, "redirects in a loop, too many, to http, to nowhere", "fails at once and names where it was sent; never goes from https to http", "", []fault{
-		{name: "loop", run: redirected(func(s *site) fakeregistry.Fault { return fakeregistry.Redirect(307, s.URL()) }, "redirects")},
-		{name: "no Location", run: redirected(func(*site) fakeregistry.Fault { return fakeregistry.Status(307) }, "Location|307")},
-		{name: "to a file", run: redirected(func(*site) fakeregistry.Fault { return fakeregistry.Status(307, "Location", "file:///etc/passwd") }, "file")},
-		{name: "from https to http", run: redirected(func(*site) fakeregistry.Fault { return fakeregistry.Redirect(307, "http://127.0.0.1:1") }, "https"), only: true},
-	}},
-	{10, "sent to another host by a redirect, a Link or an upload Location", "sends authorization only to the registry's origin; sends a password only to the token server that the registry names", "", []fault{
-		{name: "redirected blob", run: redirectGetsNoSecret},
-		{name: "redirect that expires", run: redirectThatExpires},
-		{name: "redirect to a cloud's metadata address", run: redirectToMetadata},
-		{name: "token server that sends elsewhere", run: realmGetsNoSecretOn},
-		{name: "Link of the next tags", run: linkGetsNoSecret},
-		{name: "upload Location", run: locationGetsNoSecret},
-	}},
+	{1, "connection reset after some bytes of a blob, again and again",
+		"resumes with Range after the last byte that came; each progress renews the budget of tries", "", []fault{
+			{name: "three resets", run: fetchOver(3, fakeregistry.Cut(900<<10))},
+			{name: "a reset in the first byte, twice", run: fetchOver(2, fakeregistry.Cut(1))},
+			{name: "a reset about every megabyte of a layer of 16 MB", run: fetchOfManyResets},
+		}},
+	{2, "right Content-Length, body ends early", "resumes as after a reset; a short blob never gets its name",
+		"", []fault{
+			{name: "end in good order", run: fetchOver(3, fakeregistry.End(900<<10))},
+			{name: "end of a chunked body", run: fetchOver(2, fakeregistry.Short(900<<10))},
+		}},
+	{3, "right length, wrong bytes",
+		"fetches the blob once more from its start, then fails and names the digest; wrong bytes never get the name", "", []fault{
+			{name: "once", run: fetchOver(1, fakeregistry.FlipByte(1000))},
+			{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.FlipByte(1000), "sha256:",
+				"mismatch|bytes")},
+			{name: "once, in the middle of a layer in ranges",
+				run: fetchLargeOver(fakeregistry.Match{First: 2, Count: 1}, fakeregistry.FlipByte(70000))},
+		}},
+	{4, "more bytes than the descriptor says", "stops at the first byte too many, then does as with wrong bytes",
+		"", []fault{
+			{name: "once", run: fetchOver(1, fakeregistry.Extra("more"))},
+			{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.Extra("more"), "sha256:")},
+			{name: "without end", run: fetchFails([]int{exitIntegrity, exitNetwork},
+				fakeregistry.Endless(200, "0123456789"), "sha256:")},
+		}},
+	{5, "Docker-Content-Digest lies or is missing, or the manifest is not the pinned one",
+		"drayage's own hash decides, whatever headers say", "", []fault{
+			{name: "header lies", run: fetchManifestOver(fakeregistry.Header("Docker-Content-Digest",
+				digest.FromString("other").String()))},
+			{name: "header is missing", run: fetchManifestOver(fakeregistry.Header("Docker-Content-Digest", ""))},
+			{name: "body is another, header agrees with the pin", run: fetchPinnedFails},
+		}},
+	{6, "429 and 503 with every kind of Retry-After",
+		"waits as told, up to three minutes, for the whole host; fails and tells the wait if it is longer", "",
+		retryAfterFaults()},
+	{7, "bursts of 500, 502, 504, 408 and 522", "tries again, with growing and random delays", "",
+		burstFaults()},
+	{8, "the token expires in the middle",
+		"asks for one fresh token and resumes; fails at once with wrong credentials", "", []fault{
+			{name: "between two blobs", run: fetchWithRevokedTokens(fakeregistry.Match{Path: "/blobs/", First: 2,
+				Count: 1}, nil)},
+			{name: "when a broken blob goes on", run: fetchWithRevokedTokens(fakeregistry.Match{Path: "/blobs/",
+				First: 1, Count: 1}, fakeregistry.Cut(10<<10))},
+			{name: "before the end of an upload", run: pushWithRevokedTokens},
+			{name: "wrong password", run: wrongPasswordIsSentRarely(1, 1)},
+			{name: "wrong password, six repositories", run: wrongPasswordIsSentRarely(6, 3)},
+		}},
+	{9, "redirects in a loop, too many, to http, to nowhere",
+		"fails at once and names where it was sent; never goes from https to http", "", []fault{
+			{name: "loop", run: redirected(func(s *site) fakeregistry.Fault {
+				return fakeregistry.Redirect(307, s.URL())
+			}, "redirects")},
+			{name: "no Location", run: redirected(func(*site) fakeregistry.Fault {
+				return fakeregistry.Status(307)
+			}, "Location|307")},
+			{name: "to a file", run: redirected(func(*site) fakeregistry.Fault {
+				return fakeregistry.Status(307, "Location", "file:///etc/passwd")
+			}, "file")},
+			{name: "from https to http", run: redirected(func(*site) fakeregistry.Fault {
+				return fakeregistry.Redirect(307, "http://127.0.0.1:1")
+			}, "https"), only: true},
+		}},
+	{10, "sent to another host by a redirect, a Link or an upload Location",
+		"sends authorization only to the registry's origin; sends a password only to the token server that the " +
+			"registry names", "", []fault{
+			{name: "redirected blob", run: redirectGetsNoSecret},
+			{name: "redirect that expires", run: redirectThatExpires},
+			{name: "redirect to a cloud's metadata address", run: redirectToMetadata},
+			{name: "token server that sends elsewhere", run: realmGetsNoSecretOn},
+			{name: "Link of the next tags", run: linkGetsNoSecret},
+			{name: "upload Location", run: locationGetsNoSecret},
+		}},
 }
 
 // fetchOver fetches an image while the first n reads of layers meet a fault.
@@ -138,13 +164,16 @@ func fetchPinnedFails(t *try) {
 	s, img := t.seeded()
 	other := newImage("another")
 	s.seed("app", "2", other)
-	s.On(fakeregistry.Match{Path: "/manifests/"}, fakeregistry.Rewrite(func([]byte) []byte { return other.manifest }))
+	s.On(fakeregistry.Match{Path: "/manifests/"}, fakeregistry.Rewrite(func([]byte) []byte {
+		return other.manifest
+	}))
 	pinned := s.ref("app@" + img.desc.Digest.String())
 	t.fails([]int{exitIntegrity}, []string{img.desc.Digest.String()}, "fetch", pinned, "-o", "images")
 	t.lacks("images", pinned)
 }
 
-// fetchOfManyResets breaks every connection after a megabyte or two, more often than any fixed number of tries.
+// fetchOfManyResets breaks every connection after a megabyte or two, more often than any fixed number of
+// tries.
 func fetchOfManyResets(t *try) {
 	s, img := t.seeded(16 << 20)
 	random := rand.New(rand.NewPCG(1, 1))
@@ -197,7 +226,8 @@ func burstFaults() (all []fault) {
 	}
 	all = append(all, fault{name: "502 of the token server", run: func(t *try) {
 		s, reg := t.fake()
-		want := reg.PutImage("app", "1", fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(tarOf())}})
+		want := reg.PutImage("app", "1",
+			fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(tarOf())}})
 		tokens := &fakeregistry.Tokens{}
 		realm := t.serve(tokens)
 		reg.RequireToken(tokens, realm.URL()+"/token")
@@ -208,7 +238,8 @@ func burstFaults() (all []fault) {
 		}
 		realm.struck(2)
 	}})
-	return append(all, fault{name: "500 for ever", run: fetchFails([]int{exitNetwork}, fakeregistry.Status(500), "500")})
+	return append(all, fault{name: "500 for ever", run: fetchFails([]int{exitNetwork}, fakeregistry.Status(500),
+		"500")})
 }
 
 const user, password = "ann", "s3cret-s3cret"
@@ -251,14 +282,16 @@ func pushWithRevokedTokens(t *try) {
 	s, _, tokens := t.guarded()
 	img := newImage("guarded")
 	t.write("image.tar", img.saved(s.ref("app:1")))
-	s.On(fakeregistry.Match{Method: http.MethodPut, Path: "/uploads/", Count: 1}, fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
+	s.On(fakeregistry.Match{Method: http.MethodPut, Path: "/uploads/", Count: 1},
+		fakeregistry.Call(func(*http.Request) { tokens.Revoke() }))
 	t.must("push", "image.tar", s.ref("app:1"), "--creds", user+":"+password)
 	s.struck(1)
 	t.must("fetch", s.ref("app:1"), "-o", "back", "--creds", user+":"+password)
 	t.sound("back")
 }
 
-// wrongPasswordIsSentRarely fetches from several repositories with one wrong password, for which accounts get locked.
+// wrongPasswordIsSentRarely fetches from several repositories with one wrong password, for which accounts get
+// locked.
 func wrongPasswordIsSentRarely(repositories, most int) func(*try) {
 	return func(t *try) {
 		s, reg, tokens := t.guarded()
@@ -316,7 +349,8 @@ func redirectGetsNoSecret(t *try) {
 	t.secretless(storage, 4)
 }
 
-// redirectThatExpires sends to an address that is good for one request: what goes on must come back to the registry first.
+// redirectThatExpires sends to an address that is good for one request: what goes on must come back to the
+// registry first.
 func redirectThatExpires(t *try) {
 	s, reg := t.fake()
 	img := newImage("guarded")
@@ -354,7 +388,8 @@ func redirectToMetadata(t *try) {
 	s, img := t.seeded()
 	address := strings.Replace(s.URL(), s.Addr(), "169.254.169.254", 1)
 	s.breaks(img, fakeregistry.Match{}, fakeregistry.Redirect(307, address))
-	t.fails([]int{exitOther, exitNetwork, exitDenied}, []string{"link-local"}, "fetch", s.ref("app:1"), "-o", "images")
+	t.fails([]int{exitOther, exitNetwork, exitDenied}, []string{"link-local"}, "fetch", s.ref("app:1"), "-o",
+		"images")
 	t.lacks("images", s.ref("app:1"))
 }
 
@@ -366,7 +401,8 @@ func realmGetsNoSecretOn(t *try) {
 	realm, foreign := t.serve(tokens), t.serve(&fakeregistry.Tokens{})
 	reg.RequireToken(tokens, realm.URL()+"/token")
 	realm.On(fakeregistry.Match{}, fakeregistry.Redirect(307, foreign.URL()))
-	t.fails([]int{exitOther, exitNetwork, exitDenied}, []string{s.Addr()}, "fetch", s.ref("app:1"), "-o", "images", "--creds", user+":"+password)
+	t.fails([]int{exitOther, exitNetwork, exitDenied}, []string{s.Addr()}, "fetch", s.ref("app:1"), "-o",
+		"images", "--creds", user+":"+password)
 	t.secretless(foreign, 0)
 }
 
@@ -374,7 +410,8 @@ func linkGetsNoSecret(t *try) {
 	s, reg, _ := t.guarded()
 	newImage("guarded").put(reg, "app", "1")
 	foreign, _ := t.fake()
-	s.On(fakeregistry.Match{Path: "/tags/list"}, fakeregistry.Header("Link", "<"+foreign.URL()+`/v2/app/tags/list?last=1>; rel="next"`))
+	s.On(fakeregistry.Match{Path: "/tags/list"},
+		fakeregistry.Header("Link", "<"+foreign.URL()+`/v2/app/tags/list?last=1>; rel="next"`))
 	t.run("ls", s.ref("app"), "--creds", user+":"+password)
 	t.secretless(foreign, 0)
 }

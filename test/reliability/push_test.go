@@ -22,49 +22,66 @@ const (
 
 var pushCases = []trouble{
 	{21, "416 within an upload in chunks", "begins that blob again", "", []fault{
-		{name: "416 for the second chunk", run: pushInChunksOver(fakeregistry.Match{Method: http.MethodPatch, First: 2, Count: 1}, fakeregistry.Status(416))},
+		{name: "416 for the second chunk", run: pushInChunksOver(fakeregistry.Match{Method: http.MethodPatch,
+			First: 2, Count: 1}, fakeregistry.Status(416))},
 	}},
-	{22, "the upload session is lost or somewhere else", "begins that blob again; does not disturb others", "", []fault{
-		{name: "404 in the middle", run: pushOver(sends(1), fakeregistry.Answer(404, blobUnknown, "Content-Type", "application/json"))},
-		{name: "400 in the middle", run: pushOver(sends(1), fakeregistry.Answer(400, uploadInvalid, "Content-Type", "application/json"))},
-		{name: "404 for the commit", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/uploads/", Count: 1}, fakeregistry.Answer(404, blobUnknown, "Content-Type", "application/json"))},
-		{name: "all sessions forgotten", run: pushForgotten},
-	}},
-	{23, "upload Location relative, absolute, with a query, missing, http on https, on another host", "resolves it against the request and keeps its query; never goes from https to http; sends no secrets to another host", "", []fault{
-		{name: "relative, with a query that must stay as it is", run: pushToLocation(nil)},
-		{name: "absolute", run: pushToLocation(func(s *site) func(*http.Request, string) string {
-			return func(_ *http.Request, path string) string { return s.URL() + path }
-		})},
-		{name: "http on https", only: true, run: pushToLocation(func(s *site) func(*http.Request, string) string {
-			return func(_ *http.Request, path string) string { return "http://" + s.Addr() + path }
-		})},
-		{name: "missing", run: pushFails(fakeregistry.Match{Method: http.MethodPost, Path: "/uploads/"}, fakeregistry.Header("Location", ""), "Location")},
-	}},
+	{22, "the upload session is lost or somewhere else", "begins that blob again; does not disturb others", "",
+		[]fault{
+			{name: "404 in the middle", run: pushOver(sends(1),
+				fakeregistry.Answer(404, blobUnknown, "Content-Type", "application/json"))},
+			{name: "400 in the middle", run: pushOver(sends(1),
+				fakeregistry.Answer(400, uploadInvalid, "Content-Type", "application/json"))},
+			{name: "404 for the commit", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/uploads/",
+				Count: 1}, fakeregistry.Answer(404, blobUnknown, "Content-Type", "application/json"))},
+			{name: "all sessions forgotten", run: pushForgotten},
+		}},
+	{23, "upload Location relative, absolute, with a query, missing, http on https, on another host",
+		"resolves it against the request and keeps its query; never goes from https to http; sends no secrets to " +
+			"another host", "", []fault{
+			{name: "relative, with a query that must stay as it is", run: pushToLocation(nil)},
+			{name: "absolute", run: pushToLocation(func(s *site) func(*http.Request, string) string {
+				return func(_ *http.Request, path string) string { return s.URL() + path }
+			})},
+			{name: "http on https", only: true, run: pushToLocation(func(s *site) func(*http.Request, string) string {
+				return func(_ *http.Request, path string) string { return "http://" + s.Addr() + path }
+			})},
+			{name: "missing", run: pushFails(fakeregistry.Match{Method: http.MethodPost, Path: "/uploads/"},
+				fakeregistry.Header("Location", ""), "Location")},
+		}},
 	{24, "mount refused or claimed wrongly", "sends the blob instead", "", mountFaults()},
-	{25, "the connection breaks in an upload, or the answer is lost", "asks whether the blob is there and sends it again if not", "", []fault{
-		{name: "in the first half", run: pushOver(sends(2), fakeregistry.CutBody(10<<10))},
-		{name: "before the first byte", run: pushOver(sends(2), fakeregistry.Abort(0))},
-		{name: "content stored, answer lost", run: pushOver(sends(1), fakeregistry.LoseAnswer())},
-		{name: "commit done, answer lost", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/uploads/", Count: 1}, fakeregistry.LoseAnswer())},
-		{name: "manifest stored, answer lost", run: pushOver(fakeregistry.Match{Method: http.MethodPut, Path: "/manifests/", Count: 1}, fakeregistry.LoseAnswer())},
-		{name: "a registry that is silent for ever, once", waits: true, run: pushOverSilence},
-	}},
-	{26, "the registry claims a blob that it does not have", "sends the blobs that the refused manifest misses, once, and then the manifest", "", []fault{
-		{name: "HEAD says yes to everything", run: pushOver(fakeregistry.Match{Method: http.MethodHead, Path: "/blobs/", Count: 4}, fakeregistry.Answer(200, "", "Content-Length", "1"))},
-	}},
-	{27, "413 from a proxy, minimum chunk lengths, no PATCH", "sends smaller chunks, at least as long as the registry wants, and remembers the size for the host; sends whole blobs without PATCH", "", []fault{
-		{name: "a proxy that lets a megabyte through", run: pushThroughProxy(1 << 20)},
-		{name: "at least 2 MiB in a chunk", run: pushWithLeastChunk},
-		{name: "a least chunk of 2 GiB", run: pushFails(fakeregistry.Match{Method: http.MethodPost, Path: "/uploads/"}, fakeregistry.Header("OCI-Chunk-Min-Length", "2147483648"), "chunk")},
-		{name: "no PATCH", run: pushOver(fakeregistry.Match{Func: isPatchOrWhole}, refusePatch)},
-		{name: "no PATCH, and a tar from standard input", run: pushPipedWithoutPatch},
-	}},
+	{25, "the connection breaks in an upload, or the answer is lost",
+		"asks whether the blob is there and sends it again if not", "", []fault{
+			{name: "in the first half", run: pushOver(sends(2), fakeregistry.CutBody(10<<10))},
+			{name: "before the first byte", run: pushOver(sends(2), fakeregistry.Abort(0))},
+			{name: "content stored, answer lost", run: pushOver(sends(1), fakeregistry.LoseAnswer())},
+			{name: "commit done, answer lost", run: pushOver(fakeregistry.Match{Method: http.MethodPut,
+				Path: "/uploads/", Count: 1}, fakeregistry.LoseAnswer())},
+			{name: "manifest stored, answer lost", run: pushOver(fakeregistry.Match{Method: http.MethodPut,
+				Path: "/manifests/", Count: 1}, fakeregistry.LoseAnswer())},
+			{name: "a registry that is silent for ever, once", waits: true, run: pushOverSilence},
+		}},
+	{26, "the registry claims a blob that it does not have",
+		"sends the blobs that the refused manifest misses, once, and then the manifest", "", []fault{
+			{name: "HEAD says yes to everything", run: pushOver(fakeregistry.Match{Method: http.MethodHead,
+				Path: "/blobs/", Count: 4}, fakeregistry.Answer(200, "", "Content-Length", "1"))},
+		}},
+	{27, "413 from a proxy, minimum chunk lengths, no PATCH",
+		"sends smaller chunks, at least as long as the registry wants, and remembers the size for the host; " +
+			"sends whole blobs without PATCH", "", []fault{
+			{name: "a proxy that lets a megabyte through", run: pushThroughProxy(1 << 20)},
+			{name: "at least 2 MiB in a chunk", run: pushWithLeastChunk},
+			{name: "a least chunk of 2 GiB", run: pushFails(fakeregistry.Match{Method: http.MethodPost,
+				Path: "/uploads/"}, fakeregistry.Header("OCI-Chunk-Min-Length", "2147483648"), "chunk")},
+			{name: "no PATCH", run: pushOver(fakeregistry.Match{Func: isPatchOrWhole}, refusePatch)},
+			{name: "no PATCH, and a tar from standard input", run: pushPipedWithoutPatch},
+		}},
 }
 
 // sends matches the first n requests that carry the content of blobs.
 func sends(n int) fakeregistry.Match {
 	return fakeregistry.Match{Count: n, Func: func(r *http.Request) bool {
-		return (r.Method == http.MethodPut || r.Method == http.MethodPatch) && strings.Contains(r.URL.Path, "/uploads/") && r.ContentLength != 0
+		return (r.Method == http.MethodPut || r.Method == http.MethodPatch) &&
+			strings.Contains(r.URL.Path, "/uploads/") && r.ContentLength != 0
 	}}
 }
 
@@ -83,7 +100,8 @@ func (t *try) layout(dir, name string, img *image) {
 	}
 	index.SchemaVersion = 2
 	d := img.desc
-	d.Annotations = map[string]string{annotationName: name, v1.AnnotationRefName: name[strings.LastIndex(name, ":")+1:]}
+	d.Annotations = map[string]string{annotationName: name,
+		v1.AnnotationRefName: name[strings.LastIndex(name, ":")+1:]}
 	index.Manifests = append(index.Manifests, d)
 	for _, blob := range append(img.blobs(), img.manifest) {
 		t.write(dir+"/blobs/sha256/"+describe("", blob).Digest.Encoded(), blob)
@@ -190,7 +208,8 @@ func mountFaults() (all []fault) {
 		name  string
 		fault fakeregistry.Fault
 	}{
-		{"400", fakeregistry.Status(400)}, {"403", fakeregistry.Status(403)}, {"405", fakeregistry.Status(405)}, {"500", fakeregistry.Status(500)},
+		{"400", fakeregistry.Status(400)}, {"403", fakeregistry.Status(403)}, {"405", fakeregistry.Status(405)},
+		{"500", fakeregistry.Status(500)},
 		{"202 without Location", fakeregistry.Status(202)}, {"201 without the blob", fakeregistry.Status(201)},
 	} {
 		all = append(all, fault{name: f.name, run: func(t *try) {
@@ -198,7 +217,9 @@ func mountFaults() (all []fault) {
 			t.layout("images", "docker.io/library/one:1", img)
 			t.layout("images", "docker.io/library/two:1", img)
 			s := t.registry()
-			s.On(fakeregistry.Match{Method: http.MethodPost, Func: func(r *http.Request) bool { return r.URL.Query().Get("mount") != "" }}, f.fault)
+			s.On(fakeregistry.Match{Method: http.MethodPost, Func: func(r *http.Request) bool {
+				return r.URL.Query().Get("mount") != ""
+			}}, f.fault)
 			t.must("push", "images", s.ref("mirror/"))
 			s.struck(1)
 			s.served("mirror/library/one", "1", img)
@@ -226,7 +247,8 @@ func pushWithLeastChunk(t *try) {
 	img := newImage("chunks", 9<<20)
 	s := t.registry()
 	s.On(fakeregistry.Match{Func: larger(5 << 20)}, fakeregistry.Early(413))
-	s.On(fakeregistry.Match{Method: http.MethodPost, Path: "/uploads/"}, fakeregistry.Header("OCI-Chunk-Min-Length", fmt.Sprint(least)))
+	s.On(fakeregistry.Match{Method: http.MethodPost, Path: "/uploads/"},
+		fakeregistry.Header("OCI-Chunk-Min-Length", fmt.Sprint(least)))
 	t.layout("images", "docker.io/library/app:1", img)
 	t.must("push", "images", s.ref("app:1"))
 	small := map[string]bool{} // by upload: a small chunk, after which none may come
@@ -244,7 +266,8 @@ func pushWithLeastChunk(t *try) {
 
 // isPatchOrWhole matches what carries content, so that the rule strikes for both sources.
 func isPatchOrWhole(r *http.Request) bool {
-	return (r.Method == http.MethodPatch || r.Method == http.MethodPut) && strings.Contains(r.URL.Path, "/uploads/")
+	return (r.Method == http.MethodPatch || r.Method == http.MethodPut) &&
+		strings.Contains(r.URL.Path, "/uploads/")
 }
 
 func refusePatch(next http.Handler) http.Handler {
@@ -261,7 +284,8 @@ func pushPipedWithoutPatch(t *try) {
 	img := newImage("pushed", 12<<20, 10<<10) // more than is held in memory
 	s := t.registry()
 	s.On(fakeregistry.Match{Func: isPatchOrWhole}, refusePatch)
-	if r := t.feed(struct{ io.Reader }{bytes.NewReader(img.saved("docker.io/library/app:1"))}, "push", "-", s.ref("app:1")); r.code != 0 {
+	if r := t.feed(struct{ io.Reader }{bytes.NewReader(img.saved("docker.io/library/app:1"))}, "push", "-",
+		s.ref("app:1")); r.code != 0 {
 		t.Fatalf("%s", r)
 	}
 	t.arrived(s, "app", "1", img)

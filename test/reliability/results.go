@@ -1,6 +1,6 @@
-// Package reliability runs the drayage binary against sixty kinds of fault, one after another, and writes docs/reliability.md from
-// what came of it. The tests are the harness; `go test -update` enters their results into testdata and renders the document.
-// Other harnesses enter theirs with [Section.Save].
+// Package reliability runs the drayage binary against sixty kinds of fault, one after another, and writes
+// docs/reliability.md from what came of it. The tests are the harness; `go test -update` enters their results
+// into testdata and renders the document. Other harnesses enter theirs with [Section.Save].
 package reliability
 
 import (

@@ -92,7 +92,8 @@ func (s *site) seed(name, tag string, img *image) {
 func (s *site) breaks(img *image, m fakeregistry.Match, f fakeregistry.Fault) {
 	m.Method = http.MethodGet
 	m.Func = func(r *http.Request) bool {
-		return strings.Contains(r.URL.Path, "/blobs/") && !strings.HasSuffix(r.URL.Path, img.configDigest().Encoded())
+		return strings.Contains(r.URL.Path, "/blobs/") &&
+			!strings.HasSuffix(r.URL.Path, img.configDigest().Encoded())
 	}
 	s.On(m, f)
 }

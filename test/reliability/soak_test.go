@@ -41,7 +41,8 @@ type soaked struct {
 	runs, struck, again, wrong int
 }
 
-// TestSoak fetches, saves and pushes in bad weather. DRAYAGE_SOAK is how many seeds are tried, DRAYAGE_SOAK_SEED the first of them.
+// TestSoak fetches, saves and pushes in bad weather. DRAYAGE_SOAK is how many seeds are tried,
+// DRAYAGE_SOAK_SEED the first of them.
 func TestSoak(t *testing.T) {
 	count, first := number(t, "DRAYAGE_SOAK", 8), number(t, "DRAYAGE_SOAK_SEED", 1)
 	var all soaked
@@ -104,7 +105,8 @@ func (a *soaked) soak(t *try, seed uint64) {
 	a.struck += struck
 }
 
-// persist repeats a command that fails, as a person would. Only failures of the network and of the content may happen.
+// persist repeats a command that fails, as a person would. Only failures of the network and of the content
+// may happen.
 func (a *soaked) persist(t *try, args ...string) {
 	for range 6 {
 		r := t.run(args...)
@@ -123,18 +125,21 @@ func (a *soaked) persist(t *try, args ...string) {
 
 // enter puts the figures of a long run into the document.
 func (a *soaked) enter(t *testing.T) {
-	t.Logf("%d images, %d faults, %d commands had to be repeated, %d went wrong", a.runs, a.struck, a.again, a.wrong)
+	t.Logf("%d images, %d faults, %d commands had to be repeated, %d went wrong", a.runs, a.struck, a.again,
+		a.wrong)
 	if !*update || a.runs+a.wrong < 50 {
 		return
 	}
 	s := Section{
-		Title: "Bad weather", Date: time.Now().UTC().Format(time.DateOnly), Source: "DRAYAGE_SOAK=" + fmt.Sprint(a.runs+a.wrong) + " make soak",
+		Title: "Bad weather", Date: time.Now().UTC().Format(time.DateOnly), Source: "DRAYAGE_SOAK=" +
+			fmt.Sprint(a.runs+a.wrong) + " make soak",
 		Text: "Each run carries an image of four layers all the way: fetch, save from the registry, push of " +
 			"the layout, push of the tar. Every request meets each of thirteen faults with a chance of one " +
 			"to five in a hundred, which a seed decides. The faults are refusals, resets, early ends, " +
 			"flipped bytes, wrong ranges and lost answers. A command that fails is repeated.",
 		Head: []string{"images carried", "right at the end", "faults met", "commands run", "repeated"},
-		Rows: [][]string{{fmt.Sprint(a.runs + a.wrong), fmt.Sprint(a.runs), fmt.Sprint(a.struck), fmt.Sprint(4*a.runs + a.again), fmt.Sprint(a.again)}},
+		Rows: [][]string{{fmt.Sprint(a.runs + a.wrong), fmt.Sprint(a.runs), fmt.Sprint(a.struck),
+			fmt.Sprint(4*a.runs + a.again), fmt.Sprint(a.again)}},
 	}
 	if err := s.Save(results, "10-weather"); err != nil {
 		t.Fatal(err)

@@ -17,62 +17,91 @@ import (
 )
 
 var streamCases = []trouble{
-	{51, "small input that unpacks to very much: gzip and zstd bombs, large windows, nesting", "unpacks as a stream, with a bound on the window; memory does not grow", "", []fault{
-		{name: "a gigabyte of zeros in a layer", local: true, run: refuses(bomb(1 << 30))},
-		{name: "a layer of a gigabyte of zeros that is right", local: true, run: rightBomb},
-		{name: "zstd window of 2 GiB", local: true, run: refuses(func(a *archive) {
-			a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", content: []byte("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")})
-		})},
-		{name: "gzip in gzip in gzip", local: true, run: refuses(func(a *archive) {
-			a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", content: zip(zip(zip(a.img.tars[0])))})
-		})},
-		{name: "a gigabyte of zeros in place of a tar, compressed", local: true, run: wholeBomb},
-	}},
-	{52, "sparse files, negative or huge sizes, records of a gigabyte", "refuses them before it allocates anything", "", []fault{
-		{name: "size of 2^63 - 1", local: true, run: rawHeader(func(h []byte) { base256(h[124:136], 1<<63-1) })},
-		{name: "negative size", local: true, run: rawHeader(func(h []byte) { copy(h[124:136], bytes.Repeat([]byte{0xff}, 12)) })},
-		{name: "octal size of 8 GiB", local: true, run: rawHeader(func(h []byte) { copy(h[124:136], "77777777777\x00") })},
-		{name: "PAX record of a gigabyte", local: true, run: giantRecord},
-		{name: "PAX size of 2^62", local: true, run: paxSize("4611686018427387904")},
-		{name: "PAX size that is negative", local: true, run: paxSize("-1")},
-		{name: "GNU sparse file as a layer", local: true, run: rawHeader(func(h []byte) { h[156] = 'S' })},
-	}},
-	{53, "an archive that is cut, has no end, or has something after its end", "refuses what is cut, and a second archive after the end; ignores zeros there", "", []fault{
-		{name: "cut at every block", local: true, run: cutEverywhere},
-		{name: "zeros behind the end", local: true, run: takesRaw(func(raw []byte) []byte { return append(raw, make([]byte, 20<<10)...) })},
-		{name: "no end", local: true, run: takesRaw(func(raw []byte) []byte { return raw[:len(raw)-1024] })},
-		{name: "a second archive behind the end", local: true, run: secondArchive},
-	}},
-	{54, "several gzip members, gzip of gzip, whole archives compressed, wrong extensions", "looks at content and not at names; removes one layer of compression from the whole", "", []fault{
-		{name: "two members", local: true, run: takesRaw(func(raw []byte) []byte { return append(zip(raw[:5000]), zip(raw[5000:])...) })},
-		{name: "whole archive in gzip", local: true, run: takesRaw(zip)},
-		{name: "whole archive in zstd with a frame to skip", local: true, run: takesRaw(func(raw []byte) []byte {
-			w, err := zstd.NewWriter(nil)
-			must(err)
-			defer w.Close()
-			return append([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), w.EncodeAll(raw, nil)...)
-		})},
-		{name: "gzip of gzip", local: true, run: refusesRaw(func(raw []byte) []byte { return zip(zip(raw)) })},
-		{name: "gzip that is cut", local: true, run: refusesRaw(func(raw []byte) []byte { z := zip(raw); return z[:len(z)-9] })},
-		{name: "gzip with a wrong checksum", local: true, run: refusesRaw(func(raw []byte) []byte { z := zip(raw); z[len(z)-8] ^= 1; return z })},
-		{name: "layers in gzip", local: true, run: takes(func(a *archive) {
-			for i, plain := range a.img.tars {
-				name := fmt.Sprintf("layer%d/layer.tar", i)
-				a.replace(name, entry{name: name, content: zip(plain)})
-			}
-		})},
-	}},
-	{55, "names and tags with control characters, and very many entries", "quotes what it prints, refuses invalid tags, and takes memory only for names", "", []fault{
-		{name: "escape in a tag", local: true, run: refuses(func(a *archive) { a.image.RepoTags = []string{"app:1\x1b[2J"} })},
-		{name: "newline in a tag", local: true, run: refuses(func(a *archive) { a.image.RepoTags = []string{"app:1\napp:2"} })},
-		{name: "escape in the name of a layer that is missing", local: true, run: refuses(func(a *archive) { a.image.Layers[0] = "\x1b]0;evil\x07/layer.tar" })},
-		{name: "names that are not UTF-8", local: true, run: takes(func(a *archive) { a.add(entry{name: "\xff\xfe", content: []byte("x")}) })},
-		{name: "a hundred thousand entries", local: true, run: takes(func(a *archive) {
-			for i := range 100_000 {
-				a.add(entry{name: fmt.Sprintf("member%d", i)})
-			}
-		})},
-	}},
+	{51, "small input that unpacks to very much: gzip and zstd bombs, large windows, nesting",
+		"unpacks as a stream, with a bound on the window; memory does not grow", "", []fault{
+			{name: "a gigabyte of zeros in a layer", local: true, run: refuses(bomb(1 << 30))},
+			{name: "a layer of a gigabyte of zeros that is right", local: true, run: rightBomb},
+			{name: "zstd window of 2 GiB", local: true, run: refuses(func(a *archive) {
+				a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar",
+					content: []byte("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")})
+			})},
+			{name: "gzip in gzip in gzip", local: true, run: refuses(func(a *archive) {
+				a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", content: zip(zip(zip(a.img.tars[0])))})
+			})},
+			{name: "a gigabyte of zeros in place of a tar, compressed", local: true, run: wholeBomb},
+		}},
+	{52, "sparse files, negative or huge sizes, records of a gigabyte",
+		"refuses them before it allocates anything", "", []fault{
+			{name: "size of 2^63 - 1", local: true, run: rawHeader(func(h []byte) { base256(h[124:136], 1<<63-1) })},
+			{name: "negative size", local: true, run: rawHeader(func(h []byte) {
+				copy(h[124:136], bytes.Repeat([]byte{0xff}, 12))
+			})},
+			{name: "octal size of 8 GiB", local: true, run: rawHeader(func(h []byte) {
+				copy(h[124:136], "77777777777\x00")
+			})},
+			{name: "PAX record of a gigabyte", local: true, run: giantRecord},
+			{name: "PAX size of 2^62", local: true, run: paxSize("4611686018427387904")},
+			{name: "PAX size that is negative", local: true, run: paxSize("-1")},
+			{name: "GNU sparse file as a layer", local: true, run: rawHeader(func(h []byte) { h[156] = 'S' })},
+		}},
+	{53, "an archive that is cut, has no end, or has something after its end",
+		"refuses what is cut, and a second archive after the end; ignores zeros there", "", []fault{
+			{name: "cut at every block", local: true, run: cutEverywhere},
+			{name: "zeros behind the end", local: true, run: takesRaw(func(raw []byte) []byte {
+				return append(raw, make([]byte, 20<<10)...)
+			})},
+			{name: "no end", local: true, run: takesRaw(func(raw []byte) []byte { return raw[:len(raw)-1024] })},
+			{name: "a second archive behind the end", local: true, run: secondArchive},
+		}},
+	{54, "several gzip members, gzip of gzip, whole archives compressed, wrong extensions",
+		"looks at content and not at names; removes one layer of compression from the whole", "", []fault{
+			{name: "two members", local: true, run: takesRaw(func(raw []byte) []byte {
+				return append(zip(raw[:5000]), zip(raw[5000:])...)
+			})},
+			{name: "whole archive in gzip", local: true, run: takesRaw(zip)},
+			{name: "whole archive in zstd with a frame to skip", local: true, run: takesRaw(func(raw []byte) []byte {
+				w, err := zstd.NewWriter(nil)
+				must(err)
+				defer w.Close()
+				return append([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), w.EncodeAll(raw, nil)...)
+			})},
+			{name: "gzip of gzip", local: true, run: refusesRaw(func(raw []byte) []byte { return zip(zip(raw)) })},
+			{name: "gzip that is cut", local: true, run: refusesRaw(func(raw []byte) []byte {
+				z := zip(raw)
+				return z[:len(z)-9]
+			})},
+			{name: "gzip with a wrong checksum", local: true, run: refusesRaw(func(raw []byte) []byte {
+				z := zip(raw)
+				z[len(z)-8] ^= 1
+				return z
+			})},
+			{name: "layers in gzip", local: true, run: takes(func(a *archive) {
+				for i, plain := range a.img.tars {
+					name := fmt.Sprintf("layer%d/layer.tar", i)
+					a.replace(name, entry{name: name, content: zip(plain)})
+				}
+			})},
+		}},
+	{55, "names and tags with control characters, and very many entries",
+		"quotes what it prints, refuses invalid tags, and takes memory only for names", "", []fault{
+			{name: "escape in a tag", local: true, run: refuses(func(a *archive) {
+				a.image.RepoTags = []string{"app:1\x1b[2J"}
+			})},
+			{name: "newline in a tag", local: true, run: refuses(func(a *archive) {
+				a.image.RepoTags = []string{"app:1\napp:2"}
+			})},
+			{name: "escape in the name of a layer that is missing", local: true, run: refuses(func(a *archive) {
+				a.image.Layers[0] = "\x1b]0;evil\x07/layer.tar"
+			})},
+			{name: "names that are not UTF-8", local: true, run: takes(func(a *archive) {
+				a.add(entry{name: "\xff\xfe", content: []byte("x")})
+			})},
+			{name: "a hundred thousand entries", local: true, run: takes(func(a *archive) {
+				for i := range 100_000 {
+					a.add(entry{name: fmt.Sprintf("member%d", i)})
+				}
+			})},
+		}},
 }
 
 // zeros is a layer of n zeros, compressed.
@@ -103,7 +132,8 @@ func rightBomb(t *try) {
 		hash.Hash().Write(block)
 	}
 	s, reg := t.fake()
-	reg.PutImage("app", "1", fakeregistry.Image{Layers: []fakeregistry.Layer{{Content: zeros(size), DiffID: hash.Digest()}}})
+	reg.PutImage("app", "1",
+		fakeregistry.Image{Layers: []fakeregistry.Layer{{Content: zeros(size), DiffID: hash.Digest()}}})
 	r := t.must("fetch", s.ref("app:1"), "-o", "images")
 	t.bounded(r)
 	v := t.must("verify", "images")
@@ -207,7 +237,8 @@ func refusesRaw(change func([]byte) []byte) func(*try) {
 	return func(t *try) { t.refused(change(newArchive(t).bytes())) }
 }
 
-// cutEverywhere cuts an archive at the start of each block and in its middle. What is left is refused, unless only the end marks are gone.
+// cutEverywhere cuts an archive at the start of each block and in its middle. What is left is refused, unless
+// only the end marks are gone.
 func cutEverywhere(t *try) {
 	a := newArchive(t)
 	raw := a.bytes()
@@ -235,18 +266,26 @@ func secondArchive(t *try) {
 }
 
 var graphCases = []trouble{
-	{56, "a manifest that is also an index, or of another type than its header says", "refuses it, because two readers would see two images", "", []fault{
-		{name: "layers and manifests", run: manifestFails(func(m map[string]any, img *image) { m["manifests"] = []any{img.desc} })},
-		{name: "an image that is called an index", run: servedAs(v1.MediaTypeImageIndex)},
-		{name: "an image that calls itself an index", run: manifestFails(func(m map[string]any, _ *image) { m["mediaType"] = v1.MediaTypeImageIndex })},
-	}},
-	{57, "indexes in indexes, very many children, children that are listed often", "goes eight levels deep, and reads at most ten thousand manifests, each once", "", []fault{
-		{name: "a thousand levels", run: nestedIndexes},
-		{name: "a hundred thousand children", run: manyChildren},
-		{name: "one child a thousand times", run: oneChild},
-		{name: "two images that are each other's referrers", run: referrersInACircle},
-	}},
-	{58, "digests that are paths, too short, in upper case or of unknown algorithms", "checks every digest before it uses it in a path or an address; takes sha256 and sha512", "", digestFaults()},
+	{56, "a manifest that is also an index, or of another type than its header says",
+		"refuses it, because two readers would see two images", "", []fault{
+			{name: "layers and manifests", run: manifestFails(func(m map[string]any, img *image) {
+				m["manifests"] = []any{img.desc}
+			})},
+			{name: "an image that is called an index", run: servedAs(v1.MediaTypeImageIndex)},
+			{name: "an image that calls itself an index", run: manifestFails(func(m map[string]any, _ *image) {
+				m["mediaType"] = v1.MediaTypeImageIndex
+			})},
+		}},
+	{57, "indexes in indexes, very many children, children that are listed often",
+		"goes eight levels deep, and reads at most ten thousand manifests, each once", "", []fault{
+			{name: "a thousand levels", run: nestedIndexes},
+			{name: "a hundred thousand children", run: manyChildren},
+			{name: "one child a thousand times", run: oneChild},
+			{name: "two images that are each other's referrers", run: referrersInACircle},
+		}},
+	{58, "digests that are paths, too short, in upper case or of unknown algorithms",
+		"checks every digest before it uses it in a path or an address; takes sha256 and sha512", "",
+		digestFaults()},
 	{59, "negative, huge or wrong sizes", "refuses them; never allocates what a descriptor says", "", []fault{
 		{name: "negative", run: layerFails("size", -1)},
 		{name: "2^62", run: layerFails("size", 1<<62)},
@@ -255,14 +294,16 @@ var graphCases = []trouble{
 		{name: "zero", run: layerFails("size", 0)},
 		{name: "data that is something else", run: otherData},
 	}},
-	{60, "foreign layers' addresses, unknown types, no layers, other schemes", "asks no such address without --foreign-urls, copies unknown blobs as they are, and says what cannot become a docker tar", "", []fault{
-		{name: "urls to somewhere inside", run: foreignURLs},
-		{name: "unknown types of layers", run: unknownTypes},
-		{name: "no layers", run: noLayers},
-		{name: "encrypted layers", run: encryptedLayers},
-		{name: "Docker's schema 1", run: schemaOne},
-		{name: "schema 1 with a layer that is no history's", run: schemaOneWrong},
-	}},
+	{60, "foreign layers' addresses, unknown types, no layers, other schemes",
+		"asks no such address without --foreign-urls, copies unknown blobs as they are, and says what cannot " +
+			"become a docker tar", "", []fault{
+			{name: "urls to somewhere inside", run: foreignURLs},
+			{name: "unknown types of layers", run: unknownTypes},
+			{name: "no layers", run: noLayers},
+			{name: "encrypted layers", run: encryptedLayers},
+			{name: "Docker's schema 1", run: schemaOne},
+			{name: "schema 1 with a layer that is no history's", run: schemaOneWrong},
+		}},
 }
 
 // served puts a manifest of any content into a registry that holds the image's blobs, as app:1.
@@ -273,7 +314,8 @@ func (t *try) servedManifest(img *image, mediaType string, raw []byte) *site {
 	return s
 }
 
-// unfetched checks that an image is refused by fetch and by save, with little memory, and that nothing is published.
+// unfetched checks that an image is refused by fetch and by save, with little memory, and that nothing is
+// published.
 func (t *try) unfetched(s *site, codes ...int) {
 	if codes == nil {
 		codes = []int{exitOther, exitIntegrity}
@@ -290,7 +332,8 @@ func (t *try) unfetched(s *site, codes ...int) {
 		t.Error("a tar was written")
 	}
 	for _, name := range t.files("..") {
-		known := strings.Contains(name, "images/") || strings.Contains(name, "cache/") || strings.Contains(name, ".partial") || strings.HasSuffix(name, "ca.pem")
+		known := strings.Contains(name, "images/") || strings.Contains(name, "cache/") ||
+			strings.Contains(name, ".partial") || strings.HasSuffix(name, "ca.pem")
 		if !known && !strings.Contains(strings.Join(before, "\n"), name) {
 			t.Errorf("a file has appeared: %s", name)
 		}
@@ -327,9 +370,12 @@ func layerOf(m map[string]any) map[string]any { return m["layers"].([]any)[0].(m
 func digestFaults() (all []fault) {
 	hex := strings.Repeat("0123456789abcdef", 4)
 	for _, f := range []struct{ name, digest string }{
-		{"a path", "sha256:../../../../tmp/drayage-evil"}, {"a path of the right length", "sha256:" + ("../../../../tmp/" + hex)[:64]},
-		{"upper case", "sha256:" + strings.ToUpper(hex)}, {"too short", "sha256:" + hex[1:]}, {"too long", "sha256:" + hex + "0"},
-		{"unknown algorithm", "sha999:" + hex}, {"md5", "md5:" + hex[:32]}, {"no algorithm", hex}, {"empty", ""}, {"a newline", "sha256:" + hex[:63] + "\n"},
+		{"a path", "sha256:../../../../tmp/drayage-evil"},
+		{"a path of the right length", "sha256:" + ("../../../../tmp/" + hex)[:64]},
+		{"upper case", "sha256:" + strings.ToUpper(hex)}, {"too short", "sha256:" + hex[1:]},
+		{"too long", "sha256:" + hex + "0"},
+		{"unknown algorithm", "sha999:" + hex}, {"md5", "md5:" + hex[:32]}, {"no algorithm", hex}, {"empty", ""},
+		{"a newline", "sha256:" + hex[:63] + "\n"},
 	} {
 		all = append(all, fault{name: f.name, run: layerFails("digest", f.digest)})
 	}

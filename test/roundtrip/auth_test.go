@@ -105,7 +105,8 @@ func startTokens(t *testing.T, opts tokenserver.Options) *tokenserver.Server {
 	return tokens
 }
 
-// seedTokenSite starts a registry that wants tokens and an open one over the same directory, which holds the sample.
+// seedTokenSite starts a registry that wants tokens and an open one over the same directory, which holds the
+// sample.
 func seedTokenSite(t *testing.T, opts registry3.Options) (guarded, open *site, img *sample.Image) {
 	t.Helper()
 	opts.Dir = t.TempDir()
@@ -116,10 +117,12 @@ func seedTokenSite(t *testing.T, opts registry3.Options) (guarded, open *site, i
 
 func TestTokens(t *testing.T) {
 	for name, opts := range map[string]tokenserver.Options{
-		"ordinary":    {ExpiresIn: 5 * time.Minute},
-		"unstated":    {},                                                   // no expires_in
-		"short-lived": {Lifetime: time.Second, ExpiresIn: time.Second},      // must be renewed on the way or in time
-		"overstated":  {Lifetime: time.Second, ExpiresIn: 10 * time.Minute}, // the registry refuses sooner than was promised
+		"ordinary": {ExpiresIn: 5 * time.Minute},
+		"unstated": {}, // no expires_in
+		// must be renewed on the way or in time
+		"short-lived": {Lifetime: time.Second, ExpiresIn: time.Second},
+		// the registry refuses sooner than was promised
+		"overstated": {Lifetime: time.Second, ExpiresIn: 10 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts.User, opts.Password = user, password
@@ -148,8 +151,8 @@ func TestAnonymousPull(t *testing.T) {
 	c.fails(t, exitAuth, "push", "images", s.Addr()+"/copy:2")
 }
 
-// wearOut makes the registry forget a token after some uses, by taking it off the request: the challenge that follows
-// is distribution's own.
+// wearOut makes the registry forget a token after some uses, by taking it off the request: the challenge that
+// follows is distribution's own.
 func wearOut(uses int) func(http.Handler) http.Handler {
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -167,8 +170,9 @@ func wearOut(uses int) func(http.Handler) http.Handler {
 	}
 }
 
-// A token may end between any two requests of a transfer, whatever lifetime was promised. One job at a time: with more,
-// the others could use up a new token before the request that asked for it, which no registry does.
+// A token may end between any two requests of a transfer, whatever lifetime was promised. One job at a time:
+// with more, the others could use up a new token before the request that asked for it, which no registry
+// does.
 func TestTokensThatWearOut(t *testing.T) {
 	tokens := startTokens(t, tokenserver.Options{User: user, Password: password, ExpiresIn: 10 * time.Minute})
 	s, open, img := seedTokenSite(t, registry3.Options{Token: tokens, Wrap: wearOut(5)})

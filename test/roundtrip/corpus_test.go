@@ -19,8 +19,8 @@ import (
 	"drayage/test/wire"
 )
 
-// TestCorpus takes every archive of the corpus through all that drayage does with archives, and compares with what the tool that
-// wrote it says is in it.
+// TestCorpus takes every archive of the corpus through all that drayage does with archives, and compares with
+// what the tool that wrote it says is in it.
 func TestCorpus(t *testing.T) {
 	known, err := corpus.Read(corpus.Dir)
 	if err != nil {
@@ -85,7 +85,8 @@ func (c *cli) checkRead(t *testing.T, source string, want []corpus.Image) {
 	slices.Sort(got)
 	slices.Sort(expected)
 	if !slices.Equal(got, expected) {
-		t.Errorf("inspect %s\n got: %s\nwant: %s", filepath.Base(source), strings.Join(got, "\n      "), strings.Join(expected, "\n      "))
+		t.Errorf("inspect %s\n got: %s\nwant: %s", filepath.Base(source), strings.Join(got, "\n      "),
+			strings.Join(expected, "\n      "))
 	}
 	c.must(t, "verify", source)
 }
@@ -125,8 +126,8 @@ func (c *cli) checkPush(t *testing.T, source string, a corpus.Archive, i int, pr
 	checkPushed(t, private.repo(repository), im)
 }
 
-// checkPushed compares what a registry has with an image of an archive: the configurations' digests, what the layers unpack to, and
-// the digest of the manifest or index where that was in the archive.
+// checkPushed compares what a registry has with an image of an archive: the configurations' digests, what the
+// layers unpack to, and the digest of the manifest or index where that was in the archive.
 func checkPushed(t *testing.T, repo *wire.Repository, want corpus.Image) {
 	t.Helper()
 	root, err := repo.Manifest(t.Context(), "1")
@@ -186,7 +187,8 @@ func (c *cli) checkSave(t *testing.T, source string, a corpus.Archive) {
 	checkTar(t, c.path("docker.tar"), onePlatform(a.Images))
 }
 
-// checkStdin gives the archive to each command through a pipe, which cannot be read twice. What comes out must be no different.
+// checkStdin gives the archive to each command through a pipe, which cannot be read twice. What comes out
+// must be no different.
 func (c *cli) checkStdin(t *testing.T, source string, a corpus.Archive, private *site) {
 	t.Helper()
 	raw := readFile(t, source)
@@ -255,14 +257,17 @@ func checkTar(t *testing.T, name string, want []corpus.Image) {
 	slices.Sort(got)
 	slices.Sort(expected)
 	if !slices.Equal(got, expected) {
-		t.Errorf("%s\n got: %s\nwant: %s", filepath.Base(name), strings.Join(got, "\n      "), strings.Join(expected, "\n      "))
+		t.Errorf("%s\n got: %s\nwant: %s", filepath.Base(name), strings.Join(got, "\n      "),
+			strings.Join(expected, "\n      "))
 	}
 }
 
-// TestStoredLayersKeepTheirDigests pushes docker tars whose layers are compressed, or in part: the registry gets these as they are.
+// TestStoredLayersKeepTheirDigests pushes docker tars whose layers are compressed, or in part: the registry
+// gets these as they are.
 func TestStoredLayersKeepTheirDigests(t *testing.T) {
 	private := startSite(t, registry3.Options{})
-	for _, file := range []string{"crane.tar", "kaniko.tar", "jib-docker.tar", "rules-oci.tar", "rules-oci-1.tar"} {
+	for _, file := range []string{"crane.tar", "kaniko.tar", "jib-docker.tar", "rules-oci.tar",
+		"rules-oci-1.tar"} {
 		t.Run(file, func(t *testing.T) {
 			source := filepath.Join(corpus.Dir, file)
 			stored := storedLayers(t, source)

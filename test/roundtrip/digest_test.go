@@ -25,11 +25,13 @@ var carriages = []struct {
 		return saveOCI(t, c, source, "image.tar", flags...)
 	}},
 	{"layout", func(t *testing.T, c *cli, source string, flags ...string) string {
-		c.must(t, append([]string{"fetch", source, "-o", "images", "--platform", "all"}, without(flags, "--platform", 2)...)...)
+		c.must(t, append([]string{"fetch", source, "-o", "images", "--platform", "all"},
+			without(flags, "--platform", 2)...)...)
 		return saveOCI(t, c, "images", "image.tar", flags...)
 	}},
 	{"stream", func(t *testing.T, c *cli, source string, flags ...string) string {
-		c.write(t, "image.tar", c.must(t, slices.Concat([]string{"save", source, "-o", "-", "--format", "oci"}, flags)...).stdout)
+		c.write(t, "image.tar", c.must(t, slices.Concat([]string{"save", source, "-o", "-", "--format", "oci"},
+			flags)...).stdout)
 		return c.path("image.tar")
 	}},
 	{"compressed", func(t *testing.T, c *cli, source string, flags ...string) string {
@@ -54,8 +56,9 @@ func without(flags []string, flag string, n int) []string {
 	return flags
 }
 
-// TestDigestSurvivesTheTar goes from a registry through a tar of --format oci into another registry. All platforms keep the digest of the
-// index and each one that of its manifest, whatever the media types and the way to the tar.
+// TestDigestSurvivesTheTar goes from a registry through a tar of --format oci into another registry. All
+// platforms keep the digest of the index and each one that of its manifest, whatever the media types and the
+// way to the tar.
 func TestDigestSurvivesTheTar(t *testing.T) {
 	connected := startSite(t, registry3.Options{})
 	for _, flavour := range flavours {
@@ -70,7 +73,8 @@ func TestDigestSurvivesTheTar(t *testing.T) {
 				checkWhole(t.Context(), t, private.repo("app"), flavour.String(), img)
 				for _, p := range img.Platforms {
 					c := newCLI(t)
-					r := c.must(t, "push", way.save(t, c, source, "--platform", sample.Name(p.Platform)), private.Addr()+"/one/app:1")
+					r := c.must(t, "push", way.save(t, c, source, "--platform", sample.Name(p.Platform)),
+						private.Addr()+"/one/app:1")
 					checkPrinted(t, r, private.Addr()+"/one/app", p.Manifest.Digest)
 					checkServed(t, private.repo("one/app"), p.Manifest.Digest.String(), p)
 				}
@@ -86,7 +90,8 @@ func checkPrinted(t *testing.T, r result, repository string, want digest.Digest)
 	}
 }
 
-// TestReferrersSurviveTheTar does the same with an SBOM of the index and a signature of that, and of one platform.
+// TestReferrersSurviveTheTar does the same with an SBOM of the index and a signature of that, and of one
+// platform.
 func TestReferrersSurviveTheTar(t *testing.T) {
 	for _, flavour := range flavours {
 		for _, way := range carriages {
@@ -97,16 +102,18 @@ func TestReferrersSurviveTheTar(t *testing.T) {
 				from, to := connected.repo("app"), private.repo("app")
 				sbom := refer(t, from, img.Root, "application/spdx+json")
 				belonging := map[digest.Digest]v1.Descriptor{
-					img.Root.Digest:                  sbom,
-					sbom.Digest:                      refer(t, from, sbom, "application/vnd.example.signature"),
-					img.Platforms[0].Manifest.Digest: refer(t, from, img.Platforms[0].Manifest, "application/vnd.example.scan"),
+					img.Root.Digest: sbom,
+					sbom.Digest:     refer(t, from, sbom, "application/vnd.example.signature"),
+					img.Platforms[0].Manifest.Digest: refer(t, from, img.Platforms[0].Manifest,
+						"application/vnd.example.scan"),
 				}
 				tar := way.save(t, c, connected.Addr()+"/app:1", "--platform", "all", "--referrers")
 				c.must(t, "push", tar, private.Addr()+"/", "--referrers")
 				checkWhole(t.Context(), t, to, "1", img)
 				for subject, want := range belonging {
 					got, err := to.Referrers(t.Context(), subject)
-					if err != nil || len(got) != 1 || got[0].Digest != want.Digest || got[0].ArtifactType != want.ArtifactType {
+					if err != nil || len(got) != 1 || got[0].Digest != want.Digest ||
+						got[0].ArtifactType != want.ArtifactType {
 						t.Errorf("referrers of %s are %+v, %v; want %s", subject, got, err, want.Digest)
 					}
 				}
@@ -127,7 +134,8 @@ func refer(t *testing.T, repo *wire.Repository, subject v1.Descriptor, artifactT
 		return d
 	}
 	m := v1.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, ArtifactType: artifactType, Subject: &subject,
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
+		ArtifactType: artifactType, Subject: &subject,
 		Config: blob(v1.MediaTypeEmptyJSON, []byte("{}")), Layers: []v1.Descriptor{blob("text/plain", content)},
 	}
 	put := func(ref string, mediaType string, v any) v1.Descriptor {
@@ -135,7 +143,8 @@ func refer(t *testing.T, repo *wire.Repository, subject v1.Descriptor, artifactT
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw)), ArtifactType: artifactType}
+		d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw)),
+			ArtifactType: artifactType}
 		if ref == "" {
 			ref = d.Digest.String()
 		}
@@ -146,6 +155,7 @@ func refer(t *testing.T, repo *wire.Repository, subject v1.Descriptor, artifactT
 	}
 	d := put("", m.MediaType, m)
 	put(wire.ReferrersTag(subject.Digest), v1.MediaTypeImageIndex,
-		v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{d}})
+		v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex,
+			Manifests: []v1.Descriptor{d}})
 	return d
 }

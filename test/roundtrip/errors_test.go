@@ -44,7 +44,8 @@ func TestAbsentPlatformListsThosePresent(t *testing.T) {
 		t.Run(flavour.String(), func(t *testing.T) {
 			img := s.seed(t, "app", flavour.String(), sample.Options{Flavour: flavour})
 			c := newCLI(t)
-			r := c.fails(t, exitNotFound, "fetch", "-q", s.Addr()+"/app:"+flavour.String(), "-o", "images", "--platform", "linux/mips64le")
+			r := c.fails(t, exitNotFound, "fetch", "-q", s.Addr()+"/app:"+flavour.String(), "-o", "images",
+				"--platform", "linux/mips64le")
 			present := []string{"linux/mips64le"}
 			for _, p := range img.Platforms {
 				present = append(present, sample.Name(p.Platform))

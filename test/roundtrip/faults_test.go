@@ -95,7 +95,8 @@ func is(method, path string) func(*http.Request) bool {
 
 // isUpload matches the requests that carry blob content.
 func isUpload(r *http.Request) bool {
-	return (r.Method == http.MethodPut || r.Method == http.MethodPatch) && strings.Contains(r.URL.Path, "/uploads/") && r.ContentLength != 0
+	return (r.Method == http.MethodPut || r.Method == http.MethodPatch) &&
+		strings.Contains(r.URL.Path, "/uploads/") && r.ContentLength != 0
 }
 
 var soon = http.Header{"Retry-After": {"1"}}
@@ -195,8 +196,8 @@ func TestPushSurvivesFaults(t *testing.T) {
 	}
 }
 
-// A layer that is compressed on the way ends with a request without content. When its answer is lost, the upload it asks
-// about again is gone, and the blob is there.
+// A layer that is compressed on the way ends with a request without content. When its answer is lost, the
+// upload it asks about again is gone, and the blob is there.
 func TestPushOfTarSurvivesLostCommits(t *testing.T) {
 	commit := func(r *http.Request) bool { return is(http.MethodPut, "/uploads/")(r) && r.ContentLength == 0 }
 	for name, act := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
@@ -221,7 +222,8 @@ func TestPushOfTarSurvivesLostCommits(t *testing.T) {
 
 // What never gets better must end with the network's exit code and without a half image.
 func TestLastingFaultEnds(t *testing.T) {
-	always := fault{"blob 503", is(http.MethodGet, "/blobs/"), math.MaxInt, answer(http.StatusServiceUnavailable, nil)}
+	always := fault{"blob 503", is(http.MethodGet, "/blobs/"), math.MaxInt,
+		answer(http.StatusServiceUnavailable, nil)}
 	for _, verb := range []string{"fetch", "save"} {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()

@@ -80,7 +80,8 @@ func blobFile(dir string, dgst digest.Digest) string {
 	return filepath.Join(dir, "blobs", dgst.Algorithm().String(), dgst.Encoded())
 }
 
-// readLayout returns what index.json names, by full reference, after it has hashed every blob in the directory.
+// readLayout returns what index.json names, by full reference, after it has hashed every blob in the
+// directory.
 func readLayout(t *testing.T, dir string) map[string]v1.Descriptor {
 	t.Helper()
 	blobs := filepath.Join(dir, "blobs", "sha256")

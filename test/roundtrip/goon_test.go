@@ -47,8 +47,8 @@ func keepAll(_ http.ResponseWriter, r *http.Request, next http.Handler) {
 	panic(http.ErrAbortHandler)
 }
 
-// What the registry has kept of a broken upload is not sent again: distribution tells, when it is asked, how far it has come. (With its storage in
-// memory it keeps something else; then all is sent once more.)
+// What the registry has kept of a broken upload is not sent again: distribution tells, when it is asked, how
+// far it has come. (With its storage in memory it keeps something else; then all is sent once more.)
 func TestPushGoesOn(t *testing.T) {
 	connected := startSite(t, registry3.Options{})
 	want := host(t, connected.seed(t, "app", "1", sample.Options{}))
@@ -61,7 +61,9 @@ func TestPushGoesOn(t *testing.T) {
 			quiet := startSite(t, registry3.Options{Wrap: plain.wrap})
 			newCLI(t).must(t, "push", c.path(source), quiet.Addr()+"/app:1")
 			injected := &injector{fault: fault{"content cut", isUpload, 2, keepAll}}
-			flaky := startSite(t, registry3.Options{Dir: t.TempDir(), Wrap: func(next http.Handler) http.Handler { return broken.wrap(injected.wrap(next)) }})
+			flaky := startSite(t, registry3.Options{Dir: t.TempDir(), Wrap: func(next http.Handler) http.Handler {
+				return broken.wrap(injected.wrap(next))
+			}})
 			newCLI(t).must(t, "push", c.path(source), flaky.Addr()+"/app:1")
 			checkServed(t, flaky.repo("app"), "1", want)
 			if n := injected.count(); n != 2 {

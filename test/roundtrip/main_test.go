@@ -1,8 +1,8 @@
-// Package roundtrip runs the real drayage binary against real registries (CNCF distribution 3, in this process) and
-// checks what comes out by means that share no code with drayage.
+// Package roundtrip runs the real drayage binary against real registries (CNCF distribution 3, in this
+// process) and checks what comes out by means that share no code with drayage.
 //
-// DRAYAGE_BIN names a binary to test; without it the parent module's is built. DRAYAGE_BIG_BYTES sets the sizes of the
-// layers in the memory test, with commas between them.
+// DRAYAGE_BIN names a binary to test; without it the parent module's is built. DRAYAGE_BIG_BYTES sets the
+// sizes of the layers in the memory test, with commas between them.
 package roundtrip
 
 import (

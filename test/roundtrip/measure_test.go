@@ -19,9 +19,10 @@ import (
 // measureEnv makes this test binary run one command and write the command's peak memory to the file it names.
 const measureEnv = "DRAYAGE_ROUNDTRIP_MEASURE"
 
-// peak runs drayage and returns its peak resident memory in bytes. Linux counts the memory of the process that starts a
-// program as the program's own, and this one holds two registries and a compiler's output; so a fresh copy of this
-// binary, which has allocated next to nothing, stands between. Its own 18 MiB are the least that can come out.
+// peak runs drayage and returns its peak resident memory in bytes. Linux counts the memory of the process
+// that starts a program as the program's own, and this one holds two registries and a compiler's output; so a
+// fresh copy of this binary, which has allocated next to nothing, stands between. Its own 18 MiB are the
+// least that can come out.
 func (c *cli) peak(t *testing.T, stdin string, args ...string) int64 {
 	t.Helper()
 	self, err := os.Executable()

@@ -50,8 +50,9 @@ type peaks struct {
 	rows [][]string
 }
 
-// Memory must not grow with the layer. The ways of a layer through drayage are all here: in from a registry to a layout
-// and to a tar, from a layout to a tar, out to a registry from a layout, from a tar, and from a pipe.
+// Memory must not grow with the layer. The ways of a layer through drayage are all here: in from a registry
+// to a layout and to a tar, from a layout to a tar, out to a registry from a layout, from a tar, and from a
+// pipe.
 func TestPeakMemory(t *testing.T) {
 	table := peaks{head: []string{"command"}}
 	for _, size := range bigSizes(t) {
@@ -61,7 +62,8 @@ func TestPeakMemory(t *testing.T) {
 	}
 	if *update && !t.Failed() {
 		s := reliability.Section{
-			Title: "Peak memory", Date: time.Now().UTC().Format(time.DateOnly), Source: "DRAYAGE_BIG_BYTES=2000000000,10000000000 go test ./roundtrip -run PeakMemory -timeout 1h -update",
+			Title: "Peak memory", Date: time.Now().UTC().Format(time.DateOnly),
+			Source: "DRAYAGE_BIG_BYTES=2000000000,10000000000 go test ./roundtrip -run PeakMemory -timeout 1h -update",
 			Text: "The table shows the most resident memory of each command, with its default settings. The layer " +
 				"is one file of a tar, and compressed it has a quarter of its size.",
 			Head: table.head, Rows: table.rows,
@@ -98,11 +100,20 @@ func (p *peaks) measure(t *testing.T, size int64) {
 		check func()
 	}{
 		{"fetch", []string{"fetch", source, "-o", "images"}, "", nil},
-		{"save from a layout", []string{"save", "images", "-o", "image.tar"}, "", func() { checkBigTar(t, c, want) }},
-		{"save from a registry", []string{"save", source, "-o", "image.tar"}, "", func() { checkBigTar(t, c, want) }},
-		{"push of a layout", []string{"push", "images", dest + "/layout:1"}, "", func() { checkBigServed(t, private, "layout", want) }},
-		{"push of a tar", []string{"push", "image.tar", dest + "/tar:1"}, "", func() { checkBigServed(t, private, "tar", want) }},
-		{"push of a pipe", []string{"push", "-", dest + "/pipe:1", "--compression-level", "5"}, "image.tar", func() { checkBigServed(t, private, "pipe", want) }},
+		{"save from a layout", []string{"save", "images", "-o", "image.tar"}, "", func() {
+			checkBigTar(t, c, want)
+		}},
+		{"save from a registry", []string{"save", source, "-o", "image.tar"}, "", func() {
+			checkBigTar(t, c, want)
+		}},
+		{"push of a layout", []string{"push", "images", dest + "/layout:1"}, "", func() {
+			checkBigServed(t, private, "layout", want)
+		}},
+		{"push of a tar", []string{"push", "image.tar", dest + "/tar:1"}, "", func() {
+			checkBigServed(t, private, "tar", want)
+		}},
+		{"push of a pipe", []string{"push", "-", dest + "/pipe:1", "--compression-level", "5"}, "image.tar",
+			func() { checkBigServed(t, private, "pipe", want) }},
 		{"inspect of a pipe", []string{"inspect", "-"}, "image.tar", nil},
 	}
 	for i, step := range steps {

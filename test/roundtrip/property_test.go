@@ -31,8 +31,9 @@ func number(t *testing.T, variable string, unset int) int {
 	return n
 }
 
-// Whatever an image is made of, it comes out at the other end as it went in: with all digests in OCI's format, and with image ID and diff IDs in docker's.
-// DRAYAGE_GRAPHS says how many images to try and DRAYAGE_GRAPHS_FROM which is the first: 1 and the number in the name of a failed test try that one again.
+// Whatever an image is made of, it comes out at the other end as it went in: with all digests in OCI's
+// format, and with image ID and diff IDs in docker's. DRAYAGE_GRAPHS says how many images to try and
+// DRAYAGE_GRAPHS_FROM which is the first: 1 and the number in the name of a failed test try that one again.
 func TestRandomImagesSurviveTheRoad(t *testing.T) {
 	connected, private := startSite(t, registry3.Options{}), startSite(t, registry3.Options{})
 	first := number(t, "DRAYAGE_GRAPHS_FROM", 1)
@@ -73,8 +74,10 @@ func (c *cli) carryWhole(t *testing.T, img *sample.Image, name string, connected
 		t.Errorf("fetched back %s, want %s", got.Digest, img.Root.Digest)
 	}
 	want := blobsIn(t, c.path("images"))
-	if got := blobsIn(t, c.path("back")); !slices.Equal(got, want) || len(want) != len(img.Blobs)+len(img.Manifests) {
-		t.Errorf("of %d blobs and manifests %d came, and %d came back", len(img.Blobs)+len(img.Manifests), len(want), len(got))
+	if got := blobsIn(t, c.path("back")); !slices.Equal(got, want) ||
+		len(want) != len(img.Blobs)+len(img.Manifests) {
+		t.Errorf("of %d blobs and manifests %d came, and %d came back", len(img.Blobs)+len(img.Manifests),
+			len(want), len(got))
 	}
 }
 

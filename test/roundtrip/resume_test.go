@@ -14,7 +14,8 @@ import (
 	"drayage/test/sample"
 )
 
-// cutter lets a part of the first large body in, holds the connection until it is released, and then ends it: what the sender had sent meanwhile is lost.
+// cutter lets a part of the first large body in, holds the connection until it is released, and then ends it:
+// what the sender had sent meanwhile is lost.
 type cutter struct {
 	after    int64
 	once     sync.Once
@@ -77,7 +78,9 @@ func TestPushGoesOnAfterAKill(t *testing.T) {
 			quiet := startSite(t, registry3.Options{Dir: t.TempDir(), Wrap: plain.wrap})
 			once := newCLI(t).must(t, "push", c.path(source), quiet.Addr()+"/big:1")
 			cut := newCutter(plain.sent / 2)
-			private := startSite(t, registry3.Options{Dir: t.TempDir(), Wrap: func(next http.Handler) http.Handler { return killed.wrap(cut.wrap(next)) }})
+			private := startSite(t, registry3.Options{Dir: t.TempDir(), Wrap: func(next http.Handler) http.Handler {
+				return killed.wrap(cut.wrap(next))
+			}})
 			pusher := newCLI(t)
 			pusher.killAt(t, cut, "push", c.path(source), private.Addr()+"/big:1")
 			again := pusher.must(t, "push", c.path(source), private.Addr()+"/big:1")

@@ -183,7 +183,8 @@ func TestSecondPushTransfersNothing(t *testing.T) {
 	}
 }
 
-// A finished fetch leaves the layout and, in drayage's own corner of it, a lock: no partial or temporary file.
+// A finished fetch leaves the layout and, in drayage's own corner of it, a lock: no partial or temporary
+// file.
 func TestFetchLeavesNoLitter(t *testing.T) {
 	connected := startSite(t, registry3.Options{})
 	img := connected.seed(t, "app", "1", sample.Options{})

@@ -24,7 +24,8 @@ const (
 	exitPartlyDone = 7
 )
 
-// cli runs drayage in a directory of its own, with no credentials but those a test puts into its DOCKER_CONFIG.
+// cli runs drayage in a directory of its own, with no credentials but those a test puts into its
+// DOCKER_CONFIG.
 type cli struct {
 	dir   string
 	stdin io.Reader // of the next run only
@@ -60,7 +61,8 @@ func (c *cli) run(t *testing.T, args ...string) result {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("drayage %s: %v", strings.Join(args, " "), err)
 	}
-	return result{args: args, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	return result{args: args, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(),
+		stderr: stderr.String()}
 }
 
 func (c *cli) command(t *testing.T, name string, args ...string) *exec.Cmd {
@@ -68,7 +70,8 @@ func (c *cli) command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "HOME="+c.dir, "DOCKER_CONFIG="+c.path("docker"), "XDG_CACHE_HOME="+c.path("cache"),
+	cmd.Env = append(os.Environ(), "HOME="+c.dir, "DOCKER_CONFIG="+c.path("docker"),
+		"XDG_CACHE_HOME="+c.path("cache"),
 		"XDG_RUNTIME_DIR="+c.dir, "REGISTRY_AUTH_FILE=")
 	cmd.WaitDelay = 5 * time.Second
 	return cmd

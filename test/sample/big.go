@@ -35,8 +35,8 @@ type Big struct {
 	Unpacked int64         // bytes of the layer's tar
 }
 
-// BuildBig writes a layer of at least size bytes, before compression, into a new file in dir. Its content is the Go
-// source tree, over and over: real files compress like real files. Memory use does not depend on size.
+// BuildBig writes a layer of at least size bytes, before compression, into a new file in dir. Its content is
+// the Go source tree, over and over: real files compress like real files. Memory use does not depend on size.
 func BuildBig(ctx context.Context, dir string, size int64) (*Big, error) {
 	b, err := packBig(ctx, dir, size)
 	if err != nil {
@@ -68,7 +68,8 @@ func (b *Big) Seed(ctx context.Context, repo *wire.Repository, tag string) error
 	if err := repo.PutBlob(ctx, b.Layer.Digest, b.Layer.Size, f); err != nil {
 		return err
 	}
-	if err := repo.PutBlob(ctx, digest.FromBytes(b.Config), int64(len(b.Config)), bytes.NewReader(b.Config)); err != nil {
+	if err := repo.PutBlob(ctx, digest.FromBytes(b.Config), int64(len(b.Config)),
+		bytes.NewReader(b.Config)); err != nil {
 		return err
 	}
 	return repo.PutManifest(ctx, tag, b.Manifest.MediaType, b.Manifest.Raw)
@@ -105,7 +106,8 @@ func packBig(ctx context.Context, dir string, size int64) (_ *Big, err error) {
 	}, nil
 }
 
-// writeTree writes a tar of Go's own sources, each round below another directory, and ends it once size is reached.
+// writeTree writes a tar of Go's own sources, each round below another directory, and ends it once size is
+// reached.
 func writeTree(ctx context.Context, out *byteCounter, size int64) error {
 	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {

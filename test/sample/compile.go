@@ -23,8 +23,8 @@ var programs struct {
 	built map[string][]byte
 }
 
-// compile builds the program in a temporary module of its own, so that neither the working directory nor the paths of
-// this machine matter.
+// compile builds the program in a temporary module of its own, so that neither the working directory nor the
+// paths of this machine matter.
 func compile(ctx context.Context, platform v1.Platform) ([]byte, error) {
 	programs.Lock()
 	defer programs.Unlock()
@@ -63,7 +63,8 @@ func compile(ctx context.Context, platform v1.Platform) ([]byte, error) {
 
 // buildEnv pins every setting of the user's that would change the bytes.
 func buildEnv(platform v1.Platform) []string {
-	env := []string{"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0", "GOFIPS140=off",
+	env := []string{"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0",
+		"GOFIPS140=off",
 		"GOOS=" + platform.OS, "GOARCH=" + platform.Architecture}
 	if platform.Architecture == "arm" {
 		env = append(env, "GOARM="+strings.TrimPrefix(platform.Variant, "v"))

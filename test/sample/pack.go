@@ -25,7 +25,8 @@ func (f Flavour) mediaTypes() mediaTypes {
 	if f == Docker {
 		return mediaTypes{wire.DockerList, wire.DockerManifest, wire.DockerConfig, wire.DockerLayer}
 	}
-	return mediaTypes{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, v1.MediaTypeImageConfig, v1.MediaTypeImageLayerGzip}
+	return mediaTypes{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, v1.MediaTypeImageConfig,
+		v1.MediaTypeImageLayerGzip}
 }
 
 type layer struct {
@@ -39,7 +40,8 @@ func newLayer(name string, mode int64, content []byte) (layer, error) {
 	zw := gzip.NewWriter(&packed)
 	diffID := digest.Canonical.Digester()
 	tw := tar.NewWriter(io.MultiWriter(zw, diffID.Hash()))
-	header := &tar.Header{Name: name, Mode: mode, Size: int64(len(content)), ModTime: created, Format: tar.FormatUSTAR}
+	header := &tar.Header{Name: name, Mode: mode, Size: int64(len(content)), ModTime: created,
+		Format: tar.FormatUSTAR}
 	if err := tw.WriteHeader(header); err != nil {
 		return layer{}, err
 	}
@@ -124,7 +126,8 @@ func (img *Image) addIndex(flavour Flavour, children []v1.Descriptor) (v1.Descri
 }
 
 func (img *Image) addManifest(mediaType string, manifest any) (v1.Descriptor, error) {
-	// Docker and BuildKit indent manifests; a tool that re-encodes instead of copying changes the digest and is found out.
+	// Docker and BuildKit indent manifests; a tool that re-encodes instead of copying changes the digest and is
+	// found out.
 	raw, err := json.MarshalIndent(manifest, "", "  ")
 	if err != nil {
 		return v1.Descriptor{}, err

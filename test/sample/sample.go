@@ -1,6 +1,6 @@
-// Package sample makes a small multi-platform image that really runs: a static program and a text file, a layer each.
-// Call [Build], then [Image.Seed] to put the image into a registry. The same options and the same Go release give the
-// same bytes.
+// Package sample makes a small multi-platform image that really runs: a static program and a text file, a
+// layer each. Call [Build], then [Image.Seed] to put the image into a registry. The same options and the same
+// Go release give the same bytes.
 package sample
 
 import (
@@ -33,7 +33,8 @@ func (f Flavour) String() string { return [...]string{"oci", "docker", "nested"}
 type Options struct {
 	Flavour   Flavour
 	Platforms []v1.Platform // of the index, in its order; nil is [Platforms]
-	Text      string        // content of the text layer; images of different Text share the program layers; empty has a default
+	// content of the text layer; images of different Text share the program layers; empty has a default
+	Text string
 }
 
 // Image is a whole image in memory. It must not be changed.

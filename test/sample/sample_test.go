@@ -45,7 +45,8 @@ func TestSameBytesEveryTime(t *testing.T) {
 }
 
 func TestFlavoursShareImageIDs(t *testing.T) {
-	oci, docker, nested := build(t, Options{}), build(t, Options{Flavour: Docker}), build(t, Options{Flavour: Nested})
+	oci, docker, nested := build(t, Options{}), build(t, Options{Flavour: Docker}),
+		build(t, Options{Flavour: Nested})
 	for i, p := range oci.Platforms {
 		if docker.Platforms[i].Config != p.Config || nested.Platforms[i].Config != p.Config {
 			t.Errorf("%s: image IDs differ between flavours", Name(p.Platform))
@@ -121,7 +122,8 @@ func walk(t *testing.T, repo *wire.Repository, m wire.Manifest) int {
 			t.Fatal(err)
 		}
 		if child.MediaType != desc.MediaType || child.Size != desc.Size {
-			t.Errorf("%s is %s of %d bytes, its index says %s of %d", child.Digest, child.MediaType, child.Size, desc.MediaType, desc.Size)
+			t.Errorf("%s is %s of %d bytes, its index says %s of %d", child.Digest, child.MediaType, child.Size,
+				desc.MediaType, desc.Size)
 		}
 		images += walk(t, repo, child)
 	}

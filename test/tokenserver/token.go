@@ -110,8 +110,8 @@ func (s *Server) sign(user string, access []Access, now time.Time) (string, erro
 	return jwt.Signed(s.signer).Claims(claims).Claims(private).Serialize()
 }
 
-// parseScopes reads "type:name:action,action" where the name may itself hold colons. One parameter may carry several
-// scopes divided by spaces.
+// parseScopes reads "type:name:action,action" where the name may itself hold colons. One parameter may carry
+// several scopes divided by spaces.
 func parseScopes(params []string) ([]Access, error) {
 	access := []Access{}
 	for _, scope := range strings.Fields(strings.Join(params, " ")) {

@@ -1,6 +1,6 @@
-// Package tokenserver is a small Docker token server for tests: it turns Basic credentials into signed bearer tokens as
-// https://distribution.github.io/distribution/spec/auth/token/ describes. Call [Start] and give the [Server] to
-// registry3.Options.Token, which makes the registry trust it.
+// Package tokenserver is a small Docker token server for tests: it turns Basic credentials into signed bearer
+// tokens as https://distribution.github.io/distribution/spec/auth/token/ describes. Call [Start] and give the
+// [Server] to registry3.Options.Token, which makes the registry trust it.
 package tokenserver
 
 import (
@@ -25,8 +25,8 @@ const (
 	service = "drayage-test-registry"
 	keyID   = "drayage-test-key"
 
-	// registryLeeway is how long distribution accepts a token beyond its expiry. Tokens are dated back by it, so that
-	// Options.Lifetime is what the registry really enforces.
+	// registryLeeway is how long distribution accepts a token beyond its expiry. Tokens are dated back by it, so
+	// that Options.Lifetime is what the registry really enforces.
 	registryLeeway = 60 * time.Second
 
 	defaultLifetime = 5 * time.Minute
@@ -34,10 +34,11 @@ const (
 
 // Options says who may have a token and for how long. The zero value knows no user and gives nobody a token.
 type Options struct {
-	User, Password string        // the one account; it may do everything; no User means no account
-	AnonymousPull  bool          // a request without credentials gets a token for pulling
-	Lifetime       time.Duration // how long the registry accepts a token, rounded up to a second; 0 is five minutes, below 0 is never
-	ExpiresIn      time.Duration // what the client is told; 0 says nothing, which clients must read as 60 s
+	User, Password string // the one account; it may do everything; no User means no account
+	AnonymousPull  bool   // a request without credentials gets a token for pulling
+	// how long the registry accepts a token, rounded up to a second; 0 is five minutes, below 0 is never
+	Lifetime  time.Duration
+	ExpiresIn time.Duration // what the client is told; 0 says nothing, which clients must read as 60 s
 }
 
 // Server issues tokens on a loopback port until its context ends or [Server.Close] is called. It is safe for
@@ -55,7 +56,8 @@ type Server struct {
 	once    sync.Once
 }
 
-// Start listens on a free loopback port. The signing key is made for this server alone and lives only in memory.
+// Start listens on a free loopback port. The signing key is made for this server alone and lives only in
+// memory.
 func Start(ctx context.Context, opts Options) (*Server, error) {
 	signer, jwks, err := newKey()
 	if err != nil {

@@ -87,7 +87,8 @@ func tokenURL(s *tokenserver.Server, scope string) string {
 const scope = "repository:team/app:pull,push"
 
 func TestRegistryAcceptsToken(t *testing.T) {
-	tokens, registry := start(t, tokenserver.Options{User: "ann", Password: "secret", ExpiresIn: 90 * time.Second})
+	tokens, registry := start(t, tokenserver.Options{User: "ann", Password: "secret",
+		ExpiresIn: 90 * time.Second})
 	c := newClient(t)
 	var got answer
 	if status := c.get(tokenURL(tokens, scope), basic("ann", "secret"), &got); status != http.StatusOK {
@@ -138,10 +139,12 @@ func TestAnonymousPull(t *testing.T) {
 	if status := c.get(tokenURL(tokens, scope), nil, &got); status != http.StatusOK {
 		t.Fatalf("anonymous token request: status %d", status)
 	}
-	if status := c.get(registry.URL()+"/v2/team/app/tags/list", bearer(got.Token), nil); status != http.StatusNotFound {
+	if status := c.get(registry.URL()+"/v2/team/app/tags/list", bearer(got.Token),
+		nil); status != http.StatusNotFound {
 		t.Errorf("anonymous pull: status %d, want 404 for the absent repository", status)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, registry.URL()+"/v2/team/app/blobs/uploads/", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+		registry.URL()+"/v2/team/app/blobs/uploads/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,14 +159,18 @@ func TestAnonymousPull(t *testing.T) {
 	}
 }
 
-// The registry must refuse what is past its lifetime despite the leeway it grants, or tests of expiry would test nothing.
+// The registry must refuse what is past its lifetime despite the leeway it grants, or tests of expiry would
+// test nothing.
 func TestExpiredTokenIsRefused(t *testing.T) {
-	tokens, registry := start(t, tokenserver.Options{User: "ann", Password: "secret", Lifetime: -2 * time.Second})
-	token, err := tokens.Token(tokenserver.Access{Type: "repository", Name: "team/app", Actions: []string{"pull"}})
+	tokens, registry := start(t, tokenserver.Options{User: "ann", Password: "secret",
+		Lifetime: -2 * time.Second})
+	token, err := tokens.Token(tokenserver.Access{Type: "repository", Name: "team/app",
+		Actions: []string{"pull"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status := newClient(t).get(registry.URL()+"/v2/team/app/tags/list", bearer(token), nil); status != http.StatusUnauthorized {
+	if status := newClient(t).get(registry.URL()+"/v2/team/app/tags/list", bearer(token),
+		nil); status != http.StatusUnauthorized {
 		t.Errorf("expired token: status %d, want 401", status)
 	}
 }

@@ -1,5 +1,6 @@
-// Package wire speaks just enough of the OCI distribution protocol to seed a registry and to read back what is in it.
-// It shares no code with drayage, so that tests compare two independent views. Make a [Repository] and call it.
+// Package wire speaks just enough of the OCI distribution protocol to seed a registry and to read back what
+// is in it. It shares no code with drayage, so that tests compare two independent views. Make a [Repository]
+// and call it.
 package wire
 
 import (
@@ -47,9 +48,11 @@ type Manifest struct {
 	Raw           []byte
 }
 
-// Manifest reads a manifest or an index by tag or digest, and checks that the registry names the digest of the bytes.
+// Manifest reads a manifest or an index by tag or digest, and checks that the registry names the digest of
+// the bytes.
 func (r *Repository) Manifest(ctx context.Context, ref string) (Manifest, error) {
-	header := http.Header{"Accept": {v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, DockerList, DockerManifest}}
+	header := http.Header{"Accept": {v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, DockerList,
+		DockerManifest}}
 	resp, err := r.do(ctx, http.MethodGet, r.url("manifests", ref), header, nil, 0)
 	if err != nil {
 		return Manifest{}, err
@@ -73,8 +76,8 @@ func (r *Repository) Manifest(ctx context.Context, ref string) (Manifest, error)
 	return m, nil
 }
 
-// Referrers lists the manifests that name dgst as their subject: by the API for it or, where there is none, by the tag that stands in
-// for it. The descriptors are as the registry has them.
+// Referrers lists the manifests that name dgst as their subject: by the API for it or, where there is none,
+// by the tag that stands in for it. The descriptors are as the registry has them.
 func (r *Repository) Referrers(ctx context.Context, dgst digest.Digest) ([]v1.Descriptor, error) {
 	resp, err := r.do(ctx, http.MethodGet, r.url("referrers", dgst.String()), nil, nil, 0)
 	var raw []byte
@@ -117,17 +120,20 @@ func (r *Repository) Blob(ctx context.Context, dgst digest.Digest) (io.ReadClose
 	return resp.Body, nil
 }
 
-// PutManifest stores a manifest or an index under a tag or its digest. What it refers to must be there already.
+// PutManifest stores a manifest or an index under a tag or its digest. What it refers to must be there
+// already.
 func (r *Repository) PutManifest(ctx context.Context, ref, mediaType string, raw []byte) error {
 	header := http.Header{"Content-Type": {mediaType}}
-	resp, err := r.do(ctx, http.MethodPut, r.url("manifests", ref), header, bytes.NewReader(raw), int64(len(raw)))
+	resp, err := r.do(ctx, http.MethodPut, r.url("manifests", ref), header, bytes.NewReader(raw),
+		int64(len(raw)))
 	if err != nil {
 		return err
 	}
 	return resp.Body.Close()
 }
 
-// PutBlob stores a blob of known size and digest in two requests. It reads body to its end and does not close it.
+// PutBlob stores a blob of known size and digest in two requests. It reads body to its end and does not close
+// it.
 func (r *Repository) PutBlob(ctx context.Context, dgst digest.Digest, size int64, body io.Reader) error {
 	resp, err := r.do(ctx, http.MethodPost, r.url("blobs", "uploads/"), nil, nil, 0)
 	if err != nil {
@@ -154,7 +160,8 @@ func (r *Repository) url(kind, last string) string {
 }
 
 // do sends one request and returns the response when its status is 2xx. The caller closes the body.
-func (r *Repository) do(ctx context.Context, method, target string, header http.Header, body io.Reader, size int64) (*http.Response, error) {
+func (r *Repository) do(ctx context.Context, method, target string, header http.Header, body io.Reader,
+	size int64) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return nil, err

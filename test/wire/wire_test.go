@@ -11,11 +11,13 @@ import (
 	"drayage/test/wire"
 )
 
-// A registry that lists referrers itself is believed, and its tag not looked at. (Those without the API are in the interop tests.)
+// A registry that lists referrers itself is believed, and its tag not looked at. (Those without the API are
+// in the interop tests.)
 func TestReferrersAPI(t *testing.T) {
 	subject, signature := digest.FromString("subject"), digest.FromString("signature")
 	answers := map[string]string{
-		"/v2/app/referrers/" + subject.String():   `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex + `","manifests":[{"digest":"` + signature.String() + `","size":7}]}`,
+		"/v2/app/referrers/" + subject.String(): `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex +
+			`","manifests":[{"digest":"` + signature.String() + `","size":7}]}`,
 		"/v2/app/referrers/" + signature.String(): `{"schemaVersion":2,"manifests":[]}`,
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

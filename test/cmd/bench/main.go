@@ -1,7 +1,7 @@
 //go:build linux
 
-// Bench measures drayage beside the other tools that are on this machine, on Linux. It installs nothing; it says how to get what is
-// missing. Usage, with more in -help:
+// Bench measures drayage beside the other tools that are on this machine, on Linux. It installs nothing; it
+// says how to get what is missing. Usage, with more in -help:
 //
 //	go run ./cmd/bench -drayage ../bin/drayage [-run REGEXP] [-n RUNS] [-o FILE]
 package main
@@ -45,8 +45,10 @@ func run(ctx context.Context) error {
 	tools := flag.String("tools", "", "only the tools that match this `REGEXP`, besides drayage")
 	flag.StringVar(&config.Drayage, "drayage", filepath.Join("..", "bin", "drayage"), "the `BINARY` to measure")
 	flag.StringVar(&config.Before, "before", "", "an earlier `BINARY` of drayage, to measure beside it")
-	flag.StringVar(&config.Peers, "peers", os.Getenv("DRAYAGE_BENCH_PEERS"), "`DIRECTORY` with tools besides those in PATH (or $DRAYAGE_BENCH_PEERS)")
-	flag.StringVar(&config.Work, "work", filepath.Join(os.TempDir(), "drayage-bench"), "`DIRECTORY` that keeps the images between runs: some 10 GB")
+	flag.StringVar(&config.Peers, "peers", os.Getenv("DRAYAGE_BENCH_PEERS"),
+		"`DIRECTORY` with tools besides those in PATH (or $DRAYAGE_BENCH_PEERS)")
+	flag.StringVar(&config.Work, "work", filepath.Join(os.TempDir(), "drayage-bench"),
+		"`DIRECTORY` that keeps the images between runs: some 10 GB")
 	flag.IntVar(&config.Runs, "n", 5, "measured `RUNS` of each tool")
 	flag.IntVar(&config.Scale, "scale", 100, "`PERCENT` of the real size of images, to try this program out")
 	flag.BoolVar(&config.Huge, "huge", false, "measure memory with a layer of 10 GB too: some 30 GB more")
@@ -92,7 +94,8 @@ func run(ctx context.Context) error {
 
 func usage() {
 	out := flag.CommandLine.Output()
-	fmt.Fprintln(out, "Bench measures drayage beside the other tools that are here. All of it takes some half an hour.")
+	fmt.Fprintln(out,
+		"Bench measures drayage beside the other tools that are here. All of it takes some half an hour.")
 	flag.PrintDefaults()
 	fmt.Fprintln(out, "Scenarios, for -run:")
 	for _, s := range bench.Scenarios() {

@@ -1,6 +1,6 @@
-// Command corpus writes the generated archives of testdata/archives, the facts about all of them and their table. Run it in the
-// directory of the test module. With -recorded it also takes in what test/corpus/make.sh says about the archives that it
-// has made, a JSON document for each.
+// Command corpus writes the generated archives of testdata/archives, the facts about all of them and their
+// table. Run it in the directory of the test module. With -recorded it also takes in what test/corpus/make.sh
+// says about the archives that it has made, a JSON document for each.
 package main
 
 import (

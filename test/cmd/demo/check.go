@@ -42,7 +42,8 @@ func read(ctx context.Context, repo *wire.Repository, ref string) (contents, err
 	return found, nil
 }
 
-// imageID reads the manifest and then the config that it names, and hashes the latter. Docker calls that hash the image ID.
+// imageID reads the manifest and then the config that it names, and hashes the latter. Docker calls that hash
+// the image ID.
 func imageID(ctx context.Context, repo *wire.Repository, ref string) (digest.Digest, error) {
 	raw, err := repo.Manifest(ctx, ref)
 	if err != nil {
@@ -62,7 +63,8 @@ func imageID(ctx context.Context, repo *wire.Repository, ref string) (digest.Dig
 		return "", err
 	}
 	if id != manifest.Config.Digest {
-		return "", fmt.Errorf("config of %s hashes to %s, its manifest says %s", raw.Digest, id, manifest.Config.Digest)
+		return "", fmt.Errorf("config of %s hashes to %s, its manifest says %s", raw.Digest, id,
+			manifest.Config.Digest)
 	}
 	return id, nil
 }

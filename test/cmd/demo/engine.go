@@ -9,10 +9,12 @@ import (
 	"time"
 )
 
-// engineTimeout bounds the question whether there is an engine: a dead remote DOCKER_HOST would hold it for minutes.
+// engineTimeout bounds the question whether there is an engine: a dead remote DOCKER_HOST would hold it for
+// minutes.
 const engineTimeout = 5 * time.Second
 
-// runInEngine loads the tar into Docker and runs it, where there is a Docker. It leaves nothing in the engine.
+// runInEngine loads the tar into Docker and runs it, where there is a Docker. It leaves nothing in the
+// engine.
 func (d *demo) runInEngine(ctx context.Context) error {
 	d.heading("Run the image from the tar, if there is an engine")
 	docker, platform, reason := d.engine(ctx)

@@ -1,5 +1,5 @@
-// Demo carries an image from one real registry to another with drayage, as a user would, and checks the outcome without
-// it. It needs the go command, and no container engine, no network and no root. Usage:
+// Demo carries an image from one real registry to another with drayage, as a user would, and checks the
+// outcome without it. It needs the go command, and no container engine, no network and no root. Usage:
 //
 //	go run ./cmd/demo -drayage ../bin/drayage
 package main

@@ -29,7 +29,8 @@ func (d *demo) passed(format string, args ...any) {
 	d.say("\n   ok: "+format, args...)
 }
 
-// drayage shows and runs one command line of the binary under test, away from the user's credentials and caches.
+// drayage shows and runs one command line of the binary under test, away from the user's credentials and
+// caches.
 func (d *demo) drayage(ctx context.Context, args ...string) error {
 	cmd := d.tool(ctx, d.binary, args...)
 	cmd.Env = append(os.Environ(),
@@ -55,7 +56,8 @@ func (d *demo) show(name string, cmd *exec.Cmd) error {
 	return nil
 }
 
-// tool prepares a command in the working directory. When ctx ends it is asked to stop, and killed if it does not.
+// tool prepares a command in the working directory. When ctx ends it is asked to stop, and killed if it does
+// not.
 func (d *demo) tool(ctx context.Context, binary string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = d.dir
@@ -64,8 +66,8 @@ func (d *demo) tool(ctx context.Context, binary string, args ...string) *exec.Cm
 	return cmd
 }
 
-// indenter prefixes every line, so that a command's output is told from the demo's own words. A line that is redrawn
-// with carriage returns is shown in its last state.
+// indenter prefixes every line, so that a command's output is told from the demo's own words. A line that is
+// redrawn with carriage returns is shown in its last state.
 type indenter struct {
 	w       io.Writer
 	prefix  string

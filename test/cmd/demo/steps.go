@@ -94,10 +94,12 @@ func (d *demo) compare(ctx context.Context) error {
 		name := sample.Name(p.Platform)
 		d.say("   %-15s%s", name, source.ids[p.Manifest.Digest])
 		if source.ids[p.Manifest.Digest] != p.Config {
-			return fmt.Errorf("the image ID of %s is %s at the source, it was built as %s", name, source.ids[p.Manifest.Digest], p.Config)
+			return fmt.Errorf("the image ID of %s is %s at the source, it was built as %s", name,
+				source.ids[p.Manifest.Digest], p.Config)
 		}
 		if private.ids[p.Manifest.Digest] != p.Config {
-			return fmt.Errorf("the image ID of %s is %q on the private side, the source has %s", name, private.ids[p.Manifest.Digest], p.Config)
+			return fmt.Errorf("the image ID of %s is %q on the private side, the source has %s", name,
+				private.ids[p.Manifest.Digest], p.Config)
 		}
 	}
 	d.passed("index digest and all %d image IDs are equal on both sides", len(d.image.Platforms))

@@ -1,10 +1,10 @@
-// Fuzz runs every fuzz target of the parent module for a while, as many at once as there are processors. It says how
-// many inputs each has tried. Usage:
+// Fuzz runs every fuzz target of the parent module for a while, as many at once as there are processors. It
+// says how many inputs each has tried. Usage:
 //
 //	go run ./cmd/fuzz [-time 30s] [-run REGEXP] [-results reliability/testdata]
 //
-// An input that fails is kept in the testdata of its package, where the tests find it from then on. Go's build cache
-// keeps what is worth trying again in the next run.
+// An input that fails is kept in the testdata of its package, where the tests find it from then on. Go's
+// build cache keeps what is worth trying again in the next run.
 package main
 
 import (
@@ -77,9 +77,11 @@ func run(ctx context.Context, module, only string, each time.Duration, results s
 func section(targets []*target, total int, each time.Duration) reliability.Section {
 	s := reliability.Section{
 		Title: "Fuzzing", Date: time.Now().UTC().Format(time.DateOnly), Source: "make fuzz",
-		Text: fmt.Sprintf("Parsers of untrusted bytes have fuzz targets. Their seeds are what real tools write and what "+
-			"breaks parsers. One run tried each target for %s, with %d inputs in all. No input broke a rule "+
-			"that its target checks. Interesting inputs of earlier runs are tried again and do not count.", each, total),
+		Text: fmt.Sprintf(
+			"Parsers of untrusted bytes have fuzz targets. Their seeds are what real tools write and what "+
+				"breaks parsers. One run tried each target for %s, with %d inputs in all. No input broke a rule "+
+				"that its target checks. Interesting inputs of earlier runs are tried again and do not count.", each,
+			total),
 		Head: []string{"package", "target", "inputs"},
 	}
 	for _, t := range targets {

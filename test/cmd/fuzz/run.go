@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// grace is how long a target may take beyond its time: to try known inputs again, and to make an input that fails
-// smaller.
+// grace is how long a target may take beyond its time: to try known inputs again, and to make an input that
+// fails smaller.
 const grace = 2 * time.Minute
 
 // runAll runs the targets, as many at once as there are processors, and goes on after one that fails.
@@ -47,12 +47,13 @@ func runAll(ctx context.Context, targets []*target, each time.Duration) error {
 // executions matches the number of inputs that were tried: of new ones, or of known ones, which come first.
 var executions = regexp.MustCompile(`(?:execs|baseline coverage): (\d+)`)
 
-// outOfTime matches the end of what Go says if the time is over while an input is being tried. Go takes that for a
-// failure on a busy machine, but no input has failed (https://go.dev/issue/48591).
-var outOfTime = regexp.MustCompile(`(?m)^--- FAIL: Fuzz\w+ \([\d.]+s\)\n\s+context deadline exceeded\nFAIL\s*\z`)
+// outOfTime matches the end of what Go says if the time is over while an input is being tried. Go takes that
+// for a failure on a busy machine, but no input has failed (https://go.dev/issue/48591).
+var outOfTime = regexp.MustCompile(
+	`(?m)^--- FAIL: Fuzz\w+ \([\d.]+s\)\n\s+context deadline exceeded\nFAIL\s*\z`)
 
-// run fuzzes one target with one worker, and notes how many inputs it has tried. It does not have interesting inputs
-// made smaller: that is not worth the time.
+// run fuzzes one target with one worker, and notes how many inputs it has tried. It does not have interesting
+// inputs made smaller: that is not worth the time.
 func (t *target) run(ctx context.Context, each time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, each+grace)
 	defer cancel()

@@ -9,7 +9,8 @@ import (
 
 const count = "fuzz: elapsed: 3s, execs: 1234 (411/sec), new interesting: 3 (total: 40)\n"
 
-// TestOnlyFailingInputsAreFindings has what the test binaries that Go builds for fuzzing say before they exit with 1.
+// TestOnlyFailingInputsAreFindings has what the test binaries that Go builds for fuzzing say before they exit
+// with 1.
 func TestOnlyFailingInputsAreFindings(t *testing.T) {
 	for name, tc := range map[string]struct {
 		says    string
@@ -18,13 +19,18 @@ func TestOnlyFailingInputsAreFindings(t *testing.T) {
 		"the end of the time, taken for a failure by Go (golang/go#48591)": {
 			count + "--- FAIL: FuzzX (3.08s)\n    context deadline exceeded\nFAIL\n", false,
 		},
-		"a failing input": {count + "--- FAIL: FuzzX (0.03s)\n    --- FAIL: FuzzX (0.00s)\n        x_test.go:9: wrong\n    \n" +
-			"    Failing input written to testdata/fuzz/FuzzX/1\n    To re-run:\n    go test -run=FuzzX/1\nFAIL\n", true},
-		"a failing input that speaks of a deadline": {count + "--- FAIL: FuzzX (0.03s)\n    --- FAIL: FuzzX (0.00s)\n" +
-			"        x_test.go:9: context deadline exceeded\n    \n    Failing input written to testdata/fuzz/FuzzX/1\nFAIL\n", true},
+		"a failing input": {count +
+			"--- FAIL: FuzzX (0.03s)\n    --- FAIL: FuzzX (0.00s)\n        x_test.go:9: wrong\n    \n" +
+			"    Failing input written to testdata/fuzz/FuzzX/1\n    To re-run:\n    go test -run=FuzzX/1\nFAIL\n",
+			true},
+		"a failing input that speaks of a deadline": {count +
+			"--- FAIL: FuzzX (0.03s)\n    --- FAIL: FuzzX (0.00s)\n" +
+			"        x_test.go:9: context deadline exceeded\n    \n    Failing input written to " +
+			"testdata/fuzz/FuzzX/1\nFAIL\n", true},
 		"a failing seed": {"fuzz: elapsed: 0s, gathering baseline coverage: 1/3 completed\n" +
 			"failure while testing seed corpus entry: FuzzX/seed#1\n--- FAIL: FuzzX (0.03s)\nFAIL\n", true},
-		"nothing tried before the end of the time": {"--- FAIL: FuzzX (3.08s)\n    context deadline exceeded\nFAIL\n", true},
+		"nothing tried before the end of the time": {"--- FAIL: FuzzX (3.08s)\n    context deadline " +
+			"exceeded\nFAIL\n", true},
 		"a crash": {count + "panic: no worker\n", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,8 @@ func build(ctx context.Context, module, dir string, match *regexp.Regexp) ([]*ta
 	if err != nil {
 		return nil, err
 	}
-	listed, err := output(ctx, module, "go", "list", "-f", "{{.ImportPath}}\t{{.Dir}}\t{{.Module.Path}}", "./...")
+	listed, err := output(ctx, module, "go", "list", "-f", "{{.ImportPath}}\t{{.Dir}}\t{{.Module.Path}}",
+		"./...")
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
-// Registry runs distribution 3 on a free port of this machine, in memory, until its standard input ends. It prints its
-// address, which is host:port. Programs of other modules start it, which cannot import package registry3. Usage:
+// Registry runs distribution 3 on a free port of this machine, in memory, until its standard input ends. It
+// prints its address, which is host:port. Programs of other modules start it, which cannot import package
+// registry3. Usage:
 //
 //	go run ./cmd/registry [-user NAME -password PASSWORD]
 package main

@@ -1,5 +1,5 @@
-// Fetch brings images from registries into an OCI layout, with the credentials and host files of the engines on this
-// machine. Usage: fetch LAYOUT IMAGE...
+// Fetch brings images from registries into an OCI layout, with the credentials and host files of the engines
+// on this machine. Usage: fetch LAYOUT IMAGE...
 package main
 
 import (

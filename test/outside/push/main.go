@@ -1,5 +1,5 @@
-// Push pushes what is in an archive or a layout to a place in a registry: an image name for one image, a prefix that
-// ends in a slash for several. Usage: push ARCHIVE|LAYOUT DEST
+// Push pushes what is in an archive or a layout to a place in a registry: an image name for one image, a
+// prefix that ends in a slash for several. Usage: push ARCHIVE|LAYOUT DEST
 package main
 
 import (

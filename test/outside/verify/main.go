@@ -1,5 +1,5 @@
-// Verify reads all bytes of the images in an archive or a layout, and names what is damaged or missing. Usage:
-// verify ARCHIVE|LAYOUT
+// Verify reads all bytes of the images in an archive or a layout, and names what is damaged or missing.
+// Usage: verify ARCHIVE|LAYOUT
 package main
 
 import (
