@@ -1,5 +1,5 @@
-// Package audit reads images that are on this machine once more, whole, and says what of them is not as it
-// should be: manifests, configurations and layers against their digests and sizes, layers also against the
+// Package audit reads all of images on this machine and says what is not as it should be. It compares
+// manifests, configurations and layers with their digests and sizes, and what layers unpack to with the
 // diff IDs. Use [Check].
 package audit
 
@@ -19,7 +19,7 @@ import (
 var ErrIntegrity = verify.ErrMismatch
 
 // Target is an image to check: Root in Source, or, if Saved is set, an image of a docker tar, as
-// dockerarchive.Reader.Outline or Images tells of it.
+// dockerarchive.Reader.Survey or Images tells of it.
 type Target struct {
 	Root   v1.Descriptor
 	Source image.Source
@@ -52,7 +52,7 @@ type Report struct {
 	// read.
 	Reached map[digest.Digest]bool
 	Blobs   int   // layers and other blobs that were read, each once
-	Bytes   int64 // that these have
+	Bytes   int64 // of these
 }
 
 // Reach returns every digest that the targets lead to, without reading anything but manifests and
@@ -74,8 +74,8 @@ func Reach(ctx context.Context, targets []Target) (reached map[digest.Digest]boo
 	return w.reached, sure, nil
 }
 
-// Check reads all that the targets consist of, what several share once, and goes on after a fault. It fails
-// only if ctx ends.
+// Check reads all that the targets consist of. It reads what several targets share once, and goes on after
+// a fault. It fails only if ctx ends.
 func Check(ctx context.Context, targets []Target, opts Options) (*Report, error) {
 	w := newWalker()
 	report := &Report{Results: make([]Result, len(targets)), Reached: w.reached}

@@ -11,8 +11,8 @@ import (
 	"drayage/layout"
 )
 
-// Temporary is a layout that images go through on their way from a registry to what needs their blobs more
-// than once.
+// Temporary is a temporary layout. Images go through it if their blobs are needed more than once, so that
+// they are downloaded once.
 type Temporary struct {
 	Path string
 	dir  *layout.Dir

@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set by the Makefile; without it the module's own version is shown.
+// version is set by the Makefile. If it is empty, the version of the module is shown.
 var version string
 
 // environment is where a command reads and writes.
@@ -27,7 +27,7 @@ type call struct {
 	*cli.Context
 }
 
-// run makes a command's action of what it does.
+// run returns the action of a command that does what do does.
 func (e *environment) run(do func(call, context.Context) error) cli.ActionFunc {
 	return func(c *cli.Context) error { return do(call{e, c}, c.Context) }
 }
@@ -73,7 +73,7 @@ Results go to standard output, everything else to standard error.`,
 		c.HideHelpCommand = true
 		for _, f := range c.Flags {
 			if b, ok := f.(*cli.BoolFlag); ok {
-				b.DisableDefaultText = true // what is not given is false, everybody knows
+				b.DisableDefaultText = true // everybody knows that it is false
 			}
 		}
 	}

@@ -126,7 +126,7 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 	return nil
 }
 
-// copyBlob streams the blob; that it was right is known only when it returns nil.
+// copyBlob streams the blob. What it has written is right only if it returns nil.
 func copyBlob(ctx context.Context, w io.Writer, src image.Source, d v1.Descriptor) error {
 	r := image.NewReader(ctx, transfer.ReadAhead(src), d)
 	defer r.Close()

@@ -19,7 +19,7 @@ import (
 	"drayage/registry"
 )
 
-// maxPassword bounds what --password-stdin reads; tokens used as passwords reach some kilobytes.
+// maxPassword bounds what --password-stdin reads. Tokens that serve as passwords reach some kilobytes.
 const maxPassword = 64 << 10
 
 func outputFlags() []cli.Flag {
@@ -90,7 +90,7 @@ func (c call) clientWith(credentials credentialsFunc) (*registry.Client, error) 
 	return client, nil
 }
 
-// extraStreams is how many extra streams may read large blobs: -j bounds them too.
+// extraStreams is how many extra streams may read large blobs. -j bounds them too.
 func extraStreams(jobs int) int {
 	if jobs == 1 {
 		return -1

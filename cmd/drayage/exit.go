@@ -18,7 +18,7 @@ import (
 	"drayage/registry"
 )
 
-// Exit codes; exitCodesHelp says them to users.
+// The exit codes. exitCodesHelp explains them to users.
 const (
 	exitDone        = 0
 	exitOther       = 1
@@ -94,7 +94,7 @@ func exitCode(ctx context.Context, err error) int {
 	return exitOther
 }
 
-// describe makes one line of an error, with what to do about it where that is known.
+// describe makes one line of an error, with what users can do about it if that is known.
 func describe(err error) string {
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if hint := durable.DiskHint(err); hint != "" {
@@ -123,7 +123,7 @@ func (e *environment) failed(err error, images int) error {
 	return err
 }
 
-// outcome is the error for a command that has dealt with several images, of which some failed.
+// outcome is the error of a command for several images, from the errors of these.
 func outcome(errs []error) error {
 	var failed []error
 	for _, err := range errs {

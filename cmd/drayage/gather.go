@@ -13,8 +13,8 @@ import (
 	"drayage/registry"
 )
 
-// open finds the images of all sources. A source that has none, or that cannot be read, ends the command: a
-// tar with less in it than was asked for is a trap.
+// open finds the images of all sources. A source without images, or one that cannot be read, ends the
+// command: nobody expects a tar with less in it than was asked for.
 func (s *saver) open(ctx context.Context, args []string) error {
 	var specs []source.Spec
 	var refs []registry.Reference
@@ -46,7 +46,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	return nil
 }
 
-// noteDefault says once which platform is taken of images that have several.
+// noteDefault says once which platform is taken of images for several platforms.
 func (s *saver) noteDefault() {
 	if len(s.sel.Platforms) == 0 && !s.sel.All && !s.noted {
 		s.noted = true
@@ -125,7 +125,7 @@ func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
 	return nil
 }
 
-// addStored adds an image of a layout. chosen says that it was asked for by its name.
+// addStored adds an image of a layout. chosen says that the user gave its name.
 func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) error {
 	if im.IsIndex() {
 		s.noteDefault()

@@ -119,8 +119,8 @@ func kept(p dockerauth.Place) string {
 	return p.File
 }
 
-// registryArgument is the registry that a command is for, as it stands in names of images. An address, as
-// it is copied from a browser, will do.
+// registryArgument is the registry that a command is for, as it stands in names of images. The argument may
+// be an address that was copied from a browser.
 func (c call) registryArgument() (string, error) {
 	if c.NArg() > 1 {
 		return "", usagef("%s takes one REGISTRY: %d arguments given", c.Command.Name, c.NArg())
@@ -192,7 +192,7 @@ func only(name string, cred registry.Credential) credentialsFunc {
 	}
 }
 
-// loginError says why a login failed. Advice to log in would be no help.
+// loginError says why a login failed, without the advice to log in.
 func loginError(name string, err error) error {
 	if errors.Is(err, registry.ErrDenied) && errors.As(err, new(*registry.Error)) {
 		return fmt.Errorf("login %s: %w: %v", name, registry.ErrDenied, err)
@@ -227,11 +227,11 @@ func (e *environment) ask(
 		return a.text, nil
 	case <-ctx.Done():
 		fmt.Fprintln(e.stderr)
-		return "", errors.Join(context.Cause(ctx), term.Restore(fd, state)) // it may have been told to show nothing
+		return "", errors.Join(context.Cause(ctx), term.Restore(fd, state)) // it may show nothing that is typed
 	}
 }
 
-// readLine reads no more than a line, so that what has been typed ahead is there for the next.
+// readLine reads no more than a line, so that the next question gets what has been typed ahead.
 func readLine(f *os.File) (string, error) {
 	var line strings.Builder
 	for b := make([]byte, 1); line.Len() < maxPassword; {

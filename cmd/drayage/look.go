@@ -17,7 +17,7 @@ type looker struct {
 	call
 	set    *source.Set // nil until it has been opened
 	client *registry.Client
-	noted  bool // the default platform has been said
+	noted  bool // the user knows the default platform
 }
 
 // lookFunc shows what an argument means.
@@ -90,7 +90,7 @@ func (l *looker) newClient(ref registry.Reference) (*registry.Client, error) {
 	return client, err
 }
 
-// pick chooses the manifest for one platform: the given one, else this machine's, which is said.
+// pick chooses the manifest for one platform. Without a given one it takes that of this machine, and says so.
 func (l *looker) pick(
 	ctx context.Context, im *source.Image, want []v1.Platform,
 ) (leaf image.Leaf, o *image.Outline, err error) {
@@ -108,7 +108,7 @@ func (l *looker) pick(
 	return leaves[0], o, nil
 }
 
-// noteDefaultPlatform says which platform is taken where none was asked for.
+// noteDefaultPlatform says which platform is taken if none was asked for.
 func (c call) noteDefaultPlatform(choice string) {
 	here := image.FormatPlatform(image.DefaultPlatform())
 	c.note("platform %s (the default here; --platform chooses %s)", here, choice)

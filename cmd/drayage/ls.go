@@ -70,7 +70,7 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 	return l.printLines(tags)
 }
 
-// listImages shows the names in a layout or a saved tar; images without one are shown by their digest or ID.
+// listImages shows the names in a layout or an archive, and the digest or ID of images without a name.
 func (l *looker) listImages(ctx context.Context, arg string) error {
 	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("ls %s: %w", arg, err)

@@ -47,7 +47,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// finish stops showing and returns what there is to sum up.
+// finish stops showing progress and returns the sum.
 func (m *meter) finish() tally.Sum {
 	if m.stop != nil {
 		close(m.stop)
@@ -57,7 +57,7 @@ func (m *meter) finish() tally.Sum {
 	return m.Sum()
 }
 
-// show calls what shows progress, as long as there is any.
+// show calls show regularly until finish is called.
 func (m *meter) show(every time.Duration, show func(tally.Sum)) {
 	defer close(m.stopped)
 	tick := time.NewTicker(every)

@@ -132,8 +132,8 @@ type pusher struct {
 	foreign map[digest.Digest]bool // layers that the user has been told of
 }
 
-// open opens SOURCE and gives its images their places. An archive that is a stream, or compressed, is pushed
-// while it is read, if its order allows that.
+// open opens SOURCE and gives its images their places. push reads an archive that is a stream, or
+// compressed, while it sends the images, if the order of the archive allows that.
 func (p *pusher) open(ctx context.Context, spec source.Spec) (*source.Set, error) {
 	opts := p.sourceOptions()
 	if p.Bool("referrers") {
@@ -196,7 +196,7 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 	return nil
 }
 
-// several is the error about more images than fit under one name.
+// several is the error about several images for one name.
 func (p *pusher) several(set *source.Set, images []*source.Image) error {
 	there, prefix := "there are", "oci"
 	switch {
@@ -210,7 +210,7 @@ func (p *pusher) several(set *source.Set, images []*source.Image) error {
 		p.dest, there, len(images), source.Labels(images), prefix, set.Spec.Path)
 }
 
-// load loads an image of a layout, with what belongs to it if that is to be pushed.
+// load loads an image of a layout, with its referrers if they were asked for.
 func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, error) {
 	loaded, err := im.Load(ctx, p.sel)
 	if err != nil {
@@ -223,7 +223,7 @@ func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, erro
 	return loaded, err
 }
 
-// noteForeign says of foreign layers what becomes of them, once of each.
+// noteForeign says what becomes of foreign layers, once of each.
 func (p *pusher) noteForeign(im *image.Image) {
 	told := func(d digest.Digest) bool {
 		before := p.foreign[d]
@@ -306,7 +306,7 @@ func (p *pusher) print(pushed []pushedImage) error {
 	return p.printLines(lines)
 }
 
-// referrers pushes what belongs to the images that have been pushed, or says that it stays.
+// referrers pushes the referrers of the images that have been pushed, or says how many stay behind.
 func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload.Result) error {
 	if !p.Bool("referrers") {
 		if n := left(set, pushed); n > 0 {
@@ -331,7 +331,7 @@ func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload
 	return nil
 }
 
-// left counts what belongs to images that have been pushed.
+// left counts the referrers of images that have been pushed.
 func left(set *source.Set, pushed []upload.Result) int {
 	seen := map[digest.Digest]bool{}
 	for _, r := range pushed {

@@ -58,7 +58,7 @@ func rawFlags(own ...cli.Flag) []cli.Flag {
 	return append(append(own, registryFlags()...), tempDirFlag(), quietFlag())
 }
 
-// printing makes a command of one that returns what it is to print.
+// printing makes a command of a function that returns the bytes to print.
 func printing(read func(*looker, context.Context, string) ([]byte, error)) lookFunc {
 	return func(l *looker, ctx context.Context, arg string) error {
 		raw, err := read(l, ctx, arg)

@@ -155,7 +155,7 @@ type saver struct {
 	images   []*image.Image // in the order of the tar
 	pulled   []fetch.Result // those of images that come from a registry
 	closes   []func() error
-	noted    bool     // the default platform has been said
+	noted    bool     // the user knows the default platform
 	names    []string // given with --tag
 	sum      tally.Sum
 
@@ -212,8 +212,8 @@ func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options
 	return f.Commit()
 }
 
-// resumable writes a file whose blobs come from a registry and go to places that are known before. The same
-// command resumes it if it is broken off.
+// resumable writes a file that the same command resumes if it is broken off. Its blobs come from a
+// registry, and their places are known beforehand.
 func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Options) error {
 	f, err := durable.ResumeOutput(out)
 	if err != nil {
@@ -250,8 +250,8 @@ func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts docker
 	return s.stream(ctx, f, "a compressed tar", opts)
 }
 
-// stream writes the tar in order. A docker tar reads everything twice then, and nobody wants to download
-// twice: what comes from a registry goes by way of a temporary layout, and what says to users why.
+// stream writes the tar in order. A docker tar takes two readings of everything then. What comes from a
+// registry goes by way of a temporary layout, so that it is downloaded once. what says to users what w is.
 func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
 	if s.format == dockerarchive.Docker && len(s.pulled) > 0 {
 		t, err := fetch.NewTemporary(ctx, s.tempDir(), s.pulled)

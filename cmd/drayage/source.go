@@ -31,7 +31,7 @@ func (c call) sourceOptions() source.Options {
 	}
 }
 
-// noteRemarks says what there is to know of the images of a SOURCE.
+// noteRemarks says what users should know of the images of a SOURCE.
 func (c call) noteRemarks(set *source.Set) {
 	for _, r := range set.Remarks {
 		c.note("note: %s: %s", terminal.Quote(r.Image.Label), r.Text)

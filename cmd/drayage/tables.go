@@ -32,7 +32,7 @@ type tables struct {
 	w        io.Writer
 	detailed bool  // every platform in detail, not only that of a single image
 	several  bool  // there is more than one image
-	err      error // the first one; nothing is written after it
+	err      error // the first one: nothing is written after it
 }
 
 func (p *tables) line(format string, args ...any) {
@@ -103,7 +103,7 @@ func (p *tables) overview(im *inspect.Image) {
 	p.table(rows)
 }
 
-// stored says how layers are counted: a saved tar mostly has them uncompressed.
+// stored says what the sizes of layers are: those of a docker tar are mostly uncompressed.
 func stored(im *inspect.Image) string {
 	if im.Kind == inspect.SavedTar {
 		return "stored"
@@ -210,7 +210,7 @@ func (p *tables) settings(pl *inspect.Platform) {
 	}
 }
 
-// words writes a command line as JSON, as Dockerfiles have it; empty if there is none.
+// words writes a command line as JSON, as Dockerfiles have it. No command line is the empty string.
 func words(all []string) string {
 	if len(all) == 0 {
 		return ""

@@ -93,7 +93,7 @@ func (c call) verify(ctx context.Context) error {
 	return v.report(report)
 }
 
-// repair rebuilds what can be rebuilt of a layout, and says what it has done.
+// repair rebuilds a layout as far as possible, and says what it has done.
 func (c call) repair(ctx context.Context, spec source.Spec) error {
 	if spec.Kind != source.Layout || spec.Name != "" {
 		return usagef("--repair takes the directory of a layout: " +
@@ -173,15 +173,15 @@ func (v *verifier) report(r *audit.Report) error {
 		}
 		images = append(images, im)
 	}
-	loose, err := v.unreferenced(v.Context.Context, r)
+	left, err := v.unreferenced(v.Context.Context, r)
 	if err != nil {
 		return err
 	}
-	if err := v.print(images, loose); err != nil {
+	if err := v.print(images, left); err != nil {
 		return err
 	}
-	if loose != nil && loose.Blobs > 0 {
-		v.note("note: no image leads to %d blobs with %s", loose.Blobs, terminal.Size(loose.Bytes))
+	if left != nil && left.Blobs > 0 {
+		v.note("note: no image leads to %d blobs with %s", left.Blobs, terminal.Size(left.Bytes))
 	}
 	text := v.set.Spec.Text
 	v.note("%s: images: %d, bad: %d, layers read: %d with %s",
@@ -232,12 +232,12 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 	return im
 }
 
-func (v *verifier) print(images []verifiedImage, loose *audit.Unreferenced) error {
+func (v *verifier) print(images []verifiedImage, left *audit.Unreferenced) error {
 	if v.Bool("json") {
 		return v.printJSON(struct {
 			Images     []verifiedImage     `json:"images"`
 			Unreferred *audit.Unreferenced `json:"unreferred,omitempty"`
-		}{images, loose})
+		}{images, left})
 	}
 	var lines []string
 	for _, im := range images {

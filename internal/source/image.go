@@ -23,8 +23,8 @@ type Image struct {
 	Repo  *registry.Repository // nil unless it is in a registry
 	Ref   registry.Reference   // of it in Repo
 
-	Fault   error          // why it is not whole; what there is of it can be looked at
-	NotHere []image.Absent // what its index in an archive leads to and the archive lacks
+	Fault   error          // why it is not whole; its parts that are there can be looked at
+	NotHere []image.Absent // what its index leads to and the archive lacks
 
 	root   v1.Descriptor // known after a request if the image is in a registry
 	source image.Source
@@ -105,9 +105,9 @@ func (im *Image) Root(ctx context.Context) (v1.Descriptor, image.Source, error) 
 	return im.root, im.source, nil
 }
 
-// RootDigest is the digest that the name of an image stands for. A registry tells it without a manifest
-// being fetched, which for Docker Hub is no pull. Whoever then uses the digest has the content verified
-// against it.
+// RootDigest returns the digest that the name of an image stands for. A registry tells it without sending a
+// manifest, and Docker Hub counts no pull. It is not verified: whoever uses the digest gets content that
+// is.
 func (im *Image) RootDigest(ctx context.Context) (digest.Digest, error) {
 	if im.Repo != nil && im.Ref.Digest == "" {
 		if d, err := im.Repo.Digest(ctx, im.Ref.Target()); err != nil || d != "" {
@@ -136,7 +136,8 @@ func (im *Image) Outline(ctx context.Context) (*image.Outline, error) {
 	return image.LoadOutline(ctx, src, root)
 }
 
-// Load loads what is selected of an image in a layout, with its name. Foreign layers may be absent.
+// Load loads what is selected of an image in a layout, with its name. It enters foreign layers that are not
+// there into Absent.
 func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, error) {
 	loaded, err := image.Open(ctx, im.source, im.root, sel)
 	if err != nil {
@@ -148,10 +149,10 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 	return loaded, loaded.LeaveOutForeign(ctx)
 }
 
-// Referring lists what the layout of a set holds that belongs to a manifest.
+// Referring lists the referrers of a manifest in the layout of the set.
 func (s *Set) Referring(d digest.Digest) []layout.Image { return s.referrers[d] }
 
-// Referrers loads what the layout holds that belongs to an image, and to that in turn.
+// Referrers loads the referrers of an image in the layout, and theirs in turn.
 func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.Image, error) {
 	find := func(ctx context.Context, d digest.Digest) (all []*image.Image, err error) {
 		for _, e := range im.set.referrers[d] {
@@ -172,8 +173,8 @@ func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.I
 	return image.Referrers(ctx, loaded, find)
 }
 
-// ReferrerDigests lists what the layout holds that belongs to an image, whole or as it was loaded, and to
-// that in turn. Nothing is read.
+// ReferrerDigests lists the referrers of an image in the layout, and theirs in turn. It counts those of the
+// whole image too where only some platforms were loaded. It reads nothing.
 func (im *Image) ReferrerDigests(ctx context.Context, loaded *image.Image) ([]digest.Digest, error) {
 	manifests := append([]image.Node{{Descriptor: im.root}}, loaded.Manifests...)
 	whole := &image.Image{Graph: &image.Graph{Manifests: manifests}}

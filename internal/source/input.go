@@ -21,7 +21,7 @@ type input struct {
 	kind   string
 }
 
-// newInput takes a file from the place that it has been read to, or a stream.
+// newInput returns a file, from the place that it has been read to, or a stream, as an input.
 func newInput(f *os.File, name string) (*input, error) {
 	in := &input{name: name, stream: f, kind: compression.None}
 	fi, err := f.Stat()
@@ -66,7 +66,7 @@ func (in *input) plain() (io.Reader, func() error, error) {
 	return &plainReader{r, kind}, r.Close, nil
 }
 
-// String is the archive in messages.
+// String is what messages call the archive.
 func (in *input) String() string {
 	if in.kind == compression.None {
 		return in.name
@@ -74,7 +74,7 @@ func (in *input) String() string {
 	return fmt.Sprintf("%s (%s)", in.name, in.kind)
 }
 
-// plainReader says of errors what they mean.
+// plainReader explains the errors of a compressed stream.
 type plainReader struct {
 	r    io.Reader
 	kind string

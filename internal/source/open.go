@@ -16,7 +16,7 @@ import (
 
 // Options say how a SOURCE is opened.
 type Options struct {
-	// Client makes the client for an image in a registry. The caller closes it when the set is closed.
+	// Client makes the client for an image in a registry. The caller closes the client after the set.
 	Client func(registry.Reference) (*registry.Client, error)
 
 	Stdin   *os.File
@@ -27,22 +27,23 @@ type Options struct {
 	// Why is the reason for a copy: what the caller does with an archive goes back and forth in it.
 	Why string
 
-	// Look asks for nothing but what describes the images. Their layers may not be readable then, and an archive
-	// is seldom copied.
+	// Look asks for nothing but what describes the images. An archive is seldom copied then, but the layers
+	// may not be readable.
 	Look bool
-	// Tolerant goes on after what is missing or damaged in an archive, and tells of it in the images.
+	// Tolerant goes on after a part of an archive that is missing or damaged, and enters it in the images.
 	Tolerant bool
 	// Blobs asks for Set.Layout, whatever images it holds. Set.Images is left empty.
 	Blobs bool
-	// Referrers takes what belongs to other images too where SOURCE means all.
+	// Referrers adds the referrers of images as images of their own, if SOURCE means all images.
 	Referrers bool
 
-	// OnePass is asked whether images will do whose blobs come in the order of a stream ([Set.Pass]). It returns
-	// why they will not: the archive is then copied and read anew. nil never has a stream read in one pass.
+	// OnePass lets an archive that is a stream be read in one pass: Set.Pass then brings the blobs in their
+	// order. Open asks OnePass whether that will do for the set. If it returns a reason why not, Open copies
+	// the archive and reads it anew. If OnePass is nil, Open always copies.
 	OnePass func(context.Context, *Set) (why, err error)
 }
 
-// Open opens what a SOURCE means. Of a registry nothing is asked yet. The caller closes the set.
+// Open opens what a SOURCE means. It asks a registry nothing yet. The caller closes the set.
 func (s Spec) Open(ctx context.Context, opts Options) (*Set, error) {
 	set := &Set{Spec: s}
 	if err := set.open(ctx, opts); err != nil {
@@ -143,8 +144,8 @@ func (s *Set) read(ctx context.Context, r *dockerarchive.Reader, opts Options) e
 	return s.take(contents, opts)
 }
 
-// contentsOf finds out what images an archive has. In an archive without manifest.json, which no container
-// engine made of what it happened to have, nothing may be absent for those who look for faults.
+// contentsOf finds out what images an archive has. Engines save what they happen to have, and always write a
+// manifest.json. In an archive without one, a tolerant reader takes everything that is absent for a fault.
 func contentsOf(
 	ctx context.Context, r *dockerarchive.Reader, tolerant bool,
 ) (*dockerarchive.Contents, error) {
@@ -186,8 +187,8 @@ func (s *Set) scan(ctx context.Context, in *input, opts Options) error {
 	return s.copy(ctx, in, plain, why, opts)
 }
 
-// lacks reports whether something has gone by that is needed to describe the images. Whoever asks next gets
-// all other errors again.
+// lacks reports whether a part of the stream that describes the images has gone by. All other errors come
+// again when the archive is read.
 func lacks(ctx context.Context, r *dockerarchive.Reader) bool {
 	contents, err := r.Contents(ctx)
 	if err != nil {
@@ -203,7 +204,7 @@ func lacks(ctx context.Context, r *dockerarchive.Reader) bool {
 	return false
 }
 
-// onePass takes the images that a stream begins with the description of, or says why that cannot be.
+// onePass takes the images that the beginning of a stream describes, or says why that is impossible.
 func (s *Set) onePass(ctx context.Context, pass *dockerarchive.Pass, opts Options) (why, err error) {
 	contents, err := pass.Plan(ctx)
 	if errors.Is(err, dockerarchive.ErrOrder) {

@@ -22,9 +22,9 @@ type Set struct {
 	Images  []*Image // those that SOURCE means
 	Remarks []Remark // about these images
 
-	Layout  *layout.Layout        // that images are read from; nil if there are none in a layout
-	Archive *dockerarchive.Reader // nil unless SOURCE is an archive that can be read at any place
-	Pass    *dockerarchive.Pass   // brings the blobs of an archive that is a stream; nil otherwise
+	Layout  *layout.Layout        // what images are read from; nil if they all are in a docker tar or a registry
+	Archive *dockerarchive.Reader // nil unless SOURCE is an archive
+	Pass    *dockerarchive.Pass   // brings the blobs of an archive that is read in one pass; or nil
 
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
 	closes    []func() error
@@ -70,8 +70,7 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 	return nil
 }
 
-// remark enters what there is to know of an image, if it is one of the set. The image may be there under
-// several names.
+// remark enters a remark, if it is about an image of the set. The image may be there under several names.
 func (s *Set) remark(r dockerarchive.Remark) {
 	var first *Image
 	for _, im := range s.Images {
@@ -106,8 +105,8 @@ func (s *Set) entries() ([]layout.Image, error) {
 	return all, nil
 }
 
-// choose takes the images that the name in the SOURCE means, or, if it has none, all but those that belong
-// to others.
+// choose returns the images that the name in the SOURCE means. Without a name it returns all images, with
+// referrers among them only if they were asked for.
 func (s *Set) choose(stored []layout.Image, saved []*Image, referrers bool) ([]*Image, error) {
 	name := s.Spec.Name
 	if name == "" {
@@ -149,7 +148,8 @@ func (s *Set) storedImages(entries []layout.Image) (all []*Image) {
 	return all
 }
 
-// find returns the images of the layout that name means, as it stands or, if there are none, in full.
+// find returns the images of the layout that have the name. Without any, it looks for the full form of the
+// name.
 func (s *Set) find(name string) ([]*Image, error) {
 	if s.Layout == nil {
 		return nil, nil
@@ -167,7 +167,7 @@ func (s *Set) find(name string) ([]*Image, error) {
 	return nil, nil
 }
 
-// named returns the one of the saved images that a name or an image ID means, if there is one.
+// named returns the saved image with a name or an image ID, if there is one.
 func named(saved []*Image, name string) []*Image {
 	full := name
 	if ref, err := registry.ParseReference(name); err == nil {
@@ -186,7 +186,7 @@ func named(saved []*Image, name string) []*Image {
 	return nil
 }
 
-// Fault says of the first image that is not whole what is wrong with it.
+// Fault returns what is wrong with the first image that is not whole.
 func (s *Set) Fault() error {
 	for _, im := range s.Images {
 		if im.Fault != nil {
@@ -196,8 +196,8 @@ func (s *Set) Fault() error {
 	return nil
 }
 
-// CheckPlatforms refuses platforms that saved images are not for: there are no others to choose from. done
-// is what is done with the images.
+// CheckPlatforms refuses platforms that the images of a docker tar are not for: there are no others to
+// choose. done is what the command does with the images, for the message.
 func (s *Set) CheckPlatforms(chosen []v1.Platform, done string) error {
 	for _, im := range s.Images {
 		if im.Saved == nil {
@@ -222,7 +222,7 @@ func (s *Set) CheckPlatforms(chosen []v1.Platform, done string) error {
 // maxListed is how many things a message lists.
 const maxListed = 20
 
-// List joins names for a message, the first of many.
+// List joins names for a message. Of many names it takes the first.
 func List(names []string) string {
 	if n := len(names); n > maxListed {
 		names = append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", n-maxListed))

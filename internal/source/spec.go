@@ -1,10 +1,12 @@
-// Package source finds out what people mean by a SOURCE: an image name, a layout, or an archive, with or
-// without the name of one image in it. [Parse] reads the text, and [Spec.Open] opens it as a [Set] of
-// images with their blobs. All commands come through this door.
+// Package source opens what people mean by a SOURCE: an image name, a layout, or an archive, with or
+// without the name of one image in it. [Parse] tells what the text means. [Spec.Open] opens it as a [Set]
+// of images, whose blobs can be read until the set is closed. All commands open a SOURCE so. Only fetch,
+// and save of an image in a registry, leave reading to package fetch.
 //
-// The package prints nothing. What users should know of the images is in [Set.Remarks]; [Options.Note]
-// hears of copies that take time and room. Errors about a SOURCE that makes no sense are of type
-// [usage.Error].
+// The package prints nothing. [Set.Remarks] has what users should know of the images. [Options.Note] is
+// told of copies, which take time and room. Errors about a SOURCE that makes no sense are of type
+// [usage.Error]. Whatever can be read at any place, as an io.ReaderAt with a size, can be an archive: only
+// opening a path is about files.
 package source
 
 import (
@@ -89,8 +91,8 @@ func missing(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// Explain adds to an error about an image in a registry, whose name may have been meant as that of a
-// directory, that there is no such directory either.
+// Explain adds to an error about an image in a registry that there is no directory of that name, if the
+// user may have meant one.
 func (s Spec) Explain(err error) error {
 	unreached := errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrUnavailable) ||
 		errors.Is(err, registry.ErrDenied)
@@ -100,7 +102,7 @@ func (s Spec) Explain(err error) error {
 	return fmt.Errorf("%w; nor is there a file or directory of that name", err)
 }
 
-// splitPath divides PATH[:NAME]. A path that exists as it stands has no name; the colon of a Windows drive
+// splitPath divides PATH[:NAME]. A path that exists as it stands has no name. The colon of a Windows drive
 // divides nothing.
 func splitPath(s string) (path, name string) {
 	if _, err := os.Stat(s); err == nil {
@@ -118,7 +120,7 @@ func hasDrive(s string) bool {
 	return len(s) > 2 && s[1] == ':' && (s[2] == '\\' || s[2] == '/') && (s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z')
 }
 
-// looksLikePath tells names of files that are not there from names of images.
+// looksLikePath reports whether a name that no file has must be meant as that of a file, not of an image.
 func looksLikePath(s string) bool {
 	if hasDrive(s) || strings.Contains(s, `\`) || filepath.IsAbs(s) ||
 		strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {

@@ -45,7 +45,7 @@ func (t *Tally) Plan(blobs []v1.Descriptor) {
 	t.start = time.Now()
 }
 
-// Update takes the progress of one blob. What the first report of a blob says was there before.
+// Update takes how much of a blob is held. What the first report of a blob says was there before.
 func (t *Tally) Update(d v1.Descriptor, held int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -75,7 +75,7 @@ func (t *Tally) Update(d v1.Descriptor, held int64) {
 	b.held = held
 }
 
-// Sum is what a command has moved so far.
+// Sum is what a command has moved.
 type Sum struct {
 	Total, Moved int64 // bytes that have to move, and have
 	Present      int64 // bytes that did not have to
