@@ -72,6 +72,27 @@ func TestLookingIsCheap(t *testing.T) {
 	}
 }
 
+// What comes from a registry is resolved once and downloaded once, also for a stream, which reads everything twice.
+func TestSaveResolvesOnce(t *testing.T) {
+	reg, host := lookingRegistry(t)
+	for _, args := range [][]string{{"-o", "-"}, {"-o", "-", "--compress", "gzip", "-j", "1"}, {"-o", "-", "--format", "oci"}} {
+		reg.Reset()
+		if _, stderr, code := command(t, append([]string{"save", host + "/solo:1", "-q"}, args...)...); code != 0 {
+			t.Fatal(stderr)
+		}
+		if n := len(reg.Requests("GET", "/manifests/")); n != 1 {
+			t.Errorf("%v: %d manifests", args, n)
+		}
+		seen := map[string]bool{}
+		for _, e := range reg.Requests("GET", "/blobs/") {
+			if seen[e.Path+e.Range()] {
+				t.Errorf("%v: %s is read twice", args, e.Path)
+			}
+			seen[e.Path+e.Range()] = true
+		}
+	}
+}
+
 func TestInspectShowsThePullQuota(t *testing.T) {
 	reg, host := lookingRegistry(t)
 	reg.On(fakeregistry.Match{Method: "HEAD", Path: "/manifests/"},

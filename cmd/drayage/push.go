@@ -18,8 +18,8 @@ import (
 )
 
 const pushHelp = `Pushes a saved tar (a file, or - for standard input) or a layout into a registry, without a
-container engine. Of a tar the layers are compressed on the way and the image IDs stay; a layout is pushed byte
-for byte, so that digests stay too. What the registry has is not sent again.
+container engine. Of a tar the layers are compressed on the way and the image IDs stay; a layout is
+pushed byte for byte, so that digests stay too. What the registry has is not sent again.
 
 DEST is the new name of a single image, or ends in / and takes every image under its own
 repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20.

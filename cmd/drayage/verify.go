@@ -17,8 +17,8 @@ import (
 	"drayage/registry"
 )
 
-const verifyHelp = `Reads images of a layout or saved tar whole and compares everything: manifests, configurations
-and layers with their digests and sizes, and what layers unpack to with the diff IDs. Layers that images
+const verifyHelp = `Reads images of a layout or saved tar whole and compares everything: manifests,
+configurations and layers with their digests and sizes, and what layers unpack to with the diff IDs. Layers that images
 share are read once. What is no container image, such as a signature, is compared with its digests
 only.
 
