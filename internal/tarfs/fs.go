@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -56,3 +58,111 @@ func (f *openFile) Stat() (fs.FileInfo, error) {
 
 // Close implements fs.File.
 func (f *openFile) Close() error { return nil }
+
+// maxAround bounds the directories that [Index.Around] lists.
+const maxAround = 16
+
+// SetRoot makes all names relative to a directory, for the case that somebody has packed a whole directory.
+// Nothing outside it can be found any more. SetRoot must not be called while the index is used.
+func (x *Index) SetRoot(dir string) { x.root = dir }
+
+// full is the name in the tar of what has a name below the root.
+func (x *Index) full(name string) string {
+	if x.root == "" {
+		return name
+	}
+	return x.root + "/" + name
+}
+
+// all gives the entries of a name.
+func (x *Index) all(name string) iter.Seq[Entry] { return x.entries.all(x.full(name)) }
+
+// Entries gives all entries below the root. A name comes as often as it is in the tar.
+func (x *Index) Entries() iter.Seq2[string, Entry] { return x.below("", true) }
+
+// Below gives the names of everything below a directory, relative to it, each once. The directory "" is the
+// root.
+func (x *Index) Below(dir string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		x.below(dir, false)(func(name string, _ Entry) bool { return yield(name) })
+	}
+}
+
+// below gives the entries below a directory. Unless they may repeat, a name comes with its first entry only.
+func (x *Index) below(dir string, repeats bool) iter.Seq2[string, Entry] {
+	prefix := strings.TrimPrefix(path.Join(x.root, dir)+"/", "/")
+	return func(yield func(string, Entry) bool) {
+		for name, e := range x.entries.each(repeats) {
+			if short, ok := strings.CutPrefix(name, prefix); ok && !yield(short, e) {
+				return
+			}
+		}
+	}
+}
+
+// Around lists the directories that all files are in, from the root inwards: "", "a", "a/b". It ends after
+// sixteen. What macOS adds to archives on its own does not count as a file.
+func (x *Index) Around() []string {
+	all := []string{""}
+	for dir := ""; len(all) <= maxAround; all = append(all, dir) {
+		only := x.onlyDir(dir)
+		if only == "" {
+			break
+		}
+		dir = path.Join(dir, only)
+	}
+	return all
+}
+
+// onlyDir is the one directory in dir that has all files of dir in it, or "".
+func (x *Index) onlyDir(dir string) string {
+	only := ""
+	for name, e := range x.below(dir, false) {
+		base := path.Base(name)
+		if e.isDir() || strings.HasPrefix(base, "._") || base == ".DS_Store" {
+			continue
+		}
+		first, _, ok := strings.Cut(name, "/")
+		if !ok || only != "" && only != first {
+			return ""
+		}
+		only = first
+	}
+	return only
+}
+
+// Trail gives a cleaned name and, if it is a link, the names that it leads to, one after another.
+func (x *Index) Trail(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for range maxLinks {
+			if !yield(name) {
+				return
+			}
+			next, isLink := "", false
+			for e := range x.all(name) {
+				if isLink = e.isLink(); isLink {
+					next = x.target(name, e)
+					break
+				}
+			}
+			if !isLink {
+				return
+			}
+			name = next
+		}
+	}
+}
+
+// target is the name that a link leads to. A hard link counts from the top of the tar, as tar writes it, a
+// symbolic link from its own directory. Neither leads out of the tar.
+func (x *Index) target(name string, e Entry) string {
+	full := e.Link
+	if e.Kind == tar.TypeSymlink && !path.IsAbs(e.Link) {
+		full = path.Join("/", x.root, path.Dir(name), e.Link)
+	}
+	full = Clean(full)
+	if short, ok := strings.CutPrefix(full, x.root+"/"); ok && x.root != "" && x.Has(short) {
+		return short
+	}
+	return full
+}
