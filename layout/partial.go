@@ -32,7 +32,7 @@ func (d *Dir) openPartial(ctx context.Context, desc v1.Descriptor) (*partial, er
 	p := d.partial(desc)
 	var err error
 	p.file, err = d.openWork(func() (*os.File, error) {
-		return durable.OpenLocked(d.root, p.name, func(f *os.File) error { return filelock.Lock(ctx, f) })
+		return durable.OpenLocked(d.root, p.name, 0o644, filelock.Waiting(ctx))
 	})
 	if p.file == nil {
 		return nil, err

@@ -42,7 +42,7 @@ func rewrite(ctx context.Context, path string, change func(old []byte) ([]byte, 
 	defer unlock()
 	old, fi, err := readOld(root, name)
 	if err != nil {
-		return &Error{path, cause(err).Error()}
+		return &Error{path, durable.Cause(err).Error()}
 	}
 	text, err := change(old)
 	if err != nil || bytes.Equal(text, old) {
@@ -106,30 +106,16 @@ func replace(root *os.Root, name string, text []byte, old fs.FileInfo) (err erro
 // checks that the file still has the name.
 func lock(ctx context.Context, root *os.Root, name string) (unlock func(), err error) {
 	for range maxLocks {
-		f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := durable.OpenLocked(root, name, 0o600, filelock.Waiting(ctx))
 		if err != nil {
 			return nil, err
 		}
-		if err := filelock.Lock(ctx, f); err != nil {
-			f.Close()
-			return nil, err
-		}
-		if isNamed(root, name, f) {
+		if f != nil {
 			return func() {
 				root.Remove(name) // not where open files cannot be removed: there it stays
 				f.Close()
 			}, nil
 		}
-		f.Close()
 	}
 	return nil, fmt.Errorf("%s cannot be locked: it is replaced all the time", name)
-}
-
-func isNamed(root *os.Root, name string, f *os.File) bool {
-	there, err := root.Lstat(name)
-	if err != nil {
-		return false
-	}
-	here, err := f.Stat()
-	return err == nil && os.SameFile(here, there)
 }

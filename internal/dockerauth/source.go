@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+
+	"drayage/internal/durable"
 )
 
 // maxFile bounds a configuration file. One with credentials for thousands of repositories is smaller.
@@ -129,7 +131,7 @@ func (p place) read() source {
 			return src
 		}
 		if err != nil {
-			src.err, src.may = &Error{p.path, cause(err).Error()}, !p.chosen
+			src.err, src.may = &Error{p.path, durable.Cause(err).Error()}, !p.chosen
 			return src
 		}
 	}
@@ -159,13 +161,4 @@ func readAll(f *os.File) ([]byte, error) {
 		err = fmt.Errorf("larger than %d bytes: not a file with credentials", maxFile)
 	}
 	return raw, err
-}
-
-// cause drops the path of a PathError: the message has it already.
-func cause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }

@@ -67,9 +67,9 @@ const maxLost = 100
 
 func (o *Output) open() (*os.File, error) {
 	for range maxLost {
-		f, err := OpenLocked(o.root, o.partial(), filelock.TryLock)
+		f, err := OpenLocked(o.root, o.partial(), 0o644, filelock.TryLock)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", o.path, cause(err))
+			return nil, fmt.Errorf("%s: %w", o.path, Cause(err))
 		}
 		if f != nil {
 			return f, nil
@@ -78,13 +78,13 @@ func (o *Output) open() (*os.File, error) {
 	return nil, fmt.Errorf("%s: the file system does not tell its partial file from others", o.path)
 }
 
-// OpenLocked opens the file with a name in root, makes it if there is none, and locks it by lock. It
+// OpenLocked opens the file with a name in root and locks it by lock. It makes the file, with perm, if there is none. It
 // returns no file and no error if another process has renamed or removed the file before it was locked.
-func OpenLocked(root *os.Root, name string, lock func(*os.File) error) (*os.File, error) {
+func OpenLocked(root *os.Root, name string, perm os.FileMode, lock func(*os.File) error) (*os.File, error) {
 	if fi, err := root.Lstat(name); err == nil && !fi.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +101,8 @@ func OpenLocked(root *os.Root, name string, lock func(*os.File) error) (*os.File
 	return f, nil
 }
 
-// cause drops the path of a PathError: the caller has named it already.
-func cause(err error) error {
+// Cause drops the path of a PathError, for callers that have named it already.
+func Cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return p.Err

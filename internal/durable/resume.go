@@ -33,7 +33,7 @@ func ResumeOutput(path string) (*Resumable, error) {
 	}
 	if r.file, err = o.root.OpenFile(o.marks(), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		o.close()
-		return nil, fmt.Errorf("%s: %w", o.path, cause(err))
+		return nil, fmt.Errorf("%s: %w", o.path, Cause(err))
 	}
 	return r, nil
 }

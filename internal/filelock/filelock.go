@@ -32,5 +32,10 @@ func Lock(ctx context.Context, f *os.File) error {
 	}
 }
 
+// Waiting returns [Lock] with a context.
+func Waiting(ctx context.Context) func(*os.File) error {
+	return func(f *os.File) error { return Lock(ctx, f) }
+}
+
 // TryLock locks f exclusively, or returns ErrLocked at once.
 func TryLock(f *os.File) error { return tryLock(f) }
