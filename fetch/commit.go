@@ -6,9 +6,9 @@ import (
 	"sync"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
+	"drayage/internal/transfer"
 	"drayage/layout"
 )
 
@@ -100,41 +100,24 @@ func (c *committer) commit(ctx context.Context, batch []*Result) {
 
 // manifests stores all manifests of a batch side by side, each once. They are in memory.
 func (c *committer) manifests(ctx context.Context, batch []*Result) {
-	type outcome struct{ err error }
-	outcomes := map[digest.Digest]*outcome{}
-	var eg errgroup.Group
-	eg.SetLimit(parallelImages)
-	each := func(f func(*Result, image.Node, image.Source)) {
-		for _, t := range batch {
-			if t.Err != nil {
-				continue
-			}
-			for _, n := range t.Image.Manifests {
-				f(t, n, t.Image.Source)
-			}
-			for _, r := range t.Image.Referrers {
-				for _, n := range r.Manifests {
-					f(t, n, r.Source)
-				}
+	plan := transfer.NewPlan[digest.Digest, *Result]()
+	for _, r := range batch {
+		if r.Err != nil {
+			continue
+		}
+		plan.Enter(r)
+		for _, im := range append([]*image.Image{&r.Image.Image}, r.Image.Referrers...) {
+			for _, n := range im.Manifests {
+				d := n.Descriptor
+				plan.Add(r, transfer.Job[digest.Digest]{Key: d.Digest, Blob: d, Source: im.Source})
 			}
 		}
 	}
-	each(func(_ *Result, n image.Node, src image.Source) {
-		if outcomes[n.Descriptor.Digest] == nil {
-			o := &outcome{}
-			outcomes[n.Descriptor.Digest] = o
-			eg.Go(func() error {
-				o.err = c.dst.Push(ctx, n.Descriptor, src, nil)
-				return nil
-			})
-		}
-	})
-	_ = eg.Wait() // each has its own outcome
-	each(func(t *Result, n image.Node, _ image.Source) {
-		if err := outcomes[n.Descriptor.Digest].err; err != nil {
-			t.Err = err
-		}
-	})
+	plan.Begin(func(r *Result, err error) { r.Err = err })
+	push := func(ctx context.Context, j transfer.Job[digest.Digest]) error {
+		return c.dst.Push(ctx, j.Blob, j.Source, nil)
+	}
+	transfer.Run(ctx, plan.Jobs(), parallelImages, push, plan.Done)
 }
 
 // entries returns what index.json is to say about an image, first, and about its referrers.
