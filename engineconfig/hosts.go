@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 
 	"drayage/internal/hostconfig"
 	"drayage/registry"
@@ -65,10 +64,7 @@ func (h *Hosts) at(address string) (registry.Endpoint, error) {
 		return registry.Endpoint{}, err
 	}
 	e := h.endpoint(found)
-	if strings.Contains(address, "://") {
-		e.URL.Scheme = found.URL.Scheme
-	}
-	e.Tags, e.Digests = true, true
+	e.URL.Scheme = found.URL.Scheme
 	return e, nil
 }
 
@@ -93,13 +89,8 @@ func (h *Hosts) Endpoints(ref registry.Reference) ([]registry.Endpoint, error) {
 
 // endpoint adds to what the files say what is set in h.
 func (h *Hosts) endpoint(found hostconfig.Endpoint) registry.Endpoint {
-	e := registry.Endpoint{
-		URL: *found.URL, Registry: found.Registry, FallbackHTTP: found.FallbackHTTP, Header: found.Header,
-		Repository: found.Repository, Namespace: found.Namespace,
-		Mirror: found.Mirror, Tags: found.Resolve, Digests: found.Pull, Push: found.Push,
-	}
-	nobodyWantsTLS := found.SchemeAssumed || found.FallbackHTTP || h.PlainHTTP && !found.Mirror
-	if e.URL.Scheme == "https" && nobodyWantsTLS {
+	e := found.Endpoint
+	if h.PlainHTTP && !e.Mirror && e.URL.Scheme == "https" {
 		e.URL.Scheme = "" // the registry package's rules for http apply
 	}
 	if len(found.CAs)+len(found.Certificates) > 0 || found.SkipVerify || found.Proxy != nil || found.DialTimeout > 0 {

@@ -66,7 +66,7 @@ func TestAdvisories(t *testing.T) {
 			other *fakeregistry.Registry) error {
 			w.secret()
 			w.client.Endpoints = func(ref Reference) ([]Endpoint, error) {
-				e := ownEndpoint(ref.Registry)
+				e := DefaultEndpoint(ref.Registry)
 				e.Header = http.Header{"X-Key": {"k"}}
 				return []Endpoint{e}, nil
 			}

@@ -86,8 +86,8 @@ type Endpoint struct {
 	Tags, Digests, Push bool // what it is asked for
 }
 
-// ownEndpoint is where a registry is found by its name alone.
-func ownEndpoint(registry string) Endpoint {
+// DefaultEndpoint is where a registry is found by its name alone, for reading and pushing.
+func DefaultEndpoint(registry string) Endpoint {
 	return Endpoint{URL: url.URL{Host: apiHost(registry), Path: "/v2/"}, Tags: true, Digests: true, Push: true}
 }
 
@@ -95,7 +95,7 @@ func ownEndpoint(registry string) Endpoint {
 // error, the methods of the Repository return that error.
 func (c *Client) Repository(ref Reference) *Repository {
 	r := &Repository{}
-	endpoints, err := []Endpoint{ownEndpoint(ref.Registry)}, error(nil)
+	endpoints, err := []Endpoint{DefaultEndpoint(ref.Registry)}, error(nil)
 	if c.Endpoints != nil {
 		endpoints, err = c.Endpoints(ref)
 	}
@@ -107,7 +107,7 @@ func (c *Client) Repository(ref Reference) *Repository {
 		}
 	}
 	if r.own == nil {
-		r.own = c.at(ref, ownEndpoint(ref.Registry))
+		r.own = c.at(ref, DefaultEndpoint(ref.Registry))
 		r.own.noPush = fmt.Errorf("no endpoint of %s is configured for pushing", ref.Registry)
 	}
 	if err != nil {

@@ -118,7 +118,7 @@ func TestForeignLayerGetsNoSecrets(t *testing.T) {
 				w.strangers()
 				w.secret()
 				w.client.Endpoints = func(ref Reference) ([]Endpoint, error) {
-					e := ownEndpoint(ref.Registry)
+					e := DefaultEndpoint(ref.Registry)
 					e.Header = http.Header{"X-Key": {"k"}, "Cookie": {"c=1"}}
 					return []Endpoint{e}, nil
 				}

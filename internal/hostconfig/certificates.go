@@ -30,7 +30,7 @@ func fileName(host, goos string) string {
 
 // addDockerCerts gives e what certs.d holds for its host.
 func (f Files) addDockerCerts(e *Endpoint) error {
-	if e.URL.Scheme != "https" {
+	if e.URL.Scheme == "http" {
 		return nil
 	}
 	for _, root := range f.DockerCerts {
@@ -115,11 +115,10 @@ func (e *Endpoint) addCA(file string) error {
 
 func (e *Endpoint) addPair(cert, key string) error {
 	pair, err := readPair(cert, key)
-	if err != nil {
-		return err
+	if err == nil {
+		e.Certificates = append(e.Certificates, pair)
 	}
-	e.Certificates = append(e.Certificates, pair)
-	return nil
+	return err
 }
 
 // readCAs returns the certificates in a PEM file, or the one in a DER file. It leaves out certificates that
@@ -136,20 +135,15 @@ func readCAs(name string) ([]*x509.Certificate, error) {
 		cas []*x509.Certificate
 		bad error
 	)
-	for rest := raw; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
+	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
 		}
-		ca, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
+		if ca, err := x509.ParseCertificate(block.Bytes); err != nil {
 			bad = err
-			continue
+		} else {
+			cas = append(cas, ca)
 		}
-		cas = append(cas, ca)
 	}
 	switch {
 	case len(cas) > 0:
@@ -169,35 +163,27 @@ func readPair(certFile, keyFile string) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	if keyFile == "" {
-		if !holdsKey(cert) {
-			return tls.Certificate{}, fmt.Errorf("%s: %w", certFile, errNoKey)
+	key, files := cert, certFile
+	if keyFile != "" {
+		if key, err = readFile(keyFile); err != nil {
+			return tls.Certificate{}, err
 		}
-		pair, err := tls.X509KeyPair(cert, cert)
-		if err != nil {
-			return tls.Certificate{}, fmt.Errorf("%s: %v", certFile, err)
-		}
-		return pair, nil
-	}
-	key, err := readFile(keyFile)
-	if err != nil {
-		return tls.Certificate{}, err
+		files += " with " + keyFile
+	} else if !holdsKey(cert) {
+		return tls.Certificate{}, fmt.Errorf("%s: %w", certFile, errNoKey)
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("%s with %s: %v", certFile, keyFile, err)
+		return tls.Certificate{}, fmt.Errorf("%s: %v", files, err)
 	}
 	return pair, nil
 }
 
 func holdsKey(raw []byte) bool {
-	for {
-		var block *pem.Block
-		if block, raw = pem.Decode(raw); block == nil {
-			return false
-		}
+	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
 		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			return true
 		}
 	}
+	return false
 }

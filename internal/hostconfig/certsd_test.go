@@ -189,7 +189,7 @@ ca = "mirror.pem"
 		"https://two.corp/v2/ a "+reading+" mirror=two.corp ns=r.corp certificates=1",
 		"https://three.corp/v2/ a "+reading+" mirror=three.corp ns=r.corp certificates=3",
 		"http://plain.corp/v2/ a "+reading+" mirror=plain.corp ns=r.corp",
-		"https://four.corp:5000/v2/ a "+reading+" mirror=four.corp:5000 ns=r.corp or-http cas=1",
+		"//four.corp:5000/v2/ a "+reading+" mirror=four.corp:5000 ns=r.corp or-http cas=1",
 		"//r.corp/v2/ a "+all+" cas=2")
 	if got := endpoints(t, files, "r.corp/a"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -4,65 +4,41 @@
 package hostconfig
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
 	"time"
+
+	"drayage/registry"
 )
 
 // ErrBlocked is wrapped by the error of Files.Endpoints for a repository that registries.conf forbids.
 var ErrBlocked = errors.New("blocked")
 
-// Endpoint is one address at which a repository can be reached, with all that is needed to talk to it.
-// Headers, certificates, proxy and relaxed TLS are for the origin (scheme, host and port) of URL. They must
-// not follow a redirect to another origin, or any other address that a server gives.
+// Endpoint is a registry.Endpoint and what a transport to it needs. Headers, certificates, proxy and relaxed TLS
+// are for the origin (scheme, host and port) of URL. They must not follow a redirect to another origin, or any
+// other address that a server gives. URL has neither user, query nor fragment. It has no scheme where no file
+// says one, and where http may take the place of https.
 type Endpoint struct {
-	// URL is the root of the API, for most registries https://host/v2/. It ends in a slash. It has neither user,
-	// query nor fragment.
-	URL *url.URL
-	// SchemeAssumed says that nobody has given the scheme of URL. It is https then.
-	SchemeAssumed bool
-	// Registry is host[:port] as in image names, such as docker.io. Credentials for this name may be sent to the
-	// endpoint.
-	Registry string
-	// Repository is the name of the repository at this endpoint. registries.conf may rewrite it.
-	Repository string
-	// Mirror says that this is another host than the registry. It may be sent credentials of its own only, never
-	// those of the registry.
-	Mirror bool
-	// Source is the file that names the endpoint. It is empty for a registry that no file mentions.
-	Source string
-
-	Pull    bool // manifests and blobs by digest
-	Resolve bool // manifests by tag, and lists of tags
-	Push    bool
-	TagOnly bool // not to be asked for images that the user named by digest
-
-	// Namespace, unless empty, is sent as the query parameter ns. It tells a mirror of several registries which
-	// one is meant.
-	Namespace string
-	// Header is added to every request.
-	Header http.Header
+	registry.Endpoint
+	// TagOnly says that the endpoint is not to be asked for images that the user named by digest.
+	TagOnly bool
 	// Proxy replaces what the environment says about proxies. nil changes nothing.
 	Proxy *url.URL
 	// DialTimeout bounds the time to connect. 0 means the caller's default.
 	DialTimeout time.Duration
-
 	// CAs are trusted besides those of the system.
 	CAs []*x509.Certificate
 	// Certificates are offered to a server that asks for one.
 	Certificates []tls.Certificate
 	// SkipVerify says that the server's certificate is not to be verified.
 	SkipVerify bool
-	// FallbackHTTP allows http where the server does not speak TLS at URL, which is an https address. If that
-	// has no port, http is allowed where nobody answers too.
-	FallbackHTTP bool
 }
 
 // TLS returns a copy of base with what the endpoint adds to it. base may be nil.
@@ -95,44 +71,32 @@ func (e *Endpoint) pool(base *x509.CertPool) *x509.CertPool {
 }
 
 // own is the endpoint of a registry that no file mentions.
-func own(registry, repository string) Endpoint {
-	e := Endpoint{URL: apiRoot(registry), SchemeAssumed: true, Registry: registry, Repository: repository}
-	e.allowAll()
+func own(name, repository string) Endpoint {
+	e := Endpoint{Endpoint: registry.DefaultEndpoint(name)}
+	e.Registry, e.Repository = name, repository
 	return e
 }
 
-func (e *Endpoint) allowAll() { e.Pull, e.Resolve, e.Push = true, true, true }
+func apiHost(name string) string { return registry.DefaultEndpoint(name).URL.Host }
 
-// apiRoot returns where the API of a registry is by convention.
-func apiRoot(registry string) *url.URL {
-	return &url.URL{Scheme: "https", Host: apiHost(registry), Path: "/v2/"}
-}
-
-// apiHost returns the host that serves a registry.
-func apiHost(registry string) string {
-	if registry == "docker.io" || registry == "index.docker.io" {
-		return "registry-1.docker.io"
-	}
-	return registry
-}
-
-// parseAddress reads the address of an API: a URL, or host[:port] for https. The API is at /v2/ below the
-// path of the address, which may name that or not. With override the path itself is the root of the API.
-func parseAddress(address string, override bool) (*url.URL, error) {
+// parseAddress reads the address of an API: a URL, or host[:port] and then the result has no scheme. The API is
+// at /v2/ below the path of the address, which may name that or not. With override the path itself is the root
+// of the API.
+func parseAddress(address string, override bool) (url.URL, error) {
 	full := address
-	if !hasScheme(full) {
-		full = "https://" + full
+	if !hasScheme(address) {
+		full = "https://" + address
 	}
 	u, err := url.Parse(full)
 	if err != nil {
 		// The error of net/url repeats the address, which may hold a password.
-		return nil, errors.New("it is not a URL")
+		return url.URL{}, errors.New("it is not a URL")
 	}
 	if u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("scheme %q: it takes https or http", u.Scheme)
+		return url.URL{}, fmt.Errorf("scheme %q: it takes https or http", u.Scheme)
 	}
 	if !plainHost(u.Host) || u.Hostname() == "" {
-		return nil, fmt.Errorf("%q is not the name of a host", u.Host)
+		return url.URL{}, fmt.Errorf("%q is not the name of a host", u.Host)
 	}
 	root := path.Clean("/" + u.Path)
 	if !override && !strings.HasSuffix(root, "/v2") {
@@ -141,7 +105,10 @@ func parseAddress(address string, override bool) (*url.URL, error) {
 	if root != "/" {
 		root += "/"
 	}
-	return &url.URL{Scheme: u.Scheme, Host: apiHost(u.Host), Path: root}, nil
+	if !hasScheme(address) {
+		u.Scheme = ""
+	}
+	return url.URL{Scheme: u.Scheme, Host: apiHost(u.Host), Path: root}, nil
 }
 
 func hasScheme(s string) bool { return strings.Contains(s, "://") }
@@ -152,19 +119,13 @@ func plainHost(host string) bool {
 }
 
 // isOwn reports whether u is an address of the registry itself. The scheme does not count.
-func isOwn(u *url.URL, registry string) bool {
-	name := url.URL{Host: apiHost(registry)}
-	return strings.EqualFold(u.Hostname(), name.Hostname()) && portOf(u, u.Scheme) == portOf(&name, u.Scheme)
-}
-
-func portOf(u *url.URL, scheme string) string {
-	switch port := u.Port(); {
-	case port != "":
-		return port
-	case scheme == "http":
-		return "80"
+func isOwn(u url.URL, name string) bool {
+	own := url.URL{Host: apiHost(name)}
+	usual := "443"
+	if u.Scheme == "http" {
+		usual = "80"
 	}
-	return "443"
+	return strings.EqualFold(u.Hostname(), own.Hostname()) && cmp.Or(u.Port(), usual) == cmp.Or(own.Port(), usual)
 }
 
 // Endpoints lists where a repository is looked for: mirrors in their order, then the registry itself, or the
@@ -178,8 +139,8 @@ func portOf(u *url.URL, scheme string) string {
 // A hosts.toml of the registry decides which hosts there are. Without one registries.conf does. Endpoints
 // that registries.conf blocks are left out in either case. certs.d adds certificates to each endpoint by its
 // own host. Errors name the file.
-func (f Files) Endpoints(registry, repository string) ([]Endpoint, error) {
-	dir := f.containerdDir(registry)
+func (f Files) Endpoints(name, repository string) ([]Endpoint, error) {
+	dir := f.containerdDir(name)
 	var hosts *hostsFile
 	if dir != "" {
 		var err error
@@ -191,7 +152,7 @@ func (f Files) Endpoints(registry, repository string) ([]Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := hostsOf(hosts, namespaces, registry, repository)
+	all, err := hostsOf(hosts, namespaces, name, repository)
 	if err != nil {
 		return nil, err
 	}
@@ -212,14 +173,14 @@ func (f Files) Endpoints(registry, repository string) ([]Endpoint, error) {
 	return all, nil
 }
 
-func hostsOf(hosts *hostsFile, namespaces []namespace, registry, repository string) ([]Endpoint, error) {
+func hostsOf(hosts *hostsFile, namespaces []namespace, name, repository string) ([]Endpoint, error) {
 	if hosts != nil {
-		return hosts.endpoints(registry, repository)
+		return hosts.endpoints(name, repository)
 	}
-	if n := find(namespaces, registry, repository); n != nil {
-		return n.endpoints(registry, repository)
+	if n := find(namespaces, name, repository); n != nil {
+		return n.endpoints(name, repository)
 	}
-	return []Endpoint{own(registry, repository)}, nil
+	return []Endpoint{own(name, repository)}, nil
 }
 
 // unblocked leaves out the endpoints that registries.conf blocks. The mirrors of a blocked registry stay:
@@ -237,7 +198,7 @@ func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 		left = append(left, e)
 	}
 	for _, e := range left {
-		if e.Pull || e.Resolve || e.Push {
+		if e.Digests || e.Tags || e.Push {
 			return left, nil
 		}
 	}
@@ -247,13 +208,13 @@ func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 	return nil, fmt.Errorf("%s: registry %q is %w", block.file, block.Prefix, ErrBlocked)
 }
 
-// At returns the endpoint at an address that the user gives: the URL of an API, or host[:port]. It has the
-// certificates that certs.d holds for the host, but no capabilities and no repository.
+// At returns the endpoint at an address that the user gives: the URL of an API, or host[:port]. It is for reading,
+// has the certificates that certs.d holds for the host, and no repository.
 func (f Files) At(address string) (Endpoint, error) {
 	u, err := parseAddress(address, false)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("not the address of a registry: %w", err)
 	}
-	e := Endpoint{URL: u, SchemeAssumed: !hasScheme(address), Registry: u.Host}
+	e := Endpoint{Endpoint: registry.Endpoint{URL: u, Registry: u.Host, Digests: true, Tags: true}}
 	return e, f.addDockerCerts(&e)
 }

@@ -19,8 +19,8 @@ func TestWithoutFiles(t *testing.T) {
 		}
 	}
 	found, err := Files{}.Endpoints("docker.io", "library/alpine")
-	if err != nil || found[0].Registry != "docker.io" || found[0].Source != "" {
-		t.Errorf("got registry %q and source %q, %v", found[0].Registry, found[0].Source, err)
+	if err != nil || found[0].Registry != "docker.io" {
+		t.Errorf("got registry %q, %v", found[0].Registry, err)
 	}
 }
 
@@ -70,11 +70,11 @@ func TestAt(t *testing.T) {
 		"docker/bad.corp/ca.crt":        "x",
 	})
 	for address, want := range map[string]string{
-		"https://nexus.corp:8081/repository/docker":     "https://nexus.corp:8081/repository/docker/v2/  cas=1",
-		"nexus.corp:8081/repository/docker/v2/":         "//nexus.corp:8081/repository/docker/v2/  cas=1",
-		"http://nexus.corp:8081":                        "http://nexus.corp:8081/v2/ ",
-		"nexus.corp":                                    "//nexus.corp/v2/ ",
-		"https://art.corp/artifactory/api/docker/local": "https://art.corp/artifactory/api/docker/local/v2/ ",
+		"https://nexus.corp:8081/repository/docker":     "https://nexus.corp:8081/repository/docker/v2/  " + reading + " cas=1",
+		"nexus.corp:8081/repository/docker/v2/":         "//nexus.corp:8081/repository/docker/v2/  " + reading + " cas=1",
+		"http://nexus.corp:8081":                        "http://nexus.corp:8081/v2/  " + reading,
+		"nexus.corp":                                    "//nexus.corp/v2/  " + reading,
+		"https://art.corp/artifactory/api/docker/local": "https://art.corp/artifactory/api/docker/local/v2/  " + reading,
 	} {
 		e, err := files.At(address)
 		if err != nil || show(e) != want || e.Mirror || e.Registry != e.URL.Host {

@@ -118,14 +118,12 @@ func (f *hostsFile) endpoints(registry, repository string) ([]Endpoint, error) {
 
 func (f *hostsFile) endpoint(t hostTable, registry, repository string) (Endpoint, error) {
 	e := own(registry, repository)
-	e.Source = f.path
 	// Without an address the table is about the registry itself. As with containerd, that can do everything.
 	if t.address != "" {
 		var err error
 		if e.URL, err = parseAddress(t.address, t.OverridePath); err != nil {
 			return e, err
 		}
-		e.SchemeAssumed = !hasScheme(t.address)
 		if err := e.setCapabilities(t.Capabilities); err != nil {
 			return e, err
 		}
@@ -164,8 +162,7 @@ func (f *hostsFile) setTLS(e *Endpoint, t hostTable) error {
 	}
 	explicit := t.SkipVerify != nil || t.CA != nil || t.Client != nil
 	if explicit && e.URL.Scheme == "http" && e.URL.Port() != "80" {
-		e.URL.Scheme = "https"
-		e.FallbackHTTP = true
+		e.URL.Scheme, e.FallbackHTTP = "", true
 	}
 	return nil
 }
@@ -217,19 +214,18 @@ func withoutUser(address string) string {
 	return address[strings.LastIndex(address, "@")+1:]
 }
 
-// setCapabilities reads capabilities. None means all.
+// setCapabilities takes away what is not named. No name at all means everything.
 func (e *Endpoint) setCapabilities(names []string) error {
 	if len(names) == 0 {
-		e.allowAll()
 		return nil
 	}
-	e.Pull, e.Resolve, e.Push = false, false, false
+	e.Digests, e.Tags, e.Push = false, false, false
 	for _, name := range names {
 		switch strings.ToLower(name) {
 		case "pull":
-			e.Pull = true
+			e.Digests = true
 		case "resolve":
-			e.Resolve = true
+			e.Tags = true
 		case "referrers": // registries are asked for them wherever they are asked for manifests
 		case "push":
 			e.Push = true

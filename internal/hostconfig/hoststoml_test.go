@@ -126,8 +126,8 @@ skip_verify = true
 skip_verify = true
 `, "r.corp/a", lines(
 			"http://plain.corp:5000/v2/ a "+reading+" mirror=plain.corp:5000 ns=r.corp",
-			"https://both.corp:5000/v2/ a "+reading+" mirror=both.corp:5000 ns=r.corp unverified or-http",
-			"https://verified.corp/v2/ a "+reading+" mirror=verified.corp ns=r.corp or-http",
+			"//both.corp:5000/v2/ a "+reading+" mirror=both.corp:5000 ns=r.corp unverified or-http",
+			"//verified.corp/v2/ a "+reading+" mirror=verified.corp ns=r.corp or-http",
 			"http://eighty.corp:80/v2/ a "+reading+" mirror=eighty.corp:80 ns=r.corp unverified",
 			"https://loose.corp/v2/ a "+reading+" mirror=loose.corp ns=r.corp unverified",
 			"//r.corp/v2/ a "+all)},
@@ -152,20 +152,6 @@ authorization = "Basic Zm9v"
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
-	}
-}
-
-func TestSourceNamesTheFile(t *testing.T) {
-	files, root := tree(t, map[string]string{"containerd/r.corp/hosts.toml": `[host."m.corp"]`})
-	found, err := files.Endpoints("r.corp", "a")
-	if err != nil || len(found) != 2 {
-		t.Fatal(found, err)
-	}
-	want := filepath.Join(root, "containerd", "r.corp", "hosts.toml")
-	for _, e := range found {
-		if e.Source != want {
-			t.Errorf("source of %s is %q, want %q", e.URL, e.Source, want)
-		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -95,16 +96,11 @@ func (f Files) registriesConf() (RegistriesConf, bool) {
 // merge adds the tables of a later file. They take the places of tables with the same prefix.
 func merge(all, more []namespace) []namespace {
 	for _, n := range more {
-		replaced := false
-		for i := range all {
-			if all[i].Prefix == n.Prefix {
-				all[i] = n
-				replaced = true
-				break
-			}
-		}
-		if !replaced {
+		i := slices.IndexFunc(all, func(other namespace) bool { return other.Prefix == n.Prefix })
+		if i < 0 {
 			all = append(all, n)
+		} else {
+			all[i] = n
 		}
 	}
 	return all
@@ -130,14 +126,12 @@ func parseRegistries(file string, raw []byte) ([]namespace, error) {
 		doc.Registry = append(doc.Registry, namespace{Location: name, Insecure: true})
 	}
 	all := make([]namespace, 0, len(doc.Registry))
-	seen := map[string]bool{}
 	for _, n := range doc.Registry {
 		n.file = file
 		if err := n.normalise(); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		if !seen[n.Prefix] {
-			seen[n.Prefix] = true
+		if !slices.ContainsFunc(all, func(other namespace) bool { return other.Prefix == n.Prefix }) {
 			all = append(all, n)
 		}
 	}
@@ -231,7 +225,6 @@ func find(all []namespace, registry, repository string) *namespace {
 // location is not the registry, the registry is only pushed to: podman redirects nothing but reads.
 func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
 	self := own(registry, repository)
-	self.Source = n.file
 	self.SkipVerify, self.FallbackHTTP = n.Insecure, n.Insecure
 	if repository == "" {
 		return []Endpoint{self}, nil // a registry to log in to: its mirrors are others
@@ -243,8 +236,7 @@ func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: registry %q: mirror %q: %w", n.file, n.Prefix, m.Location, err)
 		}
-		e.Pull = true
-		e.Resolve = !n.MirrorByDigestOnly && m.PullFromMirror != "digest-only"
+		e.Tags = !n.MirrorByDigestOnly && m.PullFromMirror != "digest-only"
 		e.TagOnly = m.PullFromMirror == "tag-only"
 		all = append(all, e)
 	}
@@ -253,28 +245,20 @@ func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: registry %q: location %q: %w", n.file, n.Prefix, n.Location, err)
 		}
-		e.Pull, e.Resolve = true, true
-		self.Pull, self.Resolve = false, false
+		self.Digests, self.Tags = false, false
 		all = append(all, e)
 	}
 	return append(all, self), nil
 }
 
-// at returns the endpoint of a repository with its full name.
+// at returns the endpoint, for reading, of a repository with its full name.
 func (n *namespace) at(name, registry string, insecure bool) (Endpoint, error) {
 	named, err := reference.ParseNamed(name)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("it makes the name %q, which is not valid: %v", name, err)
 	}
-	e := Endpoint{
-		URL:           apiRoot(reference.Domain(named)),
-		SchemeAssumed: true,
-		Registry:      reference.Domain(named),
-		Repository:    reference.Path(named),
-		Source:        n.file,
-		SkipVerify:    insecure,
-		FallbackHTTP:  insecure,
-	}
+	e := own(reference.Domain(named), reference.Path(named))
+	e.Push, e.SkipVerify, e.FallbackHTTP = false, insecure, insecure
 	e.Mirror = !isOwn(e.URL, registry)
 	return e, nil
 }

@@ -269,10 +269,6 @@ func TestDropIns(t *testing.T) {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 		}
 	}
-	found, err := files.Endpoints("d.corp", "x")
-	if want := filepath.Join(root, "registries.conf.d", "10-b.conf"); err != nil || found[0].Source != want || found[1].Source != want {
-		t.Errorf("sources %q and %q, %v, want %q", found[0].Source, found[1].Source, err, want)
-	}
 }
 
 func TestBadDropInIsNamed(t *testing.T) {

@@ -40,6 +40,7 @@ func get(t *testing.T, e Endpoint, base *tls.Config) error {
 	defer transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
+	e.URL.Scheme = "https"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL.String(), nil)
 	if err != nil {
 		t.Fatal(err)

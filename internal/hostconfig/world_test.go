@@ -59,16 +59,13 @@ func writeFile(t *testing.T, path, text string) {
 // show writes an endpoint as one line; what is as usual is left out.
 func show(e Endpoint) string {
 	words := []string{e.URL.String(), e.Repository}
-	if e.SchemeAssumed {
-		words[0] = strings.TrimPrefix(words[0], "https:")
-	}
 	add := func(yes bool, word string) {
 		if yes {
 			words = append(words, word)
 		}
 	}
-	add(e.Pull, "pull")
-	add(e.Resolve, "resolve")
+	add(e.Digests, "pull")
+	add(e.Tags, "resolve")
 	add(e.Push, "push")
 	add(e.TagOnly, "tag-only")
 	add(e.Mirror, "mirror="+e.Registry)
