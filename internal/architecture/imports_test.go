@@ -29,7 +29,7 @@ var public = map[string][]string{
 var upon = map[string][]string{
 	// What a SOURCE means is the command's affair, but all its verbs and tests share the one way to open it.
 	"internal/source": {"image", "registry", "layout", "dockerarchive"},
-	// What the engines' files say of a registry is a registry.Endpoint, and the rules for files are too many for engineconfig.
+	// What the engines' files say of a registry is a registry.Endpoint.
 	"internal/hostconfig": {"registry"},
 }
 

@@ -186,26 +186,20 @@ func hostsOf(hosts *hostsFile, namespaces []namespace, name, repository string) 
 // unblocked leaves out the endpoints that registries.conf blocks. The mirrors of a blocked registry stay:
 // that is how podman is told to use nothing but mirrors.
 func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
-	var (
-		left  []Endpoint
-		block *namespace
-	)
-	for _, e := range all {
-		if n := find(namespaces, e.Registry, e.Repository); n != nil && n.Blocked {
-			block = n
-			continue
+	var block *namespace
+	left := slices.DeleteFunc(all, func(e Endpoint) bool {
+		n := find(namespaces, e.Registry, e.Repository)
+		if n == nil || !n.Blocked {
+			return false
 		}
-		left = append(left, e)
+		block = n
+		return true
+	})
+	usable := slices.ContainsFunc(left, func(e Endpoint) bool { return e.Digests || e.Tags || e.Push })
+	if block != nil && !usable {
+		return nil, fmt.Errorf("%s: registry %q is %w", block.file, block.Prefix, ErrBlocked)
 	}
-	for _, e := range left {
-		if e.Digests || e.Tags || e.Push {
-			return left, nil
-		}
-	}
-	if block == nil {
-		return left, nil
-	}
-	return nil, fmt.Errorf("%s: registry %q is %w", block.file, block.Prefix, ErrBlocked)
+	return left, nil
 }
 
 // At returns the endpoint at an address that the user gives: the URL of an API, or host[:port]. It is for reading,

@@ -3,7 +3,12 @@ package hostconfig
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -73,4 +78,124 @@ func keyOf(node *unstable.Node) []string {
 		key = append(key, string(it.Node().Data))
 	}
 	return key
+}
+
+// oneOrMore reads a string or a list of strings. nil is an empty list.
+func oneOrMore(value any) ([]string, error) {
+	switch value := value.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return []string{value}, nil
+	case []any:
+		var all []string
+		for _, element := range value {
+			s, ok := element.(string)
+			if !ok {
+				return nil, errors.New("the list must be one of strings")
+			}
+			all = append(all, s)
+		}
+		return all, nil
+	}
+	return nil, errors.New("the value must be a string or a list of strings")
+}
+
+// clientPair has the files of a client certificate. Without key, the first file holds both.
+type clientPair struct{ cert, key string }
+
+// clientPairs reads a file, a list of files, or a list of pairs of files.
+func clientPairs(value any) ([]clientPair, error) {
+	if value == nil {
+		return nil, nil
+	}
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	var pairs []clientPair
+	for _, element := range list {
+		files, err := oneOrMore(element)
+		if err != nil {
+			return nil, errors.New("the value must be a string, a list of strings, or a list of pairs of strings")
+		}
+		pair := clientPair{}
+		switch _, isList := element.([]any); {
+		case !isList:
+			pair.cert = files[0]
+		case len(files) == 2:
+			pair = clientPair{files[0], files[1]}
+		default:
+			return nil, fmt.Errorf("a pair is a certificate and its key, but one has a length of %d", len(files))
+		}
+		pairs = append(pairs, pair)
+	}
+	return pairs, nil
+}
+
+// readHeader reads a table of strings or lists of strings. Its errors never show a value: that may be a
+// password.
+func readHeader(table map[string]any) (http.Header, error) {
+	if len(table) == 0 {
+		return nil, nil
+	}
+	header := http.Header{}
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		values, err := oneOrMore(table[name])
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%q: %w", name, err)
+		case !isToken(name):
+			return nil, fmt.Errorf("%q: no header can have that name", name)
+		case strings.ContainsFunc(strings.Join(values, ""), isControl):
+			return nil, fmt.Errorf("%q: the value has a control character", name)
+		}
+		for _, value := range values {
+			header.Add(name, value)
+		}
+	}
+	return header, nil
+}
+
+// isToken reports whether s is a token in the sense of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	const others = "!#$%&'*+-.^_`|~"
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
+	})
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// readDuration reads a duration as Go writes it. An empty one is 0.
+func readDuration(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf(`%q is not a duration such as "5s"`, s)
+	}
+	return d, nil
+}
+
+// readProxy reads the address of a proxy. An empty one is nil.
+func readProxy(s string) (*url.URL, error) {
+	if s == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, errors.New("it is not a URL") // the error of net/url shows a password
+	}
+	switch u.Scheme {
+	case "http", "https", "socks5", "socks5h":
+	default:
+		return nil, fmt.Errorf("scheme %q: a proxy has http, https, socks5 or socks5h", u.Scheme)
+	}
+	if u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("a proxy is written as a scheme, a host and a port")
+	}
+	return u, nil
 }

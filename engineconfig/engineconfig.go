@@ -1,15 +1,40 @@
+// Package engineconfig makes a [registry.Client] behave as docker, podman and containerd do on the same machine. It
+// reads the files in which these engines keep how a registry is reached and what their users log in with.
+//
+// [NewClient] returns a client with both. [Hosts] and [Logins] are its two halves, for callers who want one of them
+// only. Nothing is read before a registry is talked to, and nothing is ever written.
 package engineconfig
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 
+	"drayage/internal/dockerauth"
 	"drayage/internal/hostconfig"
 	"drayage/registry"
 )
+
+// NewClient returns a client that reaches registries as hosts says and logs in with what logins finds. Either may be
+// nil, which means its zero value. The caller may set other fields of the client before its first use.
+func NewClient(hosts *Hosts, logins *Logins) *registry.Client {
+	if hosts == nil {
+		hosts = &Hosts{}
+	}
+	if logins == nil {
+		logins = &Logins{}
+	}
+	return &registry.Client{
+		Transport:   hosts.limited(registry.NewTransport(hosts.TLS)),
+		Endpoints:   hosts.Endpoints,
+		Credentials: logins.Credential,
+		PlainHTTP:   hosts.PlainHTTP,
+	}
+}
 
 // ErrBlocked is wrapped by the error of Hosts.Endpoints for a repository that registries.conf forbids.
 var ErrBlocked = hostconfig.ErrBlocked
@@ -116,4 +141,36 @@ func (h *Hosts) endpoint(found hostconfig.Endpoint) registry.Endpoint {
 func (h *Hosts) limited(t *http.Transport) *http.Transport {
 	t.DialContext = h.Limit.Dial(t.DialContext)
 	return t
+}
+
+// Logins finds what the user of this machine logs in to registries with: in docker's config.json, in podman's
+// auth.json, and in the credential helpers that these name. The zero value searches where docker and podman do
+// (https://docs.docker.com/reference/cli/docker/login/#credential-stores). It may be used concurrently. Its fields must
+// not change after the first use.
+type Logins struct {
+	// AuthFile, if set, is the only file that is read, in docker's or podman's format. The environment variable
+	// REGISTRY_AUTH_FILE sets it too.
+	AuthFile string
+
+	// Strict makes Credential fail if a credential helper fails or a file is damaged. Otherwise the search goes on
+	// without the one that failed, and may end with no credential.
+	Strict bool
+
+	// Warn is told, in one line without secrets, what went wrong and did not end a search. It may be called
+	// concurrently. nil means that nobody is told.
+	Warn func(message string)
+
+	open  sync.Once
+	store *dockerauth.Store
+}
+
+// Credential returns the credential for a repository of a registry, or for the registry if repository is empty. It
+// returns the zero Credential if there is none. It reads files once. It asks a credential helper again after some
+// minutes, because some helpers give out passwords that expire. Its signature is that of registry.Client.Credentials.
+func (l *Logins) Credential(ctx context.Context, host, repository string) (registry.Credential, error) {
+	l.open.Do(func() {
+		l.store = dockerauth.New(dockerauth.Options{AuthFile: l.AuthFile, Strict: l.Strict, Warn: l.Warn})
+	})
+	found, err := l.store.Lookup(ctx, host, repository)
+	return registry.Credential(found), err
 }
