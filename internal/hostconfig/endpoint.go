@@ -21,10 +21,10 @@ import (
 // ErrBlocked is wrapped by the error of Files.Endpoints for a repository that registries.conf forbids.
 var ErrBlocked = errors.New("blocked")
 
-// Endpoint is a registry.Endpoint and what a transport to it needs. Headers, certificates, proxy and relaxed TLS
-// are for the origin (scheme, host and port) of URL. They must not follow a redirect to another origin, or any
-// other address that a server gives. URL has neither user, query nor fragment. It has no scheme where no file
-// says one, and where http may take the place of https.
+// Endpoint is a registry.Endpoint and what a transport to it needs. Headers, certificates, proxy and
+// relaxed TLS are for the origin (scheme, host and port) of URL. They must not follow a redirect to another
+// origin, or any other address that a server gives. URL has neither user, query nor fragment. It has no
+// scheme where no file says one, and where http may take the place of https.
 type Endpoint struct {
 	registry.Endpoint
 	// TagOnly says that the endpoint is not to be asked for images that the user named by digest.
@@ -79,9 +79,9 @@ func own(name, repository string) Endpoint {
 
 func apiHost(name string) string { return registry.DefaultEndpoint(name).URL.Host }
 
-// parseAddress reads the address of an API: a URL, or host[:port] and then the result has no scheme. The API is
-// at /v2/ below the path of the address, which may name that or not. With override the path itself is the root
-// of the API.
+// parseAddress reads the address of an API: a URL, or host[:port] and then the result has no scheme. The
+// API is at /v2/ below the path of the address, which may name that or not. With override the path itself
+// is the root of the API.
 func parseAddress(address string, override bool) (url.URL, error) {
 	full := address
 	if !hasScheme(address) {
@@ -202,8 +202,8 @@ func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 	return left, nil
 }
 
-// At returns the endpoint at an address that the user gives: the URL of an API, or host[:port]. It is for reading,
-// has the certificates that certs.d holds for the host, and no repository.
+// At returns the endpoint at an address that the user gives: the URL of an API, or host[:port]. It is for
+// reading, has the certificates that certs.d holds for the host, and no repository.
 func (f Files) At(address string) (Endpoint, error) {
 	u, err := parseAddress(address, false)
 	if err != nil {
