@@ -12,14 +12,14 @@ import (
 	"strings"
 )
 
-// config is what docker's config.json and podman's auth.json say about credentials.
+// config is what docker's config.json or podman's auth.json says about credentials.
 type config struct {
 	Auths       map[string]entry  `json:"auths"`
 	CredHelpers map[string]string `json:"credHelpers"`
 	CredsStore  string            `json:"credsStore"`
 }
 
-// entry is what a file itself holds for one key. An empty entry means that a helper has it.
+// entry is what a file itself holds for one key. An empty entry marks that a helper has the credentials.
 type entry struct {
 	Auth          string `json:"auth"`
 	Username      string `json:"username"`
@@ -28,29 +28,25 @@ type entry struct {
 	RegistryToken string `json:"registrytoken"`
 }
 
-// parseConfig reads a file. A file without content is empty: some programs make such files.
-func parseConfig(raw []byte) (config, error) {
-	var c config
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return c, nil
+// parseConfig reads a file. ~/.dockercfg, which is older than config.json, holds only the entries.
+func parseConfig(raw []byte, onlyEntries bool) (c config, err error) {
+	if onlyEntries {
+		err = unmarshal(raw, &c.Auths)
+	} else {
+		err = unmarshal(raw, &c)
 	}
-	return c, describeJSON(json.Unmarshal(raw, &c))
+	return c, err
 }
 
-// parseDockercfg reads ~/.dockercfg, which is older than config.json and holds nothing but entries.
-func parseDockercfg(raw []byte) (config, error) {
-	var c config
+// unmarshal is json.Unmarshal with two differences. A text of spaces is an empty document, because some
+// programs make their files so. Errors repeat no part of the text, which may be a secret.
+func unmarshal(raw []byte, v any) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
-		return c, nil
+		return nil
 	}
-	return c, describeJSON(json.Unmarshal(raw, &c.Auths))
-}
-
-// describeJSON says what is wrong without the words of encoding/json, which repeat parts of the text.
-func describeJSON(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
-	switch {
+	switch err := json.Unmarshal(raw, v); {
 	case err == nil:
 		return nil
 	case errors.As(err, &syntax):
@@ -61,11 +57,11 @@ func describeJSON(err error) error {
 	return errors.New("not valid JSON")
 }
 
-// helper is the helper that is configured for a registry, or empty. An empty one that is configured turns off
-// the general one.
+// helper is the name of the helper that is configured for a registry, or empty. An empty name in credHelpers
+// turns off credsStore for that registry.
 func (c *config) helper(registry string) string {
-	if key, ok := match(c.CredHelpers, normalize(registry)); ok {
-		return c.CredHelpers[key]
+	if keys := matches(c.CredHelpers, normalize(registry)); len(keys) > 0 {
+		return c.CredHelpers[keys[0]]
 	}
 	return c.CredsStore
 }
@@ -82,14 +78,8 @@ func (c *config) find(registry, repository string) (string, entry, bool) {
 	return "", entry{}, false
 }
 
-func match[V any](m map[string]V, name string) (string, bool) {
-	if keys := matches(m, name); len(keys) > 0 {
-		return keys[0], true
-	}
-	return "", false
-}
-
-// matches returns the keys that mean name: first as docker writes it, then name itself, then all others.
+// matches are the keys that mean name. The key that docker would write comes first, then name itself, then
+// all others.
 func matches[V any](m map[string]V, name string) []string {
 	rank := func(key string) int {
 		switch key {
@@ -125,10 +115,8 @@ func (e entry) credential(place, key string) (Credential, error) {
 }
 
 const (
-	// hub is Docker Hub in image names.
-	hub = "docker.io"
-	// hubKey is Docker Hub in docker's files and for credential helpers.
-	hubKey = "https://index.docker.io/v1/"
+	hub    = "docker.io"                   // Docker Hub in the names of images
+	hubKey = "https://index.docker.io/v1/" // Docker Hub in docker's files and to credential helpers
 )
 
 // serverKey returns the key of a registry in docker's files and for helpers.
@@ -139,8 +127,8 @@ func serverKey(registry string) string {
 	return registry
 }
 
-// normalize makes keys comparable. Old clients wrote a scheme and the path of the API, and Docker Hub has
-// several names. Any other path stays: in podman's files it is a part of the repository's path.
+// normalize gives one form to all ways to write a key. Old clients wrote a scheme and a path of the API, and
+// Docker Hub has several names. Any other path stays: in podman's files it belongs to the repository.
 func normalize(key string) string {
 	if _, address, isURL := strings.Cut(key, "://"); isURL {
 		key, _, _ = strings.Cut(address, "/")
@@ -159,7 +147,7 @@ func normalize(key string) string {
 	return name
 }
 
-// candidates are the keys, as normalize returns them, under which there may be something for a repository:
+// candidates are the names under which there may be something for a repository, in the form of normalize:
 // HOST/NAMESPACE/IMAGE, HOST/NAMESPACE, HOST.
 func candidates(registry, repository string) []string {
 	registry = normalize(registry)

@@ -1,7 +1,7 @@
-// Package dockerauth finds and keeps the credentials of registries where docker and podman do: in their
-// configuration files, and in credential helpers, which are programs named docker-credential-NAME
-// (https://docs.docker.com/reference/cli/docker/login/#credential-stores). Store.Lookup finds them.
-// Store.Save and Store.Remove change them. No error and no warning holds a secret.
+// Package dockerauth finds and keeps credentials for registries where docker and podman do: in their
+// configuration files and in credential helpers, which are programs named docker-credential-NAME
+// (https://docs.docker.com/reference/cli/docker/login/#credential-stores). [Store.Lookup] finds credentials,
+// [Store.Save] keeps them and [Store.Remove] forgets them. No secret is ever part of an error or a warning.
 package dockerauth
 
 import (
@@ -25,20 +25,20 @@ type Options struct {
 	// environment variable REGISTRY_AUTH_FILE sets it too.
 	AuthFile string
 
-	// Strict makes Lookup fail if a credential helper fails or a file is damaged. Otherwise Lookup tells Warn
-	// and goes on without it.
+	// Strict makes Lookup fail where a credential helper fails or a file is damaged. Otherwise Lookup calls
+	// Warn and goes on without that place.
 	Strict bool
 
-	// Warn is told, in one line, what went wrong and did not end a call. It may be called concurrently. nil
-	// means that nobody is told.
+	// Warn gets a line about each thing that went wrong and did not stop a call. It may be called
+	// concurrently. It may be nil.
 	Warn func(message string)
 
 	// Getenv is asked for environment variables. nil means os.Getenv. Helpers run with the environment of the
 	// process.
 	Getenv func(string) string
 
-	// HelperTimeout is how long a credential helper may take. A helper may ask its user for a password. 0 means
-	// two minutes.
+	// HelperTimeout is how long a credential helper may take; 0 means two minutes. A helper may ask its user
+	// for a password.
 	HelperTimeout time.Duration
 }
 
@@ -51,7 +51,7 @@ type Store struct {
 	sources []source
 
 	mu   sync.Mutex
-	told map[string]bool // warnings that have been given
+	told map[string]bool // messages that Warn has had
 }
 
 // New returns a store. Nothing is read before it is needed.
@@ -62,7 +62,7 @@ func New(opts Options) *Store {
 	if opts.HelperTimeout <= 0 {
 		opts.HelperTimeout = 2 * time.Minute
 	}
-	return &Store{opts: opts}
+	return &Store{opts: opts, helpers: helperCache{now: time.Now}, told: map[string]bool{}}
 }
 
 // Error says that a place of credentials cannot be used.
@@ -73,15 +73,13 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Place + ": " + e.Problem }
 
-// Lookup returns the credentials for a repository of a registry, which is host[:port] or docker.io. It
-// returns the zero Credential if there are none. It reads files once. It asks a helper again after some
-// minutes.
-//
-// Of several credentials the first one counts, in this order: the environment variable DOCKER_AUTH_CONFIG,
-// then the one file of Options, or else docker's files before podman's. In each file its helper comes before
-// the entries of the file itself. Of these the one for the longest part of the repository's path counts.
+// Lookup returns the credentials for a repository of a registry (host[:port], or docker.io), or the zero
+// Credential if there are none. It reads each file once, and asks a helper again after some minutes. Of
+// several credentials the first counts, in this order: the environment variable DOCKER_AUTH_CONFIG; the
+// AuthFile of Options, or else docker's file and then podman's. In each file a helper comes before the
+// entries, and the entry for the longest part of the repository's path comes first.
 func (s *Store) Lookup(ctx context.Context, registry, repository string) (Credential, error) {
-	s.load.Do(func() { s.sources = readSources(s.places()) })
+	s.load.Do(func() { s.sources = s.readSources() })
 	for i := range s.sources {
 		c, err := s.lookIn(ctx, &s.sources[i], registry, repository)
 		if err != nil || c != (Credential{}) {
@@ -96,8 +94,7 @@ func (s *Store) lookIn(ctx context.Context, src *source, registry, repository st
 		return Credential{}, s.tolerate(ctx, src.err, src.must || s.opts.Strict && !src.may)
 	}
 	if name := src.config.helper(registry); name != "" && !src.entriesOnly {
-		h := helper{name: name, file: src.place, timeout: s.opts.HelperTimeout}
-		c, err := s.helpers.get(ctx, h, registry)
+		c, err := s.helpers.get(ctx, helper{name, src.place, s.opts.HelperTimeout}, registry)
 		if err := s.tolerate(ctx, err, s.opts.Strict); err != nil || c != (Credential{}) {
 			return c, err
 		}
@@ -110,7 +107,7 @@ func (s *Store) lookIn(ctx context.Context, src *source, registry, repository st
 	return c, s.tolerate(ctx, err, s.opts.Strict)
 }
 
-// tolerate makes a warning of an error that need not end a search.
+// tolerate makes a warning of an error, unless the error must end the search.
 func (s *Store) tolerate(ctx context.Context, err error, must bool) error {
 	if err == nil || ctx.Err() != nil || must {
 		return err
@@ -119,13 +116,10 @@ func (s *Store) tolerate(ctx context.Context, err error, must bool) error {
 	return nil
 }
 
-// warn tells each thing once.
+// warn tells each message once.
 func (s *Store) warn(message string) {
 	s.mu.Lock()
 	told := s.told[message]
-	if s.told == nil {
-		s.told = map[string]bool{}
-	}
 	s.told[message] = true
 	s.mu.Unlock()
 	if s.opts.Warn != nil && !told {

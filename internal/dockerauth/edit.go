@@ -5,13 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 )
 
-// object is a JSON object. Its members keep their order and their bytes, so that what other programs have
-// written stays.
+// object is a JSON object whose members keep their order and whose values keep their bytes. So everything
+// that other programs have written stays.
 type object []member
 
 type member struct {
@@ -21,48 +20,32 @@ type member struct {
 
 // parseObject reads an object. null is an empty one.
 func parseObject(raw []byte) (object, error) {
-	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
-		return nil, nil
+	var check map[string]json.RawMessage
+	if err := unmarshal(raw, &check); err != nil {
+		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := dec.Token(); err != nil {
-		return nil, describeJSON(err)
-	} else if t != json.Delim('{') {
-		return nil, errors.New("not a JSON object")
-	}
+	dec := json.NewDecoder(bytes.NewReader(raw)) // cannot fail: raw is an object or null
+	dec.Token()
 	var o object
 	for dec.More() {
-		var m member
-		name, err := dec.Token()
-		if err == nil {
-			m.name, _ = name.(string)
-			err = dec.Decode(&m.value)
-		}
-		if err != nil {
-			return nil, describeJSON(err)
-		}
+		name, _ := dec.Token()
+		m := member{name: name.(string)}
+		dec.Decode(&m.value)
 		o = append(o, m)
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, describeJSON(err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something follows the JSON object")
 	}
 	return o, nil
 }
 
-// index is the position of a member, or -1. Case does not count: docker reads these files with encoding/json.
+// index is where a member stands, or -1. Docker reads these files with encoding/json, which takes names of
+// fields in any case.
 func (o object) index(field string) int {
 	return slices.IndexFunc(o, func(m member) bool { return strings.EqualFold(m.name, field) })
 }
 
-// without drops members by their names.
 func (o object) without(drop func(name string) bool) object {
 	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return drop(m.name) })
 }
 
-// encode writes the object without any space between its parts.
 func (o object) encode() json.RawMessage {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -122,7 +105,6 @@ func parseDocument(raw []byte) (*document, error) {
 	return d, err
 }
 
-// bytes returns the file.
 func (d *document) bytes() []byte {
 	members := slices.Clone(d.members)
 	if i := members.index("auths"); i >= 0 {
@@ -141,8 +123,8 @@ func (d *document) bytes() []byte {
 	return b.Bytes()
 }
 
-// setAuth puts c in the place of all entries of the registry, or an empty entry if c is zero: a helper has it
-// then. Other members of the entry stay.
+// setAuth puts c in the place of all entries that mean the registry. A zero c marks that a helper has the
+// credentials. Other members of the entry stay.
 func (d *document) setAuth(registry string, c Credential) error {
 	key, at := serverKey(registry), len(d.auths)
 	var old object
@@ -165,7 +147,7 @@ func (d *document) setAuth(registry string, c Credential) error {
 	return nil
 }
 
-// removeAuth drops all entries of the registry.
+// removeAuth drops all entries that mean the registry.
 func (d *document) removeAuth(registry string) {
 	d.auths = d.auths.without(func(name string) bool { return normalize(name) == normalize(registry) })
 }

@@ -17,8 +17,8 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(`{"auths":{"r.example/x":{"identitytoken":"t"},"":{}}}`))
 	f.Add([]byte(" \n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		conf, err := parseConfig(raw)
-		if old, err := parseDockercfg(raw); err == nil {
+		conf, err := parseConfig(raw, false)
+		if old, err := parseConfig(raw, true); err == nil {
 			old.find("r.example", "team/app")
 		}
 		if err != nil {
@@ -35,7 +35,7 @@ func FuzzConfig(f *testing.F) {
 		if err != nil || doc.setAuth("r.example", ann) != nil {
 			return
 		}
-		after, err := parseConfig(doc.bytes())
+		after, err := parseConfig(doc.bytes(), false)
 		if err != nil {
 			t.Fatalf("%v: %s", err, doc.bytes())
 		}

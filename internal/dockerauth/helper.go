@@ -1,9 +1,12 @@
 package dockerauth
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 	"sync"
@@ -13,21 +16,21 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// identityUser is the user name of a secret that is an identity token.
+// identityUser stands in place of a user name where the secret is an identity token.
 const identityUser = "<token>"
 
 // helper is a program that keeps credentials
 // (https://github.com/docker/docker-credential-helpers#development).
 type helper struct {
 	name    string // what follows docker-credential-
-	file    string // that names it
+	file    string // the configuration that names the helper
 	timeout time.Duration
 }
 
 func (h helper) binary() string { return "docker-credential-" + h.name }
 
-// keys are the names under which a helper may have the credentials of a registry. podman has its own name for
-// Docker Hub.
+// keys are the names under which a helper may have credentials for a registry. For Docker Hub podman uses
+// another name than docker.
 func (h helper) keys(registry string) []string {
 	if key := serverKey(registry); key != registry {
 		return []string{key, hub}
@@ -72,24 +75,20 @@ func (h helper) store(ctx context.Context, key string, c Credential) error {
 	return h.run(ctx, kept.Secret, func(program client.ProgramFunc) error { return client.Store(program, kept) })
 }
 
-// erase makes the helper forget the credentials of a registry, and reports whether there were any. It asks
-// first, because many helpers fail if there is nothing to erase.
+// erase makes the helper forget what it has for a registry, and reports whether it had something. erase asks
+// for it first, because many helpers fail when there is nothing to erase.
 func (h helper) erase(ctx context.Context, registry string) (bool, error) {
 	erased := false
 	for _, key := range h.keys(registry) {
 		c, err := h.getKey(ctx, key)
+		if err == nil && c != (Credential{}) {
+			secret := c.Password + c.IdentityToken
+			err = h.run(ctx, secret, func(p client.ProgramFunc) error { return client.Erase(p, key) })
+			erased = erased || err == nil
+		}
 		if err != nil {
 			return erased, err
 		}
-		if c == (Credential{}) {
-			continue
-		}
-		erase := func(p client.ProgramFunc) error { return client.Erase(p, key) }
-		err = h.run(ctx, c.Password+c.IdentityToken, erase)
-		if err != nil {
-			return erased, err
-		}
-		erased = true
 	}
 	return erased, nil
 }
@@ -126,16 +125,15 @@ func (h helper) error(problem string) error {
 	return &Error{fmt.Sprintf("credential helper %q (configured in %s)", h.binary(), h.file), problem}
 }
 
-// helperTrust is how long the answer of a helper is used. Some helpers give out passwords that are good for
-// an hour. A long transfer takes longer.
+// helperTrust is how long the answer of a helper is used. Some helpers give passwords that end after an
+// hour, and a transfer may take longer.
 const helperTrust = 5 * time.Minute
 
-// helperCache asks each helper once for each registry: some take seconds, some ask their user. The zero value
-// is empty.
+// helperCache asks each helper once for each registry: some take seconds, some ask their user.
 type helperCache struct {
 	mu      sync.Mutex
 	answers map[question]*helperAnswer
-	now     func() time.Time // nil means time.Now
+	now     func() time.Time
 }
 
 type question struct{ helper, file, registry string }
@@ -155,7 +153,7 @@ func (hc *helperCache) get(ctx context.Context, h helper, registry string) (Cred
 	case <-ctx.Done():
 		return Credential{}, context.Cause(ctx)
 	}
-	if now := hc.time(); a.asked.IsZero() || now.Sub(a.asked) > helperTrust {
+	if now := hc.now(); a.asked.IsZero() || now.Sub(a.asked) > helperTrust {
 		cred, err := h.get(ctx, registry)
 		if ctx.Err() != nil {
 			return cred, err
@@ -177,9 +175,71 @@ func (hc *helperCache) answer(q question) *helperAnswer {
 	return hc.answers[q]
 }
 
-func (hc *helperCache) time() time.Time {
-	if hc.now != nil {
-		return hc.now()
+const (
+	// maxAnswer bounds what a helper says; tokens used as passwords reach some kilobytes.
+	maxAnswer = 256 << 10
+	// maxSaid bounds how much of a helper's complaint an error repeats.
+	maxSaid = 300
+	// lingering is how long the output of a helper may stay open after its end, because of programs that it
+	// has started.
+	lingering = time.Second
+)
+
+// program is a client.Program that ends with a context and takes a bounded part of a helper's output. It keeps
+// the helper's standard error, which may hold anything, from the user's terminal.
+type program struct {
+	ctx    context.Context // of the one call that the program is for
+	binary string
+	cmd    *exec.Cmd
+	stdout answer
+	stderr answer
+	err    error // why the program failed, without its output
+}
+
+func (p *program) start(args ...string) client.Program {
+	p.cmd = exec.CommandContext(p.ctx, p.binary, args...)
+	p.cmd.WaitDelay = lingering
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	return p
+}
+
+func (p *program) Input(in io.Reader) { p.cmd.Stdin = in }
+
+func (p *program) Output() ([]byte, error) {
+	p.err = p.cmd.Run()
+	if errors.Is(p.err, exec.ErrWaitDelay) { // it did its work and left an agent behind
+		p.err = nil
 	}
-	return time.Now()
+	if p.err == nil && p.stdout.over {
+		p.err = errors.New("it says too much")
+	}
+	return p.stdout.kept.Bytes(), p.err
+}
+
+// said is the complaint of a program that failed. The protocol wants it on standard output; some helpers use
+// standard error. It is empty if the text may hold credentials.
+func (p *program) said(secret string) string {
+	text := cmp.Or(strings.TrimSpace(p.stdout.kept.String()), strings.TrimSpace(p.stderr.kept.String()))
+	if strings.ContainsAny(text, "{}") || secret != "" && strings.Contains(text, secret) {
+		return ""
+	}
+	if len(text) > maxSaid {
+		return text[:maxSaid] + "..."
+	}
+	return text
+}
+
+// answer keeps the first maxAnswer bytes that are written to it.
+type answer struct {
+	kept bytes.Buffer // not embedded: its ReadFrom knows no bound
+	over bool
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	if room := maxAnswer - a.kept.Len(); len(p) > room {
+		a.over = true
+		a.kept.Write(p[:room])
+		return len(p), nil
+	}
+	return a.kept.Write(p)
 }

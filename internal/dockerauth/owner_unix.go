@@ -9,7 +9,7 @@ import (
 )
 
 // keepOwner gives a new file the owner of the old one, so that "sudo drayage login" does not lock users out
-// of their own file. A user who may not do that is the owner already.
+// of their own file. A process that may not do that is the owner already.
 func keepOwner(f *os.File, old fs.FileInfo) {
 	if st, ok := old.Sys().(*syscall.Stat_t); ok {
 		_ = f.Chown(int(st.Uid), int(st.Gid))

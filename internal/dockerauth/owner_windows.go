@@ -5,5 +5,5 @@ import (
 	"os"
 )
 
-// keepOwner does nothing: a new file inherits from its directory.
+// keepOwner does nothing: a new file gets its rights from its directory.
 func keepOwner(*os.File, fs.FileInfo) {}

@@ -1,6 +1,7 @@
 package dockerauth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ type place struct {
 	path   string
 	text   string // instead of a file: the value of the variable that path names
 	old    bool   // in the format of .dockercfg
-	chosen bool   // by the user, so that it has to be there
+	chosen bool   // by the user, so it has to be there
 }
 
 // source is what has been read from a place.
@@ -38,7 +39,7 @@ type source struct {
 	may         bool  // err never ends a search
 }
 
-// places lists the places in the order in which they count.
+// places lists where to look, in order.
 func (s *Store) places() []place {
 	var all []place
 	if text := s.opts.Getenv(envAuths); text != "" {
@@ -55,10 +56,7 @@ func (s *Store) places() []place {
 
 // chosenFile is the one file that the user wants, or empty.
 func (s *Store) chosenFile() string {
-	if s.opts.AuthFile != "" {
-		return s.opts.AuthFile
-	}
-	return s.opts.Getenv("REGISTRY_AUTH_FILE")
+	return cmp.Or(s.opts.AuthFile, s.opts.Getenv("REGISTRY_AUTH_FILE"))
 }
 
 func (s *Store) home() string {
@@ -68,26 +66,25 @@ func (s *Store) home() string {
 	return s.opts.Getenv("HOME")
 }
 
-// dockerFile is docker's configuration. It is empty on a system that does not say where the user is at home.
+// dockerFile is docker's configuration, or empty where the environment names no home directory.
 func (s *Store) dockerFile() string {
-	dir := s.opts.Getenv("DOCKER_CONFIG")
-	if dir == "" {
-		if s.home() == "" {
-			return ""
-		}
-		dir = filepath.Join(s.home(), ".docker")
+	if dir := s.opts.Getenv("DOCKER_CONFIG"); dir != "" {
+		return filepath.Join(dir, "config.json")
 	}
-	return filepath.Join(dir, "config.json")
+	if s.home() == "" {
+		return ""
+	}
+	return filepath.Join(s.home(), ".docker", "config.json")
 }
 
-// podmanFiles are those of containers-auth.json(5), and the one that docker had before config.json.
+// podmanFiles are the files of containers-auth.json(5), and the one that docker had before config.json.
 func (s *Store) podmanFiles() []place {
 	const name = "containers/auth.json"
 	var all []place
-	add := func(dir, name string, old bool) {
+	add := func(dir, name string) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if dir != "" && (len(all) == 0 || all[len(all)-1].path != path) {
-			all = append(all, place{path: path, old: old})
+			all = append(all, place{path: path, old: name == ".dockercfg"})
 		}
 	}
 	dotConfig := ""
@@ -97,51 +94,40 @@ func (s *Store) podmanFiles() []place {
 	run := s.opts.Getenv("XDG_RUNTIME_DIR")
 	switch {
 	case runtime.GOOS != "linux":
-		add(dotConfig, name, false)
+		add(dotConfig, name)
 	case run != "":
-		add(run, name, false)
+		add(run, name)
 	default:
-		add("/run/containers", strconv.Itoa(os.Getuid())+"/auth.json", false)
+		add("/run/containers", strconv.Itoa(os.Getuid())+"/auth.json")
 	}
-	if dir := s.opts.Getenv("XDG_CONFIG_HOME"); dir != "" {
-		add(dir, name, false)
-	} else {
-		add(dotConfig, name, false)
-	}
-	add(s.home(), ".dockercfg", true)
+	add(cmp.Or(s.opts.Getenv("XDG_CONFIG_HOME"), dotConfig), name)
+	add(s.home(), ".dockercfg")
 	return all
 }
 
-func readSources(places []place) []source {
+// readSources reads all places.
+func (s *Store) readSources() []source {
 	var all []source
-	for _, p := range places {
+	for _, p := range s.places() {
 		all = append(all, p.read())
 	}
 	return all
 }
 
-// read parses what is at a place. A file that is not there is empty, unless the user has chosen it.
+// read parses what is at a place. A file that does not exist is empty, unless the user has chosen it.
 func (p place) read() source {
 	src := source{place: p.path, entriesOnly: p.text != "", must: p.chosen}
-	raw := []byte(p.text)
+	raw, err := []byte(p.text), error(nil)
 	if p.text == "" {
-		var err error
 		raw, err = readFile(p.path)
-		if errors.Is(err, fs.ErrNotExist) && !p.chosen {
-			return src
-		}
-		if err != nil {
-			src.err, src.may = &Error{p.path, durable.Cause(err).Error()}, !p.chosen
-			return src
-		}
 	}
-	parse := parseConfig
-	if p.old {
-		parse = parseDockercfg
-	}
-	var err error
-	if src.config, err = parse(raw); err != nil {
-		src.err = &Error{p.path, err.Error()}
+	switch {
+	case err == nil:
+		if src.config, err = parseConfig(raw, p.old); err != nil {
+			src.err = &Error{p.path, err.Error()}
+		}
+	case p.chosen || !errors.Is(err, fs.ErrNotExist):
+		src.err, src.may = &Error{p.path, durable.Cause(err).Error()}, !p.chosen
 	}
 	return src
 }

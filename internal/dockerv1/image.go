@@ -1,15 +1,21 @@
 // Package dockerv1 knows the JSON that described one layer in Docker's first image format. Schema 1 manifests
-// and the layer directories of docker tars still hold it. Image is that JSON as Docker's daemon reads and
-// writes it. Config makes the configuration of an image of such layers.
+// and the layer directories of docker tars still have it. [Image] is that JSON as Docker's daemon reads and
+// writes it. [Image.History] and [Config] make the parts of an image configuration of it.
 package dockerv1
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
-// Image is the JSON of one layer. Docker hashes what it marshals of it. So the fields, their order, and what
-// is left out when empty are part of the format (https://github.com/moby/moby/blob/v20.10.27/image/image.go).
+// Image is the JSON of one layer. Docker hashes it, so the fields, their order and what is left out when empty
+// are part of the format (https://github.com/moby/moby/blob/v20.10.27/image/image.go).
 type Image struct {
 	ID              string           `json:"id,omitempty"`
 	Parent          string           `json:"parent,omitempty"`
@@ -26,7 +32,7 @@ type Image struct {
 	Size            int64            `json:",omitempty"`
 }
 
-// ContainerConfig says how a container is made of an image, or was made to build one.
+// ContainerConfig says how to run a container of an image, or how the build ran one.
 type ContainerConfig struct {
 	Hostname        string
 	Domainname      string
@@ -80,4 +86,90 @@ func (w *Words) UnmarshalJSON(raw []byte) error {
 	}
 	*w = Words{one}
 	return nil
+}
+
+// History is an entry in the history of an image configuration. The fields stand in Docker's order, not in
+// that of the OCI specification: the image ID is a hash over them.
+type History struct {
+	Created    time.Time `json:"created"`
+	Author     string    `json:"author,omitempty"`
+	CreatedBy  string    `json:"created_by,omitempty"`
+	Comment    string    `json:"comment,omitempty"`
+	EmptyLayer bool      `json:"empty_layer,omitempty"`
+}
+
+// History is the entry of this layer in the history of an image.
+func (im Image) History(empty bool) History {
+	return History{
+		Created:    im.Created,
+		Author:     im.Author,
+		CreatedBy:  strings.Join(im.ContainerConfig.Cmd, " "),
+		Comment:    im.Comment,
+		EmptyLayer: empty,
+	}
+}
+
+// ofLayer are the fields that describe the layer and not the image.
+var ofLayer = []string{"id", "parent", "Size", "parent_id", "layer_id", "throwaway"}
+
+// Config makes the configuration of an image from the JSON of its top layer, as Docker does, so that the image
+// gets the same image ID. history and diffIDs begin at the base. All other fields of the JSON stay, sorted.
+func Config(top []byte, history []History, diffIDs []digest.Digest) ([]byte, error) {
+	fields, err := fieldsOf(top)
+	if err != nil {
+		return nil, fmt.Errorf("description of the top layer: %v", err)
+	}
+	for _, name := range ofLayer {
+		delete(fields, name)
+	}
+	rootfs := struct {
+		Type    string          `json:"type"`
+		DiffIDs []digest.Digest `json:"diff_ids,omitempty"`
+	}{"layers", diffIDs}
+	if fields["rootfs"], err = json.Marshal(rootfs); err != nil {
+		return nil, err
+	}
+	if fields["history"], err = json.Marshal(history); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
+}
+
+// fieldsOf are the fields of a description that Docker keeps.
+func fieldsOf(top []byte) (map[string]json.RawMessage, error) {
+	var im *Image
+	if err := json.Unmarshal(top, &im); err != nil {
+		return nil, err
+	}
+	if im == nil {
+		return nil, errors.New("there is none")
+	}
+	if before(im.DockerVersion, firstExact) {
+		var err error
+		if top, err = json.Marshal(im); err != nil {
+			return nil, err
+		}
+	}
+	var fields map[string]json.RawMessage
+	err := json.Unmarshal(top, &fields)
+	return fields, err
+}
+
+// firstExact is the first Docker that kept unknown fields in a description. Descriptions of older versions
+// keep only the known fields.
+const firstExact = "1.8.3"
+
+// before compares versions number by number. What is no number counts as 0: an absent version is the oldest.
+func before(a, b string) bool {
+	for a != "" || b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		n, _ := strconv.Atoi(x)
+		m, _ := strconv.Atoi(y)
+		if n != m {
+			return n < m
+		}
+	}
+	return false
 }

@@ -21,11 +21,17 @@ func Replace(root *os.Root, tmp, name string) error {
 }
 
 // WriteFile writes a small file by way of tmp. On error the file called name is what it was.
-func WriteFile(root *os.Root, tmp, name string, data []byte) (err error) {
+func WriteFile(root *os.Root, tmp, name string, data []byte) error {
 	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
+	return Fill(root, f, tmp, name, data)
+}
+
+// Fill writes all of a small file to f, which is open as tmp, and gives it its final name. It closes f. On
+// error it removes tmp.
+func Fill(root *os.Root, f *os.File, tmp, name string, data []byte) (err error) {
 	defer func() {
 		if err != nil {
 			root.Remove(tmp)

@@ -1,7 +1,7 @@
-// Package jsonkeys finds what json.Unmarshal lets pass. A key may stand twice in one object: some parsers
-// take the first value and some the last, so the document has no one meaning. Unique finds such keys in a
-// document that json.Unmarshal has accepted. And a small document may take very much memory: Bounded refuses
-// it before it is parsed.
+// Package jsonkeys finds what json.Unmarshal does not report. A key may stand twice in one object: one parser
+// takes the first value and another the last, so the document has no single meaning. Use [Unique] on a
+// document that json.Unmarshal has accepted. A small document may take very much memory: use [Bounded] before
+// json.Unmarshal.
 package jsonkeys
 
 import (
@@ -15,8 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// fielded has the keys, folded, of objects with fields in descriptions of images. The objects under all other
-// keys map names to values.
+// fielded are the keys, folded, under which descriptions of images have objects with fields. The objects under
+// all other keys map names to values.
 var fielded = map[string]bool{
 	"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true, "HISTORY": true,
 	"MANIFESTS": true, "LAYERS": true, "SUBJECT": true, "PLATFORM": true, "FSLAYERS": true,
@@ -25,10 +25,10 @@ var fielded = map[string]bool{
 // sources is the key, folded, of a map from names to objects with fields.
 const sources = "LAYERSOURCES"
 
-// Unique returns an error that names a key which stands twice in one object of raw, at any depth. Keys of
-// fields that differ only in case are one key: encoding/json takes either for the same field. Labels,
-// annotations and the like are names, and so are the keys of unknown objects: their case counts. The document
-// must be valid JSON.
+// Unique returns an error that names a key which stands twice in an object of raw, at any depth. Keys of
+// fields that differ only in case are one key, because encoding/json takes either for the same field. Keys of
+// labels, annotations and unknown objects are names: their case counts. raw must be valid JSON; otherwise the
+// answer means nothing.
 func Unique(raw []byte) error { return unique(raw, false) }
 
 // UniqueNames is Unique for a document whose objects all map names to values.
@@ -51,7 +51,7 @@ type scanner struct {
 	open  []level
 	keys  []key  // of all open objects, the outermost first
 	plain []byte // scratch
-	twice int    // where the first key is that repeats another one; negative: nowhere
+	twice int    // where the first repeated key is; negative: nowhere
 }
 
 // level is an object or list that has been opened.
@@ -63,8 +63,8 @@ type level struct {
 	first  int  // the index of its first key
 }
 
-// key takes little room: a hostile document has very many. Two keys with equal hashes are equal, as nobody
-// knows the seed.
+// key takes little room, because a hostile document has very many. Keys with equal hashes count as equal:
+// nobody can forge a hash without the seed.
 type key struct {
 	hash uint64
 	at   int // of its opening quote
@@ -100,7 +100,7 @@ func (s *scanner) begin(object bool) {
 		case up.names:
 			l.names = !up.values
 		case len(s.keys) > up.first:
-			key := s.folded(s.keys[len(s.keys)-1].at, false)
+			key := s.folded(s.keys[len(s.keys)-1].at)
 			l.names, l.values = !fielded[key], key == sources
 		}
 	}
@@ -125,7 +125,7 @@ func (s *scanner) end() {
 	}
 }
 
-// length is the length of the string whose opening quote is at i, with its quotes.
+// length is the length of the string whose opening quote is at i, quotes included.
 func (s *scanner) length(i int) int {
 	for j := i + 1; j < len(s.raw); j++ {
 		switch s.raw[j] {
@@ -138,19 +138,23 @@ func (s *scanner) length(i int) int {
 	return len(s.raw) - i
 }
 
-// hash returns equal numbers for equal keys.
+// hash is the same for keys that count as one.
 func (s *scanner) hash(i int, exact bool) uint64 {
 	s.plain = s.plain[:0]
 	for _, b := range s.raw[i+1 : i+s.length(i)] {
 		switch {
 		case b == '"':
 			return maphash.Bytes(s.seed, s.plain)
-		case b == '\\' || b >= utf8.RuneSelf:
-			return maphash.String(s.seed, s.folded(i, exact))
-		case !exact && 'a' <= b && b <= 'z':
-			b -= 'a' - 'A'
+		case b != '\\' && b < utf8.RuneSelf:
+			if !exact && 'a' <= b && b <= 'z' {
+				b -= 'a' - 'A'
+			}
+			s.plain = append(s.plain, b)
+		case exact:
+			return maphash.String(s.seed, s.name(i))
+		default:
+			return maphash.String(s.seed, s.folded(i))
 		}
-		s.plain = append(s.plain, b)
 	}
 	return 0 // not valid
 }
@@ -161,14 +165,8 @@ func (s *scanner) name(i int) (name string) {
 	return name
 }
 
-// folded is the key at i. Unless the key has to be exact, all spellings that encoding/json takes for the same
-// field give the same.
-func (s *scanner) folded(i int, exact bool) string {
-	if exact {
-		return s.name(i)
-	}
-	return strings.Map(leastCase, s.name(i))
-}
+// folded is the key at i in a form that is the same for all that encoding/json takes for one field.
+func (s *scanner) folded(i int) string { return strings.Map(leastCase, s.name(i)) }
 
 // leastCase is the first of all characters that differ from r only in case.
 func leastCase(r rune) rune {
@@ -177,4 +175,32 @@ func leastCase(r rune) rune {
 		least = min(least, other)
 	}
 	return least
+}
+
+// MaxValues bounds a document that describes images: json.Unmarshal may take a hundred bytes of memory for two
+// bytes of text. Real documents of 4 MiB have half as many values.
+const MaxValues = 1 << 18
+
+// Bounded returns an error if raw has more than [MaxValues] values. raw need not be valid JSON.
+func Bounded(raw []byte) error {
+	if n := Values(raw); n > MaxValues {
+		return fmt.Errorf("it has %d values, more than the %d that are accepted", n, MaxValues)
+	}
+	return nil
+}
+
+// Values is at least the number of values in raw, with those in lists and objects, and at most twice as many.
+// If raw is not valid JSON, it is some number.
+func Values(raw []byte) int {
+	s := scanner{raw: raw}
+	n := 1
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '{', '[', ',':
+			n++
+		case '"':
+			i += s.length(i) - 1
+		}
+	}
+	return n
 }

@@ -18,22 +18,20 @@ import (
 )
 
 const (
-	// uploadAge is how long an upload is remembered. Registries throw away what is left of one after a week,
-	// or earlier.
-	uploadAge  = 7 * 24 * time.Hour
-	maxUploads = 256
-	// maxLocation is more bytes than servers accept in an address.
-	maxLocation = 8 << 10
+	// uploadAge is how long a journal is kept. Registries delete an unfinished upload after a week, or earlier.
+	uploadAge   = 7 * 24 * time.Hour
+	maxUploads  = 256
+	maxLocation = 8 << 10 // more bytes than servers accept in an address
 )
 
-// Journal remembers where one upload goes on. It implements registry.Journal. Its file can be read by its
-// owner only, because registries sign such addresses. The file is locked while it is in use: of several
-// processes that send the same content, one has the journal and the others remember nothing. The nil Journal
-// remembers nothing. A Journal is used by one goroutine at a time.
+// Journal remembers where to resume one upload. It implements registry.Journal. Only its owner can read its
+// file, because registries sign such addresses. The file is locked while it is in use: of several processes
+// that send the same content, one has the journal and the others remember nothing. The nil Journal remembers
+// nothing. A Journal is for one goroutine at a time.
 type Journal struct {
 	dir, name string
-	asked     bool
-	file      *os.File // nil: not asked for yet, or another has it
+	asked     bool     // for the file
+	file      *os.File // nil: not asked for, or another process has it
 }
 
 // BlobJournal is the journal of the upload of a blob into a repository. The caller closes it.
@@ -41,8 +39,8 @@ func (c *Cache) BlobJournal(registry, repository string, blob digest.Digest) *Jo
 	return c.journal(registry, repository, blob.String())
 }
 
-// LayerJournal is the journal of the upload of a layer that is compressed on the way, with the cache's
-// method. The caller closes it.
+// LayerJournal is the journal of the upload of a layer that the push compresses with the cache's method. The
+// caller closes it.
 func (c *Cache) LayerJournal(registry, repository string, diffID digest.Digest) *Journal {
 	if c == nil {
 		return nil
@@ -78,14 +76,14 @@ func (j *Journal) Location() string {
 	return location
 }
 
-// isLocation reports whether s can be an address: it has no spaces and nothing but printable ASCII.
+// isLocation reports whether s can be an address: printable ASCII without spaces.
 func isLocation(s string) bool {
 	return s != "" && len(s) <= maxLocation && !strings.ContainsFunc(s,
 		func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // Remember keeps the address in place of the one before. It writes in place, because the file holds the lock.
-// Nothing is synced: what a crash leaves of an address has no end and counts as none.
+// It does not sync: what a crash leaves of an address has no end and counts as none.
 func (j *Journal) Remember(location string) {
 	if !j.taken() {
 		return
@@ -113,7 +111,7 @@ func (j *Journal) Forget() {
 	}
 }
 
-// Close leaves what is remembered to the next process.
+// Close frees the journal for other processes. What it remembers stays.
 func (j *Journal) Close() {
 	if j == nil || j.file == nil {
 		return
@@ -128,7 +126,7 @@ func (j *Journal) Close() {
 
 func (j *Journal) path() string { return filepath.Join(j.dir, j.name) }
 
-// taken reports whether the file is ours. The first call tries to lock it.
+// taken reports whether this Journal has the file. The first call tries to lock it.
 func (j *Journal) taken() bool {
 	if j == nil || j.asked {
 		return j != nil && j.file != nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 
 	"github.com/klauspost/pgzip"
 )
@@ -88,4 +89,83 @@ func (w *Writer) Close() error {
 func (w *Writer) Abort() {
 	w.behind.fail(errAborted)
 	w.z.Close()
+}
+
+// How a whole archive is compressed. Measured on a tar of libraries with two processors, gzip 6 makes 35.5%
+// of it at 210 MB/s (level 1: 40% at 370), and zstd 3 makes 34% at 280 MB/s or more (level 6: 33% at 135).
+// A larger window saves one percent of that and takes twice the memory.
+const (
+	gzipLevel  = 6
+	gzipBlock  = 512 << 10
+	zstdLevel  = 3
+	zstdWindow = 256 << 10
+)
+
+// Kind is how an archive is compressed.
+type Kind string
+
+// The kinds.
+const (
+	None Kind = ""
+	Gzip Kind = "gzip"
+	Zstd Kind = "zstd"
+)
+
+// Archive compresses what write sends to it, and sends it to w. After an error w holds a stream that every
+// reader finds cut off.
+func Archive(w io.Writer, kind Kind, write func(io.Writer) error) error {
+	var z *Writer
+	var err error
+	switch kind {
+	case Gzip:
+		z, err = NewGzip(w, gzipLevel, gzipBlock)
+	case Zstd:
+		z, err = NewZstd(w, zstdLevel, zstdWindow)
+	default:
+		return write(w)
+	}
+	if err != nil {
+		return err
+	}
+	if err := write(z); err != nil {
+		z.Abort()
+		return err
+	}
+	return z.Close()
+}
+
+// patient hides from a compressor that writing has failed: pgzip would leave goroutines behind. It drops
+// what is written after a failure.
+type patient struct {
+	w io.Writer
+
+	mu  sync.Mutex
+	err error
+}
+
+func (p *patient) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// Write implements io.Writer. It never fails.
+func (p *patient) Write(b []byte) (int, error) {
+	if p.failed() != nil {
+		return len(b), nil
+	}
+	n, err := p.w.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		p.fail(err)
+	}
+	return len(b), nil
+}
+
+func (p *patient) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
 }

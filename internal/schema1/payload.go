@@ -12,10 +12,9 @@ import (
 	"drayage/image"
 )
 
-// Payload returns the manifest without its signatures
-// (https://distribution.github.io/distribution/spec/json/). The digest of a schema 1 manifest is the digest
-// of its payload. A manifest without signatures is its own payload. Signatures are not checked: nobody has
-// ever published whose keys to trust.
+// Payload returns the bytes that the digest of a schema 1 manifest covers: the manifest without its signatures
+// (https://distribution.github.io/distribution/spec/json/). A manifest without signatures is its own payload.
+// Payload does not check the signatures: nobody has ever published whose keys to trust.
 func Payload(raw []byte) ([]byte, error) {
 	if len(raw) > image.MaxManifestSize {
 		return nil, fmt.Errorf("schema 1 manifest of %d bytes: more than the %d that are accepted",
@@ -53,7 +52,7 @@ func Payload(raw []byte) ([]byte, error) {
 	return first.of(raw)
 }
 
-// cut says how to get the payload back: it is the first bytes of the signed manifest, and then tail.
+// cut says what the payload consists of: the first length bytes of the signed manifest, and then tail.
 type cut struct {
 	length int
 	tail   []byte
@@ -66,10 +65,10 @@ func parseCut(protected string) (cut, error) {
 		FormatTail   string `json:"formatTail"`
 	}
 	raw, err := decode(protected)
-	if err != nil {
-		return cut{}, fmt.Errorf("protected header: %v", err)
+	if err == nil {
+		err = json.Unmarshal(raw, &header)
 	}
-	if err := json.Unmarshal(raw, &header); err != nil {
+	if err != nil {
 		return cut{}, fmt.Errorf("protected header: %v", err)
 	}
 	tail, err := decode(header.FormatTail)
@@ -81,8 +80,8 @@ func parseCut(protected string) (cut, error) {
 
 func (c cut) of(raw []byte) ([]byte, error) {
 	if c.length <= 0 || c.length > len(raw) || c.length+len(c.tail) > image.MaxManifestSize {
-		const format = "schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others"
-		return nil, fmt.Errorf(format, len(raw), c.length, len(c.tail))
+		return nil, fmt.Errorf("schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others",
+			len(raw), c.length, len(c.tail))
 	}
 	return slices.Concat(raw[:c.length], c.tail), nil
 }

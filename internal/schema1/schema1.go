@@ -1,8 +1,7 @@
-// Package schema1 reads images in Docker's manifest V2 schema 1
-// (https://distribution.github.io/distribution/spec/manifest-v2-1/), which has no configuration and no diff
-// IDs, and converts them. Parse validates a manifest. Image.Convert makes a configuration and a schema 2
-// manifest. The caller tells it what the blobs of the layers hold. The image gets the image ID that Docker
-// gives it after a pull.
+// Package schema1 reads and converts images in Docker's manifest V2 schema 1, which has no configuration and
+// no diff IDs (https://distribution.github.io/distribution/spec/manifest-v2-1/). [Parse] validates the
+// manifest. [Image.Convert] makes a configuration and a schema 2 manifest of it and of what its layers hold.
+// The image gets the image ID that Docker gives it when it pulls the image.
 package schema1
 
 import (
@@ -14,18 +13,20 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
+	"drayage/internal/compression"
 	"drayage/internal/dockerv1"
 	"drayage/internal/jsonkeys"
 	"drayage/internal/verify"
 )
 
-// maxLayers bounds the entries of a manifest. Engines refuse images of more than 127 layers. Steps of a build
-// that added no files are entries too.
+// maxLayers bounds the entries of a manifest. Engines refuse images of more than 127 layers, but steps of a
+// build that added no files have entries too.
 const maxLayers = 4096
 
 // Image is a validated schema 1 manifest.
 type Image struct {
-	Name, Tag    string // of its first push; it may be somewhere else now
+	Name, Tag    string // where it was first pushed to; it may be elsewhere now
 	Architecture string
 	Layers       []Layer // base first; at least one
 }
@@ -33,13 +34,13 @@ type Image struct {
 // Layer is an entry of the manifest.
 type Layer struct {
 	Blob        digest.Digest
-	Empty       bool   // it has no files, so nobody needs its blob
+	Empty       bool   // it changed no files: nobody needs its blob
 	Description []byte // the v1Compatibility JSON
 
 	image dockerv1.Image
 }
 
-// document is the manifest as it is written: its lists begin at the top.
+// document is the manifest as it is written. Its lists begin at the top layer.
 type document struct {
 	SchemaVersion int    `json:"schemaVersion"`
 	Name          string `json:"name"`
@@ -53,7 +54,7 @@ type document struct {
 	} `json:"history"`
 }
 
-// Parse reads a manifest. It uses nothing but the Payload: no digest covers the rest.
+// Parse reads a manifest. It reads only the [Payload]: no digest covers the rest.
 func Parse(raw []byte) (Image, error) {
 	payload, err := Payload(raw)
 	if err != nil {
@@ -118,8 +119,8 @@ func parseLayer(blob digest.Digest, description string) (Layer, error) {
 	return Layer{Blob: blob, Empty: d.Throwaway, Description: []byte(description), image: d.Image}, nil
 }
 
-// chain checks that each layer has the one below it as its parent. Some old versions of Docker wrote a layer
-// twice in a row. chain drops the upper one, as Docker does.
+// chain checks that each layer stands on the one before it. Some old versions of Docker wrote a layer twice in
+// a row: chain drops the upper one, as Docker does.
 func chain(layers []Layer) ([]Layer, error) {
 	if parent := layers[0].image.Parent; parent != "" {
 		return nil, fmt.Errorf("its base layer stands on %q, which is not there", parent)
@@ -143,13 +144,13 @@ func chain(layers []Layer) ([]Layer, error) {
 	return kept, nil
 }
 
-// Platform is the platform that the image names. Images of early versions of Docker name none.
+// Platform is what the image says it runs on. Early versions of Docker left it out.
 func (im Image) Platform() v1.Platform {
 	top := im.Layers[len(im.Layers)-1].image
 	return v1.Platform{OS: top.OS, Architecture: top.Architecture, Variant: top.Variant}
 }
 
-// Blobs lists the blobs whose content Image.Convert needs to know, from the base on, each once.
+// Blobs lists the blobs whose content [Image.Convert] needs to know, each once, base first.
 func (im Image) Blobs() []digest.Digest {
 	var blobs []digest.Digest
 	seen := map[digest.Digest]bool{}
@@ -160,4 +161,72 @@ func (im Image) Blobs() []digest.Digest {
 		}
 	}
 	return blobs
+}
+
+// Blob is what schema 1 does not say about the blob of a layer.
+type Blob struct {
+	Size   int64         // as it is stored
+	DiffID digest.Digest // of the uncompressed tar
+	Kind   string        // how it is compressed, as package compression names it
+}
+
+// descriptor and schema2 have their fields in Docker's order, not in that of OCI. So the manifest is byte for
+// byte the one that skopeo makes, and both push the same digest.
+type descriptor struct {
+	MediaType string        `json:"mediaType"`
+	Size      int64         `json:"size"`
+	Digest    digest.Digest `json:"digest"`
+}
+
+type schema2 struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType"`
+	Config        descriptor   `json:"config"`
+	Layers        []descriptor `json:"layers"`
+}
+
+// layerTypes are the media types of layers by how they are compressed.
+var layerTypes = map[string]string{
+	compression.Gzip: image.DockerLayer,
+	compression.None: image.DockerPlainLayer,
+}
+
+// Convert makes the configuration and the manifest of the image. The manifest has the type
+// [image.DockerManifest]. blobs must have all of im.Blobs. The same image gives the same bytes.
+//
+// A layer is empty only where its description says "throwaway", as for Docker and skopeo. Docker before 1.10
+// did not write that and stored an empty tar. Such layers stay: without them the image would get another
+// image ID than Docker gives it.
+func (im Image) Convert(blobs map[digest.Digest]Blob) (config, manifest []byte, err error) {
+	m := schema2{SchemaVersion: 2, MediaType: image.DockerManifest, Layers: []descriptor{}}
+	var history []dockerv1.History
+	var diffIDs []digest.Digest
+	for _, l := range im.Layers {
+		history = append(history, l.image.History(l.Empty))
+		if l.Empty {
+			continue
+		}
+		b, known := blobs[l.Blob]
+		if !known {
+			return nil, nil, fmt.Errorf("the content of layer %s is not known", l.Blob)
+		}
+		mediaType, known := layerTypes[b.Kind]
+		if !known {
+			return nil, nil, fmt.Errorf("layer %s: docker has no media type for a layer compressed with %s: %w",
+				l.Blob, b.Kind, image.ErrUnsupported)
+		}
+		m.Layers = append(m.Layers, descriptor{mediaType, b.Size, l.Blob})
+		diffIDs = append(diffIDs, b.DiffID)
+	}
+	top := im.Layers[len(im.Layers)-1].Description
+	if config, err = dockerv1.Config(top, history, diffIDs); err != nil {
+		return nil, nil, err
+	}
+	if len(config) > image.MaxConfigSize {
+		return nil, nil, fmt.Errorf("its configuration would have %d bytes, more than the %d that are accepted",
+			len(config), image.MaxConfigSize)
+	}
+	m.Config = descriptor{image.DockerConfig, int64(len(config)), digest.FromBytes(config)}
+	manifest, err = json.Marshal(m)
+	return config, manifest, err
 }
