@@ -78,10 +78,14 @@ func (l *looker) one(ctx context.Context, arg string) (*source.Image, error) {
 	if err := l.open(ctx, arg); err != nil {
 		return nil, err
 	}
-	if all := l.set.Images; len(all) > 1 {
+	switch all := l.set.Images; len(all) {
+	case 0:
+		return nil, fmt.Errorf("there is no image, only referrers: %w", registry.ErrNotFound)
+	case 1:
+		return all[0], nil
+	default:
 		return nil, usagef("there are %d images, choose one by its name: %s", len(all), source.Labels(all))
 	}
-	return l.set.Images[0], nil
 }
 
 func (l *looker) newClient(ref registry.Reference) (*registry.Client, error) {

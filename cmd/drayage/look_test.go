@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -109,6 +111,32 @@ func TestInspectShowsThePullQuota(t *testing.T) {
     "source": "203.0.113.7"
   }`) {
 		t.Error(stdout)
+	}
+}
+
+// A layout may hold nothing but what belongs to images elsewhere.
+func TestLookingAtReferrersAlone(t *testing.T) {
+	_, host := lookingRegistry(t)
+	dir := filepath.Join(t.TempDir(), "images")
+	if _, stderr, code := command(t, "fetch", host+"/solo:1", "-o", dir, "-q"); code != 0 {
+		t.Fatal(stderr)
+	}
+	index := filepath.Join(dir, "index.json")
+	raw, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = regexp.MustCompile(`"annotations": *{[^}]*}`).ReplaceAll(raw,
+		[]byte(`"annotations":{"io.containerd.manifest.subject":"`+digest.FromString("x").String()+`"}`))
+	if err := os.WriteFile(index, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for verb, want := range map[string]int{
+		"manifest": exitNotFound, "config": exitNotFound, "inspect": 0, "digest": 0, "ls": 0, "verify": 0,
+	} {
+		if _, stderr, code := command(t, verb, dir); code != want {
+			t.Errorf("%s: %d, %s", verb, code, stderr)
+		}
 	}
 }
 

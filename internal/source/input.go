@@ -21,9 +21,8 @@ type input struct {
 	kind   string
 }
 
-// newInput returns a file, from the place that it has been read to, or a stream, as an input.
-func newInput(f *os.File, name string) (*input, error) {
-	in := &input{name: name, stream: f, kind: compression.None}
+// fromFile returns a file, from the place that it has been read to, or a stream, as an input.
+func fromFile(f *os.File, name string) (*input, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -32,21 +31,24 @@ func newInput(f *os.File, name string) (*input, error) {
 		return nil, fmt.Errorf("%w: it is a directory without oci-layout", dockerarchive.ErrNotImage)
 	}
 	if !fi.Mode().IsRegular() {
-		return in, nil
+		return &input{name: name, stream: f, kind: compression.None}, nil
 	}
 	offset, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return nil, err
 	}
-	in.size = max(fi.Size()-offset, 0)
-	in.at = io.NewSectionReader(f, offset, in.size)
+	size := max(fi.Size()-offset, 0)
+	return fromReaderAt(io.NewSectionReader(f, offset, size), size, name)
+}
+
+// fromReaderAt returns what can be read at any place as an input.
+func fromReaderAt(at io.ReaderAt, size int64, name string) (*input, error) {
 	prefix := make([]byte, compression.PeekSize)
-	n, err := in.at.ReadAt(prefix, 0)
+	n, err := at.ReadAt(prefix, 0)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	in.kind = compression.Detect(prefix[:n])
-	return in, nil
+	return &input{name: name, at: at, size: size, kind: compression.Detect(prefix[:n])}, nil
 }
 
 // inPlace reports whether the archive can be read where it is.

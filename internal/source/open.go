@@ -79,14 +79,14 @@ func (s *Set) open(ctx context.Context, opts Options) error {
 
 func (s *Set) input(stdin *os.File) (*input, error) {
 	if s.Spec.Kind == Stdin {
-		return newInput(stdin, "standard input")
+		return fromFile(stdin, "standard input")
 	}
 	f, err := os.Open(s.Spec.Path)
 	if err != nil {
 		return nil, missing(s.Spec.Path, err)
 	}
 	s.closes = append(s.closes, f.Close)
-	return newInput(f, s.Spec.Path)
+	return fromFile(f, s.Spec.Path)
 }
 
 // openArchive reads a plain tar where it is, and others by way of memory or a temporary file.

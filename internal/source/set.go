@@ -23,7 +23,7 @@ type Set struct {
 	Remarks []Remark // about these images
 
 	Layout  *layout.Layout        // what images are read from; nil if they all are in a docker tar or a registry
-	Archive *dockerarchive.Reader // nil unless SOURCE is an archive
+	Archive *dockerarchive.Reader // nil unless SOURCE is an archive that is not read in one pass
 	Pass    *dockerarchive.Pass   // brings the blobs of an archive that is read in one pass; or nil
 
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
