@@ -14,16 +14,17 @@ import (
 // Open implements [fs.FS]. It opens regular files, and links to them. They can be read at any offset
 // (io.ReaderAt). Directories cannot be listed.
 func (x *Index) Open(name string) (fs.File, error) {
-	err := fs.ErrInvalid
-	if fs.ValidPath(name) {
-		if err = fs.ErrNotExist; x.Has(name) {
-			var f *File
-			if f, err = x.Find(name); err == nil {
-				return &openFile{SectionReader: f.Open(), name: path.Base(name)}, nil
-			}
-		}
+	var f *File
+	err := fs.ErrNotExist
+	if !fs.ValidPath(name) {
+		err = fs.ErrInvalid
+	} else if x.Has(name) {
+		f, err = x.Find(name)
 	}
-	return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &openFile{SectionReader: f.Open(), name: path.Base(name)}, nil
 }
 
 // Overlay shows some files in memory before, or besides, those of another file system.
@@ -34,7 +35,6 @@ type overlay struct {
 	files map[string][]byte
 }
 
-// Open implements fs.FS.
 func (o overlay) Open(name string) (fs.File, error) {
 	content, ok := o.files[name]
 	if !ok {
@@ -44,19 +44,16 @@ func (o overlay) Open(name string) (fs.File, error) {
 	return &openFile{SectionReader: r, name: path.Base(name)}, nil
 }
 
-// openFile implements fs.File.
 type openFile struct {
 	*io.SectionReader
 	name string
 }
 
-// Stat implements fs.File.
 func (f *openFile) Stat() (fs.FileInfo, error) {
 	h := tar.Header{Name: f.name, Size: f.Size(), Mode: 0o444, Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0)}
 	return h.FileInfo(), nil
 }
 
-// Close implements fs.File.
 func (f *openFile) Close() error { return nil }
 
 // maxAround bounds the directories that [Index.Around] lists.
@@ -74,7 +71,6 @@ func (x *Index) full(name string) string {
 	return x.root + "/" + name
 }
 
-// all gives the entries of a name.
 func (x *Index) all(name string) iter.Seq[Entry] { return x.entries.all(x.full(name)) }
 
 // Entries gives all entries below the root. A name comes as often as it is in the tar.
@@ -138,19 +134,23 @@ func (x *Index) Trail(name string) iter.Seq[string] {
 			if !yield(name) {
 				return
 			}
-			next, isLink := "", false
-			for e := range x.all(name) {
-				if isLink = e.isLink(); isLink {
-					next = x.target(name, e)
-					break
-				}
-			}
+			next, isLink := x.linked(name)
 			if !isLink {
 				return
 			}
 			name = next
 		}
 	}
+}
+
+// linked is the name that a link leads to.
+func (x *Index) linked(name string) (target string, isLink bool) {
+	for e := range x.all(name) {
+		if e.isLink() {
+			return x.target(name, e), true
+		}
+	}
+	return "", false
 }
 
 // target is the name that a link leads to. A hard link counts from the top of the tar, as tar writes it, a

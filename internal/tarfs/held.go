@@ -10,6 +10,8 @@ import (
 	"sort"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
+
 	"drayage/internal/verify"
 )
 
@@ -39,11 +41,11 @@ type heldStream struct {
 	err    error // of r, after which nothing more comes
 	all    bool  // everything is held
 	held   []segment
-	room   []byte // the end of the newest chunk, which no segment has taken yet
-	kept   int64  // bytes that all this takes
-	file   passing
-	spare  []byte                      // the memory of file.replay, one for all files
-	hashes map[int64][sha256.Size]byte // of files that are not held, by the place of their content
+	room   []byte                  // the end of the newest chunk, which no segment has taken yet
+	kept   int64                   // bytes that all this takes
+	file   passing                 // that the stream has come to
+	spare  []byte                  // the memory of file.replay, one for all files
+	hashes map[int64]digest.Digest // of files that are not held, by the place of their content
 }
 
 // segment is a part of the stream that is held. Segments are in order and do not overlap. Several share a
@@ -58,7 +60,6 @@ func (s segment) end() int64 { return s.offset + int64(len(s.data)) }
 // hasRoom reports whether the last segment can grow into the room of its chunk.
 func (s segment) hasRoom() bool { return len(s.data) < cap(s.data) }
 
-// passing is the file that the stream has come to.
 type passing struct {
 	name       string
 	start, end int64
@@ -69,7 +70,7 @@ type passing struct {
 }
 
 func newHeldStream(r io.Reader, gone string) *heldStream {
-	return &heldStream{r: r, gone: fmt.Errorf("%w: %s", ErrGone, gone), hashes: map[int64][sha256.Size]byte{}}
+	return &heldStream{r: r, gone: fmt.Errorf("%w: %s", ErrGone, gone), hashes: map[int64]digest.Digest{}}
 }
 
 // begin says that the content of a file comes next. It is hashed unless it is held. If it replays, it can be
@@ -98,7 +99,6 @@ func (s *heldStream) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// ReadAt implements io.ReaderAt.
 func (s *heldStream) ReadAt(p []byte, offset int64) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +144,6 @@ func (s *heldStream) next(p []byte) (int, error) {
 	return 0, s.err
 }
 
-// take notes what has been read.
 func (s *heldStream) take(p []byte, inside bool) {
 	f := &s.file
 	switch {
@@ -163,11 +162,10 @@ func (s *heldStream) take(p []byte, inside bool) {
 	}
 	f.hash.Write(p)
 	if s.at == f.end {
-		s.hashes[f.start] = [sha256.Size]byte(f.hash.Sum(nil))
+		s.hashes[f.start] = digest.NewDigest(digest.SHA256, f.hash)
 	}
 }
 
-// keep holds what has just been read.
 func (s *heldStream) keep(p []byte) {
 	s.kept += int64(len(p))
 	for offset := s.at; len(p) > 0; {
@@ -228,14 +226,12 @@ func (s *heldStream) peek() ([]byte, error) {
 	return head, nil
 }
 
-// hold lets the rest of the file be held.
 func (s *heldStream) hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.file.hold, s.file.hash = true, nil
 }
 
-// fits reports whether a file of that size can still be held.
 func (s *heldStream) fits(size int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,10 +258,9 @@ func (s *heldStream) rest() io.Reader {
 	return io.MultiReader(append(all, s.r)...)
 }
 
-// hashOf returns the hash of the content at a place, if the content is not held.
-func (s *heldStream) hashOf(offset int64) ([sha256.Size]byte, bool) {
+// hashOf returns the hash of the content at a place, or "" if the content is held.
+func (s *heldStream) hashOf(offset int64) digest.Digest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sum, ok := s.hashes[offset]
-	return sum, ok
+	return s.hashes[offset]
 }

@@ -12,13 +12,14 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
 	"sync"
+
+	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
@@ -104,7 +105,7 @@ func New(r io.ReaderAt, size int64) (*Index, error) {
 	}
 }
 
-// checkEnd refuses a tar with something behind its end. Tools differ in whether they read that too.
+// checkEnd refuses a tar with something behind its end: not all tools read that.
 func (x *Index) checkEnd(rest io.Reader) error {
 	var buf [32 << 10]byte
 	for {
@@ -125,7 +126,6 @@ func (x *Index) checkEnd(rest io.Reader) error {
 	}
 }
 
-// damaged explains an error of archive/tar.
 func (x *Index) damaged(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -136,7 +136,6 @@ func (x *Index) damaged(err error) error {
 	return fmt.Errorf("archive is damaged after %d entries: %v: %w", x.count, err, verify.ErrMismatch)
 }
 
-// add enters the next entry of the tar.
 func (x *Index) add(h *tar.Header, offset int64) error {
 	if x.count++; x.count > maxEntries {
 		return verify.Mismatchf("archive has more than %d entries", maxEntries)
@@ -146,9 +145,11 @@ func (x *Index) add(h *tar.Header, offset int64) error {
 	}
 	sparse := isSparse(h)
 	if sparse {
-		if err := x.addHoles(h); err != nil {
-			return err
+		if h.Size > max(maxHoles, x.size*maxPacked)-x.holes {
+			return fmt.Errorf("entry %q is sparse and has %d bytes: "+
+				"with the others that are too many for an archive of %d bytes", h.Name, h.Size, x.size)
 		}
+		x.holes += h.Size
 	}
 	if h.Size < 0 || h.Typeflag == tar.TypeReg && !sparse && h.Size > x.size-offset {
 		return fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w",
@@ -198,28 +199,24 @@ func (x *Index) content(e Entry) *io.SectionReader {
 }
 
 // SHA256 hashes the content. It knows the hash of a file that has gone by in a stream.
-func (f *File) SHA256(ctx context.Context) ([sha256.Size]byte, error) {
+func (f *File) SHA256(ctx context.Context) (digest.Digest, error) {
 	return f.index.sum(f.Entry(), transfer.WithContext(ctx, f.Open()))
 }
 
 // Find looks up a regular file. It follows links inside the tar.
 func (x *Index) Find(name string) (*File, error) {
-	asked := name
-	name = Clean(name)
-	for range maxLinks {
-		e, err := x.single(name)
-		if err != nil {
-			return nil, err
-		}
+	for n := range x.Trail(Clean(name)) {
+		e, err := x.single(n)
 		switch {
+		case err != nil:
+			return nil, err
 		case e.IsFile():
-			return &File{x, name, e}, nil
+			return &File{x, n, e}, nil
 		case !e.isLink():
-			return nil, verify.Mismatchf("entry %q is no regular file", asked)
+			return nil, verify.Mismatchf("entry %q is no regular file", name)
 		}
-		name = x.target(name, e)
 	}
-	return nil, verify.Mismatchf("entry %q: more than %d links one after another", asked, maxLinks)
+	return nil, verify.Mismatchf("entry %q: more than %d links one after another", name, maxLinks)
 }
 
 // Read returns the content of a file of at most limit bytes.
@@ -293,14 +290,12 @@ func (x *Index) same(a, b Entry) (bool, error) {
 	return sumA == sumB, err
 }
 
-// sum hashes the content of a file, which r reads. Of what has gone by in a stream the hash is known.
-func (x *Index) sum(e Entry, r io.Reader) ([sha256.Size]byte, error) {
+// sum hashes the content of a file, which r reads.
+func (x *Index) sum(e Entry, r io.Reader) (digest.Digest, error) {
 	if s, ok := x.r.(*heldStream); ok {
-		if sum, ok := s.hashOf(e.Offset); ok {
+		if sum := s.hashOf(e.Offset); sum != "" {
 			return sum, nil
 		}
 	}
-	h := sha256.New()
-	_, err := io.Copy(h, r)
-	return [sha256.Size]byte(h.Sum(nil)), err
+	return digest.SHA256.FromReader(r)
 }

@@ -18,10 +18,8 @@ var ErrNotTar = errors.New("no tar file")
 
 type notTarError string
 
-// Error implements error.
 func (e notTarError) Error() string { return string(e) }
 
-// Is implements matching for errors.Is.
 func (e notTarError) Is(target error) bool { return target == ErrNotTar }
 
 // sniff refuses input that is no tar. It looks at the first block, and at more of what is none.

@@ -11,8 +11,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// Limits on sparse files, because a small tar can claim any size for them. All of them together may have what
-// gzip could have packed into the tar, or maxHoles.
+// A small tar can claim any size for sparse files. All of them together may have what gzip could have packed
+// into the tar, or maxHoles.
 const (
 	maxHoles  = 64 << 30
 	maxPacked = 1032 // gzip's best ratio
@@ -30,16 +30,6 @@ func isSparse(h *tar.Header) bool {
 		}
 	}
 	return false
-}
-
-// addHoles counts what a sparse file claims to be.
-func (x *Index) addHoles(h *tar.Header) error {
-	if h.Size > max(maxHoles, x.size*maxPacked)-x.holes {
-		return fmt.Errorf("entry %q is sparse and has %d bytes: "+
-			"with the others that are too many for an archive of %d bytes", h.Name, h.Size, x.size)
-	}
-	x.holes += h.Size
-	return nil
 }
 
 // headSeeker notes where the header of an entry begins, which tar.Reader does not tell.
@@ -71,7 +61,6 @@ type sparseFile struct {
 	at int64
 }
 
-// ReadAt implements io.ReaderAt.
 func (f *sparseFile) ReadAt(p []byte, off int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +91,6 @@ func sparseError(err error) error {
 	return fmt.Errorf("archive is damaged in a sparse file: %v: %w", err, verify.ErrMismatch)
 }
 
-// reach reads on to off.
 func (f *sparseFile) reach(off int64) error {
 	if f.r == nil || off < f.at {
 		tr := tar.NewReader(io.NewSectionReader(f.x.r, f.entry.Offset, f.x.size-f.entry.Offset))

@@ -10,7 +10,6 @@ type table struct {
 	last    map[string]int32 // the index of the last record of a name
 }
 
-// record is an entry as it is stored.
 type record struct {
 	Entry
 	name   string
@@ -20,7 +19,6 @@ type record struct {
 
 func newTable(under *table) *table { return &table{under: under, last: map[string]int32{}} }
 
-// add enters one more entry under a name.
 func (t *table) add(name string, e Entry) {
 	n := int32(len(t.records))
 	r := record{e, name, n, t.under != nil && t.under.has(name)}
@@ -37,7 +35,6 @@ func (t *table) add(name string, e Entry) {
 // table under it.
 func (t *table) replace(name string, e Entry) { t.records[t.last[name]].Entry = e }
 
-// has reports whether there is an entry with that name.
 func (t *table) has(name string) bool {
 	_, ok := t.last[name]
 	return ok || t.under != nil && t.under.has(name)
