@@ -67,7 +67,6 @@ type changed struct{ error }
 
 func (c changed) Unwrap() error { return c.error }
 
-// writeOnce is one try of write.
 func (b *blob) writeOnce(ctx context.Context, w io.Writer, reported func(int64)) (int64, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -186,7 +185,6 @@ func plausible(size, compressed int64) bool {
 	return size > 0 && size%512 == 0 && size+size/1000+1024 >= compressed
 }
 
-// trailer is the size field at the end of a gzip stream.
 func trailer(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error) {
 	tries := retry.Persistence{Since: d.Size - 4}
 	for {

@@ -106,7 +106,6 @@ func (a *Reader) layout() (*layout.Layout, error) {
 	return layout.New(a.layoutFS())
 }
 
-// layoutFS shows the archive with an oci-layout.
 func (a *Reader) layoutFS() fs.FS {
 	if a.tar.Has(v1.ImageLayoutFile) {
 		return a.tar
@@ -115,7 +114,6 @@ func (a *Reader) layoutFS() fs.FS {
 	return tarfs.Overlay(a.tar, map[string][]byte{v1.ImageLayoutFile: version})
 }
 
-// addSaved takes in an image that is read by manifest.json.
 func (c *Contents) addSaved(im SavedImage) {
 	c.Saved = append(c.Saved, im)
 	for _, o := range im.Odd {
@@ -130,14 +128,17 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{}}
 	index.SchemaVersion = 2
 	for _, r := range toShow(roots) {
-		if s := c.root(r); s != nil {
-			if s.raw != nil {
-				files[ociPath(s.desc.Digest)] = s.raw
+		if r.Subject == "" { // a referrer goes only where its subject goes
+			if err := r.narrow(); err != nil {
+				c.Faults[r.desc.Digest] = err
 			}
-			if !told[s.desc.Digest] {
-				c.Remarks = append(c.Remarks, s.remark)
-			}
-			told[s.desc.Digest] = true
+		}
+		if r.raw != nil {
+			files[ociPath(r.desc.Digest)] = r.raw
+		}
+		if r.remark != nil && !told[r.desc.Digest] {
+			told[r.desc.Digest] = true
+			c.Remarks = append(c.Remarks, *r.remark)
 		}
 		index.Manifests = append(index.Manifests, r.entries()...)
 	}
@@ -163,22 +164,4 @@ func toShow(roots []*root) []*root {
 	return which(roots, func(r *root) bool {
 		return !r.superseded && (r.isNamed() || r.Subject != "" || !named[r.desc.Digest])
 	})
-}
-
-// root notes what is wrong with an image, and changes it to what of it is there.
-func (c *Contents) root(r *root) *partial {
-	if r.Subject != "" {
-		return nil // it is a referrer and goes only where its subject goes
-	}
-	s, err := r.shown()
-	if err != nil {
-		c.Faults[r.desc.Digest] = err
-		return nil
-	}
-	if s != nil {
-		annotations := r.desc.Annotations
-		r.desc = s.desc
-		r.desc.Annotations = annotations
-	}
-	return s
 }

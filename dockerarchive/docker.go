@@ -13,7 +13,6 @@ import (
 	"drayage/internal/dockerv1"
 )
 
-// dockerTar gathers the entries of a tar in Docker's format.
 type dockerTar struct {
 	documents
 	configs, layers []*tarEntry
@@ -131,7 +130,6 @@ func (t *dockerTar) addLayer(dir v1Layer, b *blob, created time.Time) (name stri
 	return name
 }
 
-// v1Layer is one layer directory.
 type v1Layer struct {
 	id   string // 64 hex digits
 	json []byte

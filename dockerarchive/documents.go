@@ -12,7 +12,6 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// manifestItem is an image in manifest.json.
 type manifestItem struct {
 	Config   string
 	RepoTags []string

@@ -69,10 +69,8 @@ func (e *tarEntry) head() ([]byte, error) {
 // late reports whether the entry stands behind those whose sizes are known.
 func (e *tarEntry) late() bool { return e.beside != nil && e.beside.late }
 
-// padded is the room that content of n bytes takes.
 func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
 
-// padding is what follows content of n bytes.
 func padding(n int64) []byte { return make([]byte, padded(n)-n) }
 
 // archiveEnd closes every tar.

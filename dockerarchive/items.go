@@ -107,7 +107,7 @@ func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
 			return a.v1Images(ctx, dirs)
 		}
 	}
-	return nil, a.noImage()
+	return nil, fmt.Errorf("%w%s", ErrNotImage, a.what())
 }
 
 // read returns the image of an item. What is missing or wrong is an error, or, if the caller is tolerant, in
@@ -158,7 +158,6 @@ func (im *SavedImage) lacks(part image.Part, d digest.Digest, path string, reaso
 		image.Absent{Part: part, Descriptor: v1.Descriptor{Digest: d}, Path: path, Reason: reason, Err: err})
 }
 
-// reason tells what is missing from what is there and wrong.
 func (a *Reader) reason(path string) image.Reason {
 	if a.tar.Has(tarfs.Clean(path)) {
 		return image.Damaged

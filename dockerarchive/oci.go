@@ -16,7 +16,6 @@ import (
 	"drayage/layout"
 )
 
-// ociTar gathers the entries of a tar in OCI's format.
 type ociTar struct {
 	documents
 	index  []v1.Descriptor
@@ -50,7 +49,6 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 	return slices.Concat(all, documents, t.small(), t.large()), err
 }
 
-// add takes an image or a referrer.
 func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error {
 	for _, a := range im.Absent {
 		if a.IsFault() {

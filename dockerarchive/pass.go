@@ -64,7 +64,6 @@ func (p *Pass) Next(ctx context.Context) (string, error) {
 	return name, err
 }
 
-// confirm makes sure that the whole archive holds the planned images.
 func (p *Pass) confirm(ctx context.Context) error {
 	whole, err := newReader(p.stream.Index(), nil)
 	if err != nil {

@@ -55,7 +55,6 @@ type plan struct {
 	late  []*tarEntry // those that go behind
 }
 
-// head is the head of an entry and where it stands.
 type head struct {
 	data []byte
 	off  int64

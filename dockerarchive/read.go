@@ -40,13 +40,17 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) { return newReader(ta
 // wraps [ErrGone]. Memory is bounded.
 func Scan(ctx context.Context, r io.Reader) (*Reader, error) { return newReader(tarfs.Scan(ctx, r)) }
 
-// newReader makes a Reader of a tar, unless that could not be opened.
 func newReader(tar *tarfs.Index, err error) (*Reader, error) {
 	if err != nil {
 		return nil, tarError(err)
 	}
 	a := &Reader{tar}
-	a.enter()
+	for _, dir := range tar.Around() {
+		if a.imageIn(dir) {
+			tar.SetRoot(dir) // somebody has packed the whole directory
+			break
+		}
+	}
 	return a, nil
 }
 
@@ -58,18 +62,6 @@ func tarError(err error) error {
 	return err
 }
 
-// enter makes all names relative to the directory that holds the images, where somebody has packed a whole
-// directory. It is the outermost one that looks like a saved image and has everything in it.
-func (a *Reader) enter() {
-	for _, dir := range a.tar.Around() {
-		if a.imageIn(dir) {
-			a.tar.SetRoot(dir)
-			return
-		}
-	}
-}
-
-// imageIn reports whether a directory holds what a saved image begins with.
 func (a *Reader) imageIn(dir string) bool {
 	for _, name := range []string{"manifest.json", "oci-layout", "repositories"} {
 		if a.tar.Has(path.Join(dir, name)) {
@@ -94,10 +86,7 @@ func (a *Reader) readJSON(name string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// noImage says what an archive is that is neither a docker tar nor a v1 archive.
-func (a *Reader) noImage() error { return fmt.Errorf("%w%s", ErrNotImage, a.what()) }
-
-// what says it in words that follow "not a saved image".
+// what says what an archive without images is, in words that follow "not a saved image".
 func (a *Reader) what() string {
 	names := slices.Sorted(a.tar.Below(""))
 	switch {

@@ -55,7 +55,6 @@ func (l SavedLayer) Source() image.Source { return storedLayer{l} }
 
 type storedLayer struct{ layer SavedLayer }
 
-// Open implements [image.Source].
 func (s storedLayer) Open(_ context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	return io.NopCloser(image.Section(s.layer.Open(), s.layer.Size(), offset, length)), nil
 }
@@ -105,7 +104,6 @@ func fullNames(tags []string) (names, odd []string, err error) {
 	return names, odd, nil
 }
 
-// fullName is the normalised name with a tag.
 func fullName(name string) (string, error) {
 	ref, err := reference.ParseNormalizedNamed(name[:min(len(name), maxName)])
 	if len(name) > maxName {
@@ -151,7 +149,6 @@ func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
 	return im, nil
 }
 
-// describe returns the descriptor of the layer as it is stored.
 func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 	kind, err := l.Compression()
 	if err != nil {
@@ -169,8 +166,7 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 		d.Size, err = l.unpackedSize(ctx)
 		return d, err
 	}
-	sum, err := l.content.SHA256(ctx)
-	d.Digest = digest.NewDigestFromBytes(digest.SHA256, sum[:])
+	d.Digest, err = l.content.SHA256(ctx)
 	return d, err
 }
 
@@ -178,7 +174,6 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 // in xz would be reached from the beginning.
 type savedSource map[digest.Digest]SavedLayer
 
-// Open implements [image.Source].
 func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	l, ok := s[d.Digest]
 	if !ok {
@@ -194,7 +189,6 @@ func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	return io.NopCloser(image.Section(l.Open(), l.Size(), offset, length)), nil
 }
 
-// unpacked is a part of what a compressed layer holds.
 func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	plain, err := unpack.NewReader(ctx, l.Open())
 	if err != nil {

@@ -36,6 +36,9 @@ type root struct {
 
 	names      []string // that only manifest.json gives it
 	superseded bool     // it is read by manifest.json instead
+
+	raw    []byte  // of a new index, which stands for this one
+	remark *Remark // about what stands for this index
 }
 
 // leaf is an entry of an index that is no index itself, with what of it is in the archive.
@@ -51,7 +54,6 @@ type facts struct {
 	absent []image.Absent // the manifest itself, or its configuration and layers
 }
 
-// whole reports whether the manifest is there with everything that it refers to.
 func (l leaf) whole() bool { return len(l.absent) == 0 }
 
 // damaged reports whether bytes are there that are not what they should be.
@@ -76,15 +78,8 @@ func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.l
 type surveyor struct {
 	archive *Reader
 	tree    *image.Tree
-	known   map[claim]*facts
+	known   map[*image.Node]*facts
 	leaves  int
-}
-
-// claim is what a descriptor says of a blob. An index may list one blob with several claims.
-type claim struct {
-	digest    digest.Digest
-	size      int64
-	mediaType string
 }
 
 // survey looks at everything that index.json leads to. It fails only if ctx ends, or if a limit is reached.
@@ -102,7 +97,7 @@ func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) 
 		return nil, fmt.Errorf("index.json is damaged: %v", err)
 	}
 	policy := image.Policy{Tolerant: true, MaxManifests: maxLeaves, MaxBytes: maxDocuments}
-	s := &surveyor{archive: a, tree: image.NewTree(l, policy), known: map[claim]*facts{}}
+	s := &surveyor{archive: a, tree: image.NewTree(l, policy), known: map[*image.Node]*facts{}}
 	roots, descs := make([]*root, len(images)), make([]v1.Descriptor, len(images))
 	for i, im := range images {
 		roots[i], descs[i] = &root{Image: im, desc: index.Manifests[i]}, im.Descriptor
@@ -118,7 +113,6 @@ func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) 
 	return roots, ctx.Err()
 }
 
-// visit takes in one thing that an entry of index.json leads to.
 func (s *surveyor) visit(r *root, v image.Visit) error {
 	n := v.Node
 	switch {
@@ -136,11 +130,12 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 	if s.leaves++; s.leaves > maxLeaves {
 		return fmt.Errorf("index.json leads to more than %d manifests", maxLeaves)
 	}
-	c := claim{v.Descriptor.Digest, v.Descriptor.Size, v.Descriptor.MediaType}
-	if s.known[c] == nil {
-		s.known[c] = s.facts(v)
+	f := s.known[n]
+	if f == nil || n == nil {
+		f = s.facts(v)
+		s.known[n] = f
 	}
-	r.leaves = append(r.leaves, leaf{image.NewLeaf(v.Descriptor), s.known[c]})
+	r.leaves = append(r.leaves, leaf{image.NewLeaf(v.Descriptor), f})
 	return nil
 }
 
@@ -172,31 +167,25 @@ func (s *surveyor) facts(v image.Visit) *facts {
 // hasBlob reports whether the archive has an entry for the blob of a valid digest.
 func (a *Reader) hasBlob(d digest.Digest) bool { return a.tar.Has(ociPath(d)) }
 
-// partial is what is shown of an index if parts of it are absent: container engines save the platforms that
-// they have.
-type partial struct {
-	desc   v1.Descriptor
-	raw    []byte // of a new index; nil if it is the manifest of one platform
-	remark Remark
-}
-
-// shown returns what is to be seen of the image instead of itself, or nil if all of it is there.
-func (r *root) shown() (*partial, error) {
+// narrow puts what is there of an index in the place of the index if parts of it are absent: container
+// engines save the platforms that they have.
+func (r *root) narrow() error {
 	if r.err != nil {
-		return nil, fmt.Errorf("archive is damaged: %w", r.err)
+		return fmt.Errorf("archive is damaged: %w", r.err)
 	}
 	images := r.images()
 	kept := which(images, leaf.whole)
 	switch {
 	case len(which(r.leaves, leaf.whole)) == len(r.leaves):
-		return nil, nil
+		return nil
 	case r.index == nil:
-		return nil, fmt.Errorf("archive is incomplete: it lacks %s: %w", r.leaves[0].lacking(), verify.ErrMismatch)
+		return fmt.Errorf("archive is incomplete: it lacks %s: %w", r.leaves[0].lacking(), verify.ErrMismatch)
 	case len(kept) == 0:
-		return nil, fmt.Errorf("archive is incomplete: it has none of the %d images of index %s whole: %s: %w",
+		return fmt.Errorf("archive is incomplete: it has none of the %d images of index %s whole: %s: %w",
 			len(images), r.desc.Digest, lackingList(images), verify.ErrMismatch)
 	case len(kept) == 1:
-		return r.single(kept[0]), nil
+		r.single(kept[0])
+		return nil
 	}
 	return r.subset(kept)
 }
@@ -212,21 +201,19 @@ func (r *root) images() []leaf {
 	return images
 }
 
-// single shows the only image that is there: its digest is one that the registry knows.
-func (r *root) single(kept leaf) *partial {
+// single puts the only image that is there in the place of the index: the registry knows its digest.
+func (r *root) single(kept leaf) {
 	d := kept.Descriptor
-	p := &partial{desc: v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
 	how := "it goes by its own manifest, without the index"
 	if slices.ContainsFunc(r.leaves, func(l leaf) bool { return l.whole() && l.Attested() == d.Digest }) {
 		how += " and its attestations"
 	}
-	p.remark = r.remark(d.Digest, []leaf{kept}, how)
-	return p
+	r.replace(v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, []leaf{kept}, how)
 }
 
 // subset makes a new index of the images that are there, and of what else is there and about none of the
 // others.
-func (r *root) subset(kept []leaf) (*partial, error) {
+func (r *root) subset(kept []leaf) error {
 	index := v1.Index{MediaType: r.index.MediaType, Annotations: r.index.Annotations}
 	index.SchemaVersion = 2
 	stays := map[digest.Digest]bool{"": true}
@@ -240,32 +227,30 @@ func (r *root) subset(kept []leaf) (*partial, error) {
 	}
 	raw, err := json.Marshal(index)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &partial{desc: image.Describe(index.MediaType, raw), raw: raw}
-	p.remark = r.remark(p.desc.Digest, kept, "they go with a new index, whose digest is not the registry's")
-	return p, nil
+	r.raw = raw
+	how := "they go with a new index, whose digest is not the registry's"
+	r.replace(image.Describe(index.MediaType, raw), kept, how)
+	return nil
 }
 
-// remark says what has been left out.
-func (r *root) remark(shown digest.Digest, kept []leaf, how string) Remark {
-	rm := Remark{Image: shown}
+// replace puts what d describes in the place of the index, and remarks what of the index is absent.
+func (r *root) replace(d v1.Descriptor, kept []leaf, how string) {
+	left := which(r.leaves, func(l leaf) bool { return !l.whole() })
+	text := fmt.Sprintf("the archive has only %s of its index, and lacks %s: %s",
+		platformList(kept), platformList(left), how)
+	d.Annotations = r.desc.Annotations
+	r.desc, r.remark = d, &Remark{Image: d.Digest, Text: text}
 	seen := map[digest.Digest]bool{}
-	var left []leaf
-	for _, l := range r.leaves {
-		if !l.whole() {
-			left = append(left, l)
-		}
+	for _, l := range left {
 		for _, a := range l.absent {
 			if d := a.Descriptor.Digest; !seen[d] {
 				seen[d] = true
-				rm.Absent = append(rm.Absent, a)
+				r.remark.Absent = append(r.remark.Absent, a)
 			}
 		}
 	}
-	rm.Text = fmt.Sprintf("the archive has only %s of its index, and lacks %s: %s",
-		platformList(kept), platformList(left), how)
-	return rm
 }
 
 // maxListed is how many parts of an index a message names.
@@ -294,23 +279,19 @@ func platformList(leaves []leaf) string {
 
 func shortened(names []string, sep string) string {
 	if n := len(names); n > maxListed {
-		names = append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", n-maxListed))
+		names = append(names[:maxListed], fmt.Sprintf("and %d more", n-maxListed))
 	}
 	return strings.Join(names, sep)
 }
 
-// lackingList names what is absent of each image.
 func lackingList(leaves []leaf) string {
 	var all []string
 	for _, l := range leaves {
-		if !l.whole() {
-			all = append(all, platformList([]leaf{l})+" lacks "+l.lacking())
-		}
+		all = append(all, platformList([]leaf{l})+" lacks "+l.lacking())
 	}
 	return shortened(all, "; ")
 }
 
-// lacking names what is absent of a manifest.
 func (l leaf) lacking() string {
 	var names []string
 	for _, a := range l.absent {

@@ -53,7 +53,6 @@ func (u *union) enter(r *root) {
 	}
 }
 
-// take finds the place of one image of manifest.json.
 func (u *union) take(item manifestItem) error {
 	id, err := u.archive.itemID(item)
 	if err != nil && !u.tolerant {
@@ -124,7 +123,6 @@ func (u *union) contradiction(id digest.Digest, names []string) error {
 	return nil
 }
 
-// which lists those of which something is true.
 func which[T any](all []T, is func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(all), func(one T) bool { return !is(one) })
 }
@@ -156,7 +154,6 @@ func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 	return digest.FromBytes(raw), nil
 }
 
-// validNames are the full names among tags.
 func validNames(tags []string) []string {
 	var names []string
 	for _, t := range tags {

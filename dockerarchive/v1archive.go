@@ -23,7 +23,6 @@ import (
 	"drayage/internal/verify"
 )
 
-// maxV1Layers bounds the layers of a v1 archive.
 const maxV1Layers = 32_768
 
 // v1Archive is an archive as Docker saved it before 1.10. It has no manifest.json. Each layer has a
@@ -35,7 +34,6 @@ type v1Archive struct {
 	names  map[string][]string // by directory of the top layer
 }
 
-// v1Dir is the directory of a layer.
 type v1Dir struct {
 	name    string
 	parent  string // directory of the layer below; empty for a base
@@ -287,8 +285,7 @@ func (v *v1Archive) hash(ctx context.Context) error {
 // already.
 func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
 	if kind, err := (SavedLayer{content: f}).Compression(); err == nil && kind == compression.None {
-		sum, err := f.SHA256(ctx)
-		return digest.NewDigestFromBytes(digest.SHA256, sum[:]), err
+		return f.SHA256(ctx)
 	}
 	layer, err := unpack.Sum(ctx, f.Open(), digest.SHA256, nil)
 	return layer.DiffID, err

@@ -109,7 +109,6 @@ func Stream(ctx context.Context, w io.Writer, format Format, images []*image.Ima
 	return a.stream(ctx, w)
 }
 
-// archive is an archive that is being written.
 type archive struct {
 	entries []*tarEntry
 	blobs   []*blob // of entries, in the same order
@@ -222,7 +221,6 @@ func (a *archive) measure(ctx context.Context) error {
 	return a.run(ctx, tasks)
 }
 
-// stream writes all entries in their order.
 func (a *archive) stream(ctx context.Context, w io.Writer) error {
 	for _, b := range a.blobs {
 		if b.late && !b.measured {
@@ -267,7 +265,6 @@ type bounded struct {
 	left int64
 }
 
-// Write implements io.Writer.
 func (b *bounded) Write(p []byte) (int, error) {
 	if int64(len(p)) > b.left {
 		return 0, errOtherSize

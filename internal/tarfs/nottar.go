@@ -47,12 +47,8 @@ func sniff(r io.ReaderAt, size int64) error {
 
 // plausibleV7 lets through headers from before the magic was invented. archive/tar checks their sums.
 func plausibleV7(block []byte) bool {
-	for _, c := range bytes.Trim(block[100:107], " \x00") {
-		if c < '0' || c > '7' {
-			return false
-		}
-	}
-	return true
+	mode := bytes.Trim(block[100:107], " \x00")
+	return len(bytes.Trim(mode, "01234567")) == 0
 }
 
 const (

@@ -119,6 +119,10 @@ func NewStream(ctx context.Context, r io.Reader) (*Stream, error) {
 
 // next returns the next entry. After the last one the error is io.EOF.
 func (s *Stream) next() (header, error) {
+	if h := s.large; h != nil {
+		s.large, s.held.all = nil, false
+		return *h, nil
+	}
 	h, err := s.tar.Next()
 	if err == nil || err == io.EOF {
 		return header{h, s.held.at}, err
@@ -209,7 +213,7 @@ func (s *Stream) Next(ctx context.Context) (string, error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		h, err := s.entry()
+		h, err := s.next()
 		if err == io.EOF {
 			return "", s.finish()
 		}
@@ -226,14 +230,6 @@ func (s *Stream) Next(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-}
-
-func (s *Stream) entry() (header, error) {
-	if h := s.large; h != nil {
-		s.large, s.held.all = nil, false
-		return *h, nil
-	}
-	return s.next()
 }
 
 // arrive lets an expected file be read.

@@ -146,7 +146,6 @@ type source struct {
 	err error
 }
 
-// Read implements io.Reader.
 func (s *source) Read(p []byte) (n int, err error) {
 	if s.err != nil {
 		return 0, s.err
