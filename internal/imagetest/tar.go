@@ -3,6 +3,7 @@ package imagetest
 import (
 	"archive/tar"
 	"bytes"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -61,8 +62,8 @@ type Saved struct {
 	Layers [][]byte // base first
 }
 
-// Entries are the entries of a docker tar in the order in which docker save writes them: the layers, each
-// once, the configuration, and manifest.json at the end.
+// Entries are the entries of a docker tar in the order in which docker save writes them: the layers, each once, the
+// configuration, and manifest.json at the end. A layer is called layerN/layer.tar, with N from 0.
 func Entries(images ...Saved) (all []Entry) {
 	type item struct {
 		Config   string
@@ -70,19 +71,19 @@ func Entries(images ...Saved) (all []Entry) {
 		Layers   []string
 	}
 	var items []item
-	add := func(name string, content []byte) {
-		if !slices.ContainsFunc(all, func(e Entry) bool { return e.Name == name }) {
-			all = append(all, Entry{Name: name, Body: string(content)})
-		}
-	}
+	layers := map[string]string{} // content -> name
 	for _, im := range images {
 		it := item{Config: digest.FromBytes(im.Config).Encoded() + ".json", RepoTags: im.Names}
 		for _, l := range im.Layers {
-			name := digest.FromBytes(l).Encoded() + "/layer.tar"
-			add(name, l)
+			name, known := layers[string(l)]
+			if !known {
+				name = fmt.Sprintf("layer%d/layer.tar", len(layers))
+				layers[string(l)] = name
+				all = append(all, Entry{Name: name, Body: string(l)})
+			}
 			it.Layers = append(it.Layers, name)
 		}
-		add(it.Config, im.Config)
+		all = append(all, Entry{Name: it.Config, Body: string(im.Config)})
 		items = append(items, it)
 	}
 	return append(all, Entry{Name: "manifest.json", Body: string(Encode(items))})

@@ -9,11 +9,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/imagetest"
 )
 
 // layout is an archive in OCI's format in the making.
 type layout struct {
-	members []member
+	members []imagetest.Entry
 	layers  []any // descriptors
 	config  map[string]any
 	fields  map[string]any // of the manifest, besides
@@ -26,8 +28,8 @@ func describe(mediaType string, raw []byte) map[string]any {
 
 func (l *layout) put(mediaType string, raw []byte) map[string]any {
 	name := "blobs/sha256/" + digest.FromBytes(raw).Encoded()
-	if !slices.ContainsFunc(l.members, func(m member) bool { return m.name == name }) {
-		l.members = append(l.members, member{name: name, content: raw})
+	if !slices.ContainsFunc(l.members, func(m imagetest.Entry) bool { return m.Name == name }) {
+		l.members = append(l.members, imagetest.Entry{Name: name, Body: string(raw)})
 	}
 	return describe(mediaType, raw)
 }
@@ -35,7 +37,7 @@ func (l *layout) put(mediaType string, raw []byte) map[string]any {
 func newLayout() *layout {
 	l := &layout{fields: map[string]any{}}
 	tar := layerTar("one", 9000)
-	l.layers = []any{l.put(v1.MediaTypeImageLayerGzip, zip(tar))}
+	l.layers = []any{l.put(v1.MediaTypeImageLayerGzip, imagetest.Gzip(tar))}
 	l.config = l.put(v1.MediaTypeImageConfig, configOf(tar))
 	return l
 }
@@ -49,17 +51,17 @@ func (l *layout) manifest() map[string]any {
 	for k, v := range l.fields {
 		m[k] = v
 	}
-	return l.put(v1.MediaTypeImageManifest, encode(m))
+	return l.put(v1.MediaTypeImageManifest, imagetest.Encode(m))
 }
 
 func (l *layout) index(children ...any) map[string]any {
-	return l.put(v1.MediaTypeImageIndex, encode(map[string]any{"schemaVersion": 2,
+	return l.put(v1.MediaTypeImageIndex, imagetest.Encode(map[string]any{"schemaVersion": 2,
 		"mediaType": v1.MediaTypeImageIndex, "manifests": children}))
 }
 
 // twice stores what d describes once more, with an empty list under a key before the list that is under it.
 func (l *layout) twice(d map[string]any, key, other string) map[string]any {
-	raw := l.members[len(l.members)-1].content
+	raw := []byte(l.members[len(l.members)-1].Body)
 	return l.put(d["mediaType"].(string), bytes.Replace(raw, fmt.Appendf(nil, "%q:", key),
 		fmt.Appendf(nil, "%q:[],%q:", other, key), 1))
 }
@@ -69,13 +71,13 @@ func (l *layout) pack(root map[string]any) []byte {
 	if root["annotations"] == nil {
 		root["annotations"] = map[string]string{"io.containerd.image.name": Name, v1.AnnotationRefName: "1"}
 	}
-	return l.packWith(encode(map[string]any{"schemaVersion": 2, "manifests": []any{root}}))
+	return l.packWith(imagetest.Encode(map[string]any{"schemaVersion": 2, "manifests": []any{root}}))
 }
 
 // packWith makes the archive with an index.json.
 func (l *layout) packWith(index []byte) []byte {
-	return pack(append(l.members, member{name: "oci-layout", content: []byte(`{"imageLayoutVersion":"1.0.0"}`)},
-		member{name: "index.json", content: index})...)
+	return imagetest.Pack(append(l.members, imagetest.Entry{Name: "oci-layout", Body: `{"imageLayoutVersion":"1.0.0"}`},
+		imagetest.Entry{Name: "index.json", Body: string(index)})...)
 }
 
 // crowdedIndex attacks by how much there is in index.json.
@@ -179,9 +181,9 @@ func digests() (all []Archive) {
 			d))
 	}
 	return append(all, changedManifest(58, "OCI: a layer with a digest in SHA-512", true, func(l *layout) {
-		raw := l.members[0].content
-		d := digest.SHA512.FromBytes(raw)
-		l.members = append(l.members, member{name: "blobs/sha512/" + d.Encoded(), content: raw})
+		raw := l.members[0].Body
+		d := digest.SHA512.FromString(raw)
+		l.members = append(l.members, imagetest.Entry{Name: "blobs/sha512/" + d.Encoded(), Body: raw})
 		l.layer()["digest"] = d.String()
 	}))
 }
@@ -198,7 +200,7 @@ func sizes() (all []Archive) {
 	return append(all, data,
 		changedRoot(59, "OCI: an image of 2^62 bytes", false, "size", 1<<62),
 		changedManifest(59, "OCI: a layer whose bytes are others", false, func(l *layout) {
-			l.members[0].content = bytes.Repeat([]byte("x"), len(l.members[0].content))
+			l.members[0].Body = strings.Repeat("x", len(l.members[0].Body))
 		}))
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"drayage/internal/imagetest"
 )
 
 // manifests are manifest.json that are none. CONFIG and GOOD stand for what would be right.
@@ -22,11 +24,11 @@ func manifests() (all []Archive) {
 	} {
 		all = append(all, refused(46, "manifest.json: "+m[0], func(im *image) {
 			im.manifest = []byte(strings.NewReplacer("CONFIG", im.Config, "GOOD",
-				string(encode([]item{im.item}))).Replace(m[1]))
+				string(imagetest.Encode([]item{im.item}))).Replace(m[1]))
 		}))
 	}
 	return append(all, Archive{Case: 46, Name: "manifest.json is missing", make: func() []byte {
-		return pack(newImage().members...)
+		return imagetest.Pack(newImage().members...)
 	}})
 }
 
@@ -46,7 +48,7 @@ func giants() []Archive {
 			im.reconfigure(bytes.Repeat([]byte("["), 100_000))
 		}),
 		refused(47, "65000 images", func(im *image) {
-			im.manifest = encode(slices.Repeat([]item{{Config: "absent.json", RepoTags: []string{"a:1"},
+			im.manifest = imagetest.Encode(slices.Repeat([]item{{Config: "absent.json", RepoTags: []string{"a:1"},
 				Layers: []string{}}}, 65_000))
 		}),
 		refused(47, "a million layers", func(im *image) {
@@ -84,10 +86,10 @@ func crowded(name string, taken bool, n, length int) Archive {
 				if i == n/2 {
 					im.members = append(im.members, image...)
 				}
-				m := member{name: fmt.Sprint("m", i)}
-				m.name += strings.Repeat("x", max(length-len(m.name), 0))
+				m := imagetest.Entry{Name: fmt.Sprint("m", i)}
+				m.Name += strings.Repeat("x", max(length-len(m.Name), 0))
 				if length > 0 {
-					m.content = []byte("content")
+					m.Body = "content"
 				}
 				im.members = append(im.members, m)
 			}
@@ -112,7 +114,7 @@ func texts() []Archive {
 		taken(55, "names that are not UTF-8", func(im *image) { im.add("\xff\xfe\x01", []byte("x")) }),
 		taken(55, "100000 entries", func(im *image) {
 			for i := range 100_000 {
-				im.members = append(im.members, member{name: fmt.Sprint("m", i)})
+				im.members = append(im.members, imagetest.Entry{Name: fmt.Sprint("m", i)})
 			}
 		}),
 		crowded("199000 entries with content", true, 199_000, 60),

@@ -1,25 +1,16 @@
 package hostile
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-)
 
-// member is a member of a tar.
-type member struct {
-	name    string
-	content []byte
-	kind    byte   // 0 is a regular file
-	link    string // where it leads, if it is one
-}
+	"drayage/internal/imagetest"
+)
 
 // item is an entry of manifest.json.
 type item struct {
@@ -33,7 +24,7 @@ type image struct {
 	item
 	config   []byte
 	layers   [][]byte
-	members  []member
+	members  []imagetest.Entry
 	manifest []byte // in place of what item says
 	zipped   bool   // all of it is compressed
 }
@@ -43,7 +34,7 @@ const Name = "docker.io/library/hostile:1"
 
 // layerTar is a layer of one file.
 func layerTar(name string, size int) []byte {
-	return pack(member{name: name, content: bytes.Repeat([]byte(name), size/len(name))})
+	return imagetest.Pack(imagetest.Entry{Name: name, Body: string(bytes.Repeat([]byte(name), size/len(name)))})
 }
 
 func configOf(layers ...[]byte) []byte {
@@ -52,7 +43,7 @@ func configOf(layers ...[]byte) []byte {
 	for _, l := range layers {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, digest.FromBytes(l))
 	}
-	return encode(c)
+	return imagetest.Encode(c)
 }
 
 func newImage() *image {
@@ -69,16 +60,16 @@ func newImage() *image {
 }
 
 func (im *image) add(name string, content []byte) {
-	im.members = append(im.members, member{name: name, content: content})
+	im.members = append(im.members, imagetest.Entry{Name: name, Body: string(content)})
 }
 
 // put replaces a member.
-func (im *image) put(m member) {
-	im.members[slices.IndexFunc(im.members, func(old member) bool { return old.name == m.name })] = m
+func (im *image) put(m imagetest.Entry) {
+	im.members[slices.IndexFunc(im.members, func(old imagetest.Entry) bool { return old.Name == m.Name })] = m
 }
 
 func (im *image) drop(name string) {
-	im.members = slices.DeleteFunc(im.members, func(m member) bool { return m.name == name })
+	im.members = slices.DeleteFunc(im.members, func(m imagetest.Entry) bool { return m.Name == name })
 }
 
 // reconfigure gives the image another configuration, under its right name.
@@ -91,46 +82,15 @@ func (im *image) reconfigure(config []byte) {
 func (im *image) pack() []byte {
 	all := im.members
 	if im.manifest == nil {
-		im.manifest = encode([]item{im.item})
+		im.manifest = imagetest.Encode([]item{im.item})
 	}
-	all = append(slices.Clone(all), member{name: "manifest.json", content: im.manifest})
+	all = append(slices.Clone(all), imagetest.Entry{Name: "manifest.json", Body: string(im.manifest)})
 	if !im.zipped {
-		return pack(all...)
+		return imagetest.Pack(all...)
 	}
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	packTo(w, all...)
-	must(w.Close())
-	return b.Bytes()
-}
-
-// pack makes a tar.
-func pack(all ...member) []byte {
-	var b bytes.Buffer
-	packTo(&b, all...)
-	return b.Bytes()
-}
-
-func packTo(to io.Writer, all ...member) {
-	w := tar.NewWriter(to)
-	for _, m := range all {
-		h := &tar.Header{Name: m.name, Mode: 0o644, Typeflag: m.kind, Linkname: m.link, Size: int64(len(m.content))}
-		if h.Typeflag == 0 {
-			h.Typeflag = tar.TypeReg
-		}
-		must(w.WriteHeader(h))
-		_, err := w.Write(m.content)
-		must(err)
-	}
-	must(w.Close())
-}
-
-// zip compresses in one gzip member.
-func zip(raw []byte) []byte {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, err := w.Write(raw)
-	must(err)
+	imagetest.PackTo(w, all...)
 	must(w.Close())
 	return b.Bytes()
 }
@@ -146,12 +106,6 @@ func zeros(n int) []byte {
 	}
 	must(w.Close())
 	return b.Bytes()
-}
-
-func encode(v any) []byte {
-	raw, err := json.Marshal(v)
-	must(err)
-	return raw
 }
 
 // must is for what cannot fail in memory.

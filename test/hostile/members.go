@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"fmt"
+
+	"drayage/internal/imagetest"
 )
 
 const layer0 = "layer0/layer.tar"
@@ -25,14 +27,14 @@ func names() []Archive {
 
 // linked replaces the first layer by a link.
 func linked(kind byte, target string) func(*image) {
-	return func(im *image) { im.put(member{name: layer0, kind: kind, link: target}) }
+	return func(im *image) { im.put(imagetest.Entry{Name: layer0, Type: kind, Link: target}) }
 }
 
 // moved is a link to where the first layer is now.
 func moved(kind byte, target string) func(*image) {
 	return func(im *image) {
-		im.put(member{name: layer0, kind: kind, link: target})
-		im.members = append([]member{{name: "real", content: im.layers[0]}}, im.members...)
+		im.put(imagetest.Entry{Name: layer0, Type: kind, Link: target})
+		im.members = append([]imagetest.Entry{{Name: "real", Body: string(im.layers[0])}}, im.members...)
 	}
 }
 
@@ -43,25 +45,25 @@ func links() []Archive {
 		refused(43, "a link to itself", linked(tar.TypeSymlink, "layer.tar")),
 		refused(43, "a loop of two", func(im *image) {
 			linked(tar.TypeSymlink, "../other")(im)
-			im.members = append(im.members, member{name: "other", kind: tar.TypeSymlink, link: layer0})
+			im.members = append(im.members, imagetest.Entry{Name: "other", Type: tar.TypeSymlink, Link: layer0})
 		}),
 		refused(43, "a link to /etc/passwd", linked(tar.TypeSymlink, "/etc/passwd")),
 		refused(43, "a link up to /etc/passwd", linked(tar.TypeSymlink, "../../../../../../../../etc/passwd")),
 		refused(43, "a hard link to /etc/passwd", linked(tar.TypeLink, "/etc/passwd")),
 		refused(43, "a link to a directory", func(im *image) {
 			linked(tar.TypeSymlink, "../dir")(im)
-			im.members = append(im.members, member{name: "dir/", kind: tar.TypeDir})
+			im.members = append(im.members, imagetest.Entry{Name: "dir/", Type: tar.TypeDir})
 		}),
 		refused(43, "a chain of 10000 links", func(im *image) {
 			linked(tar.TypeSymlink, "../l0")(im)
 			for i := range 10_000 {
-				im.members = append(im.members, member{name: fmt.Sprint("l", i), kind: tar.TypeSymlink,
-					link: fmt.Sprint("l", i+1)})
+				im.members = append(im.members, imagetest.Entry{Name: fmt.Sprint("l", i), Type: tar.TypeSymlink,
+					Link: fmt.Sprint("l", i+1)})
 			}
 			im.add("l10000", im.layers[0])
 		}),
 		refused(43, "manifest.json is a link to /etc/passwd", func(im *image) {
-			im.members = append(im.members, member{name: "manifest.json", kind: tar.TypeSymlink, link: "/etc/passwd"})
+			im.members = append(im.members, imagetest.Entry{Name: "manifest.json", Type: tar.TypeSymlink, Link: "/etc/passwd"})
 		}),
 	}
 }
@@ -74,7 +76,7 @@ func kinds() (all []Archive) {
 		{"a directory", tar.TypeDir}} {
 		all = append(all, refused(44, k.name+" as a layer", linked(k.kind, "")))
 		all = append(all, taken(44, k.name+" beside the image", func(im *image) {
-			im.members = append(im.members, member{name: "odd", kind: k.kind})
+			im.members = append(im.members, imagetest.Entry{Name: "odd", Type: k.kind})
 		}))
 	}
 	return all
@@ -89,12 +91,12 @@ func duplicates() []Archive {
 		refused(45, "two layers, one with ./", func(im *image) { im.add("./"+layer0, im.layers[1]) }),
 		refused(45, "two manifest.json that name two images", func(im *image) {
 			im.add(evil.Config, evil.config)
-			im.add("manifest.json", encode([]item{im.item}))
-			im.manifest = encode([]item{evil.item})
+			im.add("manifest.json", imagetest.Encode([]item{im.item}))
+			im.manifest = imagetest.Encode([]item{evil.item})
 		}).rival(),
 		refused(45, "two configurations of one name", func(im *image) { im.add(im.Config, evil.config) }).rival(),
 		refused(45, "a layer, and a link of its name", func(im *image) {
-			im.members = append(im.members, member{name: layer0, kind: tar.TypeSymlink, link: "../layer1/layer.tar"})
+			im.members = append(im.members, imagetest.Entry{Name: layer0, Type: tar.TypeSymlink, Link: "../layer1/layer.tar"})
 		}),
 	}
 }
@@ -116,13 +118,13 @@ func layers() []Archive {
 				[]byte(`"history":[{},{},{},{"empty_layer":true}],"rootfs"`), 1))
 		}),
 		refused(50, "a layer that is not its diff ID", func(im *image) {
-			im.put(member{name: layer0, content: layerTar("evil", 9000)})
+			im.put(imagetest.Entry{Name: layer0, Body: string(layerTar("evil", 9000))})
 		}),
 		refused(50, "two layers that are exchanged", func(im *image) {
 			im.Layers[0], im.Layers[1] = im.Layers[1], im.Layers[0]
 		}),
 		refused(50, "a configuration that is not its name", func(im *image) {
-			im.put(member{name: im.Config, content: bytes.Replace(im.config, []byte("hostile"), []byte("HOSTILE"), 1)})
+			im.put(imagetest.Entry{Name: im.Config, Body: string(bytes.Replace(im.config, []byte("hostile"), []byte("HOSTILE"), 1))})
 		}),
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"drayage/internal/imagetest"
 )
 
 // head is the header of a file whose content does not follow.
@@ -18,18 +20,18 @@ func head(name string, size int64) []byte {
 func bombs() []Archive {
 	return []Archive{
 		refused(51, "a layer of a gigabyte of zeros in gzip", func(im *image) {
-			im.put(member{name: layer0, content: zeros(1 << 30)})
+			im.put(imagetest.Entry{Name: layer0, Body: string(zeros(1 << 30))})
 		}),
 		refused(51, "a zstd window of 2 GiB", func(im *image) {
-			im.put(member{name: layer0, content: []byte("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")})
+			im.put(imagetest.Entry{Name: layer0, Body: "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"})
 		}),
 		refused(51, "an xz dictionary of 4 GiB", func(im *image) {
-			im.put(member{name: layer0,
-				content: []byte(
-					"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00\xb9\xf4\xb3\xac\x01\x00")})
+			im.put(imagetest.Entry{Name: layer0,
+				Body: string([]byte(
+					"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00\xb9\xf4\xb3\xac\x01\x00"))})
 		}),
 		refused(51, "gzip in gzip in gzip", func(im *image) {
-			im.put(member{name: layer0, content: zip(zip(zip(im.layers[0])))})
+			im.put(imagetest.Entry{Name: layer0, Body: string(imagetest.Gzip(imagetest.Gzip(imagetest.Gzip(im.layers[0]))))})
 		}),
 		{Case: 51, Name: "a gigabyte of zeros in gzip and no tar", make: func() []byte { return zeros(1 << 30) }},
 	}
@@ -134,15 +136,15 @@ func ends() []Archive {
 func packings() []Archive {
 	return []Archive{
 		whole(54, "two gzip members", true, func(raw []byte) []byte {
-			return append(zip(raw[:5000]), zip(raw[5000:])...)
+			return append(imagetest.Gzip(raw[:5000]), imagetest.Gzip(raw[5000:])...)
 		}),
-		whole(54, "gzip of gzip", false, func(raw []byte) []byte { return zip(zip(raw)) }),
-		whole(54, "gzip that is cut", false, func(raw []byte) []byte { z := zip(raw); return z[:len(z)-9] }),
+		whole(54, "gzip of gzip", false, func(raw []byte) []byte { return imagetest.Gzip(imagetest.Gzip(raw)) }),
+		whole(54, "gzip that is cut", false, func(raw []byte) []byte { z := imagetest.Gzip(raw); return z[:len(z)-9] }),
 		whole(54, "gzip with a wrong checksum", false, func(raw []byte) []byte {
-			z := zip(raw)
+			z := imagetest.Gzip(raw)
 			z[len(z)-8] ^= 1
 			return z
 		}),
-		whole(54, "gzip, then text", false, func(raw []byte) []byte { return append(zip(raw), "garbage"...) }),
+		whole(54, "gzip, then text", false, func(raw []byte) []byte { return append(imagetest.Gzip(raw), "garbage"...) }),
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/imagetest"
 )
 
 var archiveCases = []trouble{
@@ -20,7 +22,7 @@ var archiveCases = []trouble{
 		[]fault{
 			{name: "in unreferenced entries", local: true, run: takes(func(a *archive) {
 				for _, name := range []string{"../../evil", "/tmp/drayage-evil", `C:\evil`, `..\..\evil`} {
-					a.add(entry{name: name, content: []byte("evil")})
+					a.add(imagetest.Entry{Name: name, Body: "evil"})
 				}
 			})},
 			{name: "in Config", local: true, run: refuses(func(a *archive) {
@@ -40,21 +42,21 @@ var archiveCases = []trouble{
 				a.link("layer0/layer.tar", tar.TypeLink, "real/layer.tar", "real/layer.tar")
 			})},
 			{name: "loop", local: true, run: refuses(func(a *archive) {
-				a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", kind: tar.TypeSymlink, link: "../loop"})
-				a.add(entry{name: "loop", kind: tar.TypeSymlink, link: "layer0/layer.tar"})
+				a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Type: tar.TypeSymlink, Link: "../loop"})
+				a.add(imagetest.Entry{Name: "loop", Type: tar.TypeSymlink, Link: "layer0/layer.tar"})
 			})},
 			{name: "to outside", local: true, run: refuses(linkTo("../../../../../etc/passwd"))},
 			{name: "absolute", local: true, run: refuses(linkTo("/etc/passwd"))},
 			{name: "to a directory", local: true, run: refuses(func(a *archive) {
-				a.add(entry{name: "dir/", kind: tar.TypeDir})
+				a.add(imagetest.Entry{Name: "dir/", Type: tar.TypeDir})
 				linkTo("../dir")(a)
 			})},
 			{name: "a chain of a thousand", local: true, run: refuses(func(a *archive) {
 				linkTo("../link0")(a)
 				for i := range 1000 {
-					a.add(entry{name: fmt.Sprint("link", i), kind: tar.TypeSymlink, link: fmt.Sprint("link", i+1)})
+					a.add(imagetest.Entry{Name: fmt.Sprint("link", i), Type: tar.TypeSymlink, Link: fmt.Sprint("link", i+1)})
 				}
-				a.add(entry{name: "link1000", content: a.img.tars[0]})
+				a.add(imagetest.Entry{Name: "link1000", Body: string(a.img.tars[0])})
 			})},
 		}},
 	{44, "devices, pipes and directories", "refuses them in place of a layer, and ignores them elsewhere", "",
@@ -63,25 +65,25 @@ var archiveCases = []trouble{
 			{name: "pipe as a layer", local: true, run: refuses(kindOf(tar.TypeFifo))},
 			{name: "directory as a layer", local: true, run: refuses(kindOf(tar.TypeDir))},
 			{name: "beside the image", local: true, run: takes(func(a *archive) {
-				a.add(entry{name: "null", kind: tar.TypeChar})
-				a.add(entry{name: "pipe", kind: tar.TypeFifo})
+				a.add(imagetest.Entry{Name: "null", Type: tar.TypeChar})
+				a.add(imagetest.Entry{Name: "pipe", Type: tar.TypeFifo})
 			})},
 		}},
 	{45, "a name that stands twice", "takes equal content, refuses different content", "", []fault{
 		{name: "the same layer", local: true, run: takes(func(a *archive) {
-			a.add(entry{name: "layer0/layer.tar", content: a.img.tars[0]})
+			a.add(imagetest.Entry{Name: "layer0/layer.tar", Body: string(a.img.tars[0])})
 		})},
 		{name: "another layer", local: true, run: refuses(func(a *archive) {
-			a.add(entry{name: "layer0/layer.tar", content: a.img.tars[1]})
+			a.add(imagetest.Entry{Name: "layer0/layer.tar", Body: string(a.img.tars[1])})
 		})},
 		{name: "another layer as ./layer", local: true, run: refuses(func(a *archive) {
-			a.add(entry{name: "./layer0/layer.tar", content: a.img.tars[1]})
+			a.add(imagetest.Entry{Name: "./layer0/layer.tar", Body: string(a.img.tars[1])})
 		})},
 		{name: "another manifest.json", local: true, run: refuses(func(a *archive) {
-			a.add(entry{name: "manifest.json", content: []byte("[]")})
+			a.add(imagetest.Entry{Name: "manifest.json", Body: "[]"})
 		})},
 		{name: "another configuration", local: true, run: refuses(func(a *archive) {
-			a.add(entry{name: a.image.Config, content: []byte("{}")})
+			a.add(imagetest.Entry{Name: a.image.Config, Body: "{}"})
 		})},
 	}},
 	{46, "manifest.json missing, null, of wrong types, with a byte order mark or something after its end",
@@ -93,11 +95,11 @@ var archiveCases = []trouble{
 				a.manifest = bytes.Repeat([]byte("["), 100_000)
 			})},
 			{name: "65000 images", local: true, run: refuses(func(a *archive) {
-				a.manifest = encode(slices.Repeat([]savedImage{{Config: "absent.json", RepoTags: []string{"a:1"},
+				a.manifest = imagetest.Encode(slices.Repeat([]savedImage{{Config: "absent.json", RepoTags: []string{"a:1"},
 					Layers: []string{}}}, 65000))
 			})},
 			{name: "a million layers", local: true, run: refuses(func(a *archive) {
-				a.manifest = encode([]savedImage{{Config: a.image.Config, RepoTags: a.image.RepoTags,
+				a.manifest = imagetest.Encode([]savedImage{{Config: a.image.Config, RepoTags: a.image.RepoTags,
 					Layers: slices.Repeat([]string{"layer0/layer.tar"}, 1_000_000)}})
 			})},
 		}},
@@ -127,11 +129,11 @@ var archiveCases = []trouble{
 			{name: "a bit of a layer", local: true, run: refuses(func(a *archive) {
 				wrong := bytes.Clone(a.img.tars[1])
 				wrong[700] ^= 1
-				a.replace("layer1/layer.tar", entry{name: "layer1/layer.tar", content: wrong})
+				a.replace("layer1/layer.tar", imagetest.Entry{Name: "layer1/layer.tar", Body: string(wrong)})
 			})},
 			{name: "a bit of the configuration", local: true, run: refuses(func(a *archive) {
 				wrong := bytes.Replace(a.img.config, []byte(`"linux"`), []byte(`"linuX"`), 1)
-				a.replace(a.image.Config, entry{name: a.image.Config, content: wrong})
+				a.replace(a.image.Config, imagetest.Entry{Name: a.image.Config, Body: string(wrong)})
 			})},
 		}},
 }
@@ -140,7 +142,7 @@ var archiveCases = []trouble{
 type archive struct {
 	img      *image
 	image    savedImage
-	files    []entry
+	files    []imagetest.Entry
 	manifest []byte // in place of what image says; may be nil
 	absent   bool   // there is no manifest.json
 }
@@ -149,51 +151,51 @@ func newArchive(t *try) *archive {
 	a := &archive{img: newImage("archive", 20<<10, 10<<10)}
 	a.image = savedImage{Config: a.img.configDigest().Encoded() + ".json",
 		RepoTags: []string{"docker.io/library/app:1"}}
-	a.add(entry{name: a.image.Config, content: a.img.config})
+	a.add(imagetest.Entry{Name: a.image.Config, Body: string(a.img.config)})
 	for i, plain := range a.img.tars {
 		name := fmt.Sprintf("layer%d/layer.tar", i)
 		a.image.Layers = append(a.image.Layers, name)
-		a.add(entry{name: name, content: plain})
+		a.add(imagetest.Entry{Name: name, Body: string(plain)})
 	}
 	return a
 }
 
-func (a *archive) add(e entry) { a.files = append(a.files, e) }
+func (a *archive) add(e imagetest.Entry) { a.files = append(a.files, e) }
 
-func (a *archive) replace(name string, by entry) {
-	a.files[slices.IndexFunc(a.files, func(e entry) bool { return e.name == name })] = by
+func (a *archive) replace(name string, by imagetest.Entry) {
+	a.files[slices.IndexFunc(a.files, func(e imagetest.Entry) bool { return e.Name == name })] = by
 }
 
 func (a *archive) drop(name string) {
-	a.files = slices.DeleteFunc(a.files, func(e entry) bool { return e.name == name })
+	a.files = slices.DeleteFunc(a.files, func(e imagetest.Entry) bool { return e.Name == name })
 }
 
 // link moves a layer elsewhere and leaves a link.
 func (a *archive) link(name string, kind byte, target, real string) {
-	a.files = slices.Insert(a.files, 0, entry{name: real, content: a.img.tars[0]})
-	a.replace(name, entry{name: name, kind: kind, link: target})
+	a.files = slices.Insert(a.files, 0, imagetest.Entry{Name: real, Body: string(a.img.tars[0])})
+	a.replace(name, imagetest.Entry{Name: name, Type: kind, Link: target})
 }
 
 func (a *archive) bytes() []byte {
 	files := a.files
 	if a.manifest == nil {
-		a.manifest = encode([]savedImage{a.image})
+		a.manifest = imagetest.Encode([]savedImage{a.image})
 	}
 	if !a.absent {
-		files = append(files, entry{name: "manifest.json", content: a.manifest})
+		files = append(files, imagetest.Entry{Name: "manifest.json", Body: string(a.manifest)})
 	}
-	return tarOf(files...)
+	return imagetest.Pack(files...)
 }
 
 func linkTo(target string) func(*archive) {
 	return func(a *archive) {
-		a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", kind: tar.TypeSymlink, link: target})
+		a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Type: tar.TypeSymlink, Link: target})
 	}
 }
 
 func kindOf(kind byte) func(*archive) {
 	return func(a *archive) {
-		a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", kind: kind})
+		a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Type: kind})
 	}
 }
 
@@ -284,7 +286,7 @@ func manifestFaults() (all []fault) {
 		"Config and config": `[{"Config":"CONFIG","config":"CONFIG","RepoTags":["a:1"],"Layers":["layer0/layer.tar","layer1/layer.tar"]}]`,
 	} {
 		all = append(all, fault{name: name, local: true, run: refuses(func(a *archive) {
-			good := string(encode([]savedImage{a.image}))
+			good := string(imagetest.Encode([]savedImage{a.image}))
 			a.manifest = []byte(strings.ReplaceAll(strings.ReplaceAll(raw, "CONFIG", a.image.Config), "MANIFEST",
 				good))
 		})})
@@ -296,7 +298,7 @@ func manifestFaults() (all []fault) {
 	return append(all, fault{name: "Docker's format before 1.10, of which parts are missing", local: true,
 		run: refuses(func(a *archive) {
 			a.absent = true
-			a.add(entry{name: "repositories", content: []byte(`{"app":{"1":"abc"}}`)})
+			a.add(imagetest.Entry{Name: "repositories", Body: `{"app":{"1":"abc"}}`})
 		}, "layer0/json")})
 }
 
@@ -315,11 +317,11 @@ func twiceTheSame(t *try) {
 	must(json.Unmarshal(a.img.config, &config))
 	id := digest.FromBytes(a.img.tars[0])
 	config["rootfs"] = map[string]any{"type": "layers", "diff_ids": []digest.Digest{id, id}}
-	img := &image{config: encode(config), tars: [][]byte{a.img.tars[0], a.img.tars[0]},
+	img := &image{config: imagetest.Encode(config), tars: [][]byte{a.img.tars[0], a.img.tars[0]},
 		layers: [][]byte{a.img.layers[0], a.img.layers[0]}}
 	a.drop(a.image.Config)
 	a.image = savedImage{Config: img.configDigest().Encoded() + ".json", RepoTags: a.image.RepoTags,
 		Layers: []string{"layer0/layer.tar", "layer0/layer.tar"}}
-	a.add(entry{name: a.image.Config, content: img.config})
+	a.add(imagetest.Entry{Name: a.image.Config, Body: string(img.config)})
 	t.taken(a.bytes(), img)
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 var diskCases = []trouble{
@@ -296,7 +297,7 @@ func foreignEntries(t *try) {
 	foreign := map[string]any{"mediaType": "application/x", "digest": describe("", []byte("x")).Digest,
 		"size": 1, "com.example.more": "kept too"}
 	index["manifests"] = append(index["manifests"].([]any), foreign)
-	t.write("images/index.json", encode(index))
+	t.write("images/index.json", imagetest.Encode(index))
 	t.write("images/blobs/sha256/"+describe("", []byte("x")).Digest.Encoded(), []byte("x"))
 	t.must("fetch", s.ref("app:1"), "-o", "images")
 	t.holds("images", s.ref("app:1"), img)

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 	"drayage/internal/schema1test"
 )
 
@@ -79,7 +80,7 @@ func foreignURLs(t *try) {
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 	l["urls"] = []string{inside.URL() + "/latest/meta-data/", "http://169.254.169.254/latest/meta-data/",
 		"file:///etc/passwd"}
-	s := t.servedManifest(img, v1.MediaTypeImageManifest, encode(m))
+	s := t.servedManifest(img, v1.MediaTypeImageManifest, imagetest.Encode(m))
 	t.unfetched(s, exitOther, exitIntegrity, exitNotFound)
 	if n := len(inside.Requests("", "")); n != 0 {
 		t.Errorf("%d requests were sent to the foreign address", n)
@@ -91,7 +92,7 @@ func unknownTypes(t *try) {
 	img := newImage("graph", 10<<10)
 	m := fields(img.manifest)
 	layerOf(m)["mediaType"] = "application/vnd.example.something"
-	raw := encode(m)
+	raw := imagetest.Encode(m)
 	s := t.servedManifest(img, v1.MediaTypeImageManifest, raw)
 	t.must("fetch", s.ref("app:1"), "-o", "images")
 	if got := t.sound("images")[s.ref("app:1")]; got.Digest != digest.FromBytes(raw) {
@@ -122,7 +123,7 @@ func encryptedLayers(t *try) {
 	s, reg := t.fake()
 	img.put(reg, "app", "good")
 	reg.PutBlob("app", secret)
-	reg.PutManifest("app", "1", v1.MediaTypeImageManifest, encode(m))
+	reg.PutManifest("app", "1", v1.MediaTypeImageManifest, imagetest.Encode(m))
 	t.must("fetch", s.ref("app:1"), "-o", "images")
 	t.failed(t.run("save", "images", "-o", "image.tar"), []int{exitOther, exitIntegrity},
 		"encrypted|"+digest.FromBytes(secret).Encoded())
@@ -157,7 +158,7 @@ func otherData(t *try) {
 	img := newImage("graph", 10<<10)
 	m := fields(img.manifest)
 	layerOf(m)["data"] = []byte("something else")
-	raw := encode(m)
+	raw := imagetest.Encode(m)
 	s := t.servedManifest(img, v1.MediaTypeImageManifest, raw)
 	t.must("fetch", s.ref("app:1"), "-o", "images")
 	if got := t.read("images/blobs/sha256/" + img.layer(0).Encoded()); !bytes.Equal(got, img.layers[0]) {
@@ -194,6 +195,6 @@ func schemaOneWrong(t *try) {
 	s, reg := t.fake()
 	m := fields(oldImage(reg, newImage("graph", 10<<10, 5<<10)).Payload())
 	m["history"] = m["history"].([]any)[1:]
-	reg.PutManifest("app", "1", "application/vnd.docker.distribution.manifest.v1+json", encode(m))
+	reg.PutManifest("app", "1", "application/vnd.docker.distribution.manifest.v1+json", imagetest.Encode(m))
 	t.unfetched(s)
 }

@@ -3,11 +3,9 @@
 package reliability
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -15,6 +13,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/imagetest"
 )
 
 // image is an image in memory whose layers hardly compress.
@@ -39,15 +39,15 @@ func newImage(name string, sizes ...int) *image {
 	for i, size := range sizes {
 		content := make([]byte, size)
 		rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%s %d", name, i))).Read(content)
-		plain := tarOf(entry{name: fmt.Sprintf("file%d", i), content: content})
+		plain := imagetest.Pack(imagetest.Entry{Name: fmt.Sprintf("file%d", i), Body: string(content)})
 		packed := zip(plain)
 		img.layers, img.tars = append(img.layers, packed), append(img.tars, plain)
 		m.Layers = append(m.Layers, describe(v1.MediaTypeImageLayerGzip, packed))
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, digest.FromBytes(plain))
 	}
-	img.config = encode(config)
+	img.config = imagetest.Encode(config)
 	m.Config = describe(v1.MediaTypeImageConfig, img.config)
-	img.manifest = encode(m)
+	img.manifest = imagetest.Encode(m)
 	img.desc = describe(v1.MediaTypeImageManifest, img.manifest)
 	return img
 }
@@ -67,18 +67,11 @@ func (img *image) weight() (n int64) {
 	return n
 }
 
-// saved is the image as a tar of docker save.
+// saved is the image as a docker tar.
 func (img *image) saved(tag string) []byte {
-	files := []entry{{name: img.configDigest().Encoded() + ".json", content: img.config}}
-	var layers []string
-	for i, plain := range img.tars {
-		name := fmt.Sprintf("layer%d/layer.tar", i)
-		layers = append(layers, name)
-		files = append(files, entry{name: name, content: plain})
-	}
-	files = append(files, entry{name: "manifest.json",
-		content: encode([]savedImage{{Config: files[0].name, RepoTags: []string{tag}, Layers: layers}})})
-	return tarOf(files...)
+	return imagetest.Pack(imagetest.Entries(imagetest.Saved{
+		Config: img.config, Names: []string{tag}, Layers: img.tars,
+	})...)
 }
 
 // savedImage is an entry of manifest.json in a tar of docker save.
@@ -86,30 +79,6 @@ type savedImage struct {
 	Config   string
 	RepoTags []string
 	Layers   []string
-}
-
-// entry is a member of a tar: a file, or what kind and link say.
-type entry struct {
-	name    string
-	content []byte
-	kind    byte
-	link    string
-}
-
-func tarOf(files ...entry) []byte {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, f := range files {
-		h := &tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.content)), Typeflag: f.kind, Linkname: f.link}
-		if h.Typeflag == 0 {
-			h.Typeflag = tar.TypeReg
-		}
-		must(w.WriteHeader(h))
-		_, err := w.Write(f.content)
-		must(err)
-	}
-	must(w.Close())
-	return b.Bytes()
 }
 
 func zip(content []byte) []byte {
@@ -120,12 +89,6 @@ func zip(content []byte) []byte {
 	must(err)
 	must(w.Close())
 	return b.Bytes()
-}
-
-func encode(v any) []byte {
-	raw, err := json.Marshal(v)
-	must(err)
-	return raw
 }
 
 func describe(mediaType string, raw []byte) v1.Descriptor {

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 // group is a part of the table.
@@ -227,7 +228,7 @@ func burstFaults() (all []fault) {
 	all = append(all, fault{name: "502 of the token server", run: func(t *try) {
 		s, reg := t.fake()
 		want := reg.PutImage("app", "1",
-			fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(tarOf())}})
+			fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(imagetest.Pack())}})
 		tokens := &fakeregistry.Tokens{}
 		realm := t.serve(tokens)
 		reg.RequireToken(tokens, realm.URL()+"/token")

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 const (
@@ -106,7 +107,7 @@ func (t *try) layout(dir, name string, img *image) {
 	for _, blob := range append(img.blobs(), img.manifest) {
 		t.write(dir+"/blobs/sha256/"+describe("", blob).Digest.Encoded(), blob)
 	}
-	t.write(dir+"/index.json", encode(index))
+	t.write(dir+"/index.json", imagetest.Encode(index))
 	t.write(dir+"/oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
 }
 

@@ -14,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 var streamCases = []trouble{
@@ -22,11 +23,11 @@ var streamCases = []trouble{
 			{name: "a gigabyte of zeros in a layer", local: true, run: refuses(bomb(1 << 30))},
 			{name: "a layer of a gigabyte of zeros that is right", local: true, run: rightBomb},
 			{name: "zstd window of 2 GiB", local: true, run: refuses(func(a *archive) {
-				a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar",
-					content: []byte("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00")})
+				a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar",
+					Body: "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"})
 			})},
 			{name: "gzip in gzip in gzip", local: true, run: refuses(func(a *archive) {
-				a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", content: zip(zip(zip(a.img.tars[0])))})
+				a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Body: string(zip(zip(zip(a.img.tars[0]))))})
 			})},
 			{name: "a gigabyte of zeros in place of a tar, compressed", local: true, run: wholeBomb},
 		}},
@@ -78,7 +79,7 @@ var streamCases = []trouble{
 			{name: "layers in gzip", local: true, run: takes(func(a *archive) {
 				for i, plain := range a.img.tars {
 					name := fmt.Sprintf("layer%d/layer.tar", i)
-					a.replace(name, entry{name: name, content: zip(plain)})
+					a.replace(name, imagetest.Entry{Name: name, Body: string(zip(plain))})
 				}
 			})},
 		}},
@@ -94,11 +95,11 @@ var streamCases = []trouble{
 				a.image.Layers[0] = "\x1b]0;evil\x07/layer.tar"
 			})},
 			{name: "names that are not UTF-8", local: true, run: takes(func(a *archive) {
-				a.add(entry{name: "\xff\xfe", content: []byte("x")})
+				a.add(imagetest.Entry{Name: "\xff\xfe", Body: "x"})
 			})},
 			{name: "a hundred thousand entries", local: true, run: takes(func(a *archive) {
 				for i := range 100_000 {
-					a.add(entry{name: fmt.Sprintf("member%d", i)})
+					a.add(imagetest.Entry{Name: fmt.Sprintf("member%d", i)})
 				}
 			})},
 		}},
@@ -119,7 +120,7 @@ func zeros(n int64) []byte {
 
 func bomb(n int64) func(*archive) {
 	return func(a *archive) {
-		a.replace("layer0/layer.tar", entry{name: "layer0/layer.tar", content: zeros(n)})
+		a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Body: string(zeros(n))})
 	}
 }
 
@@ -345,7 +346,7 @@ func manifestFails(change func(map[string]any, *image)) func(*try) {
 		img := newImage("graph", 10<<10)
 		m := fields(img.manifest)
 		change(m, img)
-		t.unfetched(t.servedManifest(img, v1.MediaTypeImageManifest, encode(m)))
+		t.unfetched(t.servedManifest(img, v1.MediaTypeImageManifest, imagetest.Encode(m)))
 	}
 }
 
@@ -384,7 +385,7 @@ func digestFaults() (all []fault) {
 		m := fields(img.manifest)
 		long := digest.SHA512.FromBytes(img.layers[0])
 		layerOf(m)["digest"] = long
-		s := t.servedManifest(img, v1.MediaTypeImageManifest, encode(m))
+		s := t.servedManifest(img, v1.MediaTypeImageManifest, imagetest.Encode(m))
 		s.On(fakeregistry.Match{Path: "/blobs/" + long.String()}, fakeregistry.Answer(200, string(img.layers[0])))
 		t.must("fetch", s.ref("app:1"), "-o", "images")
 		if got := t.read("images/blobs/sha512/" + long.Encoded()); !bytes.Equal(got, img.layers[0]) {
