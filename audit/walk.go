@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -55,11 +56,16 @@ func newWalker() *walker {
 // begin takes the next target.
 func (w *walker) begin(t Target, r *Result) {
 	w.target, w.result, w.told = t, r, map[embeddedKey]bool{}
-	if w.tree = w.trees[t.Source]; w.tree == nil {
-		w.tree = image.NewTree(t.Source, image.Policy{
-			Tolerant: true, MaxManifests: maxManifests, MaxBytes: maxHeld,
-			Reads: func(d v1.Descriptor) bool { return d.MediaType == "" || image.IsManifest(d.MediaType) },
-		})
+	shared := reflect.ValueOf(t.Source).Comparable() // image.MemorySource is not
+	if shared && w.trees[t.Source] != nil {
+		w.tree = w.trees[t.Source]
+		return
+	}
+	w.tree = image.NewTree(t.Source, image.Policy{
+		Tolerant: true, MaxManifests: maxManifests, MaxBytes: maxHeld,
+		Reads: func(d v1.Descriptor) bool { return d.MediaType == "" || image.IsManifest(d.MediaType) },
+	})
+	if shared {
 		w.trees[t.Source] = w.tree
 	}
 }
