@@ -16,21 +16,16 @@ import (
 // that become complete while it is busy, because index.json has to be replaced and synced each time.
 type committer struct {
 	dst   *layout.Dir
-	opts  Options
 	ready chan *Result // has room for all: those who bring blobs do not wait for the disk
 	wg    sync.WaitGroup
 }
 
 // newCommitter returns a committer of so many images at most. The caller ends it with close.
-func newCommitter(ctx context.Context, dst *layout.Dir, opts Options, images int) *committer {
-	c := &committer{dst: dst, opts: opts, ready: make(chan *Result, images)}
+func newCommitter(ctx context.Context, dst *layout.Dir, images int) *committer {
+	c := &committer{dst: dst, ready: make(chan *Result, images)}
 	c.wg.Go(func() {
 		for t := range c.ready {
-			batch := c.gather(t)
-			c.commit(ctx, batch)
-			for _, t := range batch {
-				opts.finished(*t)
-			}
+			c.commit(ctx, c.gather(t))
 		}
 	})
 	return c

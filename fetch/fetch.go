@@ -36,8 +36,6 @@ type Options struct {
 	// Progress is told how many bytes of a blob are in the layout. It is called concurrently and must return
 	// at once.
 	Progress func(blob v1.Descriptor, held int64)
-	// Finished is called for each image when its outcome is known, by one goroutine at a time.
-	Finished func(Result)
 }
 
 // Image is a resolved image and where it was found.
@@ -119,8 +117,6 @@ func Into(ctx context.Context, resolved []Result, dst *layout.Dir, opts Options)
 	for i := range results {
 		if r := &results[i]; r.Err == nil {
 			images = append(images, r)
-		} else {
-			opts.finished(*r)
 		}
 	}
 	return results, bring(ctx, images, dst, opts)
@@ -137,7 +133,7 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	committer := newCommitter(ctx, dst, opts, len(images))
+	committer := newCommitter(ctx, dst, len(images))
 	plan.Begin(committer.add)
 	push := func(ctx context.Context, j transfer.Job[wanted]) error {
 		err := dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
@@ -169,12 +165,6 @@ func refuseTwins(results []Result) {
 			continue
 		}
 		named[name] = r.Image.Root.Digest
-	}
-}
-
-func (o Options) finished(r Result) {
-	if o.Finished != nil {
-		o.Finished(r)
 	}
 }
 

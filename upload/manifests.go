@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -216,29 +215,23 @@ func foreignHint(n image.Node, err error) string {
 // blobs.
 type finisher struct {
 	p     *pusher
-	slots chan struct{}
-	wg    sync.WaitGroup
-	told  sync.Mutex // held while Options.Finished is called
+	group errgroup.Group
 }
 
 func newFinisher(p *pusher) *finisher {
-	return &finisher{p: p, slots: make(chan struct{}, transfer.DefaultJobs)}
+	f := &finisher{p: p}
+	f.group.SetLimit(transfer.DefaultJobs)
+	return f
 }
 
 // finish begins to store the manifests of an image, unless it has failed. Nobody else touches r from here on.
 func (f *finisher) finish(ctx context.Context, r *Result, err error) {
-	f.slots <- struct{}{}
-	f.wg.Go(func() {
-		defer func() { <-f.slots }()
+	f.group.Go(func() error {
 		if r.Err = err; err == nil {
 			r.Err = f.p.manifests(ctx, r)
 		}
-		if f.p.opts.Finished != nil {
-			f.told.Lock()
-			defer f.told.Unlock()
-			f.p.opts.Finished(*r)
-		}
+		return nil
 	})
 }
 
-func (f *finisher) wait() { f.wg.Wait() }
+func (f *finisher) wait() { _ = f.group.Wait() }

@@ -42,8 +42,6 @@ type Options struct {
 	// Progress is told how many bytes of such a blob have been dealt with. It is called concurrently and must
 	// return at once.
 	Progress func(blob v1.Descriptor, done int64)
-	// Finished is called for each target when its outcome is known, by one goroutine at a time.
-	Finished func(Result)
 }
 
 // Result is the outcome for one target.

@@ -18,9 +18,9 @@ import (
 )
 
 const verifyHelp = `Reads images of a layout or saved tar whole and compares everything: manifests,
-configurations and layers with their digests and sizes, and what layers unpack to with the diff IDs. Layers that images
-share are read once. What is no container image, such as a signature, is compared with its digests
-only.
+configurations and layers with their digests and sizes, and what layers unpack to with the diff IDs.
+Layers that images share are read once. What is no container image, such as a signature, is compared
+with its digests only.
 
 Prints a line for each image: ok NAME@DIGEST (of a docker tar, which has no such digest: ok NAME and
 the image ID), or bad NAME and each blob that is bad or missing. If anything is bad, the exit code

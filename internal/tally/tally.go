@@ -107,7 +107,8 @@ func (s Sum) String() string {
 
 // Line says how far a command is.
 func (s Sum) Line() string {
-	line := fmt.Sprintf("%s of %s, %d of %d blobs", terminal.Size(s.Moved), terminal.Size(s.Total), s.Ready, s.Blobs)
+	line := fmt.Sprintf("%s of %s, %d of %d blobs",
+		terminal.Size(s.Moved), terminal.Size(s.Total), s.Ready, s.Blobs)
 	if rate := float64(s.Moved) / s.Elapsed.Seconds(); rate > 0 {
 		left := time.Duration(float64(s.Total-s.Moved) / rate * float64(time.Second))
 		line += fmt.Sprintf(", %s/s, %s left", terminal.Size(int64(rate)), left.Round(time.Second))

@@ -37,11 +37,11 @@ func Quote(s string) string {
 
 // ShellWord quotes a path if it takes that to paste the path into a shell.
 func ShellWord(s string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-			strings.ContainsRune("/._-+:@%,=\\", r)
+	special := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
+			!strings.ContainsRune("/._-+:@%,=\\", r)
 	}
-	if s == "-" || s != "" && !strings.HasPrefix(s, "-") && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
+	if s == "-" || s != "" && !strings.HasPrefix(s, "-") && !strings.ContainsFunc(s, special) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
@@ -83,7 +83,8 @@ type TextOnly struct{ io.Writer }
 // Write implements io.Writer.
 func (w TextOnly) Write(p []byte) (int, error) {
 	if isBinary(p) {
-		return 0, usage.Errorf("the content is binary and not for a terminal: give -o FILE, or send the output somewhere")
+		return 0, usage.Errorf("the content is binary and not for a terminal: " +
+			"give -o FILE, or send the output somewhere")
 	}
 	return w.Writer.Write(p)
 }
