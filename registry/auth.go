@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,6 @@ func (c Credential) basic() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password))
 }
 
-// errNoChallenge says that a 401 did not tell how to authenticate.
 var errNoChallenge = errors.New("no usable challenge")
 
 // authorizer knows how one host wants requests to be authenticated. The first request goes out without
@@ -48,13 +48,9 @@ type token struct {
 // scope is what a token must allow (https://distribution.github.io/distribution/spec/auth/scope/).
 func scope(repository, actions string) string { return "repository:" + repository + ":" + actions }
 
-// repositoryOf is the repository that a scope is for, or empty.
 func repositoryOf(scope string) string {
-	rest, _ := strings.CutPrefix(scope, "repository:")
-	if i := strings.LastIndex(rest, ":"); i >= 0 {
-		return rest[:i]
-	}
-	return ""
+	rest := strings.TrimPrefix(scope, "repository:")
+	return rest[:max(strings.LastIndex(rest, ":"), 0)]
 }
 
 // basicKey is the key in refused for the password of a user. No scope looks like it.
@@ -63,7 +59,7 @@ func basicKey(user string) string { return "user " + user }
 // authorize puts the known authorization on req. A request to another origin than the registry's own gets
 // none: redirected uploads and foreign addresses end there.
 func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope string) error {
-	if !a.own(req) {
+	if !a.host.owns(req.URL) {
 		return nil
 	}
 	a.mu.Lock()
@@ -83,11 +79,6 @@ func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope str
 		req.Header.Set("Authorization", "Bearer "+t.value)
 	}
 	return nil
-}
-
-// own reports whether a request goes to the registry's own origin.
-func (a *authorizer) own(req *http.Request) bool {
-	return a.host.base != nil && sameOrigin(a.host.base, req.URL)
 }
 
 // credential is the credential for Basic authentication. It is an error if the registry refused it before.
@@ -133,7 +124,6 @@ func (a *authorizer) token(ctx context.Context, scope, demanded string) (token, 
 	return t, nil
 }
 
-// held returns a token for scope that is there and has not ended.
 func (a *authorizer) held(scope string) (token, bool) {
 	for _, s := range usable(scope) {
 		if t, ok := a.tokens[s]; ok && time.Now().Before(t.expires) {
@@ -158,8 +148,8 @@ func usable(scope string) []string {
 func (a *authorizer) renew(
 	ctx context.Context, refused *http.Response, scope string, began time.Time,
 ) (fresh bool, _ error) {
-	if !a.own(refused.Request) {
-		return false, errNoChallenge // an address of a foreign layer or a storage host: not the registry's business
+	if !a.host.owns(refused.Request.URL) { // an address of a foreign layer or a storage host
+		return false, errNoChallenge
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -186,16 +176,11 @@ func (a *authorizer) renew(
 // pick chooses between the offered schemes. Registries that offer Basic and Bearer want Bearer. Unknown
 // schemes are passed over.
 func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string) (challenge, error) {
-	var basic *challenge
-	for _, c := range offered {
-		if c.namesTokenServer() {
-			return c, nil
-		}
-		if c.scheme == "basic" && basic == nil {
-			basic = &c
-		}
+	if i := slices.IndexFunc(offered, challenge.namesTokenServer); i >= 0 {
+		return offered[i], nil
 	}
-	if basic == nil {
+	i := slices.IndexFunc(offered, func(c challenge) bool { return c.scheme == "basic" })
+	if i < 0 {
 		return challenge{}, errNoChallenge
 	}
 	cred, err := a.credential(ctx, scope)
@@ -206,7 +191,7 @@ func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string
 		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; "+
 			"give --creds or log in with drayage login", a.host.name, ErrDenied)
 	}
-	return *basic, nil
+	return offered[i], nil
 }
 
 // took notes that a request with authorization was not refused for it.

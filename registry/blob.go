@@ -79,7 +79,6 @@ func (p *place) openBlob(ctx context.Context, d v1.Descriptor, offset, length in
 	})
 }
 
-// part is the part of a blob that is asked for.
 type part struct {
 	offset, end int64
 	ranged      bool // by a Range header
@@ -110,7 +109,6 @@ func openPart(
 	return b, nil
 }
 
-// errOtherRange says that a server sent another range than it was asked for.
 var errOtherRange = errors.New("that is another range")
 
 func (h *host) getBlob(ctx context.Context, req *request, d v1.Descriptor, p part) (*blobBody, error) {
@@ -162,7 +160,6 @@ func (b *blobBody) begin(resp *http.Response, d v1.Descriptor, p part) error {
 	return nil
 }
 
-// Read implements io.Reader.
 func (b *blobBody) Read(p []byte) (int, error) {
 	if b.left == 0 && !b.exact {
 		return 0, io.EOF

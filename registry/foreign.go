@@ -158,7 +158,6 @@ type history struct {
 	blobs map[digest.Digest]*past
 }
 
-// past is what a history knows of one blob.
 type past struct {
 	begun   bool // it was opened at its start, in the repository or where it is foreign
 	excused bool // there is another reason to begin once more: there are no ranges
@@ -215,7 +214,6 @@ func (h *history) address(d digest.Digest, offset int64) (first int) {
 	return first
 }
 
-// openedForeign notes that a layer was opened at an address in its descriptor.
 func (h *history) openedForeign(d digest.Digest, address int, offset int64) {
 	h.change(d, func(p *past) {
 		p.begun = p.foreign && p.begun || offset == 0

@@ -3,6 +3,8 @@ package registry
 import (
 	"net/http"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // challenge is one way to authenticate that a server offers
@@ -120,10 +122,7 @@ func (s *scanner) until(set string) string {
 
 // token takes the longest token (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).
 func (s *scanner) token() string {
-	return s.untilFunc(func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
-			!strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	})
+	return s.untilFunc(func(r rune) bool { return !httpguts.IsTokenRune(r) })
 }
 
 func (s *scanner) untilFunc(ends func(rune) bool) string {

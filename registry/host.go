@@ -122,6 +122,9 @@ func (h *host) speaksHTTP(ctx context.Context, u url.URL) bool {
 	return errors.As(err, &plain) && string(plain.RecordHeader[:]) == "HTTP/"
 }
 
+// owns reports whether u has the registry's own origin.
+func (h *host) owns(u *url.URL) bool { return h.base != nil && sameOrigin(h.base, u) }
+
 // failed notes that an endpoint could not serve. An endpoint that only lacks what it was asked for is fine.
 func (h *host) failed(err error) {
 	if errors.Is(err, ErrUnavailable) {
@@ -129,7 +132,6 @@ func (h *host) failed(err error) {
 	}
 }
 
-// down reports whether an endpoint failed a short while ago.
 func (h *host) down() bool { return time.Now().UnixNano() < h.downUntil.Load() }
 
 // Ping logs in to a registry with the credential that Client.Credentials has for it, and returns nil if the
@@ -186,7 +188,7 @@ func (h *host) ping(ctx context.Context, header http.Header, accept ...int) (*ht
 	defer resp.Body.Close()
 	io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection can be used again
 	switch {
-	case !sameOrigin(h.base, resp.Request.URL):
+	case !h.owns(resp.Request.URL):
 		return nil, refuse("%s is no registry: it sends its users to %s", redact(u), redact(resp.Request.URL))
 	case strings.Contains(resp.Header.Get("Content-Type"), "html"):
 		return nil, refuse("%s is no registry: the answer is a web page; "+
@@ -195,7 +197,6 @@ func (h *host) ping(ctx context.Context, header http.Header, accept ...int) (*ht
 	return resp, nil
 }
 
-// wantsToken reports whether an answer names a token server.
 func wantsToken(resp *http.Response) bool {
 	return slices.ContainsFunc(parseChallenges(resp.Header), challenge.namesTokenServer)
 }

@@ -51,7 +51,6 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	return l.tags, nil
 }
 
-// tagList gathers the valid tags of a repository.
 type tagList struct {
 	of           string
 	tags         []string

@@ -89,7 +89,6 @@ func isLinkLocal(u *url.URL) bool {
 	return ip != nil && ip.IsLinkLocalUnicast()
 }
 
-// apiHost is the host behind a registry's name.
 func apiHost(registry string) string {
 	if registry == "docker.io" || registry == "index.docker.io" {
 		return "registry-1.docker.io"

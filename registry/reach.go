@@ -42,7 +42,6 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// reachOf is how near an address is.
 func reachOf(ip netip.Addr) reach {
 	ip = ip.Unmap().WithZone("")
 	if nat64.Contains(ip) {
@@ -132,7 +131,6 @@ func NewForeignTransport(config *tls.Config, limit *Limit) http.RoundTripper {
 
 type foreignTransport struct{ direct, proxied *http.Transport }
 
-// RoundTrip implements http.RoundTripper.
 func (t *foreignTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	proxy, err := t.proxied.Proxy(req)
 	if err != nil {

@@ -46,7 +46,7 @@ func (u *upload) remember() {
 	if u.opts.Journal == nil {
 		return
 	}
-	if u.at.User != nil || !sameOrigin(u.place.host.base, u.at) || u.place.host.noPatch.Load() {
+	if u.at.User != nil || !u.place.host.owns(u.at) || u.place.host.noPatch.Load() {
 		u.opts.Journal.Forget()
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -22,7 +23,6 @@ const (
 
 var errStalled = errors.New("no data to speak of for too long")
 
-// body is what a request sends.
 type body struct {
 	open   func() (io.ReadCloser, error)
 	length int64 // -1: unknown
@@ -74,15 +74,11 @@ func (h *host) authorized(ctx context.Context, r *request) (*http.Request, error
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range r.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, r.header)
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", cmp.Or(h.client.UserAgent, "drayage"))
-	if h.base != nil && sameOrigin(h.base, req.URL) {
-		for k, v := range h.header {
-			req.Header[k] = v
-		}
+	if h.owns(req.URL) {
+		maps.Copy(req.Header, h.header)
 	}
 	return req, h.auth.authorize(ctx, req, r.scope)
 }
@@ -126,7 +122,6 @@ type watchedBody struct {
 	moved  int
 }
 
-// Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	began := time.Now()
 	b.dog.Reset(b.dog.stall - b.waited)
@@ -142,7 +137,6 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer.
 func (b *watchedBody) Close() error {
 	b.dog.Stop()
 	err := b.ReadCloser.Close()
@@ -156,7 +150,6 @@ type watchedUpload struct {
 	dog *watchdog
 }
 
-// Read implements io.Reader.
 func (u *watchedUpload) Read(p []byte) (int, error) {
 	u.dog.Stop()
 	n, err := u.ReadCloser.Read(p)

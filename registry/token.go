@@ -26,7 +26,6 @@ const (
 	tokenMargin = 5 * time.Second
 )
 
-// fetchToken asks for a token with the user's credential.
 func (a *authorizer) fetchToken(ctx context.Context, scope string, scopes []string) (token, error) {
 	cred, err := a.host.credential(ctx, repositoryOf(scope))
 	if err != nil {
@@ -62,7 +61,6 @@ func allScopes(needed, demanded string) []string {
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
-// tokenFrom asks the realm of the challenge for a token.
 func (a *authorizer) tokenFrom(
 	ctx context.Context, realm *url.URL, cred Credential, scopes []string,
 ) (token, error) {

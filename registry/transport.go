@@ -52,7 +52,6 @@ type originTransport struct {
 	own, other http.RoundTripper
 }
 
-// RoundTrip implements http.RoundTripper.
 func (t *originTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	sameScheme := t.at.Scheme == "" || t.at.Scheme == req.URL.Scheme
 	if t.own != nil && sameScheme && strings.EqualFold(req.URL.Host, t.at.Host) {
@@ -101,7 +100,6 @@ func (l *Limit) Dial(dial dialFunc) dialFunc {
 	}
 }
 
-// limitedConn is a connection that takes its share of a Limit.
 type limitedConn struct {
 	net.Conn
 	limit  *Limit
@@ -109,7 +107,6 @@ type limitedConn struct {
 	closed context.CancelFunc
 }
 
-// Read implements net.Conn.
 func (c *limitedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p[:min(len(p), c.limit.chunk)])
 	if n > 0 {
@@ -120,7 +117,6 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn.
 func (c *limitedConn) Write(p []byte) (written int, err error) {
 	for len(p) > 0 {
 		part := p[:min(len(p), c.limit.chunk)]
@@ -137,7 +133,6 @@ func (c *limitedConn) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// Close implements net.Conn.
 func (c *limitedConn) Close() error {
 	c.closed()
 	return c.Conn.Close()

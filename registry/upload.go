@@ -77,7 +77,6 @@ func (u *upload) run(ctx context.Context) error {
 	return u.end(ctx, err)
 }
 
-// begin opens an upload in the registry.
 func (u *upload) begin(ctx context.Context) error {
 	req, err := u.place.post(ctx)
 	if err != nil {
@@ -303,7 +302,6 @@ func (u *upload) report(sent int64) {
 	}
 }
 
-// counted is content that is being sent.
 type counted struct {
 	io.ReadCloser
 	report func(int64)
@@ -312,7 +310,6 @@ type counted struct {
 	ended  atomic.Bool // all has been read; net/http may go on reading after an early answer
 }
 
-// Read implements io.Reader.
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.n += int64(n)

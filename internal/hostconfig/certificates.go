@@ -13,13 +13,6 @@ import (
 	"strings"
 )
 
-// dockerNames returns the names that a directory for the endpoint may have in certs.d: the name of the
-// registry in image names, and the host.
-func (e *Endpoint) dockerNames() []string {
-	names := slices.Compact([]string{e.Registry, e.URL.Host})
-	return slices.DeleteFunc(names, func(name string) bool { return !plainHost(name) })
-}
-
 // fileName is host[:port] as the name of a directory. Windows allows no colon there.
 func fileName(host, goos string) string {
 	if goos == "windows" {
@@ -28,13 +21,17 @@ func fileName(host, goos string) string {
 	return host
 }
 
-// addDockerCerts gives e what certs.d holds for its host.
+// addDockerCerts gives e what certs.d holds for its host. A directory there may be called as the registry is in
+// image names, or as the host.
 func (f Files) addDockerCerts(e *Endpoint) error {
 	if e.URL.Scheme == "http" {
 		return nil
 	}
 	for _, root := range f.DockerCerts {
-		for _, name := range e.dockerNames() {
+		for _, name := range []string{e.Registry, e.URL.Host} {
+			if !plainHost(name) {
+				continue
+			}
 			found, err := e.addCertDir(filepath.Join(root, fileName(name, runtime.GOOS)), false)
 			if found || err != nil {
 				return err
@@ -48,10 +45,10 @@ func (f Files) addDockerCerts(e *Endpoint) error {
 // NAME.key are a client certificate. With combined, NAME.cert may hold both, as with containerd.
 func (e *Endpoint) addCertDir(dir string, combined bool) (found bool, err error) {
 	entries, err := os.ReadDir(dir)
+	if absent(err) {
+		return false, nil
+	}
 	if err != nil {
-		if absent(err) {
-			return false, nil
-		}
 		return false, err
 	}
 	var names []string

@@ -141,12 +141,9 @@ func isOwn(u url.URL, name string) bool {
 // own host. Errors name the file.
 func (f Files) Endpoints(name, repository string) ([]Endpoint, error) {
 	dir := f.containerdDir(name)
-	var hosts *hostsFile
-	if dir != "" {
-		var err error
-		if hosts, err = readHosts(dir); err != nil {
-			return nil, err
-		}
+	hosts, err := readHosts(dir)
+	if err != nil {
+		return nil, err
 	}
 	namespaces, err := f.namespaces()
 	if err != nil {

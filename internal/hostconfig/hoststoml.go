@@ -56,10 +56,10 @@ func containerdNames(registry, goos string) []string {
 	return names
 }
 
-// readHosts returns the hosts.toml in dir, or nil if there is none or it is empty.
+// readHosts returns the hosts.toml in dir, or nil if there is no dir, no file, or nothing in it.
 func readHosts(dir string) (*hostsFile, error) {
 	path := filepath.Join(dir, "hosts.toml")
-	if !exists(path) {
+	if dir == "" || !exists(path) {
 		return nil, nil
 	}
 	raw, err := readFile(path)

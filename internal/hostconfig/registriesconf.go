@@ -48,10 +48,7 @@ type registriesFile struct {
 // namespaces reads podman's configuration. Of tables with the same prefix, the first one in the last file
 // counts.
 func (f Files) namespaces() ([]namespace, error) {
-	conf, ok := f.registriesConf()
-	if !ok {
-		return nil, nil
-	}
+	conf := f.registriesConf()
 	var all []namespace
 	if conf.Required || exists(conf.File) {
 		var err error
@@ -81,16 +78,14 @@ func (f Files) namespaces() ([]namespace, error) {
 	return all, nil
 }
 
-func (f Files) registriesConf() (RegistriesConf, bool) {
-	for _, conf := range f.RegistriesConf {
+// registriesConf returns the place that counts. Without any place it looks nowhere.
+func (f Files) registriesConf() (conf RegistriesConf) {
+	for _, conf = range f.RegistriesConf {
 		if conf.Required || exists(conf.File) {
-			return conf, true
+			break
 		}
 	}
-	if n := len(f.RegistriesConf); n > 0 {
-		return f.RegistriesConf[n-1], true
-	}
-	return RegistriesConf{}, false
+	return conf
 }
 
 // merge adds the tables of a later file. They take the places of tables with the same prefix.

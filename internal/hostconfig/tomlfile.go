@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+	"golang.org/x/net/http/httpguts"
 )
 
 // decode reads TOML. Unknown keys are ignored, as containerd and podman do. Errors name file, line and key.
@@ -145,9 +146,9 @@ func readHeader(table map[string]any) (http.Header, error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%q: %w", name, err)
-		case !isToken(name):
+		case !httpguts.ValidHeaderFieldName(name):
 			return nil, fmt.Errorf("%q: no header can have that name", name)
-		case strings.ContainsFunc(strings.Join(values, ""), isControl):
+		case !httpguts.ValidHeaderFieldValue(strings.Join(values, "")):
 			return nil, fmt.Errorf("%q: the value has a control character", name)
 		}
 		for _, value := range values {
@@ -156,17 +157,6 @@ func readHeader(table map[string]any) (http.Header, error) {
 	}
 	return header, nil
 }
-
-// isToken reports whether s is a token in the sense of RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	const others = "!#$%&'*+-.^_`|~"
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-		return !letter && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
-	})
-}
-
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // readDuration reads a duration as Go writes it. An empty one is 0.
 func readDuration(s string) (time.Duration, error) {
