@@ -7,6 +7,7 @@
 package engineconfig
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -24,12 +25,7 @@ import (
 // Either may be nil, which means its zero value. The caller may set other fields of the client before its
 // first use.
 func NewClient(hosts *Hosts, logins *Logins) *registry.Client {
-	if hosts == nil {
-		hosts = &Hosts{}
-	}
-	if logins == nil {
-		logins = &Logins{}
-	}
+	hosts, logins = cmp.Or(hosts, &Hosts{}), cmp.Or(logins, &Logins{})
 	return &registry.Client{
 		Transport:   hosts.limited(registry.NewTransport(hosts.TLS)),
 		Endpoints:   hosts.Endpoints,

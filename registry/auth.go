@@ -194,7 +194,6 @@ func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string
 	return offered[i], nil
 }
 
-// took notes that a request with authorization was not refused for it.
 func (a *authorizer) took(resp *http.Response) {
 	if resp.Request.Header.Get("Authorization") != "" && resp.StatusCode != http.StatusUnauthorized {
 		a.proven.Store(true)

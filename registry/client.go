@@ -113,7 +113,7 @@ func (c *Client) Repository(ref Reference) *Repository {
 	}
 	for _, e := range endpoints {
 		there := c.at(ref, e)
-		r.readers = append(r.readers, reader{place: there, tags: e.Tags, digests: e.Digests})
+		r.readers = append(r.readers, there)
 		if e.Push && r.own == nil {
 			r.own = there
 		}
@@ -136,7 +136,7 @@ func (c *Client) at(ref Reference, e Endpoint) *place {
 	}
 	return &place{
 		host: c.host(name, e), registry: ref.Registry, name: ref.Repository,
-		path: cmp.Or(e.Repository, ref.Repository), namespace: e.Namespace,
+		path: cmp.Or(e.Repository, ref.Repository), namespace: e.Namespace, tags: e.Tags, digests: e.Digests,
 	}
 }
 
@@ -173,7 +173,6 @@ func (c *Client) Close() {
 	}
 }
 
-// notify tells the user each thing once.
 func (c *Client) notify(message string) {
 	c.mu.Lock()
 	told := c.told[message]

@@ -159,7 +159,6 @@ func redact(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// isStatus reports whether err is a registry's answer with one of the given statuses.
 func isStatus(err error, statuses ...int) bool {
 	var e *Error
 	return errors.As(err, &e) && slices.Contains(statuses, e.Status)
@@ -208,7 +207,6 @@ func (e *NetworkError) Unwrap() error { return e.Err }
 // Is implements matching for errors.Is.
 func (e *NetworkError) Is(target error) bool { return target == ErrUnavailable }
 
-// networkError says why r was not answered, and whether another try makes sense.
 func networkError(r *request, err error) (e error, transient bool) {
 	n := &NetworkError{Host: r.url.Host, Err: err}
 	var u *url.Error

@@ -183,7 +183,6 @@ func (h *history) again(d digest.Digest) (again bool) {
 	return again
 }
 
-// opened notes how the opening of a blob in the repository ended.
 func (h *history) opened(d digest.Digest, offset, length int64, err error) {
 	h.change(d, func(p *past) {
 		switch {

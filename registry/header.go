@@ -105,7 +105,6 @@ func (s *scanner) link() (target, relations string, ok bool) {
 	return target[1:], relations, s.rest == "" || s.rest[0] == ','
 }
 
-// scanner reads the value of a header from its start.
 type scanner struct{ rest string }
 
 func (s *scanner) skip(set string) { s.rest = strings.TrimLeft(s.rest, set) }

@@ -22,8 +22,7 @@ const (
 	downTime = time.Minute
 )
 
-// host is a registry as one client knows it: where it is, how it wants requests to be authenticated, and
-// what it turned out to be like.
+// host is a registry as one client knows it.
 type host struct {
 	client       *Client
 	name         string  // as in references; that of a mirror is its host
@@ -44,7 +43,6 @@ type host struct {
 	base   *url.URL // nil until the scheme is known
 }
 
-// newHost returns a host to which requests go through rt.
 func (c *Client) newHost(name string, rt http.RoundTripper) *host {
 	h := &host{client: c, name: name, http: &http.Client{Transport: rt, CheckRedirect: checkRedirect}}
 	h.auth.host, h.auth.tokens, h.auth.refused = h, map[string]token{}, map[string]error{}
@@ -84,7 +82,6 @@ func (h *host) endpoint(ctx context.Context) (*url.URL, error) {
 	return h.base, nil
 }
 
-// probe asks for the API with one scheme.
 func (h *host) probe(ctx context.Context, u url.URL, scheme string) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -84,9 +85,8 @@ func unproxy(u, from *url.URL) {
 
 // isLinkLocal reports whether u names an address that is not routed. A cloud's metadata service has one.
 func isLinkLocal(u *url.URL) bool {
-	name, _, _ := strings.Cut(u.Hostname(), "%") // a zone
-	ip := net.ParseIP(strings.TrimSuffix(name, "."))
-	return ip != nil && ip.IsLinkLocalUnicast()
+	ip, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), "."))
+	return err == nil && ip.IsLinkLocalUnicast()
 }
 
 func apiHost(registry string) string {

@@ -24,11 +24,12 @@ type place struct {
 	name      string // as in references
 	path      string // as the endpoint has it
 	namespace string // the query parameter ns of reads
+	tags      bool   // manifests are asked for by tag, and
+	digests   bool   // manifests and blobs by digest
 	noRead    error  // why nothing can be asked: the error of Client.Endpoints
 	noPush    error  // why nothing can be pushed
 }
 
-// Name is the repository with its registry: docker.io/library/alpine.
 func (p *place) Name() string { return p.registry + "/" + p.name }
 
 func (p *place) request(ctx context.Context, method, path string, accept ...int) (*request, error) {
@@ -191,7 +192,6 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 	return v1.Descriptor{}, refuse("%s: the registry does not say how large %s is", p.Name(), d)
 }
 
-// post is the request that begins an upload.
 func (p *place) post(ctx context.Context) (*request, error) {
 	req, err := p.request(ctx, http.MethodPost, "/blobs/uploads/", http.StatusAccepted, http.StatusCreated)
 	if err == nil {

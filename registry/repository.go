@@ -21,14 +21,8 @@ import (
 // used concurrently.
 type Repository struct {
 	own     *place   // where pushes go
-	readers []reader // where to read from
+	readers []*place // where to read from
 	history history
-}
-
-// reader is a place to read a repository from, and what the place is asked for.
-type reader struct {
-	*place
-	tags, digests bool
 }
 
 // Name is the repository with its registry: docker.io/library/alpine.
@@ -105,7 +99,7 @@ func (r *Repository) reading(ctx context.Context, byTag bool, f func(*place) err
 			at.client.notify(fmt.Sprintf("%s cannot serve %s (%v): trying %s",
 				at.at.Host, r.Name(), failed, from.host.at.Host))
 		}
-		if failed = f(from.place); final(ctx, failed) {
+		if failed = f(from); final(ctx, failed) {
 			return failed
 		}
 		from.host.failed(failed)
@@ -118,8 +112,8 @@ func (r *Repository) reading(ctx context.Context, byTag bool, f func(*place) err
 }
 
 // able lists the places that may be read from. Those that failed a short while ago come last.
-func (r *Repository) able(byTag bool) []reader {
-	var up, down []reader
+func (r *Repository) able(byTag bool) []*place {
+	var up, down []*place
 	for _, from := range r.readers {
 		switch {
 		case byTag && !from.tags, !byTag && !from.digests:

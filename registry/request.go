@@ -31,7 +31,6 @@ const (
 	maxWait = 3 * time.Minute
 )
 
-// request is a request that can be sent again.
 type request struct {
 	method   string
 	url      *url.URL
@@ -230,8 +229,7 @@ func (p *pause) wait(ctx context.Context) error {
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
-		const most = 1 << 31
-		return time.Duration(min(max(s, 0), most)) * time.Second, true
+		return time.Duration(min(max(s, 0), 1<<31)) * time.Second, true
 	}
 	if t, err := http.ParseTime(v); err == nil {
 		return max(t.Sub(now), 0), true

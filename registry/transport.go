@@ -71,16 +71,13 @@ func (t *originTransport) CloseIdleConnections() {
 
 // Limit bounds the bytes per second that connections carry together, both ways, for polite use of a link
 // that others need. All bytes on the wire count, headers and TLS too. A Limit may be used concurrently.
-type Limit struct {
-	bucket *rate.Limiter
-	chunk  int
-}
+type Limit struct{ bucket *rate.Limiter }
 
 // NewLimit returns a bound of so many bytes per second, at least 1.
 func NewLimit(bytesPerSecond int64) *Limit {
 	// A tenth of a second at a time keeps the flow even. The wait for it stays far below any timeout.
 	chunk := int(min(max(bytesPerSecond/10, 1), 64<<10))
-	return &Limit{bucket: rate.NewLimiter(rate.Limit(bytesPerSecond), chunk), chunk: chunk}
+	return &Limit{rate.NewLimiter(rate.Limit(bytesPerSecond), chunk)}
 }
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
@@ -96,21 +93,21 @@ func (l *Limit) Dial(dial dialFunc) dialFunc {
 			return nil, err
 		}
 		open, closed := context.WithCancel(context.WithoutCancel(ctx))
-		return &limitedConn{Conn: conn, limit: l, open: open, closed: closed}, nil
+		return &limitedConn{Conn: conn, bucket: l.bucket, open: open, closed: closed}, nil
 	}
 }
 
 type limitedConn struct {
 	net.Conn
-	limit  *Limit
+	bucket *rate.Limiter
 	open   context.Context // ends when the connection is closed: then nobody waits for it
 	closed context.CancelFunc
 }
 
 func (c *limitedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p[:min(len(p), c.limit.chunk)])
+	n, err := c.Conn.Read(p[:min(len(p), c.bucket.Burst())])
 	if n > 0 {
-		if werr := c.limit.bucket.WaitN(c.open, n); werr != nil && err == nil {
+		if werr := c.bucket.WaitN(c.open, n); werr != nil && err == nil {
 			err = net.ErrClosed
 		}
 	}
@@ -119,8 +116,8 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 
 func (c *limitedConn) Write(p []byte) (written int, err error) {
 	for len(p) > 0 {
-		part := p[:min(len(p), c.limit.chunk)]
-		if c.limit.bucket.WaitN(c.open, len(part)) != nil {
+		part := p[:min(len(p), c.bucket.Burst())]
+		if c.bucket.WaitN(c.open, len(part)) != nil {
 			return written, net.ErrClosed
 		}
 		n, err := c.Conn.Write(part)

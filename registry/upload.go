@@ -201,7 +201,6 @@ func (u *upload) chunks(ctx context.Context) error {
 	}
 }
 
-// patch sends content that follows what the registry has.
 func (u *upload) patch(ctx context.Context, b *body) error {
 	req := u.request(http.MethodPatch, u.at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
 	if req.body = b; b.length >= 0 {
@@ -325,9 +324,8 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// reserve waits until a chunk of a size may be held in memory.
 func (c *Client) reserve(ctx context.Context, size int) (release func(), _ error) {
-	if err := c.chunks.Acquire(ctx, int64(size)); err != nil {
+	if c.chunks.Acquire(ctx, int64(size)) != nil {
 		return nil, context.Cause(ctx)
 	}
 	return func() { c.chunks.Release(int64(size)) }, nil

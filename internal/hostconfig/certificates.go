@@ -151,7 +151,6 @@ func readCAs(name string) ([]*x509.Certificate, error) {
 	return nil, fmt.Errorf("%s holds no certificate", name)
 }
 
-// errNoKey is the error of readPair for a file without a private key.
 var errNoKey = errors.New("it holds no private key")
 
 // readPair returns a client certificate with its key. An empty keyFile means that certFile holds both.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 )
 
 // Files says where to look. The zero value looks nowhere. What does not exist counts as absent, and so does
@@ -34,14 +35,10 @@ type RegistriesConf struct {
 // DefaultFiles returns the places where containerd, docker and podman look themselves, the user's before
 // those of the system. As with podman, $CONTAINERS_REGISTRIES_CONF names another registries.conf.
 func DefaultFiles() Files {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = ""
-	}
+	home, _ := os.UserHomeDir() // empty with an error
 	return places{runtime.GOOS, home, os.Getenv}.files()
 }
 
-// places is what the default files depend on.
 type places struct {
 	goos   string
 	home   string // empty: there is none
@@ -50,28 +47,26 @@ type places struct {
 
 func (p places) files() Files {
 	user, system := p.userConfig(), p.systemConfig
-	f := Files{
-		ContainerdCerts: below(user, "containerd/certs.d"),
-		DockerCerts:     append(below(user, "containers/certs.d"), below(user, "docker/certs.d")...),
-	}
+	var desktop []string
 	if p.goos != "linux" {
-		// Docker Desktop.
-		f.DockerCerts = append(f.DockerCerts, below(p.home, ".docker/certs.d")...)
+		desktop = below(p.home, ".docker/certs.d")
 	}
-	f.ContainerdCerts = append(f.ContainerdCerts, system("containerd/certs.d")...)
-	f.DockerCerts = append(f.DockerCerts, append(system("containers/certs.d"), system("docker/certs.d")...)...)
-	f.RegistriesConf = p.registriesConf()
-	return f
+	return Files{
+		ContainerdCerts: slices.Concat(below(user, "containerd/certs.d"), system("containerd/certs.d")),
+		DockerCerts: slices.Concat(below(user, "containers/certs.d"), below(user, "docker/certs.d"), desktop,
+			system("containers/certs.d"), system("docker/certs.d")),
+		RegistriesConf: p.registriesConf(),
+	}
 }
 
 func (p places) registriesConf() []RegistriesConf {
 	const file, dir = "containers/registries.conf", "containers/registries.conf.d"
-	userDirs := below(p.userConfig(), dir)
-	var dirs []string
-	if p.goos != "windows" {
-		dirs = append(dirs, "/usr/share/"+dir)
+	share := "/usr/share"
+	if p.goos == "windows" {
+		share = ""
 	}
-	dirs = append(append(dirs, p.systemConfig(dir)...), userDirs...)
+	userDirs := below(p.userConfig(), dir)
+	dirs := slices.Concat(below(share, dir), p.systemConfig(dir), userDirs)
 	for _, name := range []string{"CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"} {
 		if chosen := p.getenv(name); chosen != "" {
 			return []RegistriesConf{{File: chosen, Dirs: dirs, Required: true}}
@@ -81,16 +76,12 @@ func (p places) registriesConf() []RegistriesConf {
 	for _, user := range below(p.userConfig(), file) {
 		all = append(all, RegistriesConf{File: user, Dirs: userDirs})
 	}
-	for _, system := range p.systemConfig(file) {
+	for _, system := range slices.Concat(p.systemConfig(file), below(share, file)) {
 		all = append(all, RegistriesConf{File: system, Dirs: dirs})
-	}
-	if p.goos != "windows" {
-		all = append(all, RegistriesConf{File: "/usr/share/" + file, Dirs: dirs})
 	}
 	return all
 }
 
-// userConfig is the directory of the user's configuration, or empty.
 func (p places) userConfig() string {
 	if dir := p.getenv("XDG_CONFIG_HOME"); dir != "" {
 		return dir
@@ -154,7 +145,6 @@ func exists(name string) bool {
 	return !absent(err)
 }
 
-// isDir reports whether this user can see a directory of that name.
 func isDir(name string) bool {
 	fi, err := os.Stat(name)
 	return err == nil && fi.IsDir()

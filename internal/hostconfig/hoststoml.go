@@ -30,7 +30,6 @@ type hostTable struct {
 	Proxy        string         `toml:"proxy"`
 }
 
-// containerdDir returns the directory that containerd reads for a registry, or "".
 func (f Files) containerdDir(registry string) string {
 	if !plainHost(registry) {
 		return ""
