@@ -117,19 +117,17 @@ func clientPairs(value any) ([]clientPair, error) {
 	var pairs []clientPair
 	for _, element := range list {
 		files, err := oneOrMore(element)
-		if err != nil {
+		_, isPair := element.([]any)
+		switch {
+		case err != nil:
 			return nil, errors.New("the value must be a string, a list of strings, or a list of pairs of strings")
-		}
-		pair := clientPair{}
-		switch _, isList := element.([]any); {
-		case !isList:
-			pair.cert = files[0]
+		case !isPair:
+			pairs = append(pairs, clientPair{cert: files[0]})
 		case len(files) == 2:
-			pair = clientPair{files[0], files[1]}
+			pairs = append(pairs, clientPair{files[0], files[1]})
 		default:
 			return nil, fmt.Errorf("a pair is a certificate and its key, but one has a length of %d", len(files))
 		}
-		pairs = append(pairs, pair)
 	}
 	return pairs, nil
 }
@@ -158,7 +156,6 @@ func readHeader(table map[string]any) (http.Header, error) {
 	return header, nil
 }
 
-// readDuration reads a duration as Go writes it. An empty one is 0.
 func readDuration(s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
@@ -170,7 +167,6 @@ func readDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// readProxy reads the address of a proxy. An empty one is nil.
 func readProxy(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, nil
