@@ -269,3 +269,28 @@ func TestCheckTellsProgressAndStops(t *testing.T) {
 		t.Errorf("%v, want the context's error", err)
 	}
 }
+
+// Whoever has opened an image checks it from its own source.
+func TestCheckOfAnOpenedImage(t *testing.T) {
+	s := newStore(t)
+	m := s.image("top", "top")
+	l, err := layout.New(s.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := image.Open(t.Context(), l, m.index, image.Selection{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := audit.Check(t.Context(), []audit.Target{{Root: im.Root, Source: im.Source}}, audit.Options{})
+	if err != nil || len(report.Results[0].Faults) > 0 || report.Blobs != 2 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	nowhere := &image.MemorySource{}
+	if report, err = audit.Check(t.Context(), []audit.Target{{Root: m.index, Source: nowhere}}, audit.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if f := report.Results[0].Faults; len(f) != 1 || f[0].Reason != image.Missing {
+		t.Errorf("of an empty source: %v", f)
+	}
+}

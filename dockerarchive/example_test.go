@@ -77,7 +77,7 @@ func exampleLayout(ctx context.Context, path string) *layout.Dir {
 	}
 	put := func(mediaType string, content []byte) v1.Descriptor {
 		d := image.Describe(mediaType, content)
-		src := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}
+		src := &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}
 		if err := dir.Push(ctx, d, src, nil); err != nil {
 			log.Fatal(err)
 		}

@@ -34,7 +34,7 @@ type store struct {
 func newStore(t testing.TB) *store { return &store{t, map[digest.Digest][]byte{}} }
 
 func (s *store) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	return image.MemorySource{Content: s.content}.Open(ctx, d, offset, length)
+	return (&image.MemorySource{Content: s.content}).Open(ctx, d, offset, length)
 }
 
 func (s *store) put(mediaType string, raw []byte) v1.Descriptor {

@@ -140,7 +140,7 @@ func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
 	}
 	root := image.Describe(v1.MediaTypeImageManifest, raw)
 	content := map[digest.Digest][]byte{root.Digest: raw, m.Config.Digest: s.Config}
-	src := image.MemorySource{Content: content, Next: layers}
+	src := &image.MemorySource{Content: content, Next: layers}
 	im, err := image.Open(ctx, src, root, image.Selection{All: true})
 	if err != nil {
 		return nil, err

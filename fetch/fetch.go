@@ -86,7 +86,7 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 	if root.MediaType == image.Schema1 {
 		return resolveSchema1(ctx, repo, ref, raw, sel)
 	}
-	first := image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
+	first := &image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
 	g, err := image.Load(ctx, first, root, sel)
 	if err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func (im *Image) convert(ctx context.Context) error {
 	}
 	root := image.Describe(image.DockerManifest, raw)
 	content := map[digest.Digest][]byte{root.Digest: raw, digest.FromBytes(config): config}
-	made := image.MemorySource{Content: content, Next: im.Source}
+	made := &image.MemorySource{Content: content, Next: im.Source}
 	g, err := image.Load(ctx, made, root, image.Selection{All: true})
 	if err != nil {
 		return err

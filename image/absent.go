@@ -24,12 +24,12 @@ const (
 // Reason says why a part of an image is absent.
 type Reason int
 
-// The reasons. All but Damaged and Missing are as somebody wanted it.
+// The reasons. Missing and Damaged are faults, the others are intended.
 const (
 	Missing       Reason = iota // nothing says why
 	Damaged                     // bytes are there that are not what they should be
 	ForeignLayer                // its descriptor has addresses, so it need not travel
-	OtherPlatform               // an engine has saved the platforms that it had, with the index of all
+	OtherPlatform               // it is for a platform that the engine did not have when it saved the index
 	LeftOut                     // on purpose: whoever made the archive knew that the destination has it
 )
 

@@ -6,8 +6,7 @@
 //
 // [Load] reads the manifests of an image from a source and returns its [Graph]: every manifest and every
 // blob that travels with it, each once. A [Selection] says which platforms are wanted. An [Image] is a
-// graph together with its source: registries, layouts and archives give it out and take it. [Absent] says
-// of a part that it is not there, and why.
+// graph together with its source. [Absent] says of a part that it is not there, and why.
 //
 // [Document.Judge] decides whether a manifest describes a container image, an artifact, or an image whose
 // layers cannot be unpacked. Nothing else decides that.

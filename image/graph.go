@@ -28,7 +28,7 @@ type Graph struct {
 }
 
 // Source gives out what [Load] has read already, and asks src for the rest.
-func (g *Graph) Source(src Source) Source { return MemorySource{Content: g.content, Next: src} }
+func (g *Graph) Source(src Source) Source { return &MemorySource{Content: g.content, Next: src} }
 
 // RootNode is the manifest or index that names the image.
 func (g *Graph) RootNode() *Node { return &g.Manifests[len(g.Manifests)-1] }

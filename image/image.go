@@ -9,13 +9,14 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Image is an image, or something that belongs to one, as it moves from one place to another: all that it
-// consists of, and where its bytes come from. Registries, layouts and archives give it out and take it.
+// Image is an image or a referrer as it moves from one place to another: all that it consists of, and where
+// its bytes come from. fetch.Resolve, [Open] and dockerarchive.SavedImage.Image make one. dockerarchive.Write
+// and upload.Push take one.
 type Image struct {
 	*Graph
-	Source Source   // gives out the manifests and blobs of Graph, but for what is absent
+	Source Source   // gives out the manifests and blobs of Graph, except for those in Absent
 	Names  []string // full names with a tag, such as docker.io/library/alpine:3.20; may be none
-	Absent []Absent // what Source does not have, and is not to be had from it
+	Absent []Absent // parts that Source lacks
 
 	Referrers []*Image // signatures, SBOMs and the like, as far as they were asked for
 

@@ -86,9 +86,9 @@ func (d *Document) Judge(config []byte) Judgement {
 	return Judgement{Kind: Container}
 }
 
-// isImageConfig reports whether a configuration says anything of what the configuration of an image has to
-// say (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). What is no JSON
-// object may be an image's that was damaged before it got its digest.
+// isImageConfig reports whether a configuration has at least one field that an image's must have
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). What is no JSON object may
+// be an image's that was damaged before it got its digest.
 func isImageConfig(config []byte) bool {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(config, &fields) != nil || fields == nil {

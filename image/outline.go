@@ -50,7 +50,8 @@ func NewLeaf(d v1.Descriptor) Leaf {
 }
 
 // leaves lists the entries of indexes at and below root that are no indexes, in their order. A manifest
-// that an index lists for two platforms is two leaves. Unread entries count if their media type does.
+// that an index lists for two platforms is two leaves. An unread entry is a leaf if unread says so of its
+// media type.
 func (t *Tree) leaves(root v1.Descriptor, unread func(mediaType string) bool) (all []Leaf, err error) {
 	err = t.Walk(root, func(v Visit) error {
 		if v.Node != nil && v.Node.Err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -47,19 +48,19 @@ var ErrIntegrity = verify.ErrMismatch
 // streams.
 var ErrNoRanges = errors.New("the source does not give out ranges")
 
-// MemorySource is a [Source] of small content, by digest, in front of another source.
+// MemorySource is a [Source] of small content, by digest, in front of another source. Its pointer is one.
 type MemorySource struct {
 	Content map[digest.Digest][]byte
 	Next    Source // asked for all other digests; may be nil
 }
 
 // Open implements [Source].
-func (m MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (
+func (m *MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (
 	io.ReadCloser, error) {
 	p, ok := m.Content[d.Digest]
 	if !ok {
 		if m.Next == nil {
-			return nil, fmt.Errorf("%s: not here", d.Digest)
+			return nil, fmt.Errorf("%s: not here: %w", d.Digest, fs.ErrNotExist)
 		}
 		return m.Next.Open(ctx, d, offset, length)
 	}
@@ -67,7 +68,7 @@ func (m MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length 
 }
 
 // ExtraStream implements [ParallelSource] for what is not in memory, where the next source does.
-func (m MemorySource) ExtraStream() func() {
+func (m *MemorySource) ExtraStream() func() {
 	if next, ok := AsParallel(m.Next); ok {
 		return next.ExtraStream()
 	}
@@ -76,7 +77,7 @@ func (m MemorySource) ExtraStream() func() {
 
 // AsParallel returns src as a [ParallelSource] if it is one. A [MemorySource] is one if its next source is.
 func AsParallel(src Source) (ParallelSource, bool) {
-	if m, ok := src.(MemorySource); ok {
+	if m, ok := src.(*MemorySource); ok {
 		if _, ok := AsParallel(m.Next); !ok {
 			return nil, false
 		}

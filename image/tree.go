@@ -247,8 +247,8 @@ type Visit struct {
 	Depth      int           // 0 at the root
 }
 
-// Walk visits root and, below indexes, their entries, depth first and in their order. An entry that comes
-// again in all that it says is visited once. An error of visit ends the walk.
+// Walk visits root and, below indexes, their entries, depth first and in their order. Of entries that are
+// equal in digest, size, media type and platform only the first is visited. An error of visit ends the walk.
 func (t *Tree) Walk(root v1.Descriptor, visit func(Visit) error) error {
 	type entry struct {
 		claim

@@ -26,7 +26,7 @@ func TestReadOddConfigurations(t *testing.T) {
 		"no configuration to run": {`{"os":"linux","config":"none","author":"me"}`, inspect.Config{Author: "me"}},
 		"a key twice":             {`{"os":"linux","config":{"User":"a","user":"b"}}`, inspect.Config{User: "b"}},
 	} {
-		src := image.MemorySource{Content: map[digest.Digest][]byte{}}
+		src := &image.MemorySource{Content: map[digest.Digest][]byte{}}
 		put := func(mediaType, raw string) v1.Descriptor {
 			d := image.Describe(mediaType, []byte(raw))
 			src.Content[d.Digest] = []byte(raw)

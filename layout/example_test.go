@@ -47,7 +47,7 @@ func Example() {
 func putImage(ctx context.Context, dir *layout.Dir) v1.Descriptor {
 	put := func(mediaType string, content []byte) v1.Descriptor {
 		d := image.Describe(mediaType, content)
-		src := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}
+		src := &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}
 		if err := dir.Push(ctx, d, src, nil); err != nil {
 			log.Fatal(err)
 		}

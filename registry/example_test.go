@@ -65,7 +65,7 @@ func ExamplePusher() {
 	ctx := context.Background()
 	config := []byte(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`)
 	d := image.Describe("application/vnd.oci.image.config.v1+json", config)
-	blobs := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: config}}
+	blobs := &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: config}}
 	manifest := fmt.Appendf(nil,
 		`{"schemaVersion":2,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
 		d.MediaType, d.Digest, d.Size)

@@ -22,7 +22,7 @@ func (w *world) fetchBlob(d v1.Descriptor) ([]byte, error) {
 }
 
 func memory(content []byte) image.Source {
-	return image.MemorySource{Content: map[digest.Digest][]byte{digest.FromBytes(content): content}}
+	return &image.MemorySource{Content: map[digest.Digest][]byte{digest.FromBytes(content): content}}
 }
 
 func describe(content []byte) v1.Descriptor {

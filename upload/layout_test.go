@@ -232,7 +232,7 @@ func TestLayoutWrongSize(t *testing.T) {
 		size := fmt.Sprintf(`"size":%d`, len(layer.Content))
 		raw := bytes.Replace(right.Graph.Manifests[0].Raw, []byte(size), []byte(size+"0"), 1)
 		d := image.Describe(root.MediaType, raw)
-		if err := dir.Push(s.Context(), d, image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}},
+		if err := dir.Push(s.Context(), d, &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}},
 			nil); err != nil {
 			s.Fatal(err)
 		}

@@ -162,7 +162,7 @@ func (p *pusher) resendSaved(ctx context.Context, im *Result) error {
 		p.remember(l.DiffID, d, repo)
 	}
 	config := image.Describe(image.DockerConfig, s.Config)
-	src := image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}
+	src := &image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}
 	return repo.Pusher().Push(ctx, config, src, registry.PushOptions{Always: true})
 }
 

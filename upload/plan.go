@@ -81,7 +81,7 @@ func (p *pusher) enter(r *Result) {
 	}
 	s := r.Target.Saved
 	config := image.Describe(image.DockerConfig, s.Config)
-	src := image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}
+	src := &image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}
 	p.add(r, job{Blob: config, Source: src}, nil)
 	for _, l := range s.Layers {
 		d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}

@@ -39,7 +39,7 @@ func newWildLayout(t *testing.T) *wildLayout {
 func (w *wildLayout) put(mediaType string, raw []byte) v1.Descriptor {
 	w.t.Helper()
 	d := image.Describe(mediaType, raw)
-	if err := w.dir.Push(w.t.Context(), d, image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}}, nil); err != nil {
+	if err := w.dir.Push(w.t.Context(), d, &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}}, nil); err != nil {
 		w.t.Fatal(err)
 	}
 	return d

@@ -113,10 +113,10 @@ func Index(docker bool, children ...v1.Descriptor) (mediaType string, raw []byte
 }
 
 // Store holds content in memory.
-type Store struct{ image.MemorySource }
+type Store struct{ *image.MemorySource }
 
 // NewStore returns an empty store.
-func NewStore() Store { return Store{image.MemorySource{Content: map[digest.Digest][]byte{}}} }
+func NewStore() Store { return Store{&image.MemorySource{Content: map[digest.Digest][]byte{}}} }
 
 // Put stores content and describes it.
 func (s Store) Put(mediaType string, raw []byte) v1.Descriptor {

@@ -100,7 +100,7 @@ func (im *Image) Root(ctx context.Context) (v1.Descriptor, image.Source, error) 
 			return v1.Descriptor{}, nil, err
 		}
 		im.root = root
-		im.source = image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: im.Repo}
+		im.source = &image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: im.Repo}
 	}
 	return im.root, im.source, nil
 }

@@ -146,7 +146,7 @@ func TestFillStopsWithItsContext(t *testing.T) {
 	})
 }
 
-var _ = []image.Source{image.MemorySource{}, (*tt.Source)(nil)}
+var _ = []image.Source{&image.MemorySource{}, (*tt.Source)(nil)}
 
 // impatient ends a context when its prefix is read.
 type impatient struct {
@@ -200,7 +200,7 @@ func TestSection(t *testing.T) {
 			"01"},
 	} {
 		d := v1.Descriptor{Digest: "sha256:x"}
-		m := image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}
+		m := &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: content}}
 		rc, err := m.Open(t.Context(), d, c.offset, c.length)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +215,7 @@ func TestSection(t *testing.T) {
 func TestMemoryAsksTheNext(t *testing.T) {
 	content, desc := tt.Blob(10)
 	_, other := tt.Blob(11)
-	m := image.MemorySource{Next: image.MemorySource{Content: map[digest.Digest][]byte{desc.Digest: content}}}
+	m := &image.MemorySource{Next: &image.MemorySource{Content: map[digest.Digest][]byte{desc.Digest: content}}}
 	if got, err := image.ReadAll(t.Context(), m, desc, 10); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -118,8 +118,8 @@ func TestReadAheadAbandoned(t *testing.T) {
 func TestReadAheadWithoutExtraStreams(t *testing.T) {
 	content, d := large(t)
 	src := &transfertest.Source{Content: content}
-	for i, given := range []image.Source{src, image.MemorySource{Next: src},
-		image.MemorySource{Next: image.MemorySource{Next: src}}} {
+	for i, given := range []image.Source{src, &image.MemorySource{Next: src},
+		&image.MemorySource{Next: &image.MemorySource{Next: src}}} {
 		r := image.NewReader(t.Context(), transfer.ReadAhead(given), d)
 		if n, err := io.Copy(io.Discard, r); n != d.Size || err != nil || len(src.Opened()) != i+1 {
 			t.Errorf("%d bytes, %v, opened at %v", n, err, src.Opened())

@@ -24,7 +24,7 @@ func makeLayout(t *testing.T, path, name string) {
 	defer dir.Close()
 	put := func(mediaType string, raw []byte) v1.Descriptor {
 		d := image.Describe(mediaType, raw)
-		if err := dir.Push(t.Context(), d, image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}},
+		if err := dir.Push(t.Context(), d, &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}},
 			nil); err != nil {
 			t.Fatal(err)
 		}
