@@ -44,7 +44,6 @@ type blob struct {
 
 func (b *blob) unpacked() bool { return b.diffID != "" }
 
-// named puts the name of a layer before an error about it.
 func (b *blob) named(err error) error {
 	if err == nil || !b.unpacked() {
 		return err
@@ -151,15 +150,13 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
-// maxHinted is the compressed size up to which the end of a gzip stream is asked for the uncompressed size.
-// The stream tells that modulo 4 GiB. File systems compress less than seven to one, so for what is smaller
-// than this it can hardly have wrapped around.
+// maxHinted is the compressed size up to which guess believes the end of a gzip stream. That tells the size
+// modulo 4 GiB, and file systems compress less than seven to one.
 const maxHinted = 4 << 30 / 7
 
-// guess sets the size that the blob will have in the archive, without reading it. For what is not unpacked,
-// and for a plain tar, that is certain. For gzip the last four bytes tell, if it is a single member
-// (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1). A wrong guess is found out while writing. The
-// answer depends on the content only, so every source of it leads to the same archive.
+// guess sets the size that the blob will have in the archive, without reading it. For gzip the last four bytes
+// tell, if it is a single member (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1). Writing finds out a
+// wrong guess. A guess depends on the content only, so every source of a blob leads to the same archive.
 func (b *blob) guess(ctx context.Context) (err error) {
 	size := int64(-1)
 	switch {

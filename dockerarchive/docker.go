@@ -135,8 +135,8 @@ type v1Layer struct {
 	json []byte
 }
 
-// v1Layers computes the names and json files of the layer directories as Docker does, base first. Docker
-// dates lower layers to 1970 in the daemon's time zone, on which its names then depend. The zone here is UTC.
+// v1Layers computes the names and json files of the layer directories as Docker does, base first. Docker's
+// names depend on the daemon's time zone: lower layers are dated to 1970 there. Here the zone is UTC.
 func v1Layers(config []byte, diffIDs []digest.Digest) ([]v1Layer, error) {
 	var top dockerv1.Image
 	if json.Unmarshal(config, &top) != nil {

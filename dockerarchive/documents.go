@@ -90,8 +90,8 @@ func appendJSON(all []*tarEntry, name string, v any) ([]*tarEntry, error) {
 	return append(all, file(name, b.Bytes(), time.Unix(0, 0))), err
 }
 
-// splitName divides a full name into Docker's short form of the repository, which is the key in the file
-// repositories, and the tag.
+// splitName divides a full name into Docker's short form of the repository, as in the file repositories, and
+// the tag.
 func splitName(name string) (familiar, tag string, err error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -109,7 +109,7 @@ func splitName(name string) (familiar, tag string, err error) {
 // never was in a registry. In 25.0.0 that manifest had its layers in any order.
 type layerSources map[digest.Digest]v1.Descriptor
 
-// UnmarshalJSON implements json.Unmarshaler. What is something else counts for nothing.
+// UnmarshalJSON takes what is something else for nothing.
 func (s *layerSources) UnmarshalJSON(raw []byte) error {
 	var m map[digest.Digest]v1.Descriptor
 	if json.Unmarshal(raw, &m) == nil {

@@ -110,8 +110,7 @@ func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
 	return nil, fmt.Errorf("%w%s", ErrNotImage, a.what())
 }
 
-// read returns the image of an item. What is missing or wrong is an error, or, if the caller is tolerant, in
-// Absent.
+// read returns the image of an item. What is missing or wrong is an error, or if tolerant, in Absent.
 func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
 	var im SavedImage
 	diffIDs, err := a.readConfig(item, &im)
@@ -152,7 +151,6 @@ func (a *Reader) findLayers(item manifestItem, diffIDs []digest.Digest, im *Save
 	}
 }
 
-// lacks notes that a part of the image, which ought to be at path, cannot be used.
 func (im *SavedImage) lacks(part image.Part, d digest.Digest, path string, reason image.Reason, err error) {
 	im.Absent = append(im.Absent,
 		image.Absent{Part: part, Descriptor: v1.Descriptor{Digest: d}, Path: path, Reason: reason, Err: err})
@@ -231,8 +229,7 @@ func (a *Reader) Unreferenced(reached map[digest.Digest]bool) (files int, bytes 
 	return files, bytes, nil
 }
 
-// used lists the entries that manifest.json names, those of blobs, and those that any of them lead to as
-// links.
+// used lists what manifest.json names, the blobs, and what any of these lead to as links.
 func (a *Reader) used(blobs map[digest.Digest]bool) (map[string]bool, error) {
 	items, err := a.items()
 	var names []string

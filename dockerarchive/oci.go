@@ -20,13 +20,12 @@ type ociTar struct {
 	documents
 	index  []v1.Descriptor
 	images []*image.Image // with referrers
-	blobs  map[digest.Digest]bool
 }
 
 // ociEntries lists the entries of an OCI tar. The JSON files come first, then manifests and configurations,
 // so that a reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
 func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
-	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, blobs: map[digest.Digest]bool{}}
+	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}}
 	for _, im := range images {
 		if err := t.add(ctx, im, im.Names); err != nil {
 			return nil, err
@@ -46,7 +45,7 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 		file(v1.ImageIndexFile, index, time.Unix(0, 0)),
 	}
 	documents, err := t.documents.entries()
-	return slices.Concat(all, documents, t.small(), t.large()), err
+	return slices.Concat(all, documents, t.blobs()), err
 }
 
 func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error {
@@ -67,8 +66,8 @@ func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error
 	return t.addItem(ctx, im, fresh)
 }
 
-// addRoot enters the image into index.json, once for each name. It gives no platform: ctr leaves out what is
-// not for the platform that it runs on.
+// addRoot enters the image into index.json, once for each name, and without a platform: ctr leaves out what is
+// for another platform than its own.
 func (t *ociTar) addRoot(im *image.Image, names []string) {
 	root := v1.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}
 	if im.Subject != "" {
@@ -124,8 +123,7 @@ func (t *ociTar) addItem(ctx context.Context, im *image.Image, names []string) e
 	return nil
 }
 
-// loadable chooses among the platforms of an image: the default one, else the first. It returns nil if there
-// is no container image.
+// loadable chooses the default platform of an image, else the first. It is nil if there is no container image.
 func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 	var nodes []*image.Node
 	var have []v1.Platform
@@ -155,41 +153,34 @@ func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 	return nodes[max(image.BestPlatform(image.DefaultPlatform(), have), 0)], nil
 }
 
-// small lists the manifests and configurations of all images.
-func (t *ociTar) small() (all []*tarEntry) {
+// blobs lists the manifests and configurations of all images, and then all other blobs that are there.
+func (t *ociTar) blobs() []*tarEntry {
+	seen := map[digest.Digest]bool{}
+	var small, large []*tarEntry
+	add := func(to *[]*tarEntry, d v1.Descriptor, src image.Source) {
+		if !seen[d.Digest] {
+			seen[d.Digest] = true
+			b := &blob{Descriptor: d, source: src}
+			*to = append(*to, blobFile(ociPath(d.Digest), b, time.Unix(0, 0)))
+		}
+	}
 	for _, im := range t.images {
 		for _, n := range im.Manifests {
-			all = t.appendBlob(all, n.Descriptor, im.Source)
+			add(&small, n.Descriptor, im.Source)
 			if c := n.Document.Config; c != nil {
-				all = t.appendBlob(all, *c, im.Source)
+				add(&small, *c, im.Source)
 			}
 		}
 	}
-	return sortBlobs(all)
-}
-
-// large lists all other blobs, except those that are absent.
-func (t *ociTar) large() (all []*tarEntry) {
 	for _, im := range t.images {
 		for _, d := range im.Travelling() {
-			all = t.appendBlob(all, d, im.Source)
+			add(&large, d, im.Source)
 		}
 	}
-	return sortBlobs(all)
-}
-
-// appendBlob appends a blob unless it is in a list already.
-func (t *ociTar) appendBlob(all []*tarEntry, d v1.Descriptor, src image.Source) []*tarEntry {
-	if t.blobs[d.Digest] {
-		return all
-	}
-	t.blobs[d.Digest] = true
-	return append(all, blobFile(ociPath(d.Digest), &blob{Descriptor: d, source: src}, time.Unix(0, 0)))
-}
-
-func sortBlobs(all []*tarEntry) []*tarEntry {
-	slices.SortFunc(all, func(a, b *tarEntry) int { return cmp.Compare(a.blob.Digest, b.blob.Digest) })
-	return all
+	byDigest := func(a, b *tarEntry) int { return cmp.Compare(a.blob.Digest, b.blob.Digest) }
+	slices.SortFunc(small, byDigest)
+	slices.SortFunc(large, byDigest)
+	return append(small, large...)
 }
 
 func ociPath(d digest.Digest) string {

@@ -80,8 +80,7 @@ func (a *archive) plan() (*plan, error) {
 	return p, nil
 }
 
-// lateSize is about how much room the late entries take: a layer that does not tell counts as if it were not
-// compressed.
+// lateSize estimates the room of the late entries: a layer of unknown size counts as if not compressed.
 func (p *plan) lateSize() (n int64) {
 	for _, e := range p.late {
 		n += blockSize + padded(e.header.Size)

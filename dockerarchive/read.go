@@ -74,7 +74,6 @@ func (a *Reader) imageIn(dir string) bool {
 // FS shows the files of the archive as a file system to read from. Directories cannot be listed.
 func (a *Reader) FS() fs.FS { return a.tar }
 
-// readJSON returns a file of the archive that is to be parsed.
 func (a *Reader) readJSON(name string, limit int64) ([]byte, error) {
 	raw, err := a.tar.Read(name, limit)
 	if err != nil {

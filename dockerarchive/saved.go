@@ -163,7 +163,11 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 	case compression.Zstd:
 		d.MediaType = v1.MediaTypeImageLayerZstd
 	default:
-		d.Size, err = l.unpackedSize(ctx)
+		layer, err := unpack.Sum(ctx, l.Open(), l.DiffID.Algorithm(), nil)
+		if err == nil {
+			err = unpack.CheckDiffID(layer.DiffID, l.DiffID)
+		}
+		d.Size = layer.Size
 		return d, err
 	}
 	d.Digest, err = l.content.SHA256(ctx)
@@ -186,7 +190,7 @@ func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length i
 	if kind == compression.Bzip2 || kind == compression.Xz {
 		return l.unpacked(ctx, offset, length)
 	}
-	return io.NopCloser(image.Section(l.Open(), l.Size(), offset, length)), nil
+	return l.Source().Open(ctx, d, offset, length)
 }
 
 func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
@@ -205,13 +209,4 @@ func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.Read
 		io.Reader
 		io.Closer
 	}{io.LimitReader(plain, length), plain}, nil
-}
-
-// unpackedSize reads a compressed layer, which must be what its diff ID says.
-func (l SavedLayer) unpackedSize(ctx context.Context) (int64, error) {
-	layer, err := unpack.Sum(ctx, l.Open(), l.DiffID.Algorithm(), nil)
-	if err != nil {
-		return 0, err
-	}
-	return layer.Size, unpack.CheckDiffID(layer.DiffID, l.DiffID)
 }

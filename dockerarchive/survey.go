@@ -74,7 +74,6 @@ func (r *root) isNamed() bool { return r.Name != "" || len(r.names) > 0 || r.Ref
 // plain reports whether it is a single image with uncompressed layers.
 func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.leaves[0].plain }
 
-// surveyor finds out what of the images of index.json is in the archive.
 type surveyor struct {
 	archive *Reader
 	tree    *image.Tree
@@ -211,8 +210,7 @@ func (r *root) single(kept leaf) {
 	r.replace(v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, []leaf{kept}, how)
 }
 
-// subset makes a new index of the images that are there, and of what else is there and about none of the
-// others.
+// subset makes a new index of what is there, except what belongs to images that are not.
 func (r *root) subset(kept []leaf) error {
 	index := v1.Index{MediaType: r.index.MediaType, Annotations: r.index.Annotations}
 	index.SchemaVersion = 2

@@ -127,8 +127,7 @@ func which[T any](all []T, is func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(all), func(one T) bool { return !is(one) })
 }
 
-// name gives those names that no entry has yet to one of several entries for an image: to one without a name,
-// or else to the first.
+// name gives an entry without a name, or else the first, those names that no entry of the image has yet.
 func name(roots []*root, names []string) {
 	to := roots[0]
 	if i := slices.IndexFunc(roots, func(r *root) bool { return r.Name == "" }); i >= 0 {
@@ -141,8 +140,7 @@ func name(roots []*root, names []string) {
 	}
 }
 
-// itemID is the digest of the configuration. If the name of the file promises a digest, that is checked
-// later.
+// itemID is the digest of the configuration. A digest that the name of the file promises is checked later.
 func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 	if d, ok := namedDigest(item.Config); ok {
 		return d, nil
@@ -169,15 +167,13 @@ func (r *root) entries() []v1.Descriptor {
 	d := r.desc
 	names := slices.Sorted(slices.Values(r.names))
 	if len(names) > 0 && r.Name == "" {
-		all := maps.Clone(d.Annotations)
-		if all == nil {
-			all = map[string]string{}
-		}
-		all[layout.AnnotationName] = names[0]
+		annotations := map[string]string{}
+		maps.Copy(annotations, d.Annotations)
+		annotations[layout.AnnotationName] = names[0]
 		if _, tag, _ := splitName(names[0]); r.Ref == "" {
-			all[v1.AnnotationRefName] = tag
+			annotations[v1.AnnotationRefName] = tag
 		}
-		d.Annotations, names = all, names[1:]
+		d.Annotations, names = annotations, names[1:]
 	}
 	all := []v1.Descriptor{d}
 	for _, n := range names {

@@ -23,7 +23,11 @@ import (
 	"drayage/internal/verify"
 )
 
-const maxV1Layers = 32_768
+const (
+	maxV1Layers = 32_768 // of the archive
+	maxChain    = 1024   // layers of an image; Docker never had images of more than 127
+	maxHashing  = 4      // layers that are read at once, because decompressing one may take 128 MiB
+)
 
 // v1Archive is an archive as Docker saved it before 1.10. It has no manifest.json. Each layer has a
 // directory, and its json names the layer below. The file repositories gives names to some of them
@@ -43,8 +47,7 @@ type v1Dir struct {
 	diffID  digest.Digest
 }
 
-// v1Files are what a layer directory consists of.
-var v1Files = []string{"json", "layer.tar", "VERSION"}
+var v1Files = []string{"json", "layer.tar", "VERSION"} // of a layer directory
 
 // v1Dirs lists the layer directories in a directory, in order. A v1 archive has the file repositories, or a
 // layer directory with both json and layer.tar. In anything else there are no layer directories.
@@ -64,8 +67,7 @@ func (a *Reader) v1Dirs(in string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// v1Images lists the images of a v1 archive. It reads all layers, because only their content tells their diff
-// IDs.
+// v1Images lists the images of a v1 archive. It reads all layers: only their content tells their diff IDs.
 func (a *Reader) v1Images(ctx context.Context, dirs []string) ([]SavedImage, error) {
 	v := &v1Archive{a: a, layers: map[string]*v1Dir{}, names: map[string][]string{}}
 	if err := v.readLayers(dirs); err != nil {
@@ -183,11 +185,6 @@ func (v *v1Archive) enter(owner map[string]string, name, dir string) error {
 	return nil
 }
 
-const (
-	maxChain   = 1024 // layers of an image; Docker never had images of more than 127
-	maxHashing = 4    // layers that are read at once, because decompressing one may take 128 MiB
-)
-
 // chains lists the layers of each image, base first. Every layer must belong to an image.
 func (v *v1Archive) chains() ([][]*v1Dir, error) {
 	var chains [][]*v1Dir
@@ -219,8 +216,7 @@ func (v *v1Archive) chains() ([][]*v1Dir, error) {
 	return chains, nil
 }
 
-// tops lists the layers that an image ends with: those that have names, by name, and those that no other
-// stands on.
+// tops lists the layers that images end with: those with names, by name, then those that no other stands on.
 func (v *v1Archive) tops() []string {
 	below := map[string]bool{}
 	for _, layer := range v.layers {
@@ -281,8 +277,7 @@ func (v *v1Archive) hash(ctx context.Context) error {
 	return g.Wait()
 }
 
-// diffIDOf hashes the uncompressed content of a layer. In a stream an uncompressed layer has been hashed
-// already.
+// diffIDOf hashes the content of a layer. In a stream an uncompressed layer has been hashed already.
 func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
 	if kind, err := (SavedLayer{content: f}).Compression(); err == nil && kind == compression.None {
 		return f.SHA256(ctx)
@@ -291,8 +286,7 @@ func diffIDOf(ctx context.Context, f *tarfs.File) (digest.Digest, error) {
 	return layer.DiffID, err
 }
 
-// image makes the image of a chain of layers, with the configuration that Docker makes when it loads the
-// archive.
+// image makes the image of a chain of layers, with the configuration that Docker makes on loading it.
 func (v *v1Archive) image(chain []*v1Dir) (SavedImage, error) {
 	top := chain[len(chain)-1].name
 	im := SavedImage{Names: v.names[top]}

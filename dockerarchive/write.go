@@ -30,7 +30,6 @@ const (
 	OCI Format = "oci"
 )
 
-// entries lists what an archive of images consists of, in order.
 func (f Format) entries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
 	switch f {
 	case Docker:
@@ -142,7 +141,6 @@ func prepare(ctx context.Context, format Format, images []*image.Image, opts Opt
 	return a, eg.Wait()
 }
 
-// split divides the entries into those whose size is known and those that stand behind them.
 func (a *archive) split() (early, late []*tarEntry) {
 	for _, e := range a.entries {
 		if e.late() {
@@ -168,7 +166,11 @@ func (a *archive) run(ctx context.Context, tasks []task) (failed error) {
 	for i, t := range tasks {
 		jobs = append(jobs, transfer.Job[int]{Key: i, Blob: v1.Descriptor{Size: t.size}})
 	}
-	transfer.Run(ctx, jobs, a.jobs(), func(ctx context.Context, j transfer.Job[int]) error {
+	n := a.opts.Jobs
+	if n <= 0 && slices.ContainsFunc(a.blobs, (*blob).unpacked) {
+		n = max(3, runtime.GOMAXPROCS(0)+1)
+	}
+	transfer.Run(ctx, jobs, n, func(ctx context.Context, j transfer.Job[int]) error {
 		return tasks[j.Key].do(ctx)
 	}, func(_ transfer.Job[int], err error) {
 		if err != nil && failed == nil {
@@ -177,15 +179,6 @@ func (a *archive) run(ctx context.Context, tasks []task) (failed error) {
 		}
 	})
 	return failed
-}
-
-// jobs is how many tasks run at once, or 0 for as many as [transfer.Run] chooses.
-func (a *archive) jobs() int {
-	unpacks := slices.ContainsFunc(a.blobs, (*blob).unpacked)
-	if a.opts.Jobs > 0 || !unpacks {
-		return a.opts.Jobs
-	}
-	return max(3, runtime.GOMAXPROCS(0)+1)
 }
 
 // reported returns what is told how much of b one reading has brought, or nil.

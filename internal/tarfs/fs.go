@@ -27,6 +27,8 @@ func (x *Index) Open(name string) (fs.File, error) {
 	return &openFile{SectionReader: f.Open(), name: path.Base(name)}, nil
 }
 
+const maxAround = 16 // directories that [Index.Around] lists
+
 // Overlay shows some files in memory before, or besides, those of another file system.
 func Overlay(under fs.FS, files map[string][]byte) fs.FS { return overlay{under, files} }
 
@@ -56,14 +58,10 @@ func (f *openFile) Stat() (fs.FileInfo, error) {
 
 func (f *openFile) Close() error { return nil }
 
-// maxAround bounds the directories that [Index.Around] lists.
-const maxAround = 16
-
 // SetRoot makes all names relative to a directory, for the case that somebody has packed a whole directory.
 // Nothing outside it can be found any more. SetRoot must not be called while the index is used.
 func (x *Index) SetRoot(dir string) { x.root = dir }
 
-// full is the name in the tar of what has a name below the root.
 func (x *Index) full(name string) string {
 	if x.root == "" {
 		return name

@@ -57,7 +57,7 @@ type segment struct {
 
 func (s segment) end() int64 { return s.offset + int64(len(s.data)) }
 
-// hasRoom reports whether the last segment can grow into the room of its chunk.
+// hasRoom reports whether the last segment can grow into its chunk.
 func (s segment) hasRoom() bool { return len(s.data) < cap(s.data) }
 
 type passing struct {

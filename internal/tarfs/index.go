@@ -32,12 +32,10 @@ const (
 	maxLinks   = 8        // that are followed one after another
 )
 
-const blockSize = 512 // the unit of tar
-
-// Types that only GNU tar writes: the name of a whole archive, and a directory with a list of what was in it.
 const (
-	typeLabel   = 'V'
-	typeDumpDir = 'D'
+	blockSize   = 512 // the unit of tar
+	typeLabel   = 'V' // as GNU tar writes it: the name of a whole archive
+	typeDumpDir = 'D' // as GNU tar writes it: a directory with a list of what was in it
 )
 
 // Entry is a file, a link or a directory of a tar.
@@ -237,8 +235,7 @@ func (x *Index) Read(name string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// single returns the entry of a name. Several are accepted only if they are the same, because tools differ in
-// which one they take.
+// single returns the entry of a name. Several must be the same: tools differ in which one they take.
 func (x *Index) single(name string) (Entry, error) {
 	var first Entry
 	n := 0

@@ -84,8 +84,7 @@ var magics = []struct {
 	{510, "\x55\xaa", "a disk image"},
 }
 
-// notTar says what a file is that is no tar, in words that follow "it is no tar file". All of the file may be
-// more than can be read of r.
+// notTar says what a file is that is no tar, in words that follow "it is no tar file". r may be its beginning.
 func notTar(r io.ReaderAt) string {
 	prefix := make([]byte, maxSniffed)
 	n, _ := r.ReadAt(prefix, 0) // what cannot be read is not looked at
@@ -130,8 +129,7 @@ func isText(p []byte) bool {
 	return true
 }
 
-// jsonKind tells the documents that describe images apart by the keys of the first object, as far as they can
-// be read.
+// jsonKind tells documents that describe images apart by the keys of the first object, as far as it is there.
 func jsonKind(text []byte) string {
 	list := text[0] == '['
 	keys := firstKeys(bytes.TrimLeft(text, "[ \t\r\n"))

@@ -39,11 +39,10 @@ func Scan(ctx context.Context, r io.Reader) (*Index, error) {
 }
 
 // Stream reads a tar from a stream in one go. [NewStream] holds its beginning, up to the first large file.
-// After that there are three ways on. If all of the tar is there, [Stream.Whole] has it. [Stream.Rest] gives
-// the whole stream, so that it can be copied to where it can be read at any place. Or the caller tells from
-// [Stream.Plan] what files must still come, names them with [Stream.Expect], and goes through them with
-// [Stream.Next]. Memory is bounded. A Stream is for one goroutine. Another one may read the file that Next
-// has come to.
+// After that there are three ways on: [Stream.Whole] tells that everything is there, [Stream.Rest] gives the
+// whole stream to be copied, and [Stream.Plan], [Stream.Expect] and [Stream.Next] go through the files that
+// the caller expects. Memory is bounded. A Stream is for one goroutine. Another one may read the file that
+// Next has come to.
 type Stream struct {
 	held     *heldStream
 	tar      *tar.Reader
@@ -54,16 +53,14 @@ type Stream struct {
 	expected map[string]bool // by name; false when the file has come
 }
 
-// header is the header of an entry, and where its content begins.
 type header struct {
 	*tar.Header
-	offset int64
+	offset int64 // of the content
 }
 
 // isPlain reports whether the entry is a file that is stored with its holes.
 func (h header) isPlain() bool { return h.Typeflag == tar.TypeReg && !isSparse(h.Header) }
 
-// content is the size of a plain file.
 func (h header) content() int64 {
 	if h.isPlain() {
 		return h.Size
@@ -134,7 +131,7 @@ func (s *Stream) next() (header, error) {
 	return header{}, s.index.damaged(err)
 }
 
-// add enters an entry. A sparse file counts too, but its content cannot be read.
+// add enters an entry. The content of a sparse file cannot be read.
 func (s *Stream) add(h header) error {
 	if !isSparse(h.Header) {
 		return s.index.add(h.Header, h.offset)
@@ -166,7 +163,6 @@ func (s *Stream) pass(h header) error {
 	return nil
 }
 
-// end reads what stands behind the last entry.
 func (s *Stream) end() error {
 	s.held.begin("", 0, true, false)
 	err := s.index.checkEnd(s.held)
@@ -232,7 +228,6 @@ func (s *Stream) Next(ctx context.Context) (string, error) {
 	}
 }
 
-// arrive lets an expected file be read.
 func (s *Stream) arrive(h header, name string) error {
 	if !h.isPlain() {
 		return fmt.Errorf("entry %q is a link or no plain file, which cannot be followed in a stream: "+
