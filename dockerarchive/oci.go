@@ -66,8 +66,8 @@ func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error
 	return t.addItem(ctx, im, fresh)
 }
 
-// addRoot enters the image into index.json, once for each name, and without a platform: ctr leaves out what is
-// for another platform than its own.
+// addRoot enters the image into index.json, once for each name, and without a platform: ctr leaves out what
+// is for another platform than its own.
 func (t *ociTar) addRoot(im *image.Image, names []string) {
 	root := v1.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}
 	if im.Subject != "" {
@@ -86,12 +86,10 @@ func (t *ociTar) addRoot(im *image.Image, names []string) {
 }
 
 func (t *ociTar) addEntry(d v1.Descriptor) {
-	for _, known := range t.index {
-		if known.Digest == d.Digest && maps.Equal(known.Annotations, d.Annotations) {
-			return
-		}
+	same := func(e v1.Descriptor) bool { return e.Digest == d.Digest && maps.Equal(e.Annotations, d.Annotations) }
+	if !slices.ContainsFunc(t.index, same) {
+		t.index = append(t.index, d)
 	}
-	t.index = append(t.index, d)
 }
 
 func (t *ociTar) indexJSON() ([]byte, error) {
@@ -123,7 +121,7 @@ func (t *ociTar) addItem(ctx context.Context, im *image.Image, names []string) e
 	return nil
 }
 
-// loadable chooses the default platform of an image, else the first. It is nil if there is no container image.
+// loadable chooses the default platform of an image, else the first. Without a container image it is nil.
 func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 	var nodes []*image.Node
 	var have []v1.Platform

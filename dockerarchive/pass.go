@@ -1,6 +1,7 @@
 package dockerarchive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,9 +58,7 @@ func (p *Pass) Awaits(name string) bool { return p.stream.Awaits(name) }
 func (p *Pass) Next(ctx context.Context) (string, error) {
 	name, err := p.stream.Next(ctx)
 	if err == io.EOF {
-		if changed := p.confirm(ctx); changed != nil {
-			return "", changed
-		}
+		err = cmp.Or(p.confirm(ctx), err)
 	}
 	return name, err
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -35,9 +34,6 @@ type SavedImage struct {
 	// Absent is set by [Reader.Survey] alone. It has all parts that are missing or wrong, and foreign layers.
 	Absent []image.Absent
 }
-
-// faulty reports whether a part is absent that ought to be there.
-func (s SavedImage) faulty() bool { return slices.ContainsFunc(s.Absent, image.Absent.IsFault) }
 
 // SavedLayer is a layer in a saved tar.
 type SavedLayer struct {
@@ -80,8 +76,8 @@ func namedDigest(name string) (digest.Digest, bool) {
 	return d, d.Validate() == nil
 }
 
-// fullNames reads RepoTags. Two tools write there what is no name. Old rules_oci leaves an empty one for the newline at
-// the end of a file. docker-drag makes one of a digest, which is odd.
+// fullNames reads RepoTags. Two tools write there what is no name: old rules_oci leaves an empty one for the
+// newline at the end of a file, and docker-drag makes one of a digest, which is odd.
 func fullNames(tags []string) (names, odd []string, err error) {
 	seen := map[string]bool{"": true}
 	for _, t := range tags {

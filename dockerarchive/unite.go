@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/layout"
 )
 
@@ -85,7 +86,8 @@ func (u *union) take(item manifestItem) error {
 // save reads an image by manifest.json, instead of the given ones of index.json.
 func (u *union) save(item manifestItem, instead []*root) error {
 	im, err := u.archive.read(item, u.tolerant)
-	if (err != nil || im.faulty()) && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
+	faulty := err != nil || slices.ContainsFunc(im.Absent, image.Absent.IsFault)
+	if faulty && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
 		return nil // neither file leads to all of the image, and the entry of index.json tells what is missing
 	}
 	if err != nil {

@@ -142,14 +142,8 @@ func prepare(ctx context.Context, format Format, images []*image.Image, opts Opt
 }
 
 func (a *archive) split() (early, late []*tarEntry) {
-	for _, e := range a.entries {
-		if e.late() {
-			late = append(late, e)
-		} else {
-			early = append(early, e)
-		}
-	}
-	return early, late
+	early = which(a.entries, func(e *tarEntry) bool { return !e.late() })
+	return early, which(a.entries, (*tarEntry).late)
 }
 
 // task is a part of the work that is done side by side.

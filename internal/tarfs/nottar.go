@@ -84,7 +84,7 @@ var magics = []struct {
 	{510, "\x55\xaa", "a disk image"},
 }
 
-// notTar says what a file is that is no tar, in words that follow "it is no tar file". r may be its beginning.
+// notTar says in words that follow "it is no tar file" what a file is. r may be its beginning only.
 func notTar(r io.ReaderAt) string {
 	prefix := make([]byte, maxSniffed)
 	n, _ := r.ReadAt(prefix, 0) // what cannot be read is not looked at

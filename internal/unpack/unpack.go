@@ -17,15 +17,13 @@ import (
 	"drayage/internal/verify"
 )
 
-// Error says that a layer cannot be decompressed although its source has not failed. It wraps
-// [verify.ErrMismatch].
+// Error says that a layer cannot be decompressed although its source has not failed.
 type Error struct {
 	Kind     string // what the layer seems to be compressed with
 	Err      error  // of the decompressor
 	Verified bool   // the stored bytes are those that their digest promises
 }
 
-// Error implements error.
 func (e *Error) Error() string {
 	if e.Verified {
 		return fmt.Sprintf("it cannot be decompressed, although its digest is right: %v: %v", e.Err, e.Unwrap())
@@ -33,13 +31,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("it cannot be decompressed (%s): %v: %v", e.Kind, e.Err, e.Unwrap())
 }
 
-// Unwrap makes an Error one of [verify.ErrMismatch].
+// Unwrap returns [verify.ErrMismatch].
 func (e *Error) Unwrap() error { return verify.ErrMismatch }
 
-// Explain finds out more about err, which [Sum], [NewReader] or a Reader returned for a blob that verifies
-// itself at its end, as image.Reader does. If the blob could not be decompressed, Explain reads the rest of
-// it. It returns the blob's own error if there is one, and otherwise an [Error] that says that the blob is
-// verified.
+// Explain finds out more about err, which this package returned for a blob that verifies itself at its end, as
+// image.Reader does. If err is an [Error], Explain reads the rest of the blob. It returns the blob's own error
+// if there is one, and otherwise an [Error] that says that the blob is verified.
 func Explain(err error, blob io.Reader) error {
 	var e *Error
 	if !errors.As(err, &e) {
