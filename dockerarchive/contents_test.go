@@ -37,10 +37,10 @@ func (e engine) child(arch string, p packing) child {
 
 // attestation is what buildkit knows of how an image was built.
 func (e engine) attestation(of child) v1.Descriptor {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: e.put(v1.MediaTypeImageConfig, []byte(`{"architecture":"unknown"}`)),
-		Layers: []v1.Descriptor{e.put("application/vnd.in-toto+json", []byte("built "+of.desc.Digest.String()))}}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: e.Put(v1.MediaTypeImageConfig, []byte(`{"architecture":"unknown"}`)),
+		Layers: []v1.Descriptor{e.Put("application/vnd.in-toto+json", []byte("built "+of.desc.Digest.String()))}}
 	m.SchemaVersion = 2
-	d := e.putJSON(m.MediaType, m)
+	d := e.PutJSON(m.MediaType, m)
 	d.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
 	d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": of.desc.Digest.String()}
 	return d
@@ -49,13 +49,13 @@ func (e engine) attestation(of child) v1.Descriptor {
 func (e engine) index(children ...v1.Descriptor) v1.Descriptor {
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: children}
 	ix.SchemaVersion = 2
-	return e.putJSON(ix.MediaType, ix)
+	return e.PutJSON(ix.MediaType, ix)
 }
 
 // config is the configuration of an image, which names it.
 func (e engine) config(d v1.Descriptor) digest.Digest {
 	var m v1.Manifest
-	if err := json.Unmarshal(e.content[d.Digest], &m); err != nil {
+	if err := json.Unmarshal(e.Content[d.Digest], &m); err != nil {
 		e.t.Fatal(err)
 	}
 	return m.Config.Digest
@@ -64,7 +64,7 @@ func (e engine) config(d v1.Descriptor) digest.Digest {
 // item is an image in manifest.json.
 func (e engine) item(d v1.Descriptor, tags ...string) map[string]any {
 	var m v1.Manifest
-	if err := json.Unmarshal(e.content[d.Digest], &m); err != nil {
+	if err := json.Unmarshal(e.Content[d.Digest], &m); err != nil {
 		e.t.Fatal(err)
 	}
 	layers := []string{}
@@ -95,9 +95,9 @@ func (e engine) save(items []map[string]any, absent []v1.Descriptor, roots ...v1
 	if items != nil {
 		all = append(all, file("manifest.json", e.json(items)))
 	}
-	for _, d := range slices.Sorted(maps.Keys(e.content)) {
+	for _, d := range slices.Sorted(maps.Keys(e.Content)) {
 		if !slices.ContainsFunc(absent, func(a v1.Descriptor) bool { return a.Digest == d }) {
-			all = append(all, file("blobs/sha256/"+d.Encoded(), string(e.content[d])))
+			all = append(all, file("blobs/sha256/"+d.Encoded(), string(e.Content[d])))
 		}
 	}
 	r, err := open(archive(e.t, all...))
@@ -269,7 +269,7 @@ func FuzzContents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, index, items, blob []byte) {
 		all := []entry{file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", string(index)), file("manifest.json", string(items)),
 			file("blobs/sha256/"+digest.FromBytes(blob).Encoded(), string(blob))}
-		for d, content := range e.content {
+		for d, content := range e.Content {
 			all = append(all, file("blobs/sha256/"+d.Encoded(), string(content)))
 		}
 		r, err := open(archive(t, all...))

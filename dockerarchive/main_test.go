@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -21,35 +20,18 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/image"
+	"drayage/internal/imagetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // store holds the content of images.
 type store struct {
-	t       testing.TB
-	content map[digest.Digest][]byte
+	imagetest.Store
+	t testing.TB
 }
 
-func newStore(t testing.TB) *store { return &store{t, map[digest.Digest][]byte{}} }
-
-func (s *store) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	return (&image.MemorySource{Content: s.content}).Open(ctx, d, offset, length)
-}
-
-func (s *store) put(mediaType string, raw []byte) v1.Descriptor {
-	d := image.Describe(mediaType, raw)
-	s.content[d.Digest] = raw
-	return d
-}
-
-func (s *store) putJSON(mediaType string, v any) v1.Descriptor {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.put(mediaType, raw)
-}
+func newStore(t testing.TB) *store { return &store{imagetest.NewStore(), t} }
 
 // packed is a layer as it is stored, and what must come out of it.
 type packed struct {
@@ -59,7 +41,7 @@ type packed struct {
 
 // layer stores what pack makes of content.
 func (s *store) layer(content []byte, p packing) packed {
-	return packed{s.put(p.mediaType, p.pack(s.t, content)), digest.FromBytes(content)}
+	return packed{s.Put(p.mediaType, p.pack(s.t, content)), digest.FromBytes(content)}
 }
 
 type packing struct {
@@ -133,13 +115,12 @@ func (s *store) image(author string, names []string, layers ...packed) *image.Im
 
 func (s *store) build(c v1.Image, names []string, layers ...packed) *image.Image {
 	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
-	m.SchemaVersion = 2
+	var blobs []v1.Descriptor
 	for _, l := range layers {
-		m.Layers, c.RootFS.DiffIDs = append(m.Layers, l.blob), append(c.RootFS.DiffIDs, l.diffID)
+		blobs, c.RootFS.DiffIDs = append(blobs, l.blob), append(c.RootFS.DiffIDs, l.diffID)
 	}
-	m.Config = s.putJSON(v1.MediaTypeImageConfig, c)
-	return s.open(s.putJSON(v1.MediaTypeImageManifest, m), names...)
+	m := imagetest.Manifest(s.PutJSON(v1.MediaTypeImageConfig, c), blobs...)
+	return s.open(s.PutJSON(v1.MediaTypeImageManifest, m), names...)
 }
 
 // open is the image with all that belongs to root.
@@ -196,12 +177,7 @@ func written(t testing.TB, format dockerarchive.Format, opts dockerarchive.Optio
 }
 
 // entry is an entry of a tar: what a test says of it, and what it finds.
-type entry struct {
-	Name string
-	Body string
-	Type byte // 0 stands for a regular file
-	Link string
-}
+type entry = imagetest.Entry
 
 func entries(t testing.TB, archive []byte) (all []entry, headers []*tar.Header) {
 	t.Helper()
@@ -227,30 +203,7 @@ func entries(t testing.TB, archive []byte) (all []entry, headers []*tar.Header) 
 }
 
 // archive makes a tar of entries.
-func archive(t testing.TB, all ...entry) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, e := range all {
-		h := &tar.Header{Name: e.Name, Mode: 0o644, Typeflag: e.Type, Linkname: e.Link, Size: int64(len(e.Body))}
-		switch h.Typeflag {
-		case 0:
-			h.Typeflag = tar.TypeReg
-		case tar.TypeXGlobalHeader:
-			h = &tar.Header{Typeflag: h.Typeflag, PAXRecords: map[string]string{"comment": "a commit"}}
-		}
-		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, e.Body); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
+func archive(_ testing.TB, all ...entry) []byte { return imagetest.Pack(all...) }
 
 func open(archive []byte) (*dockerarchive.Reader, error) {
 	return dockerarchive.NewReader(bytes.NewReader(archive), int64(len(archive)))

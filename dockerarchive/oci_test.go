@@ -26,7 +26,7 @@ func (s *store) multi(author string) v1.Descriptor {
 		d.Platform = &p
 		ix.Manifests = append(ix.Manifests, d)
 	}
-	return s.putJSON(ix.MediaType, ix)
+	return s.PutJSON(ix.MediaType, ix)
 }
 
 func ociShapes(t testing.TB) map[string][]*image.Image {
@@ -52,9 +52,9 @@ func ociShapes(t testing.TB) map[string][]*image.Image {
 
 // artifact stores something that is no container image.
 func (s *store) artifact(configType string) v1.Descriptor {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(configType, []byte("{}")), Layers: []v1.Descriptor{s.put("text/plain", []byte("text"))}}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.Put(configType, []byte("{}")), Layers: []v1.Descriptor{s.Put("text/plain", []byte("text"))}}
 	m.SchemaVersion = 2
-	return s.putJSON(m.MediaType, m)
+	return s.PutJSON(m.MediaType, m)
 }
 
 func TestWriteOCI(t *testing.T) {
@@ -195,7 +195,7 @@ func TestWriteWithoutSomeBlobs(t *testing.T) {
 	s := newStore(t)
 	here, away := s.layer(tarball(1, 3000), zipped), s.layer(tarball(2, 3000), zipped)
 	im := s.image("a", []string{"docker.io/library/a:1"}, here, away)
-	delete(s.content, away.blob.Digest)
+	delete(s.Content, away.blob.Digest)
 	for reason, fine := range map[image.Reason]bool{image.LeftOut: true, image.ForeignLayer: true, image.Missing: false, image.Damaged: false} {
 		im.Absent = []image.Absent{{Part: image.PartLayer, Descriptor: away.blob, Reason: reason}}
 		f := &memory{}
@@ -243,10 +243,10 @@ func TestWriteOCIRefuses(t *testing.T) {
 	other := s.open(s.image("b", nil, good).Root, "docker.io/library/a:1")
 	changed := s.layer(tarball(2, 3000), zipped)
 	wrong := []*image.Image{s.image("c", nil, good, changed)}
-	s.content[changed.blob.Digest] = flipped(s.content[changed.blob.Digest], 100)
+	s.Content[changed.blob.Digest] = flipped(s.Content[changed.blob.Digest], 100)
 	gone := s.layer(tarball(3, 3000), zipped)
 	absent := []*image.Image{s.image("d", nil, good, gone)}
-	delete(s.content, gone.blob.Digest)
+	delete(s.Content, gone.blob.Digest)
 	for name, c := range map[string]struct {
 		images []*image.Image
 		want   error
@@ -275,7 +275,7 @@ func TestWriteOCISurvivesFaults(t *testing.T) {
 	for name, tries := range map[string][]tt.Try{
 		"wrong once": {tt.Flip(100_000)}, "too long once": {tt.Long("x")}, "too short once": {tt.Short(1)},
 	} {
-		im.Source = im.Graph.Source(&faulty{s, l.blob.Digest, &tt.Source{Content: s.content[l.blob.Digest], Tries: tries}})
+		im.Source = im.Graph.Source(&faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Tries: tries}})
 		if got := written(t, dockerarchive.OCI, dockerarchive.Options{}, im); !bytes.Equal(got, want) {
 			t.Errorf("%s: other bytes", name)
 		}

@@ -23,7 +23,7 @@ var errFull = errors.New("no space left on device")
 
 // as stores bytes under a type, whatever they are, as a layer with the diff ID of content.
 func (s *store) as(mediaType string, raw, content []byte) packed {
-	return packed{s.put(mediaType, raw), digest.FromBytes(content)}
+	return packed{s.Put(mediaType, raw), digest.FromBytes(content)}
 }
 
 // TestWriteRefuses checks that Write and Stream find what is wrong, and that Stream does before its first
@@ -34,7 +34,7 @@ func TestWriteRefuses(t *testing.T) {
 	good, zip := s.layer(content, zipped), gz(t, nil, content)
 	gzip := v1.MediaTypeImageLayerGzip
 	wrong := s.layer(tarball(2, 300_000), zipped)
-	s.content[wrong.blob.Digest] = flipped(s.content[wrong.blob.Digest], 1000)
+	s.Content[wrong.blob.Digest] = flipped(s.Content[wrong.blob.Digest], 1000)
 	absent := packed{blob: v1.Descriptor{MediaType: gzip, Digest: digest.FromString("absent"), Size: 100}, diffID: good.diffID}
 	one := func(layers ...packed) []*image.Image {
 		return []*image.Image{s.image("a", nil, layers...)}
@@ -66,7 +66,7 @@ func TestWriteRefuses(t *testing.T) {
 		"more layers than diff IDs":  {[]*image.Image{long}, image.ErrUnsupported},
 		"layers in another order":    {[]*image.Image{s.open(swapped)}, broken},
 		"artifact":                   {[]*image.Image{s.open(chart)}, image.ErrUnsupported},
-		"index":                      {[]*image.Image{s.open(s.put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`)))}, image.ErrUnsupported},
+		"index":                      {[]*image.Image{s.open(s.Put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`)))}, image.ErrUnsupported},
 		"no images":                  {nil, nil},
 		"name with a digest":         {named("docker.io/library/a:1@" + digest.FromString("x").String()), nil},
 		"name that is a digest":      {named("docker.io/library/a@" + digest.FromString("x").String()), nil},
@@ -93,11 +93,11 @@ func good2(s *store) v1.Descriptor {
 // edit stores a changed manifest.
 func (s *store) edit(d v1.Descriptor, change func(*v1.Manifest)) v1.Descriptor {
 	var m v1.Manifest
-	if err := json.Unmarshal(s.content[d.Digest], &m); err != nil {
+	if err := json.Unmarshal(s.Content[d.Digest], &m); err != nil {
 		s.t.Fatal(err)
 	}
 	change(&m)
-	return s.putJSON(d.MediaType, m)
+	return s.PutJSON(d.MediaType, m)
 }
 
 func flipped(b []byte, i int) []byte {
@@ -142,14 +142,14 @@ func TestWriteSurvivesFaults(t *testing.T) {
 			im := s.image("a", nil, s.layer(tarball(2, 2000), zipped), l, s.layer(tarball(3, 2000), zipped))
 			want := written(t, dockerarchive.Docker, dockerarchive.Options{}, im)
 			synctest.Test(t, func(t *testing.T) {
-				src := &faulty{s, l.blob.Digest, &tt.Source{Content: s.content[l.blob.Digest], Tries: tries}}
+				src := &faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Tries: tries}}
 				f := &memory{}
 				im.Source = src
 				if err := dockerarchive.Write(t.Context(), f, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil || !bytes.Equal(f.data, want) {
 					t.Errorf("%s: %v; the same bytes: %v", name, err, bytes.Equal(f.data, want))
 				}
 				var b bytes.Buffer
-				src.src = &tt.Source{Content: s.content[l.blob.Digest], Tries: tries}
+				src.src = &tt.Source{Content: s.Content[l.blob.Digest], Tries: tries}
 				if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
 					t.Errorf("%s: Stream: %v; the same bytes: %v", name, err, bytes.Equal(b.Bytes(), want))
 				}
@@ -168,7 +168,7 @@ func TestWriteTellsFaultsApart(t *testing.T) {
 		"at once": tt.Refuse(gone), "after some bytes": tt.Fail(2, gone), "for ever": tt.Break(0),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.content[l.blob.Digest], Always: try}}
+			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Always: try}}
 			err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{})
 			if err == nil || errors.Is(err, dockerarchive.ErrIntegrity) || !errors.Is(err, gone) && !errors.Is(err, tt.ErrBroken) {
 				t.Errorf("%s: %v", name, err)

@@ -65,7 +65,7 @@ func TestStreamOnceSaysWhichWay(t *testing.T) {
 		"cannot be read": {tt.Fail(7, io.ErrNoProgress), io.ErrNoProgress},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.content[l.blob.Digest], Tries: []tt.Try{nil, c.try}}}
+			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Tries: []tt.Try{nil, c.try}}}
 			var b bytes.Buffer
 			err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{Once: true})
 			if !errors.Is(err, c.want) || err == nil && !bytes.Equal(b.Bytes(), want) {

@@ -81,7 +81,7 @@ func TestContentsKeepsReferences(t *testing.T) {
 // graphItem is an image in manifest.json of Docker since 25, which names the source of every layer.
 func (e engine) graphItem(d v1.Descriptor, tags ...string) map[string]any {
 	var m v1.Manifest
-	if err := json.Unmarshal(e.content[d.Digest], &m); err != nil {
+	if err := json.Unmarshal(e.Content[d.Digest], &m); err != nil {
 		e.t.Fatal(err)
 	}
 	item, sources := e.item(d, tags...), map[digest.Digest]v1.Descriptor{}
@@ -153,7 +153,7 @@ func TestContentsFallsBack(t *testing.T) {
 	e := engine{newStore(t)}
 	one, two := e.child("amd64", zipped), e.child("mips", zipped)
 	absent := e.index(one.desc)
-	unknown := e.put("application/vnd.docker.distribution.manifest.v1+json", []byte(`{"schemaVersion":1,"fsLayers":[],"history":[]}`))
+	unknown := e.Put("application/vnd.docker.distribution.manifest.v1+json", []byte(`{"schemaVersion":1,"fsLayers":[],"history":[]}`))
 	items := []map[string]any{e.item(one.desc, "a:1")}
 	for name, root := range map[string]v1.Descriptor{"an absent manifest": absent, "a manifest of an unknown kind": unknown} {
 		c, got := contents(t, e.save(items, []v1.Descriptor{absent}, named(root, nameA), named(two.desc, nameB)))

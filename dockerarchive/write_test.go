@@ -59,7 +59,7 @@ func TestWriteGolden(t *testing.T) {
 
 // config returns the bytes of an image's configuration.
 func (s *store) config(im *image.Image) []byte {
-	return s.content[im.RootNode().Document.Config.Digest]
+	return s.Content[im.RootNode().Document.Config.Digest]
 }
 
 // shapes are images with all kinds of layers, alone and together.

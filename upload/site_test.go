@@ -1,7 +1,6 @@
 package upload_test
 
 import (
-	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 	"drayage/internal/pipenet"
 	"drayage/layout"
 	"drayage/registry"
@@ -164,36 +164,16 @@ func (im savedImage) config() []byte {
 // saved reads images back from a docker-save tar.
 func (s *site) saved(images ...savedImage) []*dockerarchive.SavedImage {
 	s.Helper()
-	type item struct {
-		Config   string
-		RepoTags []string
-		Layers   []string
-	}
-	var items []item
-	files := map[string][]byte{}
+	var of []imagetest.Saved
 	for _, im := range images {
-		config := im.config()
-		it := item{Config: digest.FromBytes(config).Encoded() + ".json"}
-		files[it.Config] = config
+		saved := imagetest.Saved{Config: im.config()}
 		for _, l := range im.layers {
-			name := digest.FromBytes(l.Content).Encoded() + "/layer.tar"
-			files[name] = l.Content
-			it.Layers = append(it.Layers, name)
+			saved.Layers = append(saved.Layers, l.Content)
 		}
-		items = append(items, it)
+		of = append(of, saved)
 	}
-	var err error
-	if files["manifest.json"], err = json.Marshal(items); err != nil {
-		s.Fatal(err)
-	}
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for name, content := range files {
-		w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))})
-		w.Write(content)
-	}
-	w.Close()
-	a, err := dockerarchive.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	raw := imagetest.Pack(imagetest.Entries(of...)...)
+	a, err := dockerarchive.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		s.Fatal(err)
 	}
