@@ -30,8 +30,7 @@ var (
 	ErrIntegrity   = verify.ErrMismatch                 // bytes are not what their digest says
 )
 
-// maxErrorBody bounds what is read of an error answer. A registry needs some hundred bytes.
-const maxErrorBody = 64 << 10
+const maxErrorBody = 64 << 10 // a registry needs some hundred bytes
 
 // Error is the refusal of a registry. It matches ErrNotFound, ErrDenied or ErrUnavailable by its status.
 type Error struct {

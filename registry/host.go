@@ -16,10 +16,8 @@ import (
 )
 
 const (
-	// probeTime bounds the question which scheme a host speaks.
-	probeTime = 10 * time.Second
-	// downTime is how long an endpoint that could not be reached, after all tries, comes after the others.
-	downTime = time.Minute
+	probeTime = 10 * time.Second // bounds the question which scheme a host speaks
+	downTime  = time.Minute      // for which an endpoint that could not be reached comes after the others
 )
 
 // host is a registry as one client knows it.

@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// maxRedirects is more than any registry with its storage and CDN needs.
-const maxRedirects = 10
+const maxRedirects = 10 // more than any registry with its storage and CDN needs
 
 // checkRedirect is the policy for every redirect. Only reads follow one. Encryption is never dropped.
 // Credentials never go to another origin; another port or scheme of the same host, where net/http itself

@@ -18,8 +18,7 @@ import (
 	"drayage/internal/verify"
 )
 
-// maxUploads is how often the upload of one blob is begun, at most.
-const maxUploads = 5
+const maxUploads = 5 // of one blob are begun
 
 // Pusher writes blobs and manifests into one repository: blobs first, then the manifests that refer to
 // them. Get one from [Repository.Pusher]. It may be used concurrently.

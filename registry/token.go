@@ -13,17 +13,13 @@ import (
 )
 
 const (
-	// maxTokenBody bounds a token server's answer. Tokens with many groups in them reach tens of kilobytes.
-	maxTokenBody = 128 << 10
-	// minTokenLife is what the token specification makes of shorter or missing lifetimes.
-	minTokenLife = time.Minute
-	// registryTokenLife is how long a token that the user was given is used before it is looked up again.
-	registryTokenLife = 5 * time.Minute
+	maxTokenBody      = 128 << 10       // tokens with many groups in them reach tens of kilobytes
+	minTokenLife      = time.Minute     // what the specification makes of shorter or missing lifetimes
+	registryTokenLife = 5 * time.Minute // before a token that the user was given is looked up again
+	tokenMargin       = 5 * time.Second // before its end a token is not used any more
 	// maxMisfits is how often a password that was never taken may be refused, for one repository or another,
 	// before it is not sent any more. Some token servers say 401 where only the repository is out of reach.
 	maxMisfits = 3
-	// tokenMargin is how long before its end a token is not used any more.
-	tokenMargin = 5 * time.Second
 )
 
 func (a *authorizer) fetchToken(ctx context.Context, scope string, scopes []string) (token, error) {

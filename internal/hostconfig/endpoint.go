@@ -27,18 +27,12 @@ var ErrBlocked = errors.New("blocked")
 // scheme where no file says one, and where http may take the place of https.
 type Endpoint struct {
 	registry.Endpoint
-	// TagOnly says that the endpoint is not to be asked for images that the user named by digest.
-	TagOnly bool
-	// Proxy replaces what the environment says about proxies. nil changes nothing.
-	Proxy *url.URL
-	// DialTimeout bounds the time to connect. 0 means the caller's default.
-	DialTimeout time.Duration
-	// CAs are trusted besides those of the system.
-	CAs []*x509.Certificate
-	// Certificates are offered to a server that asks for one.
-	Certificates []tls.Certificate
-	// SkipVerify says that the server's certificate is not to be verified.
-	SkipVerify bool
+	TagOnly      bool                // not to be asked for images that the user named by digest
+	Proxy        *url.URL            // in place of what the environment says; nil changes nothing
+	DialTimeout  time.Duration       // bounds the time to connect; 0: the caller's default
+	CAs          []*x509.Certificate // trusted besides those of the system
+	Certificates []tls.Certificate   // offered to a server that asks for one
+	SkipVerify   bool                // the server's certificate is not to be verified
 }
 
 // TLS returns a copy of base with what the endpoint adds to it. base may be nil.
@@ -56,13 +50,12 @@ func (e *Endpoint) TLS(base *tls.Config) *tls.Config {
 }
 
 func (e *Endpoint) pool(base *x509.CertPool) *x509.CertPool {
-	var pool *x509.CertPool
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
 	if base != nil {
 		pool = base.Clone()
-	} else if system, err := x509.SystemCertPool(); err == nil {
-		pool = system
-	} else {
-		pool = x509.NewCertPool()
 	}
 	for _, ca := range e.CAs {
 		pool.AddCert(ca)
@@ -85,14 +78,14 @@ func apiHost(name string) string { return registry.DefaultEndpoint(name).URL.Hos
 func parseAddress(address string, override bool) (url.URL, error) {
 	full := address
 	if !hasScheme(address) {
-		full = "https://" + address
+		full = "//" + address
 	}
 	u, err := url.Parse(full)
 	if err != nil {
 		// The error of net/url repeats the address, which may hold a password.
 		return url.URL{}, errors.New("it is not a URL")
 	}
-	if u.Scheme != "https" && u.Scheme != "http" {
+	if u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
 		return url.URL{}, fmt.Errorf("scheme %q: it takes https or http", u.Scheme)
 	}
 	if !plainHost(u.Host) || u.Hostname() == "" {
@@ -104,9 +97,6 @@ func parseAddress(address string, override bool) (url.URL, error) {
 	}
 	if root != "/" {
 		root += "/"
-	}
-	if !hasScheme(address) {
-		u.Scheme = ""
 	}
 	return url.URL{Scheme: u.Scheme, Host: apiHost(u.Host), Path: root}, nil
 }
@@ -132,9 +122,6 @@ func isOwn(u url.URL, name string) bool {
 // server that hosts.toml names instead. If registries.conf blocks the registry, only its mirrors are listed.
 // If there are none, the error wraps ErrBlocked. Without a repository the list is for the registry as a
 // whole, without the mirrors that registries.conf has for repositories.
-//
-// To read, try the endpoints with the capability in their order, and go on with the next one after a failure.
-// To push, take the first one with Push and no other. The list may have no endpoint with a capability.
 //
 // A hosts.toml of the registry decides which hosts there are. Without one registries.conf does. Endpoints
 // that registries.conf blocks are left out in either case. certs.d adds certificates to each endpoint by its
