@@ -92,10 +92,7 @@ func newError(resp *http.Response) *Error {
 	if resp.StatusCode == http.StatusTooManyRequests {
 		e.Quota = parseQuota(resp.Header)
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	if err != nil && len(raw) == 0 {
-		return e
-	}
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came of it may say enough
 	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), raw)
 	return e
 }

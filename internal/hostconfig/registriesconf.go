@@ -174,12 +174,9 @@ func (n *namespace) check() error {
 var errScheme = errors.New("locations have no scheme, only host[:port][/path]")
 
 func (m *mirrorSpec) check(n *namespace) error {
-	switch m.PullFromMirror {
-	case "", "all", "digest-only", "tag-only":
-	default:
-		return fmt.Errorf("pull-from-mirror = %q: there are all, digest-only and tag-only", m.PullFromMirror)
-	}
 	switch {
+	case !slices.Contains([]string{"", "all", "digest-only", "tag-only"}, m.PullFromMirror):
+		return fmt.Errorf("pull-from-mirror = %q: there are all, digest-only and tag-only", m.PullFromMirror)
 	case m.Location == "":
 		return errors.New("it has no location")
 	case hasScheme(m.Location):

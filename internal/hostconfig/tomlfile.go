@@ -175,9 +175,7 @@ func readProxy(s string) (*url.URL, error) {
 	if err != nil {
 		return nil, errors.New("it is not a URL") // the error of net/url shows a password
 	}
-	switch u.Scheme {
-	case "http", "https", "socks5", "socks5h":
-	default:
+	if !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
 		return nil, fmt.Errorf("scheme %q: a proxy has http, https, socks5 or socks5h", u.Scheme)
 	}
 	if u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
