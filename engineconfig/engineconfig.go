@@ -119,7 +119,8 @@ func (h *Hosts) endpoint(found hostconfig.Endpoint) registry.Endpoint {
 	if h.PlainHTTP && !e.Mirror && e.URL.Scheme == "https" {
 		e.URL.Scheme = "" // the registry package's rules for http apply
 	}
-	if len(found.CAs)+len(found.Certificates) > 0 || found.SkipVerify || found.Proxy != nil || found.DialTimeout > 0 {
+	ownTLS := len(found.CAs)+len(found.Certificates) > 0 || found.SkipVerify
+	if ownTLS || found.Proxy != nil || found.DialTimeout > 0 {
 		t := registry.NewTransport(found.TLS(h.TLS))
 		if found.Proxy != nil {
 			t.Proxy = http.ProxyURL(found.Proxy)

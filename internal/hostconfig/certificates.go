@@ -21,8 +21,8 @@ func fileName(host, goos string) string {
 	return host
 }
 
-// addDockerCerts gives e what certs.d holds for its host. A directory there may be called as the registry is in
-// image names, or as the host.
+// addDockerCerts gives e what certs.d holds for its host. A directory there may be called as the registry
+// is in image names, or as the host.
 func (f Files) addDockerCerts(e *Endpoint) error {
 	if e.URL.Scheme == "http" {
 		return nil
