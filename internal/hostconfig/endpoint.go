@@ -115,7 +115,8 @@ func isOwn(u url.URL, name string) bool {
 	if u.Scheme == "http" {
 		usual = "80"
 	}
-	return strings.EqualFold(u.Hostname(), own.Hostname()) && cmp.Or(u.Port(), usual) == cmp.Or(own.Port(), usual)
+	samePort := cmp.Or(u.Port(), usual) == cmp.Or(own.Port(), usual)
+	return samePort && strings.EqualFold(u.Hostname(), own.Hostname())
 }
 
 // Endpoints lists where a repository is looked for: mirrors in their order, then the registry itself, or the
