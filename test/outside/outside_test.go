@@ -23,7 +23,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, dir: t.TempDir()}
-	w.build(".", "bin/", "./fetch", "./save", "./push", "./inspect", "./verify")
+	w.build(".", "bin/", "./fetch", "./save", "./push", "./inspect", "./verify", "./carry")
 	w.build("..", "bin/registry", "./cmd/registry")
 	home := w.path("home")
 	for _, kept := range os.Environ() { // but for what would lead to other configurations
@@ -141,6 +141,10 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("%s: digest %s, not %s", archive, got.Digest, want.Digest)
 		}
 	}
+	carried := w.must("carry", "corp.test/hello:1", "corp.test/carried:1")
+	if want := "corp.test/carried@" + string(want.Digest); !strings.Contains(carried, want) {
+		t.Errorf("carry says %q, not %q", carried, want)
+	}
 	w.damage("oci.tar", "a file in a layer")
 	if _, errs, ok := w.run("verify", "oci.tar"); ok || !strings.Contains(errs, "sha256:") {
 		t.Errorf("a damaged tar: %v, %s", ok, errs)
@@ -172,5 +176,25 @@ func (w *world) damage(name, text string) {
 	raw[at] ^= 1
 	if err := os.WriteFile(w.path(name), raw, 0o600); err != nil {
 		w.Fatal(err)
+	}
+}
+
+// The README shows one of the programs, as it is.
+func TestReadmeShowsCarry(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("carry", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(source), "func main() {")
+	program, _, _ = strings.Cut(program, "\n}\n")
+	if lines := strings.Count(program, "\n"); lines != 12 {
+		t.Errorf("it has %d lines, not twelve", lines)
+	}
+	if !strings.Contains(string(readme), "func main() {"+program+"\n}\n") {
+		t.Error("README.md has another program")
 	}
 }
