@@ -154,8 +154,7 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 	return err
 }
 
-// toShow leaves out images that are read by manifest.json, and entries that only repeat, without a name, what
-// another entry names.
+// toShow leaves out what is read by manifest.json, and entries without a name for what another entry names.
 func toShow(roots []*root) []*root {
 	named := map[digest.Digest]bool{}
 	for _, r := range roots {

@@ -16,18 +16,14 @@ import (
 type dockerTar struct {
 	documents
 	configs, layers []*tarEntry
-	known           map[digest.Digest]bool      // IDs of the images that are there
+	known           map[string]bool             // names of the configurations and layer directories that are there
 	files           map[digest.Digest]*tarEntry // by diff ID: the file that holds a layer
-	dirs            map[string]bool             // IDs of the layer directories that are there
 }
 
 // dockerEntries lists the entries of a docker tar. The JSON files come first, so that a reader of a stream
 // knows what follows, then the layers.
 func dockerEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
-	t := &dockerTar{
-		documents: newDocuments(),
-		known:     map[digest.Digest]bool{}, files: map[digest.Digest]*tarEntry{}, dirs: map[string]bool{},
-	}
+	t := &dockerTar{documents: newDocuments(), known: map[string]bool{}, files: map[digest.Digest]*tarEntry{}}
 	for _, im := range images {
 		if err := t.add(ctx, im); err != nil {
 			return nil, err
@@ -69,8 +65,8 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 		b := &blob{Descriptor: doc.Layers[i], source: im.Source, diffID: diffIDs[i], image: id}
 		item.Layers = append(item.Layers, t.addLayer(dir, b, created))
 	}
-	if !t.known[id] {
-		t.known[id] = true
+	if !t.known[item.Config] {
+		t.known[item.Config] = true
 		t.configs = append(t.configs, file(item.Config, raw, created))
 	}
 	names, err := t.claim(im.Names, id)
@@ -111,10 +107,10 @@ func (t *dockerTar) addLayer(dir v1Layer, b *blob, created time.Time) (name stri
 		t.files[b.diffID] = content
 	}
 	name, b = content.header.Name, content.blob
-	if t.dirs[dir.id] {
+	if t.known[dir.id] {
 		return name
 	}
-	t.dirs[dir.id] = true
+	t.known[dir.id] = true
 	if name != dir.id+"/layer.tar" {
 		content = link(dir.id+"/layer.tar", "../"+name, created)
 	}

@@ -90,8 +90,7 @@ func appendJSON(all []*tarEntry, name string, v any) ([]*tarEntry, error) {
 	return append(all, file(name, b.Bytes(), time.Unix(0, 0))), err
 }
 
-// splitName divides a full name into Docker's short form of the repository, as in the file repositories, and
-// the tag.
+// splitName divides a full name into the repository in Docker's short form and the tag.
 func splitName(name string) (familiar, tag string, err error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

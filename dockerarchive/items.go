@@ -23,14 +23,16 @@ import (
 // then Images reads all layers to learn their diff IDs, and makes the configurations that Docker makes.
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
-// Survey is [Reader.Contents] for those who look for faults. It goes on after a part of an image that
-// manifest.json lists is missing or wrong, and tells of it in the image. A layer has no diff ID if no
-// configuration tells it.
+// Survey is [Reader.Contents] for those who look for faults. What is missing or wrong of an image that
+// manifest.json lists is in its Absent. A layer has no diff ID if no configuration tells it.
 func (a *Reader) Survey(ctx context.Context) (*Contents, error) { return a.contents(ctx, true) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {
 	if !a.tar.Has("manifest.json") {
-		return a.withoutManifest(ctx)
+		if dirs := a.v1Dirs(""); len(dirs) > 0 && !a.tar.Has("oci-layout") {
+			return a.v1Images(ctx, dirs)
+		}
+		return nil, fmt.Errorf("%w%s", ErrNotImage, a.what())
 	}
 	items, err := a.items()
 	if err != nil {
@@ -99,15 +101,6 @@ func (a *Reader) items() ([]manifestItem, error) {
 		return nil, verify.Mismatchf("manifest.json is ambiguous: %v", err)
 	}
 	return items, nil
-}
-
-func (a *Reader) withoutManifest(ctx context.Context) ([]SavedImage, error) {
-	if !a.tar.Has("oci-layout") {
-		if dirs := a.v1Dirs(""); len(dirs) > 0 {
-			return a.v1Images(ctx, dirs)
-		}
-	}
-	return nil, fmt.Errorf("%w%s", ErrNotImage, a.what())
 }
 
 // read returns the image of an item. What is missing or wrong is an error, or if tolerant, in Absent.

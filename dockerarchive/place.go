@@ -130,8 +130,7 @@ func (a *archive) fill(ctx context.Context, b *blob, otherSize *atomic.Bool) err
 	return err
 }
 
-// writeLate writes the late entries. The sizes of their layers show only when these have been unpacked, so a
-// header is written after the content.
+// writeLate writes the late entries, each header after the content: only unpacking a layer tells its size.
 func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
 	off := p.end
 	for _, e := range p.late {
@@ -162,8 +161,7 @@ func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
 	return f.Truncate(off + int64(len(archiveEnd))) // a first try may have written more
 }
 
-// resumable is implemented by files that remember from run to run which blocks of their parts have been
-// written. A durable.Resumable is one.
+// resumable is a [File] that remembers from run to run what has been written. A durable.Resumable is one.
 type resumable interface {
 	// Begin says what is going to be written, and removes what an earlier run has left of anything else.
 	Begin(plan []byte, sizes []int64) error

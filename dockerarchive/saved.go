@@ -19,9 +19,7 @@ import (
 	"drayage/internal/verify"
 )
 
-// maxName bounds the name of an image: it is less than 256 bytes without registry and tag. Parsing one of
-// megabytes takes seconds.
-const maxName = 1024
+const maxName = 1024 // bytes; parsing a name of megabytes takes seconds
 
 // SavedImage is an image in a saved tar.
 type SavedImage struct {
@@ -42,8 +40,7 @@ type SavedLayer struct {
 	content *tarfs.File
 }
 
-// Open returns the layer as it is stored, compressed or not. It may be called any number of times and
-// concurrently.
+// Open returns the layer as it is stored. It may be called any number of times and concurrently.
 func (l SavedLayer) Open() *io.SectionReader { return l.content.Open() }
 
 // Source returns a source of the layer as it is stored, whatever descriptor it is asked for.
@@ -68,8 +65,7 @@ func (l SavedLayer) Compression() (string, error) {
 	return compression.Detect(prefix[:n]), nil
 }
 
-// namedDigest reads the digest that the name of a configuration promises, in the ways it is written: as the
-// stem of a .json file, as sha256:hex, or as the name of a blob.
+// namedDigest reads the digest that the name of a configuration promises: HEX.json, sha256:HEX or a blob's.
 func namedDigest(name string) (digest.Digest, bool) {
 	stem := strings.TrimPrefix(strings.TrimSuffix(path.Base(name), ".json"), "sha256:")
 	d := digest.NewDigestFromEncoded(digest.SHA256, stem)
@@ -123,11 +119,11 @@ func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
 	m.SchemaVersion = 2
 	layers := savedSource{}
 	for _, l := range s.Layers {
-		d, err := l.describe(ctx)
+		d, src, err := l.describe(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("layer %q: %w", l.Path, err)
 		}
-		layers[d.Digest] = l
+		layers[d.Digest] = src
 		m.Layers = append(m.Layers, d)
 	}
 	raw, err := json.Marshal(m)
@@ -145,15 +141,15 @@ func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
 	return im, nil
 }
 
-func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
+func (l SavedLayer) describe(ctx context.Context) (d v1.Descriptor, src image.Source, err error) {
 	kind, err := l.Compression()
 	if err != nil {
-		return v1.Descriptor{}, err
+		return d, nil, err
 	}
-	d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}
+	d = v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}
 	switch kind {
 	case compression.None:
-		return d, nil
+		return d, l.Source(), nil
 	case compression.Gzip:
 		d.MediaType = v1.MediaTypeImageLayerGzip
 	case compression.Zstd:
@@ -164,33 +160,28 @@ func (l SavedLayer) describe(ctx context.Context) (v1.Descriptor, error) {
 			err = unpack.CheckDiffID(layer.DiffID, l.DiffID)
 		}
 		d.Size = layer.Size
-		return d, err
+		return d, unpackedLayer{l}, err
 	}
 	d.Digest, err = l.content.SHA256(ctx)
-	return d, err
+	return d, l.Source(), err
 }
 
 // savedSource gives out the layers of a saved image. It is no [image.ParallelSource]: every range of a layer
 // in xz would be reached from the beginning.
-type savedSource map[digest.Digest]SavedLayer
+type savedSource map[digest.Digest]image.Source
 
 func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	l, ok := s[d.Digest]
+	layer, ok := s[d.Digest]
 	if !ok {
 		return nil, fmt.Errorf("%s: not here", d.Digest)
 	}
-	kind, err := l.Compression()
-	if err != nil {
-		return nil, err
-	}
-	if kind == compression.Bzip2 || kind == compression.Xz {
-		return l.unpacked(ctx, offset, length)
-	}
-	return l.Source().Open(ctx, d, offset, length)
+	return layer.Open(ctx, d, offset, length)
 }
 
-func (l SavedLayer) unpacked(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-	plain, err := unpack.NewReader(ctx, l.Open())
+type unpackedLayer struct{ layer SavedLayer }
+
+func (u unpackedLayer) Open(ctx context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	plain, err := unpack.NewReader(ctx, u.layer.Open())
 	if err != nil {
 		return nil, err
 	}

@@ -111,8 +111,7 @@ func (u *union) save(item manifestItem, instead []*root) error {
 	return nil
 }
 
-// contradiction refuses a name that index.json gives to another image. Engines differ in which of the two
-// files they read.
+// contradiction refuses a name that index.json gives to another image: engines differ in what they read.
 func (u *union) contradiction(id digest.Digest, names []string) error {
 	for _, n := range names {
 		same := u.byName[n]

@@ -48,8 +48,7 @@ type heldStream struct {
 	hashes map[int64]digest.Digest // of files that are not held, by the place of their content
 }
 
-// segment is a part of the stream that is held. Segments are in order and do not overlap. Several share a
-// chunk of memory.
+// segment is a held part of the stream. Segments are in order, do not overlap, and share chunks of memory.
 type segment struct {
 	offset int64
 	data   []byte

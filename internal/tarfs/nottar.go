@@ -155,12 +155,11 @@ func firstKeys(text []byte) (keys []string) {
 		return nil
 	}
 	for d.More() {
-		t, err := d.Token()
-		key, ok := t.(string)
-		if err != nil || !ok {
+		key, err := d.Token()
+		if err != nil {
 			return keys
 		}
-		keys = append(keys, key)
+		keys = append(keys, key.(string)) // a key of an object is nothing else
 		var skipped json.RawMessage
 		if d.Decode(&skipped) != nil {
 			return keys
