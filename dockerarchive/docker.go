@@ -16,7 +16,7 @@ import (
 type dockerTar struct {
 	documents
 	configs, layers []*tarEntry
-	known           map[string]bool             // names of the configurations and layer directories that are there
+	known           map[string]bool             // names of configurations and layer directories
 	files           map[digest.Digest]*tarEntry // by diff ID: the file that holds a layer
 }
 

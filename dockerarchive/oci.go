@@ -86,7 +86,9 @@ func (t *ociTar) addRoot(im *image.Image, names []string) {
 }
 
 func (t *ociTar) addEntry(d v1.Descriptor) {
-	same := func(e v1.Descriptor) bool { return e.Digest == d.Digest && maps.Equal(e.Annotations, d.Annotations) }
+	same := func(e v1.Descriptor) bool {
+		return e.Digest == d.Digest && maps.Equal(e.Annotations, d.Annotations)
+	}
 	if !slices.ContainsFunc(t.index, same) {
 		t.index = append(t.index, d)
 	}

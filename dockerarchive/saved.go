@@ -180,12 +180,12 @@ func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length i
 
 type unpackedLayer struct{ layer SavedLayer }
 
-func (u unpackedLayer) Open(ctx context.Context, _ v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+func (u unpackedLayer) Open(ctx context.Context, _ v1.Descriptor, off, length int64) (io.ReadCloser, error) {
 	plain, err := unpack.NewReader(ctx, u.layer.Open())
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.CopyN(io.Discard, plain, offset); err != nil {
+	if _, err := io.CopyN(io.Discard, plain, off); err != nil {
 		plain.Close()
 		return nil, err
 	}

@@ -30,8 +30,8 @@ const (
 )
 
 // v1Archive is an archive as Docker saved it before 1.10. It has no manifest.json. Each layer has a
-// directory, and its json names the layer below. The file repositories gives names to some of them
-// (https://github.com/moby/moby/blob/v1.9.1/image/spec/v1.md#combined-image-json--filesystem-changeset-format).
+// directory, and its json names the layer below. The file repositories gives names to some of them:
+// https://github.com/moby/moby/blob/v1.9.1/image/spec/v1.md#combined-image-json--filesystem-changeset-format
 type v1Archive struct {
 	a      *Reader
 	layers map[string]*v1Dir   // by directory

@@ -34,9 +34,9 @@ func (e *Error) Error() string {
 // Unwrap returns [verify.ErrMismatch].
 func (e *Error) Unwrap() error { return verify.ErrMismatch }
 
-// Explain finds out more about err, which this package returned for a blob that verifies itself at its end, as
-// image.Reader does. If err is an [Error], Explain reads the rest of the blob. It returns the blob's own error
-// if there is one, and otherwise an [Error] that says that the blob is verified.
+// Explain finds out more about err, which this package returned for a blob that verifies itself at its end,
+// as image.Reader does. If err is an [Error], Explain reads the rest of the blob. It returns the blob's own
+// error if there is one, and otherwise an [Error] that says that the blob is verified.
 func Explain(err error, blob io.Reader) error {
 	var e *Error
 	if !errors.As(err, &e) {
