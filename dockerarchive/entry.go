@@ -88,8 +88,7 @@ func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize 
 
 func padding(n int64) []byte { return make([]byte, padded(n)-n) }
 
-// archiveEnd closes every tar.
-var archiveEnd = make([]byte, 2*blockSize)
+var archiveEnd = make([]byte, 2*blockSize) // closes every tar
 
 // ErrIntegrity is wrapped where content is not what its digest or diff ID says.
 var ErrIntegrity = verify.ErrMismatch

@@ -156,8 +156,7 @@ func (a *Reader) reason(path string) image.Reason {
 	return image.Missing
 }
 
-// readConfig enters the configuration and returns its diff IDs if it has one for each layer. It returns both
-// also if the configuration is not what its name promises.
+// readConfig enters the configuration and returns its diff IDs, even if its name promises another digest.
 func (a *Reader) readConfig(item manifestItem, im *SavedImage) ([]digest.Digest, error) {
 	promised, named := namedDigest(item.Config)
 	if named {

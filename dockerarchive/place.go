@@ -12,8 +12,7 @@ import (
 	"drayage/internal/transfer"
 )
 
-// errOtherSize says that a layer has not the size that its blob tells.
-var errOtherSize = errors.New("layer of unexpected size")
+var errOtherSize = errors.New("layer of unexpected size") // its blob tells another one
 
 // writeAt writes all entries whose place is known side by side. The late ones go behind them, one after
 // another. It returns errOtherSize, having looked at all layers, if some are not as large as their blobs say.
@@ -47,7 +46,6 @@ func (a *archive) writeAt(ctx context.Context, f File) error {
 	return errOtherSize
 }
 
-// plan says where everything in an archive goes.
 type plan struct {
 	heads []head      // of the entries whose place is known
 	blobs []*blob     // of the same entries

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -97,7 +98,7 @@ func (a *Reader) readJSON(name string, limit int64) ([]byte, error) {
 
 // what says what an archive without images is, in words that follow "not a saved image".
 func (a *Reader) what() string {
-	names := slices.Sorted(a.tar.Below(""))
+	names := slices.Sorted(maps.Keys(maps.Collect(a.tar.Below(""))))
 	switch {
 	case a.tar.Has("oci-layout") && a.tar.Has("index.json"):
 		return " by docker: it is an OCI archive without manifest.json"

@@ -146,7 +146,6 @@ func (a *archive) split() (early, late []*tarEntry) {
 	return early, which(a.entries, (*tarEntry).late)
 }
 
-// task is a part of the work that is done side by side.
 type task struct {
 	size int64 // in bytes: the largest task begins first
 	do   func(context.Context) error
@@ -175,7 +174,7 @@ func (a *archive) run(ctx context.Context, tasks []task) (failed error) {
 	return failed
 }
 
-// reported returns what is told how much of b one reading has brought, or nil.
+// reported returns what one reading of b tells how many bytes it has read, or nil.
 func (a *archive) reported(b *blob) func(int64) {
 	if a.opts.Progress == nil {
 		return nil

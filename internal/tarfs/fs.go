@@ -74,15 +74,10 @@ func (x *Index) all(name string) iter.Seq[Entry] { return x.entries.all(x.full(n
 // Entries gives all entries below the root. A name comes as often as it is in the tar.
 func (x *Index) Entries() iter.Seq2[string, Entry] { return x.below("", true) }
 
-// Below gives the names of everything below a directory, relative to it, each once. The directory "" is the
-// root.
-func (x *Index) Below(dir string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		x.below(dir, false)(func(name string, _ Entry) bool { return yield(name) })
-	}
-}
+// Below gives everything below a directory, with names relative to that. A name comes once, with its first
+// entry. The directory "" is the root.
+func (x *Index) Below(dir string) iter.Seq2[string, Entry] { return x.below(dir, false) }
 
-// below gives the entries below a directory. Unless they may repeat, a name comes with its first entry only.
 func (x *Index) below(dir string, repeats bool) iter.Seq2[string, Entry] {
 	prefix := strings.TrimPrefix(path.Join(x.root, dir)+"/", "/")
 	return func(yield func(string, Entry) bool) {
@@ -111,7 +106,7 @@ func (x *Index) Around() []string {
 // onlyDir is the one directory in dir that has all files of dir in it, or "".
 func (x *Index) onlyDir(dir string) string {
 	only := ""
-	for name, e := range x.below(dir, false) {
+	for name, e := range x.Below(dir) {
 		base := path.Base(name)
 		if e.isDir() || strings.HasPrefix(base, "._") || base == ".DS_Store" {
 			continue

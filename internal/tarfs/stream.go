@@ -200,10 +200,9 @@ func (s *Stream) Expect(name string, size int64) {
 // Awaits reports whether an expected file with that name is still to come.
 func (s *Stream) Awaits(name string) bool { return s.expected[name] }
 
-// Next goes on to the next expected file and returns its name. The file can be read then, once and forwards,
-// until Next is called again. Only as long as it is short can it be read from the beginning again. The error
-// is io.EOF when the whole tar has gone by, all expected files have come, and no entry has come again with
-// other content.
+// Next goes on to the next expected file and returns its name. Until the next call the file can be read once
+// and forwards, and a short one again from its beginning. The error is io.EOF when the whole tar has gone by,
+// all expected files have come, and no entry has come again with other content.
 func (s *Stream) Next(ctx context.Context) (string, error) {
 	for {
 		if ctx.Err() != nil {
