@@ -27,8 +27,7 @@ const (
 // PeekSize is how many bytes [Detect] needs at most.
 const PeekSize = 10
 
-// maxWindow bounds what a zstd stream can make the decoder allocate; it is what zstd itself decodes without
-// being asked.
+// maxWindow bounds what a zstd stream can make the decoder allocate. The zstd program has the same limit.
 const maxWindow = 128 << 20
 
 // Detect tells the format from the first bytes of a stream.
@@ -75,34 +74,23 @@ func open(r io.Reader, kind string) (io.ReadCloser, error) {
 	case Bzip2:
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	case Xz:
-		return openXz(r)
+		z, err := xz.NewReader(r, maxDictionary)
+		return io.NopCloser(xzReader{z}), xzError(err)
 	}
 	return io.NopCloser(r), nil
 }
 
-// maxDictionary bounds what an xz stream can make the decoder allocate; it is what xz -9 needs.
+// maxDictionary bounds what an xz stream can make the decoder allocate: xz -9 needs that much.
 const maxDictionary = 64 << 20
-
-func openXz(r io.Reader) (io.ReadCloser, error) {
-	z, err := xz.NewReader(r, maxDictionary)
-	if err != nil {
-		return nil, xzError(err)
-	}
-	return io.NopCloser(xzReader{z}), nil
-}
 
 // xzReader returns the errors that readers of other formats do.
 type xzReader struct{ z *xz.Reader }
 
-// Read implements io.Reader.
 func (x xzReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	n, err := x.z.Read(p)
-	if err == nil || err == io.EOF {
-		return n, err
-	}
 	return n, xzError(err)
 }
 

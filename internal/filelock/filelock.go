@@ -1,5 +1,5 @@
-// Package filelock locks open files against other processes. A lock goes with its owner: when the file is
-// closed or the process dies, the system frees it.
+// Package filelock locks open files against other processes. The system frees a lock when the file is closed
+// or the process ends.
 package filelock
 
 import (
@@ -14,12 +14,11 @@ import (
 // ErrLocked says that another process, or another open file of this one, holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// poll is how often a held lock is tried again. System calls that wait cannot be told to stop
-// when a context ends.
+// poll is the time between two tries of a held lock. A system call that waits would not end with a context.
 const poll = 50 * time.Millisecond
 
-// Lock waits until f is locked exclusively or ctx ends. On file systems without locks it succeeds
-// without one: a single process is still safe there.
+// Lock waits until f is locked exclusively or ctx ends. On file systems without locks it succeeds without one:
+// a single process is still safe there.
 func Lock(ctx context.Context, f *os.File) error {
 	for {
 		err := TryLock(f)

@@ -26,18 +26,18 @@ func (e Error) Error() string {
 // Code is the exit code of a program that the signal has ended.
 func (e Error) Code() int { return 128 + int(e.signal) }
 
-// grace is how long a program may take to clean up after a signal. After that it leaves what a crash would
-// leave: partial files, which the next run resumes.
+// grace is how long a program may take to clean up after a signal. After that it leaves partial files, as
+// after a crash, and the next run resumes them.
 const grace = 1800 * time.Millisecond
 
-// Context returns a context that the first signal ends, so that the program cleans up what is half done.
-// late is called if that takes too long: nothing stops a read of a pipe or a write to a broken disk. The
-// second signal ends the process at once. The caller calls the function that is returned.
+// Context returns a context that the first signal ends, so that the program can clean up. It calls late if
+// that takes too long: nothing stops a read of a pipe or a write to a broken disk. The second signal ends the
+// process at once. The caller must call the returned function in the end.
 func Context(parent context.Context, late func(Error)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	// nohup has it ignored. Without that a lost terminal must not leave gigabytes of temporary files.
+	// Under nohup it is ignored. Otherwise a lost terminal must not leave gigabytes of temporary files.
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}

@@ -4,6 +4,7 @@
 package pack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,15 +19,14 @@ import (
 const (
 	maxGzipWorkers = 8
 	maxZstdWorkers = 4
-	// minZstdWorkers must not be less: a single worker of the zstd package divides its input otherwise.
-	minZstdWorkers = 2
+	minZstdWorkers = 2 // a single worker of the zstd package divides its input in another way
 )
 
 // errAborted ends an aborted stream. No caller sees it.
 var errAborted = errors.New("aborted")
 
-// Writer compresses what is written to it. It is for one goroutine. It has goroutines of its own until
-// Close or Abort.
+// Writer compresses what is written to it. It is for one goroutine. It has goroutines of its own until Close
+// or Abort.
 type Writer struct {
 	z      io.WriteCloser
 	behind *patient
@@ -51,15 +51,16 @@ func NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	return new(Encoders).NewZstd(w, level, window)
 }
 
-// NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program; only 1, 3,
-// 6 and 10 differ here. The window is a power of two in bytes. Sections of four windows are compressed side
-// by side.
+// NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program, but only 1,
+// 3, 6 and 10 differ here. The window is a power of two in bytes. Sections of four windows are compressed
+// side by side.
 func (e *Encoders) NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	if level < 1 || level > 22 {
 		return nil, fmt.Errorf("zstd: invalid compression level: %d", level)
 	}
 	behind := &patient{w: w}
-	kind := encoderKind{level: level, window: window, workers: zstdWorkers()}
+	workers := min(max(runtime.GOMAXPROCS(0), minZstdWorkers), maxZstdWorkers)
+	kind := encoderKind{level: level, window: window, workers: workers}
 	z, err := e.encoder(kind, behind)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (e *Encoders) NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	return &Writer{&reused{Encoder: z, kind: kind, from: e}, behind}, nil
 }
 
-// Write implements io.Writer. An error of w may show some calls later.
+// Write compresses b. An error of w may show some calls later.
 func (w *Writer) Write(b []byte) (int, error) {
 	if err := w.behind.failed(); err != nil {
 		return 0, err
@@ -79,21 +80,18 @@ func (w *Writer) Write(b []byte) (int, error) {
 // if there was one. When it returns, no goroutine is left.
 func (w *Writer) Close() error {
 	err := w.z.Close()
-	if failed := w.behind.failed(); failed != nil {
-		return failed
-	}
-	return err
+	return cmp.Or(w.behind.failed(), err)
 }
 
-// Abort ends the Writer in place of Close, but not the compressed stream: a reader finds that cut off.
+// Abort is for use in place of Close. It leaves a compressed stream that every reader finds cut off.
 func (w *Writer) Abort() {
 	w.behind.fail(errAborted)
 	w.z.Close()
 }
 
-// How a whole archive is compressed. Measured on a tar of libraries with two processors, gzip 6 makes 35.5%
-// of it at 210 MB/s (level 1: 40% at 370), and zstd 3 makes 34% at 280 MB/s or more (level 6: 33% at 135).
-// A larger window saves one percent of that and takes twice the memory.
+// The parameters for a whole archive. On a tar of libraries with two processors, gzip 6 makes 35.5% of it at
+// 210 MB/s (level 1: 40% at 370), and zstd 3 makes 34% at 280 MB/s or more (level 6: 33% at 135). A larger
+// window saves one percent of that and takes twice the memory.
 const (
 	gzipLevel  = 6
 	gzipBlock  = 512 << 10
@@ -104,15 +102,15 @@ const (
 // Kind is how an archive is compressed.
 type Kind string
 
-// The kinds.
+// The kinds of compression.
 const (
 	None Kind = ""
 	Gzip Kind = "gzip"
 	Zstd Kind = "zstd"
 )
 
-// Archive compresses what write sends to it, and sends it to w. After an error w holds a stream that every
-// reader finds cut off.
+// Archive compresses what write writes, and sends it to w. After an error w holds a stream that every reader
+// finds cut off.
 func Archive(w io.Writer, kind Kind, write func(io.Writer) error) error {
 	var z *Writer
 	var err error
@@ -134,11 +132,10 @@ func Archive(w io.Writer, kind Kind, write func(io.Writer) error) error {
 	return z.Close()
 }
 
-// patient hides from a compressor that writing has failed: pgzip would leave goroutines behind. It drops
-// what is written after a failure.
+// patient hides from a compressor that writing has failed: pgzip would leave goroutines behind. After a
+// failure patient drops what it gets. Its Write never fails.
 type patient struct {
-	w io.Writer
-
+	w   io.Writer
 	mu  sync.Mutex
 	err error
 }
@@ -149,7 +146,6 @@ func (p *patient) failed() error {
 	return p.err
 }
 
-// Write implements io.Writer. It never fails.
 func (p *patient) Write(b []byte) (int, error) {
 	if p.failed() != nil {
 		return len(b), nil

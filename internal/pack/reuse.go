@@ -2,20 +2,19 @@ package pack
 
 import (
 	"io"
-	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// Encoders keeps zstd encoders that have done their work: each holds tens of megabytes, and layers come one
-// after another. The zero value is ready. It may be used concurrently.
+// Encoders keeps zstd encoders for the next stream: each holds tens of megabytes, and layers come one after
+// another. The zero value is ready. It may be used concurrently.
 type Encoders struct {
 	mu   sync.Mutex
 	free map[encoderKind][]*zstd.Encoder
 }
 
-// encoderKind is what encoders that can stand in for each other have in common.
+// encoderKind is what encoders have in common that can stand in for each other.
 type encoderKind struct{ level, window, workers int }
 
 // maxFree is how many encoders of a kind are kept.
@@ -60,7 +59,6 @@ type reused struct {
 	closed bool
 }
 
-// Close implements io.Closer.
 func (r *reused) Close() error {
 	if r.closed {
 		return nil
@@ -70,5 +68,3 @@ func (r *reused) Close() error {
 	r.from.keep(r.kind, r.Encoder)
 	return err
 }
-
-func zstdWorkers() int { return min(max(runtime.GOMAXPROCS(0), minZstdWorkers), maxZstdWorkers) }

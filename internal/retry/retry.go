@@ -1,5 +1,5 @@
-// Package retry decides how long to wait before something is tried again, and marks the errors for which
-// trying again makes sense. It never loops by itself: the callers own their loops.
+// Package retry decides how long to wait before the next try, and marks the errors after which another try
+// makes sense. It never loops by itself: the callers own their loops.
 package retry
 
 import (
@@ -17,8 +17,8 @@ const (
 	maxDelay   = 30 * time.Second
 )
 
-// Delay is the wait before try number n+1, where n counts the failures so far, from 1. It doubles up to 30
-// seconds. A quarter of it is random, so that many clients that failed together do not come back together.
+// Delay is the wait after failure number n, counted from 1. It doubles up to 30 seconds. A quarter of it is
+// random, so that many clients that failed together do not come back together.
 func Delay(n int) time.Duration {
 	d := firstDelay
 	for i := 1; i < n && d < maxDelay; i++ {
@@ -47,7 +47,7 @@ type transient struct{ error }
 
 func (t transient) Unwrap() error { return t.error }
 
-// Transient marks err as one that may go away when the same thing is tried again.
+// Transient marks err as one that another try may not meet.
 func Transient(err error) error {
 	if err == nil {
 		return nil
@@ -62,23 +62,21 @@ func IsTransient(err error) bool {
 }
 
 const (
-	// maxStalls is how often a stream may break in a row without having moved on.
-	maxStalls = 5
-	// refill is how many new bytes make earlier breaks forgotten. So a link that drops every few minutes still
-	// gets a layer of 40 GB through, and a server that sends one byte at a time does not. It is less than a
-	// megabyte because a reset destroys what has arrived and was not read yet.
+	maxStalls = 5 // breaks in a row without progress
+	// refill is the progress, in bytes, that counts: earlier breaks are forgotten then. So a link that drops
+	// every few minutes still gets a layer of 40 GB through, and a server that sends one byte at a time does
+	// not. It is less than a megabyte because a reset destroys what has arrived and was not read yet.
 	refill = 256 << 10
 )
 
 // Persistence decides whether a stream that broke is opened again.
 type Persistence struct {
-	Since int64 // offset at which the last break happened, or at which the stream began
-
+	Since  int64 // offset of the last progress that counts, or at which the stream began
 	stalls int
 }
 
-// Again waits until the stream of d may be opened again at offset off. It returns an error if it is time to
-// give up.
+// Again waits until the stream of d, which cause has broken at offset off, may be opened again there. It
+// returns an error if it is time to give up.
 func (p *Persistence) Again(ctx context.Context, d v1.Descriptor, off int64, cause error) error {
 	if ctx.Err() != nil { // cause is then a consequence of it
 		return context.Cause(ctx)

@@ -7,20 +7,17 @@ import (
 	"strings"
 )
 
-// flags have passwords in their values.
+// flags are the flags whose values have passwords.
 var flags = []string{"creds", "password", "p"}
 
-// Hide returns a copy of the process's arguments, os.Args, and overwrites the passwords in the originals
-// where the system shows those. They are gone some milliseconds after the start of the process: whoever
-// looks at that very moment sees them.
+// Hide returns a copy of the process's arguments, os.Args, and overwrites the passwords in the originals,
+// which the system shows. Others can see a password for some milliseconds after the start of the process.
 func Hide(args []string) []string { return hide(args, wipe) }
 
 func hide(args []string, wipe func(string)) []string {
 	safe := make([]string, len(args))
 	for i, arg := range args {
 		safe[i] = strings.Clone(arg)
-	}
-	for i, arg := range args {
 		if i > 0 && isSecret(safe[i-1]) {
 			wipe(password(safe[i-1], arg))
 		}
@@ -35,7 +32,7 @@ func isSecret(flag string) bool {
 	return strings.HasPrefix(flag, "-") && slices.Contains(flags, strings.TrimLeft(flag, "-"))
 }
 
-// password is the password in the value of a flag: of --creds what follows the user's name.
+// password is the password in the value of a flag. In the value of --creds it follows the user's name.
 func password(flag, value string) string {
 	if strings.TrimLeft(flag, "-") != "creds" {
 		return value

@@ -2,5 +2,5 @@
 
 package secrets
 
-// wipe does nothing where it is not known how a process changes what is seen of its arguments.
+// wipe does nothing: on these systems a process cannot change what others see of its arguments.
 func wipe(string) {}

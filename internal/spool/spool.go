@@ -1,5 +1,5 @@
-// Package spool holds a stream on disk for as long as a command runs. The file has no name, so nothing of
-// it is left, however the process ends. The stream does not take the last space of the disk.
+// Package spool holds a stream on disk while a command runs. The file has no name, so nothing of it is left
+// when the process ends. The stream does not take the last space of the disk.
 package spool
 
 import (
@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	reserve = 64 << 20 // bytes of the disk that are left to others
+	reserve = 64 << 20 // bytes of the disk that stay free for others
 	step    = 16 << 20 // bytes between two looks at the free space
 )
 
 // free is replaced in tests.
 var free = durable.Free
 
-// Room returns an error that wraps ENOSPC if dir has no room for need bytes and the reserve.
+// Room returns an error that wraps ENOSPC if dir has no room for need bytes and some for others.
 func Room(dir string, need int64) error {
 	have, err := free(dir)
 	if err != nil {
@@ -36,8 +36,8 @@ func Room(dir string, need int64) error {
 	return nil
 }
 
-// Copy copies r to its end into a file in dir that has no name. At least atLeast bytes are known to come.
-// Copy returns an error of r as it is. The caller closes the file.
+// Copy copies r to its end into a file in dir that has no name. r has at least atLeast bytes. Copy returns an
+// error of r as it is. The caller closes the file.
 func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File, error) {
 	if err := Room(dir, atLeast); err != nil {
 		return nil, err
@@ -54,8 +54,8 @@ func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File
 	return f, nil
 }
 
-// writer looks at the free space again and again: other processes write too, and the length of the stream
-// is not known.
+// writer looks at the free space again and again: other processes write too, and nobody knows the length of
+// the stream.
 type writer struct {
 	file *os.File
 	dir  string
@@ -63,7 +63,6 @@ type writer struct {
 	n    int64
 }
 
-// Write implements io.Writer.
 func (w *writer) Write(p []byte) (int, error) {
 	if w.left < int64(len(p)) {
 		if have, err := free(w.dir); err == nil && have >= 0 && have < reserve+step {

@@ -1,6 +1,6 @@
-// Package verify is the one place where bytes are compared with the digest and size that were promised for
-// them. [Descriptor] must be called before a descriptor is used in a path, a URL or an allocation. [Check]
-// follows the bytes as they pass.
+// Package verify is the one place that compares bytes with the digest and size that a descriptor promises.
+// Call [Descriptor] before a descriptor is used in a path, a URL or an allocation. [Check] follows the bytes
+// as they pass.
 package verify
 
 import (
@@ -14,16 +14,15 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// ErrMismatch is wrapped by every error that says that content is not what its
-// digest or size promises.
+// ErrMismatch is wrapped by every error that says that content is not what its digest or size promises.
 var ErrMismatch = errors.New("integrity check failed")
 
-// MaxBlobSize bounds the declared size of a blob, so that offsets can be added without
-// overflow. It is far above any real layer.
+// MaxBlobSize bounds the declared size of a blob, so that offsets can be added without overflow. It is far
+// above any real layer.
 const MaxBlobSize = 1 << 50
 
-// Digest reports why d cannot be used: bad syntax or an algorithm other than sha256 and sha512.
-// Every digest from outside passes here before it becomes part of a path or URL
+// Digest reports why d cannot be used: bad syntax or an algorithm other than sha256 and sha512. Every digest
+// from outside passes here before it becomes part of a path or URL
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests).
 func Digest(d digest.Digest) error {
 	if err := d.Validate(); err != nil {
@@ -61,8 +60,8 @@ func NewCheck(d v1.Descriptor) *Check {
 // Offset is how many bytes have been taken so far.
 func (c *Check) Offset() int64 { return c.n }
 
-// Write takes the next bytes. It fails, wrapping [ErrMismatch], as soon as there are more
-// of them than the descriptor allows, so an endless body is cut off one buffer after its end.
+// Write takes the next bytes. It fails, wrapping [ErrMismatch], as soon as there are more of them than the
+// descriptor allows. So an endless body is cut off one buffer after its promised end.
 func (c *Check) Write(p []byte) (int, error) {
 	if int64(len(p)) > c.want.Size-c.n {
 		return 0, fmt.Errorf("%s: more than the %d bytes announced: %w", c.want.Digest, c.want.Size, ErrMismatch)
@@ -96,8 +95,5 @@ func Mismatchf(format string, args ...any) error { return mismatch{fmt.Errorf(fo
 
 type mismatch struct{ error }
 
-// Is implements matching for errors.Is.
 func (m mismatch) Is(target error) bool { return target == ErrMismatch }
-
-// Unwrap implements matching of what is below.
-func (m mismatch) Unwrap() error { return m.error }
+func (m mismatch) Unwrap() error        { return m.error }
