@@ -25,11 +25,11 @@ var ErrIntegrity = verify.ErrMismatch
 // dockerarchive.Reader.Survey or Images tells of it.
 type Target struct {
 	Root   v1.Descriptor
-	Source image.Source
+	Source image.Source // of a type that can be compared, such as a pointer
 	Saved  *dockerarchive.SavedImage
 }
 
-// Result is what was found out about one target.
+// Result is what Check found out about one target.
 type Result struct {
 	Faults []image.Absent // what is damaged or missing; none: everything is in order
 	Absent []image.Absent // what need not be there: foreign layers
@@ -58,25 +58,6 @@ type Report struct {
 	Bytes   int64 // of these
 }
 
-// Reach returns every digest that the targets lead to, without reading anything but manifests and
-// configurations. sure reports that there are no more: what is below a damaged manifest is not known.
-// Absent manifests lead to nothing. Reach fails only if ctx ends.
-func Reach(ctx context.Context, targets []Target) (reached map[digest.Digest]bool, sure bool, err error) {
-	w := newWalker()
-	sure = true
-	for _, t := range targets {
-		var r Result
-		w.begin(t, &r)
-		if err := w.image(ctx); err != nil {
-			return nil, false, context.Cause(ctx)
-		}
-		sure = sure && !slices.ContainsFunc(r.Faults, func(f image.Absent) bool {
-			return f.Part == image.PartManifest && f.Reason == image.Damaged
-		})
-	}
-	return w.reached, sure, nil
-}
-
 // Check reads all that the targets consist of. It reads what several targets share once, and goes on after
 // a fault. It fails only if ctx ends.
 func Check(ctx context.Context, targets []Target, opts Options) (*Report, error) {
@@ -103,15 +84,15 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 	return report, nil
 }
 
-// Unreferenced is what a layout or an archive holds that no image in it leads to.
+// Unreferenced counts what a layout or an archive holds that no image in it leads to.
 type Unreferenced struct {
 	Blobs int   `json:"blobs"`
 	Bytes int64 `json:"bytes"`
 }
 
-// UnreferencedInLayout counts the blobs in the directory of a layout that no image leads to, after all
-// images of the layout have been checked. It returns nil if nobody can know them, because a manifest could
-// not be read.
+// UnreferencedInLayout counts the blobs in the directory of a layout that no image leads to. r is the report
+// of a check of all images of the layout. The result is nil if nobody can know, because a manifest could not
+// be read.
 func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 	for _, result := range r.Results {
 		if slices.ContainsFunc(result.Faults, func(f image.Absent) bool { return f.Part == image.PartManifest }) {
@@ -132,9 +113,8 @@ func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 	return u, nil
 }
 
-// UnreferencedInArchive counts the files of an archive that no image leads to. It goes by all that
-// index.json and manifest.json themselves lead to, whatever images were checked. It returns nil if nobody
-// can know these files.
+// UnreferencedInArchive counts the files of an archive that no image leads to. It follows index.json and
+// manifest.json, whatever images were checked. The result is nil if nobody can know these files.
 func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unreferenced, error) {
 	files := a.FS()
 	has := func(name string) bool { _, err := fs.Stat(files, name); return err == nil }
@@ -159,7 +139,9 @@ func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unref
 	return &Unreferenced{n, bytes}, nil
 }
 
-// reachedFrom returns what the index of a layout leads to. It is not sure if the index cannot be read.
+// reachedFrom returns every digest that the index of a layout leads to. It reads only manifests and
+// configurations. sure reports that there are no more digests: nobody knows what is below a damaged manifest.
+// A missing manifest leads to nothing. reachedFrom fails only if ctx ends.
 func reachedFrom(
 	ctx context.Context, l *layout.Layout,
 ) (reached map[digest.Digest]bool, sure bool, err error) {
@@ -167,9 +149,17 @@ func reachedFrom(
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
-	var targets []Target
+	w := newWalker()
+	sure = true
 	for _, im := range images {
-		targets = append(targets, Target{Root: im.Descriptor, Source: l})
+		var r Result
+		w.begin(Target{Root: im.Descriptor, Source: l}, &r)
+		if err := w.image(ctx); err != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		sure = sure && !slices.ContainsFunc(r.Faults, func(f image.Absent) bool {
+			return f.Part == image.PartManifest && f.Reason == image.Damaged
+		})
 	}
-	return Reach(ctx, targets)
+	return w.reached, sure, nil
 }

@@ -19,11 +19,11 @@ import (
 	"drayage/internal/verify"
 )
 
-// taskKey tells reads apart: what is equal in all of this is read once.
+// taskKey tells reads apart: blobs with equal keys are read once.
 type taskKey struct {
 	blobKey
-	path      string           // in a docker tar: its digest is of the content, not of the file
-	algorithm digest.Algorithm // of the diff ID that is wanted; empty: the blob is not unpacked
+	path      string           // in a docker tar, where the digest is of the content and not of the file
+	algorithm digest.Algorithm // of the wanted diff ID; empty: the blob is not unpacked
 }
 
 // task is a blob to read, for as many images as have it.
@@ -32,7 +32,7 @@ type task struct {
 	desc   v1.Descriptor
 	source image.Source
 
-	diffID digest.Digest // found out
+	diffID digest.Digest // found by the read
 	err    error
 }
 
@@ -45,7 +45,7 @@ type use struct {
 	diffID digest.Digest // what it must unpack to; empty: anything
 }
 
-// judge enters what reading the blob has shown into the result of its image.
+// judge enters the outcome of the read into the result of the image.
 func (u use) judge() {
 	err := u.task.err
 	if errors.Is(err, fs.ErrNotExist) && image.IsForeign(u.desc.MediaType) {
@@ -116,7 +116,7 @@ func (t *task) read(ctx context.Context, progress func(v1.Descriptor, int64)) {
 	if t.key.algorithm != "" {
 		unpacking = t.unpack(ctx, raw)
 	}
-	// What is wrong with the bytes comes before what they could not be unpacked for.
+	// A fault of the bytes explains why they could not be unpacked, so it comes first.
 	if _, t.err = io.Copy(io.Discard, raw); t.err == nil {
 		t.err = cmp.Or(check.Done(), unpacking)
 	}
@@ -128,13 +128,12 @@ func (t *task) unpack(ctx context.Context, stored io.Reader) error {
 	return err
 }
 
-// sticky goes on failing once reading has failed, so that what read first cannot hide it from what reads on.
+// sticky repeats the first error of r. So a reader that drops the error cannot hide it from the next one.
 type sticky struct {
 	r   io.Reader
 	err error
 }
 
-// Read implements io.Reader.
 func (s *sticky) Read(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err

@@ -25,7 +25,7 @@ type blobKey struct {
 	size   int64
 }
 
-// walker goes through the manifests of all targets and gathers what has to be read besides.
+// walker goes through the manifests of all targets and gathers the blobs to read.
 type walker struct {
 	reached map[digest.Digest]bool
 	trees   map[image.Source]*image.Tree
@@ -33,10 +33,10 @@ type walker struct {
 	order   []*task
 	uses    []use
 
-	target Target // the one at hand
+	target Target // the current one
 	result *Result
 	tree   *image.Tree          // of its source
-	told   map[embeddedKey]bool // descriptors with wrong data that have been reported
+	told   map[embeddedKey]bool // reported descriptors with wrong data
 }
 
 // embeddedKey is a descriptor that carries content.
@@ -74,8 +74,8 @@ func (w *walker) fault(part image.Part, d v1.Descriptor, err error) {
 	w.result.Faults = append(w.result.Faults, image.NewFault(part, d, err))
 }
 
-// embedded checks the content that a descriptor may carry besides its digest. Nothing here uses that
-// content, but other readers do
+// embedded checks the content that a descriptor may carry. Nothing here uses that content, but other readers
+// do
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
 func (w *walker) embedded(part image.Part, d v1.Descriptor) {
 	if len(d.Data) == 0 || verify.Descriptor(d) != nil || verify.Bytes(d, d.Data) == nil {
@@ -87,7 +87,7 @@ func (w *walker) embedded(part image.Part, d v1.Descriptor) {
 	}
 }
 
-// image checks the manifests of the target at hand and notes its blobs.
+// image checks the manifests of the current target and notes its blobs.
 func (w *walker) image(ctx context.Context) error {
 	if err := w.tree.Read(ctx, w.target.Root); err != nil {
 		return err
@@ -115,11 +115,9 @@ func (w *walker) manifest(ctx context.Context, v image.Visit) {
 	if doc.Subject != nil {
 		w.embedded(image.PartManifest, *doc.Subject)
 	}
-	switch {
-	case v.Node.Err != nil:
+	if v.Node.Err != nil {
 		w.fault(image.PartManifest, v.Descriptor, v.Node.Err)
-	case image.IsIndex(doc.MediaType):
-	default:
+	} else if !image.IsIndex(doc.MediaType) {
 		w.blobs(ctx, v.Node)
 	}
 }
@@ -153,8 +151,8 @@ func (w *walker) blobs(ctx context.Context, n *image.Node) {
 	}
 }
 
-// diffIDs are the diff IDs in a configuration that was read, one for each layer, or nil if the
-// configuration is bad.
+// diffIDs are the diff IDs in a configuration, one for each layer, or nil if the configuration is bad. err is
+// the error of reading the configuration.
 func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
 	var diffIDs []digest.Digest
 	var c image.Config
@@ -170,8 +168,8 @@ func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
 	return diffIDs
 }
 
-// saved takes the layers of an image of a docker tar, and what was found wrong with it when the tar was
-// opened. A layer of which no configuration tells the diff ID is only unpacked.
+// saved takes the layers of an image of a docker tar, and the faults that the reader of the tar has found. A
+// layer without a diff ID in the configuration is only unpacked.
 func (w *walker) saved(im *dockerarchive.SavedImage) {
 	for _, a := range im.Absent {
 		if a.IsFault() {
@@ -194,7 +192,7 @@ func (w *walker) saved(im *dockerarchive.SavedImage) {
 	}
 }
 
-// blob notes that the image at hand has a blob, which must unpack to diffID if that is not empty.
+// blob notes a blob of the current image. If diffID is not empty, the blob must unpack to it.
 func (w *walker) blob(part image.Part, d v1.Descriptor, diffID digest.Digest) {
 	w.reached[d.Digest] = true
 	if err := verify.Descriptor(d); err != nil {

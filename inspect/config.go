@@ -9,7 +9,7 @@ import (
 	"drayage/image"
 )
 
-// configure takes what the configuration says. What cannot be read is left out: engines read the
+// configure takes what the configuration says. It leaves out what it cannot read: engines read the
 // configuration for themselves.
 func (p *Platform) configure(raw []byte) error {
 	c, err := image.ParseConfig(raw)
@@ -31,7 +31,7 @@ func (p *Platform) configure(raw []byte) error {
 			Labels                       pairs
 		}
 	}
-	_ = json.Unmarshal(raw, &shown) // what of it has another form stays empty
+	_ = json.Unmarshal(raw, &shown) // members of another form stay empty
 	r := shown.Config
 	p.Config = &Config{
 		Author: string(shown.Author), Entrypoint: r.Entrypoint, Cmd: r.Cmd, Env: r.Env, User: string(r.User),
@@ -47,7 +47,6 @@ func (p *Platform) configure(raw []byte) error {
 // scalar is a string, or the text of a number or truth value, as some tools write where a string belongs.
 type scalar string
 
-// UnmarshalJSON implements json.Unmarshaler.
 func (s *scalar) UnmarshalJSON(raw []byte) error {
 	var v any
 	switch _ = json.Unmarshal(raw, &v); v := v.(type) {
@@ -59,17 +58,14 @@ func (s *scalar) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// words is a command line. Old images give a bare string, which stands for a list of one.
+// words is a command line. Old images give a bare string, which means a list of one.
 type words []string
 
-// UnmarshalJSON implements json.Unmarshaler.
 func (w *words) UnmarshalJSON(raw []byte) error {
 	var list []scalar
 	var one scalar
-	if json.Unmarshal(raw, &list) != nil {
-		if _ = json.Unmarshal(raw, &one); one != "" {
-			list = []scalar{one}
-		}
+	if json.Unmarshal(raw, &list) != nil && json.Unmarshal(raw, &one) == nil && one != "" {
+		list = []scalar{one}
 	}
 	*w = nil
 	for _, s := range list {
@@ -81,7 +77,6 @@ func (w *words) UnmarshalJSON(raw []byte) error {
 // names are the keys of an object, sorted.
 type names []string
 
-// UnmarshalJSON implements json.Unmarshaler.
 func (n *names) UnmarshalJSON(raw []byte) error {
 	var m map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &m)
@@ -89,10 +84,8 @@ func (n *names) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// pairs are texts by name.
 type pairs map[string]string
 
-// UnmarshalJSON implements json.Unmarshaler.
 func (p *pairs) UnmarshalJSON(raw []byte) error {
 	var m map[string]scalar
 	if json.Unmarshal(raw, &m) != nil || m == nil {

@@ -1,5 +1,6 @@
-// Package inspect tells what an image is without reading its layers. [Read] looks at one in a registry or a
-// layout, [Saved] at one in a saved tar. What they return can be written as JSON as it is.
+// Package inspect tells what an image is without reading its layers. [Read] describes an image in a registry
+// or a layout, [Saved] one in a docker tar. Both return an [Image]; [NewReport] sums up several. All of these
+// encode as JSON.
 package inspect
 
 import (
@@ -19,7 +20,7 @@ const (
 	Index    Kind = "index"    // several platforms
 	Manifest Kind = "manifest" // one image
 	Artifact Kind = "artifact" // something else than an image, such as a Helm chart or a signature
-	SavedTar Kind = "saved"    // an image in a tar of docker save, which has no manifest of its own
+	SavedTar Kind = "saved"    // an image in a docker tar, which has no manifest of its own
 )
 
 // Image is what an image consists of.
@@ -27,11 +28,11 @@ type Image struct {
 	Names        []string      `json:"names"`
 	Kind         Kind          `json:"kind"`
 	MediaType    string        `json:"mediaType,omitempty"` // of what the name stands for, like Digest and Size
-	Digest       digest.Digest `json:"digest,omitempty"`    // empty for a saved tar
+	Digest       digest.Digest `json:"digest,omitempty"`    // empty in a docker tar
 	Size         int64         `json:"size,omitempty"`
 	Platforms    []Platform    `json:"platforms"`
 	Attestations []Attestation `json:"attestations,omitempty"`
-	Referrers    []Referrer    `json:"referrers,omitempty"` // as far as they were asked for
+	Referrers    []Referrer    `json:"referrers,omitempty"` // empty unless somebody asked for them
 	Layers       int           `json:"layers"`              // different ones in all Platforms together
 	LayerBytes   int64         `json:"layerBytes"`          // their size, each counted once
 }
@@ -40,24 +41,23 @@ type Image struct {
 type Platform struct {
 	Platform     string        `json:"platform,omitempty"`  // os/arch[/variant]; empty if nothing says it
 	OSVersion    string        `json:"osVersion,omitempty"` // of images for Windows
-	Digest       digest.Digest `json:"digest,omitempty"`    // of the manifest; empty for a saved tar
+	Digest       digest.Digest `json:"digest,omitempty"`    // of the manifest; empty in a docker tar
 	MediaType    string        `json:"mediaType,omitempty"` // of the manifest
 	Size         int64         `json:"size,omitempty"`      // of the manifest
 	ArtifactType string        `json:"artifactType,omitempty"`
 
-	// Missing is set where an index refers to a manifest that is not there; nothing more is known then.
+	// Missing says that an index refers to this manifest, and it is not there. Nothing more is known then.
 	Missing bool `json:"missing,omitempty"`
 
 	ID          digest.Digest     `json:"imageID,omitempty"` // digest of the configuration
 	DockerID    *DockerID         `json:"dockerImages,omitempty"`
-	Config      *Config           `json:"config,omitempty"` // nil if it was not asked for or is none of an image
+	Config      *Config           `json:"config,omitempty"` // nil for an artifact, or if nobody asked for it
 	Layers      []Layer           `json:"layers,omitempty"` // base first
 	LayerBytes  int64             `json:"layerBytes"`       // as they are stored, each counted once
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// DockerID is what docker images shows as the ID of an image, after it has been pulled or, if it is saved,
-// loaded.
+// DockerID is the ID of an image that "docker images" shows after a pull or, for a docker tar, a load.
 type DockerID struct {
 	GraphDriver digest.Digest `json:"graphDriver"`          // store of Docker before 29, and of podman
 	Containerd  digest.Digest `json:"containerd,omitempty"` // containerd's image store; empty if loading decides
@@ -71,10 +71,18 @@ type Layer struct {
 	Size      int64         `json:"size"`
 }
 
-// Attestation is what a builder says about how an image was made. It is not for a platform.
+// Attestation is what a builder says about how it made an image. It is not for a platform.
 type Attestation struct {
 	Digest digest.Digest `json:"digest"`
-	For    digest.Digest `json:"for,omitempty"` // manifest it is about
+	For    digest.Digest `json:"for,omitempty"` // the manifest that it is about
+}
+
+// Referrer belongs to an image without being part of it: a signature, an attestation, an SBOM.
+type Referrer struct {
+	Digest       digest.Digest `json:"digest"`
+	ArtifactType string        `json:"artifactType,omitempty"`
+	Tag          string        `json:"tag,omitempty"` // where cosign keeps it; empty if it names its subject
+	Subject      digest.Digest `json:"subject"`       // what it belongs to: the index or a manifest
 }
 
 // Config is what the configuration of an image says about running it.
@@ -92,7 +100,7 @@ type Config struct {
 	StopSignal   string            `json:"stopSignal,omitempty"`
 }
 
-// Report is what is known of all images of a source.
+// Report describes all images of a source.
 type Report struct {
 	Source     string   `json:"source"`
 	Images     []*Image `json:"images"`
@@ -101,7 +109,7 @@ type Report struct {
 	Quota      *Quota   `json:"pullQuota,omitempty"`
 }
 
-// Quota is what a registry says of the pulls that it grants.
+// Quota says how many pulls a registry grants.
 type Quota struct {
 	Limit         int    `json:"limit"`
 	Remaining     int    `json:"remaining"`
@@ -116,8 +124,8 @@ func NewReport(source string, images []*Image) *Report {
 	return r
 }
 
-// ReadQuota asks a registry what is left of the pulls that it grants for an image, by its tag or digest. It
-// is nil if the registry does not say.
+// ReadQuota asks a registry how many pulls of an image it still grants. target is a tag or digest. ReadQuota
+// returns nil if the registry does not say.
 func ReadQuota(ctx context.Context, repo *registry.Repository, target string) *Quota {
 	q := repo.Quota(ctx, target)
 	if q == nil {

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,10 @@ import (
 	"drayage/registry"
 )
 
-// parallelReads is how many manifests or configurations are read at once.
-const parallelReads = 8
+const (
+	parallelReads = 8  // manifests or configurations that are read at once
+	smallConfig   = 64 // bytes; a configuration up to this size is read, because it may be one of an artifact
+)
 
 // Options say how closely an image is looked at. The zero value reads the manifests of all platforms.
 type Options struct {
@@ -26,9 +29,9 @@ type Options struct {
 	Configs   bool          // read the configurations of all platforms; that of a single one is always read
 }
 
-// Read describes the image that root stands for. It reads indexes, manifests and configurations from src,
-// never layers, and neither attestations nor, if Options.Platforms are given, manifests of others. Names is
-// left empty.
+// Read describes the image that root stands for. It reads indexes, manifests and configurations from src, but
+// no layers and no attestations. If Options has Platforms, it reads only their manifests. It leaves Names
+// empty.
 func Read(ctx context.Context, src image.Source, root v1.Descriptor, opts Options) (*Image, error) {
 	o, err := image.LoadOutline(ctx, src, root)
 	if err != nil {
@@ -56,7 +59,7 @@ func Read(ctx context.Context, src image.Source, root v1.Descriptor, opts Option
 			im.Kind = Artifact
 		}
 	}
-	im.count()
+	im.Layers, im.LayerBytes = Total([]*Image{im})
 	return im, nil
 }
 
@@ -73,9 +76,7 @@ func (im *Image) sort(leaves []image.Leaf) []image.Leaf {
 	return rest
 }
 
-func (im *Image) count() { im.Layers, im.LayerBytes = Total([]*Image{im}) }
-
-// Total counts the different layers of images, and their bytes.
+// Total counts the different layers of images and their bytes.
 func Total(images []*Image) (layers int, bytes int64) {
 	seen := map[digest.Digest]bool{}
 	for _, im := range images {
@@ -91,11 +92,7 @@ func Total(images []*Image) (layers int, bytes int64) {
 // distinct counts the layers that have not been seen.
 func distinct(layers []Layer, seen map[digest.Digest]bool) (n int, bytes int64) {
 	for _, l := range layers {
-		key := l.Digest
-		if key == "" {
-			key = l.DiffID
-		}
-		if !seen[key] {
+		if key := cmp.Or(l.Digest, l.DiffID); !seen[key] {
 			seen[key] = true
 			n++
 			bytes += l.Size
@@ -147,7 +144,8 @@ func (r *reader) platform(ctx context.Context, l image.Leaf) (Platform, error) {
 		}
 	}
 	if n.Document.Judge(config).Kind == image.Artifact {
-		p.ArtifactType = artifactType(n.Document)
+		// https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
+		p.ArtifactType = cmp.Or(n.Document.ArtifactType, n.Document.Config.MediaType)
 		return p, nil
 	}
 	p.ID = n.Document.Config.Digest
@@ -160,28 +158,15 @@ func (r *reader) platform(ctx context.Context, l image.Leaf) (Platform, error) {
 	return p, nil
 }
 
-// smallConfig is the size up to which a configuration may be that of an artifact: it is read to be judged.
-const smallConfig = 64
-
-// artifactType is what an artifact says it is
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
-func artifactType(d image.Document) string {
-	if d.ArtifactType != "" {
-		return d.ArtifactType
-	}
-	return d.Config.MediaType
-}
-
-// place says which platform p is for, unless that is known already.
+// place notes the platform of p, unless p has one.
 func (p *Platform) place(of v1.Platform) {
 	if p.Platform == "" && of.OS != "" {
 		p.Platform, p.OSVersion = image.FormatPlatform(of), of.OSVersion
 	}
 }
 
-// Saved describes an image of a saved tar. Sizes are those that are stored there, which mostly are
-// uncompressed; digests of layers that are stored compressed are left empty, because it would take reading
-// them.
+// Saved describes an image of a docker tar. Sizes are those of the stored layers, which mostly are not
+// compressed. Digests of compressed layers are empty, because Saved does not read layers.
 func Saved(s dockerarchive.SavedImage) (*Image, error) {
 	p := Platform{ID: s.ID, DockerID: &DockerID{GraphDriver: s.ID}}
 	for _, l := range s.Layers {
@@ -202,20 +187,12 @@ func Saved(s dockerarchive.SavedImage) (*Image, error) {
 		return nil, err
 	}
 	im := &Image{Names: append([]string{}, s.Names...), Kind: SavedTar, Platforms: []Platform{p}}
-	im.count()
+	im.Layers, im.LayerBytes = Total([]*Image{im})
 	return im, nil
 }
 
-// Referrer is what belongs to an image without being part of it: a signature, an attestation, an SBOM.
-type Referrer struct {
-	Digest       digest.Digest `json:"digest"`
-	ArtifactType string        `json:"artifactType,omitempty"`
-	Tag          string        `json:"tag,omitempty"` // where cosign keeps it; empty if it names its subject
-	Subject      digest.Digest `json:"subject"`       // what it belongs to: the index or a manifest
-}
-
-// ReadReferrers asks a registry for what belongs to im: to what the name stands for and to the platforms
-// that im lists. Manifests that belong to referrers are not listed.
+// ReadReferrers asks a registry for the referrers of im: of what its name stands for and of its Platforms. It
+// does not list referrers of referrers.
 func (im *Image) ReadReferrers(ctx context.Context, repo *registry.Repository) error {
 	subjects := im.Subjects()
 	found := make([][]Referrer, len(subjects))
@@ -234,7 +211,7 @@ func (im *Image) ReadReferrers(ctx context.Context, repo *registry.Repository) e
 	return nil
 }
 
-// Subjects are the digests that something may belong to: of what the name stands for, and of the platforms'
+// Subjects are the digests that may have referrers: of what the name stands for, and of the platforms'
 // manifests.
 func (im *Image) Subjects() []digest.Digest {
 	all := []digest.Digest{im.Digest}

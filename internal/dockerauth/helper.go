@@ -185,8 +185,8 @@ const (
 	lingering = time.Second
 )
 
-// program is a client.Program that ends with a context and takes a bounded part of a helper's output. It keeps
-// the helper's standard error, which may hold anything, from the user's terminal.
+// program is a client.Program that ends with a context and takes a bounded part of a helper's output. It
+// keeps the helper's standard error, which may hold anything, from the user's terminal.
 type program struct {
 	ctx    context.Context // of the one call that the program is for
 	binary string

@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Image is the JSON of one layer. Docker hashes it, so the fields, their order and what is left out when empty
-// are part of the format (https://github.com/moby/moby/blob/v20.10.27/image/image.go).
+// Image is the JSON of one layer. Docker hashes it, so the fields, their order and what is left out when
+// empty are part of the format (https://github.com/moby/moby/blob/v20.10.27/image/image.go).
 type Image struct {
 	ID              string           `json:"id,omitempty"`
 	Parent          string           `json:"parent,omitempty"`
@@ -112,8 +112,9 @@ func (im Image) History(empty bool) History {
 // ofLayer are the fields that describe the layer and not the image.
 var ofLayer = []string{"id", "parent", "Size", "parent_id", "layer_id", "throwaway"}
 
-// Config makes the configuration of an image from the JSON of its top layer, as Docker does, so that the image
-// gets the same image ID. history and diffIDs begin at the base. All other fields of the JSON stay, sorted.
+// Config makes the configuration of an image from the JSON of its top layer, as Docker does, so that the
+// image gets the same image ID. history and diffIDs begin at the base. All other fields of the JSON stay,
+// sorted.
 func Config(top []byte, history []History, diffIDs []digest.Digest) ([]byte, error) {
 	fields, err := fieldsOf(top)
 	if err != nil {

@@ -17,8 +17,8 @@ var ErrLocked = errors.New("locked by another process")
 // poll is the time between two tries of a held lock. A system call that waits would not end with a context.
 const poll = 50 * time.Millisecond
 
-// Lock waits until f is locked exclusively or ctx ends. On file systems without locks it succeeds without one:
-// a single process is still safe there.
+// Lock waits until f is locked exclusively or ctx ends. On file systems without locks it succeeds without a
+// lock: a single process is still safe there.
 func Lock(ctx context.Context, f *os.File) error {
 	for {
 		err := TryLock(f)

@@ -15,8 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// fielded are the keys, folded, under which descriptions of images have objects with fields. The objects under
-// all other keys map names to values.
+// fielded are the keys, folded, under which descriptions of images have objects with fields. The objects
+// under all other keys map names to values.
 var fielded = map[string]bool{
 	"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true, "HISTORY": true,
 	"MANIFESTS": true, "LAYERS": true, "SUBJECT": true, "PLATFORM": true, "FSLAYERS": true,
@@ -177,8 +177,8 @@ func leastCase(r rune) rune {
 	return least
 }
 
-// MaxValues bounds a document that describes images: json.Unmarshal may take a hundred bytes of memory for two
-// bytes of text. Real documents of 4 MiB have half as many values.
+// MaxValues bounds a document that describes images: json.Unmarshal may take a hundred bytes of memory for
+// two bytes of text. Real documents of 4 MiB have half as many values.
 const MaxValues = 1 << 18
 
 // Bounded returns an error if raw has more than [MaxValues] values. raw need not be valid JSON.

@@ -12,7 +12,7 @@ import (
 	"drayage/image"
 )
 
-// Payload returns the bytes that the digest of a schema 1 manifest covers: the manifest without its signatures
+// Payload returns the part of a schema 1 manifest that its digest covers: all but the signatures
 // (https://distribution.github.io/distribution/spec/json/). A manifest without signatures is its own payload.
 // Payload does not check the signatures: nobody has ever published whose keys to trust.
 func Payload(raw []byte) ([]byte, error) {
@@ -80,8 +80,8 @@ func parseCut(protected string) (cut, error) {
 
 func (c cut) of(raw []byte) ([]byte, error) {
 	if c.length <= 0 || c.length > len(raw) || c.length+len(c.tail) > image.MaxManifestSize {
-		return nil, fmt.Errorf("schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others",
-			len(raw), c.length, len(c.tail))
+		const format = "schema 1 manifest of %d bytes: its signatures are of its first %d bytes and %d others"
+		return nil, fmt.Errorf(format, len(raw), c.length, len(c.tail))
 	}
 	return slices.Concat(raw[:c.length], c.tail), nil
 }

@@ -119,8 +119,8 @@ func parseLayer(blob digest.Digest, description string) (Layer, error) {
 	return Layer{Blob: blob, Empty: d.Throwaway, Description: []byte(description), image: d.Image}, nil
 }
 
-// chain checks that each layer stands on the one before it. Some old versions of Docker wrote a layer twice in
-// a row: chain drops the upper one, as Docker does.
+// chain checks that each layer stands on the one before it. Some old versions of Docker wrote a layer twice
+// in a row: chain drops the upper one, as Docker does.
 func chain(layers []Layer) ([]Layer, error) {
 	if parent := layers[0].image.Parent; parent != "" {
 		return nil, fmt.Errorf("its base layer stands on %q, which is not there", parent)
