@@ -31,7 +31,7 @@ func TestForeignLayersAreFetchedOnlyIfAllowed(t *testing.T) {
 		s.windows("more", other)
 		for _, r := range s.fetch(fetch.Options{All: true}, "win:1", "more:1") {
 			var foreign *registry.ForeignError
-			if !errors.As(r.Err, &foreign) || foreign.Layer != layer.Digest {
+			if !errors.As(r.Err, &foreign) || foreign.Layer.Digest != layer.Digest {
 				s.Errorf("%s: %v", r.Reference, r.Err)
 			}
 		}

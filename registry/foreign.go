@@ -24,32 +24,25 @@ const (
 
 // ForeignError says that a foreign layer is not here, and that nobody has been allowed to ask where its
 // descriptor says that it is. It matches ErrNotFound.
-type ForeignError struct {
-	Layer digest.Digest
-	Hosts []string // of the addresses in its descriptor
-}
+type ForeignError struct{ Layer v1.Descriptor }
 
-// NewForeignError returns the error for a foreign layer that is not where the rest of its image is.
-func NewForeignError(layer v1.Descriptor) *ForeignError {
-	e := &ForeignError{Layer: layer.Digest}
-	for _, text := range layer.URLs[:min(len(layer.URLs), maxAddresses)] {
+func (e *ForeignError) Error() string {
+	var hosts []string
+	for _, text := range e.Layer.URLs[:min(len(e.Layer.URLs), maxAddresses)] {
 		host := "an invalid address"
 		if u, err := url.Parse(text); err == nil && u.Host != "" {
 			host = fmt.Sprintf("%q", u.Host)
 		}
-		if !slices.Contains(e.Hosts, host) {
-			e.Hosts = append(e.Hosts, host)
+		if !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
 		}
 	}
-	return e
-}
-
-func (e *ForeignError) Error() string {
-	if len(e.Hosts) == 0 {
-		return fmt.Sprintf("layer %s is foreign and not here, and its manifest does not say where it is", e.Layer)
+	said := fmt.Sprintf("layer %s is foreign and not here", e.Layer.Digest)
+	if len(hosts) == 0 {
+		return said + ", and its manifest does not say where it is"
 	}
-	return fmt.Sprintf("layer %s is foreign and not here; its manifest says it is at %s: "+
-		"fetch and save --foreign-urls ask there, without credentials", e.Layer, strings.Join(e.Hosts, ", "))
+	return fmt.Sprintf("%s; its manifest says it is at %s: "+
+		"fetch and save --foreign-urls ask there, without credentials", said, strings.Join(hosts, ", "))
 }
 
 // Is implements matching for errors.Is.
@@ -61,7 +54,7 @@ func (r *Repository) openForeign(
 ) (io.ReadCloser, error) {
 	c := r.own.host.client
 	if c.Foreign == nil || len(d.URLs) == 0 {
-		return nil, NewForeignError(d)
+		return nil, &ForeignError{d}
 	}
 	ctx = withReach(ctx, r.reach)
 	addresses := d.URLs[:min(len(d.URLs), maxAddresses)]
@@ -93,9 +86,7 @@ type elsewhereError struct {
 	cause error
 }
 
-func (e *elsewhereError) Error() string { return e.text }
-
-// Is implements matching for errors.Is.
+func (e *elsewhereError) Error() string        { return e.text }
 func (e *elsewhereError) Is(target error) bool { return errors.Is(e.cause, target) }
 
 // openAddress asks one address, as a stranger.

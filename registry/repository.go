@@ -45,22 +45,19 @@ func (r *Repository) SameRegistry(other *Repository) bool { return r.own.host ==
 // Resolve asks for the manifest that a tag or digest stands for and returns its descriptor and bytes. The
 // digest is computed from the bytes, and compared with target if that is a digest. A manifest in Docker's
 // schema 1 comes without its signatures, as image.Schema1, because its digest is that of the rest.
-func (r *Repository) Resolve(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
-	return r.manifest(ctx, target, (*place).resolve)
+func (r *Repository) Resolve(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
+	err = r.reading(ctx, isTag(target), func(from *place) (err error) {
+		d, raw, err = from.resolve(ctx, target)
+		return err
+	})
+	return d, raw, err
 }
 
 // Raw is Resolve for those who look at a manifest and do not use it. It takes manifests of any kind, keeps
 // signatures, and its descriptor has the media type that the registry says.
-func (r *Repository) Raw(ctx context.Context, target string) (v1.Descriptor, []byte, error) {
-	return r.manifest(ctx, target, (*place).raw)
-}
-
-func (r *Repository) manifest(
-	ctx context.Context, target string,
-	get func(*place, context.Context, string) (v1.Descriptor, []byte, error),
-) (d v1.Descriptor, raw []byte, err error) {
+func (r *Repository) Raw(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
 	err = r.reading(ctx, isTag(target), func(from *place) (err error) {
-		d, raw, err = get(from, ctx, target)
+		d, raw, err = from.raw(ctx, target)
 		return err
 	})
 	return d, raw, err

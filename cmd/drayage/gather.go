@@ -143,7 +143,7 @@ func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) er
 		return nil
 	}
 	if len(loaded.Absent) > 0 { // a tar without a foreign layer loads nowhere
-		return fmt.Errorf("%s: %w", im.Label, registry.NewForeignError(loaded.Absent[0].Descriptor))
+		return fmt.Errorf("%s: %w", im.Label, &registry.ForeignError{Layer: loaded.Absent[0].Descriptor})
 	}
 	if s.Bool("referrers") {
 		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
