@@ -100,7 +100,11 @@ type Endpoint struct {
 
 // DefaultEndpoint is where a registry is found by its name alone, for reading and pushing.
 func DefaultEndpoint(registry string) Endpoint {
-	return Endpoint{URL: url.URL{Host: apiHost(registry), Path: "/v2/"}, Tags: true, Digests: true, Push: true}
+	host := registry
+	if registry == "docker.io" || registry == "index.docker.io" {
+		host = "registry-1.docker.io"
+	}
+	return Endpoint{URL: url.URL{Host: host, Path: "/v2/"}, Tags: true, Digests: true, Push: true}
 }
 
 // Repository returns the repository that ref names. It makes no requests. If Client.Endpoints returns an

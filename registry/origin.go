@@ -93,13 +93,6 @@ func isLinkLocal(u *url.URL) bool {
 	return err == nil && ip.IsLinkLocalUnicast()
 }
 
-func apiHost(registry string) string {
-	if registry == "docker.io" || registry == "index.docker.io" {
-		return "registry-1.docker.io"
-	}
-	return registry
-}
-
 // isLoopback reports whether a host, with or without a port, can only be this machine.
 func isLoopback(hostport string) bool {
 	name := hostport
