@@ -248,7 +248,6 @@ func hint(err error) (text string, transient bool) {
 
 // ownError carries an error that is not the network's through net/http: of the body that is being sent, or of
 // the authorization.
-type ownError struct{ err error }
+type ownError struct{ error }
 
-func (e *ownError) Error() string { return e.err.Error() }
-func (e *ownError) Unwrap() error { return e.err }
+func (e *ownError) Unwrap() error { return e.error }

@@ -156,7 +156,7 @@ func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began
 func (h *host) failure(r *request, resp *http.Response, err error) (time.Duration, bool, error) {
 	var own *ownError
 	if errors.As(err, &own) {
-		return 0, false, own.err
+		return 0, false, own.error
 	}
 	if err != nil {
 		err, transient := networkError(r, err)
