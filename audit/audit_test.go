@@ -61,9 +61,11 @@ type sample struct{ index, manifest, config, base, top v1.Descriptor }
 func (s *store) image(top, topDiff string) sample {
 	m := sample{base: s.layer("base"), top: s.layer(top)}
 	c := v1.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}
-	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("base"), digest.FromString(topDiff)}}
+	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("base"),
+		digest.FromString(topDiff)}}
 	m.config = s.putJSON(v1.MediaTypeImageConfig, c)
-	doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: m.config, Layers: []v1.Descriptor{m.base, m.top}}
+	doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: m.config,
+		Layers: []v1.Descriptor{m.base, m.top}}
 	doc.SchemaVersion = 2
 	m.manifest = s.putJSON(v1.MediaTypeImageManifest, doc)
 	m.index = s.indexOf(m.manifest)
@@ -130,7 +132,8 @@ func TestEveryKindOfBlobAndFault(t *testing.T) {
 					t.Errorf("the other image: %v", r.Results[1].Faults)
 				}
 				got := r.Results[0].Faults
-				if len(got) != 1 || got[0].Part != k.kind || got[0].Descriptor.Digest != bad.Digest || !strings.Contains(got[0].Cause(), f.reason) {
+				if len(got) != 1 || got[0].Part != k.kind || got[0].Descriptor.Digest != bad.Digest ||
+					!strings.Contains(got[0].Cause(), f.reason) {
 					t.Errorf("%v, want one of %s: %s", got, bad.Digest, f.reason)
 				}
 			})
@@ -141,12 +144,14 @@ func TestEveryKindOfBlobAndFault(t *testing.T) {
 func TestSharedBlobsAreReadOnceAndBadForAll(t *testing.T) {
 	s := newStore(t)
 	a, b := s.image("a", "a"), s.image("b", "b")
-	if r := s.check(a.index, b.manifest, a.manifest); r.Blobs != 3 || len(r.Results[0].Faults)+len(r.Results[1].Faults)+len(r.Results[2].Faults) > 0 {
+	if r := s.check(a.index, b.manifest, a.manifest); r.Blobs != 3 ||
+		len(r.Results[0].Faults)+len(r.Results[1].Faults)+len(r.Results[2].Faults) > 0 {
 		t.Errorf("%d blobs read, want 3: %v", r.Blobs, r.Results)
 	}
 	s.files[path(a.base)].Data = flip(s.files[path(a.base)].Data)
 	for i, r := range s.check(a.index, b.manifest).Results {
-		if len(r.Faults) != 1 || r.Faults[0].Descriptor.Digest != a.base.Digest || !errors.Is(r.Faults[0], audit.ErrIntegrity) {
+		if len(r.Faults) != 1 || r.Faults[0].Descriptor.Digest != a.base.Digest ||
+			!errors.Is(r.Faults[0], audit.ErrIntegrity) {
 			t.Errorf("image %d: %v", i, r.Faults)
 		}
 	}
@@ -156,7 +161,9 @@ func TestWrongDiffIDUnderTheRightDigest(t *testing.T) {
 	s := newStore(t)
 	m, good := s.image("top", "something else"), s.image("top", "top")
 	r := s.check(m.index, good.index)
-	if f := r.Results[0].Faults; len(f) != 1 || f[0].Descriptor.Digest != m.top.Digest || !strings.Contains(f[0].Cause(), "the image configuration says "+digest.FromString("something else").String()) {
+	if f := r.Results[0].Faults; len(f) != 1 || f[0].Descriptor.Digest != m.top.Digest ||
+		!strings.Contains(f[0].Cause(), "the image configuration says "+
+			digest.FromString("something else").String()) {
 		t.Errorf("%v", f)
 	}
 	if f := r.Results[1].Faults; len(f) > 0 {
@@ -183,19 +190,23 @@ func TestDataInDescriptors(t *testing.T) {
 			return d
 		}
 		about := own(subject)
-		doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: own(m.config), Layers: []v1.Descriptor{own(m.base), own(m.top)}, Subject: &about}
+		doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: own(m.config),
+			Layers: []v1.Descriptor{own(m.base), own(m.top)}, Subject: &about}
 		doc.SchemaVersion = 2
 		return own(s.indexOf(own(m.manifest), own(s.putJSON(v1.MediaTypeImageManifest, doc))))
 	}
 	if f := s.check(imageOf(v1.Descriptor{})).Results[0].Faults; len(f) > 0 {
 		t.Errorf("right data: %v", f)
 	}
-	for kind, of := range map[image.Part][]v1.Descriptor{image.PartManifest: {m.manifest, subject}, image.PartConfig: {m.config}, image.PartLayer: {m.base, m.top}} {
+	for kind, of := range map[image.Part][]v1.Descriptor{image.PartManifest: {m.manifest, subject},
+		image.PartConfig: {m.config}, image.PartLayer: {m.base, m.top}} {
 		for _, d := range of {
-			for _, wrong := range [][]byte{[]byte("x"), flip(right[d.Digest.String()]), append(bytes.Clone(right[d.Digest.String()]), 0)} {
+			for _, wrong := range [][]byte{[]byte("x"), flip(right[d.Digest.String()]),
+				append(bytes.Clone(right[d.Digest.String()]), 0)} {
 				d.Data = wrong
 				f := s.check(imageOf(d)).Results[0].Faults
-				if len(f) != 1 || f[0].Part != kind || f[0].Descriptor.Digest != d.Digest || !errors.Is(f[0], audit.ErrIntegrity) {
+				if len(f) != 1 || f[0].Part != kind || f[0].Descriptor.Digest != d.Digest ||
+					!errors.Is(f[0], audit.ErrIntegrity) {
 					t.Errorf("%s %s with %d bytes of data: %v", kind, d.Digest, len(wrong), f)
 				}
 			}
@@ -212,14 +223,17 @@ func TestDataInDescriptors(t *testing.T) {
 func TestArtifactsAreCheckedByDigest(t *testing.T) {
 	s := newStore(t)
 	blob := s.put("text/plain", []byte("signature"))
-	doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(v1.MediaTypeEmptyJSON, []byte("{}")), Layers: []v1.Descriptor{blob}}
+	doc := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.put(v1.MediaTypeEmptyJSON, []byte("{}")),
+		Layers: []v1.Descriptor{blob}}
 	doc.SchemaVersion = 2
 	root := s.putJSON(v1.MediaTypeImageManifest, doc)
-	if r := s.check(root); len(r.Results[0].Faults) > 0 || !r.Reached[blob.Digest] || !r.Reached[doc.Config.Digest] {
+	if r := s.check(root); len(r.Results[0].Faults) > 0 || !r.Reached[blob.Digest] ||
+		!r.Reached[doc.Config.Digest] {
 		t.Errorf("%v, reached %v", r.Results[0].Faults, r.Reached)
 	}
 	s.files[path(blob)].Data = []byte("Signature")
-	if f := s.check(root).Results[0].Faults; len(f) != 1 || f[0].Part != image.PartBlob || f[0].Descriptor.Digest != blob.Digest {
+	if f := s.check(root).Results[0].Faults; len(f) != 1 || f[0].Part != image.PartBlob ||
+		f[0].Descriptor.Digest != blob.Digest {
 		t.Errorf("%v", f)
 	}
 }
@@ -229,8 +243,10 @@ func TestAbsentManifests(t *testing.T) {
 	s := newStore(t)
 	m := s.image("top", "top")
 	absent := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6}
-	for name, root := range map[string]v1.Descriptor{"one of two": s.indexOf(m.manifest, absent), "all": s.indexOf(absent), "nested": s.indexOf(s.indexOf(absent), m.manifest)} {
-		if r := s.check(root).Results[0]; len(r.Faults) != 1 || r.Faults[0].Descriptor.Digest != absent.Digest || r.Faults[0].Cause() != "missing" || len(r.Absent) > 0 {
+	for name, root := range map[string]v1.Descriptor{"one of two": s.indexOf(m.manifest, absent),
+		"all": s.indexOf(absent), "nested": s.indexOf(s.indexOf(absent), m.manifest)} {
+		if r := s.check(root).Results[0]; len(r.Faults) != 1 || r.Faults[0].Descriptor.Digest != absent.Digest ||
+			r.Faults[0].Cause() != "missing" || len(r.Absent) > 0 {
 			t.Errorf("%s: %v, absent %v", name, r.Faults, r.Absent)
 		}
 	}
@@ -260,7 +276,8 @@ func TestCheckTellsProgressAndStops(t *testing.T) {
 			}
 		},
 	}
-	if r, err := audit.Check(t.Context(), targets, opts); err != nil || r.Bytes != m.base.Size+m.top.Size || len(left) > 0 {
+	if r, err := audit.Check(t.Context(), targets, opts); err != nil || r.Bytes != m.base.Size+m.top.Size ||
+		len(left) > 0 {
 		t.Errorf("%+v, %v; not told of %v", r, err, left)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -287,7 +304,8 @@ func TestCheckOfAnOpenedImage(t *testing.T) {
 		t.Errorf("%+v, %v", report, err)
 	}
 	nowhere := &image.MemorySource{}
-	if report, err = audit.Check(t.Context(), []audit.Target{{Root: m.index, Source: nowhere}}, audit.Options{}); err != nil {
+	if report, err = audit.Check(t.Context(), []audit.Target{{Root: m.index, Source: nowhere}},
+		audit.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if f := report.Results[0].Faults; len(f) != 1 || f[0].Reason != image.Missing {

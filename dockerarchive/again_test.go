@@ -153,7 +153,8 @@ func layoutAgain(t *testing.T, c *dockerarchive.Contents) {
 
 // What is wrong with a configuration is wrong with the archive, and no fault of the system.
 func TestConfigurationThatIsNone(t *testing.T) {
-	for _, config := range []string{"", "[", "null and more", `{"rootfs":{"diff_ids":["sha256:../../x"]}}`, strings.Repeat("[", 100_000)} {
+	for _, config := range []string{"", "[", "null and more", `{"rootfs":{"diff_ids":["sha256:../../x"]}}`,
+		strings.Repeat("[", 100_000)} {
 		_, err := images(archive(t, index(item("c", nil, "l")), file("c", config), file("l", "layer")))
 		if !errors.Is(err, dockerarchive.ErrIntegrity) {
 			t.Errorf("%.40q: %v", config, err)

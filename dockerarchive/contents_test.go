@@ -37,12 +37,14 @@ func (e engine) child(arch string, p packing) child {
 
 // attestation is what buildkit knows of how an image was built.
 func (e engine) attestation(of child) v1.Descriptor {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: e.Put(v1.MediaTypeImageConfig, []byte(`{"architecture":"unknown"}`)),
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest,
+		Config: e.Put(v1.MediaTypeImageConfig, []byte(`{"architecture":"unknown"}`)),
 		Layers: []v1.Descriptor{e.Put("application/vnd.in-toto+json", []byte("built "+of.desc.Digest.String()))}}
 	m.SchemaVersion = 2
 	d := e.PutJSON(m.MediaType, m)
 	d.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
-	d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": of.desc.Digest.String()}
+	d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest",
+		"vnd.docker.reference.digest": of.desc.Digest.String()}
 	return d
 }
 
@@ -71,7 +73,8 @@ func (e engine) item(d v1.Descriptor, tags ...string) map[string]any {
 	for _, l := range m.Layers {
 		layers = append(layers, "blobs/sha256/"+l.Digest.Encoded())
 	}
-	return map[string]any{"Config": "blobs/sha256/" + m.Config.Digest.Encoded(), "RepoTags": tags, "Layers": layers}
+	return map[string]any{"Config": "blobs/sha256/" + m.Config.Digest.Encoded(), "RepoTags": tags,
+		"Layers": layers}
 }
 
 // named is an entry of index.json with the annotations that Docker gives it.
@@ -87,7 +90,8 @@ func bare(d v1.Descriptor) v1.Descriptor {
 
 // save makes an archive of everything that was stored, without what is absent. items may be nil: there is no
 // manifest.json.
-func (e engine) save(items []map[string]any, absent []v1.Descriptor, roots ...v1.Descriptor) *dockerarchive.Reader {
+func (e engine) save(items []map[string]any, absent []v1.Descriptor,
+	roots ...v1.Descriptor) *dockerarchive.Reader {
 	e.t.Helper()
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: roots}
 	ix.SchemaVersion = 2
@@ -177,29 +181,46 @@ func TestContentsOfPartialIndexes(t *testing.T) {
 		want   v1.Descriptor // what goes; nothing: a fault
 		says   string
 	}{
-		"all":                            {flat, nil, flat, ""},
-		"one manifest":                   {flat, []v1.Descriptor{arm.desc, mips.desc}, amd.desc, "only linux/amd64 of its index, and lacks linux/arm64, linux/mips: it goes by its own manifest"},
-		"one with its layer":             {flat, []v1.Descriptor{amd.desc, mips.layer}, arm.desc, "lacks linux/amd64, linux/mips"},
-		"one with its configuration":     {flat, []v1.Descriptor{{Digest: e.config(amd.desc)}, mips.desc}, arm.desc, "lacks linux/amd64, linux/mips"},
-		"two of three":                   {flat, []v1.Descriptor{arm.desc}, e.index(amd.desc, mips.desc), "only linux/amd64, linux/mips of its index, and lacks linux/arm64: they go with a new index"},
-		"two of three, nested":           {nested, []v1.Descriptor{amd.layer}, e.index(arm.desc, mips.desc), "lacks linux/amd64"},
-		"a nested index":                 {nested, []v1.Descriptor{e.index(amd.desc, arm.desc)}, mips.desc, "lacks sha256:"},
-		"attestations of one left out":   {attested, []v1.Descriptor{arm.desc, ofARM}, amd.desc, "without the index and its attestations"},
-		"attestations only":              {attested, []v1.Descriptor{ofAMD, ofARM}, e.index(amd.desc, arm.desc), "lacks attestations (2)"},
-		"the attestation of one":         {attested, []v1.Descriptor{ofAMD}, e.index(amd.desc, arm.desc, ofARM), "lacks attestations (1)"},
-		"one and no attestation":         {attested, []v1.Descriptor{arm.layer, ofAMD, ofARM}, amd.desc, "without the index"},
-		"nothing":                        {flat, []v1.Descriptor{amd.desc, arm.desc, mips.layer}, v1.Descriptor{}, "linux/amd64 lacks manifest " + amd.desc.Digest.String()},
-		"nothing but attestations":       {attested, []v1.Descriptor{amd.desc, arm.desc}, v1.Descriptor{}, "none of the 2 images"},
-		"a layer of a manifest":          {bare(amd.desc), []v1.Descriptor{amd.layer}, v1.Descriptor{}, "lacks layer " + amd.layer.Digest.String()},
-		"the root":                       {flat, []v1.Descriptor{flat}, v1.Descriptor{}, "lacks manifest " + flat.Digest.String()},
-		"a manifest that is the root":    {bare(amd.desc), []v1.Descriptor{amd.desc}, v1.Descriptor{}, "lacks manifest " + amd.desc.Digest.String()},
-		"an index of attestations alone": {e.index(ofAMD, ofARM), []v1.Descriptor{ofARM}, ofAMD, "only attestations (1)"},
+		"all": {flat, nil, flat, ""},
+		"one manifest": {flat, []v1.Descriptor{arm.desc, mips.desc}, amd.desc,
+			"only linux/amd64 of its index, and lacks linux/arm64, linux/mips: it goes by its own manifest"},
+		"one with its layer": {flat, []v1.Descriptor{amd.desc, mips.layer}, arm.desc,
+			"lacks linux/amd64, linux/mips"},
+		"one with its configuration": {flat, []v1.Descriptor{{Digest: e.config(amd.desc)}, mips.desc}, arm.desc,
+			"lacks linux/amd64, linux/mips"},
+		"two of three": {flat, []v1.Descriptor{arm.desc}, e.index(amd.desc, mips.desc),
+			"only linux/amd64, linux/mips of its index, and lacks linux/arm64: they go with a new index"},
+		"two of three, nested": {nested, []v1.Descriptor{amd.layer}, e.index(arm.desc, mips.desc),
+			"lacks linux/amd64"},
+		"a nested index": {nested, []v1.Descriptor{e.index(amd.desc, arm.desc)}, mips.desc,
+			"lacks sha256:"},
+		"attestations of one left out": {attested, []v1.Descriptor{arm.desc, ofARM}, amd.desc,
+			"without the index and its attestations"},
+		"attestations only": {attested, []v1.Descriptor{ofAMD, ofARM}, e.index(amd.desc, arm.desc),
+			"lacks attestations (2)"},
+		"the attestation of one": {attested, []v1.Descriptor{ofAMD}, e.index(amd.desc, arm.desc, ofARM),
+			"lacks attestations (1)"},
+		"one and no attestation": {attested, []v1.Descriptor{arm.layer, ofAMD, ofARM}, amd.desc,
+			"without the index"},
+		"nothing": {flat, []v1.Descriptor{amd.desc, arm.desc, mips.layer}, v1.Descriptor{},
+			"linux/amd64 lacks manifest " + amd.desc.Digest.String()},
+		"nothing but attestations": {attested, []v1.Descriptor{amd.desc, arm.desc}, v1.Descriptor{},
+			"none of the 2 images"},
+		"a layer of a manifest": {bare(amd.desc), []v1.Descriptor{amd.layer}, v1.Descriptor{},
+			"lacks layer " + amd.layer.Digest.String()},
+		"the root": {flat, []v1.Descriptor{flat}, v1.Descriptor{},
+			"lacks manifest " + flat.Digest.String()},
+		"a manifest that is the root": {bare(amd.desc), []v1.Descriptor{amd.desc}, v1.Descriptor{},
+			"lacks manifest " + amd.desc.Digest.String()},
+		"an index of attestations alone": {e.index(ofAMD, ofARM), []v1.Descriptor{ofARM}, ofAMD,
+			"only attestations (1)"},
 	} {
 		for _, items := range [][]map[string]any{nil, {}} {
 			got, f := contents(t, e.save(items, c.absent, named(c.root, nameA)))
 			if c.want.Digest == "" {
 				err := got.Faults[c.root.Digest]
-				if !errors.Is(err, dockerarchive.ErrIntegrity) || !strings.Contains(err.Error(), c.says) || f.Faults != 1 || len(got.Remarks) > 0 {
+				if !errors.Is(err, dockerarchive.ErrIntegrity) || !strings.Contains(err.Error(), c.says) ||
+					f.Faults != 1 || len(got.Remarks) > 0 {
 					t.Errorf("%s: %+v, %v", name, f, err)
 				}
 				continue
@@ -220,7 +241,8 @@ func checkRemark(t *testing.T, name string, remarks []dockerarchive.Remark, of d
 		}
 		return
 	}
-	if len(remarks) != 1 || remarks[0].Image != of || !strings.Contains(remarks[0].Text, says) || len(remarks[0].Absent) == 0 {
+	if len(remarks) != 1 || remarks[0].Image != of || !strings.Contains(remarks[0].Text, says) ||
+		len(remarks[0].Absent) == 0 {
 		t.Errorf("%s: remarks %+v, want one of %s: %s", name, remarks, of, says)
 	}
 }
@@ -260,14 +282,17 @@ func FuzzContents(f *testing.F) {
 	amd, arm := e.child("amd64", zipped), e.child("mips", plain)
 	gone := bare(amd.desc)
 	gone.Digest = digest.FromString("gone")
-	for _, root := range []v1.Descriptor{amd.desc, arm.desc, gone, named(e.index(amd.desc, arm.desc), nameA), e.index(amd.desc, gone), e.index(amd.desc, arm.desc, gone)} {
+	for _, root := range []v1.Descriptor{amd.desc, arm.desc, gone, named(e.index(amd.desc, arm.desc), nameA),
+		e.index(amd.desc, gone), e.index(amd.desc, arm.desc, gone)} {
 		for _, item := range []v1.Descriptor{amd.desc, arm.desc} {
 			raw := e.json([]map[string]any{e.item(item, "a:1", "")})
-			f.Add([]byte(e.json(v1.Index{Manifests: []v1.Descriptor{root}})), []byte(raw), []byte(`{"manifests":[{"digest":"`+gone.Digest.String()+`","size":4}]}`))
+			f.Add([]byte(e.json(v1.Index{Manifests: []v1.Descriptor{root}})), []byte(raw),
+				[]byte(`{"manifests":[{"digest":"`+gone.Digest.String()+`","size":4}]}`))
 		}
 	}
 	f.Fuzz(func(t *testing.T, index, items, blob []byte) {
-		all := []entry{file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", string(index)), file("manifest.json", string(items)),
+		all := []entry{file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", string(index)),
+			file("manifest.json", string(items)),
 			file("blobs/sha256/"+digest.FromBytes(blob).Encoded(), string(blob))}
 		for d, content := range e.Content {
 			all = append(all, file("blobs/sha256/"+d.Encoded(), string(content)))

@@ -18,7 +18,8 @@ import (
 // plain ones.
 func TestUnpackedLayers(t *testing.T) {
 	id := digest.FromString(lines)
-	got, err := images(archive(t, index(item("c", []string{"a:1"}, "x", "b")), file("c", configOf(id, id)), file("x", linesXz), file("b", linesBz2)))
+	got, err := images(archive(t, index(item("c", []string{"a:1"}, "x", "b")), file("c", configOf(id, id)),
+		file("x", linesXz), file("b", linesBz2)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,8 @@ func TestUnpackedLayers(t *testing.T) {
 		t.Errorf("written again: %v, %v", again, err)
 	}
 	var oci bytes.Buffer
-	if err := dockerarchive.Stream(t.Context(), &oci, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{}); err != nil {
+	if err := dockerarchive.Stream(t.Context(), &oci, dockerarchive.OCI, []*image.Image{im},
+		dockerarchive.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(oci.String(), lines) {
@@ -89,7 +91,8 @@ func TestUnpackedLayersThatAreWrong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := got[0].Image(t.Context()); !errors.Is(err, dockerarchive.ErrIntegrity) || !strings.Contains(fmt.Sprint(err), `layer "l"`) {
+		if _, err := got[0].Image(t.Context()); !errors.Is(err, dockerarchive.ErrIntegrity) ||
+			!strings.Contains(fmt.Sprint(err), `layer "l"`) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -107,7 +110,8 @@ func TestV1ArchiveUnpacked(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
-	if _, err := images(archive(t, oldLayer("a", "", linesXz[:50])...)); !errors.Is(err, dockerarchive.ErrIntegrity) {
+	if _, err := images(archive(t, oldLayer("a", "", linesXz[:50])...)); !errors.Is(err,
+		dockerarchive.ErrIntegrity) {
 		t.Errorf("cut off: %v", err)
 	}
 }

@@ -18,7 +18,9 @@ import (
 func TestImagesRefuses(t *testing.T) {
 	config, a, b := file(configName, configAB), file("a/layer.tar", layerA), file("b/layer.tar", layerB)
 	usual := index(item(configName, nil, "a/layer.tar", "b/layer.tar"))
-	layers := func(names ...string) []entry { return []entry{index(item(configName, nil, names...)), config, a, b} }
+	layers := func(names ...string) []entry {
+		return []entry{index(item(configName, nil, names...)), config, a, b}
+	}
 	manifest := func(body string) []entry { return []entry{file("manifest.json", body), config, a, b} }
 	loop := []entry{link("a/layer.tar", "1"), link("a/1", "layer.tar")}
 	var chain []entry
@@ -26,10 +28,11 @@ func TestImagesRefuses(t *testing.T) {
 		chain = append(chain, link(fmt.Sprintf("a/%d", i), fmt.Sprint(i+1)))
 	}
 	for name, all := range map[string][]entry{
-		"links in a loop":                append([]entry{usual, config, b}, loop...),
-		"a link to itself":               {usual, config, b, link("a/layer.tar", "layer.tar")},
-		"hard links in a loop":           {usual, config, b, hard("a/layer.tar", "x"), hard("x", "a/layer.tar")},
-		"a chain of twenty links":        append([]entry{usual, config, b, link("a/layer.tar", "0"), file("a/20", layerA)}, chain...),
+		"links in a loop":      append([]entry{usual, config, b}, loop...),
+		"a link to itself":     {usual, config, b, link("a/layer.tar", "layer.tar")},
+		"hard links in a loop": {usual, config, b, hard("a/layer.tar", "x"), hard("x", "a/layer.tar")},
+		"a chain of twenty links": append([]entry{usual, config, b, link("a/layer.tar", "0"),
+			file("a/20", layerA)}, chain...),
 		"a link to the outside":          {usual, config, b, link("a/layer.tar", "/etc/passwd")},
 		"a link up to the outside":       {usual, config, b, link("a/layer.tar", "../../../../etc/passwd")},
 		"a hard link to the outside":     {usual, config, b, hard("a/layer.tar", "/etc/passwd")},
@@ -41,12 +44,14 @@ func TestImagesRefuses(t *testing.T) {
 		"a manifest that is a directory": {dir("manifest.json"), config, a, b},
 		"a manifest that is a loop":      {link("manifest.json", "manifest.json"), config, a, b},
 
-		"two manifests":           {usual, config, a, b, index(item(configName, []string{"evil:1"}, "b/layer.tar", "a/layer.tar"))},
+		"two manifests": {usual, config, a, b,
+			index(item(configName, []string{"evil:1"}, "b/layer.tar", "a/layer.tar"))},
 		"two configurations":      {usual, config, a, b, file(configName, configOf(idB, idA))},
 		"two layers of one name":  {usual, config, a, b, file("a/layer.tar", layerB)},
 		"two layers, one with ./": {usual, config, a, b, file("./a/layer.tar", layerA[:len(layerA)-1]+"x")},
 		"a layer and a link":      {usual, config, a, b, link("a/layer.tar", "../b/layer.tar")},
-		"two links of one name":   {usual, config, b, link("a/layer.tar", "../b/layer.tar"), link("a/layer.tar", "../c/layer.tar"), file("c/layer.tar", layerA)},
+		"two links of one name": {usual, config, b, link("a/layer.tar", "../b/layer.tar"),
+			link("a/layer.tar", "../c/layer.tar"), file("c/layer.tar", layerA)},
 
 		"null":                   manifest("null"),
 		"an empty list":          manifest("[]"),
@@ -55,7 +60,8 @@ func TestImagesRefuses(t *testing.T) {
 		"a list of nothing":      manifest("[null]"),
 		"a list of numbers":      manifest("[1]"),
 		"layers of a wrong type": manifest(`[{"Config":"` + configName + `","Layers":"a/layer.tar"}]`),
-		"tags of a wrong type":   manifest(`[{"Config":"` + configName + `","RepoTags":{},"Layers":["a/layer.tar","b/layer.tar"]}]`),
+		"tags of a wrong type": manifest(`[{"Config":"` + configName +
+			`","RepoTags":{},"Layers":["a/layer.tar","b/layer.tar"]}]`),
 		"layers null":            manifest(`[{"Config":"` + configName + `","Layers":null}]`),
 		"a layer null":           manifest(`[{"Config":"` + configName + `","Layers":["a/layer.tar",null]}]`),
 		"no configuration named": manifest(`[{"Layers":["a/layer.tar","b/layer.tar"]}]`),
@@ -63,27 +69,33 @@ func TestImagesRefuses(t *testing.T) {
 		"two documents":          manifest(usual.Body + usual.Body),
 		"cut off":                manifest(usual.Body[:len(usual.Body)-2]),
 		"nested 100,000 deep":    manifest(strings.Repeat("[", 100_000)),
-		"too many values":        manifest(strings.Replace(usual.Body, "{", `{"x":[`+strings.Repeat("0,", 300_000)+"0],", 1)),
-		"larger than 16 MiB":     manifest(usual.Body + strings.Repeat(" ", 16<<20)),
+		"too many values": manifest(strings.Replace(usual.Body, "{", `{"x":[`+strings.Repeat("0,", 300_000)+
+			"0],", 1)),
+		"larger than 16 MiB": manifest(usual.Body + strings.Repeat(" ", 16<<20)),
 
-		"absent configuration":                    {usual, a, b},
-		"absent layer":                            {usual, config, a},
-		"a layer by an empty name":                layers("a/layer.tar", ""),
-		"a layer that is the root":                layers("a/layer.tar", "/"),
-		"a layer outside":                         layers("a/layer.tar", "../../etc/passwd"),
-		"a layer by backslashes":                  layers("a/layer.tar", `b\layer.tar`),
-		"a layer on a drive":                      layers("a/layer.tar", `C:\layer.tar`),
-		"fewer layers than diff IDs":              layers("a/layer.tar"),
-		"more layers than diff IDs":               layers("a/layer.tar", "b/layer.tar", "a/layer.tar"),
-		"no layers":                               layers(),
-		"one file as two layers":                  layers("a/layer.tar", "./a/layer.tar"),
-		"one file as layers of two":               {index(item("1", nil, "a"), item("2", nil, "a")), file("1", configOf(idA)), file("2", configOf(idB)), file("a", layerA)},
-		"configuration of another name":           {index(item(idA.Encoded()+".json", nil, "a/layer.tar", "b/layer.tar")), file(idA.Encoded()+".json", configAB), a, b},
-		"configuration that is a blob of another": {index(item("blobs/sha256/"+idA.Encoded(), nil, "a/layer.tar", "b/layer.tar")), file("blobs/sha256/"+idA.Encoded(), configAB), a, b},
-		"configuration, not JSON":                 {index(item("c", nil, "a/layer.tar", "b/layer.tar")), file("c", "x"), a, b},
-		"configuration, bad diff IDs":             {index(item("c", nil, "a/layer.tar", "b/layer.tar")), file("c", configOf("sha256:../../x", idB)), a, b},
-		"configuration over 8 MiB":                {index(item("c", nil, "a/layer.tar", "b/layer.tar")), file("c", configAB+strings.Repeat(" ", 8<<20)), a, b},
-		"configuration, a directory":              {index(item("a", nil, "a/layer.tar", "b/layer.tar")), dir("a"), a, b},
+		"absent configuration":       {usual, a, b},
+		"absent layer":               {usual, config, a},
+		"a layer by an empty name":   layers("a/layer.tar", ""),
+		"a layer that is the root":   layers("a/layer.tar", "/"),
+		"a layer outside":            layers("a/layer.tar", "../../etc/passwd"),
+		"a layer by backslashes":     layers("a/layer.tar", `b\layer.tar`),
+		"a layer on a drive":         layers("a/layer.tar", `C:\layer.tar`),
+		"fewer layers than diff IDs": layers("a/layer.tar"),
+		"more layers than diff IDs":  layers("a/layer.tar", "b/layer.tar", "a/layer.tar"),
+		"no layers":                  layers(),
+		"one file as two layers":     layers("a/layer.tar", "./a/layer.tar"),
+		"one file as layers of two": {index(item("1", nil, "a"), item("2", nil, "a")),
+			file("1", configOf(idA)), file("2", configOf(idB)), file("a", layerA)},
+		"configuration of another name": {index(item(idA.Encoded()+".json", nil, "a/layer.tar",
+			"b/layer.tar")), file(idA.Encoded()+".json", configAB), a, b},
+		"configuration that is a blob of another": {index(item("blobs/sha256/"+idA.Encoded(), nil, "a/layer.tar",
+			"b/layer.tar")), file("blobs/sha256/"+idA.Encoded(), configAB), a, b},
+		"configuration, not JSON": {index(item("c", nil, "a/layer.tar", "b/layer.tar")), file("c", "x"), a, b},
+		"configuration, bad diff IDs": {index(item("c", nil, "a/layer.tar", "b/layer.tar")),
+			file("c", configOf("sha256:../../x", idB)), a, b},
+		"configuration over 8 MiB": {index(item("c", nil, "a/layer.tar", "b/layer.tar")),
+			file("c", configAB+strings.Repeat(" ", 8<<20)), a, b},
+		"configuration, a directory": {index(item("a", nil, "a/layer.tar", "b/layer.tar")), dir("a"), a, b},
 	} {
 		if got, err := images(archive(t, all...)); err == nil {
 			t.Errorf("%s: accepted: %+v", name, got)
@@ -99,7 +111,8 @@ func TestImagesHoldsLittle(t *testing.T) {
 	for i := range many {
 		many[i] = item("c", nil, "a", "b")
 	}
-	if got, err := images(archive(t, index(many...), file("c", big), file("a", layerA), file("b", layerB))); err == nil {
+	if got, err := images(archive(t, index(many...), file("c", big), file("a", layerA),
+		file("b", layerB))); err == nil {
 		t.Errorf("a configuration of 8 MiB that 100,000 images share: %d images", len(got))
 	}
 
@@ -141,9 +154,11 @@ func repeat(d digest.Digest, n int) []digest.Digest {
 // where only empty blocks are missing, it may be read.
 func TestCutArchive(t *testing.T) {
 	s := newStore(t)
-	im := s.image("a", []string{"docker.io/library/a:1"}, s.layer(tarball(1, 2000), zipped), s.layer(tarball(2, 1500), plain))
+	im := s.image("a", []string{"docker.io/library/a:1"}, s.layer(tarball(1, 2000), zipped),
+		s.layer(tarball(2, 1500), plain))
 	for name, whole := range map[string][]byte{
-		"written": written(t, dockerarchive.Docker, dockerarchive.Options{}, im), "manifest last": archive(t, with(standard[1:], standard[0])...),
+		"written":       written(t, dockerarchive.Docker, dockerarchive.Options{}, im),
+		"manifest last": archive(t, with(standard[1:], standard[0])...),
 	} {
 		end := len(bytes.TrimRight(whole, "\x00"))
 		if name == "written" {
@@ -170,7 +185,8 @@ func hasSparse(raw []byte) bool {
 		if err != nil {
 			return false
 		}
-		if h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.map"] != "" || h.PAXRecords["GNU.sparse.major"] != "" {
+		if h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.map"] != "" ||
+			h.PAXRecords["GNU.sparse.major"] != "" {
 			return true
 		}
 	}
@@ -188,14 +204,17 @@ func FuzzReader(f *testing.F) {
 	f.Add(archive(f, small[0], small[1], link("l", "m"), hard("m", "n"), file("n", "layer")))
 	f.Add(archive(f, index(item("c", nil, "l", "l")), file("c", configOf(id, id)), file("l", "other")))
 	f.Add(archive(f, file("repositories", "{}")))
-	f.Add(archive(f, slices.Concat(oldLayer("b", "", "base"), oldLayer("a", "b", "app"), []entry{repositories(`{"n":{"1":"a"}}`)})...))
+	f.Add(archive(f, slices.Concat(oldLayer("b", "", "base"), oldLayer("a", "b", "app"),
+		[]entry{repositories(`{"n":{"1":"a"}}`)})...))
 	f.Add(archive(f, within("d/", with(small[:2:2], hard("l", "m"), file("m", "layer")))...))
-	f.Add(archive(f, within("d/", with(small[:2:2], link("l", "../d/m"), file("m", "layer"), file("._m", "x")))...))
+	f.Add(archive(f, within("d/", with(small[:2:2], link("l", "../d/m"), file("m", "layer"),
+		file("._m", "x")))...))
 	f.Add(archive(f, slices.Concat(oldLayer("b", "a", "base"), oldLayer("a", "b", "app"))...))
 	f.Add(gz(f, nil, archive(f, small...)))
 	f.Add(archive(f))
 	s := newStore(f)
-	f.Add(written(f, dockerarchive.Docker, dockerarchive.Options{}, s.image("a", nil, s.layer([]byte("layer"), zipped))))
+	f.Add(written(f, dockerarchive.Docker, dockerarchive.Options{},
+		s.image("a", nil, s.layer([]byte("layer"), zipped))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		got, err := images(raw)
 		if err != nil {

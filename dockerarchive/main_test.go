@@ -62,13 +62,18 @@ var (
 	}}
 
 	// The following make the end of the blob lie about the size of what is in it.
-	halves = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte { return append(gz(t, nil, b[:512]), gz(t, nil, b[512:])...) }}
+	halves = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte {
+		return append(gz(t, nil, b[:512]), gz(t, nil, b[512:])...)
+	}}
 	stargz = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte {
 		return append(gz(t, nil, b), gz(t, []byte("SG\x16\x00footer"), nil)...)
 	}}
-	oddEnd    = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte { return append(gz(t, nil, b[:700]), gz(t, nil, b[700:])...) }}
-	mistyped  = packing{v1.MediaTypeImageLayer, zipped.pack}            // said to be a plain tar
-	tooLarge  = packing{v1.MediaTypeImageLayer, padded}                 // the same, and larger than what is in it
+	oddEnd = packing{v1.MediaTypeImageLayerGzip, func(t testing.TB, b []byte) []byte {
+		return append(gz(t, nil, b[:700]), gz(t, nil, b[700:])...)
+	}}
+	mistyped = packing{v1.MediaTypeImageLayer, zipped.pack} // said to be a plain tar
+	// the same, and larger than what is in it
+	tooLarge  = packing{v1.MediaTypeImageLayer, padded}
 	unzipped  = packing{v1.MediaTypeImageLayerGzip, plain.pack}         // said to be gzip
 	nameless  = packing{"application/vnd.example.unknown", zipped.pack} // of a type that nobody knows
 	otherKind = packing{v1.MediaTypeImageLayerGzip, zstded.pack}        // zstd that is said to be gzip
@@ -110,7 +115,8 @@ var created = time.Date(2024, 2, 3, 4, 5, 6, 789e6, time.UTC)
 
 // image stores an image of layers. Images that are to differ have different authors.
 func (s *store) image(author string, names []string, layers ...packed) *image.Image {
-	return s.build(v1.Image{Created: &created, Author: author, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, names, layers...)
+	return s.build(v1.Image{Created: &created, Author: author,
+		Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, names, layers...)
 }
 
 func (s *store) build(c v1.Image, names []string, layers ...packed) *image.Image {
@@ -167,7 +173,8 @@ func (m *memory) Truncate(size int64) error {
 }
 
 // written is the archive that Write makes of images.
-func written(t testing.TB, format dockerarchive.Format, opts dockerarchive.Options, images ...*image.Image) []byte {
+func written(t testing.TB, format dockerarchive.Format, opts dockerarchive.Options,
+	images ...*image.Image) []byte {
 	t.Helper()
 	f := &memory{data: bytes.Repeat([]byte("left over from before"), 1000)}
 	if err := dockerarchive.Write(t.Context(), f, format, images, opts); err != nil {
@@ -222,8 +229,12 @@ type saved = dockerarchive.SavedImage
 // lines is a layer, and what bzip2 and xz -9 make of it.
 var (
 	lines    = strings.Repeat("0123456789abcde\n", 64)
-	linesBz2 = unhex("425a6839314159265359efb0844200003fc90000107fe03e00200070530004d02aa02602674088120260500a81f01602e0600c81a0360700fc0e81e177245385090efb084420")
-	linesXz  = unhex("fd377a585a000004e6d6b446020021011c00000010cf58cce003ff001c5d00180c42926a67bc0ed1332ce4cc4229c04f0e56d5ffe29f812e10c50000cd0510003564b10b000138800800000060c92e5fb1c467fb020000000004595a")
+	linesBz2 = unhex(
+		"425a6839314159265359efb0844200003fc90000107fe03e00200070530004d02aa02602674088120260500a81f" +
+			"01602e0600c81a0360700fc0e81e177245385090efb084420")
+	linesXz = unhex(
+		"fd377a585a000004e6d6b446020021011c00000010cf58cce003ff001c5d00180c42926a67bc0ed1332ce4" +
+			"cc4229c04f0e56d5ffe29f812e10c50000cd0510003564b10b000138800800000060c92e5fb1c467fb020000000004595a")
 )
 
 func unhex(s string) string {

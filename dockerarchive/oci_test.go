@@ -21,8 +21,10 @@ import (
 func (s *store) multi(author string) v1.Descriptor {
 	ix := v1.Index{MediaType: v1.MediaTypeImageIndex}
 	ix.SchemaVersion = 2
-	for i, p := range []v1.Platform{{OS: "linux", Architecture: "mips"}, image.DefaultPlatform(), {OS: "windows", Architecture: "amd64"}} {
-		d := s.build(v1.Image{Author: author, Platform: p}, nil, s.layer(tarball(1, 3000), zipped), s.layer(tarball(byte(20+i), 2000), zipped)).Root
+	for i, p := range []v1.Platform{{OS: "linux", Architecture: "mips"}, image.DefaultPlatform(),
+		{OS: "windows", Architecture: "amd64"}} {
+		d := s.build(v1.Image{Author: author, Platform: p}, nil, s.layer(tarball(1, 3000), zipped),
+			s.layer(tarball(byte(20+i), 2000), zipped)).Root
 		d.Platform = &p
 		ix.Manifests = append(ix.Manifests, d)
 	}
@@ -33,7 +35,8 @@ func ociShapes(t testing.TB) map[string][]*image.Image {
 	s := newStore(t)
 	const a, b = "docker.io/library/a:1", "docker.io/library/b:1"
 	shared := s.layer(tarball(1, 3000), zipped)
-	one, two := s.image("one", nil, shared, s.layer(tarball(2, 700_000), zstded)).Root, s.image("two", nil, shared).Root
+	one, two := s.image("one", nil, shared, s.layer(tarball(2, 700_000), zstded)).Root,
+		s.image("two", nil, shared).Root
 	signature := s.open(s.artifact("application/vnd.example.signature"))
 	signature.Subject = one.Digest
 	return map[string][]*image.Image{
@@ -52,7 +55,8 @@ func ociShapes(t testing.TB) map[string][]*image.Image {
 
 // artifact stores something that is no container image.
 func (s *store) artifact(configType string) v1.Descriptor {
-	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.Put(configType, []byte("{}")), Layers: []v1.Descriptor{s.Put("text/plain", []byte("text"))}}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.Put(configType, []byte("{}")),
+		Layers: []v1.Descriptor{s.Put("text/plain", []byte("text"))}}
 	m.SchemaVersion = 2
 	return s.PutJSON(m.MediaType, m)
 }
@@ -64,7 +68,8 @@ func TestWriteOCI(t *testing.T) {
 			t.Errorf("%s: other bytes with one job", name)
 		}
 		var b bytes.Buffer
-		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.OCI, given, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
+		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.OCI, given,
+			dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
 			t.Errorf("%s: StreamOCI writes %d bytes, WriteOCI %d: %v", name, b.Len(), len(want), err)
 		}
 		checkOCIEntries(t, name, want)
@@ -95,7 +100,8 @@ func checkOCIEntries(t *testing.T, name string, archive []byte) {
 		}
 	}
 	full := []string{"oci-layout", "index.json", "manifest.json", "repositories"}
-	if len(documents) > len(full) || !slices.Equal(documents, full[:len(documents)]) || all[0].Name != "oci-layout" {
+	if len(documents) > len(full) || !slices.Equal(documents, full[:len(documents)]) ||
+		all[0].Name != "oci-layout" {
 		t.Errorf("%s: documents %v", name, documents)
 	}
 	if tail := archive[len(archive)-1024:]; !bytes.Equal(tail, make([]byte, 1024)) {
@@ -155,11 +161,14 @@ func checkOCILayout(t *testing.T, name string, archive []byte, given []*image.Im
 	}
 }
 
-// TestWriteOCIWithReferrers checks that referrers come along, by the tags that cosign looks for where they have one.
+// TestWriteOCIWithReferrers checks that referrers come along, by the tags that cosign looks for where they
+// have one.
 func TestWriteOCIWithReferrers(t *testing.T) {
 	s := newStore(t)
-	im := s.image("a", []string{"docker.io/library/a:1", "docker.io/library/a:2", "registry.example/b:1"}, s.layer(tarball(1, 3000), zipped))
-	sbom, signature := s.open(s.artifact("application/vnd.example.sbom")), s.open(s.artifact("application/vnd.example.signature"))
+	im := s.image("a", []string{"docker.io/library/a:1", "docker.io/library/a:2", "registry.example/b:1"},
+		s.layer(tarball(1, 3000), zipped))
+	sbom, signature := s.open(s.artifact("application/vnd.example.sbom")),
+		s.open(s.artifact("application/vnd.example.signature"))
 	sbom.Subject, signature.Subject, signature.Tag = im.Root.Digest, im.Root.Digest, "sha256-0.sig"
 	im.Referrers = []*image.Image{sbom, signature}
 	r, err := open(written(t, dockerarchive.OCI, dockerarchive.Options{}, im))
@@ -196,14 +205,16 @@ func TestWriteWithoutSomeBlobs(t *testing.T) {
 	here, away := s.layer(tarball(1, 3000), zipped), s.layer(tarball(2, 3000), zipped)
 	im := s.image("a", []string{"docker.io/library/a:1"}, here, away)
 	delete(s.Content, away.blob.Digest)
-	for reason, fine := range map[image.Reason]bool{image.LeftOut: true, image.ForeignLayer: true, image.Missing: false, image.Damaged: false} {
+	for reason, fine := range map[image.Reason]bool{image.LeftOut: true, image.ForeignLayer: true,
+		image.Missing: false, image.Damaged: false} {
 		im.Absent = []image.Absent{{Part: image.PartLayer, Descriptor: away.blob, Reason: reason}}
 		f := &memory{}
 		err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{})
 		if (err == nil) != fine {
 			t.Errorf("reason %d: %v", reason, err)
 		}
-		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err == nil {
+		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{im},
+			dockerarchive.Options{}); err == nil {
 			t.Errorf("reason %d: a docker tar without a layer", reason)
 		}
 		if !fine {
@@ -222,14 +233,16 @@ func TestWriteWithoutSomeBlobs(t *testing.T) {
 
 func TestWriteOCINamesOnePlatform(t *testing.T) {
 	s := newStore(t)
-	images, err := images(written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(s.multi("x"), "docker.io/library/a:1")))
+	images, err := images(written(t, dockerarchive.OCI, dockerarchive.Options{},
+		s.open(s.multi("x"), "docker.io/library/a:1")))
 	if err != nil || len(images) != 1 {
 		t.Fatalf("%d images in manifest.json, %v", len(images), err)
 	}
 	if diff := cmp.Diff([]string{"docker.io/library/a:1"}, images[0].Names); diff != "" {
 		t.Error(diff)
 	}
-	if config := string(images[0].Config); !strings.Contains(config, `"`+image.DefaultPlatform().Architecture+`"`) {
+	if config := string(images[0].Config); !strings.Contains(config, `"`+image.DefaultPlatform().Architecture+
+		`"`) {
 		t.Errorf("manifest.json names %s", config)
 	}
 }
@@ -258,10 +271,12 @@ func TestWriteOCIRefuses(t *testing.T) {
 		"changed blob":            {wrong, dockerarchive.ErrIntegrity},
 		"absent blob":             {absent, nil},
 	} {
-		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.OCI, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.OCI, c.images,
+			dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: WriteOCI: %v, want %v", name, err, c.want)
 		}
-		if err := dockerarchive.Stream(t.Context(), &bytes.Buffer{}, dockerarchive.OCI, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		if err := dockerarchive.Stream(t.Context(), &bytes.Buffer{}, dockerarchive.OCI, c.images,
+			dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: StreamOCI: %v, want %v", name, err, c.want)
 		}
 	}
@@ -275,7 +290,8 @@ func TestWriteOCISurvivesFaults(t *testing.T) {
 	for name, tries := range map[string][]tt.Try{
 		"wrong once": {tt.Flip(100_000)}, "too long once": {tt.Long("x")}, "too short once": {tt.Short(1)},
 	} {
-		im.Source = im.Graph.Source(&faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Tries: tries}})
+		im.Source = im.Graph.Source(&faulty{s, l.blob.Digest,
+			&tt.Source{Content: s.Content[l.blob.Digest], Tries: tries}})
 		if got := written(t, dockerarchive.OCI, dockerarchive.Options{}, im); !bytes.Equal(got, want) {
 			t.Errorf("%s: other bytes", name)
 		}
@@ -283,7 +299,8 @@ func TestWriteOCISurvivesFaults(t *testing.T) {
 	for _, room := range []int{1, 600, len(want) / 2, len(want) - 3000} {
 		f := &memory{room: room}
 		im.Source = im.Graph.Source(s)
-		if err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{}); !errors.Is(err, errFull) {
+		if err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im},
+			dockerarchive.Options{}); !errors.Is(err, errFull) {
 			t.Errorf("room for %d of %d bytes: %v", room, len(want), err)
 		}
 	}
@@ -297,7 +314,9 @@ func TestLayoutOrSavedTar(t *testing.T) {
 	made := s.open(uncompressed.Root, uncompressed.Names...)
 	made.Uncompressed = true
 	full, _ := entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, pulled))
-	without := func(drop func(entry) bool) []byte { return archive(t, slices.DeleteFunc(slices.Clone(full), drop)...) }
+	without := func(drop func(entry) bool) []byte {
+		return archive(t, slices.DeleteFunc(slices.Clone(full), drop)...)
+	}
 	named := func(names ...string) func(entry) bool {
 		return func(e entry) bool { return slices.Contains(names, e.Name) }
 	}
@@ -306,23 +325,32 @@ func TestLayoutOrSavedTar(t *testing.T) {
 		layout        bool
 		saved, faults int
 	}{
-		"both":                          {archive(t, full...), true, 0, 0},
-		"without manifest.json":         {without(named("manifest.json", "repositories")), true, 0, 0},
-		"without index.json":            {without(named("index.json")), false, 1, 0},
-		"without oci-layout":            {without(named("oci-layout")), true, 0, 0},
-		"with another index.json":       {archive(t, append(standard, file("index.json", `["no index"]`))...), false, 1, 0},
-		"without its layer":             {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Blobs[1].Digest.Encoded() }), true, 0, 1},
-		"without its manifest":          {without(func(e entry) bool { return e.Name == "blobs/sha256/"+pulled.Root.Digest.Encoded() }), false, 1, 0},
-		"with layers as Docker 25 does": {written(t, dockerarchive.OCI, dockerarchive.Options{}, made), false, 1, 0},
-		"with layers that were so":      {written(t, dockerarchive.OCI, dockerarchive.Options{}, uncompressed), true, 0, 0},
-		"a saved tar":                   {archive(t, standard...), false, 1, 0},
+		"both":                  {archive(t, full...), true, 0, 0},
+		"without manifest.json": {without(named("manifest.json", "repositories")), true, 0, 0},
+		"without index.json":    {without(named("index.json")), false, 1, 0},
+		"without oci-layout":    {without(named("oci-layout")), true, 0, 0},
+		"with another index.json": {archive(t, append(standard, file("index.json", `["no index"]`))...),
+			false, 1, 0},
+		"without its layer": {without(func(e entry) bool {
+			return e.Name == "blobs/sha256/"+pulled.Blobs[1].Digest.Encoded()
+		}), true, 0, 1},
+		"without its manifest": {without(func(e entry) bool {
+			return e.Name == "blobs/sha256/"+pulled.Root.Digest.Encoded()
+		}), false, 1, 0},
+		"with layers as Docker 25 does": {written(t, dockerarchive.OCI, dockerarchive.Options{}, made), false, 1,
+			0},
+		"with layers that were so": {written(t, dockerarchive.OCI, dockerarchive.Options{}, uncompressed), true, 0,
+			0},
+		"a saved tar": {archive(t, standard...), false, 1, 0},
 	} {
 		r, err := open(c.archive)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := r.Contents(t.Context()); err != nil || (got.Layout != nil) != c.layout || len(got.Saved) != c.saved || len(got.Faults) != c.faults {
-			t.Errorf("%s: %+v, %v; want a layout: %v, saved: %d, faults: %d", name, got, err, c.layout, c.saved, c.faults)
+		if got, err := r.Contents(t.Context()); err != nil || (got.Layout != nil) != c.layout ||
+			len(got.Saved) != c.saved || len(got.Faults) != c.faults {
+			t.Errorf("%s: %+v, %v; want a layout: %v, saved: %d, faults: %d", name, got, err, c.layout, c.saved,
+				c.faults)
 		}
 	}
 	r, err := open(archive(t, file("oci-layout", `{"imageLayoutVersion":"9"}`), file("index.json", "{}")))
@@ -360,7 +388,8 @@ func TestLayoutDamaged(t *testing.T) {
 // A context that has ended makes no archive one of the other kind.
 func TestLayoutCancelled(t *testing.T) {
 	s := newStore(t)
-	r, err := open(written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(s.multi("ann"), "docker.io/library/a:1")))
+	r, err := open(written(t, dockerarchive.OCI, dockerarchive.Options{},
+		s.open(s.multi("ann"), "docker.io/library/a:1")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,16 +76,20 @@ func streamed(t *testing.T) map[string][]byte {
 		if parent != "" {
 			json = `{"id":"` + id + `","parent":"` + parent + `","os":"linux"}`
 		}
-		return []entry{dir(id + "/"), file(id+"/VERSION", "1.0"), file(id+"/json", json), file(id+"/layer.tar", body)}
+		return []entry{dir(id + "/"), file(id+"/VERSION", "1.0"), file(id+"/json", json),
+			file(id+"/layer.tar", body)}
 	}
 	one, two := strings.Repeat("1", 64), strings.Repeat("2", 64)
 	s := newStore(t)
-	im := s.image("a", []string{"docker.io/library/app:1"}, s.layer(tarball(1, 20_000), zipped), s.layer(tarball(2, 30_000), zipped))
+	im := s.image("a", []string{"docker.io/library/app:1"}, s.layer(tarball(1, 20_000), zipped),
+		s.layer(tarball(2, 30_000), zipped))
 	lists := map[string][]entry{
-		"docker":     {manifest, config, dir("a/"), file("a/layer.tar", largeA), file("b/layer.tar", largeB)},
-		"v1 archive": append(append(old(one, "", largeA), old(two, one, largeB)...), file("repositories", `{"app":{"1":"`+two+`"}}`)),
+		"docker": {manifest, config, dir("a/"), file("a/layer.tar", largeA), file("b/layer.tar", largeB)},
+		"v1 archive": append(append(old(one, "", largeA), old(two, one, largeB)...),
+			file("repositories", `{"app":{"1":"`+two+`"}}`)),
 	}
-	lists["oci"], _ = entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, s.open(im.Root, "docker.io/library/app:1")))
+	lists["oci"], _ = entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{},
+		s.open(im.Root, "docker.io/library/app:1")))
 	all := map[string][]byte{}
 	for name, list := range lists {
 		all[name] = archive(t, list...)
@@ -132,7 +136,8 @@ func TestScanCut(t *testing.T) {
 	for name, raw := range all {
 		for n := 0; n < len(raw); n += 509 {
 			_, want := open(raw[:n])
-			if _, err := dockerarchive.Scan(t.Context(), fromPipe(raw[:n])); (err == nil) != (want == nil) || want != nil && errors.Is(err, dockerarchive.ErrIntegrity) != errors.Is(want, dockerarchive.ErrIntegrity) {
+			if _, err := dockerarchive.Scan(t.Context(), fromPipe(raw[:n])); (err == nil) != (want == nil) ||
+				want != nil && errors.Is(err, dockerarchive.ErrIntegrity) != errors.Is(want, dockerarchive.ErrIntegrity) {
 				t.Errorf("%s cut after %d bytes: %v, in place %v", name, n, err, want)
 			}
 		}
@@ -159,7 +164,8 @@ func drain(t *testing.T, p *dockerarchive.Pass, c *dockerarchive.Contents) (name
 				if got, err := io.ReadAll(l.Open()); err != nil {
 					return names, err
 				} else if digest.FromBytes(got) != l.DiffID || l.Size() != int64(len(got)) {
-					t.Errorf("layer %s has %d bytes, of %d, which hash to %s", name, len(got), l.Size(), digest.FromBytes(got))
+					t.Errorf("layer %s has %d bytes, of %d, which hash to %s", name, len(got), l.Size(),
+						digest.FromBytes(got))
 				}
 			}
 		}
@@ -217,16 +223,22 @@ func TestPassEnds(t *testing.T) {
 		{name: "other order", then: []entry{layers[1], layers[0]}},
 		{name: "something else", then: append(slices.Clone(layers), file("else", largeC), file("x.json", "{}"))},
 		{name: "a layer twice", then: append(slices.Clone(layers), layers[0])},
-		{name: "a layer twice, and different", then: append(slices.Clone(layers), file("b/layer.tar", largeC)), want: "ambiguous"},
-		{name: "two manifests", then: append(slices.Clone(layers), index(item(config.Name, nil, "a/layer.tar", "b/layer.tar"))), want: "ambiguous"},
+		{name: "a layer twice, and different", then: append(slices.Clone(layers), file("b/layer.tar", largeC)),
+			want: "ambiguous"},
+		{name: "two manifests", then: append(slices.Clone(layers),
+			index(item(config.Name, nil, "a/layer.tar", "b/layer.tar"))), want: "ambiguous"},
 		{name: "the same manifest", then: append(slices.Clone(layers), manifest)},
-		{name: "two configurations", then: append(slices.Clone(layers), file(config.Name, other)), want: "ambiguous"},
+		{name: "two configurations", then: append(slices.Clone(layers), file(config.Name, other)),
+			want: "ambiguous"},
 		{name: "no layer", then: layers[:1], want: `no entry "b/layer.tar"`},
 		{name: "a link", then: []entry{layers[0], link("b/layer.tar", "../a/layer.tar")}, want: "link"},
 		{name: "cut in a layer", then: layers, cut: 6000, want: "cut off"},
-		{name: "cut behind a layer", then: append(slices.Clone(layers), file("else", largeC)), cut: 1024 + 12_000, want: "cut off"},
-		{name: "another index", then: append(slices.Clone(layers), file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`),
-			file("index.json", `{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":2,"digest":"`+digest.FromString("{}").String()+`"}]}`)), want: "changes what its images are"},
+		{name: "cut behind a layer", then: append(slices.Clone(layers), file("else", largeC)), cut: 1024 + 12_000,
+			want: "cut off"},
+		{name: "another index", then: append(slices.Clone(layers),
+			file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`),
+			file("index.json",
+				`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":2,"digest":"`+digest.FromString("{}").String()+`"}]}`)), want: "changes what its images are"},
 	} {
 		raw := archive(t, append(slices.Clone(start), c.then...)...)
 		p, err := dockerarchive.NewPass(t.Context(), fromPipe(raw[:len(raw)-c.cut]))
@@ -238,7 +250,8 @@ func TestPassEnds(t *testing.T) {
 			t.Fatal(c.name, err)
 		}
 		_, err = drain(t, p, plan)
-		if c.want == "" && err != io.EOF || c.want != "" && (errors.Is(err, io.EOF) || !strings.Contains(err.Error(), c.want)) {
+		if c.want == "" && err != io.EOF || c.want != "" && (errors.Is(err, io.EOF) ||
+			!strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -248,7 +261,8 @@ func TestPassEnds(t *testing.T) {
 func TestPassReplays(t *testing.T) {
 	dockerarchive.HoldLess(t, heldEntry, heldAll)
 	config, manifest := largeImage()
-	p, err := dockerarchive.NewPass(t.Context(), fromPipe(archive(t, manifest, config, file("a/layer.tar", largeA), file("b/layer.tar", largeB))))
+	p, err := dockerarchive.NewPass(t.Context(),
+		fromPipe(archive(t, manifest, config, file("a/layer.tar", largeA), file("b/layer.tar", largeB))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +320,8 @@ func TestPassForgetsWhatIsBehindTheEnd(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	p, err := dockerarchive.NewPass(t.Context(), io.MultiReader(bytes.NewReader(raw), io.LimitReader(zeros{}, 64<<20)))
+	p, err := dockerarchive.NewPass(t.Context(),
+		io.MultiReader(bytes.NewReader(raw), io.LimitReader(zeros{}, 64<<20)))
 	if err != nil || p.Whole() == nil {
 		t.Fatalf("%v, %v", p, err)
 	}

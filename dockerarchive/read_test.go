@@ -25,7 +25,8 @@ var (
 )
 
 func configOf(ids ...digest.Digest) string {
-	raw, err := json.Marshal(map[string]any{"os": "linux", "rootfs": map[string]any{"type": "layers", "diff_ids": ids}})
+	raw, err := json.Marshal(map[string]any{"os": "linux",
+		"rootfs": map[string]any{"type": "layers", "diff_ids": ids}})
 	if err != nil {
 		panic(err)
 	}
@@ -41,11 +42,17 @@ func item(config string, tags []string, layers ...string) string {
 	return string(raw)
 }
 
-func file(name, body string) entry             { return entry{Name: name, Body: body} }
-func link(name, target string) entry           { return entry{Name: name, Type: tar.TypeSymlink, Link: target} }
-func hard(name, target string) entry           { return entry{Name: name, Type: tar.TypeLink, Link: target} }
-func dir(name string) entry                    { return entry{Name: name, Type: tar.TypeDir} }
-func index(items ...string) entry              { return file("manifest.json", "["+strings.Join(items, ",")+"]") }
+func file(name, body string) entry { return entry{Name: name, Body: body} }
+func link(name, target string) entry {
+	return entry{Name: name, Type: tar.TypeSymlink,
+		Link: target}
+}
+func hard(name, target string) entry { return entry{Name: name, Type: tar.TypeLink, Link: target} }
+func dir(name string) entry          { return entry{Name: name, Type: tar.TypeDir} }
+func index(items ...string) entry {
+	return file("manifest.json", "["+strings.Join(items, ",")+
+		"]")
+}
 func with(base []entry, more ...entry) []entry { return append(slices.Clone(base), more...) }
 
 // standard is an archive without any peculiarity.
@@ -61,37 +68,57 @@ func TestImages(t *testing.T) {
 	usual := index(item(configName, nil, "a/layer.tar", "b/layer.tar"))
 	hexA, hexB := idA.Encoded(), idB.Encoded()
 	for name, all := range map[string][]entry{
-		"standard":                           standard,
-		"manifest last":                      {config, b, a, usual},
-		"names with ./":                      {file("./manifest.json", usual.Body), file("./"+configName, configAB), dir("./"), dir("./a/"), file("./a/layer.tar", layerA), b},
-		"absolute names":                     {file("/manifest.json", usual.Body), config, file("//a//layer.tar", layerA), b},
-		"references with ./":                 {index(item("./"+configName, nil, "./a/layer.tar", "/b/layer.tar")), config, a, b},
-		"references that go up":              {index(item("../../"+configName, nil, "x/../a/layer.tar", "../b/layer.tar")), config, a, b},
-		"as docker 25 writes":                {index(item("blobs/sha256/"+digest.FromString(configAB).Encoded(), nil, "blobs/sha256/"+hexA, "blobs/sha256/"+hexB)), file("blobs/sha256/"+digest.FromString(configAB).Encoded(), configAB), file("blobs/sha256/"+hexA, layerA), file("blobs/sha256/"+hexB, layerB), file("oci-layout", "{}"), file("index.json", "{}")},
-		"as kaniko names":                    {index(item("sha256:"+strings.TrimSuffix(configName, ".json"), nil, "a/layer.tar", "b/layer.tar")), file("sha256:"+strings.TrimSuffix(configName, ".json"), configAB), a, b},
-		"configuration by no digest":         {index(item("config.json", nil, "a/layer.tar", "b/layer.tar")), file("config.json", configAB), a, b},
-		"a link to a layer":                  {usual, config, a, link("b/layer.tar", "../c/layer.tar"), file("c/layer.tar", layerB)},
-		"a link before its target":           {usual, config, link("a/layer.tar", "../"+hexA+".tar"), link("b/layer.tar", "../"+hexB+".tar"), file(hexA+".tar", layerA), file(hexB+".tar", layerB)},
-		"an absolute link":                   {usual, config, link("a/layer.tar", "/x"), file("x", layerA), b},
-		"a link that goes too far up":        {usual, config, link("a/layer.tar", "../../../x"), file("x", layerA), b},
-		"a hard link":                        {usual, config, hard("a/layer.tar", "x"), file("x", layerA), b},
-		"a chain of links":                   {usual, config, link("a/layer.tar", "1"), link("a/1", "2"), hard("a/2", "a/3"), link("a/3", "../x"), file("x", layerA), b},
-		"a linked configuration":             {usual, link(configName, "c"), file("c", configAB), a, b},
-		"equal entries twice":                with(standard, standard...),
-		"equal entries, written differently": with(standard, file("./a/layer.tar", layerA), file("x/../manifest.json", standard[0].Body)),
-		"things of no meaning":               with(standard, entry{Name: "pipe", Type: tar.TypeFifo}, entry{Name: "dev", Type: tar.TypeChar}, link("loop", "loop"), file("a/VERSION", "1.0"), file("../../etc/passwd", "root"), file("\x1b[31m", ""), dir("etc")),
-		"other names of keys":                {file("manifest.json", strings.NewReplacer("Config", "config", "Layers", "LAYERS").Replace(usual.Body)), config, a, b},
-		"unknown keys":                       {file("manifest.json", strings.Replace(usual.Body, "{", `{"Parent":"x","LayerSources":{"a":{}},`, 1)), config, a, b},
+		"standard":      standard,
+		"manifest last": {config, b, a, usual},
+		"names with ./": {file("./manifest.json", usual.Body), file("./"+configName, configAB),
+			dir("./"), dir("./a/"), file("./a/layer.tar", layerA), b},
+		"absolute names": {file("/manifest.json", usual.Body), config,
+			file("//a//layer.tar", layerA), b},
+		"references with ./": {index(item("./"+configName, nil, "./a/layer.tar", "/b/layer.tar")),
+			config, a, b},
+		"references that go up": {index(item("../../"+configName, nil, "x/../a/layer.tar",
+			"../b/layer.tar")), config, a, b},
+		"as docker 25 writes": {index(item("blobs/sha256/"+digest.FromString(configAB).Encoded(),
+			nil, "blobs/sha256/"+hexA, "blobs/sha256/"+hexB)),
+			file("blobs/sha256/"+digest.FromString(configAB).Encoded(), configAB), file("blobs/sha256/"+hexA, layerA),
+			file("blobs/sha256/"+hexB, layerB), file("oci-layout", "{}"), file("index.json", "{}")},
+		"as kaniko names": {index(item("sha256:"+strings.TrimSuffix(configName, ".json"), nil,
+			"a/layer.tar", "b/layer.tar")), file("sha256:"+strings.TrimSuffix(configName, ".json"), configAB), a, b},
+		"configuration by no digest": {index(item("config.json", nil, "a/layer.tar", "b/layer.tar")),
+			file("config.json", configAB), a, b},
+		"a link to a layer": {usual, config, a, link("b/layer.tar", "../c/layer.tar"),
+			file("c/layer.tar", layerB)},
+		"a link before its target": {usual, config, link("a/layer.tar", "../"+hexA+".tar"),
+			link("b/layer.tar", "../"+hexB+".tar"), file(hexA+".tar", layerA), file(hexB+".tar", layerB)},
+		"an absolute link": {usual, config, link("a/layer.tar", "/x"), file("x", layerA), b},
+		"a link that goes too far up": {usual, config, link("a/layer.tar", "../../../x"), file("x", layerA),
+			b},
+		"a hard link": {usual, config, hard("a/layer.tar", "x"), file("x", layerA), b},
+		"a chain of links": {usual, config, link("a/layer.tar", "1"), link("a/1", "2"),
+			hard("a/2", "a/3"), link("a/3", "../x"), file("x", layerA), b},
+		"a linked configuration": {usual, link(configName, "c"), file("c", configAB), a, b},
+		"equal entries twice":    with(standard, standard...),
+		"equal entries, written differently": with(standard, file("./a/layer.tar", layerA),
+			file("x/../manifest.json", standard[0].Body)),
+		"things of no meaning": with(standard, entry{Name: "pipe", Type: tar.TypeFifo},
+			entry{Name: "dev", Type: tar.TypeChar}, link("loop", "loop"), file("a/VERSION", "1.0"),
+			file("../../etc/passwd", "root"), file("\x1b[31m", ""), dir("etc")),
+		"other names of keys": {file("manifest.json",
+			strings.NewReplacer("Config", "config", "Layers", "LAYERS").Replace(usual.Body)), config, a, b},
+		"unknown keys": {file("manifest.json", strings.Replace(usual.Body, "{",
+			`{"Parent":"x","LayerSources":{"a":{}},`, 1)), config, a, b},
 	} {
 		got, err := images(archive(t, all...))
-		if err != nil || len(got) != 1 || got[0].ID != digest.FromString(configAB) || string(got[0].Config) != configAB || len(got[0].Layers) != 2 {
+		if err != nil || len(got) != 1 || got[0].ID != digest.FromString(configAB) ||
+			string(got[0].Config) != configAB || len(got[0].Layers) != 2 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 			continue
 		}
 		for i, want := range []string{layerA, layerB} {
 			l := got[0].Layers[i]
 			content, err := io.ReadAll(l.Open())
-			if err != nil || string(content) != want || l.DiffID != digest.FromString(want) || l.Size() != int64(len(want)) {
+			if err != nil || string(content) != want || l.DiffID != digest.FromString(want) ||
+				l.Size() != int64(len(want)) {
 				t.Errorf("%s: layer %d is wrong: %v", name, i, err)
 			}
 		}
@@ -100,7 +127,8 @@ func TestImages(t *testing.T) {
 
 func TestImagesOfSeveral(t *testing.T) {
 	configA, configB, none := configOf(idA), configOf(idB, idB), configOf()
-	all := archive(t, index(item("2", []string{"b:1"}, "b", "b"), item("1", []string{"a", "docker.io/library/a:latest", "a:2"}, "a"), item("3", nil)),
+	all := archive(t, index(item("2", []string{"b:1"}, "b", "b"),
+		item("1", []string{"a", "docker.io/library/a:latest", "a:2"}, "a"), item("3", nil)),
 		file("1", configA), file("2", configB), file("3", none), file("a", layerA), file("b", layerB))
 	got, err := images(all)
 	if err != nil {
@@ -110,7 +138,8 @@ func TestImagesOfSeveral(t *testing.T) {
 	for _, im := range got {
 		lines = append(lines, fmt.Sprint(im.ID == digest.FromBytes(im.Config), im.Names, len(im.Layers)))
 	}
-	want := []string{"true [docker.io/library/b:1] 2", "true [docker.io/library/a:latest docker.io/library/a:2] 1", "true [] 0"}
+	want := []string{"true [docker.io/library/b:1] 2",
+		"true [docker.io/library/a:latest docker.io/library/a:2] 1", "true [] 0"}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
@@ -120,7 +149,8 @@ func TestImagesOfSeveral(t *testing.T) {
 // digest.
 func TestNamesThatAreNone(t *testing.T) {
 	odd := "a:sha256:" + strings.Repeat("0", 64)
-	a, err := open(archive(t, with(standard[1:], index(item(configName, []string{"", odd, "a:1"}, "a/layer.tar", "b/layer.tar")))...))
+	a, err := open(archive(t, with(standard[1:],
+		index(item(configName, []string{"", odd, "a:1"}, "a/layer.tar", "b/layer.tar")))...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,12 +165,16 @@ func TestNamesThatAreNone(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for tag, want := range map[string]string{
-		"alpine:3.20": "docker.io/library/alpine:3.20", "alpine": "docker.io/library/alpine:latest", "docker.io/a/b:1": "docker.io/a/b:1",
+		"alpine:3.20": "docker.io/library/alpine:3.20", "alpine": "docker.io/library/alpine:latest",
+		"docker.io/a/b:1":    "docker.io/a/b:1",
 		"127.0.0.1:5000/a:1": "127.0.0.1:5000/a:1", "ghcr.io/a/b/c:v1": "ghcr.io/a/b/c:v1",
-		"Alpine:1": "", "a:sha256:0123": "", "a:SHA256:" + strings.Repeat("0", 64): "", "a:b:c": "", "../../x:1": "", "a:1\n": "", "\x1b[31m:1": "", "\xff:1": "", "a/../b:1": "", "-:1": "", strings.Repeat("a", 300) + ":1": "",
+		"Alpine:1": "", "a:sha256:0123": "", "a:SHA256:" + strings.Repeat("0", 64): "", "a:b:c": "",
+		"../../x:1": "", "a:1\n": "", "\x1b[31m:1": "", "\xff:1": "", "a/../b:1": "", "-:1": "",
+		strings.Repeat("a", 300) + ":1": "",
 		"a:" + strings.Repeat("1", 129): "", strings.Repeat("0", 64): "",
 	} {
-		got, err := images(archive(t, with(standard[1:], index(item(configName, []string{tag}, "a/layer.tar", "b/layer.tar")))...))
+		got, err := images(archive(t, with(standard[1:],
+			index(item(configName, []string{tag}, "a/layer.tar", "b/layer.tar")))...))
 		if (err == nil) != (want != "") || err == nil && !slices.Equal(got[0].Names, []string{want}) {
 			t.Errorf("%q: %v, %v; want %q", tag, got, err, want)
 		}
@@ -152,7 +186,8 @@ func TestNames(t *testing.T) {
 
 func TestLayerCompression(t *testing.T) {
 	for want, body := range map[string]string{
-		compression.None: layerA, compression.Gzip: string(gz(t, nil, []byte(layerA))), compression.Zstd: string(zstded.pack(t, []byte(layerA))),
+		compression.None: layerA, compression.Gzip: string(gz(t, nil, []byte(layerA))),
+		compression.Zstd: string(zstded.pack(t, []byte(layerA))),
 	} {
 		got, err := images(archive(t, index(item("c", nil, "l")), file("c", configOf(idA)), file("l", body)))
 		if err != nil {
@@ -173,7 +208,8 @@ func TestLayerCompression(t *testing.T) {
 			t.Errorf("%s, written again: another layer: %v", want, err)
 		}
 	}
-	got, err := images(archive(t, index(item("c", nil, "l")), file("c", configOf(digest.FromString(""))), file("l", "")))
+	got, err := images(archive(t, index(item("c", nil, "l")), file("c", configOf(digest.FromString(""))),
+		file("l", "")))
 	if err != nil {
 		t.Fatal(err)
 	}

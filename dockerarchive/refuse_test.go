@@ -35,7 +35,8 @@ func TestWriteRefuses(t *testing.T) {
 	gzip := v1.MediaTypeImageLayerGzip
 	wrong := s.layer(tarball(2, 300_000), zipped)
 	s.Content[wrong.blob.Digest] = flipped(s.Content[wrong.blob.Digest], 1000)
-	absent := packed{blob: v1.Descriptor{MediaType: gzip, Digest: digest.FromString("absent"), Size: 100}, diffID: good.diffID}
+	absent := packed{blob: v1.Descriptor{MediaType: gzip, Digest: digest.FromString("absent"), Size: 100},
+		diffID: good.diffID}
 	one := func(layers ...packed) []*image.Image {
 		return []*image.Image{s.image("a", nil, layers...)}
 	}
@@ -43,8 +44,12 @@ func TestWriteRefuses(t *testing.T) {
 	short, long, swapped := s.image("short", nil, good, good), s.image("long", nil, good), v1.Descriptor{}
 	short = s.open(s.edit(short.Root, func(m *v1.Manifest) { m.Layers = m.Layers[:1] }))
 	long = s.open(s.edit(long.Root, func(m *v1.Manifest) { m.Layers = append(m.Layers, good.blob) }))
-	swapped = s.edit(s.image("swapped", nil, good, s.layer(tarball(3, 100), plain)).Root, func(m *v1.Manifest) { m.Layers[0], m.Layers[1] = m.Layers[1], m.Layers[0] })
-	chart := s.edit(good2(s), func(m *v1.Manifest) { m.Config.MediaType = "application/vnd.cncf.helm.config.v1+json" })
+	swapped = s.edit(s.image("swapped", nil, good, s.layer(tarball(3, 100), plain)).Root, func(m *v1.Manifest) {
+		m.Layers[0], m.Layers[1] = m.Layers[1], m.Layers[0]
+	})
+	chart := s.edit(good2(s), func(m *v1.Manifest) {
+		m.Config.MediaType = "application/vnd.cncf.helm.config.v1+json"
+	})
 	broken := dockerarchive.ErrIntegrity
 	for name, c := range map[string]struct {
 		images []*image.Image
@@ -66,21 +71,25 @@ func TestWriteRefuses(t *testing.T) {
 		"more layers than diff IDs":  {[]*image.Image{long}, image.ErrUnsupported},
 		"layers in another order":    {[]*image.Image{s.open(swapped)}, broken},
 		"artifact":                   {[]*image.Image{s.open(chart)}, image.ErrUnsupported},
-		"index":                      {[]*image.Image{s.open(s.Put(v1.MediaTypeImageIndex, []byte(`{"manifests":[]}`)))}, image.ErrUnsupported},
-		"no images":                  {nil, nil},
-		"name with a digest":         {named("docker.io/library/a:1@" + digest.FromString("x").String()), nil},
-		"name that is a digest":      {named("docker.io/library/a@" + digest.FromString("x").String()), nil},
-		"name without a tag":         {named("docker.io/library/a"), nil},
-		"name in capitals":           {named("docker.io/library/A:1"), nil},
-		"name that is a path":        {named("docker.io/../../x:1"), nil},
-		"no name, but an empty one":  {named(""), nil},
-		"one name for two images":    {append(named("docker.io/library/a:1"), s.image("b", []string{"docker.io/library/b:1", "docker.io/library/a:1"}, good)), nil},
+		"index": {[]*image.Image{s.open(s.Put(v1.MediaTypeImageIndex,
+			[]byte(`{"manifests":[]}`)))}, image.ErrUnsupported},
+		"no images":                 {nil, nil},
+		"name with a digest":        {named("docker.io/library/a:1@" + digest.FromString("x").String()), nil},
+		"name that is a digest":     {named("docker.io/library/a@" + digest.FromString("x").String()), nil},
+		"name without a tag":        {named("docker.io/library/a"), nil},
+		"name in capitals":          {named("docker.io/library/A:1"), nil},
+		"name that is a path":       {named("docker.io/../../x:1"), nil},
+		"no name, but an empty one": {named(""), nil},
+		"one name for two images": {append(named("docker.io/library/a:1"),
+			s.image("b", []string{"docker.io/library/b:1", "docker.io/library/a:1"}, good)), nil},
 	} {
-		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		if err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, c.images,
+			dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: Write: %v, want %v", name, err, c.want)
 		}
 		var b bytes.Buffer
-		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, c.images, dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) || b.Len() > 0 {
+		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, c.images,
+			dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) || b.Len() > 0 {
 			t.Errorf("%s: Stream: %v after %d bytes, want %v", name, err, b.Len(), c.want)
 		}
 	}
@@ -145,12 +154,14 @@ func TestWriteSurvivesFaults(t *testing.T) {
 				src := &faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Tries: tries}}
 				f := &memory{}
 				im.Source = src
-				if err := dockerarchive.Write(t.Context(), f, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil || !bytes.Equal(f.data, want) {
+				if err := dockerarchive.Write(t.Context(), f, dockerarchive.Docker, []*image.Image{im},
+					dockerarchive.Options{}); err != nil || !bytes.Equal(f.data, want) {
 					t.Errorf("%s: %v; the same bytes: %v", name, err, bytes.Equal(f.data, want))
 				}
 				var b bytes.Buffer
 				src.src = &tt.Source{Content: s.Content[l.blob.Digest], Tries: tries}
-				if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
+				if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im},
+					dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
 					t.Errorf("%s: Stream: %v; the same bytes: %v", name, err, bytes.Equal(b.Bytes(), want))
 				}
 			})
@@ -169,8 +180,10 @@ func TestWriteTellsFaultsApart(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Always: try}}
-			err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{})
-			if err == nil || errors.Is(err, dockerarchive.ErrIntegrity) || !errors.Is(err, gone) && !errors.Is(err, tt.ErrBroken) {
+			err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{im},
+				dockerarchive.Options{})
+			if err == nil || errors.Is(err, dockerarchive.ErrIntegrity) ||
+				!errors.Is(err, gone) && !errors.Is(err, tt.ErrBroken) {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
@@ -182,7 +195,8 @@ func TestWriteStopsAtAFullDisk(t *testing.T) {
 		size := len(written(t, dockerarchive.Docker, dockerarchive.Options{}, given...))
 		for _, room := range []int{1, 600, size / 3, size - 1536} { // the padding and the end are holes in the file
 			f := &memory{room: room}
-			if err := dockerarchive.Write(t.Context(), f, dockerarchive.Docker, given, dockerarchive.Options{}); !errors.Is(err, errFull) {
+			if err := dockerarchive.Write(t.Context(), f, dockerarchive.Docker, given,
+				dockerarchive.Options{}); !errors.Is(err, errFull) {
 				t.Errorf("%s with room for %d of %d bytes: %v", name, room, size, err)
 			}
 			left := room
@@ -214,14 +228,16 @@ func TestWriteStopsWithItsContext(t *testing.T) {
 					cancel(reason)
 				}
 			}
-			err := dockerarchive.Write(ctx, &memory{}, dockerarchive.Docker, given, dockerarchive.Options{Progress: stop})
+			err := dockerarchive.Write(ctx, &memory{}, dockerarchive.Docker, given,
+				dockerarchive.Options{Progress: stop})
 			if err != nil && !errors.Is(err, reason) || err == nil && n.Load() >= after && after == 1 {
 				t.Errorf("%s, stopped at report %d of %d: %v, want the cause of the context", name, after, n.Load(), err)
 			}
 			cancel(nil)
 			ctx, cancel = context.WithCancelCause(t.Context())
 			cancel(reason)
-			if err := dockerarchive.Stream(ctx, io.Discard, dockerarchive.Docker, given, dockerarchive.Options{}); !errors.Is(err, reason) {
+			if err := dockerarchive.Stream(ctx, io.Discard, dockerarchive.Docker, given,
+				dockerarchive.Options{}); !errors.Is(err, reason) {
 				t.Errorf("%s: Stream: %v, want the cause of the context", name, err)
 			}
 		}

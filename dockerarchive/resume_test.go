@@ -68,7 +68,8 @@ func resume(t *testing.T, path string, im *image.Image) error {
 		t.Fatal(err)
 	}
 	defer f.Abort()
-	if err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im}, dockerarchive.Options{}); err != nil {
+	if err := dockerarchive.Write(t.Context(), f, dockerarchive.OCI, []*image.Image{im},
+		dockerarchive.Options{}); err != nil {
 		f.Keep()
 		return err
 	}
@@ -77,7 +78,8 @@ func resume(t *testing.T, path string, im *image.Image) error {
 
 func resumed(t *testing.T) (*image.Image, []byte, int64) {
 	s := newStore(t)
-	root := s.image("one", nil, s.layer(tarball(1, 9_000_000), plain), s.layer(tarball(2, 3_000_000), plain), s.layer(tarball(3, 1000), zipped)).Root
+	root := s.image("one", nil, s.layer(tarball(1, 9_000_000), plain), s.layer(tarball(2, 3_000_000), plain),
+		s.layer(tarball(3, 1000), zipped)).Root
 	im := s.open(root, "docker.io/library/a:1")
 	total := int64(0)
 	for _, b := range im.Blobs {
@@ -149,7 +151,8 @@ func TestWriteOCIResumesFromDamage(t *testing.T) {
 			overwrite(t, path+".partial.marks", 48, bytes.Repeat([]byte{0xff}, 32))
 		},
 		"marks of an earlier version": func(t *testing.T, path string) {
-			if err := os.WriteFile(path+".partial.marks", bytes.Repeat([]byte{0, 0, 1, 0, 0, 0, 0, 0}, 8), 0o600); err != nil {
+			if err := os.WriteFile(path+".partial.marks", bytes.Repeat([]byte{0, 0, 1, 0, 0, 0, 0, 0}, 8),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -26,7 +26,10 @@ func TestRoomIsAskedFor(t *testing.T) {
 	} {
 		var asked int64
 		f := &memory{}
-		if err := write(f, dockerarchive.Options{Room: func(n int64) error { asked = n; return refused }}); !errors.Is(err, refused) {
+		if err := write(f, dockerarchive.Options{Room: func(n int64) error {
+			asked = n
+			return refused
+		}}); !errors.Is(err, refused) {
 			t.Errorf("%s: %v, want %v", name, err, refused)
 		}
 		if len(f.data) > 0 {

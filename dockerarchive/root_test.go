@@ -29,33 +29,46 @@ func TestWrapped(t *testing.T) {
 	usual := index(item(configName, nil, "a/layer.tar", "b/layer.tar"))
 	wrapped := within("dir/", standard)
 	linked := func(e ...entry) []entry { return with(e, usual, config, b) }
-	junk := []entry{file("._dir", "mac"), file(".DS_Store", ""), file("dir/._manifest.json", "mac"), file("dir/a/._layer.tar", "mac"), file("._repositories", "mac")}
+	junk := []entry{file("._dir", "mac"), file(".DS_Store", ""), file("dir/._manifest.json", "mac"),
+		file("dir/a/._layer.tar", "mac"), file("._repositories", "mac")}
 	for name, all := range map[string][]entry{
-		"a directory":                        wrapped,
-		"with its own entry":                 with([]entry{dir("dir/")}, wrapped...),
-		"with ./":                            with([]entry{dir("./"), dir("./dir/")}, within("./dir/", standard)...),
-		"by its absolute name":               within("/home/ann/dir/", standard),
-		"several directories":                with([]entry{dir("home/"), dir("home/ann")}, within("home/ann/dir/", standard)...),
-		"of the name of a layer":             within("a/", standard),
-		"of the name of a file":              within("manifest.json/", standard),
-		"with what macOS adds":               slices.Concat(junk, wrapped),
-		"with what macOS adds, last":         slices.Concat(wrapped, junk),
-		"a link":                             within("dir/", linked(link("a/layer.tar", "../x"), file("x", layerA))),
-		"an absolute link":                   within("dir/", linked(link("a/layer.tar", "/x"), file("x", layerA))),
-		"an absolute link from the top":      within("dir/", linked(link("a/layer.tar", "/dir/x"), file("x", layerA))),
-		"a link by the name of the top":      within("dir/", linked(link("a/layer.tar", "../../dir/x"), file("x", layerA))),
-		"a link that goes too far up":        within("dir/", linked(link("a/layer.tar", "../../../../x"), file("x", layerA))),
-		"a hard link":                        within("dir/", linked(hard("a/layer.tar", "x"), file("x", layerA))),
-		"a hard link, wrapped later":         with(within("dir/", linked(file("x", layerA))), entry{Name: "dir/a/layer.tar", Type: tar.TypeLink, Link: "x"}),
-		"a hard link below its own name":     within("x/", linked(hard("a/layer.tar", "x"), file("x", layerA))),
-		"a global header":                    with([]entry{{Name: "pax_global_header", Type: tar.TypeXGlobalHeader}}, wrapped...),
-		"equal entries twice":                slices.Concat(wrapped, wrapped),
-		"in no directory, with macOS's":      slices.Concat(junk[:2], standard),
-		"layers that look like macOS's":      {index(item(configName, nil, "._a", ".DS_Store")), config, file("._a", layerA), file(".DS_Store", layerB)},
-		"the same in a directory":            within("dir/", []entry{index(item(configName, nil, "._a", ".DS_Store")), config, file("._a", layerA), file(".DS_Store", layerB)}),
+		"a directory":        wrapped,
+		"with its own entry": with([]entry{dir("dir/")}, wrapped...),
+		"with ./": with([]entry{dir("./"), dir("./dir/")},
+			within("./dir/", standard)...),
+		"by its absolute name": within("/home/ann/dir/", standard),
+		"several directories": with([]entry{dir("home/"), dir("home/ann")},
+			within("home/ann/dir/", standard)...),
+		"of the name of a layer":     within("a/", standard),
+		"of the name of a file":      within("manifest.json/", standard),
+		"with what macOS adds":       slices.Concat(junk, wrapped),
+		"with what macOS adds, last": slices.Concat(wrapped, junk),
+		"a link": within("dir/",
+			linked(link("a/layer.tar", "../x"), file("x", layerA))),
+		"an absolute link": within("dir/", linked(link("a/layer.tar", "/x"), file("x", layerA))),
+		"an absolute link from the top": within("dir/",
+			linked(link("a/layer.tar", "/dir/x"), file("x", layerA))),
+		"a link by the name of the top": within("dir/",
+			linked(link("a/layer.tar", "../../dir/x"), file("x", layerA))),
+		"a link that goes too far up": within("dir/",
+			linked(link("a/layer.tar", "../../../../x"), file("x", layerA))),
+		"a hard link": within("dir/", linked(hard("a/layer.tar", "x"), file("x", layerA))),
+		"a hard link, wrapped later": with(within("dir/", linked(file("x", layerA))),
+			entry{Name: "dir/a/layer.tar", Type: tar.TypeLink, Link: "x"}),
+		"a hard link below its own name": within("x/", linked(hard("a/layer.tar", "x"), file("x", layerA))),
+		"a global header": with([]entry{{Name: "pax_global_header",
+			Type: tar.TypeXGlobalHeader}}, wrapped...),
+		"equal entries twice":           slices.Concat(wrapped, wrapped),
+		"in no directory, with macOS's": slices.Concat(junk[:2], standard),
+		"layers that look like macOS's": {index(item(configName, nil, "._a", ".DS_Store")), config,
+			file("._a", layerA), file(".DS_Store", layerB)},
+		"the same in a directory": within("dir/",
+			[]entry{index(item(configName, nil, "._a", ".DS_Store")), config, file("._a", layerA),
+				file(".DS_Store", layerB)}),
 		"in a directory called like macOS's": within("._d/", standard),
 		"names of more than 100 bytes":       within(strings.Repeat("long", 60)+"/", standard),
-		"names of more than 255 bytes":       within(strings.Repeat(strings.Repeat("long", 60)+"/", 3), with(standard[:2:2], a, b)),
+		"names of more than 255 bytes": within(strings.Repeat(strings.Repeat("long", 60)+"/", 3),
+			with(standard[:2:2], a, b)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := archive(t, all...)
@@ -102,7 +115,8 @@ func TestWrappedV1Archive(t *testing.T) {
 }
 
 func TestWrappedLayout(t *testing.T) {
-	r, err := open(archive(t, within("dir/", []entry{file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", `{"schemaVersion":2,"manifests":[]}`)})...))
+	r, err := open(archive(t, within("dir/", []entry{file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`),
+		file("index.json", `{"schemaVersion":2,"manifests":[]}`)})...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,8 @@ import (
 )
 
 // unsized are the shapes in which a layer's blob does not tell its size, or not the truth.
-var unsized = []string{"zstd", "zstd below gzip", "two members", "estargz", "not a multiple of blocks", "smaller than its blob", "everything",
+var unsized = []string{"zstd", "zstd below gzip", "two members", "estargz", "not a multiple of blocks",
+	"smaller than its blob", "everything",
 	"a late layer twice", "images that share layers", "one image is part of another", "empty layers"}
 
 func TestStreamOnce(t *testing.T) {
@@ -37,7 +38,8 @@ func TestStreamOnce(t *testing.T) {
 			}
 			continue
 		}
-		if want := written(t, dockerarchive.Docker, dockerarchive.Options{}, given...); err != nil || !bytes.Equal(b.Bytes(), want) {
+		if want := written(t, dockerarchive.Docker, dockerarchive.Options{}, given...); err != nil ||
+			!bytes.Equal(b.Bytes(), want) {
 			t.Errorf("%s: %d bytes, Write makes %d: %v", name, b.Len(), len(want), err)
 		}
 		for d, n := range begun {
@@ -65,9 +67,11 @@ func TestStreamOnceSaysWhichWay(t *testing.T) {
 		"cannot be read": {tt.Fail(7, io.ErrNoProgress), io.ErrNoProgress},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest], Tries: []tt.Try{nil, c.try}}}
+			im.Source = &faulty{s, l.blob.Digest, &tt.Source{Content: s.Content[l.blob.Digest],
+				Tries: []tt.Try{nil, c.try}}}
 			var b bytes.Buffer
-			err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{Once: true})
+			err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im},
+				dockerarchive.Options{Once: true})
 			if !errors.Is(err, c.want) || err == nil && !bytes.Equal(b.Bytes(), want) {
 				t.Errorf("%s: %v, want %v", name, err, c.want)
 			}
@@ -93,7 +97,8 @@ func TestStreamReportsBothReadings(t *testing.T) {
 		}
 		return len(p), nil
 	})
-	if err := dockerarchive.Stream(t.Context(), w, dockerarchive.Docker, []*image.Image{s.image("a", nil, l)}, opts); err != nil {
+	if err := dockerarchive.Stream(t.Context(), w, dockerarchive.Docker, []*image.Image{s.image("a", nil, l)},
+		opts); err != nil {
 		t.Fatal(err)
 	}
 	if begun != l.blob.Size/2 || last != l.blob.Size {

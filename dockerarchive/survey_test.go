@@ -11,11 +11,14 @@ import (
 // TestSurvey: what is whole is as Images has it, what is not is told, and the images after it are listed all
 // the same.
 func TestSurvey(t *testing.T) {
-	one, two := configOf(digest.FromString("base"), digest.FromString("top")), configOf(digest.FromString("base"))
+	one, two := configOf(digest.FromString("base"), digest.FromString("top")),
+		configOf(digest.FromString("base"))
 	name := func(config string) string { return digest.FromString(config).Encoded() + ".json" }
 	files := []entry{
-		index(item(name(one), []string{"a:1"}, "base.tar", "top.tar"), item("broken.json", nil, "base.tar", "none.tar"), item(name(two), []string{"b:1"}, "link.tar")),
-		file(name(one), one), file(name(two), two), file("broken.json", "{}"), file("base.tar", "base"), link("link.tar", "base.tar"),
+		index(item(name(one), []string{"a:1"}, "base.tar", "top.tar"),
+			item("broken.json", nil, "base.tar", "none.tar"), item(name(two), []string{"b:1"}, "link.tar")),
+		file(name(one), one), file(name(two), two), file("broken.json", "{}"), file("base.tar", "base"),
+		link("link.tar", "base.tar"),
 		file("stray.tar", "stray"), dir("dir"), link("dangling.tar", "nothing.tar"),
 	}
 	r, err := open(archive(t, files...))
@@ -26,13 +29,17 @@ func TestSurvey(t *testing.T) {
 	if err != nil || len(c.Saved) != 3 || c.Layout != nil {
 		t.Fatalf("%v: %+v", err, c)
 	}
-	if f := c.Saved[0].Absent; len(f) != 1 || f[0].Part != image.PartLayer || f[0].Path != "top.tar" || f[0].Descriptor.Digest != digest.FromString("top") || f[0].Reason != image.Missing {
+	if f := c.Saved[0].Absent; len(f) != 1 || f[0].Part != image.PartLayer || f[0].Path != "top.tar" ||
+		f[0].Descriptor.Digest != digest.FromString("top") || f[0].Reason != image.Missing {
 		t.Errorf("the image without a layer: %+v", f)
 	}
-	if im := c.Saved[0]; im.ID != digest.FromString(one) || len(im.Layers) != 1 || im.Layers[0].DiffID != digest.FromString("base") {
+	if im := c.Saved[0]; im.ID != digest.FromString(one) || len(im.Layers) != 1 ||
+		im.Layers[0].DiffID != digest.FromString("base") {
 		t.Errorf("the image without a layer: %+v", im)
 	}
-	if im := c.Saved[1]; im.ID != digest.FromString("{}") || len(im.Absent) != 2 || im.Absent[0].Part == image.PartLayer || im.Absent[1].Path != "none.tar" || im.Absent[1].Descriptor.Digest != "" ||
+	if im := c.Saved[1]; im.ID != digest.FromString("{}") || len(im.Absent) != 2 ||
+		im.Absent[0].Part == image.PartLayer || im.Absent[1].Path != "none.tar" ||
+		im.Absent[1].Descriptor.Digest != "" ||
 		len(im.Layers) != 1 || im.Layers[0].DiffID != "" {
 		t.Errorf("the image with a configuration of nothing: %+v", im)
 	}
@@ -71,8 +78,10 @@ func FuzzSurvey(f *testing.F) {
 	f.Add(archive(f, standard[:3]...))
 	f.Add(archive(f, standard[0], standard[2]))
 	f.Add(archive(f, with(standard, file("a/layer.tar", "other"))...))
-	f.Add(archive(f, index(item("c", []string{"a:1", "A"}, "l", "l")), file("c", configOf(digest.FromString("x"))), link("l", "l")))
-	f.Add(archive(f, index(`{"Config":"c","Layers":["l"],"LayerSources":{"sha256:0":{}}}`), file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", "{}")))
+	f.Add(archive(f, index(item("c", []string{"a:1", "A"}, "l", "l")),
+		file("c", configOf(digest.FromString("x"))), link("l", "l")))
+	f.Add(archive(f, index(`{"Config":"c","Layers":["l"],"LayerSources":{"sha256:0":{}}}`),
+		file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", "{}")))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := open(raw)
 		if err != nil {

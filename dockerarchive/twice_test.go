@@ -26,13 +26,15 @@ func TestManifestWithAKeyTwice(t *testing.T) {
 		"as values":              {`[{"Config":"NAME","RepoTags":["config:1","config:1"],"Layers":["a/layer.tar"],"Parent":"Config"}]`, false},
 		"after lists and values": {`[{"X":[1,{"y":null},"X"],"Y":"X","Config":"NAME","RepoTags":["a:1"],"Layers":["a/layer.tar"]}]`, false},
 	} {
-		raw := archive(t, file(name, config), file("a/layer.tar", largeA), file("manifest.json", strings.ReplaceAll(c.manifest, "NAME", name)))
+		raw := archive(t, file(name, config), file("a/layer.tar", largeA),
+			file("manifest.json", strings.ReplaceAll(c.manifest, "NAME", name)))
 		r, err := open(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = r.Images(t.Context())
-		if (err != nil) != c.bad || c.bad && (!errors.Is(err, dockerarchive.ErrIntegrity) || !strings.Contains(err.Error(), "twice")) {
+		if (err != nil) != c.bad || c.bad && (!errors.Is(err, dockerarchive.ErrIntegrity) ||
+			!strings.Contains(err.Error(), "twice")) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -32,30 +32,44 @@ func TestContentsUnitesNames(t *testing.T) {
 	}{
 		"buildkit: no names in index.json": {items(e.item(one.desc, "a:1", nameB)), []v1.Descriptor{bare(one.desc)},
 			found{Layout: []string{is(nameA, one.desc), is(nameB, one.desc)}}},
-		"no names in either": {items(e.item(one.desc)), []v1.Descriptor{bare(one.desc)}, found{Layout: []string{is("", one.desc)}}},
-		"the same names":     {items(e.item(one.desc, "a:1")), []v1.Descriptor{named(one.desc, nameA)}, found{Layout: []string{is(nameA, one.desc)}}},
-		"one more in manifest.json": {items(e.item(one.desc, "a:1", "b:2")), []v1.Descriptor{named(one.desc, nameA)},
-			found{Layout: []string{is(nameA, one.desc), is(nameB, one.desc)}}},
-		"one more in index.json": {items(e.item(one.desc, "a:1")), []v1.Descriptor{named(one.desc, nameA), named(one.desc, nameB)},
-			found{Layout: []string{is(nameA, one.desc), is(nameB, one.desc)}}},
-		"a bare tag": {items(e.item(one.desc, "a:1")), []v1.Descriptor{ref(one.desc, "1")}, found{Layout: []string{is(nameA, one.desc)}}},
-		"regctl's address of a directory": {items(e.item(one.desc, "ocidir://a:1", "a:1")), []v1.Descriptor{ref(one.desc, "ocidir://a:1")},
+		"no names in either": {items(e.item(one.desc)), []v1.Descriptor{bare(one.desc)},
+			found{Layout: []string{is("", one.desc)}}},
+		"the same names": {items(e.item(one.desc, "a:1")), []v1.Descriptor{named(one.desc, nameA)},
 			found{Layout: []string{is(nameA, one.desc)}}},
-		"podman's name": {items(), []v1.Descriptor{ref(one.desc, nameA)}, found{Layout: []string{is(nameA, one.desc)}}},
-		"hauler: a name for each platform": {items(e.item(one.desc, "a:1"), e.item(arm.desc, "a:1")), []v1.Descriptor{named(multi, nameA)},
+		"one more in manifest.json": {items(e.item(one.desc, "a:1", "b:2")),
+			[]v1.Descriptor{named(one.desc, nameA)},
+			found{Layout: []string{is(nameA, one.desc), is(nameB, one.desc)}}},
+		"one more in index.json": {items(e.item(one.desc, "a:1")),
+			[]v1.Descriptor{named(one.desc, nameA), named(one.desc, nameB)},
+			found{Layout: []string{is(nameA, one.desc), is(nameB, one.desc)}}},
+		"a bare tag": {items(e.item(one.desc, "a:1")), []v1.Descriptor{ref(one.desc, "1")},
+			found{Layout: []string{is(nameA, one.desc)}}},
+		"regctl's address of a directory": {items(e.item(one.desc, "ocidir://a:1", "a:1")),
+			[]v1.Descriptor{ref(one.desc, "ocidir://a:1")},
+			found{Layout: []string{is(nameA, one.desc)}}},
+		"podman's name": {items(), []v1.Descriptor{ref(one.desc, nameA)},
+			found{Layout: []string{is(nameA, one.desc)}}},
+		"hauler: a name for each platform": {items(e.item(one.desc, "a:1"), e.item(arm.desc, "a:1")),
+			[]v1.Descriptor{named(multi, nameA)},
 			found{Layout: []string{is(nameA, multi)}}},
-		"a name for each platform of a nameless index": {items(e.item(one.desc, "a:1"), e.item(arm.desc, "a:1")), []v1.Descriptor{bare(multi)},
+		"a name for each platform of a nameless index": {items(e.item(one.desc, "a:1"), e.item(arm.desc, "a:1")),
+			[]v1.Descriptor{bare(multi)},
 			found{Layout: []string{is(nameA, multi)}}},
-		"two images": {items(e.item(one.desc, "a:1"), e.item(two.desc, "b:2")), []v1.Descriptor{bare(two.desc), bare(one.desc)},
+		"two images": {items(e.item(one.desc, "a:1"), e.item(two.desc, "b:2")),
+			[]v1.Descriptor{bare(two.desc), bare(one.desc)},
 			found{Layout: []string{is(nameB, two.desc), is(nameA, one.desc)}}},
-		"Docker 25: index.json lacks one": {items(e.item(one.desc, "a:1"), e.item(two.desc)), []v1.Descriptor{named(one.desc, nameA)},
+		"Docker 25: index.json lacks one": {items(e.item(one.desc, "a:1"), e.item(two.desc)),
+			[]v1.Descriptor{named(one.desc, nameA)},
 			found{Layout: []string{is(nameA, one.desc)}, Saved: []string{e.config(two.desc).String()}}},
-		"manifest.json lacks one": {items(e.item(one.desc, "a:1")), []v1.Descriptor{named(one.desc, nameA), named(two.desc, nameB)},
+		"manifest.json lacks one": {items(e.item(one.desc, "a:1")),
+			[]v1.Descriptor{named(one.desc, nameA), named(two.desc, nameB)},
 			found{Layout: []string{is(nameA, one.desc), is(nameB, two.desc)}}},
-		"an entry that repeats another without its name": {items(), []v1.Descriptor{bare(one.desc), named(one.desc, nameA), bare(two.desc), bare(one.desc)},
+		"an entry that repeats another without its name": {items(),
+			[]v1.Descriptor{bare(one.desc), named(one.desc, nameA), bare(two.desc), bare(one.desc)},
 			found{Layout: []string{is(nameA, one.desc), is("", two.desc)}}},
-		"an empty index.json": {items(e.item(one.desc, "a:1")), nil, found{Saved: []string{nameA + " " + e.config(one.desc).String()}}},
-		"nothing at all":      {items(), nil, found{}},
+		"an empty index.json": {items(e.item(one.desc, "a:1")), nil,
+			found{Saved: []string{nameA + " " + e.config(one.desc).String()}}},
+		"nothing at all": {items(), nil, found{}},
 	} {
 		_, got := contents(t, e.save(c.items, nil, c.roots...))
 		if diff := cmp.Diff(c.want, got); diff != "" {
@@ -72,7 +86,8 @@ func TestContentsKeepsReferences(t *testing.T) {
 	entry.Annotations = map[string]string{v1.AnnotationRefName: "what I had in mind", "other": "x"}
 	c, _ := contents(t, e.save([]map[string]any{e.item(one.desc, "a:1")}, nil, entry))
 	for _, name := range []string{"what I had in mind", nameA} {
-		if found, err := c.Layout.Find(name); err != nil || len(found) != 1 || found[0].Descriptor.Digest != one.desc.Digest {
+		if found, err := c.Layout.Find(name); err != nil || len(found) != 1 ||
+			found[0].Descriptor.Digest != one.desc.Digest {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}
 	}
@@ -98,9 +113,12 @@ func TestContentsOfRebuiltManifests(t *testing.T) {
 	e := engine{newStore(t)}
 	pulled, plain1, plain2 := e.child("amd64", zipped), e.child("arm64", plain), e.child("mips", plain)
 	id := func(c child) string { return e.config(c.desc).String() }
-	all := []map[string]any{e.graphItem(plain1.desc, "a:1"), e.item(pulled.desc, "b:2"), e.graphItem(plain2.desc)}
-	c, got := contents(t, e.save(all, nil, named(plain1.desc, nameA), named(plain1.desc, "docker.io/library/c:3"), named(pulled.desc, nameB)))
-	want := found{Layout: []string{nameB + " " + pulled.desc.Digest.String()}, Saved: []string{nameA + " docker.io/library/c:3 " + id(plain1), id(plain2)}}
+	all := []map[string]any{e.graphItem(plain1.desc, "a:1"), e.item(pulled.desc, "b:2"),
+		e.graphItem(plain2.desc)}
+	c, got := contents(t, e.save(all, nil, named(plain1.desc, nameA),
+		named(plain1.desc, "docker.io/library/c:3"), named(pulled.desc, nameB)))
+	want := found{Layout: []string{nameB + " " + pulled.desc.Digest.String()},
+		Saved: []string{nameA + " docker.io/library/c:3 " + id(plain1), id(plain2)}}
 	if diff := cmp.Diff(want, got); diff != "" || len(c.Remarks) > 0 {
 		t.Errorf("mixed (-want +got):\n%s%+v", diff, c.Remarks)
 	}
@@ -117,8 +135,9 @@ func TestContentsOfUncompressedLayers(t *testing.T) {
 		root  v1.Descriptor
 		items []map[string]any
 	}{
-		"one image":                {plain1.desc, []map[string]any{e.item(plain1.desc, "a:1")}},
-		"an index":                 {e.index(plain1.desc, plain2.desc), []map[string]any{e.graphItem(plain1.desc, "a:1"), e.graphItem(plain2.desc, "a:1")}},
+		"one image": {plain1.desc, []map[string]any{e.item(plain1.desc, "a:1")}},
+		"an index": {e.index(plain1.desc, plain2.desc),
+			[]map[string]any{e.graphItem(plain1.desc, "a:1"), e.graphItem(plain2.desc, "a:1")}},
 		"layers of both kinds":     {mixed, []map[string]any{e.graphItem(mixed, "a:1")}},
 		"sources of another shape": {plain1.desc, []map[string]any{odd}},
 		"no manifest.json":         {plain1.desc, nil},
@@ -153,11 +172,14 @@ func TestContentsFallsBack(t *testing.T) {
 	e := engine{newStore(t)}
 	one, two := e.child("amd64", zipped), e.child("mips", zipped)
 	absent := e.index(one.desc)
-	unknown := e.Put("application/vnd.docker.distribution.manifest.v1+json", []byte(`{"schemaVersion":1,"fsLayers":[],"history":[]}`))
+	unknown := e.Put("application/vnd.docker.distribution.manifest.v1+json",
+		[]byte(`{"schemaVersion":1,"fsLayers":[],"history":[]}`))
 	items := []map[string]any{e.item(one.desc, "a:1")}
-	for name, root := range map[string]v1.Descriptor{"an absent manifest": absent, "a manifest of an unknown kind": unknown} {
+	for name, root := range map[string]v1.Descriptor{"an absent manifest": absent,
+		"a manifest of an unknown kind": unknown} {
 		c, got := contents(t, e.save(items, []v1.Descriptor{absent}, named(root, nameA), named(two.desc, nameB)))
-		want := found{Layout: []string{nameB + " " + two.desc.Digest.String()}, Saved: []string{nameA + " " + e.config(one.desc).String()}}
+		want := found{Layout: []string{nameB + " " + two.desc.Digest.String()},
+			Saved: []string{nameA + " " + e.config(one.desc).String()}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -166,8 +188,10 @@ func TestContentsFallsBack(t *testing.T) {
 		}
 	}
 	// Neither way leads to the layer.
-	c, got := contents(t, e.save(items, []v1.Descriptor{one.layer}, named(one.desc, nameA), named(two.desc, nameB)))
-	if err := c.Faults[one.desc.Digest]; got.Faults != 1 || got.Saved != nil || err == nil || !strings.Contains(err.Error(), "lacks layer "+one.layer.Digest.String()) {
+	c, got := contents(t, e.save(items, []v1.Descriptor{one.layer}, named(one.desc, nameA),
+		named(two.desc, nameB)))
+	if err := c.Faults[one.desc.Digest]; got.Faults != 1 || got.Saved != nil || err == nil ||
+		!strings.Contains(err.Error(), "lacks layer "+one.layer.Digest.String()) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -181,14 +205,17 @@ func TestContentsRefusesContradictions(t *testing.T) {
 		item v1.Descriptor
 		bad  bool
 	}{
-		"another manifest":            {one.desc, two.desc, true},
-		"none of the platforms":       {multi, two.desc, true},
-		"one of the platforms":        {multi, three.desc, false},
-		"the platform that is absent": {e.index(one.desc, bare(v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1})), two.desc, true},
+		"another manifest":      {one.desc, two.desc, true},
+		"none of the platforms": {multi, two.desc, true},
+		"one of the platforms":  {multi, three.desc, false},
+		"the platform that is absent": {e.index(one.desc,
+			bare(v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1})),
+			two.desc, true},
 	} {
 		r := e.save([]map[string]any{e.item(c.item, "a:1")}, nil, named(c.root, nameA), named(two.desc, nameB))
 		got, err := r.Contents(t.Context())
-		if (err != nil) != c.bad || c.bad && !errors.Is(err, dockerarchive.ErrIntegrity) || c.bad && !strings.Contains(err.Error(), "ambiguous") {
+		if (err != nil) != c.bad || c.bad && !errors.Is(err, dockerarchive.ErrIntegrity) ||
+			c.bad && !strings.Contains(err.Error(), "ambiguous") {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -201,12 +228,14 @@ func TestContentsWithReferrers(t *testing.T) {
 	signature := e.artifact("application/vnd.example.signature")
 	entry := bare(signature)
 	entry.Annotations = map[string]string{layout.AnnotationSubject: one.desc.Digest.String()}
-	c, err := e.save([]map[string]any{e.item(one.desc, "a:1")}, []v1.Descriptor{signature}, bare(one.desc), entry).Contents(t.Context())
+	c, err := e.save([]map[string]any{e.item(one.desc, "a:1")}, []v1.Descriptor{signature}, bare(one.desc),
+		entry).Contents(t.Context())
 	if err != nil || len(c.Faults)+len(c.Remarks)+len(c.Saved) > 0 {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	images, err := c.Layout.Images()
-	if err != nil || len(images) != 2 || images[0].Name != nameA || images[1].Name != "" || images[1].Subject != one.desc.Digest {
+	if err != nil || len(images) != 2 || images[0].Name != nameA || images[1].Name != "" ||
+		images[1].Subject != one.desc.Digest {
 		t.Errorf("%+v, %v", images, err)
 	}
 }

@@ -15,7 +15,8 @@ import (
 const (
 	goldenBase = "827a5f661bed3331421dc5b41ed19ef505abf1062da8c9850a85fbccddb616b5"
 	goldenTop  = "d896043814937f59fc0dc594ea99279a27a3b9a4d7c0176007cf4dc24b1fccf2"
-	goldenJSON = `{"id":"` + goldenTop + `","parent":"` + goldenBase + `","created":"2024-02-03T04:05:06.789Z",` +
+	goldenJSON = `{"id":"` + goldenTop + `","parent":"` + goldenBase +
+		`","created":"2024-02-03T04:05:06.789Z",` +
 		`"container_config":{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,` +
 		`"StdinOnce":false,"Env":null,"Cmd":null,"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null},"author":"me",` +
 		`"config":{"Hostname":"","Domainname":"","User":"65534","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,` +
@@ -44,7 +45,8 @@ func TestV1Layers(t *testing.T) {
 	}{
 		{"the same", goldenConfig, []digest.Digest{base, top}, true},
 		{"with another history", strings.Replace(goldenConfig, `"x"`, `"y"`, 1), []digest.Digest{base, top}, true},
-		{"with another author", strings.Replace(goldenConfig, `"me"`, `"you"`, 1), []digest.Digest{base, top}, false},
+		{"with another author", strings.Replace(goldenConfig, `"me"`, `"you"`, 1), []digest.Digest{base, top},
+			false},
 		{"the other way around", goldenConfig, []digest.Digest{top, base}, false},
 		{"alone", goldenConfig, []digest.Digest{top}, false},
 	} {
@@ -59,8 +61,10 @@ func TestV1LayersOfOddConfigurations(t *testing.T) {
 	if layers, err := v1Layers([]byte(`{}`), nil); err != nil || len(layers) != 0 {
 		t.Errorf("no layers: %v, %v", layers, err)
 	}
-	for _, odd := range []string{`{"created":1}`, `{"config":{"Cmd":[1]}}`} { // as Docker would not read them: wild case 4
-		if layers, err := v1Layers([]byte(odd), []digest.Digest{digest.FromString("x")}); err != nil || len(layers) != 1 {
+	// as Docker would not read them: wild case 4
+	for _, odd := range []string{`{"created":1}`, `{"config":{"Cmd":[1]}}`} {
+		if layers, err := v1Layers([]byte(odd), []digest.Digest{digest.FromString("x")}); err != nil ||
+			len(layers) != 1 {
 			t.Errorf("%s: %v, %v", odd, layers, err)
 		}
 	}
@@ -69,7 +73,8 @@ func TestV1LayersOfOddConfigurations(t *testing.T) {
 			t.Errorf("%s: %v", bad, layers)
 		}
 	}
-	layers, err := v1Layers([]byte(`{"id":"old","parent":"older","config":null}`), []digest.Digest{digest.FromString("x")})
+	layers, err := v1Layers([]byte(`{"id":"old","parent":"older","config":null}`),
+		[]digest.Digest{digest.FromString("x")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,8 @@ func BenchmarkWrite(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				f := new(void)
-				if err := dockerarchive.Write(b.Context(), f, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil {
+				if err := dockerarchive.Write(b.Context(), f, dockerarchive.Docker, []*image.Image{im},
+					dockerarchive.Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -68,7 +69,8 @@ func BenchmarkNewReader(b *testing.B) {
 	}
 	var f memory
 	im := s.image("bench", []string{"docker.io/library/bench:1"}, layers...)
-	if err := dockerarchive.Write(b.Context(), &f, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil {
+	if err := dockerarchive.Write(b.Context(), &f, dockerarchive.Docker, []*image.Image{im},
+		dockerarchive.Options{}); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

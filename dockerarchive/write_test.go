@@ -21,15 +21,19 @@ import (
 func TestWriteGolden(t *testing.T) {
 	s := newStore(t)
 	base, top := tarball(1, 3000), tarball(2, 5000)
-	im := s.image("me", []string{"docker.io/library/alpine:3.20", "127.0.0.1:5000/team/app:1"}, s.layer(base, zipped), s.layer(top, docker))
+	im := s.image("me", []string{"docker.io/library/alpine:3.20", "127.0.0.1:5000/team/app:1"},
+		s.layer(base, zipped), s.layer(top, docker))
 	got, headers := entries(t, written(t, dockerarchive.Docker, dockerarchive.Options{}, im))
 	config := string(s.config(im))
 	id := digest.FromString(config).Encoded()
-	lower, upper := strings.TrimSuffix(got[3].Name, "/"), strings.TrimSuffix(got[7].Name, "/") // TestV1Layers checks them
+	// TestV1Layers checks them
+	lower, upper := strings.TrimSuffix(got[3].Name, "/"), strings.TrimSuffix(got[7].Name, "/")
 	want := []entry{
-		{Name: "manifest.json", Body: `[{"Config":"` + id + `.json","RepoTags":["docker.io/library/alpine:3.20","127.0.0.1:5000/team/app:1"],` +
+		{Name: "manifest.json", Body: `[{"Config":"` + id +
+			`.json","RepoTags":["docker.io/library/alpine:3.20","127.0.0.1:5000/team/app:1"],` +
 			`"Layers":["` + lower + `/layer.tar","` + upper + `/layer.tar"]}]` + "\n"},
-		{Name: "repositories", Body: `{"127.0.0.1:5000/team/app":{"1":"` + upper + `"},"alpine":{"3.20":"` + upper + `"}}` + "\n"},
+		{Name: "repositories", Body: `{"127.0.0.1:5000/team/app":{"1":"` + upper + `"},"alpine":{"3.20":"` + upper +
+			`"}}` + "\n"},
 		{Name: id + ".json", Body: config},
 		{Name: lower + "/", Type: tar.TypeDir},
 		{Name: lower + "/VERSION", Body: "1.0"},
@@ -51,7 +55,8 @@ func TestWriteGolden(t *testing.T) {
 		if h.Name == "manifest.json" || h.Name == "repositories" {
 			when = time.Unix(0, 0)
 		}
-		if h.Mode != mode || !h.ModTime.Equal(when) || h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Gname != "" || h.Format != tar.FormatUSTAR {
+		if h.Mode != mode || !h.ModTime.Equal(when) || h.Uid != 0 || h.Gid != 0 || h.Uname != "" || h.Gname != "" ||
+			h.Format != tar.FormatUSTAR {
 			t.Errorf("header %+v", h)
 		}
 	}
@@ -67,7 +72,8 @@ func shapes(t testing.TB) map[string][]*image.Image {
 	s := newStore(t)
 	a, b, c := tarball(1, 3000), tarball(2, 5000), tarball(3, 700_000)
 	all := []packed{}
-	for i, p := range []packing{plain, halves, zstded, zipped, stargz, tooLarge, mistyped, docker, oddEnd, unzipped, otherKind, nameless, foreign} {
+	for i, p := range []packing{plain, halves, zstded, zipped, stargz, tooLarge, mistyped, docker, oddEnd,
+		unzipped, otherKind, nameless, foreign} {
 		all = append(all, s.layer(tarball(byte(10+i), 2000+700*i), p))
 	}
 	whole := s.layer(c, zipped)
@@ -79,44 +85,52 @@ func shapes(t testing.TB) map[string][]*image.Image {
 		return names
 	}
 	return map[string][]*image.Image{
-		"one layer":                     {s.image("a", name("a:1"), whole)},
-		"no name":                       {s.image("a", nil, whole)},
-		"no layer":                      {s.image("a", name("a:1"))},
-		"no layer and no name":          {s.image("a", nil)},
-		"empty layers":                  {s.image("a", name("a:1"), empty, whole, empty)},
-		"plain":                         {s.image("a", name("a:1"), s.layer(a, plain), s.layer(b, plain))},
-		"zstd":                          {s.image("a", name("a:1"), s.layer(a, zstded), s.layer(b, zstded))},
-		"zstd below gzip":               {s.image("a", name("a:1"), s.layer(a, zstded), s.layer(b, zipped))},
-		"two members":                   {s.image("a", name("a:1"), s.layer(b, halves), s.layer(a, zipped))},
-		"estargz":                       {s.image("a", name("a:1"), s.layer(b, stargz), s.layer(a, zipped))},
-		"not a multiple of blocks":      {s.image("a", name("a:1"), s.layer(append(a, "odd"...), zipped), s.layer(append(b, 'x'), plain))},
-		"smaller than its blob":         {s.image("a", name("a:1"), s.layer(a, tooLarge), s.layer(b, zipped))},
-		"everything":                    {s.image("a", name("a:1"), all...)},
-		"a layer twice":                 {s.image("a", name("a:1"), whole, s.layer(a, zipped), whole)},
-		"a late layer twice":            {s.image("a", name("a:1"), s.layer(a, zstded), s.layer(b, zipped), s.layer(a, zstded))},
-		"a layer in two forms":          {s.image("a", name("a:1"), s.layer(a, zipped), s.layer(a, zstded))},
-		"images that share layers":      {s.image("a", name("a:1"), whole, s.layer(a, zipped)), s.image("b", name("b:1"), whole, s.layer(b, halves)), s.image("c", nil, whole)},
-		"an image twice":                {s.image("a", name("a:1", "a:2"), whole), s.image("a", name("a:2", "b:1"), whole)},
-		"images of the same layers":     {s.image("a", name("a:1"), whole), s.image("b", name("b:1"), whole)},
-		"one image is part of another":  {s.image("a", name("a:1"), s.layer(a, halves), s.layer(b, zipped)), s.image("b", name("b:1"), s.layer(a, halves))},
+		"one layer":            {s.image("a", name("a:1"), whole)},
+		"no name":              {s.image("a", nil, whole)},
+		"no layer":             {s.image("a", name("a:1"))},
+		"no layer and no name": {s.image("a", nil)},
+		"empty layers":         {s.image("a", name("a:1"), empty, whole, empty)},
+		"plain":                {s.image("a", name("a:1"), s.layer(a, plain), s.layer(b, plain))},
+		"zstd":                 {s.image("a", name("a:1"), s.layer(a, zstded), s.layer(b, zstded))},
+		"zstd below gzip":      {s.image("a", name("a:1"), s.layer(a, zstded), s.layer(b, zipped))},
+		"two members":          {s.image("a", name("a:1"), s.layer(b, halves), s.layer(a, zipped))},
+		"estargz":              {s.image("a", name("a:1"), s.layer(b, stargz), s.layer(a, zipped))},
+		"not a multiple of blocks": {s.image("a", name("a:1"), s.layer(append(a, "odd"...), zipped),
+			s.layer(append(b, 'x'), plain))},
+		"smaller than its blob": {s.image("a", name("a:1"), s.layer(a, tooLarge), s.layer(b, zipped))},
+		"everything":            {s.image("a", name("a:1"), all...)},
+		"a layer twice":         {s.image("a", name("a:1"), whole, s.layer(a, zipped), whole)},
+		"a late layer twice": {s.image("a", name("a:1"), s.layer(a, zstded), s.layer(b, zipped),
+			s.layer(a, zstded))},
+		"a layer in two forms": {s.image("a", name("a:1"), s.layer(a, zipped), s.layer(a, zstded))},
+		"images that share layers": {s.image("a", name("a:1"), whole, s.layer(a, zipped)),
+			s.image("b", name("b:1"), whole, s.layer(b, halves)), s.image("c", nil, whole)},
+		"an image twice": {s.image("a", name("a:1", "a:2"), whole),
+			s.image("a", name("a:2", "b:1"), whole)},
+		"images of the same layers": {s.image("a", name("a:1"), whole), s.image("b", name("b:1"), whole)},
+		"one image is part of another": {s.image("a", name("a:1"), s.layer(a, halves), s.layer(b, zipped)),
+			s.image("b", name("b:1"), s.layer(a, halves))},
 		"images that differ in history": {s.history("x", whole), s.history("y", whole)},
 	}
 }
 
 func (s *store) history(by string, layers ...packed) *image.Image {
-	return s.build(v1.Image{History: []v1.History{{CreatedBy: by}}}, []string{"docker.io/library/" + by + ":1"}, layers...)
+	return s.build(v1.Image{History: []v1.History{{CreatedBy: by}}}, []string{"docker.io/library/" + by + ":1"},
+		layers...)
 }
 
 func TestWriteIsReproducibleAndReadable(t *testing.T) {
 	for name, given := range shapes(t) {
 		want := written(t, dockerarchive.Docker, dockerarchive.Options{}, given...)
 		for _, jobs := range []int{1, 8} {
-			if got := written(t, dockerarchive.Docker, dockerarchive.Options{Jobs: jobs}, given...); !bytes.Equal(got, want) {
+			if got := written(t, dockerarchive.Docker, dockerarchive.Options{Jobs: jobs}, given...); !bytes.Equal(got,
+				want) {
 				t.Errorf("%s: other bytes with %d jobs", name, jobs)
 			}
 		}
 		var b bytes.Buffer
-		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, given, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
+		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, given,
+			dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), want) {
 			t.Errorf("%s: Stream writes %d bytes, Write %d: %v", name, b.Len(), len(want), err)
 		}
 		checkArchive(t, name, want)
@@ -246,10 +260,12 @@ func TestWriteTimes(t *testing.T) {
 		"year 9999":                 {at(253402300799), 253402300799},
 	} {
 		// One layer of a size that shows only in the end, and one behind it.
-		im := s.build(v1.Image{Created: c.created}, nil, s.layer(tarball(1, 3000), zstded), s.layer(tarball(2, 2000), halves))
+		im := s.build(v1.Image{Created: c.created}, nil, s.layer(tarball(1, 3000), zstded),
+			s.layer(tarball(2, 2000), halves))
 		got := written(t, dockerarchive.Docker, dockerarchive.Options{}, im)
 		var b bytes.Buffer
-		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), got) {
+		if err := dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im},
+			dockerarchive.Options{}); err != nil || !bytes.Equal(b.Bytes(), got) {
 			t.Errorf("%s: Stream differs: %v", name, err)
 		}
 		checkArchive(t, name, got)
@@ -276,7 +292,9 @@ func TestWriteReports(t *testing.T) {
 		var planned []v1.Descriptor
 		least, last := map[digest.Digest]int64{}, map[digest.Digest]int64{}
 		least[a.blob.Digest], least[b.blob.Digest] = math.MaxInt64, math.MaxInt64
-		opts := dockerarchive.Options{Jobs: 1, Planned: func(all []v1.Descriptor) { planned = append(planned, all...) }}
+		opts := dockerarchive.Options{Jobs: 1, Planned: func(all []v1.Descriptor) {
+			planned = append(planned, all...)
+		}}
 		opts.Progress = func(d v1.Descriptor, n int64) {
 			least[d.Digest], last[d.Digest] = min(least[d.Digest], n), n
 		}
@@ -286,7 +304,8 @@ func TestWriteReports(t *testing.T) {
 		if diff := cmp.Diff([]v1.Descriptor{a.blob, b.blob}, planned); diff != "" {
 			t.Errorf("%s: planned (-want +got):\n%s", name, diff)
 		}
-		if diff := cmp.Diff(map[digest.Digest]int64{a.blob.Digest: a.blob.Size, b.blob.Digest: b.blob.Size}, last); diff != "" {
+		if diff := cmp.Diff(map[digest.Digest]int64{a.blob.Digest: a.blob.Size, b.blob.Digest: b.blob.Size},
+			last); diff != "" {
 			t.Errorf("%s: reported in the end (-want +got):\n%s", name, diff)
 		}
 		if least[a.blob.Digest] != 0 || least[b.blob.Digest] != 0 {

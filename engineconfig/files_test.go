@@ -59,7 +59,8 @@ func TestFilesOfTheEnginesCount(t *testing.T) {
 
 func TestBlockedRegistriesAreNotAsked(t *testing.T) {
 	dir := home(t)
-	write(t, filepath.Join(dir, "containers/registries.conf"), "[[registry]]\nlocation = \"corp.test\"\nblocked = true\n")
+	write(t, filepath.Join(dir, "containers/registries.conf"),
+		"[[registry]]\nlocation = \"corp.test\"\nblocked = true\n")
 	_, err := new(engineconfig.Hosts).Endpoints(registry.Reference{Registry: "corp.test", Repository: "a"})
 	if !errors.Is(err, engineconfig.ErrBlocked) {
 		t.Errorf("got %v", err)

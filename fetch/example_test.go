@@ -18,7 +18,8 @@ import (
 func Example() {
 	fake := fakeregistry.New()
 	content := fakeregistry.Tar(map[string]string{"etc/motd": "hello"})
-	fake.PutImage("team/app", "1.2", fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(content)}})
+	fake.PutImage("team/app", "1.2",
+		fakeregistry.Image{Layers: []fakeregistry.Layer{fakeregistry.GzipLayer(content)}})
 	server := httptest.NewServer(fake)
 	defer server.Close()
 

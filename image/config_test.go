@@ -25,7 +25,8 @@ func TestParseConfig(t *testing.T) {
 		{"of an artifact", `{"name":"chart","version":"1.0"}`, 0},
 		{"unknown fields", `{"x":{"y":[1]},"rootfs":{"diff_ids":["` + id + `"]}}`, 1},
 		{"wild case 4: an empty date", `{"created":"","rootfs":{"diff_ids":["` + id + `"]}}`, 1},
-		{"wild case 4: a number as a label", `{"config":{"Labels":{"a":1}},"rootfs":{"diff_ids":["` + id + `"]}}`, 1},
+		{"wild case 4: a number as a label", `{"config":{"Labels":{"a":1}},"rootfs":{"diff_ids":["` + id + `"]}}`,
+			1},
 		{"wild case 4: a number as a user", `{"config":{"User":1000},"rootfs":{"diff_ids":["` + id + `"]}}`, 1},
 		{"a command of numbers", `{"config":{"Cmd":[1]}}`, 0},
 		{"a history that is none", `{"history":"long"}`, 0},
@@ -60,7 +61,8 @@ func TestConfigTellsPlatformAndDate(t *testing.T) {
 	created := time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC)
 	for raw, want := range map[string]image.Config{
 		`{"os":"windows","architecture":"amd64","variant":"v2","os.version":"10.0","created":"2024-02-03T04:05:06Z"}`: {
-			Platform: v1.Platform{OS: "windows", Architecture: "amd64", Variant: "v2", OSVersion: "10.0"}, Created: created,
+			Platform: v1.Platform{OS: "windows", Architecture: "amd64", Variant: "v2", OSVersion: "10.0"},
+			Created:  created,
 		},
 		`{"os":7,"architecture":"amd64","created":"yesterday"}`: {Platform: v1.Platform{Architecture: "amd64"}},
 		`{"os":null,"created":0}`:                               {},

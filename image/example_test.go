@@ -53,9 +53,11 @@ func exampleLayout() *layout.Layout {
 	}
 	config := put(v1.MediaTypeImageConfig, `{"os":"linux","architecture":"amd64","rootfs":{"type":""}}`)
 	layer := put(v1.MediaTypeImageLayer, "hello")
-	manifest := put(v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{`+config+`},"layers":[{`+layer+`}]}`)
+	manifest := put(v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{`+config+`},"layers":[{`+layer+
+		`}]}`)
 	name := `"annotations":{"` + layout.AnnotationName + `":"docker.io/library/hello:1"}`
-	files["index.json"] = &fstest.MapFile{Data: []byte(`{"schemaVersion":2,"manifests":[{` + manifest + `,` + name + `}]}`)}
+	files["index.json"] = &fstest.MapFile{Data: []byte(`{"schemaVersion":2,"manifests":[{` + manifest + `,` +
+		name + `}]}`)}
 	l, err := layout.New(files)
 	if err != nil {
 		log.Fatal(err)

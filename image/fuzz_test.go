@@ -13,8 +13,10 @@ import (
 // FuzzParse checks that what is accepted is of one kind, whoever asks, and refers to nothing invalid.
 func FuzzParseManifest(f *testing.F) {
 	for _, raw := range []string{imageJSON, index, schema1, `{}`, `null`, `{"config":{},"manifests":[]}`,
-		document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"Layers":[`+layer+`]`), document(v1.MediaTypeImageIndex, `"manifests":[],"manifests":[`+child+`]`)} {
-		for _, announced := range []string{"", v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifest, image.DockerManifestList, "application/json"} {
+		document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"Layers":[`+layer+`]`),
+		document(v1.MediaTypeImageIndex, `"manifests":[],"manifests":[`+child+`]`)} {
+		for _, announced := range []string{"", v1.MediaTypeImageIndex, v1.MediaTypeImageManifest,
+			image.DockerManifest, image.DockerManifestList, "application/json"} {
 			f.Add(announced, []byte(raw))
 		}
 	}
@@ -23,7 +25,8 @@ func FuzzParseManifest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if image.IsIndex(d.MediaType) == image.IsImageManifest(d.MediaType) || image.IsIndex(d.MediaType) != (d.Manifests != nil) {
+		if image.IsIndex(d.MediaType) == image.IsImageManifest(d.MediaType) ||
+			image.IsIndex(d.MediaType) != (d.Manifests != nil) {
 			t.Fatalf("accepted as %q with config %v and manifests %v", d.MediaType, d.Config, d.Manifests)
 		}
 		if d.Manifests != nil && d.MayBeImage() {

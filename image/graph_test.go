@@ -42,14 +42,16 @@ func checkComplete(t *testing.T, s *site, g *image.Graph) {
 	for _, m := range g.Manifests {
 		for _, c := range m.Document.Children() {
 			if !there[c.Digest] {
-				t.Errorf("%s refers to %s (%s), which does not come before it", m.Descriptor.Digest, c.Digest, s.name(c.Digest))
+				t.Errorf("%s refers to %s (%s), which does not come before it", m.Descriptor.Digest, c.Digest,
+					s.name(c.Digest))
 			}
 		}
 		add(m.Descriptor)
 		if err := verify.Bytes(m.Descriptor, m.Raw); err != nil {
 			t.Error(err)
 		}
-		if got, err := image.ReadAll(t.Context(), g.Source(nil), m.Descriptor, image.MaxManifestSize); err != nil || string(got) != string(m.Raw) {
+		if got, err := image.ReadAll(t.Context(), g.Source(nil), m.Descriptor, image.MaxManifestSize); err != nil ||
+			string(got) != string(m.Raw) {
 			t.Errorf("the graph's source does not have %s: %v", m.Descriptor.Digest, err)
 		}
 	}
@@ -67,12 +69,15 @@ func TestLoadOfOneImage(t *testing.T) {
 	s := newSite(t)
 	root := s.image("linux/s390x")
 	for name, sel := range map[string]image.Selection{
-		"unasked, whatever its platform": {}, "all": {All: true}, "asked for": {Platforms: platforms(t, "linux/s390x")},
+		"unasked, whatever its platform": {}, "all": {All: true},
+		"asked for": {Platforms: platforms(t, "linux/s390x")},
 	} {
 		clear(s.asked)
 		g := load(t, s, root, sel)
-		if g.Root.Digest != root.Digest || len(g.Manifests) != 1 || len(g.Blobs) != 3 || g.Rewritten || image.FormatPlatforms(g.Platforms) != "linux/s390x" {
-			t.Errorf("%s: %d manifests, %d blobs, platforms %s", name, len(g.Manifests), len(g.Blobs), image.FormatPlatforms(g.Platforms))
+		if g.Root.Digest != root.Digest || len(g.Manifests) != 1 || len(g.Blobs) != 3 || g.Rewritten ||
+			image.FormatPlatforms(g.Platforms) != "linux/s390x" {
+			t.Errorf("%s: %d manifests, %d blobs, platforms %s", name, len(g.Manifests), len(g.Blobs),
+				image.FormatPlatforms(g.Platforms))
 		}
 	}
 	for _, b := range []string{"base", "layer of linux/s390x"} {
@@ -85,7 +90,8 @@ func TestLoadOfOneImage(t *testing.T) {
 func TestLoadOfAnArtifact(t *testing.T) {
 	s := newSite(t)
 	root := s.artifact("application/vnd.cncf.helm.config.v1+json")
-	for name, sel := range map[string]image.Selection{"unasked": {}, "all": {All: true}, "a platform, which it has none of": {Platforms: platforms(t, "linux/amd64")}} {
+	for name, sel := range map[string]image.Selection{"unasked": {}, "all": {All: true},
+		"a platform, which it has none of": {Platforms: platforms(t, "linux/amd64")}} {
 		clear(s.asked)
 		if g := load(t, s, root, sel); g.Root.Digest != root.Digest || len(g.Blobs) != 2 {
 			t.Errorf("%s: root %s, %d blobs", name, g.Root.Digest, len(g.Blobs))
@@ -106,18 +112,23 @@ func TestLoadChoosesPlatforms(t *testing.T) {
 	}{
 		{"one", image.Selection{Platforms: platforms(t, "linux/arm64")}, arm64, "linux/arm64", 1},
 		{"a lower variant", image.Selection{Platforms: platforms(t, "linux/arm/v8")}, armv7, "linux/arm/v7", 1},
-		{"one twice", image.Selection{Platforms: platforms(t, "linux/arm64", "linux/arm64/v8")}, arm64, "linux/arm64", 1},
+		{"one twice", image.Selection{Platforms: platforms(t, "linux/arm64", "linux/arm64/v8")}, arm64,
+			"linux/arm64", 1},
 		{"all", image.Selection{All: true}, root, "linux/amd64, linux/arm/v7, linux/arm64", 5},
-		{"two", image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64")}, v1.Descriptor{}, "linux/amd64, linux/arm/v7", 3},
-		{"three of four", image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64", "linux/arm64")}, v1.Descriptor{}, "linux/amd64, linux/arm/v7, linux/arm64", 4},
+		{"two", image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64")}, v1.Descriptor{},
+			"linux/amd64, linux/arm/v7", 3},
+		{"three of four", image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64", "linux/arm64")},
+			v1.Descriptor{}, "linux/amd64, linux/arm/v7, linux/arm64", 4},
 	} {
 		clear(s.asked)
 		g := load(t, s, root, c.sel)
-		if rewritten := c.root.Digest == ""; g.Rewritten != rewritten || !rewritten && g.Root.Digest != c.root.Digest || g.Root.Platform != nil {
+		if rewritten := c.root.Digest == ""; g.Rewritten != rewritten ||
+			!rewritten && g.Root.Digest != c.root.Digest || g.Root.Platform != nil {
 			t.Errorf("%s: root %+v, rewritten %v", c.name, g.Root, g.Rewritten)
 		}
 		if image.FormatPlatforms(g.Platforms) != c.have || len(g.Manifests) != c.n {
-			t.Errorf("%s: platforms %s, %d manifests; want %s, %d", c.name, image.FormatPlatforms(g.Platforms), len(g.Manifests), c.have, c.n)
+			t.Errorf("%s: platforms %s, %d manifests; want %s, %d", c.name, image.FormatPlatforms(g.Platforms),
+				len(g.Manifests), c.have, c.n)
 		}
 	}
 }
@@ -126,8 +137,10 @@ func TestLoadTakesThisMachinesPlatform(t *testing.T) {
 	s := newSite(t)
 	p := image.FormatPlatform(image.DefaultPlatform())
 	own := s.image(p)
-	root := s.index(at(s.image("linux/mips"), "linux/mips"), at(own, p), at(s.image("windows/amd64"), "windows/amd64"))
-	if g := load(t, s, root, image.Selection{}); g.Root.Digest != own.Digest || image.FormatPlatforms(g.Platforms) != p {
+	root := s.index(at(s.image("linux/mips"), "linux/mips"), at(own, p),
+		at(s.image("windows/amd64"), "windows/amd64"))
+	if g := load(t, s, root, image.Selection{}); g.Root.Digest != own.Digest ||
+		image.FormatPlatforms(g.Platforms) != p {
 		t.Errorf("root %s for %s, want %s for %s", g.Root.Digest, image.FormatPlatforms(g.Platforms), own.Digest, p)
 	}
 }
@@ -143,13 +156,16 @@ func TestLoadReadsOnlyWhatIsWanted(t *testing.T) {
 			delete(s.Content, d)
 		}
 	}
-	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/arm64")}); g.Root.Digest != wanted.Digest || len(s.asked) != 2 {
+	if g := load(t, s, root,
+		image.Selection{Platforms: platforms(t, "linux/arm64")}); g.Root.Digest != wanted.Digest ||
+		len(s.asked) != 2 {
 		t.Errorf("root %s, %d documents asked for; want %s and 2", g.Root.Digest, len(s.asked), wanted.Digest)
 	}
 	if g, err := image.Load(t.Context(), s, root, image.Selection{All: true}); err == nil {
 		t.Errorf("all of an index of which parts are absent: %d manifests", len(g.Manifests))
 	}
-	if g, err := image.Load(t.Context(), s, root, image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); err == nil {
+	if g, err := image.Load(t.Context(), s, root,
+		image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); err == nil {
 		t.Errorf("two platforms, one of them absent: %d manifests", len(g.Manifests))
 	}
 }
@@ -157,9 +173,11 @@ func TestLoadReadsOnlyWhatIsWanted(t *testing.T) {
 func TestLoadRewritesAnIndex(t *testing.T) {
 	for _, mediaType := range []string{v1.MediaTypeImageIndex, image.DockerManifestList} {
 		s := newSite(t)
-		amd64, arm64 := at(s.image("linux/amd64"), "linux/amd64"), s.image("linux/arm64") // the second has its platform in its configuration only
+		// the second has its platform in its configuration only
+		amd64, arm64 := at(s.image("linux/amd64"), "linux/amd64"), s.image("linux/arm64")
 		amd64.Annotations = map[string]string{"of": "the entry"}
-		old := v1.Index{MediaType: mediaType, Manifests: []v1.Descriptor{amd64, arm64, at(s.image("linux/386"), "linux/386")}, Annotations: map[string]string{"note": "kept"}}
+		old := v1.Index{MediaType: mediaType, Manifests: []v1.Descriptor{amd64, arm64,
+			at(s.image("linux/386"), "linux/386")}, Annotations: map[string]string{"note": "kept"}}
 		old.SchemaVersion = 2
 		sel := image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}
 		root := s.PutJSON(mediaType, old)
@@ -187,7 +205,8 @@ func TestLoadRewritesAnIndex(t *testing.T) {
 func TestLoadKeepsAnIndexOfWhichAllIsWanted(t *testing.T) {
 	s := newSite(t)
 	root := s.index(at(s.image("linux/amd64"), "linux/amd64"), at(s.image("linux/arm64"), "linux/arm64"))
-	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/arm64", "linux/amd64")}); g.Rewritten || g.Root.Digest != root.Digest {
+	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/arm64",
+		"linux/amd64")}); g.Rewritten || g.Root.Digest != root.Digest {
 		t.Errorf("root %s, rewritten %v", g.Root.Digest, g.Rewritten)
 	}
 }
@@ -195,17 +214,21 @@ func TestLoadKeepsAnIndexOfWhichAllIsWanted(t *testing.T) {
 func TestLoadOfNestedIndexes(t *testing.T) {
 	s := newSite(t)
 	shared := at(s.image("linux/amd64"), "linux/amd64")
-	root := s.index(s.index(shared, at(s.image("linux/arm64"), "linux/arm64")), shared, s.index(shared, at(s.image("linux/s390x"), "linux/s390x")), shared)
+	root := s.index(s.index(shared, at(s.image("linux/arm64"), "linux/arm64")), shared,
+		s.index(shared, at(s.image("linux/s390x"), "linux/s390x")), shared)
 	g := load(t, s, root, image.Selection{All: true})
-	if len(g.Manifests) != 6 || len(g.Blobs) != 7 { // 3 indexes, 3 images; 3 configurations, 3 layers and their base
+	// 3 indexes, 3 images; 3 configurations, 3 layers and their base
+	if len(g.Manifests) != 6 || len(g.Blobs) != 7 {
 		t.Errorf("all: %d manifests, %d blobs", len(g.Manifests), len(g.Blobs))
 	}
 	clear(s.asked)
-	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/amd64")}); g.Root.Digest != shared.Digest {
+	if g := load(t, s, root,
+		image.Selection{Platforms: platforms(t, "linux/amd64")}); g.Root.Digest != shared.Digest {
 		t.Errorf("one: root %s", g.Root.Digest)
 	}
 	clear(s.asked)
-	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/amd64", "linux/s390x")}); !g.Rewritten || len(g.Manifests) != 3 {
+	if g := load(t, s, root, image.Selection{Platforms: platforms(t, "linux/amd64",
+		"linux/s390x")}); !g.Rewritten || len(g.Manifests) != 3 {
 		t.Errorf("two: rewritten %v, %d manifests", g.Rewritten, len(g.Manifests))
 	}
 	clear(s.asked)
@@ -222,9 +245,11 @@ func TestLoadNamesThePlatformsThereAre(t *testing.T) {
 		want []string
 		have string
 	}{
-		"index":                {multi, []string{"linux/ppc64le"}, "linux/amd64, linux/arm/v7, linux/arm64"},
-		"one of two":           {multi, []string{"linux/amd64", "linux/ppc64le"}, "linux/amd64, linux/arm/v7, linux/arm64"},
-		"higher variant only":  {multi, []string{"linux/ppc64le", "linux/arm/v6"}, "linux/amd64, linux/arm/v7, linux/arm64"},
+		"index": {multi, []string{"linux/ppc64le"}, "linux/amd64, linux/arm/v7, linux/arm64"},
+		"one of two": {multi, []string{"linux/amd64", "linux/ppc64le"},
+			"linux/amd64, linux/arm/v7, linux/arm64"},
+		"higher variant only": {multi, []string{"linux/ppc64le", "linux/arm/v6"},
+			"linux/amd64, linux/arm/v7, linux/arm64"},
 		"no index":             {single, []string{"linux/ppc64le"}, "linux/s390x"},
 		"no index, one of two": {single, []string{"linux/s390x", "linux/ppc64le"}, "linux/s390x"},
 	} {
@@ -234,8 +259,10 @@ func TestLoadNamesThePlatformsThereAre(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if image.FormatPlatform(missing.Want) != "linux/ppc64le" || image.FormatPlatforms(missing.Have) != c.have || !strings.Contains(err.Error(), c.have) {
-			t.Errorf("%s: wants %s, has %s: %v", name, image.FormatPlatform(missing.Want), image.FormatPlatforms(missing.Have), err)
+		if image.FormatPlatform(missing.Want) != "linux/ppc64le" || image.FormatPlatforms(missing.Have) != c.have ||
+			!strings.Contains(err.Error(), c.have) {
+			t.Errorf("%s: wants %s, has %s: %v", name, image.FormatPlatform(missing.Want),
+				image.FormatPlatforms(missing.Have), err)
 		}
 	}
 	var missing *image.PlatformError

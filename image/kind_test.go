@@ -18,21 +18,31 @@ func TestJudge(t *testing.T) {
 		layers                   []string
 		want                     image.Kind
 	}{
-		{"an image of OCI's", v1.MediaTypeImageConfig, config, []string{v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerZstd}, image.Container},
-		{"an image of Docker's", image.DockerConfig, config, []string{image.DockerLayer, image.DockerForeign + ".gzip"}, image.Container},
+		{"an image of OCI's", v1.MediaTypeImageConfig, config,
+			[]string{v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerZstd}, image.Container},
+		{"an image of Docker's", image.DockerConfig, config,
+			[]string{image.DockerLayer, image.DockerForeign + ".gzip"}, image.Container},
 		{"an image without layers", v1.MediaTypeImageConfig, config, nil, image.Container},
-		{"wild case 1: a configuration of unknown type", octets, config, []string{image.DockerLayer}, image.Container},
+		{"wild case 1: a configuration of unknown type", octets, config, []string{image.DockerLayer},
+			image.Container},
 		{"unknown type, the configuration unread", octets, "", []string{image.DockerLayer}, image.Container},
 		{"unknown type and other layers", octets, config, []string{octets}, image.Artifact},
 		{"unknown type and no layers", octets, config, nil, image.Artifact},
-		{"wild case 2: encrypted layers", v1.MediaTypeImageConfig, config, []string{v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerGzip + "+encrypted"}, image.Sealed},
-		{"wild case 3: an empty configuration", v1.MediaTypeImageConfig, `{}`, []string{v1.MediaTypeImageLayer}, image.Artifact},
-		{"an empty configuration, unread", v1.MediaTypeImageConfig, "", []string{v1.MediaTypeImageLayer}, image.Container},
-		{"a damaged configuration", v1.MediaTypeImageConfig, `<html>`, []string{v1.MediaTypeImageLayer}, image.Container},
-		{"a layer of a type that nobody knows", v1.MediaTypeImageConfig, config, []string{v1.MediaTypeImageLayer, octets}, image.Container},
+		{"wild case 2: encrypted layers", v1.MediaTypeImageConfig, config,
+			[]string{v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerGzip + "+encrypted"}, image.Sealed},
+		{"wild case 3: an empty configuration", v1.MediaTypeImageConfig, `{}`, []string{v1.MediaTypeImageLayer},
+			image.Artifact},
+		{"an empty configuration, unread", v1.MediaTypeImageConfig, "", []string{v1.MediaTypeImageLayer},
+			image.Container},
+		{"a damaged configuration", v1.MediaTypeImageConfig, `<html>`, []string{v1.MediaTypeImageLayer},
+			image.Container},
+		{"a layer of a type that nobody knows", v1.MediaTypeImageConfig, config,
+			[]string{v1.MediaTypeImageLayer, octets}, image.Container},
 		{"cosign's signature", v1.MediaTypeImageConfig, config, []string{signature}, image.Artifact},
-		{"a Helm chart", "application/vnd.cncf.helm.config.v1+json", `{}`, []string{"application/vnd.cncf.helm.chart.content.v1.tar+gzip"}, image.Artifact},
-		{"a type that only begins like a layer's", v1.MediaTypeImageConfig, config, []string{"application/x.tarball"}, image.Artifact},
+		{"a Helm chart", "application/vnd.cncf.helm.config.v1+json", `{}`,
+			[]string{"application/vnd.cncf.helm.chart.content.v1.tar+gzip"}, image.Artifact},
+		{"a type that only begins like a layer's", v1.MediaTypeImageConfig, config,
+			[]string{"application/x.tarball"}, image.Artifact},
 	} {
 		d := image.Document{Config: &v1.Descriptor{MediaType: c.configType}}
 		for _, l := range c.layers {
@@ -47,23 +57,27 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
-	if index := (&image.Document{Manifests: []v1.Descriptor{}}); index.MayBeImage() || index.Judge(nil).Kind != image.Artifact {
+	if index := (&image.Document{Manifests: []v1.Descriptor{}}); index.MayBeImage() ||
+		index.Judge(nil).Kind != image.Artifact {
 		t.Error("an index is a container image")
 	}
 }
 
 func TestParseLayerType(t *testing.T) {
 	for mediaType, want := range map[string]image.LayerType{
-		v1.MediaTypeImageLayer:                                         {Tar: true},
-		v1.MediaTypeImageLayerGzip:                                     {Tar: true, Compression: "gzip"},
-		v1.MediaTypeImageLayerZstd:                                     {Tar: true, Compression: "zstd"},
-		image.DockerLayer:                                              {Tar: true, Compression: "gzip"},
-		image.DockerPlainLayer:                                         {Tar: true},
-		image.DockerForeign + ".gzip":                                  {Tar: true, Compression: "gzip", Foreign: true},
-		"application/vnd.oci.image.layer.v1.tar+gzip+encrypted":        {Tar: true, Compression: "gzip", Encrypted: true},
-		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": {Tar: true, Compression: "zstd", Foreign: true},
-		"application/vnd.in-toto+json":                                 {},
-		"":                                                             {},
+		v1.MediaTypeImageLayer:     {Tar: true},
+		v1.MediaTypeImageLayerGzip: {Tar: true, Compression: "gzip"},
+		v1.MediaTypeImageLayerZstd: {Tar: true, Compression: "zstd"},
+		image.DockerLayer:          {Tar: true, Compression: "gzip"},
+		image.DockerPlainLayer:     {Tar: true},
+		image.DockerForeign + ".gzip": {Tar: true, Compression: "gzip",
+			Foreign: true},
+		"application/vnd.oci.image.layer.v1.tar+gzip+encrypted": {Tar: true, Compression: "gzip",
+			Encrypted: true},
+		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": {Tar: true, Compression: "zstd",
+			Foreign: true},
+		"application/vnd.in-toto+json": {},
+		"":                             {},
 	} {
 		if got := image.ParseLayerType(mediaType); got != want {
 			t.Errorf("%q: %+v, want %+v", mediaType, got, want)
@@ -77,7 +91,8 @@ func TestOneManifestForTwoPlatforms(t *testing.T) {
 	m := s.image("linux/amd64")
 	root := s.index(at(m, "linux/amd64"), at(m, "linux/arm64"))
 	for _, p := range []string{"linux/amd64", "linux/arm64"} {
-		if g := load(t, s, root, image.Selection{Platforms: platforms(t, p)}); g.Root.Digest != m.Digest || image.FormatPlatforms(g.Platforms) != p {
+		if g := load(t, s, root, image.Selection{Platforms: platforms(t, p)}); g.Root.Digest != m.Digest ||
+			image.FormatPlatforms(g.Platforms) != p {
 			t.Errorf("%s: root %s, platforms %s", p, g.Root.Digest, image.FormatPlatforms(g.Platforms))
 		}
 		clear(s.asked)

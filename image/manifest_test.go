@@ -20,7 +20,8 @@ var (
 	child     = descriptor(v1.MediaTypeImageManifest, digest.FromString("child").String(), 7)
 	imageJSON = document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+layer+`]`)
 	index     = document(v1.MediaTypeImageIndex, `"manifests":[`+child+`]`)
-	schema1   = `{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"sha256:` + strings.Repeat("0", 64) + `"}],"history":[]}`
+	schema1   = `{"schemaVersion":1,"name":"a","fsLayers":[{"blobSum":"sha256:` + strings.Repeat("0", 64) +
+		`"}],"history":[]}`
 )
 
 func descriptor(mediaType, digest string, size int64) string {
@@ -40,23 +41,29 @@ func TestParse(t *testing.T) {
 		{"image", v1.MediaTypeImageManifest, imageJSON, v1.MediaTypeImageManifest},
 		{"image, not announced", "", imageJSON, v1.MediaTypeImageManifest},
 		{"image, announced as something vague", "application/json", imageJSON, v1.MediaTypeImageManifest},
-		{"image of docker", image.DockerManifest, document(image.DockerManifest, `"config":`+config+`,"layers":[]`), image.DockerManifest},
+		{"image of docker", image.DockerManifest, document(image.DockerManifest, `"config":`+config+`,"layers":[]`),
+			image.DockerManifest},
 		{"image without a type", image.DockerManifest, untyped, image.DockerManifest},
 		{"image without a type, not announced", "", untyped, v1.MediaTypeImageManifest},
-		{"image without layers", "", document(v1.MediaTypeImageManifest, `"config":`+config), v1.MediaTypeImageManifest},
-		{"image with layers null", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":null`), v1.MediaTypeImageManifest},
+		{"image without layers", "", document(v1.MediaTypeImageManifest, `"config":`+config),
+			v1.MediaTypeImageManifest},
+		{"image with layers null", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":null`),
+			v1.MediaTypeImageManifest},
 		{"index", v1.MediaTypeImageIndex, index, v1.MediaTypeImageIndex},
-		{"list of docker", "", document(image.DockerManifestList, `"manifests":[`+child+`]`), image.DockerManifestList},
+		{"list of docker", "", document(image.DockerManifestList, `"manifests":[`+child+`]`),
+			image.DockerManifestList},
 		{"empty index", "", document(v1.MediaTypeImageIndex, `"manifests":[]`), v1.MediaTypeImageIndex},
 
 		{"image announced as an index", v1.MediaTypeImageIndex, imageJSON, ""},
 		{"image announced as one of docker", image.DockerManifest, imageJSON, ""},
 		{"index announced as a docker list", image.DockerManifestList, index, ""},
 		{"image without a type announced as an index", v1.MediaTypeImageIndex, untyped, ""},
-		{"image that calls itself an index", "", document(v1.MediaTypeImageIndex, `"config":`+config+`,"layers":[]`), ""},
+		{"image that calls itself an index", "", document(v1.MediaTypeImageIndex,
+			`"config":`+config+`,"layers":[]`), ""},
 		{"index that calls itself an image", "", document(v1.MediaTypeImageManifest, `"manifests":[]`), ""},
 		{"image that calls itself json", "", document("application/json", `"config":`+config), ""},
-		{"both kinds", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"manifests":[]`), ""},
+		{"both kinds", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"manifests":[]`),
+			""},
 		{"both kinds, by layers alone", "", document(v1.MediaTypeImageIndex, `"layers":[],"manifests":[]`), ""},
 		{"image and schema 1", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"fsLayers":[]`), ""},
 		{"index and schema 1", "", document(v1.MediaTypeImageIndex, `"manifests":[],"fsLayers":[]`), ""},
@@ -65,12 +72,18 @@ func TestParse(t *testing.T) {
 		{"neither kind", "", `{"schemaVersion":2}`, ""},
 		{"an error of a registry", "", `{"errors":[{"code":"DENIED"}]}`, ""},
 		{"two configs", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"config":`+config), ""},
-		{"two lists of layers", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"layers":[`+layer+`]`), ""},
-		{"two lists of layers, by case", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[],"Layers":[`+layer+`]`), ""},
-		{"a layer of two digests", "", strings.Replace(imageJSON, `"size":5`, `"size":5,"digest":"sha256:`+strings.Repeat("0", 64)+`"`, 1), ""},
-		{"a child of two platforms", "", strings.Replace(index, `"size":7`, `"size":7,"platform":{"os":"linux"},"platform":{"os":"windows"}`, 1), ""},
-		{"an annotation twice", "", strings.Replace(index, `"size":7`, `"size":7,"annotations":{"a":"b","a":"c"}`, 1), ""},
-		{"annotations that differ in case", "", strings.Replace(index, `"size":7`, `"size":7,"annotations":{"a":"b","A":"c"}`, 1), v1.MediaTypeImageIndex},
+		{"two lists of layers", "", document(v1.MediaTypeImageManifest,
+			`"config":`+config+`,"layers":[],"layers":[`+layer+`]`), ""},
+		{"two lists of layers, by case", "", document(v1.MediaTypeImageManifest,
+			`"config":`+config+`,"layers":[],"Layers":[`+layer+`]`), ""},
+		{"a layer of two digests", "", strings.Replace(imageJSON, `"size":5`, `"size":5,"digest":"sha256:`+
+			strings.Repeat("0", 64)+`"`, 1), ""},
+		{"a child of two platforms", "", strings.Replace(index, `"size":7`,
+			`"size":7,"platform":{"os":"linux"},"platform":{"os":"windows"}`, 1), ""},
+		{"an annotation twice", "", strings.Replace(index, `"size":7`, `"size":7,"annotations":{"a":"b","a":"c"}`,
+			1), ""},
+		{"annotations that differ in case", "", strings.Replace(index, `"size":7`,
+			`"size":7,"annotations":{"a":"b","A":"c"}`, 1), v1.MediaTypeImageIndex},
 		{"null", "", `null`, ""},
 		{"list", "", `[]`, ""},
 		{"nothing", "", ``, ""},
@@ -79,10 +92,13 @@ func TestParse(t *testing.T) {
 		{"two documents", "", imageJSON + imageJSON, ""},
 		{"cut off", "", imageJSON[:len(imageJSON)-1], ""},
 		{"wrong types", "", `{"config":"x","layers":{}}`, ""},
-		{"as large as allowed", "", index + strings.Repeat(" ", image.MaxManifestSize-len(index)), v1.MediaTypeImageIndex},
+		{"as large as allowed", "", index + strings.Repeat(" ", image.MaxManifestSize-len(index)),
+			v1.MediaTypeImageIndex},
 		{"a byte too large", "", index + strings.Repeat(" ", image.MaxManifestSize-len(index)+1), ""},
-		{"many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+strings.Repeat("0,", 200_000)+"0]"), v1.MediaTypeImageIndex},
-		{"too many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+strings.Repeat("0,", 300_000)+"0]"), ""},
+		{"many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+strings.Repeat("0,", 200_000)+
+			"0]"), v1.MediaTypeImageIndex},
+		{"too many values", "", document(v1.MediaTypeImageIndex, `"manifests":[],"x":[`+
+			strings.Repeat("0,", 300_000)+"0]"), ""},
 		{"nested without end", "", strings.Repeat("[", 100_000), ""},
 	} {
 		d, err := image.ParseManifest(c.announced, []byte(c.raw))
@@ -121,7 +137,8 @@ func TestParseRefusesBadReferences(t *testing.T) {
 		}
 	}
 	sha512 := descriptor(v1.MediaTypeImageLayer, "sha512:"+hex+hex, 0)
-	if _, err := image.ParseManifest("", []byte(document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+sha512+`]`))); err != nil {
+	if _, err := image.ParseManifest("", []byte(document(v1.MediaTypeImageManifest,
+		`"config":`+config+`,"layers":[`+sha512+`]`))); err != nil {
 		t.Errorf("an empty layer with a sha512 digest: %v", err)
 	}
 }
@@ -137,7 +154,8 @@ func TestChildren(t *testing.T) {
 		}
 		return all
 	}
-	if diff := cmp.Diff([]digest.Digest{digest.FromString("config"), digest.FromString("layer")}, digests(imageJSON)); diff != "" {
+	if diff := cmp.Diff([]digest.Digest{digest.FromString("config"), digest.FromString("layer")},
+		digests(imageJSON)); diff != "" {
 		t.Errorf("image (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]digest.Digest{digest.FromString("child")}, digests(index)); diff != "" {
@@ -166,14 +184,17 @@ func TestKinds(t *testing.T) {
 		{"", false, false, false, false},
 	} {
 		m := c.mediaType
-		if image.IsIndex(m) != c.index || image.IsImageManifest(m) != c.image || image.IsManifest(m) != c.isManifest || image.IsForeign(m) != c.foreign {
-			t.Errorf("%q: index %v, image %v, manifest %v, foreign %v", m, !c.index, !c.image, !c.isManifest, !c.foreign)
+		if image.IsIndex(m) != c.index || image.IsImageManifest(m) != c.image ||
+			image.IsManifest(m) != c.isManifest || image.IsForeign(m) != c.foreign {
+			t.Errorf("%q: index %v, image %v, manifest %v, foreign %v", m, !c.index, !c.image, !c.isManifest,
+				!c.foreign)
 		}
 	}
 }
 
 func TestDescribe(t *testing.T) {
-	want := v1.Descriptor{MediaType: "a/b", Digest: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Size: 3}
+	want := v1.Descriptor{MediaType: "a/b",
+		Digest: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Size: 3}
 	if diff := cmp.Diff(want, image.Describe("a/b", []byte("abc"))); diff != "" {
 		t.Error(diff)
 	}

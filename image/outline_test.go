@@ -34,7 +34,8 @@ func TestOutlineReadsIndexesOnly(t *testing.T) {
 	amd64 := at(s.image("linux/amd64"), "linux/amd64")
 	root := s.index(amd64, inner, amd64)
 	o := outline(t, s, root)
-	if diff := cmp.Diff([]string{"linux/amd64", "linux/arm64", "linux/arm/v7"}, leafNames(o.Leaves)); diff != "" {
+	if diff := cmp.Diff([]string{"linux/amd64", "linux/arm64", "linux/arm/v7"},
+		leafNames(o.Leaves)); diff != "" {
 		t.Error(diff)
 	}
 	picked, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "linux/arm/v7", "linux/amd64")})
@@ -44,11 +45,13 @@ func TestOutlineReadsIndexesOnly(t *testing.T) {
 	if diff := cmp.Diff([]string{"linux/amd64", "linux/arm/v7"}, leafNames(picked)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[digest.Digest]int{root.Digest: 1, inner.Digest: 1}, s.asked); diff != "" || !o.IsIndex() {
+	if diff := cmp.Diff(map[digest.Digest]int{root.Digest: 1, inner.Digest: 1}, s.asked); diff != "" ||
+		!o.IsIndex() {
 		t.Errorf("read too much or too little: %s", diff)
 	}
 	var missing *image.PlatformError
-	if _, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "windows/amd64")}); !errors.As(err, &missing) || len(missing.Have) != 3 {
+	if _, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "windows/amd64")}); !errors.As(err,
+		&missing) || len(missing.Have) != 3 {
 		t.Errorf("a platform that is not there: %v", err)
 	}
 }
@@ -81,14 +84,16 @@ func TestOutlineOfOneImage(t *testing.T) {
 	s := newSite(t)
 	root := s.image("linux/s390x")
 	o := outline(t, s, root)
-	for name, sel := range map[string]image.Selection{"unasked": {}, "asked for": {Platforms: platforms(t, "linux/s390x")}} {
+	for name, sel := range map[string]image.Selection{"unasked": {},
+		"asked for": {Platforms: platforms(t, "linux/s390x")}} {
 		picked, err := o.Pick(t.Context(), sel)
 		if err != nil || len(picked) != 1 || picked[0].Descriptor.Digest != root.Digest {
 			t.Errorf("%s: %v, %v", name, picked, err)
 		}
 	}
 	var missing *image.PlatformError
-	if _, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "linux/amd64")}); !errors.As(err, &missing) {
+	if _, err := o.Pick(t.Context(), image.Selection{Platforms: platforms(t, "linux/amd64")}); !errors.As(err,
+		&missing) {
 		t.Errorf("another platform: %v", err)
 	}
 }
@@ -106,14 +111,16 @@ func TestOutlineKnowsAttestations(t *testing.T) {
 	s := newSite(t)
 	image := at(s.image("linux/amd64"), "linux/amd64")
 	marked, unmarked := at(s.artifact("a/b"), "linux/amd64"), at(s.artifact("c/d"), "?")
-	marked.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.Digest.String()}
+	marked.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest",
+		"vnd.docker.reference.digest": image.Digest.String()}
 	unmarked.Annotations = map[string]string{"vnd.docker.reference.digest": "sha256:../x"}
 	leaves := outline(t, s, s.index(image, marked, unmarked)).Leaves
 	for i, want := range []struct {
 		is  bool
 		of  digest.Digest
 		why string
-	}{{false, "", "an image"}, {true, image.Digest, "annotated"}, {true, "", "for an unknown platform, of a bad digest"}} {
+	}{{false, "", "an image"}, {true, image.Digest, "annotated"},
+		{true, "", "for an unknown platform, of a bad digest"}} {
 		if leaves[i].IsAttestation() != want.is || leaves[i].Attested() != want.of {
 			t.Errorf("%s: %v of %q", want.why, leaves[i].IsAttestation(), leaves[i].Attested())
 		}
@@ -134,7 +141,8 @@ func TestOutlineIsBounded(t *testing.T) {
 		d.Digest = digest.FromBytes([]byte{byte(i), byte(i >> 8)})
 		many = append(many, d)
 	}
-	if _, err := image.LoadOutline(t.Context(), s, s.index(s.index(many[:5000]...), s.index(many[5000:]...))); err == nil {
+	if _, err := image.LoadOutline(t.Context(), s,
+		s.index(s.index(many[:5000]...), s.index(many[5000:]...))); err == nil {
 		t.Error("10001 manifests are accepted")
 	}
 	if _, err := image.LoadOutline(t.Context(), s, s.index(many[:9000]...)); err != nil {

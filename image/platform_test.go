@@ -12,11 +12,15 @@ import (
 func TestParsePlatform(t *testing.T) {
 	for _, c := range []struct{ in, want string }{ // want as String writes it; empty if it is refused
 		{"linux/amd64", "linux/amd64"}, {"linux/arm/v7", "linux/arm/v7"}, {"linux/arm64/v8", "linux/arm64/v8"},
-		{"amd64", "linux/amd64"}, {"arm64", "linux/arm64"}, {"linux/x86_64", "linux/amd64"}, {"linux/aarch64", "linux/arm64"},
-		{"Linux/AMD64", "linux/amd64"}, {"linux/armel", "linux/arm/v6"}, {"linux/arm", "linux/arm"}, {"windows/amd64", "windows/amd64"},
+		{"amd64", "linux/amd64"}, {"arm64", "linux/arm64"}, {"linux/x86_64", "linux/amd64"},
+		{"linux/aarch64", "linux/arm64"},
+		{"Linux/AMD64", "linux/amd64"}, {"linux/armel", "linux/arm/v6"}, {"linux/arm", "linux/arm"},
+		{"windows/amd64", "windows/amd64"},
 		{"linux/riscv64", "linux/riscv64"}, {"wasi/wasm", "wasi/wasm"},
-		{"", ""}, {"/", ""}, {"linux/", ""}, {"/amd64", ""}, {"linux/amd64/", ""}, {"a/b/c/d", ""}, {"linux amd64", ""},
-		{"linux/../x", ""}, {".", ""}, {"..", ""}, {"../linux", ""}, {"linux//amd64", ""}, {"linux\n/amd64", ""}, {"*/amd64", ""},
+		{"", ""}, {"/", ""}, {"linux/", ""}, {"/amd64", ""}, {"linux/amd64/", ""}, {"a/b/c/d", ""},
+		{"linux amd64", ""},
+		{"linux/../x", ""}, {".", ""}, {"..", ""}, {"../linux", ""}, {"linux//amd64", ""}, {"linux\n/amd64", ""},
+		{"*/amd64", ""},
 	} {
 		p, err := image.ParsePlatform(c.in)
 		if (err == nil) != (c.want != "") || err == nil && image.FormatPlatform(p) != c.want {
@@ -86,7 +90,8 @@ func TestBest(t *testing.T) {
 
 func TestList(t *testing.T) {
 	all := []v1.Platform{
-		{OS: "linux", Architecture: "s390x"}, {OS: "unknown", Architecture: "unknown"}, {OS: "linux", Architecture: "amd64"},
+		{OS: "linux", Architecture: "s390x"}, {OS: "unknown", Architecture: "unknown"},
+		{OS: "linux", Architecture: "amd64"},
 		{OS: "linux", Architecture: "arm", Variant: "v7"}, {OS: "linux", Architecture: "amd64"}, {},
 	}
 	if got, want := image.FormatPlatforms(all), "linux/amd64, linux/arm/v7, linux/s390x, unknown"; got != want {
@@ -99,7 +104,8 @@ func TestList(t *testing.T) {
 
 // FuzzParsePlatform checks that a platform that is accepted can be written, read again and found.
 func FuzzParsePlatform(f *testing.F) {
-	for _, s := range []string{"linux/amd64", "arm64", "linux/arm/v7", "windows(10.0.17763)/amd64", "", "a/b/c/d", "linux/armhf", "."} {
+	for _, s := range []string{"linux/amd64", "arm64", "linux/arm/v7", "windows(10.0.17763)/amd64", "",
+		"a/b/c/d", "linux/armhf", "."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -112,7 +118,8 @@ func FuzzParsePlatform(f *testing.F) {
 			t.Fatalf("image.ParsePlatform(%q) is written %q, which is refused: %v", s, image.FormatPlatform(p), err)
 		}
 		if image.FormatPlatform(again) != image.FormatPlatform(p) {
-			t.Fatalf("image.ParsePlatform(%q) is written %q and then %q", s, image.FormatPlatform(p), image.FormatPlatform(again))
+			t.Fatalf("image.ParsePlatform(%q) is written %q and then %q", s, image.FormatPlatform(p),
+				image.FormatPlatform(again))
 		}
 		if image.BestPlatform(p, []v1.Platform{{}, p}) != 1 {
 			t.Fatalf("image.ParsePlatform(%q) does not match itself", s)

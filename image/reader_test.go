@@ -34,22 +34,36 @@ func TestReader(t *testing.T) {
 	}{
 		{"whole", desc, &tt.Source{Content: content}, nil, nil},
 		{"empty", empty, &tt.Source{}, nil, nil},
-		{"breaks once", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Break(1000))}, nil, []int64{0, 1000}},
-		{"breaks before its first byte", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Break(0))}, nil, []int64{0, 0}},
-		{"breaks after its last byte", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Break(3000))}, nil, nil},
-		{"fails for good after its last byte", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Fail(3000, errGone))}, nil, nil},
-		{"cannot be opened at first", desc, &tt.Source{Content: content, Tries: tt.Repeat(2, tt.Refuse(retry.Transient(tt.ErrBroken)))}, nil, []int64{0, 0, 0}},
-		{"breaks five times, moving on", desc, &tt.Source{Content: content, Tries: tt.Repeat(5, tt.Break(500))}, nil, []int64{0, 500, 1000, 1500, 2000, 2500}},
-		{"breaks for ever", desc, &tt.Source{Content: content, Always: tt.Break(0)}, tt.ErrBroken, []int64{0, 0, 0, 0, 0, 0}},
-		{"moves on too little", desc, &tt.Source{Content: content, Always: tt.Break(1)}, tt.ErrBroken, []int64{0, 1, 2, 3, 4, 5}},
-		{"fails for good", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Fail(1000, errGone))}, errGone, nil},
+		{"breaks once", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Break(1000))}, nil,
+			[]int64{0, 1000}},
+		{"breaks before its first byte", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Break(0))}, nil,
+			[]int64{0, 0}},
+		{"breaks after its last byte", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Break(3000))}, nil,
+			nil},
+		{"fails for good after its last byte", desc,
+			&tt.Source{Content: content, Tries: tt.Repeat(1, tt.Fail(3000, errGone))}, nil, nil},
+		{"cannot be opened at first", desc, &tt.Source{Content: content,
+			Tries: tt.Repeat(2, tt.Refuse(retry.Transient(tt.ErrBroken)))}, nil, []int64{0, 0, 0}},
+		{"breaks five times, moving on", desc, &tt.Source{Content: content, Tries: tt.Repeat(5, tt.Break(500))},
+			nil, []int64{0, 500, 1000, 1500, 2000, 2500}},
+		{"breaks for ever", desc, &tt.Source{Content: content, Always: tt.Break(0)}, tt.ErrBroken,
+			[]int64{0, 0, 0, 0, 0, 0}},
+		{"moves on too little", desc, &tt.Source{Content: content, Always: tt.Break(1)}, tt.ErrBroken,
+			[]int64{0, 1, 2, 3, 4, 5}},
+		{"fails for good", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Fail(1000, errGone))}, errGone,
+			nil},
 		{"cannot be opened", desc, &tt.Source{Tries: tt.Repeat(1, tt.Refuse(errGone))}, errGone, nil},
-		{"fails for good after a break", desc, &tt.Source{Content: content, Tries: []tt.Try{tt.Break(7), tt.Refuse(errGone)}}, errGone, []int64{0, 7}},
-		{"wrong byte", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Flip(2999))}, verify.ErrMismatch, nil},
-		{"wrong byte behind a break", desc, &tt.Source{Content: content, Tries: []tt.Try{tt.Break(7), tt.Flip(0)}}, verify.ErrMismatch, []int64{0, 7}},
-		{"a byte too few", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Short(1))}, verify.ErrMismatch, nil},
+		{"fails for good after a break", desc, &tt.Source{Content: content,
+			Tries: []tt.Try{tt.Break(7), tt.Refuse(errGone)}}, errGone, []int64{0, 7}},
+		{"wrong byte", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Flip(2999))}, verify.ErrMismatch,
+			nil},
+		{"wrong byte behind a break", desc, &tt.Source{Content: content, Tries: []tt.Try{tt.Break(7), tt.Flip(0)}},
+			verify.ErrMismatch, []int64{0, 7}},
+		{"a byte too few", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Short(1))}, verify.ErrMismatch,
+			nil},
 		{"nothing", desc, &tt.Source{}, verify.ErrMismatch, nil},
-		{"a byte too many", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Long("x"))}, verify.ErrMismatch, nil},
+		{"a byte too many", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Long("x"))},
+			verify.ErrMismatch, nil},
 		{"endless", desc, &tt.Source{Content: content, Tries: tt.Repeat(1, tt.Endless)}, verify.ErrMismatch, nil},
 		{"endless where nothing should be", empty, &tt.Source{Always: tt.Endless}, verify.ErrMismatch, nil},
 	} {
@@ -72,7 +86,8 @@ func TestReader(t *testing.T) {
 			if diff := cmp.Diff(c.opened, c.src.Opened()); diff != "" {
 				t.Errorf("%s: opened at (-want +got):\n%s", c.name, diff)
 			}
-			if n, again := r.Read(make([]byte, 1)); n != 0 || err != nil && again != err || err == nil && again != io.EOF {
+			if n, again := r.Read(make([]byte, 1)); n != 0 || err != nil && again != err ||
+				err == nil && again != io.EOF {
 				t.Errorf("%s: read once more: %d, %v", c.name, n, again)
 			}
 		})
@@ -112,7 +127,8 @@ func TestReaderForgetsBreaksWhenItMovesOn(t *testing.T) {
 	content, desc := tt.Blob(20 << 20)
 	src := &tt.Source{Content: content, Always: tt.Break(1 << 20)} // twenty breaks, a megabyte apart
 	synctest.Test(t, func(t *testing.T) {
-		if got, err := io.ReadAll(image.NewReader(t.Context(), src, desc)); err != nil || !bytes.Equal(got, content) {
+		if got, err := io.ReadAll(image.NewReader(t.Context(), src, desc)); err != nil ||
+			!bytes.Equal(got, content) {
 			t.Errorf("%d of %d bytes: %v", len(got), len(content), err)
 		}
 	})

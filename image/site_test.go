@@ -47,7 +47,8 @@ func (s *site) artifact(configType string) v1.Descriptor {
 }
 
 func (s *site) index(children ...v1.Descriptor) v1.Descriptor {
-	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: append([]v1.Descriptor{}, children...), Annotations: map[string]string{"note": "kept"}}
+	ix := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: append([]v1.Descriptor{}, children...),
+		Annotations: map[string]string{"note": "kept"}}
 	ix.SchemaVersion = 2
 	return s.PutJSON(v1.MediaTypeImageIndex, ix)
 }

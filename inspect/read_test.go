@@ -23,8 +23,10 @@ func (s *shop) multi() (root v1.Descriptor, want *inspect.Image) {
 	amd64, amd64ID := s.image(linux("amd64", ""), base, a)
 	arm, armID := s.image(linux("arm", "v7"), base, b, b)
 	attestation := on(s.artifact("application/vnd.in-toto", nil), "unknown", "unknown", "")
-	attestation.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": amd64.Digest.String()}
-	root = s.reg.PutIndex("app", "1", false, on(amd64, "linux", "amd64", ""), attestation, on(arm, "linux", "arm", "v7"))
+	attestation.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest",
+		"vnd.docker.reference.digest": amd64.Digest.String()}
+	root = s.reg.PutIndex("app", "1", false, on(amd64, "linux", "amd64", ""), attestation,
+		on(arm, "linux", "arm", "v7"))
 	bare := func(layers ...inspect.Layer) (out []inspect.Layer) {
 		for _, l := range layers {
 			l.DiffID = ""
@@ -37,10 +39,12 @@ func (s *shop) multi() (root v1.Descriptor, want *inspect.Image) {
 		Layers: 3, LayerBytes: base.Size + a.Size + b.Size,
 		Attestations: []inspect.Attestation{{Digest: attestation.Digest, For: amd64.Digest}},
 		Platforms: []inspect.Platform{
-			{Platform: "linux/amd64", Digest: amd64.Digest, MediaType: amd64.MediaType, Size: amd64.Size, ID: amd64ID, LayerBytes: base.Size + a.Size,
-				DockerID: &inspect.DockerID{GraphDriver: amd64ID, Containerd: root.Digest}, Layers: bare(base, a)},
-			{Platform: "linux/arm/v7", Digest: arm.Digest, MediaType: arm.MediaType, Size: arm.Size, ID: armID, LayerBytes: base.Size + b.Size,
-				DockerID: &inspect.DockerID{GraphDriver: armID, Containerd: root.Digest}, Layers: bare(base, b, b)},
+			{Platform: "linux/amd64", Digest: amd64.Digest, MediaType: amd64.MediaType, Size: amd64.Size, ID: amd64ID,
+				LayerBytes: base.Size + a.Size,
+				DockerID:   &inspect.DockerID{GraphDriver: amd64ID, Containerd: root.Digest}, Layers: bare(base, a)},
+			{Platform: "linux/arm/v7", Digest: arm.Digest, MediaType: arm.MediaType, Size: arm.Size, ID: armID,
+				LayerBytes: base.Size + b.Size,
+				DockerID:   &inspect.DockerID{GraphDriver: armID, Containerd: root.Digest}, Layers: bare(base, b, b)},
 		},
 	}
 }
@@ -65,19 +69,24 @@ func TestReadOnePlatform(t *testing.T) {
 	s := newShop(t)
 	root, overview := s.multi()
 	want := overview.Platforms[1]
-	im := s.read(root, inspect.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: "arm", Variant: "v7"}}})
-	if im.Kind != inspect.Index || im.Digest != root.Digest || len(im.Platforms) != 1 || im.Layers != 2 || im.LayerBytes != want.LayerBytes {
+	im := s.read(root,
+		inspect.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: "arm", Variant: "v7"}}})
+	if im.Kind != inspect.Index || im.Digest != root.Digest || len(im.Platforms) != 1 || im.Layers != 2 ||
+		im.LayerBytes != want.LayerBytes {
 		t.Fatalf("%+v", im)
 	}
 	got := im.Platforms[0]
-	if got.Digest != want.Digest || got.Config == nil || !got.Config.Created.Equal(created) || got.Layers[1].DiffID == "" || got.Layers[1].DiffID != got.Layers[2].DiffID {
+	if got.Digest != want.Digest || got.Config == nil || !got.Config.Created.Equal(created) ||
+		got.Layers[1].DiffID == "" || got.Layers[1].DiffID != got.Layers[2].DiffID {
 		t.Errorf("%+v", got)
 	}
 	if n, m := len(s.reg.Requests("", "/manifests/")), len(s.reg.Requests("", "/blobs/")); n != 2 || m != 1 {
 		t.Errorf("%d manifests and %d blobs were asked for", n, m)
 	}
 	var missing *image.PlatformError
-	if _, err := inspect.Read(t.Context(), s.repo, root, inspect.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: "s390x"}}}); !errors.As(err, &missing) {
+	if _, err := inspect.Read(t.Context(), s.repo, root,
+		inspect.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: "s390x"}}}); !errors.As(err,
+		&missing) {
 		t.Errorf("a platform that is not there: %v", err)
 	}
 }
@@ -97,19 +106,25 @@ func TestReadOneImage(t *testing.T) {
 	config := linux("arm64", "")
 	config.Author = "me"
 	config.Config = v1.ImageConfig{
-		User: "app", Env: []string{"B=2", "A=1"}, Entrypoint: []string{"/app"}, Cmd: []string{"-v"}, WorkingDir: "/srv", StopSignal: "SIGQUIT",
-		Labels: map[string]string{"k": "v"}, ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}}, Volumes: map[string]struct{}{"/b": {}, "/a": {}},
+		User: "app", Env: []string{"B=2", "A=1"}, Entrypoint: []string{"/app"}, Cmd: []string{"-v"},
+		WorkingDir: "/srv", StopSignal: "SIGQUIT",
+		Labels: map[string]string{"k": "v"}, ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}},
+		Volumes: map[string]struct{}{"/b": {}, "/a": {}},
 	}
 	layer := s.layer("content")
 	root, id := s.image(config, layer)
 	want := &inspect.Image{
-		Kind: inspect.Manifest, MediaType: root.MediaType, Digest: root.Digest, Size: root.Size, Layers: 1, LayerBytes: layer.Size,
+		Kind: inspect.Manifest, MediaType: root.MediaType, Digest: root.Digest, Size: root.Size, Layers: 1,
+		LayerBytes: layer.Size,
 		Platforms: []inspect.Platform{{
-			Platform: "linux/arm64", Digest: root.Digest, MediaType: root.MediaType, Size: root.Size, ID: id, LayerBytes: layer.Size, Layers: []inspect.Layer{layer},
+			Platform: "linux/arm64", Digest: root.Digest, MediaType: root.MediaType, Size: root.Size, ID: id,
+			LayerBytes: layer.Size, Layers: []inspect.Layer{layer},
 			DockerID: &inspect.DockerID{GraphDriver: id, Containerd: root.Digest},
 			Config: &inspect.Config{
-				Created: &created, Author: "me", User: "app", Env: []string{"B=2", "A=1"}, Entrypoint: []string{"/app"}, Cmd: []string{"-v"}, WorkingDir: "/srv",
-				StopSignal: "SIGQUIT", Labels: map[string]string{"k": "v"}, ExposedPorts: []string{"53/udp", "80/tcp"}, Volumes: []string{"/a", "/b"},
+				Created: &created, Author: "me", User: "app", Env: []string{"B=2", "A=1"}, Entrypoint: []string{"/app"},
+				Cmd: []string{"-v"}, WorkingDir: "/srv",
+				StopSignal: "SIGQUIT", Labels: map[string]string{"k": "v"}, ExposedPorts: []string{"53/udp", "80/tcp"},
+				Volumes: []string{"/a", "/b"},
 			},
 		}},
 	}
@@ -123,17 +138,20 @@ func TestReadArtifact(t *testing.T) {
 	root := s.artifact("application/vnd.cncf.helm.config.v1+json", nil)
 	im := s.read(root, inspect.Options{Configs: true})
 	p := im.Platforms[0]
-	if im.Kind != inspect.Artifact || p.ArtifactType != "application/vnd.cncf.helm.config.v1+json" || p.ID != "" || p.DockerID != nil || p.Platform != "" || p.Annotations["a"] != "b" {
+	if im.Kind != inspect.Artifact || p.ArtifactType != "application/vnd.cncf.helm.config.v1+json" ||
+		p.ID != "" || p.DockerID != nil || p.Platform != "" || p.Annotations["a"] != "b" {
 		t.Errorf("%+v", im)
 	}
 }
 
-// Layouts are copied without some platforms, and registries lose manifests: what is there is shown all the same.
+// Layouts are copied without some platforms, and registries lose manifests: what is there is shown all the
+// same.
 func TestReadIndexOfWhichSomeIsMissing(t *testing.T) {
 	s := newShop(t)
 	layer := s.layer("content")
 	there, _ := s.image(linux("amd64", ""), layer)
-	gone := on(v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("gone"), Size: 7}, "linux", "arm64", "")
+	gone := on(v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("gone"), Size: 7},
+		"linux", "arm64", "")
 	root := s.reg.PutIndex("app", "1", false, on(there, "linux", "amd64", ""), gone)
 	sources := map[string]interface {
 		Open(context.Context, v1.Descriptor, int64, int64) (io.ReadCloser, error)
@@ -143,11 +161,13 @@ func TestReadIndexOfWhichSomeIsMissing(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		want := inspect.Platform{Platform: "linux/arm64", Digest: gone.Digest, MediaType: gone.MediaType, Size: 7, Missing: true}
+		want := inspect.Platform{Platform: "linux/arm64", Digest: gone.Digest, MediaType: gone.MediaType, Size: 7,
+			Missing: true}
 		if diff := cmp.Diff(want, im.Platforms[1]); diff != "" || im.Platforms[0].Missing || im.Layers != 1 {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if _, err := inspect.Read(t.Context(), src, root, inspect.Options{Platforms: []v1.Platform{*gone.Platform}}); err == nil {
+		if _, err := inspect.Read(t.Context(), src, root,
+			inspect.Options{Platforms: []v1.Platform{*gone.Platform}}); err == nil {
 			t.Errorf("%s: the missing platform itself was asked for", name)
 		}
 	}
@@ -180,7 +200,8 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 	config := s.reg.PutBlob("app", []byte(`{"rootfs":`))
 	config.MediaType = v1.MediaTypeImageConfig
 	bad := s.manifest(imagetest.Manifest(config))
-	if im, err := inspect.Read(t.Context(), s.repo, bad, inspect.Options{}); err == nil || errors.Is(err, verify.ErrMismatch) {
+	if im, err := inspect.Read(t.Context(), s.repo, bad, inspect.Options{}); err == nil ||
+		errors.Is(err, verify.ErrMismatch) {
 		t.Errorf("a bad configuration: %+v, %v", im, err)
 	}
 }
@@ -189,12 +210,16 @@ func TestReadRefusesWhatIsWrong(t *testing.T) {
 func TestJSON(t *testing.T) {
 	d := func(s string) digest.Digest { return digest.Digest("sha256:" + s) }
 	im := inspect.Image{
-		Names: []string{"a:1"}, Kind: inspect.Index, MediaType: "i", Digest: d("0"), Size: 1, Layers: 1, LayerBytes: 2,
-		Attestations: []inspect.Attestation{{d("1"), d("2")}}, Referrers: []inspect.Referrer{{d("3"), "t", "g", d("4")}},
+		Names: []string{"a:1"}, Kind: inspect.Index, MediaType: "i", Digest: d("0"), Size: 1, Layers: 1,
+		LayerBytes:   2,
+		Attestations: []inspect.Attestation{{d("1"), d("2")}},
+		Referrers:    []inspect.Referrer{{d("3"), "t", "g", d("4")}},
 		Platforms: []inspect.Platform{{
-			Platform: "p", OSVersion: "v", Digest: d("5"), MediaType: "m", Size: 3, ArtifactType: "a", Missing: true, ID: d("6"), LayerBytes: 4,
-			DockerID: &inspect.DockerID{GraphDriver: d("7"), Containerd: d("8")}, Layers: []inspect.Layer{{d("9"), d("10"), "l", 5}},
-			Config: &inspect.Config{Created: &created}, Annotations: map[string]string{"k": "v"},
+			Platform: "p", OSVersion: "v", Digest: d("5"), MediaType: "m", Size: 3, ArtifactType: "a", Missing: true,
+			ID: d("6"), LayerBytes: 4,
+			DockerID: &inspect.DockerID{GraphDriver: d("7"), Containerd: d("8")},
+			Layers:   []inspect.Layer{{d("9"), d("10"), "l", 5}},
+			Config:   &inspect.Config{Created: &created}, Annotations: map[string]string{"k": "v"},
 		}},
 	}
 	want := `{"names":["a:1"],"kind":"index","mediaType":"i","digest":"sha256:0","size":1,"platforms":[{"platform":"p","osVersion":"v","digest":"sha256:5",` +

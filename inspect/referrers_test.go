@@ -22,7 +22,8 @@ func TestReadReferrers(t *testing.T) {
 	s := newShop(t)
 	root, _ := s.multi()
 	im := s.read(root, inspect.Options{})
-	amd64 := v1.Descriptor{MediaType: im.Platforms[0].MediaType, Digest: im.Platforms[0].Digest, Size: im.Platforms[0].Size}
+	amd64 := v1.Descriptor{MediaType: im.Platforms[0].MediaType, Digest: im.Platforms[0].Digest,
+		Size: im.Platforms[0].Size}
 	sbom := s.artifact("application/sbom", &amd64)
 	listed := plain(sbom)
 	listed.ArtifactType = "application/sbom"
@@ -42,7 +43,9 @@ func TestReadReferrers(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, d := range []v1.Descriptor{sbom, signature} {
-		if slices.ContainsFunc(s.reg.Requests("GET", ""), func(e fakeregistry.Entry) bool { return strings.HasSuffix(e.Path, d.Digest.String()) }) {
+		if slices.ContainsFunc(s.reg.Requests("GET", ""), func(e fakeregistry.Entry) bool {
+			return strings.HasSuffix(e.Path, d.Digest.String())
+		}) {
 			t.Errorf("%s was read, which is more than was asked", d.Digest)
 		}
 	}

@@ -33,22 +33,28 @@ func TestSaved(t *testing.T) {
 	content := imagetest.Tar(map[string]string{"file": "content"})
 	zipped := imagetest.GzipLayer(imagetest.Tar(map[string]string{"file": "other content"}))
 	config := linux("amd64", "")
-	config.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(content), zipped.DiffID, digest.FromBytes(content)}}
+	config.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(content), zipped.DiffID,
+		digest.FromBytes(content)}}
 	raw := imagetest.Encode(config)
 	id := digest.FromBytes(raw)
-	im, err := inspect.Saved(saved(t, `[{"Config":"`+id.Encoded()+`.json","RepoTags":["alpine:3.20"],"Layers":["a/layer.tar","b/layer.tar","a/layer.tar"]}]`,
+	im, err := inspect.Saved(saved(t, `[{"Config":"`+id.Encoded()+
+		`.json","RepoTags":["alpine:3.20"],"Layers":["a/layer.tar","b/layer.tar","a/layer.tar"]}]`,
 		map[string]string{
 			id.Encoded() + ".json": string(raw), "a/layer.tar": string(content), "b/layer.tar": string(zipped.Content),
 		}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := inspect.Layer{Digest: digest.FromBytes(content), DiffID: digest.FromBytes(content), MediaType: v1.MediaTypeImageLayer, Size: int64(len(content))}
-	two := inspect.Layer{DiffID: zipped.DiffID, MediaType: v1.MediaTypeImageLayerGzip, Size: int64(len(zipped.Content))}
+	one := inspect.Layer{Digest: digest.FromBytes(content), DiffID: digest.FromBytes(content),
+		MediaType: v1.MediaTypeImageLayer, Size: int64(len(content))}
+	two := inspect.Layer{DiffID: zipped.DiffID, MediaType: v1.MediaTypeImageLayerGzip,
+		Size: int64(len(zipped.Content))}
 	want := &inspect.Image{
-		Names: []string{"docker.io/library/alpine:3.20"}, Kind: inspect.SavedTar, Layers: 2, LayerBytes: one.Size + two.Size,
+		Names: []string{"docker.io/library/alpine:3.20"}, Kind: inspect.SavedTar, Layers: 2, LayerBytes: one.Size +
+			two.Size,
 		Platforms: []inspect.Platform{{
-			Platform: "linux/amd64", ID: id, DockerID: &inspect.DockerID{GraphDriver: id}, Config: &inspect.Config{Created: &created},
+			Platform: "linux/amd64", ID: id, DockerID: &inspect.DockerID{GraphDriver: id},
+			Config: &inspect.Config{Created: &created},
 			Layers: []inspect.Layer{one, two, one}, LayerBytes: one.Size + two.Size,
 		}},
 	}
@@ -59,8 +65,10 @@ func TestSaved(t *testing.T) {
 
 func TestSavedWithoutANameOrLayers(t *testing.T) {
 	raw := imagetest.Encode(linux("amd64", ""))
-	im, err := inspect.Saved(saved(t, `[{"Config":"c.json","RepoTags":null,"Layers":[]}]`, map[string]string{"c.json": string(raw)}))
-	if err != nil || im.Names == nil || len(im.Names) != 0 || im.Layers != 0 || im.Platforms[0].ID != digest.FromBytes(raw) {
+	im, err := inspect.Saved(saved(t, `[{"Config":"c.json","RepoTags":null,"Layers":[]}]`,
+		map[string]string{"c.json": string(raw)}))
+	if err != nil || im.Names == nil || len(im.Names) != 0 || im.Layers != 0 ||
+		im.Platforms[0].ID != digest.FromBytes(raw) {
 		t.Errorf("%+v, %v", im, err)
 	}
 }

@@ -31,7 +31,8 @@ func newShop(t *testing.T) *shop {
 	server := httptest.NewServer(s.reg)
 	client := &registry.Client{}
 	t.Cleanup(func() { client.Close(); server.Close() })
-	s.repo = client.Repository(registry.Reference{Registry: strings.TrimPrefix(server.URL, "http://"), Repository: "app"})
+	s.repo = client.Repository(registry.Reference{Registry: strings.TrimPrefix(server.URL, "http://"),
+		Repository: "app"})
 	return s
 }
 
@@ -43,7 +44,8 @@ func (s *shop) layer(text string) inspect.Layer {
 	return inspect.Layer{Digest: d.Digest, DiffID: l.DiffID, MediaType: v1.MediaTypeImageLayerGzip, Size: d.Size}
 }
 
-// image stores an image and returns the descriptor of its manifest, without a platform, and the digest of its configuration.
+// image stores an image and returns the descriptor of its manifest, without a platform, and the digest of its
+// configuration.
 func (s *shop) image(config v1.Image, layers ...inspect.Layer) (v1.Descriptor, digest.Digest) {
 	config.RootFS.Type = "layers"
 	var blobs []v1.Descriptor

@@ -74,10 +74,12 @@ func TestLookingIsCheap(t *testing.T) {
 	}
 }
 
-// What comes from a registry is resolved once and downloaded once, also for a stream, which reads everything twice.
+// What comes from a registry is resolved once and downloaded once, also for a stream, which reads everything
+// twice.
 func TestSaveResolvesOnce(t *testing.T) {
 	reg, host := lookingRegistry(t)
-	for _, args := range [][]string{{"-o", "-"}, {"-o", "-", "--compress", "gzip", "-j", "1"}, {"-o", "-", "--format", "oci"}} {
+	for _, args := range [][]string{{"-o", "-"}, {"-o", "-", "--compress", "gzip", "-j", "1"},
+		{"-o", "-", "--format", "oci"}} {
 		reg.Reset()
 		if _, stderr, code := command(t, append([]string{"save", host + "/solo:1", "-q"}, args...)...); code != 0 {
 			t.Fatal(stderr)
@@ -98,9 +100,11 @@ func TestSaveResolvesOnce(t *testing.T) {
 func TestInspectShowsThePullQuota(t *testing.T) {
 	reg, host := lookingRegistry(t)
 	reg.On(fakeregistry.Match{Method: "HEAD", Path: "/manifests/"},
-		fakeregistry.Header("RateLimit-Limit", "100;w=21600", "RateLimit-Remaining", "76;w=21600", "Docker-RateLimit-Source", "203.0.113.7"))
+		fakeregistry.Header("RateLimit-Limit", "100;w=21600", "RateLimit-Remaining", "76;w=21600",
+			"Docker-RateLimit-Source", "203.0.113.7"))
 	stdout, _, code := command(t, "inspect", host+"/solo:1")
-	if code != 0 || !strings.HasSuffix(stdout, "\n\npull quota: 76 of 100 left, granted per 6 h, counted for 203.0.113.7\n") {
+	if code != 0 ||
+		!strings.HasSuffix(stdout, "\n\npull quota: 76 of 100 left, granted per 6 h, counted for 203.0.113.7\n") {
 		t.Errorf("%d: %s", code, stdout)
 	}
 	stdout, _, _ = command(t, "inspect", host+"/solo:1", "--json")
@@ -144,7 +148,8 @@ func TestLookingAtReferrersAlone(t *testing.T) {
 func TestDigestOfADigest(t *testing.T) {
 	reg, host := lookingRegistry(t)
 	right, _ := reg.Tag("solo", "1")
-	reg.On(fakeregistry.Match{Path: "/manifests/"}, fakeregistry.Header("Docker-Content-Digest", digest.FromString("a lie").String()))
+	reg.On(fakeregistry.Match{Path: "/manifests/"},
+		fakeregistry.Header("Docker-Content-Digest", digest.FromString("a lie").String()))
 	name := host + "/solo@" + right.Digest.String()
 	for _, args := range [][]string{{"digest", name}, {"digest", name, "--list"}} {
 		if stdout, stderr, code := command(t, args...); code != 0 || stdout != name+"\n" {

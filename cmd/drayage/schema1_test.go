@@ -13,11 +13,14 @@ func fillOld(r *fakeregistry.Registry) {
 	layer := func(name string, cut int) schema1test.Layer {
 		content := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{name: name})).Content
 		blob := r.PutBlob(name, content[:len(content)-cut])
-		return schema1test.Layer{Blob: blob.Digest, Fields: map[string]any{"os": "linux", "architecture": "amd64", "docker_version": "1.10.0"}}
+		return schema1test.Layer{Blob: blob.Digest, Fields: map[string]any{"os": "linux", "architecture": "amd64",
+			"docker_version": "1.10.0"}}
 	}
 	put := func(name string, cut int) {
-		empty := schema1test.Layer{Blob: digest.FromBytes(schema1test.EmptyBlob), Fields: map[string]any{"throwaway": true}}
-		r.PutSchema1(name, "1", schema1test.Image{Name: name, Tag: "1", Architecture: "amd64", Layers: []schema1test.Layer{layer(name, 0), empty, layer(name, cut)}})
+		empty := schema1test.Layer{Blob: digest.FromBytes(schema1test.EmptyBlob),
+			Fields: map[string]any{"throwaway": true}}
+		r.PutSchema1(name, "1", schema1test.Image{Name: name, Tag: "1", Architecture: "amd64",
+			Layers: []schema1test.Layer{layer(name, 0), empty, layer(name, cut)}})
 	}
 	put("old", 0)
 	put("broken", 9)

@@ -83,7 +83,8 @@ func setup(e *testscript.Env) error {
 	e.Defer(tokenServer.Close)
 	token.RequireToken(tokens, tokenServer.URL)
 	breakImages(broken)
-	for name, r := range map[string]*fakeregistry.Registry{"REG": open, "LOCKED": locked, "TOKEN": token, "BROKEN": broken} {
+	for name, r := range map[string]*fakeregistry.Registry{"REG": open, "LOCKED": locked, "TOKEN": token,
+		"BROKEN": broken} {
 		server := httptest.NewServer(r)
 		e.Defer(server.Close)
 		e.Setenv(name, strings.TrimPrefix(server.URL, "http://"))
@@ -108,7 +109,8 @@ func fill(r *fakeregistry.Registry) {
 	base := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"base": strings.Repeat("base ", 40_000)}))
 	image := func(repo, tag, arch string, docker bool, more ...fakeregistry.Layer) v1.Descriptor {
 		return r.PutImage(repo, tag, fakeregistry.Image{
-			Platform: v1.Platform{OS: "linux", Architecture: arch}, Docker: docker, Layers: append([]fakeregistry.Layer{base}, more...),
+			Platform: v1.Platform{OS: "linux", Architecture: arch}, Docker: docker,
+			Layers: append([]fakeregistry.Layer{base}, more...),
 		})
 	}
 	var children []v1.Descriptor
@@ -117,10 +119,12 @@ func fill(r *fakeregistry.Registry) {
 		children = append(children, image("team/app", "", arch, true, top))
 	}
 	r.PutIndex("team/app", "1", true, children...)
-	solo := image("solo", "1", "amd64", false, fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"solo": "solo"})))
+	solo := image("solo", "1", "amd64", false,
+		fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"solo": "solo"})))
 	image("base", "1", "amd64", true)
 	image("arm", "1", "arm64", false)
-	image("packed", "1", "amd64", false, fakeregistry.ZstdLayer(fakeregistry.Tar(map[string]string{"packed": "zstd"})))
+	image("packed", "1", "amd64", false,
+		fakeregistry.ZstdLayer(fakeregistry.Tar(map[string]string{"packed": "zstd"})))
 	sign(r, "solo", solo)
 	fillOld(r)
 }
@@ -132,7 +136,8 @@ func sign(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
 		blob := r.PutBlob(repo, []byte(kind))
 		config := r.PutBlob(repo, []byte("{}"))
 		config.MediaType, blob.MediaType = v1.MediaTypeEmptyJSON, "text/plain"
-		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, ArtifactType: kind, Config: config, Layers: []v1.Descriptor{blob}, Subject: subject}
+		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, ArtifactType: kind, Config: config,
+			Layers: []v1.Descriptor{blob}, Subject: subject}
 		m.SchemaVersion = 2
 		raw, err := json.Marshal(m)
 		if err != nil {
@@ -155,7 +160,8 @@ func sign(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
 func breakImages(r *fakeregistry.Registry) {
 	content := fakeregistry.Tar(map[string]string{"file": strings.Repeat("content ", 9_000)})
 	put := func(repo string, l fakeregistry.Layer) {
-		r.PutImage(repo, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Layers: []fakeregistry.Layer{l}})
+		r.PutImage(repo, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
+			Layers: []fakeregistry.Layer{l}})
 	}
 	put("flipped", fakeregistry.GzipLayer(content))
 	put("short", fakeregistry.GzipLayer(content))
@@ -164,9 +170,12 @@ func breakImages(r *fakeregistry.Registry) {
 	put("diffid", wrong)
 	whole := func(req *http.Request) bool { return req.Header.Get("Range") == "" }
 	for _, tag := range []string{"1", "2"} {
-		l := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"file": strings.Repeat("content "+tag, 9_000)}))
-		r.PutImage("once", tag, fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Layers: []fakeregistry.Layer{l}})
-		r.On(fakeregistry.Match{Method: "GET", Path: "/once/blobs/" + digest.FromBytes(l.Content).String(), Func: whole, Count: 1}, fakeregistry.FlipByte(100))
+		l := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"file": strings.Repeat("content "+tag,
+			9_000)}))
+		r.PutImage("once", tag, fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
+			Layers: []fakeregistry.Layer{l}})
+		r.On(fakeregistry.Match{Method: "GET", Path: "/once/blobs/" + digest.FromBytes(l.Content).String(),
+			Func: whole, Count: 1}, fakeregistry.FlipByte(100))
 	}
 	layer := func(repo string) fakeregistry.Match {
 		return fakeregistry.Match{Method: "GET", Path: "/" + repo + "/blobs/" + layerDigest(content)}

@@ -28,7 +28,8 @@ func TestLookingAtHolesNeedsACopy(t *testing.T) {
 	if code := run([]string{"drayage", "inspect", file, "--temp-dir", dir}, nil, &stdout, &stderr); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if !strings.Contains(stdout.String(), "holes:1") || !strings.Contains(stderr.String(), "is copied to a temporary file in "+dir) {
+	if !strings.Contains(stdout.String(), "holes:1") ||
+		!strings.Contains(stderr.String(), "is copied to a temporary file in "+dir) {
 		t.Errorf("it prints %q, and says %q", stdout.String(), stderr.String())
 	}
 }

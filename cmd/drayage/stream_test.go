@@ -25,7 +25,8 @@ func putLarge(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	shared, second, third := layer(1), layer(2), layer(3)
 	for name, top := range map[string]fakeregistry.Layer{"large": second, "larger": third} {
-		image := r.PutImage(name, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Layers: []fakeregistry.Layer{shared, top}})
+		image := r.PutImage(name, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
+			Layers: []fakeregistry.Layer{shared, top}})
 		sign(r, name, image)
 	}
 }

@@ -18,14 +18,19 @@ func fakeDigest(c string) digest.Digest { return digest.Digest("sha256:" + strin
 
 // indexPicture is an index with an image for Windows, one that is not there, and an artifact.
 func indexPicture() *inspect.Image {
-	layer := inspect.Layer{Digest: fakeDigest("8"), MediaType: "application/vnd.oci.image.layer.v1.tar+gzip", Size: 1234}
+	layer := inspect.Layer{Digest: fakeDigest("8"), MediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
+		Size: 1234}
 	return &inspect.Image{
-		Names: []string{"registry.example/app:1"}, Kind: inspect.Index, Digest: fakeDigest("1"), Layers: 2, LayerBytes: 3_500_000,
+		Names: []string{"registry.example/app:1"}, Kind: inspect.Index, Digest: fakeDigest("1"), Layers: 2,
+		LayerBytes:   3_500_000,
 		Attestations: []inspect.Attestation{{Digest: fakeDigest("2")}},
-		Referrers:    []inspect.Referrer{{Digest: fakeDigest("6"), Subject: fakeDigest("1"), ArtifactType: "application/sbom\x1b[2J"}},
+		Referrers: []inspect.Referrer{{Digest: fakeDigest("6"), Subject: fakeDigest("1"),
+			ArtifactType: "application/sbom\x1b[2J"}},
 		Platforms: []inspect.Platform{
-			{Platform: "linux/amd64", Digest: fakeDigest("3"), ID: fakeDigest("a"), LayerBytes: 1234, Layers: []inspect.Layer{layer}},
-			{Platform: "windows/amd64", OSVersion: "10.0.20348.3207", Digest: fakeDigest("4"), ID: fakeDigest("b"), LayerBytes: 123_456_789, Layers: make([]inspect.Layer, 12)},
+			{Platform: "linux/amd64", Digest: fakeDigest("3"), ID: fakeDigest("a"), LayerBytes: 1234,
+				Layers: []inspect.Layer{layer}},
+			{Platform: "windows/amd64", OSVersion: "10.0.20348.3207", Digest: fakeDigest("4"), ID: fakeDigest("b"),
+				LayerBytes: 123_456_789, Layers: make([]inspect.Layer, 12)},
 			{Platform: "linux/arm64", Digest: fakeDigest("5"), Missing: true},
 			{ArtifactType: "application/vnd.example.thing+json", Digest: fakeDigest("7")},
 		},
@@ -71,15 +76,19 @@ one platform in detail:
 
 func TestDetail(t *testing.T) {
 	created := time.Date(2025, 4, 16, 16, 50, 31, 0, time.FixedZone("", 7200))
-	same := inspect.Layer{Digest: fakeDigest("8"), DiffID: fakeDigest("9"), MediaType: "application/vnd.docker.image.rootfs.diff.tar.gzip", Size: 1000}
+	same := inspect.Layer{Digest: fakeDigest("8"), DiffID: fakeDigest("9"),
+		MediaType: "application/vnd.docker.image.rootfs.diff.tar.gzip", Size: 1000}
 	im := &inspect.Image{Names: []string{"a/app:1"}, Kind: inspect.Manifest, Platforms: []inspect.Platform{{
 		Platform: "linux/arm/v7", Digest: fakeDigest("3"), ID: fakeDigest("a"), LayerBytes: 1012,
 		DockerID: &inspect.DockerID{GraphDriver: fakeDigest("a"), Containerd: fakeDigest("3")},
 		Config: &inspect.Config{
-			Created: &created, Entrypoint: []string{"/app", "<&>"}, User: "me", WorkingDir: "/srv", Env: []string{"A=1", "", "EVIL=\x1b]0;x\a\u009b1m\u202e\xff"},
-			ExposedPorts: []string{"53/udp", "80/tcp"}, Volumes: []string{"/a", "/b"}, Labels: map[string]string{"z": "1", "a": strings.Repeat("é", 200)}, StopSignal: "SIGQUIT",
+			Created: &created, Entrypoint: []string{"/app", "<&>"}, User: "me", WorkingDir: "/srv",
+			Env:          []string{"A=1", "", "EVIL=\x1b]0;x\a\u009b1m\u202e\xff"},
+			ExposedPorts: []string{"53/udp", "80/tcp"}, Volumes: []string{"/a", "/b"},
+			Labels: map[string]string{"z": "1", "a": strings.Repeat("é", 200)}, StopSignal: "SIGQUIT",
 		},
-		Layers: []inspect.Layer{same, {Digest: fakeDigest("7"), MediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", Size: 12}, same},
+		Layers: []inspect.Layer{same, {Digest: fakeDigest("7"),
+			MediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", Size: 12}, same},
 	}}}
 	want := `a/app:1
 manifest sha256:3333333333333333333333333333333333333333333333333333333333333333
@@ -143,7 +152,8 @@ func (f *failing) Write([]byte) (int, error) {
 }
 
 func TestWindow(t *testing.T) {
-	for d, want := range map[time.Duration]string{6 * time.Hour: "6 h", 90 * time.Minute: "90 min", 90 * time.Second: "1m30s"} {
+	for d, want := range map[time.Duration]string{6 * time.Hour: "6 h", 90 * time.Minute: "90 min",
+		90 * time.Second: "1m30s"} {
 		if got := window(d); got != want {
 			t.Errorf("%v: %q", d, got)
 		}

@@ -30,17 +30,20 @@ type twoImages struct {
 
 func newTwoImages() *twoImages {
 	a := &twoImages{files: map[string]string{}}
-	base, top := string(fakeregistry.Tar(map[string]string{"base": "base"})), string(fakeregistry.Tar(map[string]string{"top": "top"}))
+	base, top := string(fakeregistry.Tar(map[string]string{"base": "base"})),
+		string(fakeregistry.Tar(map[string]string{"top": "top"}))
 	a.diffID = [2]string{digest.FromString(base).String(), digest.FromString(top).String()}
 	config := func(ids ...string) string {
-		return fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["%s"]}}`, strings.Join(ids, `","`))
+		return fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["%s"]}}`,
+			strings.Join(ids, `","`))
 	}
 	configs := [2]string{config(a.diffID[0], a.diffID[1]), config(a.diffID[0])}
 	var items []string
 	for i, layers := range []string{`"base/layer.tar","top/layer.tar"`, `"base/layer.tar"`} {
 		id := digest.FromString(configs[i]).Encoded()
 		a.config[i] = id + ".json"
-		items = append(items, fmt.Sprintf(`{"Config":"%s.json","RepoTags":["example.com/image:%d"],"Layers":[%s]}`, id, i+1, layers))
+		items = append(items, fmt.Sprintf(`{"Config":"%s.json","RepoTags":["example.com/image:%d"],"Layers":[%s]}`,
+			id, i+1, layers))
 	}
 	a.put("manifest.json", "["+strings.Join(items, ",")+"]")
 	a.put(a.config[0], configs[0])
@@ -90,13 +93,21 @@ func (a *twoImages) write(t *testing.T) string {
 func TestVerifyNamesEveryFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(a *twoImages)
-		want  []string // what the lines begin with or hold, with | between; $C and $D are the digests of configurations, $0 and $1 diff IDs
+		// what the lines begin with or hold, with | between; $C and $D are the digests of configurations, $0 and
+		// $1 diff IDs
+		want []string
 	}{
-		"nothing": {func(a *twoImages) {}, []string{"ok example.com/image:1 image ID $C", "ok example.com/image:2 image ID $D"}},
+		"nothing": {func(a *twoImages) {
+
+		}, []string{"ok example.com/image:1 image ID $C", "ok example.com/image:2 image ID $D"}},
 		"a layer is missing": {func(a *twoImages) { delete(a.files, "top/layer.tar") },
 			[]string{"bad example.com/image:1: layer $1: missing", "ok example.com/image:2"}},
-		"all layers are missing": {func(a *twoImages) { delete(a.files, "top/layer.tar"); delete(a.files, "base/layer.tar") },
-			[]string{"bad example.com/image:1: layer $0: missing; layer $1: missing", "bad example.com/image:2: layer $0: missing"}},
+		"all layers are missing": {func(a *twoImages) {
+			delete(a.files, "top/layer.tar")
+			delete(a.files, "base/layer.tar")
+		},
+			[]string{"bad example.com/image:1: layer $0: missing; layer $1: missing",
+				"bad example.com/image:2: layer $0: missing"}},
 		"a configuration is missing": {func(a *twoImages) { delete(a.files, a.config[0]) },
 			[]string{"bad example.com/image:1: configuration $C: missing", "ok example.com/image:2"}},
 		"both configurations and a layer are missing": {func(a *twoImages) {
@@ -104,15 +115,24 @@ func TestVerifyNamesEveryFault(t *testing.T) {
 			delete(a.files, a.config[1])
 			delete(a.files, "top/layer.tar")
 		},
-			[]string{`bad example.com/image:1: configuration $C: missing; layer "top/layer.tar": missing`, "bad example.com/image:2: configuration $D: missing"}},
+			[]string{`bad example.com/image:1: configuration $C: missing; layer "top/layer.tar": missing`,
+				"bad example.com/image:2: configuration $D: missing"}},
 		"a configuration is changed": {func(a *twoImages) { a.change(a.config[1], "amd64", "arm64") },
-			[]string{"ok example.com/image:1", "bad example.com/image:2: configuration $D: the bytes hash to sha256:"}},
-		"a configuration is changed and a layer too": {func(a *twoImages) { a.change(a.config[0], "amd64", "arm64"); a.change("top/layer.tar", "top", "tap") },
-			[]string{"bad example.com/image:1: configuration $C: the bytes hash to sha256:|; layer $1: its content hashes to", "ok example.com/image:2"}},
+			[]string{"ok example.com/image:1",
+				"bad example.com/image:2: configuration $D: the bytes hash to sha256:"}},
+		"a configuration is changed and a layer too": {func(a *twoImages) {
+			a.change(a.config[0], "amd64", "arm64")
+			a.change("top/layer.tar", "top", "tap")
+		},
+			[]string{"bad example.com/image:1: configuration $C: the bytes hash to sha256:|; layer $1: its content " +
+				"hashes to", "ok example.com/image:2"}},
 		"a configuration is no JSON": {func(a *twoImages) { a.files[a.config[0]] = "{" },
 			[]string{"bad example.com/image:1: configuration $C: the bytes hash to", "ok example.com/image:2"}},
-		"a configuration is for fewer layers": {func(a *twoImages) { a.change("manifest.json", a.config[0], a.config[1]) },
-			[]string{"bad example.com/image:1: configuration $D: it has 1 diff IDs for 2 layers", "ok example.com/image:2"}},
+		"a configuration is for fewer layers": {func(a *twoImages) {
+			a.change("manifest.json", a.config[0], a.config[1])
+		},
+			[]string{"bad example.com/image:1: configuration $D: it has 1 diff IDs for 2 layers",
+				"ok example.com/image:2"}},
 		"a configuration without a digest is missing, and its image has no name": {func(a *twoImages) {
 			a.change("manifest.json", a.config[0], "config")
 			a.change("manifest.json", `["example.com/image:1"]`, "null")
@@ -122,9 +142,13 @@ func TestVerifyNamesEveryFault(t *testing.T) {
 		"a name is none": {func(a *twoImages) { a.change("manifest.json", "example.com/image:1", "A B") },
 			[]string{"bad $C: configuration $C: |invalid name", "ok example.com/image:2"}},
 		"a shared layer is changed": {func(a *twoImages) { a.change("base/layer.tar", "base", "vase") },
-			[]string{"bad example.com/image:1: layer $0: its content hashes to", "bad example.com/image:2: layer $0: its content hashes to"}},
-		"one file is said to be two layers": {func(a *twoImages) { a.change("manifest.json", "top/layer.tar", "base/layer.tar") },
-			[]string{"bad example.com/image:1: layer $1: its content hashes to $0, the image configuration says $1", "ok example.com/image:2"}},
+			[]string{"bad example.com/image:1: layer $0: its content hashes to",
+				"bad example.com/image:2: layer $0: its content hashes to"}},
+		"one file is said to be two layers": {func(a *twoImages) {
+			a.change("manifest.json", "top/layer.tar", "base/layer.tar")
+		},
+			[]string{"bad example.com/image:1: layer $1: its content hashes to $0, the image configuration says $1",
+				"ok example.com/image:2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newTwoImages()
@@ -136,7 +160,8 @@ func TestVerifyNamesEveryFault(t *testing.T) {
 				t.Fatalf("%q; %s", lines, stderr)
 			}
 			bad := 0
-			digests := strings.NewReplacer("$C", "sha256:"+strings.TrimSuffix(a.config[0], ".json"), "$D", "sha256:"+strings.TrimSuffix(a.config[1], ".json"),
+			digests := strings.NewReplacer("$C", "sha256:"+strings.TrimSuffix(a.config[0], ".json"), "$D",
+				"sha256:"+strings.TrimSuffix(a.config[1], ".json"),
 				"$0", a.diffID[0], "$1", a.diffID[1])
 			for i, want := range c.want {
 				if strings.HasPrefix(want, "bad") {
@@ -149,7 +174,8 @@ func TestVerifyNamesEveryFault(t *testing.T) {
 				}
 			}
 			checkVerifyJSON(t, path, lines)
-			if code != map[bool]int{true: exitIntegrity, false: exitDone}[bad > 0] || bad > 0 && !strings.Contains(stderr, fmt.Sprintf("%d of 2 images are bad", bad)) {
+			if code != map[bool]int{true: exitIntegrity, false: exitDone}[bad > 0] ||
+				bad > 0 && !strings.Contains(stderr, fmt.Sprintf("%d of 2 images are bad", bad)) {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
 		})
@@ -161,8 +187,10 @@ func TestVerifyNamesEveryFault(t *testing.T) {
 func TestVerifyNamesEveryFaultOfBoth(t *testing.T) {
 	_, host := lookingRegistry(t)
 	dir := t.TempDir()
-	saved, plain, spoilt := filepath.Join(dir, "saved.tar"), filepath.Join(dir, "plain.tar"), filepath.Join(dir, "spoilt.tar")
-	for _, args := range [][]string{{host + "/base:1", host + "/solo:1", "-o", saved, "--platform", "linux/amd64"}, {saved, "-o", plain, "--format", "oci"}} {
+	saved, plain, spoilt := filepath.Join(dir, "saved.tar"), filepath.Join(dir, "plain.tar"),
+		filepath.Join(dir, "spoilt.tar")
+	for _, args := range [][]string{{host + "/base:1", host + "/solo:1", "-o", saved, "--platform",
+		"linux/amd64"}, {saved, "-o", plain, "--format", "oci"}} {
 		if _, stderr, code := command(t, append([]string{"save"}, args...)...); code != 0 {
 			t.Fatal(stderr)
 		}
@@ -198,7 +226,8 @@ func TestVerifyNamesEveryFaultOfBoth(t *testing.T) {
 				t.Errorf("%s %s: %s%s", what, blob, stdout, stderr)
 				continue
 			}
-			if code == exitDone && what == "missing" && bytes.Contains(content, []byte(`"layers"`)) && strings.Contains(stderr, "it is read by manifest.json") {
+			if code == exitDone && what == "missing" && bytes.Contains(content, []byte(`"layers"`)) &&
+				strings.Contains(stderr, "it is read by manifest.json") {
 				continue // the image is whole without this manifest, which no registry has
 			}
 			bad := 0
@@ -244,7 +273,8 @@ func checkVerifyJSON(t *testing.T, path string, lines []string) {
 			if blob == "" {
 				blob = f.Path
 			}
-			if f.Path == "" || f.Reason == "" || !strings.Contains(lines[i], f.Kind+" ") || !strings.Contains(lines[i], blob) {
+			if f.Path == "" || f.Reason == "" || !strings.Contains(lines[i], f.Kind+" ") ||
+				!strings.Contains(lines[i], blob) {
 				t.Errorf("%s: %+v", lines[i], f)
 			}
 		}
@@ -263,7 +293,8 @@ func TestVerifyCountsWhatNothingRefersTo(t *testing.T) {
 	dir := t.TempDir()
 	for format, platform := range map[string]string{"docker": "linux/amd64", "oci": "all"} {
 		path := filepath.Join(dir, format+".tar")
-		if _, stderr, code := command(t, "save", host+"/team/app:1", "-o", path, "--format", format, "--platform", platform); code != 0 {
+		if _, stderr, code := command(t, "save", host+"/team/app:1", "-o", path, "--format", format, "--platform",
+			platform); code != 0 {
 			t.Fatal(stderr)
 		}
 		checkLoose(t, path, 0, 0)
@@ -337,22 +368,26 @@ func retar(t *testing.T, from, to, without, name, content string) {
 func TestVerifyForeignLayerMayBeAbsent(t *testing.T) {
 	a := newTwoImages()
 	delete(a.files, "top/layer.tar")
-	a.change("manifest.json", `"Layers":["base/layer.tar","top/layer.tar"]`, `"Layers":["base/layer.tar","top/layer.tar"],"LayerSources":{"`+
-		a.diffID[1]+`":{"mediaType":"`+image.DockerForeign+`.gzip","urls":["https://example.com/layer"]}}`)
+	a.change("manifest.json", `"Layers":["base/layer.tar","top/layer.tar"]`,
+		`"Layers":["base/layer.tar","top/layer.tar"],"LayerSources":{"`+
+			a.diffID[1]+`":{"mediaType":"`+image.DockerForeign+`.gzip","urls":["https://example.com/layer"]}}`)
 	checkAbsent(t, a.write(t), a.diffID[1])
 
 	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "DOCKER_CONFIG"} {
 		t.Setenv(name, t.TempDir())
 	}
 	reg := fakeregistry.New()
-	base, top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"a": "a"})), fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"b": "b"}))
+	base, top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"a": "a"})),
+		fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"b": "b"}))
 	top.MediaType = image.DockerForeign + ".gzip"
-	reg.PutImage("app", "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Docker: true, Layers: []fakeregistry.Layer{base, top}})
+	reg.PutImage("app", "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
+		Docker: true, Layers: []fakeregistry.Layer{base, top}})
 	server := httptest.NewServer(reg)
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	whole, absent := filepath.Join(dir, "whole.tar"), filepath.Join(dir, "absent.tar")
-	if _, stderr, code := command(t, "save", strings.TrimPrefix(server.URL, "http://")+"/app:1", "-o", whole, "--format", "oci", "--platform", "linux/amd64"); code != 0 {
+	if _, stderr, code := command(t, "save", strings.TrimPrefix(server.URL, "http://")+"/app:1", "-o", whole,
+		"--format", "oci", "--platform", "linux/amd64"); code != 0 {
 		t.Fatal(stderr)
 	}
 	foreign := digest.FromBytes(top.Content)
@@ -363,12 +398,14 @@ func TestVerifyForeignLayerMayBeAbsent(t *testing.T) {
 func checkAbsent(t *testing.T, path, want string) {
 	t.Helper()
 	stdout, stderr, code := command(t, "verify", path)
-	if code != 0 || strings.Contains(stdout, "bad") || !strings.Contains(stderr, "not here, and need not be: "+want) {
+	if code != 0 || strings.Contains(stdout, "bad") ||
+		!strings.Contains(stderr, "not here, and need not be: "+want) {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
 	var doc struct{ Images []struct{ Absent []string } }
 	stdout, _, _ = command(t, "verify", path, "--json", "-q")
-	if err := json.Unmarshal([]byte(stdout), &doc); err != nil || !slices.Equal(doc.Images[0].Absent, []string{want}) {
+	if err := json.Unmarshal([]byte(stdout), &doc); err != nil ||
+		!slices.Equal(doc.Images[0].Absent, []string{want}) {
 		t.Errorf("%v: %s", err, stdout)
 	}
 }

@@ -39,7 +39,8 @@ func newWildLayout(t *testing.T) *wildLayout {
 func (w *wildLayout) put(mediaType string, raw []byte) v1.Descriptor {
 	w.t.Helper()
 	d := image.Describe(mediaType, raw)
-	if err := w.dir.Push(w.t.Context(), d, &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}}, nil); err != nil {
+	if err := w.dir.Push(w.t.Context(), d, &image.MemorySource{Content: map[digest.Digest][]byte{d.Digest: raw}},
+		nil); err != nil {
 		w.t.Fatal(err)
 	}
 	return d
@@ -109,7 +110,8 @@ func TestWild01ConfigurationOfUnknownType(t *testing.T) {
 	w.manifest("old:1", image.DockerManifest, config, layer)
 	out := filepath.Join(t.TempDir(), "old.tar")
 	for _, format := range []string{"docker", "oci"} {
-		if _, stderr, code := w.run("save", "old:1", "-o", out, "--format", format, "--platform", "linux/amd64"); code != 0 {
+		if _, stderr, code := w.run("save", "old:1", "-o", out, "--format", format, "--platform",
+			"linux/amd64"); code != 0 {
 			t.Fatalf("save --format %s: %d, %s", format, code, stderr)
 		}
 		if raw, err := os.ReadFile(out); err != nil || !bytes.Contains(raw, []byte("manifest.json")) {
@@ -119,7 +121,8 @@ func TestWild01ConfigurationOfUnknownType(t *testing.T) {
 			t.Errorf("verify of %s: %d, %s%s", format, code, stdout, stderr)
 		}
 	}
-	if _, stderr, code := w.run("save", "old:1", "-o", out, "--platform", "linux/arm64"); code != exitNotFound || !strings.Contains(stderr, "linux/amd64") {
+	if _, stderr, code := w.run("save", "old:1", "-o", out, "--platform", "linux/arm64"); code != exitNotFound ||
+		!strings.Contains(stderr, "linux/amd64") {
 		t.Errorf("another platform: %d, %s", code, stderr)
 	}
 	if stdout, _, _ := w.run("inspect", "old:1"); !strings.Contains(stdout, "image ID "+config.Digest.String()) {
@@ -134,7 +137,8 @@ func TestWild02EncryptedLayers(t *testing.T) {
 	config := w.putJSON(v1.MediaTypeImageConfig, amd64(digest.FromString("what it would be")))
 	w.manifest("sealed:1", v1.MediaTypeImageManifest, config, layer)
 	stdout, stderr, code := w.run("verify", "sealed:1")
-	if code != 0 || !strings.HasPrefix(stdout, "ok ") || !strings.Contains(stderr, layer.Digest.String()+" is encrypted") {
+	if code != 0 || !strings.HasPrefix(stdout, "ok ") ||
+		!strings.Contains(stderr, layer.Digest.String()+" is encrypted") {
 		t.Errorf("verify: %d, %s%s", code, stdout, stderr)
 	}
 	out := filepath.Join(t.TempDir(), "sealed.tar")
@@ -172,7 +176,8 @@ func TestWild03ArtifactWithTheConfigurationOfAnImage(t *testing.T) {
 	if _, stderr, code := w.run("save", "model:1", "-o", out, "--format", "oci"); code != 0 {
 		t.Errorf("save --format oci: %d, %s", code, stderr)
 	}
-	if _, stderr, code := w.run("save", "model:1", "-o", out); code != exitOther || !strings.Contains(stderr, "not a container image") {
+	if _, stderr, code := w.run("save", "model:1", "-o", out); code != exitOther ||
+		!strings.Contains(stderr, "not a container image") {
 		t.Errorf("save --format docker: %d, %s", code, stderr)
 	}
 	file := filepath.Join(w.dir.Path(), "blobs", "sha256", layer.Digest.Encoded())
@@ -202,11 +207,13 @@ func TestWild13OneManifestForTwoPlatforms(t *testing.T) {
 		if _, stderr, code := w.run("save", "both:1", "-o", out, "--platform", p); code != 0 {
 			t.Errorf("save --platform %s: %d, %s", p, code, stderr)
 		}
-		if stdout, stderr, code := w.run("inspect", "both:1", "--platform", p); code != 0 || !strings.Contains(stdout, m.Digest.String()) {
+		if stdout, stderr, code := w.run("inspect", "both:1", "--platform", p); code != 0 ||
+			!strings.Contains(stdout, m.Digest.String()) {
 			t.Errorf("inspect --platform %s: %d, %s%s", p, code, stdout, stderr)
 		}
 	}
-	if stdout, _, _ := w.run("inspect", "both:1"); !strings.Contains(stdout, "linux/amd64") || !strings.Contains(stdout, "linux/arm64") {
+	if stdout, _, _ := w.run("inspect", "both:1"); !strings.Contains(stdout, "linux/amd64") ||
+		!strings.Contains(stdout, "linux/arm64") {
 		t.Errorf("inspect does not show both:\n%s", stdout)
 	}
 }
@@ -216,7 +223,8 @@ func TestWild13OneManifestForTwoPlatforms(t *testing.T) {
 func TestWild04OddConfigurations(t *testing.T) {
 	w := newWildLayout(t)
 	layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, "odd")
-	rootFS := `"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["` + diffID.String() + `"]}`
+	rootFS := `"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["` + diffID.String() +
+		`"]}`
 	for name, more := range map[string]string{
 		"date":    `"created":""`,
 		"label":   `"config":{"Labels":{"a":1}}`,
@@ -235,7 +243,8 @@ func TestWild04OddConfigurations(t *testing.T) {
 		}
 		for _, format := range []string{"docker", "oci"} {
 			out := filepath.Join(t.TempDir(), "odd.tar")
-			if _, stderr, code := w.run("save", name+":1", "-o", out, "--format", format, "--platform", "linux/amd64"); code != 0 {
+			if _, stderr, code := w.run("save", name+":1", "-o", out, "--format", format, "--platform",
+				"linux/amd64"); code != 0 {
 				t.Errorf("%s: save --format %s: %d, %s", name, format, code, stderr)
 				continue
 			}

@@ -24,11 +24,8 @@ const (
 
 // notYet counts what still exceeds a limit. A number may only become smaller, and goes when the limit is met.
 var notYet = map[string]int{
-	"lines of the product":  27_000,
-	"long files":            1,
-	"parameters":            8,
-	"long lines of product": 860,
-	"long lines of tests":   3_000,
+	"lines of the product":  25_400,
+	"long lines of product": 20,
 }
 
 // generated documents are as their generators write them.
@@ -115,8 +112,9 @@ func TestLinesAreShort(t *testing.T) {
 		if s.isProduct() {
 			what = "long lines of product"
 		}
+		raw := rawLines(s)
 		for i, line := range strings.Split(s.text, "\n") {
-			if utf8.RuneCountInString(line) > maxColumns {
+			if utf8.RuneCountInString(line) > maxColumns && (s.isProduct() || !raw[i+1]) {
 				long[what] = append(long[what], fmt.Sprintf("%s:%d", s.path, i+1))
 			}
 		}
@@ -135,6 +133,21 @@ func TestLinesAreShort(t *testing.T) {
 	for what, all := range long {
 		exceeding(t, what, all)
 	}
+}
+
+// rawLines are the lines with raw strings, which cannot be divided. Tests have JSON and names of cases in
+// them.
+func rawLines(s source) map[int]bool {
+	lines := map[int]bool{}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.BasicLit); ok && strings.HasPrefix(lit.Value, "`") {
+			for i := s.line(lit.Pos()); i <= s.line(lit.End()); i++ {
+				lines[i] = true
+			}
+		}
+		return true
+	})
+	return lines
 }
 
 // mayBeLong reports whether a line of Markdown cannot be divided: it is a row of a table, or holds a long

@@ -35,7 +35,8 @@ func TestKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBox(t)
-			b.write(".docker/config.json", `{"auths":{"`+tc.key+`":{"auth":"`+auth("me:pass:word")+`"}},"psFormat":"x"}`)
+			b.write(".docker/config.json", `{"auths":{"`+tc.key+`":{"auth":"`+auth("me:pass:word")+
+				`"}},"psFormat":"x"}`)
 			got, err := b.lookup(tc.registry, "team/app")
 			if tc.key == "registry.example/team" {
 				got, err = b.lookup(tc.registry, "other/app")
@@ -52,16 +53,18 @@ func TestEntries(t *testing.T) {
 		entry string
 		want  Credential
 	}{
-		"auth":           {`{"auth":"` + auth("me:secret") + `"}`, Credential{Username: "me", Password: "secret"}},
-		"two fields":     {`{"username":"me","password":"secret"}`, Credential{Username: "me", Password: "secret"}},
-		"NULs":           {`{"auth":"` + auth("me:secret\x00\x00") + `"}`, Credential{Username: "me", Password: "secret"}},
+		"auth":       {`{"auth":"` + auth("me:secret") + `"}`, Credential{Username: "me", Password: "secret"}},
+		"two fields": {`{"username":"me","password":"secret"}`, Credential{Username: "me", Password: "secret"}},
+		"NULs": {`{"auth":"` + auth("me:secret\x00\x00") + `"}`,
+			Credential{Username: "me", Password: "secret"}},
 		"empty password": {`{"auth":"` + auth("me:") + `"}`, Credential{Username: "me"}},
 		"identity token": {`{"auth":"` + auth("00000000-0000-0000-0000-000000000000:") + `","identitytoken":"idt"}`,
 			Credential{Username: "00000000-0000-0000-0000-000000000000", IdentityToken: "idt"}},
 		"registry token": {`{"registrytoken":"rt"}`, Credential{RegistryToken: "rt"}},
 		"mark":           {`{}`, Credential{}},
 		"null":           {`null`, Credential{}},
-		"unknown":        {`{"email":"me@example.com","auth":"` + auth("me:secret") + `"}`, Credential{Username: "me", Password: "secret"}},
+		"unknown": {`{"email":"me@example.com","auth":"` + auth("me:secret") + `"}`,
+			Credential{Username: "me", Password: "secret"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBox(t)
@@ -81,7 +84,8 @@ func TestDockersKeyFirst(t *testing.T) {
 		"docker.io": {"docker.io", hubKey},
 	} {
 		b := newBox(t)
-		b.write(".docker/config.json", `{"auths":{"`+keys[0]+`":{"auth":"`+auth("old:x")+`"},"`+keys[1]+`":{"auth":"`+auth("new:x")+`"}}}`)
+		b.write(".docker/config.json", `{"auths":{"`+keys[0]+`":{"auth":"`+auth("old:x")+`"},"`+keys[1]+
+			`":{"auth":"`+auth("new:x")+`"}}}`)
 		b.finds(registry, "", "new")
 	}
 }
@@ -95,8 +99,10 @@ func TestNamespaces(t *testing.T) {
 		"r.example/marked":{},
 		"docker.io/library":{"auth":"`+auth("library:x")+`"}}}`)
 	for path, user := range map[string]string{
-		"r.example/team/app": "app", "r.example/team/app/more": "app", "r.example/team/other": "team", "r.example/teams/app": "host",
-		"r.example/x": "host", "r.example/marked/x": "host", "r.example/": "host", "docker.io/library/alpine": "library", "docker.io/me/app": "",
+		"r.example/team/app": "app", "r.example/team/app/more": "app", "r.example/team/other": "team",
+		"r.example/teams/app": "host",
+		"r.example/x":         "host", "r.example/marked/x": "host", "r.example/": "host",
+		"docker.io/library/alpine": "library", "docker.io/me/app": "",
 	} {
 		registry, repository, _ := strings.Cut(path, "/")
 		b.finds(registry, repository, user)
@@ -105,7 +111,8 @@ func TestNamespaces(t *testing.T) {
 
 func TestDamagedFile(t *testing.T) {
 	for name, text := range map[string]string{
-		"no JSON": "auths:\n  - a\n", "cut off": `{"auths":{`, "array": "[]", "wrong type": `{"auths":{"a":{"auth":7777}}}`, "more": `{} {}`,
+		"no JSON": "auths:\n  - a\n", "cut off": `{"auths":{`, "array": "[]",
+		"wrong type": `{"auths":{"a":{"auth":7777}}}`, "more": `{} {}`,
 	} {
 		b := newBox(t)
 		path := b.write(".docker/config.json", text)
@@ -113,7 +120,8 @@ func TestDamagedFile(t *testing.T) {
 		b.finds("r.example", "", "ann")
 		b.told(path)
 		b.opts.Strict = true
-		if _, err := b.lookup("r.example", ""); err == nil || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "7777") {
+		if _, err := b.lookup("r.example", ""); err == nil || !strings.Contains(err.Error(), path) ||
+			strings.Contains(err.Error(), "7777") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -122,7 +130,8 @@ func TestDamagedFile(t *testing.T) {
 func TestDamagedEntry(t *testing.T) {
 	for name, value := range map[string]string{"no base64": "%%%", "no colon": auth("secret")} {
 		b := newBox(t)
-		path := b.write(".docker/config.json", `{"auths":{"good.example":{"auth":"`+auth("a:b")+`"},"bad.example":{"auth":"`+value+`"}}}`)
+		path := b.write(".docker/config.json", `{"auths":{"good.example":{"auth":"`+auth("a:b")+
+			`"},"bad.example":{"auth":"`+value+`"}}}`)
 		b.finds("good.example", "", "a")
 		b.told()
 		b.finds("bad.example", "", "")
@@ -130,7 +139,8 @@ func TestDamagedEntry(t *testing.T) {
 		b.opts.Strict = true
 		b.finds("good.example", "", "a")
 		_, err := b.lookup("bad.example", "")
-		if err == nil || !strings.Contains(err.Error(), "bad.example") || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), value) {
+		if err == nil || !strings.Contains(err.Error(), "bad.example") || strings.Contains(err.Error(), "secret") ||
+			strings.Contains(err.Error(), value) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}

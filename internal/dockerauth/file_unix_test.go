@@ -33,7 +33,8 @@ func TestSaveThroughLink(t *testing.T) {
 	if err := os.Remove(filepath.Join(b.home, "dotfiles", "docker.json")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(b.opts).Save(t.Context(), "r.example", ann); err == nil || !strings.Contains(err.Error(), "a link to something that is not there") {
+	if _, err := New(b.opts).Save(t.Context(), "r.example", ann); err == nil ||
+		!strings.Contains(err.Error(), "a link to something that is not there") {
 		t.Error(err)
 	}
 }
@@ -57,7 +58,8 @@ func TestSaveModes(t *testing.T) {
 func TestSaveNotAFile(t *testing.T) {
 	b := newBox(t)
 	b.write(".docker/config.json/directory", "")
-	if _, err := New(b.opts).Save(t.Context(), "r.example", ann); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := New(b.opts).Save(t.Context(), "r.example", ann); err == nil ||
+		!strings.Contains(err.Error(), "not a regular file") {
 		t.Error(err)
 	}
 }

@@ -12,7 +12,10 @@ import (
 // are what they were.
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte(`{"auths":{"r.example":{"auth":"YTpi"}},"credsStore":"x","credHelpers":{"a":"b"}}`))
-	f.Add([]byte("{\n\t\"auths\": {\n\t\t\"https://r.example/v1/\": {\"auth\":\"YTpi\\u0000\",\"email\":null}\n\t},\n\t\"z\": [1e3]\n}\n"))
+	f.Add(
+		[]byte(
+			"{\n\t\"auths\": {\n\t\t\"https://r.example/v1/\": " +
+				"{\"auth\":\"YTpi\\u0000\",\"email\":null}\n\t},\n\t\"z\": [1e3]\n}\n"))
 	f.Add([]byte(`{"Auths":null,"authſ":{}}`))
 	f.Add([]byte(`{"auths":{"r.example/x":{"identitytoken":"t"},"":{}}}`))
 	f.Add([]byte(" \n"))

@@ -47,7 +47,8 @@ func installHelper(t *testing.T, name, script string) string {
 
 // answering is a helper that says one thing.
 func answering(status int, stdout, stderr string) string {
-	return fmt.Sprintf("#!/bin/sh\ncat >/dev/null\nprintf '%%s' '%s'\nprintf '%%s' '%s' >&2\nexit %d\n", stdout, stderr, status)
+	return fmt.Sprintf("#!/bin/sh\ncat >/dev/null\nprintf '%%s' '%s'\nprintf '%%s' '%s' >&2\nexit %d\n", stdout,
+		stderr, status)
 }
 
 func asked(t *testing.T, dir string) []string {
@@ -67,15 +68,23 @@ func TestHelperChoice(t *testing.T) {
 	} {
 		installHelper(t, name, script)
 	}
-	const auths = `"auths":{"r.example":{"auth":"` + "ZmlsZTpz" + `"},"https://index.docker.io/v1/":{"auth":"ZmlsZTpz"}}`
+	const auths = `"auths":{"r.example":{"auth":"` + "ZmlsZTpz" +
+		`"},"https://index.docker.io/v1/":{"auth":"ZmlsZTpz"}}`
 	for text, want := range map[string]string{
-		`{"credsStore":"general",` + auths + `}`:                                                                 "general",
-		`{"credsStore":"general","credHelpers":{"r.example":"special"},` + auths + `}`:                           "special",
-		`{"credsStore":"general","credHelpers":{"https://r.example/v1/":"special"},` + auths + `}`:               "special",
-		`{"credsStore":"general","credHelpers":{"other.example":"special"},` + auths + `}`:                       "general",
-		`{"credsStore":"general","credHelpers":{"r.example":""},` + auths + `}`:                                  "file",
-		`{"credsStore":"none",` + auths + `}`:                                                                    "file",
-		`{"credsStore":"general","credHelpers":{"r.example":"none"},` + auths + `}`:                              "file",
+		`{"credsStore":"general",` + auths +
+			`}`: "general",
+		`{"credsStore":"general","credHelpers":{"r.example":"special"},` + auths +
+			`}`: "special",
+		`{"credsStore":"general","credHelpers":{"https://r.example/v1/":"special"},` + auths +
+			`}`: "special",
+		`{"credsStore":"general","credHelpers":{"other.example":"special"},` + auths +
+			`}`: "general",
+		`{"credsStore":"general","credHelpers":{"r.example":""},` + auths +
+			`}`: "file",
+		`{"credsStore":"none",` + auths +
+			`}`: "file",
+		`{"credsStore":"general","credHelpers":{"r.example":"none"},` + auths +
+			`}`: "file",
 		`{"credHelpers":{"r.example":"none","https://r.example":"general"}}`:                                     "",
 		`{"credHelpers":{"r.example.org":"special","example":"special"}}`:                                        "",
 		`{"credsStore":"special","credHelpers":{"docker.io":"general"},"auths":{"r.example":{},"x.example":{}}}`: "special",
@@ -122,32 +131,37 @@ func TestHelperFails(t *testing.T) {
 		"says it elsewhere": {answering(1, "", "log in with gcloud\n"), `"log in with gcloud"`},
 		"says nothing":      {answering(3, "", ""), "exit status 3"},
 		"control":           {answering(1, "a\033[2Jb", ""), `a\x1b[2Jb`},
-		"credentials, 1":    {answering(1, `{"ServerURL":"x","Username":"ann","Secret":"SECRET"}`, ""), "exit status 1"},
-		"credentials, 2":    {answering(1, `	"Secret": "SECRET" }`, ""), "exit status 1"},
-		"traced":            {answering(1, "", `+ echo {"Secret":"SECRET"}`), "exit status 1"},
-		"no JSON":           {answering(0, "SECRET", ""), "not what the protocol says"},
-		"cut off":           {answering(0, `{"Username":"ann","Secret":"SECRET`, ""), "not what the protocol says"},
-		"wrong types":       {answering(0, `{"Username":"ann","Secret":5312.7}`, "SECRET"), "not what the protocol says"},
-		"empty":             {answering(0, "", ""), "not what the protocol says"},
-		"endless":           {"#!/bin/sh\nhead -c 1000000 /dev/zero | tr '\\0' x\n", "says too much"},
-		"no interpreter":    {"#!/does/not/exist\n", "no such file"},
+		"credentials, 1": {answering(1, `{"ServerURL":"x","Username":"ann","Secret":"SECRET"}`, ""),
+			"exit status 1"},
+		"credentials, 2": {answering(1, `	"Secret": "SECRET" }`, ""), "exit status 1"},
+		"traced":         {answering(1, "", `+ echo {"Secret":"SECRET"}`), "exit status 1"},
+		"no JSON":        {answering(0, "SECRET", ""), "not what the protocol says"},
+		"cut off":        {answering(0, `{"Username":"ann","Secret":"SECRET`, ""), "not what the protocol says"},
+		"wrong types": {answering(0, `{"Username":"ann","Secret":5312.7}`, "SECRET"),
+			"not what the protocol says"},
+		"empty":          {answering(0, "", ""), "not what the protocol says"},
+		"endless":        {"#!/bin/sh\nhead -c 1000000 /dev/zero | tr '\\0' x\n", "says too much"},
+		"no interpreter": {"#!/does/not/exist\n", "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.script != "" {
 				installHelper(t, "fake", tc.script)
 			}
 			b := newBox(t)
-			path := b.write(".docker/config.json", `{"credsStore":"fake","auths":{"r.example":{"auth":"`+auth("file:s")+`"},"marked.example":{}}}`)
+			path := b.write(".docker/config.json", `{"credsStore":"fake","auths":{"r.example":{"auth":"`+
+				auth("file:s")+`"},"marked.example":{}}}`)
 			b.finds("r.example", "", "file")
 			b.told(`"docker-credential-fake"`, path, tc.says)
-			if strings.ContainsAny(b.warnings[0], "\x1b\n") || strings.Contains(b.warnings[0], "SECRET") || strings.Contains(b.warnings[0], "5312") {
+			if strings.ContainsAny(b.warnings[0], "\x1b\n") || strings.Contains(b.warnings[0], "SECRET") ||
+				strings.Contains(b.warnings[0], "5312") {
 				t.Errorf("%q", b.warnings[0])
 			}
 			b.finds("marked.example", "", "")
 			b.opts.Strict = true
 			_, err := b.lookup("r.example", "")
 			var unusable *Error
-			if !errors.As(err, &unusable) || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "SECRET") {
+			if !errors.As(err, &unusable) || !strings.Contains(err.Error(), tc.says) ||
+				strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("%v", err)
 			}
 		})
@@ -160,7 +174,8 @@ func TestHelperName(t *testing.T) {
 		b := newBox(t)
 		b.opts.Strict = true
 		b.write(".docker/config.json", `{"credsStore":"`+name+`"}`)
-		if _, err := b.lookup("r.example", ""); err == nil || !strings.Contains(err.Error(), "not the name of a program") {
+		if _, err := b.lookup("r.example", ""); err == nil ||
+			!strings.Contains(err.Error(), "not the name of a program") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -197,7 +212,9 @@ func TestHelperInterrupted(t *testing.T) {
 
 // A helper may leave an agent behind that holds its output open.
 func TestHelperLeavesAgent(t *testing.T) {
-	dir := installHelper(t, "fake", "#!/bin/sh\n(while test -e \"$(dirname \"$0\")/stay\"; do sleep 0.1; done) &\necho '{\"Username\":\"ann\",\"Secret\":\"s\"}'\n")
+	dir := installHelper(t, "fake",
+		"#!/bin/sh\n(while test -e \"$(dirname \"$0\")/stay\"; do sleep 0.1; done) &\necho "+
+			"'{\"Username\":\"ann\",\"Secret\":\"s\"}'\n")
 	stay := write(t, filepath.Join(dir, "stay"), "")
 	defer os.Remove(stay)
 	b := newBox(t)
@@ -245,7 +262,8 @@ func TestHelperWaitInterrupted(t *testing.T) {
 	defer stop()
 	var all sync.WaitGroup
 	all.Go(func() { s.Lookup(first, "r.example", "") })
-	for _, err := os.Stat(filepath.Join(dir, "asked")); err != nil; _, err = os.Stat(filepath.Join(dir, "asked")) {
+	for _, err := os.Stat(filepath.Join(dir, "asked")); err != nil; _, err = os.Stat(filepath.Join(dir,
+		"asked")) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	second, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -51,11 +51,14 @@ func (b *box) holds(name, text string) {
 
 func TestSaveNewFile(t *testing.T) {
 	b := newBox(t)
-	if place := b.save("r.example:5000", ann); place != (Place{File: filepath.Join(b.home, ".docker", "config.json")}) {
+	if place := b.save("r.example:5000", ann); place != (Place{File: filepath.Join(b.home, ".docker",
+		"config.json")}) {
 		t.Errorf("%+v", place)
 	}
-	b.holds(".docker/config.json", "{\n\t\"auths\": {\n\t\t\"r.example:5000\": {\n\t\t\t\"auth\": \""+auth("ann:secret")+"\"\n\t\t}\n\t}\n}")
-	if fi, err := os.Stat(filepath.Join(b.home, ".docker")); err != nil || runtime.GOOS != "windows" && fi.Mode().Perm() != 0o700 {
+	b.holds(".docker/config.json", "{\n\t\"auths\": {\n\t\t\"r.example:5000\": {\n\t\t\t\"auth\": \""+
+		auth("ann:secret")+"\"\n\t\t}\n\t}\n}")
+	if fi, err := os.Stat(filepath.Join(b.home, ".docker")); err != nil ||
+		runtime.GOOS != "windows" && fi.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
 	if c, err := b.lookup("r.example:5000", ""); err != nil || c != ann {
@@ -72,18 +75,25 @@ func TestSaveKeepsTheRest(t *testing.T) {
 	A, B := auth("ann:secret"), auth("bob:x")
 	for name, tc := range map[string]struct{ before, after string }{
 		"fields": {
-			"{\n  \"z\": 1.00,\n  \"auths\": {\n    \"a.example\": {\n      \"auth\": \"" + B + "\"\n    }\n  },\n  \"psFormat\": \"<\\u0041&>\"\n}\n",
-			"{\n  \"z\": 1.00,\n  \"auths\": {\n    \"a.example\": {\n      \"auth\": \"" + B + "\"\n    },\n    \"r.example\": {\n      \"auth\": \"" + A + "\"\n    }\n  },\n  \"psFormat\": \"<\\u0041&>\"\n}\n",
+			"{\n  \"z\": 1.00,\n  \"auths\": {\n    \"a.example\": {\n      \"auth\": \"" + B +
+				"\"\n    }\n  },\n  \"psFormat\": \"<\\u0041&>\"\n}\n",
+			"{\n  \"z\": 1.00,\n  \"auths\": {\n    \"a.example\": {\n      \"auth\": \"" + B +
+				"\"\n    },\n    \"r.example\": {\n      \"auth\": \"" + A +
+				"\"\n    }\n  },\n  \"psFormat\": \"<\\u0041&>\"\n}\n",
 		},
-		"no auths": {"{\n    \"currentContext\": \"x\"\n}", "{\n    \"currentContext\": \"x\",\n    \"auths\": {\n        \"r.example\": {\n            \"auth\": \"" + A + "\"\n        }\n    }\n}"},
+		"no auths": {"{\n    \"currentContext\": \"x\"\n}",
+			"{\n    \"currentContext\": \"x\",\n    \"auths\": {\n        \"r.example\": {\n            \"auth\": \"" +
+				A + "\"\n        }\n    }\n}"},
 		"one line": {`{"auths": {}, "x": [1, 2]}`, `{"auths":{"r.example":{"auth":"` + A + `"}},"x":[1,2]}`},
 		"entry's fields": {
 			`{"auths":{"r.example":{"email":"a@b","auth":"` + B + `","identitytoken":"old","Password":"old"},"z":{}}}`,
 			`{"auths":{"r.example":{"email":"a@b","auth":"` + A + `"},"z":{}}}`,
 		},
 		"other spellings": {
-			`{"auths":{"https://r.example/v1/":{"auth":"` + B + `","email":"a@b"},"R.example":{"auth":"` + B + `"},"r.example/team":{"auth":"` + B + `"},"r.example:5000":{}}}`,
-			`{"auths":{"r.example":{"email":"a@b","auth":"` + A + `"},"r.example/team":{"auth":"` + B + `"},"r.example:5000":{}}}`,
+			`{"auths":{"https://r.example/v1/":{"auth":"` + B + `","email":"a@b"},"R.example":{"auth":"` + B +
+				`"},"r.example/team":{"auth":"` + B + `"},"r.example:5000":{}}}`,
+			`{"auths":{"r.example":{"email":"a@b","auth":"` + A + `"},"r.example/team":{"auth":"` + B +
+				`"},"r.example:5000":{}}}`,
 		},
 		"null": {`{"auths":null}`, `{"auths":{"r.example":{"auth":"` + A + `"}}}`},
 	} {
@@ -102,7 +112,8 @@ func TestSaveDockerHub(t *testing.T) {
 	b := newBox(t)
 	b.write(".docker/config.json", `{"auths":{"docker.io":{"auth":"`+auth("old:x")+`"},"other.example":{}}}`)
 	b.save("docker.io", ann)
-	b.holds(".docker/config.json", `{"auths":{"https://index.docker.io/v1/":{"auth":"`+auth("ann:secret")+`"},"other.example":{}}}`)
+	b.holds(".docker/config.json", `{"auths":{"https://index.docker.io/v1/":{"auth":"`+auth("ann:secret")+
+		`"},"other.example":{}}}`)
 	b.finds("docker.io", "", "ann")
 	if !b.remove("docker.io") {
 		t.Error("nothing removed")
@@ -145,7 +156,8 @@ func TestSaveByHelper(t *testing.T) {
 		}
 		b.finds(registry, "", "ann")
 	}
-	b.holds(".docker/config.json", `{"auths":{"https://index.docker.io/v1/":{},"r.example":{}},"credsStore":"fake"}`)
+	b.holds(".docker/config.json",
+		`{"auths":{"https://index.docker.io/v1/":{},"r.example":{}},"credsStore":"fake"}`)
 	b.save("r.example", Credential{Username: "ann", IdentityToken: "idt"})
 	if c, err := b.lookup("r.example", ""); err != nil || c != (Credential{IdentityToken: "idt"}) {
 		t.Errorf("%+v, %v", c, err)
@@ -167,15 +179,18 @@ func TestSaveHelperFails(t *testing.T) {
 	installHelper(t, "full", "#!/bin/sh\ncat >/dev/null\necho no room\nexit 1\n")
 	installHelper(t, "echo", "#!/bin/sh\ncat\nexit 1\n")
 	installHelper(t, "tell", "#!/bin/sh\ncat >/dev/null\necho no room for secret\nexit 1\n")
-	for store, says := range map[string]string{"full": `"no room"`, "echo": "exit status 1", "tell": "exit status 1", "missing": "no such program"} {
+	for store, says := range map[string]string{"full": `"no room"`, "echo": "exit status 1",
+		"tell": "exit status 1", "missing": "no such program"} {
 		b := newBox(t)
 		text := `{"auths": {"r.example": {}}, "credsStore": "` + store + `"}`
 		b.write(".docker/config.json", text)
 		_, err := New(b.opts).Save(t.Context(), "r.example", ann)
-		if err == nil || !strings.Contains(err.Error(), "docker-credential-"+store) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
+		if err == nil || !strings.Contains(err.Error(), "docker-credential-"+store) ||
+			!strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("save: %v", err)
 		}
-		if _, _, err := New(b.opts).Remove(t.Context(), "r.example"); err == nil || !strings.Contains(err.Error(), "docker-credential-"+store) {
+		if _, _, err := New(b.opts).Remove(t.Context(), "r.example"); err == nil ||
+			!strings.Contains(err.Error(), "docker-credential-"+store) {
 			t.Errorf("remove: %v", err)
 		}
 		b.holds(".docker/config.json", text)
@@ -184,10 +199,12 @@ func TestSaveHelperFails(t *testing.T) {
 
 // A file that cannot be understood is not written over.
 func TestSaveDamagedFile(t *testing.T) {
-	for _, text := range []string{"{", "[]", `{"auths":[]}`, `{"auths":{"r.example":7}}`, `{"auths":{},"AUTHS":{}}`, `{} x`} {
+	for _, text := range []string{"{", "[]", `{"auths":[]}`, `{"auths":{"r.example":7}}`,
+		`{"auths":{},"AUTHS":{}}`, `{} x`} {
 		b := newBox(t)
 		path := b.write(".docker/config.json", text)
-		if _, err := New(b.opts).Save(t.Context(), "r.example", ann); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := New(b.opts).Save(t.Context(), "r.example", ann); err == nil ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", text, err)
 		}
 		if _, _, err := New(b.opts).Remove(t.Context(), "r.example"); err == nil {

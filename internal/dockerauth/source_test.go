@@ -16,7 +16,8 @@ func TestOrder(t *testing.T) {
 	}
 	b := newBox(t)
 	b.env["XDG_CONFIG_HOME"] = filepath.Join(b.home, "xdg")
-	for _, place := range []string{".dockercfg", "xdg/containers/auth.json", "run/containers/auth.json", ".docker/config.json"} {
+	for _, place := range []string{".dockercfg", "xdg/containers/auth.json", "run/containers/auth.json",
+		".docker/config.json"} {
 		text := entryOf("r.example", place)
 		if place == ".dockercfg" {
 			text = `{"https://r.example/v1/":{"auth":"` + auth(place+":secret") + `"}}`
@@ -36,7 +37,8 @@ func TestOrder(t *testing.T) {
 // Of a file that has been chosen, nothing leads on to others; the environment comes before it all the same.
 func TestChosenFile(t *testing.T) {
 	b := newBox(t)
-	b.write(".docker/config.json", `{"auths":{"r.example":{"auth":"`+auth("docker:x")+`"},"other.example":{"auth":"`+auth("docker:x")+`"}}}`)
+	b.write(".docker/config.json", `{"auths":{"r.example":{"auth":"`+auth("docker:x")+
+		`"},"other.example":{"auth":"`+auth("docker:x")+`"}}}`)
 	b.env["REGISTRY_AUTH_FILE"] = b.write("variable.json", entryOf("r.example", "variable"))
 	b.finds("r.example", "", "variable")
 	b.finds("other.example", "", "")
@@ -88,12 +90,14 @@ func TestPlaces(t *testing.T) {
 		return all
 	}
 	run := "/run/containers/" + strconv.Itoa(os.Getuid()) + "/auth.json"
-	want := []string{"/home/me/.docker/config.json", run, "/home/me/.config/containers/auth.json", "/home/me/.dockercfg"}
+	want := []string{"/home/me/.docker/config.json", run, "/home/me/.config/containers/auth.json",
+		"/home/me/.dockercfg"}
 	if got := paths(); strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("%q", got)
 	}
 	env["DOCKER_CONFIG"], env["XDG_RUNTIME_DIR"], env["XDG_CONFIG_HOME"] = "/d", "/r", "/c"
-	want = []string{"/d/config.json", "/r/containers/auth.json", "/c/containers/auth.json", "/home/me/.dockercfg"}
+	want = []string{"/d/config.json", "/r/containers/auth.json", "/c/containers/auth.json",
+		"/home/me/.dockercfg"}
 	if got := paths(); strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("%q", got)
 	}

@@ -31,21 +31,29 @@ func TestDockerCerts(t *testing.T) {
 		certificates int
 	}{
 		{"CA", "r.corp/a", map[string]string{"r.corp/ca.crt": m.ca.pem}, "ca", 0},
-		{"two CAs in two files", "r.corp/a", map[string]string{"r.corp/1.crt": m.ca.pem, "r.corp/2.crt": m.other.pem}, "ca other", 0},
-		{"a bundle", "r.corp/a", map[string]string{"r.corp/1.crt": "comment\n" + m.ca.pem + m.other.pem}, "ca other", 0},
-		{"a bundle with one that is broken", "r.corp/a", map[string]string{"r.corp/1.crt": pemOf("CERTIFICATE", []byte("x")) + m.other.pem}, "other", 0},
+		{"two CAs in two files", "r.corp/a", map[string]string{"r.corp/1.crt": m.ca.pem,
+			"r.corp/2.crt": m.other.pem}, "ca other", 0},
+		{"a bundle", "r.corp/a", map[string]string{"r.corp/1.crt": "comment\n" + m.ca.pem + m.other.pem},
+			"ca other", 0},
+		{"a bundle with one that is broken", "r.corp/a",
+			map[string]string{"r.corp/1.crt": pemOf("CERTIFICATE", []byte("x")) + m.other.pem}, "other", 0},
 		{"DER", "r.corp/a", map[string]string{"r.corp/ca.crt": string(m.ca.cert.Raw)}, "ca", 0},
-		{"client certificate", "r.corp/a", map[string]string{"r.corp/client.cert": m.cert, "r.corp/client.key": m.key}, "", 1},
+		{"client certificate", "r.corp/a", map[string]string{"r.corp/client.cert": m.cert,
+			"r.corp/client.key": m.key}, "", 1},
 		{"two client certificates", "r.corp/a", map[string]string{
-			"r.corp/client.cert": m.cert, "r.corp/client.key": m.key, "r.corp/b.cert": m.otherCert, "r.corp/b.key": m.otherK,
+			"r.corp/client.cert": m.cert, "r.corp/client.key": m.key, "r.corp/b.cert": m.otherCert,
+			"r.corp/b.key": m.otherK,
 		}, "", 2},
-		{"what else lies there", "r.corp/a", map[string]string{"r.corp/README": "x", "r.corp/ca.pem": "x", "r.corp/old.crt/ca.crt": "x"}, "", 0},
+		{"what else lies there", "r.corp/a", map[string]string{"r.corp/README": "x", "r.corp/ca.pem": "x",
+			"r.corp/old.crt/ca.crt": "x"}, "", 0},
 		{"the port must be there", "r.corp:5000/a", map[string]string{"r.corp/ca.crt": m.ca.pem}, "", 0},
-		{"the port", "r.corp:5000/a", map[string]string{"r.corp:5000/ca.crt": m.ca.pem, "r.corp/ca.crt": m.other.pem}, "ca", 0},
+		{"the port", "r.corp:5000/a", map[string]string{"r.corp:5000/ca.crt": m.ca.pem,
+			"r.corp/ca.crt": m.other.pem}, "ca", 0},
 		{"docker.io under its name", "docker.io/a", map[string]string{
 			"docker.io/ca.crt": m.ca.pem, "registry-1.docker.io/ca.crt": m.other.pem,
 		}, "ca", 0},
-		{"docker.io under that of the machine", "docker.io/a", map[string]string{"registry-1.docker.io/ca.crt": m.other.pem}, "other", 0},
+		{"docker.io under that of the machine", "docker.io/a",
+			map[string]string{"registry-1.docker.io/ca.crt": m.other.pem}, "other", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			content := map[string]string{}
@@ -58,8 +66,10 @@ func TestDockerCerts(t *testing.T) {
 			if err != nil || len(found) != 1 {
 				t.Fatalf("%d endpoints, %v", len(found), err)
 			}
-			if got := strings.Join(names(found[0]), " "); got != c.cas || len(found[0].Certificates) != c.certificates {
-				t.Errorf("CAs %q and %d certificates, want %q and %d", got, len(found[0].Certificates), c.cas, c.certificates)
+			if got := strings.Join(names(found[0]), " "); got != c.cas ||
+				len(found[0].Certificates) != c.certificates {
+				t.Errorf("CAs %q and %d certificates, want %q and %d", got, len(found[0].Certificates), c.cas,
+					c.certificates)
 			}
 		})
 	}
@@ -76,14 +86,16 @@ func TestBadDockerCerts(t *testing.T) {
 		{"key without certificate", map[string]string{"x.key": m.key}, []string{"x.key", "x.cert"}},
 		{"key of another name", map[string]string{"x.cert": m.cert, "y.key": m.key}, []string{"x.cert", "x.key"}},
 		{"CA called .cert", map[string]string{"ca.cert": m.ca.pem}, []string{"ca.cert", "CA", ".crt"}},
-		{"key of another certificate", map[string]string{"x.cert": m.cert, "x.key": m.otherK}, []string{"x.cert", "x.key"}},
+		{"key of another certificate", map[string]string{"x.cert": m.cert, "x.key": m.otherK},
+			[]string{"x.cert", "x.key"}},
 		{"key that is none", map[string]string{"x.cert": m.cert, "x.key": "x"}, []string{"x.cert", "x.key"}},
 		{"certificate that is none", map[string]string{"x.cert": "x"}, []string{"x.cert", "no certificate"}},
 		{"CA that is none", map[string]string{"x.crt": "x"}, []string{"x.crt", "no certificate"}},
 		{"empty CA", map[string]string{"x.crt": ""}, []string{"x.crt", "no certificate"}},
 		{"broken CA", map[string]string{"x.crt": pemOf("CERTIFICATE", []byte("x"))}, []string{"x.crt"}},
 		{"key called .crt", map[string]string{"x.crt": m.key}, []string{"x.crt", "no certificate"}},
-		{"huge CA", map[string]string{"x.crt": m.ca.pem + strings.Repeat("\n", maxFile)}, []string{"x.crt", "larger"}},
+		{"huge CA", map[string]string{"x.crt": m.ca.pem + strings.Repeat("\n", maxFile)},
+			[]string{"x.crt", "larger"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			content := map[string]string{}
@@ -108,7 +120,8 @@ func TestFirstCertDirectory(t *testing.T) {
 		"user/r.corp/ca.crt":   other.pem,
 		"user/s.corp":          "not a directory",
 	})
-	files.DockerCerts = []string{filepath.Join(root, "absent"), filepath.Join(root, "user"), filepath.Join(root, "docker")}
+	files.DockerCerts = []string{filepath.Join(root, "absent"), filepath.Join(root, "user"),
+		filepath.Join(root, "docker")}
 	found, err := files.Endpoints("r.corp", "a")
 	if err != nil || !slices.Equal(names(found[0]), []string{"other"}) {
 		t.Errorf("r.corp trusts %v, %v, want only what the first directory holds", names(found[0]), err)
@@ -136,8 +149,9 @@ func TestCertificatesStayAtTheirHost(t *testing.T) {
 		"//r.corp/v2/ a "+all+" cas=1 certificates=1")
 	for _, c := range []struct{ name, file, toml, ns string }{
 		{"hosts.toml", "containerd/r.corp/hosts.toml", "[host.'m.corp:5000']\n[host.'m.corp']", " ns=r.corp"},
-		{"registries.conf", "registries.conf", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm.corp:5000'\n" +
-			"[[registry.mirror]]\nlocation = 'm.corp'", ""},
+		{"registries.conf", "registries.conf",
+			"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm.corp:5000'\n" +
+				"[[registry.mirror]]\nlocation = 'm.corp'", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			content := map[string]string{c.file: c.toml}
@@ -204,7 +218,8 @@ func TestHostsClientHint(t *testing.T) {
 		"containerd/r.corp/hosts.toml": "client = ['x.cert', 'x.key']",
 	})
 	_, err := files.Endpoints("r.corp", "a")
-	wantError(t, err, filepath.Join(root, "containerd", "r.corp", "hosts.toml"), "x.cert", `[["x.cert", "x.key"]]`)
+	wantError(t, err, filepath.Join(root, "containerd", "r.corp", "hosts.toml"), "x.cert",
+		`[["x.cert", "x.key"]]`)
 }
 
 // TestContainerdCertificates: without hosts.toml containerd's directory is read like docker's, but a .cert
@@ -222,7 +237,8 @@ func TestContainerdCertificates(t *testing.T) {
 		"registries.conf":               mirroredBy("m.corp", "r.corp") + mirroredBy("m.corp", "s.corp"),
 	})
 	for name, want := range map[string]string{
-		"r.corp/a": lines("//m.corp/v2/ a "+reading+" mirror=m.corp", "//r.corp/v2/ a "+all+" cas=2 certificates=1"),
+		"r.corp/a": lines("//m.corp/v2/ a "+reading+" mirror=m.corp", "//r.corp/v2/ a "+all+
+			" cas=2 certificates=1"),
 		"s.corp/a": lines("//m.corp/v2/ a "+reading+" mirror=m.corp", "//s.corp/v2/ a "+all+" cas=1"),
 	} {
 		if got := endpoints(t, files, name); got != want {

@@ -38,7 +38,8 @@ func TestDocumentedFiles(t *testing.T) {
 			"//mirror.corp:5000/v2/ hub/library/alpine "+reading+" mirror=mirror.corp:5000",
 			"//192.0.2.7:5000/v2/ library/alpine "+reading+" mirror=192.0.2.7:5000 unverified or-http",
 			strings.TrimPrefix(hub, "https:")+all),
-		"containers/registries.conf.d/behind-the-gap.conf": "//registry.corp/v2/ hub/library/alpine " + reading + " mirror=registry.corp",
+		"containers/registries.conf.d/behind-the-gap.conf": "//registry.corp/v2/ hub/library/alpine " + reading +
+			" mirror=registry.corp",
 	} {
 		text := examples[file]
 		delete(examples, file)
@@ -50,7 +51,8 @@ func TestDocumentedFiles(t *testing.T) {
 		if path.Base(file) == "hosts.toml" {
 			in = "containerd/docker.io/hosts.toml"
 		}
-		files, _ := tree(t, map[string]string{in: text, "containerd/docker.io/mirror-ca.pem": newAuthority(t, "ca").pem})
+		files, _ := tree(t, map[string]string{in: text,
+			"containerd/docker.io/mirror-ca.pem": newAuthority(t, "ca").pem})
 		if in != "containerd/docker.io/hosts.toml" {
 			files.ContainerdCerts = nil
 		}

@@ -39,15 +39,18 @@ func TestPrecedence(t *testing.T) {
 	r := "//r.corp/v2/ app " + all
 	for _, c := range []struct{ name, hosts, conf, want string }{
 		{"both", hosts, mirroredBy("podman.corp", "r.corp") + "insecure = true", lines(m, n, r)},
-		{"registries.conf alone", "", mirroredBy("podman.corp", "r.corp"), lines("//podman.corp/v2/ app "+reading+" mirror=podman.corp", r)},
-		{"insecure of registries.conf does not reach hosts.toml", hosts, "[[registry]]\nlocation = 'r.corp'\ninsecure = true", lines(m, n, r)},
+		{"registries.conf alone", "", mirroredBy("podman.corp", "r.corp"),
+			lines("//podman.corp/v2/ app "+reading+" mirror=podman.corp", r)},
+		{"insecure of registries.conf does not reach hosts.toml", hosts,
+			"[[registry]]\nlocation = 'r.corp'\ninsecure = true", lines(m, n, r)},
 		{"the registry is blocked", hosts, blocked("r.corp"), lines(m, n)},
 		{"a mirror is blocked", hosts, blocked("m.corp/app"), lines(n, r)},
 		{"all are blocked", hosts, blocked("r.corp", "m.corp", "n.corp"), ""},
 		{"one that has nothing to do with it", hosts, blocked("x.corp", "r.corp/app2"), lines(m, n, r)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			files, root := tree(t, map[string]string{"containerd/r.corp/hosts.toml": c.hosts, "registries.conf": c.conf})
+			files, root := tree(t, map[string]string{"containerd/r.corp/hosts.toml": c.hosts,
+				"registries.conf": c.conf})
 			if c.want != "" {
 				if got := endpoints(t, files, "r.corp/app"); got != c.want {
 					t.Errorf("got\n%s\nwant\n%s", got, c.want)
@@ -70,18 +73,22 @@ func TestAt(t *testing.T) {
 		"docker/bad.corp/ca.crt":        "x",
 	})
 	for address, want := range map[string]string{
-		"https://nexus.corp:8081/repository/docker":     "https://nexus.corp:8081/repository/docker/v2/  " + reading + " cas=1",
-		"nexus.corp:8081/repository/docker/v2/":         "//nexus.corp:8081/repository/docker/v2/  " + reading + " cas=1",
-		"http://nexus.corp:8081":                        "http://nexus.corp:8081/v2/  " + reading,
-		"nexus.corp":                                    "//nexus.corp/v2/  " + reading,
-		"https://art.corp/artifactory/api/docker/local": "https://art.corp/artifactory/api/docker/local/v2/  " + reading,
+		"https://nexus.corp:8081/repository/docker": "https://nexus.corp:8081/repository/docker/v2/  " +
+			reading + " cas=1",
+		"nexus.corp:8081/repository/docker/v2/": "//nexus.corp:8081/repository/docker/v2/  " + reading +
+			" cas=1",
+		"http://nexus.corp:8081": "http://nexus.corp:8081/v2/  " + reading,
+		"nexus.corp":             "//nexus.corp/v2/  " + reading,
+		"https://art.corp/artifactory/api/docker/local": "https://art.corp/artifactory/api/docker/local/v2/  " +
+			reading,
 	} {
 		e, err := files.At(address)
 		if err != nil || show(e) != want || e.Mirror || e.Registry != e.URL.Host {
 			t.Errorf("%s: got %s, %v, want %s", address, show(e), err, want)
 		}
 	}
-	for _, address := range []string{"", "https://", "ftp://x.corp", "https://x.corp:port", "bad.corp", "https://u:secret@x.corp:port", "/path"} {
+	for _, address := range []string{"", "https://", "ftp://x.corp", "https://x.corp:port", "bad.corp",
+		"https://u:secret@x.corp:port", "/path"} {
 		if e, err := files.At(address); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: got %s, %v", address, show(e), err)
 		}

@@ -29,14 +29,17 @@ func TestDefaultFiles(t *testing.T) {
 		{"Linux", "linux", home, nil, Files{
 			ContainerdCerts: []string{in(config, "containerd/certs.d"), in(etc, "containerd/certs.d")},
 			DockerCerts: []string{
-				in(config, "containers/certs.d"), in(config, "docker/certs.d"), in(etc, "containers/certs.d"), in(etc, "docker/certs.d"),
+				in(config, "containers/certs.d"), in(config, "docker/certs.d"), in(etc, "containers/certs.d"),
+				in(etc, "docker/certs.d"),
 			},
-			RegistriesConf: []RegistriesConf{conf(config, config), conf(etc, share, etc, config), conf(share, share, etc, config)},
+			RegistriesConf: []RegistriesConf{conf(config, config), conf(etc, share, etc, config),
+				conf(share, share, etc, config)},
 		}},
 		{"XDG_CONFIG_HOME", "linux", home, map[string]string{"XDG_CONFIG_HOME": xdg}, Files{
 			ContainerdCerts: []string{in(xdg, "containerd/certs.d"), in(etc, "containerd/certs.d")},
 			DockerCerts: []string{
-				in(xdg, "containers/certs.d"), in(xdg, "docker/certs.d"), in(etc, "containers/certs.d"), in(etc, "docker/certs.d"),
+				in(xdg, "containers/certs.d"), in(xdg, "docker/certs.d"), in(etc, "containers/certs.d"),
+				in(etc, "docker/certs.d"),
 			},
 			RegistriesConf: []RegistriesConf{conf(xdg, xdg), conf(etc, share, etc, xdg), conf(share, share, etc, xdg)},
 		}},
@@ -45,23 +48,26 @@ func TestDefaultFiles(t *testing.T) {
 			DockerCerts:     []string{in(etc, "containers/certs.d"), in(etc, "docker/certs.d")},
 			RegistriesConf:  []RegistriesConf{conf(etc, share, etc), conf(share, share, etc)},
 		}},
-		{"CONTAINERS_REGISTRIES_CONF", "linux", "", map[string]string{"CONTAINERS_REGISTRIES_CONF": "/x.conf", "REGISTRIES_CONFIG_PATH": "/y.conf"}, Files{
-			ContainerdCerts: []string{in(etc, "containerd/certs.d")},
-			DockerCerts:     []string{in(etc, "containers/certs.d"), in(etc, "docker/certs.d")},
-			RegistriesConf:  []RegistriesConf{{File: "/x.conf", Dirs: conf(etc, share, etc).Dirs, Required: true}},
-		}},
+		{"CONTAINERS_REGISTRIES_CONF", "linux", "",
+			map[string]string{"CONTAINERS_REGISTRIES_CONF": "/x.conf", "REGISTRIES_CONFIG_PATH": "/y.conf"}, Files{
+				ContainerdCerts: []string{in(etc, "containerd/certs.d")},
+				DockerCerts:     []string{in(etc, "containers/certs.d"), in(etc, "docker/certs.d")},
+				RegistriesConf:  []RegistriesConf{{File: "/x.conf", Dirs: conf(etc, share, etc).Dirs, Required: true}},
+			}},
 		{"macOS", "darwin", home, map[string]string{"REGISTRIES_CONFIG_PATH": "/y.conf"}, Files{
 			ContainerdCerts: []string{in(config, "containerd/certs.d"), in(etc, "containerd/certs.d")},
 			DockerCerts: []string{
 				in(config, "containers/certs.d"), in(config, "docker/certs.d"), in(home, ".docker/certs.d"),
 				in(etc, "containers/certs.d"), in(etc, "docker/certs.d"),
 			},
-			RegistriesConf: []RegistriesConf{{File: "/y.conf", Dirs: conf(etc, share, etc, config).Dirs, Required: true}},
+			RegistriesConf: []RegistriesConf{{File: "/y.conf", Dirs: conf(etc, share, etc, config).Dirs,
+				Required: true}},
 		}},
 		{"Windows", "windows", `/users/u`, map[string]string{"ProgramData": "/pd", "ProgramFiles": "/pf"}, Files{
 			ContainerdCerts: []string{in("/users/u/.config", "containerd/certs.d"), in("/pf", "containerd/certs.d")},
 			DockerCerts: []string{
-				in("/users/u/.config", "containers/certs.d"), in("/users/u/.config", "docker/certs.d"), in("/users/u", ".docker/certs.d"),
+				in("/users/u/.config", "containers/certs.d"), in("/users/u/.config", "docker/certs.d"),
+				in("/users/u", ".docker/certs.d"),
 				in("/pd", "containers/certs.d"), in("/pd", "docker/certs.d"),
 			},
 			RegistriesConf: []RegistriesConf{

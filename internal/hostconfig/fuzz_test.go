@@ -11,10 +11,12 @@ import (
 func checkEndpoint(t *testing.T, e Endpoint, registry string) {
 	t.Helper()
 	u := &e.URL
-	if u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(u.Host, `/\`) {
+	if u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" || u.Host == "" ||
+		strings.ContainsAny(u.Host, `/\`) {
 		t.Errorf("address %q", u)
 	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") || !strings.HasSuffix(u.Path, "/") ||
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") ||
+		!strings.HasSuffix(u.Path, "/") ||
 		strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/../") {
 		t.Errorf("address %q is not the root of an API", u)
 	}
@@ -33,7 +35,8 @@ func FuzzHosts(f *testing.F) {
 	for _, seed := range []string{
 		"",
 		"server = 'https://docker.io'\n[host.'https://registry-1.docker.io']\ncapabilities = ['pull', 'resolve']",
-		"[host.'http://m.corp:5000/a/../b/']\nskip_verify = true\ndial_timeout = '1s'\nproxy = 'socks5://p.corp:1'\n[host.'http://m.corp:5000/a/../b/'.header]\nx = ['a', 'b']",
+		"[host.'http://m.corp:5000/a/../b/']\nskip_verify = true\ndial_timeout = '1s'\nproxy = " +
+			"'socks5://p.corp:1'\n[host.'http://m.corp:5000/a/../b/'.header]\nx = ['a', 'b']",
 		"host = {b = {override_path = true}, a = {ca = ['x'], client = [['a', 'b'], 'c']}}",
 		"[host]\nx.capabilities = []\n[Host.y]",
 		"server = 'http://R.corp:443//v2//'\ncapabilities = ['PUSH']",
@@ -94,10 +97,13 @@ func checkFiles(t *testing.T, table *hostTable) {
 func FuzzRegistries(f *testing.F) {
 	for _, seed := range []string{
 		"",
-		"[[registry]]\nprefix = 'r.corp/team'\nlocation = 'm.corp:5000/x'\n[[registry.mirror]]\nlocation = 'docker.io/y'\ninsecure = true\npull-from-mirror = 'tag-only'",
-		"[[registry]]\nprefix = '*.corp'\nblocked = true\n[[registry]]\nlocation = 'r.corp/team/app/'\nmirror-by-digest-only = true\nmirror = [{location = 'm'}]",
+		"[[registry]]\nprefix = 'r.corp/team'\nlocation = 'm.corp:5000/x'\n[[registry.mirror]]\nlocation = " +
+			"'docker.io/y'\ninsecure = true\npull-from-mirror = 'tag-only'",
+		"[[registry]]\nprefix = '*.corp'\nblocked = true\n[[registry]]\nlocation = " +
+			"'r.corp/team/app/'\nmirror-by-digest-only = true\nmirror = [{location = 'm'}]",
 		"[registries.block]\nregistries = ['r.corp']\n[registries.insecure]\nregistries = ['r.corp', '']",
-		"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'r.corp/a:tag'\n[[registry.mirror]]\nlocation = '[::1]:5000'",
+		"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = " +
+			"'r.corp/a:tag'\n[[registry.mirror]]\nlocation = '[::1]:5000'",
 		"unqualified-search-registries = ['docker.io']\n[aliases]\na = 'b'",
 	} {
 		f.Add([]byte(seed))

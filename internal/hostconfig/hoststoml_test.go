@@ -35,12 +35,14 @@ host."https://a.corp" = {capabilities = ["pull"]}
 			"https://b.corp/v2/ a pull mirror=b.corp ns=registry.corp",
 			"https://a.corp/v2/ a pull mirror=a.corp ns=registry.corp",
 			"//registry.corp/v2/ a "+all)},
-		{"inline table of hosts", `host = {"z.corp" = {capabilities = ["pull"]}, "y.corp" = {capabilities = ["resolve"]}}`,
+		{"inline table of hosts",
+			`host = {"z.corp" = {capabilities = ["pull"]}, "y.corp" = {capabilities = ["resolve"]}}`,
 			"registry.corp/a", lines(
 				"//z.corp/v2/ a pull mirror=z.corp ns=registry.corp",
 				"//y.corp/v2/ a resolve mirror=y.corp ns=registry.corp",
 				"//registry.corp/v2/ a "+all)},
-		{"hosts inside [host]", "[host]\n\"z.corp\" = {capabilities = [\"pull\"]}\n\"y.corp\".capabilities = [\"pull\"]",
+		{"hosts inside [host]",
+			"[host]\n\"z.corp\" = {capabilities = [\"pull\"]}\n\"y.corp\".capabilities = [\"pull\"]",
 			"registry.corp/a", lines(
 				"//z.corp/v2/ a pull mirror=z.corp ns=registry.corp",
 				"//y.corp/v2/ a pull mirror=y.corp ns=registry.corp",
@@ -53,7 +55,8 @@ capabilities = ["pull", "Resolve", "push", "referrers"]
 			"https://m.corp/v2/ a "+all+" mirror=m.corp ns=registry.corp",
 			"https://registry.corp/v2/ a "+all,
 			"//registry.corp/v2/ a "+all)},
-		{"capabilities of the server", "server = 'https://registry.corp'\ncapabilities = ['pull']", "registry.corp/a",
+		{"capabilities of the server", "server = 'https://registry.corp'\ncapabilities = ['pull']",
+			"registry.corp/a",
 			"https://registry.corp/v2/ a pull"},
 		{"capabilities without server", "capabilities = ['pull']", "registry.corp/a",
 			"//registry.corp/v2/ a " + all},
@@ -72,7 +75,8 @@ capabilities = ["pull", "Resolve", "push", "referrers"]
 			"http://r.corp:443/v2/ a "+reading+" mirror=r.corp:443 ns=r.corp",
 			"https://r.corp.example/v2/ a "+reading+" mirror=r.corp.example ns=r.corp",
 			"//r.corp/v2/ a "+all)},
-		{"a server that can do nothing here", "server = 'r.corp'\ncapabilities = ['referrers']", "r.corp/a", "//r.corp/v2/ a"},
+		{"a server that can do nothing here", "server = 'r.corp'\ncapabilities = ['referrers']", "r.corp/a",
+			"//r.corp/v2/ a"},
 		{"server over http", `server = "http://registry.corp:5000"`, "registry.corp:5000/a",
 			"http://registry.corp:5000/v2/ a " + all},
 		{"docker.io, as containerd's guide writes it", `
@@ -139,7 +143,9 @@ x-list = ["a", "b"]
 authorization = "Basic Zm9v"
 `, "r.corp/a", "//r.corp/v2/ a " + all + " proxy=socks5h://user:pw@proxy.corp:1080 dial=1.5s " +
 			"Authorization=Basic Zm9v X-List=a,b"},
-		{"unknown keys are ignored", "server = 'r.corp'\nfuture = {a = 1}\n[host.'m.corp']\ncolour = 'red'\ncapabilities = []\n[plugins]\na = 1",
+		{"unknown keys are ignored",
+			"server = 'r.corp'\nfuture = {a = 1}\n[host.'m.corp']\ncolour = 'red'\n" +
+				"capabilities = []\n[plugins]\na = 1",
 			"r.corp/a", lines(
 				"//m.corp/v2/ a "+reading+" mirror=m.corp ns=r.corp",
 				"//r.corp/v2/ a "+all)},
@@ -147,7 +153,8 @@ authorization = "Basic Zm9v"
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			registry, _, _ := strings.Cut(c.image, "/")
-			files, _ := tree(t, map[string]string{"containerd/" + strings.ReplaceAll(registry, ":5000", "_5000_") + "/hosts.toml": c.toml})
+			files, _ := tree(t, map[string]string{"containerd/" + strings.ReplaceAll(registry, ":5000", "_5000_") +
+				"/hosts.toml": c.toml})
 			if got := endpoints(t, files, c.image); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
@@ -163,7 +170,8 @@ func TestHostDirectories(t *testing.T) {
 		dirs           []string
 		want           string // the mirror in the file that counts
 	}{
-		{"underscores before colon", "r.corp:5000", []string{"r.corp_5000_", "r.corp:5000", "r.corp", "_default"}, "m0"},
+		{"underscores before colon", "r.corp:5000", []string{"r.corp_5000_", "r.corp:5000", "r.corp", "_default"},
+			"m0"},
 		{"colon before default", "r.corp:5000", []string{"_default", "r.corp:5000", "r.corp"}, "m1"},
 		{"without the port is another registry", "r.corp:5000", []string{"r.corp"}, ""},
 		{"default", "r.corp:5000", []string{"r.corp", "_default"}, "m1"},
@@ -212,8 +220,10 @@ func TestFirstRoot(t *testing.T) {
 		"containerd/_default/hosts.toml": `[host."default.corp"]`,
 		"user/r.corp/hosts.toml":         `[host."user.corp"]`,
 	})
-	files.ContainerdCerts = append([]string{filepath.Join(root, "absent"), filepath.Join(root, "user")}, files.ContainerdCerts...)
-	for registry, want := range map[string]string{"r.corp": "user.corp", "s.corp": "system.corp", "t.corp": "default.corp"} {
+	files.ContainerdCerts = append([]string{filepath.Join(root, "absent"), filepath.Join(root, "user")},
+		files.ContainerdCerts...)
+	for registry, want := range map[string]string{"r.corp": "user.corp", "s.corp": "system.corp",
+		"t.corp": "default.corp"} {
 		got, err := files.Endpoints(registry, "a")
 		if err != nil || len(got) != 2 || got[0].Registry != want {
 			t.Errorf("%s: got %s, %v, want %s", registry, showAll(got), err, want)
@@ -233,8 +243,10 @@ func TestBadHosts(t *testing.T) {
 		{"host", "host = 'x'", []string{"line 1", `"host"`, "string"}},
 		{"list of hosts", "[[host]]", []string{"line 1", `"host"`}},
 		{"capabilities", "capabilities = 'pull'", []string{"line 1", `"capabilities"`, "string"}},
-		{"unknown capability", "[host.'m.corp']\ncapabilities = ['pull', 'fetch']", []string{`"m.corp"`, `"fetch"`}},
-		{"skip_verify", "[host.'m.corp']\nskip_verify = 'yes'", []string{"line 2", "host.m.corp.skip_verify", "string"}},
+		{"unknown capability", "[host.'m.corp']\ncapabilities = ['pull', 'fetch']",
+			[]string{`"m.corp"`, `"fetch"`}},
+		{"skip_verify", "[host.'m.corp']\nskip_verify = 'yes'",
+			[]string{"line 2", "host.m.corp.skip_verify", "string"}},
 		{"override_path", "[host.'m.corp']\noverride_path = 1", []string{"override_path", "integer"}},
 		{"ca", "[host.'m.corp']\nca = 1", []string{`"m.corp"`, "ca: "}},
 		{"ca list", "ca = ['a', 1]", []string{"ca: "}},

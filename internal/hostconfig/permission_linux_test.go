@@ -42,13 +42,15 @@ func TestPermission(t *testing.T) {
 		"closed.d/registries.conf":          "registry = 1",
 		"closed.d/drop/1.conf":              "registry = 1",
 	})
-	files.ContainerdCerts = append([]string{filepath.Join(root, "closed.d", "containerd")}, files.ContainerdCerts...)
+	files.ContainerdCerts = append([]string{filepath.Join(root, "closed.d", "containerd")},
+		files.ContainerdCerts...)
 	files.DockerCerts = append([]string{filepath.Join(root, "closed.d", "docker")}, files.DockerCerts...)
 	files.RegistriesConf = []RegistriesConf{{
 		File: filepath.Join(root, "closed.d", "registries.conf"),
 		Dirs: []string{filepath.Join(root, "closed.d", "drop")},
 	}}
-	for _, name := range []string{"containerd/closed.corp", "docker/closed.corp", "closed.d", "containerd/file.corp/hosts.toml", "docker/key.corp/ca.crt"} {
+	for _, name := range []string{"containerd/closed.corp", "docker/closed.corp", "closed.d",
+		"containerd/file.corp/hosts.toml", "docker/key.corp/ca.crt"} {
 		closed := filepath.Join(root, filepath.FromSlash(name))
 		if err := os.Chmod(closed, 0); err != nil {
 			t.Fatal(err)

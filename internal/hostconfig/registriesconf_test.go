@@ -125,27 +125,37 @@ location = "three.corp/x/"
 			"//r.corp:5000/v2/ app " + all + " unverified or-http"},
 		{"a port is one of its host", "[[registry]]\nlocation = 'r.corp:5000'\ninsecure = true", "r.corp/app",
 			"//r.corp/v2/ app " + all},
-		{"a tag in the prefix never matches", "[[registry]]\nlocation = 'r.corp/app:1'\ninsecure = true", "r.corp/app",
+		{"a tag in the prefix never matches", "[[registry]]\nlocation = 'r.corp/app:1'\ninsecure = true",
+			"r.corp/app",
 			"//r.corp/v2/ app " + all},
-		{"wildcard without location", "[[registry]]\nprefix = '*.corp'\ninsecure = true\n[[registry.mirror]]\nlocation='m.example'", "a.b.corp:5000/app", lines(
-			"//m.example:5000/v2/ app "+reading+" mirror=m.example:5000",
-			"//a.b.corp:5000/v2/ app "+all+" unverified or-http")},
-		{"wildcard with location", "[[registry]]\nprefix = '*.corp'\nlocation = 'm.example/x'", "a.b.corp/app", lines(
-			"//m.example/v2/ x/app "+reading+" mirror=m.example",
-			"//a.b.corp/v2/ app push")},
-		{"wildcard against the same ending twice", "[[registry]]\nprefix = '*.corp'\ninsecure = true", "a.corp.corp/app",
+		{"wildcard without location",
+			"[[registry]]\nprefix = '*.corp'\ninsecure = true\n[[registry.mirror]]\nlocation='m.example'",
+			"a.b.corp:5000/app", lines(
+				"//m.example:5000/v2/ app "+reading+" mirror=m.example:5000",
+				"//a.b.corp:5000/v2/ app "+all+" unverified or-http")},
+		{"wildcard with location", "[[registry]]\nprefix = '*.corp'\nlocation = 'm.example/x'", "a.b.corp/app",
+			lines(
+				"//m.example/v2/ x/app "+reading+" mirror=m.example",
+				"//a.b.corp/v2/ app push")},
+		{"wildcard against the same ending twice", "[[registry]]\nprefix = '*.corp'\ninsecure = true",
+			"a.corp.corp/app",
 			"//a.corp.corp/v2/ app " + all + " unverified or-http"},
 		{"wildcard is for subdomains only", "[[registry]]\nprefix = '*.corp'\ninsecure = true", "corp/app.corp/x",
 			"//corp/v2/ app.corp/x " + all},
-		{"a longer name before the wildcard", "[[registry]]\nprefix = '*.corp'\nblocked = true\n[[registry]]\nlocation = 'long.corp'\ninsecure = true",
+		{"a longer name before the wildcard",
+			"[[registry]]\nprefix = '*.corp'\nblocked = true\n[[registry]]\nlocation = 'long.corp'\ninsecure = true",
 			"long.corp/app", "//long.corp/v2/ app " + all + " unverified or-http"},
-		{"of two as long as each other the first", "[[registry]]\nprefix = '*.corp'\ninsecure = true\n[[registry]]\nlocation = 'r.corp'",
+		{"of two as long as each other the first",
+			"[[registry]]\nprefix = '*.corp'\ninsecure = true\n[[registry]]\nlocation = 'r.corp'",
 			"r.corp/app", "//r.corp/v2/ app " + all + " unverified or-http"},
-		{"of one prefix in one file the first", "[[registry]]\nlocation = 'r.corp'\n[[registry]]\nlocation = 'r.corp'\ninsecure = true",
+		{"of one prefix in one file the first",
+			"[[registry]]\nlocation = 'r.corp'\n[[registry]]\nlocation = 'r.corp'\ninsecure = true",
 			"r.corp/app", "//r.corp/v2/ app " + all},
 		{"one table instead of a list", "[registry]\nlocation = 'r.corp'\ninsecure = true", "r.corp/app",
 			"//r.corp/v2/ app " + all + " unverified or-http"},
-		{"version 1", "[registries.search]\nregistries = ['x.corp']\n[registries.insecure]\nregistries = ['r.corp']", "r.corp/app",
+		{"version 1",
+			"[registries.search]\nregistries = ['x.corp']\n[registries.insecure]\nregistries = ['r.corp']",
+			"r.corp/app",
 			"//r.corp/v2/ app " + all + " unverified or-http"},
 		{"what is not of concern", `
 unqualified-search-registries = ["docker.io"]
@@ -171,15 +181,22 @@ colour = "red"
 func TestBlocked(t *testing.T) {
 	for _, c := range []struct{ name, toml, image, want string }{
 		{"without mirror", "[[registry]]\nlocation = 'r.corp'\nblocked = true", "r.corp/app", ""},
-		{"elsewhere", "[[registry]]\nlocation = 'r.corp/x'\nblocked = true", "r.corp/app", "//r.corp/v2/ app " + all},
-		{"only its mirror", "[[registry]]\nlocation = 'r.corp'\nblocked = true\n[[registry.mirror]]\nlocation = 'm.corp'", "r.corp/app",
+		{"elsewhere", "[[registry]]\nlocation = 'r.corp/x'\nblocked = true", "r.corp/app", "//r.corp/v2/ app " +
+			all},
+		{"only its mirror",
+			"[[registry]]\nlocation = 'r.corp'\nblocked = true\n[[registry.mirror]]\nlocation = 'm.corp'",
+			"r.corp/app",
 			"//m.corp/v2/ app " + reading + " mirror=m.corp"},
-		{"the mirror too", "[[registry]]\nlocation = 'r.corp'\nblocked = true\n[[registry.mirror]]\nlocation = 'm.corp'\n" +
-			"[[registry]]\nlocation = 'm.corp'\nblocked = true", "r.corp/app", ""},
-		{"a part of the mirror", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'docker.io/x'\n" +
-			"[[registry]]\nlocation = 'docker.io/x'\nblocked = true", "r.corp/app", "//r.corp/v2/ app " + all},
+		{"the mirror too",
+			"[[registry]]\nlocation = 'r.corp'\nblocked = true\n[[registry.mirror]]\nlocation = 'm.corp'\n" +
+				"[[registry]]\nlocation = 'm.corp'\nblocked = true", "r.corp/app", ""},
+		{"a part of the mirror",
+			"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'docker.io/x'\n" +
+				"[[registry]]\nlocation = 'docker.io/x'\nblocked = true", "r.corp/app", "//r.corp/v2/ app " + all},
 		{"by wildcard", "[[registry]]\nprefix = '*.corp'\nblocked = true", "r.corp/app", ""},
-		{"but not a part", "[[registry]]\nprefix = '*.corp'\nblocked = true\n[[registry]]\nlocation = 'r.corp/open'", "r.corp/open/app",
+		{"but not a part",
+			"[[registry]]\nprefix = '*.corp'\nblocked = true\n[[registry]]\nlocation = 'r.corp/open'",
+			"r.corp/open/app",
 			"//r.corp/v2/ open/app " + all},
 		{"version 1", "[registries.block]\nregistries = ['r.corp']", "r.corp/app", ""},
 	} {
@@ -208,27 +225,42 @@ func TestBadRegistries(t *testing.T) {
 	}{
 		{"syntax", "[[registry", []string{"line 1"}},
 		{"registry", "registry = 1", []string{"registry", "integer"}},
-		{"insecure", "[[registry]]\nlocation = 'r.corp'\ninsecure = 'yes'", []string{"line 3", "registry.insecure", "string"}},
-		{"blocked", "[[registry]]\nlocation = 'r.corp'\nblocked = 1", []string{"line 3", "registry.blocked", "integer"}},
+		{"insecure", "[[registry]]\nlocation = 'r.corp'\ninsecure = 'yes'",
+			[]string{"line 3", "registry.insecure", "string"}},
+		{"blocked", "[[registry]]\nlocation = 'r.corp'\nblocked = 1",
+			[]string{"line 3", "registry.blocked", "integer"}},
 		{"location", "[[registry]]\nlocation = ['r.corp']", []string{"registry.location", "array"}},
 		{"mirror", "[[registry]]\nlocation = 'r.corp'\nmirror = 'm.corp'", []string{"registry.mirror", "string"}},
-		{"mirror insecure", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm'\ninsecure = 1", []string{"registry.mirror.insecure"}},
+		{"mirror insecure", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm'\ninsecure = 1",
+			[]string{"registry.mirror.insecure"}},
 		{"neither prefix nor location", "[[registry]]\ninsecure = true", []string{"prefix", "location"}},
 		{"scheme", "[[registry]]\nlocation = 'https://r.corp'", []string{"https://r.corp", "scheme"}},
-		{"scheme of a mirror", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'http://m.corp'", []string{"r.corp", "http://m.corp", "scheme"}},
-		{"mirror without location", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\ninsecure = true", []string{"r.corp", "location"}},
-		{"pull-from-mirror", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm.corp'\npull-from-mirror = 'never'", []string{"m.corp", `"never"`}},
-		{"pull-from-mirror of the registry", "[[registry]]\nlocation = 'r.corp'\npull-from-mirror = 'all'", []string{"r.corp", "pull-from-mirror"}},
-		{"pull-from-mirror twice", "[[registry]]\nlocation = 'r.corp'\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = 'm.corp'\npull-from-mirror = 'all'",
+		{"scheme of a mirror", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'http://m.corp'",
+			[]string{"r.corp", "http://m.corp", "scheme"}},
+		{"mirror without location", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\ninsecure = true",
+			[]string{"r.corp", "location"}},
+		{"pull-from-mirror",
+			"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm.corp'\npull-from-mirror = 'never'",
+			[]string{"m.corp", `"never"`}},
+		{"pull-from-mirror of the registry", "[[registry]]\nlocation = 'r.corp'\npull-from-mirror = 'all'",
+			[]string{"r.corp", "pull-from-mirror"}},
+		{"pull-from-mirror twice",
+			"[[registry]]\nlocation = 'r.corp'\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = " +
+				"'m.corp'\npull-from-mirror = 'all'",
 			[]string{"m.corp", "mirror-by-digest-only"}},
 		{"wildcard inside", "[[registry]]\nprefix = 'a.*.corp'\nlocation = 'm.corp'", []string{"a.*.corp"}},
 		{"wildcard with path", "[[registry]]\nprefix = '*.corp/a'\nlocation = 'm.corp'", []string{"*.corp/a"}},
 		{"wildcard twice", "[[registry]]\nprefix = '*.*.corp'\nlocation = 'm.corp'", []string{"*.*.corp"}},
 		{"wildcard as location", "[[registry]]\nlocation = '*.corp'", []string{"*.corp"}},
-		{"location that is no name", "[[registry]]\nprefix = 'r.corp'\nlocation = 'm.corp/UPPER'", []string{"r.corp", "UPPER"}},
-		{"location without host", "[[registry]]\nprefix = 'r.corp'\nlocation = 'mirror/app'", []string{"r.corp", "mirror/app"}},
-		{"mirror that is no name", "[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm.corp/../x'", []string{"r.corp", "m.corp/../x"}},
-		{"version 1", "[registries.block]\nregistries = 'r.corp'", []string{"registries.block.registries", "string"}},
+		{"location that is no name", "[[registry]]\nprefix = 'r.corp'\nlocation = 'm.corp/UPPER'",
+			[]string{"r.corp", "UPPER"}},
+		{"location without host", "[[registry]]\nprefix = 'r.corp'\nlocation = 'mirror/app'",
+			[]string{"r.corp", "mirror/app"}},
+		{"mirror that is no name",
+			"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm.corp/../x'",
+			[]string{"r.corp", "m.corp/../x"}},
+		{"version 1", "[registries.block]\nregistries = 'r.corp'",
+			[]string{"registries.block.registries", "string"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files, root := tree(t, map[string]string{"registries.conf": c.toml})
@@ -248,7 +280,8 @@ func mirroredBy(mirror, registry string) string {
 
 func TestDropIns(t *testing.T) {
 	files, root := tree(t, map[string]string{
-		"registries.conf":                 mirroredBy("main.corp", "a.corp") + mirroredBy("main.corp", "b.corp") + mirroredBy("main.corp", "c.corp"),
+		"registries.conf": mirroredBy("main.corp", "a.corp") + mirroredBy("main.corp", "b.corp") +
+			mirroredBy("main.corp", "c.corp"),
 		"registries.conf.d/10-b.conf":     mirroredBy("ten.corp", "b.corp") + mirroredBy("ten.corp", "d.corp"),
 		"registries.conf.d/15-a.conf":     mirroredBy("first.corp", "a.corp") + mirroredBy("second.corp", "a.corp"),
 		"registries.conf.d/20-b.conf":     "[[registry]]\nprefix = 'b.corp/'\nlocation = 'b.corp'\ninsecure = true",
@@ -295,7 +328,8 @@ func TestWhichRegistriesConf(t *testing.T) {
 	}{
 		{"the user's alone", []RegistriesConf{user, system}, "user.corp", "userdir.corp"},
 		{"the system's, then the user's drop-ins", []RegistriesConf{absent, system}, "system.corp", "userdir.corp"},
-		{"drop-ins without a file", []RegistriesConf{{File: at("nowhere.conf")}, absent}, "r.corp", "systemdir.corp"},
+		{"drop-ins without a file", []RegistriesConf{{File: at("nowhere.conf")}, absent}, "r.corp",
+			"systemdir.corp"},
 		{"none", nil, "r.corp", "s.corp"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -63,7 +63,8 @@ func TestHandshake(t *testing.T) {
 		"docker/" + mutualHost + "/client.cert": m.otherCert,
 		"docker/" + mutualHost + "/client.key":  m.otherK,
 	})
-	insecure, _ := tree(t, map[string]string{"registries.conf": "[[registry]]\nlocation = '127.0.0.1'\ninsecure = true"})
+	insecure, _ := tree(t,
+		map[string]string{"registries.conf": "[[registry]]\nlocation = '127.0.0.1'\ninsecure = true"})
 	wrong, _ := tree(t, map[string]string{
 		"docker/" + privateHost + "/ca.crt":     m.other.pem,
 		"docker/" + mutualHost + "/ca.crt":      m.ca.pem,
@@ -105,8 +106,10 @@ func TestTLSLeavesItsBase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := &tls.Config{ServerName: "kept", RootCAs: x509.NewCertPool(), Certificates: make([]tls.Certificate, 0, 4)}
-	first := Endpoint{CAs: []*x509.Certificate{m.ca.cert}, Certificates: []tls.Certificate{pair}, SkipVerify: true}
+	base := &tls.Config{ServerName: "kept", RootCAs: x509.NewCertPool(),
+		Certificates: make([]tls.Certificate, 0, 4)}
+	first := Endpoint{CAs: []*x509.Certificate{m.ca.cert}, Certificates: []tls.Certificate{pair},
+		SkipVerify: true}
 	got := first.TLS(base)
 	if got.ServerName != "kept" || !got.InsecureSkipVerify || len(got.Certificates) != 1 {
 		t.Errorf("got %+v", got)

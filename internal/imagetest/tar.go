@@ -62,8 +62,8 @@ type Saved struct {
 	Layers [][]byte // base first
 }
 
-// Entries are the entries of a docker tar in the order in which docker save writes them: the layers, each once, the
-// configuration, and manifest.json at the end. A layer is called layerN/layer.tar, with N from 0.
+// Entries are the entries of a docker tar in the order in which docker save writes them: the layers, each
+// once, the configuration, and manifest.json at the end. A layer is called layerN/layer.tar, with N from 0.
 func Entries(images ...Saved) (all []Entry) {
 	type item struct {
 		Config   string

@@ -11,7 +11,8 @@ import (
 )
 
 func TestSignals(t *testing.T) {
-	for sig, code := range map[syscall.Signal]int{syscall.SIGHUP: 129, syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+	for sig, code := range map[syscall.Signal]int{syscall.SIGHUP: 129, syscall.SIGINT: 130,
+		syscall.SIGTERM: 143} {
 		if signal.Ignored(sig) {
 			continue // the tests themselves run under nohup
 		}

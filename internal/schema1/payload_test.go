@@ -37,7 +37,8 @@ func TestPayload(t *testing.T) {
 // fromRegistry is a manifest that docker-registry 2.8.2 made and signed for a client that takes nothing but
 // schema 1:
 //
-//	curl -H 'Accept: application/vnd.docker.distribution.manifest.v1+prettyjws' http://127.0.0.1:5000/v2/conv/manifests/1
+//	curl -H 'Accept: application/vnd.docker.distribution.manifest.v1+prettyjws' \
+//	  http://127.0.0.1:5000/v2/conv/manifests/1
 func fromRegistry(t testing.TB) []byte {
 	raw, err := os.ReadFile("testdata/registry2.json")
 	if err != nil {

@@ -42,7 +42,8 @@ func TestSecretsAreNotInTheProcessList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(strings.Join(safe, " "), "ann:s3cret") || strings.Contains(string(seen), "s3cret") || !strings.Contains(string(seen), "ann:*") {
+		if !strings.Contains(strings.Join(safe, " "), "ann:s3cret") || strings.Contains(string(seen), "s3cret") ||
+			!strings.Contains(string(seen), "ann:*") {
 			t.Errorf("%q is used, %q is seen", safe, seen)
 		}
 		return
@@ -50,7 +51,8 @@ func TestSecretsAreNotInTheProcessList(t *testing.T) {
 	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
 		t.Skip("no /proc here")
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestSecretsAreNotInTheProcessList$", "--", "push", "--creds", "ann:s3cret")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSecretsAreNotInTheProcessList$", "--", "push", "--creds",
+		"ann:s3cret")
 	cmd.Env = append(os.Environ(), "HIDE_SECRETS=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)

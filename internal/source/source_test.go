@@ -67,7 +67,8 @@ func TestParse(t *testing.T) {
 func dockerTar(t *testing.T, describedFirst bool) []byte {
 	t.Helper()
 	layer := fakeregistry.Tar(map[string]string{"large": strings.Repeat("0123456789abcdef", 9<<16)})
-	config := fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`,
+	config := fmt.Appendf(nil,
+		`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`,
 		digest.FromBytes(layer))
 	name := digest.FromBytes(config).Encoded() + ".json"
 	manifest := fmt.Appendf(nil, `[{"Config":%q,"RepoTags":["app:1"],"Layers":["layer.tar"]}]`, name)
@@ -176,12 +177,14 @@ func TestChoose(t *testing.T) {
 	if err := os.WriteFile(path, dockerTar(t, true), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := open(t, "docker-archive:"+path+":app:1", source.Options{}).Label; got != "docker.io/library/app:1" {
+	if got := open(t, "docker-archive:"+path+":app:1",
+		source.Options{}).Label; got != "docker.io/library/app:1" {
 		t.Errorf("chosen: %s", got)
 	}
 	spec := source.Spec{Kind: source.Archive, Path: path, Name: "other"}
 	_, err := spec.Open(t.Context(), source.Options{})
-	if !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(), "it has: docker.io/library/app:1") {
+	if !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(),
+		"it has: docker.io/library/app:1") {
 		t.Errorf("what is not there: %v", err)
 	}
 }

@@ -77,7 +77,8 @@ func TestRoot(t *testing.T) {
 	if diff := cmp.Diff([]string{"two", "up"}, names(x, "c")); diff != "" {
 		t.Errorf("names below c (-want +got):\n%s", diff)
 	}
-	for name, want := range map[string]string{"one": "1", "./c/../one": "1", "c/up": "1", "c/two": "22", "top": "1"} {
+	for name, want := range map[string]string{"one": "1", "./c/../one": "1", "c/up": "1", "c/two": "22",
+		"top": "1"} {
 		if got, err := x.Read(name, 2); string(got) != want || err != nil {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, want)
 		}
@@ -121,7 +122,8 @@ func FuzzIndex(f *testing.F) {
 	f.Add(build(f, file("a", "1"), file("./a", "1"), link("b", "a"), hard))
 	f.Add(build(f, file("a", "1"), file("a", "2"), link("b", "b")))
 	f.Add(build(f))
-	records := map[string]string{"GNU.sparse.map": "0,4,3000,2", "GNU.sparse.numblocks": "2", "GNU.sparse.size": "5000"}
+	records := map[string]string{"GNU.sparse.map": "0,4,3000,2", "GNU.sparse.numblocks": "2",
+		"GNU.sparse.size": "5000"}
 	f.Add(pax(f, records, "layer!"))
 	records = map[string]string{"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
 		"GNU.sparse.realsize": "900", "GNU.sparse.name": "a"}

@@ -106,7 +106,8 @@ func anywhere(t *testing.T, r *io.SectionReader, want string) {
 	for range 30 {
 		at := random.IntN(len(want))
 		n, err := r.ReadAt(buf, int64(at))
-		if rest := want[at:min(at+len(buf), len(want))]; string(buf[:n]) != rest || (err == io.EOF) != (len(rest) < len(buf)) || err != nil && err != io.EOF {
+		if rest := want[at:min(at+len(buf), len(want))]; string(buf[:n]) != rest ||
+			(err == io.EOF) != (len(rest) < len(buf)) || err != nil && err != io.EOF {
 			t.Fatalf("at %d: %d bytes, %v", at, n, err)
 		}
 	}

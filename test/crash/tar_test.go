@@ -12,8 +12,8 @@ import (
 	"drayage/internal/imagetest"
 )
 
-// dockerOrder is a docker tar of an image, in the order in which docker writes it: what describes the layers stands
-// behind them.
+// dockerOrder is a docker tar of an image, in the order in which docker writes it: what describes the layers
+// stands behind them.
 func dockerOrder(name string, sizes ...int) []byte {
 	config := v1.Image{Platform: platform, RootFS: v1.RootFS{Type: "layers"}}
 	saved := imagetest.Saved{Names: []string{"docker.io/library/" + name + ":1"}}

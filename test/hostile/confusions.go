@@ -76,7 +76,8 @@ func (l *layout) pack(root map[string]any) []byte {
 
 // packWith makes the archive with an index.json.
 func (l *layout) packWith(index []byte) []byte {
-	return imagetest.Pack(append(l.members, imagetest.Entry{Name: "oci-layout", Body: `{"imageLayoutVersion":"1.0.0"}`},
+	return imagetest.Pack(append(l.members, imagetest.Entry{Name: "oci-layout",
+		Body: `{"imageLayoutVersion":"1.0.0"}`},
 		imagetest.Entry{Name: "index.json", Body: string(index)})...)
 }
 

@@ -63,7 +63,8 @@ func links() []Archive {
 			im.add("l10000", im.layers[0])
 		}),
 		refused(43, "manifest.json is a link to /etc/passwd", func(im *image) {
-			im.members = append(im.members, imagetest.Entry{Name: "manifest.json", Type: tar.TypeSymlink, Link: "/etc/passwd"})
+			im.members = append(im.members, imagetest.Entry{Name: "manifest.json", Type: tar.TypeSymlink,
+				Link: "/etc/passwd"})
 		}),
 	}
 }
@@ -96,7 +97,8 @@ func duplicates() []Archive {
 		}).rival(),
 		refused(45, "two configurations of one name", func(im *image) { im.add(im.Config, evil.config) }).rival(),
 		refused(45, "a layer, and a link of its name", func(im *image) {
-			im.members = append(im.members, imagetest.Entry{Name: layer0, Type: tar.TypeSymlink, Link: "../layer1/layer.tar"})
+			im.members = append(im.members, imagetest.Entry{Name: layer0, Type: tar.TypeSymlink,
+				Link: "../layer1/layer.tar"})
 		}),
 	}
 }
@@ -124,7 +126,8 @@ func layers() []Archive {
 			im.Layers[0], im.Layers[1] = im.Layers[1], im.Layers[0]
 		}),
 		refused(50, "a configuration that is not its name", func(im *image) {
-			im.put(imagetest.Entry{Name: im.Config, Body: string(bytes.Replace(im.config, []byte("hostile"), []byte("HOSTILE"), 1))})
+			im.put(imagetest.Entry{Name: im.Config, Body: string(bytes.Replace(im.config, []byte("hostile"),
+				[]byte("HOSTILE"), 1))})
 		}),
 	}
 }

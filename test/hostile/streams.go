@@ -31,7 +31,8 @@ func bombs() []Archive {
 					"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00\xb9\xf4\xb3\xac\x01\x00"))})
 		}),
 		refused(51, "gzip in gzip in gzip", func(im *image) {
-			im.put(imagetest.Entry{Name: layer0, Body: string(imagetest.Gzip(imagetest.Gzip(imagetest.Gzip(im.layers[0]))))})
+			im.put(imagetest.Entry{Name: layer0,
+				Body: string(imagetest.Gzip(imagetest.Gzip(imagetest.Gzip(im.layers[0]))))})
 		}),
 		{Case: 51, Name: "a gigabyte of zeros in gzip and no tar", make: func() []byte { return zeros(1 << 30) }},
 	}
@@ -139,12 +140,17 @@ func packings() []Archive {
 			return append(imagetest.Gzip(raw[:5000]), imagetest.Gzip(raw[5000:])...)
 		}),
 		whole(54, "gzip of gzip", false, func(raw []byte) []byte { return imagetest.Gzip(imagetest.Gzip(raw)) }),
-		whole(54, "gzip that is cut", false, func(raw []byte) []byte { z := imagetest.Gzip(raw); return z[:len(z)-9] }),
+		whole(54, "gzip that is cut", false, func(raw []byte) []byte {
+			z := imagetest.Gzip(raw)
+			return z[:len(z)-9]
+		}),
 		whole(54, "gzip with a wrong checksum", false, func(raw []byte) []byte {
 			z := imagetest.Gzip(raw)
 			z[len(z)-8] ^= 1
 			return z
 		}),
-		whole(54, "gzip, then text", false, func(raw []byte) []byte { return append(imagetest.Gzip(raw), "garbage"...) }),
+		whole(54, "gzip, then text", false, func(raw []byte) []byte {
+			return append(imagetest.Gzip(raw), "garbage"...)
+		}),
 	}
 }

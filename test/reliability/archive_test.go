@@ -42,7 +42,8 @@ var archiveCases = []trouble{
 				a.link("layer0/layer.tar", tar.TypeLink, "real/layer.tar", "real/layer.tar")
 			})},
 			{name: "loop", local: true, run: refuses(func(a *archive) {
-				a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Type: tar.TypeSymlink, Link: "../loop"})
+				a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Type: tar.TypeSymlink,
+					Link: "../loop"})
 				a.add(imagetest.Entry{Name: "loop", Type: tar.TypeSymlink, Link: "layer0/layer.tar"})
 			})},
 			{name: "to outside", local: true, run: refuses(linkTo("../../../../../etc/passwd"))},
@@ -95,8 +96,9 @@ var archiveCases = []trouble{
 				a.manifest = bytes.Repeat([]byte("["), 100_000)
 			})},
 			{name: "65000 images", local: true, run: refuses(func(a *archive) {
-				a.manifest = imagetest.Encode(slices.Repeat([]savedImage{{Config: "absent.json", RepoTags: []string{"a:1"},
-					Layers: []string{}}}, 65000))
+				a.manifest = imagetest.Encode(slices.Repeat([]savedImage{{Config: "absent.json",
+					RepoTags: []string{"a:1"},
+					Layers:   []string{}}}, 65000))
 			})},
 			{name: "a million layers", local: true, run: refuses(func(a *archive) {
 				a.manifest = imagetest.Encode([]savedImage{{Config: a.image.Config, RepoTags: a.image.RepoTags,
@@ -189,7 +191,8 @@ func (a *archive) bytes() []byte {
 
 func linkTo(target string) func(*archive) {
 	return func(a *archive) {
-		a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Type: tar.TypeSymlink, Link: target})
+		a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Type: tar.TypeSymlink,
+			Link: target})
 	}
 }
 

@@ -27,7 +27,8 @@ var streamCases = []trouble{
 					Body: "\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"})
 			})},
 			{name: "gzip in gzip in gzip", local: true, run: refuses(func(a *archive) {
-				a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar", Body: string(zip(zip(zip(a.img.tars[0]))))})
+				a.replace("layer0/layer.tar", imagetest.Entry{Name: "layer0/layer.tar",
+					Body: string(zip(zip(zip(a.img.tars[0]))))})
 			})},
 			{name: "a gigabyte of zeros in place of a tar, compressed", local: true, run: wholeBomb},
 		}},
