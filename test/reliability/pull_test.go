@@ -51,7 +51,8 @@ var pullCases = []trouble{
 			{name: "end of a chunked body", run: fetchOver(2, fakeregistry.Short(900<<10))},
 		}},
 	{3, "right length, wrong bytes",
-		"fetches the blob once more from its start, then fails and names the digest; wrong bytes never get the name", "",
+		"fetches the blob once more from its start, then fails and names the digest; " +
+			"wrong bytes never get the name", "",
 		[]fault{
 			{name: "once", run: fetchOver(1, fakeregistry.FlipByte(1000))},
 			{name: "always", run: fetchFails([]int{exitIntegrity}, fakeregistry.FlipByte(1000), "sha256:",
