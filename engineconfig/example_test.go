@@ -11,25 +11,24 @@ import (
 	"drayage/registry"
 )
 
-// A client reaches registries and logs in as the engines on this machine do, but for what the caller sets:
-// here, one proxy for all registries.
+// A client reaches registries and logs in as the engines on this machine do. SetBase sends it to one address
+// instead.
 func Example() {
 	fake := fakeregistry.New()
 	fake.PutImage("team/app", "1.2", fakeregistry.Image{})
-	proxy := httptest.NewServer(fake)
-	defer proxy.Close()
+	server := httptest.NewServer(fake)
+	defer server.Close()
 
 	hosts := &engineconfig.Hosts{}
-	if err := hosts.SetBase(proxy.URL); err != nil {
+	if err := hosts.SetBase(server.URL); err != nil {
 		log.Fatal(err)
 	}
 	client := engineconfig.NewClient(hosts, nil)
 	defer client.Close()
-	ref, err := registry.ParseReference("registry.example/team/app:1.2")
+	ref, err := registry.ParseReference("registry.corp/team/app:1.2")
 	if err != nil {
 		log.Fatal(err)
 	}
-	d, _, err := client.Repository(ref).Resolve(context.Background(), ref.Target())
-	fmt.Println(d.MediaType, err)
-	// Output: application/vnd.oci.image.manifest.v1+json <nil>
+	fmt.Println(client.Repository(ref).Tags(context.Background()))
+	// Output: [1.2] <nil>
 }
