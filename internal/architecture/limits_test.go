@@ -24,8 +24,8 @@ const (
 
 // notYet counts what still exceeds a limit. A number may only become smaller, and goes when the limit is met.
 var notYet = map[string]int{
-	"lines of the product":  25_400,
-	"long lines of product": 20,
+	"lines of the product":  25_200,
+	"long lines of product": 4,
 }
 
 // generated documents are as their generators write them.
