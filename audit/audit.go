@@ -25,7 +25,7 @@ var ErrIntegrity = verify.ErrMismatch
 // dockerarchive.Reader.Survey or Images tells of it.
 type Target struct {
 	Root   v1.Descriptor
-	Source image.Source // of a type that can be compared, such as a pointer
+	Source image.Source
 	Saved  *dockerarchive.SavedImage
 }
 

@@ -46,12 +46,8 @@ type Options struct {
 type Store struct {
 	opts    Options
 	helpers helperCache
-
-	load    sync.Once
-	sources []source
-
-	mu   sync.Mutex
-	told map[string]bool // messages that Warn has had
+	sources func() []source // reads the files once
+	told    sync.Map        // messages that Warn has had
 }
 
 // New returns a store. Nothing is read before it is needed.
@@ -62,7 +58,9 @@ func New(opts Options) *Store {
 	if opts.HelperTimeout <= 0 {
 		opts.HelperTimeout = 2 * time.Minute
 	}
-	return &Store{opts: opts, helpers: helperCache{now: time.Now}, told: map[string]bool{}}
+	s := &Store{opts: opts, helpers: helperCache{now: time.Now}}
+	s.sources = sync.OnceValue(s.readSources)
+	return s
 }
 
 // Error says that a place of credentials cannot be used.
@@ -79,9 +77,8 @@ func (e *Error) Error() string { return e.Place + ": " + e.Problem }
 // AuthFile of Options, or else docker's file and then podman's. In each file a helper comes before the
 // entries, and the entry for the longest part of the repository's path comes first.
 func (s *Store) Lookup(ctx context.Context, registry, repository string) (Credential, error) {
-	s.load.Do(func() { s.sources = s.readSources() })
-	for i := range s.sources {
-		c, err := s.lookIn(ctx, &s.sources[i], registry, repository)
+	for _, src := range s.sources() {
+		c, err := s.lookIn(ctx, &src, registry, repository)
 		if err != nil || c != (Credential{}) {
 			return c, err
 		}
@@ -118,11 +115,7 @@ func (s *Store) tolerate(ctx context.Context, err error, must bool) error {
 
 // warn tells each message once.
 func (s *Store) warn(message string) {
-	s.mu.Lock()
-	told := s.told[message]
-	s.told[message] = true
-	s.mu.Unlock()
-	if s.opts.Warn != nil && !told {
+	if _, told := s.told.LoadOrStore(message, true); !told && s.opts.Warn != nil {
 		s.opts.Warn(message)
 	}
 }

@@ -131,8 +131,7 @@ const helperTrust = 5 * time.Minute
 
 // helperCache asks each helper once for each registry: some take seconds, some ask their user.
 type helperCache struct {
-	mu      sync.Mutex
-	answers map[question]*helperAnswer
+	answers sync.Map // of *helperAnswer by question
 	now     func() time.Time
 }
 
@@ -146,7 +145,9 @@ type helperAnswer struct {
 }
 
 func (hc *helperCache) get(ctx context.Context, h helper, registry string) (Credential, error) {
-	a := hc.answer(question{h.name, h.file, normalize(registry)})
+	q := question{h.name, h.file, normalize(registry)}
+	found, _ := hc.answers.LoadOrStore(q, &helperAnswer{busy: make(chan struct{}, 1)})
+	a := found.(*helperAnswer)
 	select {
 	case a.busy <- struct{}{}:
 		defer func() { <-a.busy }()
@@ -161,18 +162,6 @@ func (hc *helperCache) get(ctx context.Context, h helper, registry string) (Cred
 		a.cred, a.err, a.asked = cred, err, now
 	}
 	return a.cred, a.err
-}
-
-func (hc *helperCache) answer(q question) *helperAnswer {
-	hc.mu.Lock()
-	defer hc.mu.Unlock()
-	if hc.answers == nil {
-		hc.answers = map[question]*helperAnswer{}
-	}
-	if hc.answers[q] == nil {
-		hc.answers[q] = &helperAnswer{busy: make(chan struct{}, 1)}
-	}
-	return hc.answers[q]
 }
 
 const (
