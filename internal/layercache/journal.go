@@ -30,7 +30,7 @@ const (
 // nothing. A Journal is for one goroutine at a time.
 type Journal struct {
 	dir, name string
-	asked     bool     // for the file
+	asked     bool     // whether the lock was tried
 	file      *os.File // nil: not asked for, or another process has it
 }
 
