@@ -27,12 +27,13 @@ type Target struct {
 	Root   v1.Descriptor
 	Source image.Source
 	Saved  *dockerarchive.SavedImage
+	Absent []image.Absent // parts that Source lacks on purpose: they are not read
 }
 
 // Result is what Check found out about one target.
 type Result struct {
 	Faults []image.Absent // what is damaged or missing; none: everything is in order
-	Absent []image.Absent // what need not be there: foreign layers
+	Absent []image.Absent // what need not be there: Target.Absent and foreign layers
 	Sealed []string       // why layers were compared with their digests only: they are encrypted
 }
 

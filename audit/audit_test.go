@@ -95,6 +95,32 @@ func (s *store) check(roots ...v1.Descriptor) *audit.Report {
 	return report
 }
 
+// TestLeftOut checks an image without its base layer, which was left out on purpose.
+func TestLeftOut(t *testing.T) {
+	s := newStore(t)
+	m := s.image("top", "top")
+	delete(s.files, path(m.base))
+	if faults := s.check(m.index).Results[0].Faults; len(faults) != 1 {
+		t.Errorf("without a reason: %v", faults)
+	}
+	l, err := layout.New(s.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := image.Absent{Part: image.PartLayer, Descriptor: m.base, Reason: image.LeftOut}
+	target := audit.Target{Root: m.index, Source: l, Absent: []image.Absent{left}}
+	report, err := audit.Check(t.Context(), []audit.Target{target}, audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := report.Results[0]; len(r.Faults) > 0 || len(r.Absent) != 1 || r.Absent[0].Reason != image.LeftOut {
+		t.Errorf("%+v", r)
+	}
+	if !report.Reached[m.base.Digest] || report.Blobs != 1 {
+		t.Errorf("%d blobs were read", report.Blobs)
+	}
+}
+
 func flip(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 1; return b }
 
 func TestEveryKindOfBlobAndFault(t *testing.T) {

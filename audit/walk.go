@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -35,8 +36,9 @@ type walker struct {
 
 	target Target // the current one
 	result *Result
-	tree   *image.Tree          // of its source
-	told   map[embeddedKey]bool // reported descriptors with wrong data
+	tree   *image.Tree            // of its source
+	absent map[digest.Digest]bool // what is not read of it
+	told   map[embeddedKey]bool   // reported descriptors with wrong data
 }
 
 // embeddedKey is a descriptor that carries content.
@@ -56,7 +58,11 @@ func newWalker() *walker {
 // begin takes the next target.
 func (w *walker) begin(t Target, r *Result) {
 	w.target, w.result, w.told = t, r, map[embeddedKey]bool{}
-	shared := reflect.ValueOf(t.Source).Comparable() // image.MemorySource is not
+	r.Absent, w.absent = slices.Clone(t.Absent), map[digest.Digest]bool{}
+	for _, a := range t.Absent {
+		w.absent[a.Descriptor.Digest] = true
+	}
+	shared := reflect.ValueOf(t.Source).Comparable()
 	if shared && w.trees[t.Source] != nil {
 		w.tree = w.trees[t.Source]
 		return
@@ -200,6 +206,9 @@ func (w *walker) blob(part image.Part, d v1.Descriptor, diffID digest.Digest) {
 		return
 	}
 	w.embedded(part, d)
+	if w.absent[d.Digest] {
+		return
+	}
 	var a digest.Algorithm
 	if diffID != "" {
 		a = diffID.Algorithm()

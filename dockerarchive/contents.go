@@ -32,13 +32,16 @@ type Contents struct {
 	// Faults tell what is missing or damaged of images in Layout, by the digest of their manifest or index. All
 	// other images can be used.
 	Faults map[digest.Digest]error
+
+	// Absent tells what the archive lacks on purpose of what an image in Layout leads to, by the digest of the
+	// manifest or index: [image.OtherPlatform] and [image.LeftOut].
+	Absent map[digest.Digest][]image.Absent
 }
 
 // Remark is something that the user has to know of an image.
 type Remark struct {
-	Image  digest.Digest  // of its manifest or index in Layout, or the ID of a saved image
-	Text   string         // goes on after the image's name and a colon
-	Absent []image.Absent // what the archive lacks of what its index leads to
+	Image digest.Digest // of its manifest or index in Layout, or the ID of a saved image
+	Text  string        // goes on after the image's name and a colon
 }
 
 // Contents finds out what images there are: those that index.json leads to, those that manifest.json lists,
@@ -46,7 +49,7 @@ type Remark struct {
 func (a *Reader) Contents(ctx context.Context) (*Contents, error) { return a.contents(ctx, false) }
 
 func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error) {
-	c := &Contents{Faults: map[digest.Digest]error{}}
+	c := &Contents{Faults: map[digest.Digest]error{}, Absent: map[digest.Digest][]image.Absent{}}
 	if !a.isLayout() {
 		images, err := a.images(ctx, tolerant)
 		for _, im := range images {
@@ -131,6 +134,8 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 		if r.Subject == "" { // a referrer goes only where its subject goes
 			if err := r.narrow(); err != nil {
 				c.Faults[r.desc.Digest] = err
+			} else {
+				c.Absent[r.desc.Digest] = r.absent()
 			}
 		}
 		if r.raw != nil {

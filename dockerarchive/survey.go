@@ -54,7 +54,10 @@ type facts struct {
 	absent []image.Absent // the manifest itself, or its configuration and layers
 }
 
-func (l leaf) whole() bool { return len(l.absent) == 0 }
+// whole reports whether all is there that an image needs: what was left out on purpose is elsewhere.
+func (l leaf) whole() bool {
+	return !slices.ContainsFunc(l.absent, func(a image.Absent) bool { return a.Reason != image.LeftOut })
+}
 
 // damaged reports whether bytes are there that are not what they should be.
 func (r *root) damaged() bool { return errors.Is(r.err, verify.ErrMismatch) }
@@ -141,6 +144,7 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 // facts tells what of a manifest is in the archive. Something else that an index lists has no parts.
 func (s *surveyor) facts(v image.Visit) *facts {
 	f := &facts{}
+	// An index without some of its images is how engines save the platforms that they have.
 	lacks := func(part image.Part, d v1.Descriptor) {
 		if !s.archive.hasBlob(d.Digest) && !image.IsForeign(d.MediaType) {
 			f.absent = append(f.absent,
@@ -240,15 +244,20 @@ func (r *root) replace(d v1.Descriptor, kept []leaf, how string) {
 		platformList(kept), platformList(left), how)
 	d.Annotations = r.desc.Annotations
 	r.desc, r.remark = d, &Remark{Image: d.Digest, Text: text}
+}
+
+// absent lists what the archive lacks of what the entry of index.json leads to.
+func (r *root) absent() (all []image.Absent) {
 	seen := map[digest.Digest]bool{}
-	for _, l := range left {
+	for _, l := range r.leaves {
 		for _, a := range l.absent {
 			if d := a.Descriptor.Digest; !seen[d] {
 				seen[d] = true
-				r.remark.Absent = append(r.remark.Absent, a)
+				all = append(all, a)
 			}
 		}
 	}
+	return all
 }
 
 // maxListed is how many parts of an index a message names.

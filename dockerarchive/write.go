@@ -30,6 +30,10 @@ const (
 	OCI Format = "oci"
 )
 
+// Whole reports whether the format takes images as they are, with the digests that a registry gave them:
+// indexes, artifacts and referrers too.
+func (f Format) Whole() bool { return f == OCI }
+
 func (f Format) entries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
 	switch f {
 	case Docker:

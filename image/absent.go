@@ -69,6 +69,8 @@ func (a Absent) Cause() string {
 		return strings.TrimPrefix(a.Err.Error(), a.Descriptor.Digest.String()+": ")
 	case a.Reason == Damaged:
 		return "damaged"
+	case a.Reason == LeftOut:
+		return "left out, because the destination was known to have it"
 	}
 	return "missing"
 }

@@ -81,6 +81,19 @@ func (im *Image) Travelling() []v1.Descriptor {
 	return all
 }
 
+// LeaveOut enters those of the given parts into Absent that the image has.
+func (im *Image) LeaveOut(parts []Absent) {
+	has := map[digest.Digest]bool{}
+	for _, d := range im.Blobs {
+		has[d.Digest] = true
+	}
+	for _, a := range parts {
+		if has[a.Descriptor.Digest] {
+			im.Absent = append(im.Absent, a)
+		}
+	}
+}
+
 // LeaveOutForeign enters foreign layers that the source does not have into Absent. Registries take
 // manifests without them, because engines ask the addresses in the manifest
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).

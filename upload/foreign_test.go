@@ -107,4 +107,37 @@ func TestOtherLayersMustBeThere(t *testing.T) {
 	})
 }
 
+// TestLeftOut pushes an image without its base layer: the registry has to have that layer already.
+func TestLeftOut(t *testing.T) {
+	onSite(t, func(s *site) {
+		base := packed(1, 50_000)
+		dir, root := s.layout(func(reg *fakeregistry.Registry) v1.Descriptor {
+			return reg.PutImage("app", "", fakeregistry.Image{Layers: []fakeregistry.Layer{base, packed(2, 1000)}})
+		})
+		target := s.to("app:1")
+		target.Image = s.load(dir, root)
+		if err := os.Remove(filepath.Join(dir.Path(), "blobs/sha256", digestHex(base.Content))); err != nil {
+			s.Fatal(err)
+		}
+		target.Image.LeaveOut([]image.Absent{
+			{Part: image.PartLayer, Descriptor: target.Image.Blobs[1], Reason: image.LeftOut},
+			{Part: image.PartLayer, Descriptor: v1.Descriptor{Digest: root.Digest}, Reason: image.LeftOut},
+		})
+		if len(target.Image.Absent) != 1 || target.Image.Blobs[1].Digest != digest.FromBytes(base.Content) {
+			s.Fatalf("%+v is absent", target.Image.Absent)
+		}
+		r := s.push(upload.Options{}, target)[0]
+		if r.Err == nil || !strings.Contains(r.Err.Error(), digestHex(base.Content)+": left out") {
+			s.Errorf("a registry without the layer: %v", r.Err)
+		}
+		if _, manifests, tags := s.reg.Stored("app"); manifests+tags != 0 {
+			s.Errorf("%d manifests and %d tags are stored", manifests, tags)
+		}
+		s.reg.PutBlob("app", base.Content)
+		if r := s.good(upload.Options{}, target)[0]; r.Descriptor.Digest != root.Digest {
+			s.Errorf("pushed %s", r.Descriptor.Digest)
+		}
+	})
+}
+
 func digestHex(content []byte) string { return digest.FromBytes(content).Encoded() }

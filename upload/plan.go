@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"io"
 	"slices"
 	"sync"
 
@@ -77,6 +78,11 @@ func (p *pusher) enter(r *Result) {
 		for _, d := range im.Travelling() {
 			p.add(r, job{Blob: d, Source: im.Source}, nil)
 		}
+		for _, a := range im.Absent {
+			if a.Reason == image.LeftOut { // the registry has it, or the image would be broken there
+				p.add(r, job{Blob: a.Descriptor, Source: leftOut{a}}, nil)
+			}
+		}
 		return
 	}
 	s := r.Target.Saved
@@ -87,6 +93,13 @@ func (p *pusher) enter(r *Result) {
 		d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}
 		p.add(r, job{Blob: d}, &l)
 	}
+}
+
+// leftOut is the source of a part that only the destination has.
+type leftOut struct{ image.Absent }
+
+func (s leftOut) Open(context.Context, v1.Descriptor, int64, int64) (io.ReadCloser, error) {
+	return nil, s.Absent
 }
 
 func (p *pusher) add(r *Result, j job, l *dockerarchive.SavedLayer) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/source"
@@ -113,20 +112,15 @@ func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
 		return err
 	}
 	for _, im := range set.Images {
-		if im.Saved == nil {
-			err = s.addStored(ctx, im, spec.Name != "")
-		} else {
-			err = s.addSaved(ctx, im.Saved)
-		}
-		if err != nil {
+		if err := s.add(ctx, im, spec.Name != ""); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addStored adds an image of a layout. chosen says that the user gave its name.
-func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) error {
+// add adds an image of a layout or an archive. chosen says that the user gave its name.
+func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 	if im.IsIndex() {
 		s.noteDefault()
 	}
@@ -138,12 +132,14 @@ func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) er
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.Label, err)
 	}
-	if s.format == dockerarchive.Docker && !chosen && judged.Kind == image.Artifact {
+	if !s.format.Whole() && !chosen && judged.Kind == image.Artifact {
 		s.note("note: %s is no container image: it is left out of a docker tar", im.Label)
 		return nil
 	}
-	if len(loaded.Absent) > 0 { // a tar without a foreign layer loads nowhere
-		return fmt.Errorf("%s: %w", im.Label, &registry.ForeignError{Layer: loaded.Absent[0].Descriptor})
+	for _, a := range loaded.Absent {
+		if a.Reason == image.ForeignLayer { // a tar without it loads nowhere
+			return fmt.Errorf("%s: %w", im.Label, &registry.ForeignError{Layer: a.Descriptor})
+		}
 	}
 	if s.Bool("referrers") {
 		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
@@ -162,21 +158,14 @@ func (s *saver) addStored(ctx context.Context, im *source.Image, chosen bool) er
 	return nil
 }
 
-// addSaved adds an image of a docker tar as it is.
-func (s *saver) addSaved(ctx context.Context, saved *dockerarchive.SavedImage) error {
-	im, err := saved.Image(ctx)
-	s.images = append(s.images, im)
-	return err
-}
-
 // take adds an image whose platforms have been chosen.
 func (s *saver) take(im *image.Image) {
 	s.attestations += im.Attestations
-	if len(im.Names) == 0 && len(s.names) == 0 {
+	if len(im.Names) == 0 && len(s.names) == 0 && !im.Uncompressed {
 		s.note("note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
 	s.images = append(s.images, im)
-	if im.Rewritten && s.format == dockerarchive.OCI {
+	if im.Rewritten && s.format.Whole() {
 		s.note("note: only some platforms travel, in a new index: its digest is not the registry's")
 	}
 }
@@ -184,7 +173,7 @@ func (s *saver) take(im *image.Image) {
 // noteLeft says once what stays behind and what takes it along.
 func (s *saver) noteLeft() {
 	var what, how []string
-	if s.format == dockerarchive.Docker {
+	if !s.format.Whole() {
 		how = append(how, "--format oci")
 	}
 	if s.attestations > 0 {

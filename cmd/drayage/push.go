@@ -231,7 +231,7 @@ func (p *pusher) noteForeign(im *image.Image) {
 		return before
 	}
 	for _, a := range im.Absent {
-		if d := a.Descriptor; !told(d.Digest) {
+		if d := a.Descriptor; a.Reason == image.ForeignLayer && !told(d.Digest) {
 			p.note("note: foreign layer %s is not here and stays out of the registry: "+
 				"who pulls the image gets it from the URLs in its manifest", d.Digest)
 		}

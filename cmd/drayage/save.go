@@ -94,15 +94,15 @@ func (c call) save(ctx context.Context) error {
 // newSaver reads the flags.
 func (c call) newSaver() (*saver, error) {
 	out, format := c.String("output"), dockerarchive.Format(c.String("format"))
-	oci := format == dockerarchive.OCI
+	whole := format.Whole()
 	switch {
 	case c.NArg() == 0:
 		return nil, usagef("save needs a SOURCE: a layout directory or an image name")
 	case out == "":
 		return nil, usagef("save needs -o FILE, or -o - for standard output")
-	case format != dockerarchive.Docker && !oci:
+	case format != dockerarchive.Docker && format != dockerarchive.OCI:
 		return nil, usagef("there is no --format %q, only docker and oci", string(format))
-	case c.Bool("referrers") && !oci:
+	case c.Bool("referrers") && !whole:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
 	case out == "-" && isTerminal(c.stdout):
 		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
@@ -111,7 +111,7 @@ func (c call) newSaver() (*saver, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !oci && (all || len(chosen) > 1) {
+	if !whole && (all || len(chosen) > 1) {
 		return nil, usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
 	}
 	names, err := c.tags()
@@ -193,7 +193,7 @@ func isPipe(fi os.FileInfo) bool { return fi.Mode()&(os.ModeNamedPipe|os.ModeCha
 
 // file writes a regular file.
 func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
-	if s.format == dockerarchive.OCI && s.compress == pack.None && len(s.pulled) > 0 {
+	if s.format.Whole() && s.compress == pack.None && len(s.pulled) > 0 {
 		return s.resumable(ctx, out, opts)
 	}
 	f, err := durable.CreateOutput(out)
@@ -253,7 +253,7 @@ func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts docker
 // stream writes the tar in order. A docker tar takes two readings of everything then. What comes from a
 // registry goes by way of a temporary layout, so that it is downloaded once. what says to users what w is.
 func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
-	if s.format == dockerarchive.Docker && len(s.pulled) > 0 {
+	if !s.format.Whole() && len(s.pulled) > 0 {
 		t, err := fetch.NewTemporary(ctx, s.tempDir(), s.pulled)
 		if err != nil {
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -135,7 +134,7 @@ func target(ctx context.Context, im *source.Image) (audit.Target, error) {
 		return audit.Target{Saved: im.Saved}, nil
 	}
 	root, src, err := im.Root(ctx)
-	return audit.Target{Root: root, Source: src}, err
+	return audit.Target{Root: root, Source: src, Absent: im.NotHere}, err
 }
 
 // verifiedImage is an image in the JSON result.
@@ -221,7 +220,6 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 		im.ID = saved.ID
 	} else {
 		im.Digest = v.targets[i].Root.Digest
-		result.Absent = slices.Concat(v.set.Images[i].NotHere, result.Absent)
 	}
 	for _, f := range result.Faults {
 		im.Faults = append(im.Faults, verifiedFault{f.Part, f.Descriptor.Digest, f.Path, f.Cause(), f.Blob()})

@@ -24,7 +24,7 @@ type Image struct {
 	Ref   registry.Reference   // of it in Repo
 
 	Fault   error          // why it is not whole; its parts that are there can be looked at
-	NotHere []image.Absent // what its index leads to and the archive lacks
+	NotHere []image.Absent // what the archive lacks on purpose of what its index leads to
 
 	root   v1.Descriptor // known after a request if the image is in a registry
 	source image.Source
@@ -35,13 +35,13 @@ func remoteImage(c *registry.Client, ref registry.Reference) *Image {
 	return &Image{Label: ref.String(), Names: []string{ref.String()}, Repo: c.Repository(ref), Ref: ref}
 }
 
-func savedImage(s *dockerarchive.SavedImage) *Image {
-	im := &Image{Label: s.ID.String(), Names: s.Names, Saved: s}
+func (s *Set) savedImage(saved *dockerarchive.SavedImage) *Image {
+	im := &Image{Label: saved.ID.String(), Names: saved.Names, Saved: saved, set: s}
 	switch {
-	case len(s.Names) > 0:
-		im.Label = s.Names[0]
-	case s.ID == "" && len(s.Absent) > 0: // the configuration is not there
-		im.Label = s.Absent[0].Path
+	case len(saved.Names) > 0:
+		im.Label = saved.Names[0]
+	case saved.ID == "" && len(saved.Absent) > 0: // the configuration is not there
+		im.Label = saved.Absent[0].Path
 	}
 	return im
 }
@@ -136,9 +136,12 @@ func (im *Image) Outline(ctx context.Context) (*image.Outline, error) {
 	return image.LoadOutline(ctx, src, root)
 }
 
-// Load loads what is selected of an image in a layout, with its name. It enters foreign layers that are not
-// there into Absent.
+// Load loads what is selected of an image in a layout, with its name, and an image of a docker tar as it is.
+// It enters what need not be there and is not into Absent.
 func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, error) {
+	if im.Saved != nil {
+		return im.Saved.Image(ctx)
+	}
 	loaded, err := image.Open(ctx, im.source, im.root, sel)
 	if err != nil {
 		return nil, err
@@ -146,6 +149,7 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 	if name := im.Tagged(); name != "" {
 		loaded.Names = []string{name}
 	}
+	loaded.LeaveOut(im.NotHere)
 	return loaded, loaded.LeaveOutForeign(ctx)
 }
 

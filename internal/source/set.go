@@ -55,14 +55,14 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 	}
 	var saved []*Image
 	for i := range c.Saved {
-		saved = append(saved, savedImage(&c.Saved[i]))
+		saved = append(saved, s.savedImage(&c.Saved[i]))
 	}
 	if s.Images, err = s.choose(stored, saved, opts.Referrers); err != nil {
 		return err
 	}
 	s.Remarks = nil
 	for _, im := range s.Images {
-		im.Fault = c.Faults[im.Digest()]
+		im.Fault, im.NotHere = c.Faults[im.Digest()], c.Absent[im.Digest()]
 	}
 	for _, r := range c.Remarks {
 		s.remark(r)
@@ -75,7 +75,6 @@ func (s *Set) remark(r dockerarchive.Remark) {
 	var first *Image
 	for _, im := range s.Images {
 		if im.Digest() == r.Image {
-			im.NotHere = r.Absent
 			first = cmp.Or(first, im)
 		}
 	}
