@@ -81,8 +81,7 @@ func (w *walker) fault(part image.Part, d v1.Descriptor, err error) {
 }
 
 // embedded checks the content that a descriptor may carry. Nothing here uses that content, but other readers
-// do
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
+// do (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
 func (w *walker) embedded(part image.Part, d v1.Descriptor) {
 	if len(d.Data) == 0 || verify.Descriptor(d) != nil || verify.Bytes(d, d.Data) == nil {
 		return

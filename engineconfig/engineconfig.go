@@ -21,9 +21,8 @@ import (
 	"drayage/registry"
 )
 
-// NewClient returns a client that reaches registries as hosts says and logs in with what logins finds.
-// Either may be nil, which means its zero value. The caller may set other fields of the client before its
-// first use.
+// NewClient returns a client that reaches registries as hosts says and logs in with what logins finds. Either
+// may be nil, which means its zero value. The caller may set other fields of the client before its first use.
 func NewClient(hosts *Hosts, logins *Logins) *registry.Client {
 	hosts, logins = cmp.Or(hosts, &Hosts{}), cmp.Or(logins, &Logins{})
 	return &registry.Client{
@@ -54,9 +53,8 @@ type Hosts struct {
 	mirrors map[string][]registry.Endpoint // by registry
 }
 
-// SetBase makes one address the only one for all registries, besides the mirrors of AddMirror. The files
-// are then not asked for others. The address is the URL of a registry's API with its path prefix, or
-// host[:port].
+// SetBase makes one address the only one for all registries, besides the mirrors of AddMirror. The files are
+// then not asked for others. The address is the URL of a registry's API with its path prefix, or host[:port].
 func (h *Hosts) SetBase(address string) error {
 	base, err := h.at(address)
 	if err != nil {

@@ -25,9 +25,10 @@ type Config struct {
 	rootFS json.RawMessage
 }
 
-// ParseConfig reads an image configuration. It looks at nothing but what [Config] holds, because a configuration
-// reaches engines and registries byte for byte. Where a key stands twice the last value counts, as it does for
-// engines. The error is about bytes that are no JSON object, or more of them than are accepted.
+// ParseConfig reads an image configuration. It looks at nothing but what [Config] holds, because a
+// configuration reaches engines and registries byte for byte. Where a key stands twice the last value counts,
+// as it does for engines. The error is about bytes that are no JSON object, or more of them than are
+// accepted.
 func ParseConfig(raw []byte) (Config, error) {
 	if len(raw) > MaxConfigSize {
 		return Config{}, fmt.Errorf("image configuration of %d bytes: more than the %d that are accepted",
@@ -69,8 +70,8 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// DiffIDs returns the diff ID of each of an image's layers, base first. The error says that the configuration does
-// not have them.
+// DiffIDs returns the diff ID of each of an image's layers, base first. The error says that the configuration
+// does not have them.
 func (c Config) DiffIDs(layers int) ([]digest.Digest, error) {
 	var fs struct {
 		DiffIDs []digest.Digest `json:"diff_ids"`

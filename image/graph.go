@@ -33,10 +33,9 @@ func (g *Graph) Source(src Source) Source { return &MemorySource{Content: g.cont
 // RootNode is the manifest or index that names the image.
 func (g *Graph) RootNode() *Node { return &g.Manifests[len(g.Manifests)-1] }
 
-// Load reads root and what of it is selected, except layers, from src. With one selected platform the root
-// of the result is that platform's manifest; with several platforms it is an index of them; with all
-// platforms it is root. An image without an index is taken whatever its platform, unless the platform was
-// asked for.
+// Load reads root and what of it is selected, except layers, from src. With one selected platform the root of
+// the result is that platform's manifest; with several platforms it is an index of them; with all platforms
+// it is root. An image without an index is taken whatever its platform, unless the platform was asked for.
 func Load(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*Graph, error) {
 	policy := Policy{}
 	if !sel.All {

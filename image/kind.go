@@ -49,10 +49,9 @@ func ParseLayerType(mediaType string) LayerType {
 	return t
 }
 
-// MayBeImage reports whether the document may describe a container image, as far as a manifest tells
-// without its configuration. Signatures and attestations have an image's configuration too, but no layer of
-// an image. Old images name their configuration application/octet-stream: all their layers tell what they
-// are.
+// MayBeImage reports whether the document may describe a container image, as far as a manifest tells without
+// its configuration. Signatures and attestations have an image's configuration too, but no layer of an image.
+// Old images name their configuration application/octet-stream: all their layers tell what they are.
 func (d *Document) MayBeImage() bool {
 	if d.Config == nil {
 		return false

@@ -55,9 +55,8 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{Layout: l, root: root, path: path}, nil
 }
 
-// CreateDir opens the layout at path, and makes an empty one if there is nothing. It refuses a directory
-// that holds other things, and finds out whether the layout can be read and written to. The caller closes
-// it.
+// CreateDir opens the layout at path, and makes an empty one if there is nothing. It refuses a directory that
+// holds other things, and finds out whether the layout can be read and written to. The caller closes it.
 func CreateDir(ctx context.Context, path string) (*Dir, error) {
 	_, err := os.Lstat(path)
 	fresh := errors.Is(err, fs.ErrNotExist)

@@ -7,9 +7,8 @@
 //
 // A manifest that is asked for by its digest is verified before Resolve returns it, and a blob is verified
 // while it is pushed. What [Repository.Open] returns is not verified: read it through [image.NewReader],
-// which also resumes a download that broke off. Requests are repeated where another try may help.
-// Credentials go to the registry that they are for. They never follow a redirect to another host, port or
-// scheme.
+// which also resumes a download that broke off. Requests are repeated where another try may help. Credentials
+// go to the registry that they are for. They never follow a redirect to another host, port or scheme.
 package registry
 
 import (

@@ -30,9 +30,8 @@ const (
 	zstdWindow = 512 << 10
 )
 
-// slots bounds the layers that are compressed at once. Each is spread over all processors already: with
-// gzip two keep them busy while one waits for the network, with zstd one does, and two would hold too much
-// memory.
+// slots bounds the layers that are compressed at once. Each is spread over all processors already: with gzip
+// two keep them busy while one waits for the network, with zstd one does, and two would hold too much memory.
 func (c Compression) slots() chan struct{} {
 	if c.kind() == compression.Zstd {
 		return make(chan struct{}, 1)

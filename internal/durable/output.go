@@ -78,8 +78,9 @@ func (o *Output) open() (*os.File, error) {
 	return nil, fmt.Errorf("%s: the file system does not tell its partial file from others", o.path)
 }
 
-// OpenLocked opens the file with a name in root and locks it by lock. It makes the file, with perm, if there is none. It
-// returns no file and no error if another process has renamed or removed the file before it was locked.
+// OpenLocked opens the file with a name in root and locks it by lock. It makes the file, with perm, if there
+// is none. It returns no file and no error if another process has renamed or removed the file before it was
+// locked.
 func OpenLocked(root *os.Root, name string, perm os.FileMode, lock func(*os.File) error) (*os.File, error) {
 	if fi, err := root.Lstat(name); err == nil && !fi.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", name)

@@ -8,10 +8,9 @@ import (
 // stretch is how much is written before the disk is told to begin with it, in bytes.
 const stretch = 16 << 20
 
-// File is a file that is written forwards, in one place or in several. As soon as a stretch is full, it
-// lets the system bring that to the disk. So a sync at the end finds little left to do, and what was
-// reported as written does not all wait in memory for a slow stick. That promises nothing: only a sync
-// does.
+// File is a file that is written forwards, in one place or in several. As soon as a stretch is full, it lets
+// the system bring that to the disk. So a sync at the end finds little left to do, and what was reported as
+// written does not all wait in memory for a slow stick. That promises nothing: only a sync does.
 type File struct{ *os.File }
 
 // WriteAt implements io.WriterAt.

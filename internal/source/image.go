@@ -106,8 +106,7 @@ func (im *Image) Root(ctx context.Context) (v1.Descriptor, image.Source, error) 
 }
 
 // RootDigest returns the digest that the name of an image stands for. A registry tells it without sending a
-// manifest, and Docker Hub counts no pull. It is not verified: whoever uses the digest gets content that
-// is.
+// manifest, and Docker Hub counts no pull. It is not verified: whoever uses the digest gets content that is.
 func (im *Image) RootDigest(ctx context.Context) (digest.Digest, error) {
 	if im.Repo != nil && im.Ref.Digest == "" {
 		if d, err := im.Repo.Digest(ctx, im.Ref.Target()); err != nil || d != "" {
