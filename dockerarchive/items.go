@@ -186,7 +186,7 @@ func (a *Reader) readConfig(item manifestItem, im *SavedImage) ([]digest.Digest,
 	return diffIDs, wrong
 }
 
-// checkPaths refuses archives in which one file is said to be two different layers.
+// checkPaths refuses archives in which one file is two different layers.
 func (a *Reader) checkPaths(images []SavedImage) error {
 	used := map[string]digest.Digest{}
 	for _, im := range images {

@@ -90,7 +90,11 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	if err != nil {
 		return err
 	}
-	if err := l.tree.Read(ctx, descriptors(chosen)...); err != nil {
+	var roots []v1.Descriptor
+	for _, c := range chosen {
+		roots = append(roots, c.Descriptor)
+	}
+	if err := l.tree.Read(ctx, roots...); err != nil {
 		return err
 	}
 	g.Platforms, g.Attestations = known(chosen), attestations(leaves, chosen)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -55,12 +56,7 @@ func (im *Image) Judge(ctx context.Context) (Judgement, error) {
 
 // Lacks reports whether a blob of the image is absent.
 func (im *Image) Lacks(d digest.Digest) bool {
-	for _, a := range im.Absent {
-		if a.Descriptor.Digest == d {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(im.Absent, func(a Absent) bool { return a.Descriptor.Digest == d })
 }
 
 // Travelling lists the blobs of the image that are not absent.

@@ -129,13 +129,6 @@ func pick(leaves []Leaf, want []v1.Platform) ([]Leaf, error) {
 	return chosen, nil
 }
 
-func descriptors(leaves []Leaf) (all []v1.Descriptor) {
-	for _, l := range leaves {
-		all = append(all, l.Descriptor)
-	}
-	return all
-}
-
 // known lists the platforms that leaves are for, as far as they are told.
 func known(leaves []Leaf) (all []v1.Platform) {
 	for _, l := range leaves {
@@ -194,7 +187,7 @@ func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 	if !o.IsIndex() && !asked {
 		return o.Leaves, nil
 	}
-	leaves := append([]Leaf(nil), o.Leaves...)
+	leaves := slices.Clone(o.Leaves)
 	if err := o.fillPlatforms(ctx, leaves); err != nil {
 		return nil, err
 	}

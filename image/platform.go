@@ -68,10 +68,9 @@ func BestPlatform(want v1.Platform, have []v1.Platform) int {
 func FormatPlatforms(all []v1.Platform) string {
 	var names []string
 	for _, p := range all {
-		if p.OS == "unknown" {
-			continue // attestations
+		if p.OS != "unknown" { // as attestations are
+			names = append(names, FormatPlatform(p))
 		}
-		names = append(names, FormatPlatform(p))
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")

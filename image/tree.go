@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,12 +76,8 @@ func NewTree(src Source, policy Policy) *Tree {
 	if policy.Reads == nil {
 		policy.Reads = func(d v1.Descriptor) bool { return IsManifest(d.MediaType) }
 	}
-	if policy.MaxManifests == 0 {
-		policy.MaxManifests = maxManifests
-	}
-	if policy.MaxBytes == 0 {
-		policy.MaxBytes = maxHeld
-	}
+	policy.MaxManifests = cmp.Or(policy.MaxManifests, maxManifests)
+	policy.MaxBytes = cmp.Or(policy.MaxBytes, maxHeld)
 	return &Tree{src: src, policy: policy, nodes: map[claim]*Node{}, content: map[digest.Digest][]byte{}}
 }
 
@@ -88,8 +85,11 @@ func NewTree(src Source, policy Policy) *Tree {
 func (t *Tree) Read(ctx context.Context, roots ...v1.Descriptor) error {
 	level := t.unread(roots, func(v1.Descriptor) bool { return true })
 	for depth := 0; len(level) > 0; depth++ {
+		if depth > maxDepth && t.policy.Tolerant {
+			return nil // [Tree.Walk] finds it
+		}
 		if depth > maxDepth {
-			return t.tooDeep(level[0])
+			return tooDeep(level[0])
 		}
 		nodes, err := t.readLevel(ctx, level)
 		if err != nil {
@@ -104,18 +104,11 @@ func (t *Tree) Read(ctx context.Context, roots ...v1.Descriptor) error {
 	return nil
 }
 
-func (t *Tree) tooDeep(d v1.Descriptor) error {
-	if t.policy.Tolerant {
-		return nil // [Tree.Walk] finds it
-	}
-	return nestedTooDeep(d)
-}
-
-func nestedTooDeep(d v1.Descriptor) error {
+func tooDeep(d v1.Descriptor) error {
 	return fmt.Errorf("%s: indexes nested more than %d deep", d.Digest, maxDepth)
 }
 
-// unread lists descriptors that are wanted and of which nothing has been read, each once.
+// unread lists the wanted descriptors that have not been read, each once.
 func (t *Tree) unread(all []v1.Descriptor, wanted func(v1.Descriptor) bool) (some []v1.Descriptor) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -267,7 +260,7 @@ func (t *Tree) Walk(root v1.Descriptor, visit func(Visit) error) error {
 		seen[e] = true
 		v.Node = t.Node(v.Descriptor)
 		if v.Depth > maxDepth {
-			v.Node = &Node{Descriptor: v.Descriptor, Err: nestedTooDeep(v.Descriptor)}
+			v.Node = &Node{Descriptor: v.Descriptor, Err: tooDeep(v.Descriptor)}
 		}
 		if err := visit(v); err != nil || v.Node == nil {
 			return err

@@ -55,7 +55,7 @@ func Read(ctx context.Context, src image.Source, root v1.Descriptor, opts Option
 	}
 	if !o.IsIndex() {
 		im.Kind = Manifest
-		if im.Platforms[0].ArtifactType != "" {
+		if im.Platforms[0].ID == "" {
 			im.Kind = Artifact
 		}
 	}

@@ -38,7 +38,7 @@ func fetchCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "from",
 				Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
 			&cli.BoolFlag{Name: "referrers",
-				Usage: "also what belongs to the images: signatures, attestations, SBOMs"},
+				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 		}, registryFlags()...), outputFlags()...),

@@ -1,6 +1,5 @@
-// Command drayage moves container images across an air gap without a container engine: it fetches them from
-// a registry into an OCI layout, saves them as tars that docker load takes, and pushes them into another
-// registry.
+// Command drayage moves container images across an air gap without a container engine. It fetches images from
+// a registry into an OCI layout, saves them as tars that docker load takes, and pushes them into a registry.
 package main
 
 import (

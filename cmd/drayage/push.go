@@ -39,7 +39,7 @@ func pushCommand(env *environment) *cli.Command {
 		Flags: append(append([]cli.Flag{
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
 			&cli.BoolFlag{Name: "referrers",
-				Usage: "of a layout: also what belongs to the images, as fetch --referrers has brought it"},
+				Usage: "of a layout: also the referrers of the images, as fetch --referrers has brought it"},
 			&cli.StringFlag{Name: "compression", Value: "gzip",
 				Usage: "of layers that are not compressed yet: `gzip`, " +
 					"zstd (smaller, faster; Docker pulls it since 23.0) or none"},

@@ -54,7 +54,7 @@ func saveCommand(env *environment) *cli.Command {
 			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); " +
 				"oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers",
-				Usage: "with --format oci: also what belongs to the images: signatures, attestations, SBOMs"},
+				Usage: "with --format oci: also the referrers of the images: signatures, attestations, SBOMs"},
 			&cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which every Docker loads, " +
 				"or zstd, which is faster and smaller and which Docker loads since 23.0"},
 			&cli.StringSliceFlag{Name: "tag",

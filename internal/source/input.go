@@ -82,7 +82,6 @@ type plainReader struct {
 	kind string
 }
 
-// Read implements io.Reader.
 func (p *plainReader) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	if err != nil && err != io.EOF {
