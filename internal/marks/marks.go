@@ -94,19 +94,13 @@ func (s *Set) Sum() (n int64) {
 	return n
 }
 
-// put writes a mark for the blocks of a part from first up to last.
+// put writes a mark for the blocks of a part from first up to last: a MiB at most, see maxBlocks.
 func (s *Set) put(part int, first, last int64, mark byte) error {
 	if first >= last {
 		return nil
 	}
-	p := bytes.Repeat([]byte{mark}, int(min(last-first, 64<<10)))
-	for ; first < last; first += int64(len(p)) {
-		p = p[:min(int64(len(p)), last-first)]
-		if _, err := s.file.WriteAt(p, s.at[part]+first); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := s.file.WriteAt(bytes.Repeat([]byte{mark}, int(last-first)), s.at[part]+first)
+	return err
 }
 
 // spans returns what is marked of a part, in order. What cannot be read is not marked.

@@ -73,12 +73,11 @@ func (p *Part) Trim(size int64) error {
 
 func (p *Part) blocks() int64 { return (p.size + p.set.block - 1) / p.set.block }
 
-// ReadAt implements io.ReaderAt.
 func (p *Part) ReadAt(b []byte, off int64) (int, error) {
 	return io.NewSectionReader(p.file, p.off, p.size).ReadAt(b, off)
 }
 
-// WriteAt implements io.WriterAt. It refuses what lies outside of the part.
+// WriteAt refuses what lies outside of the part.
 func (p *Part) WriteAt(b []byte, off int64) (int, error) {
 	if off < 0 || off+int64(len(b)) > p.size {
 		return 0, io.ErrShortWrite

@@ -15,18 +15,23 @@ import (
 
 // Tally adds up reports. It may be used concurrently.
 type Tally struct {
-	mu      sync.Mutex
-	blobs   map[digest.Digest]*blob
-	total   int64 // bytes that have to move
-	moved   int64
-	ready   int   // blobs that are done
-	present int64 // bytes that did not have to move
-	start   time.Time
+	mu    sync.Mutex
+	blobs map[digest.Digest]*blob
+	sum   Sum // without what Sum finds out: Ready, Blobs and Elapsed
+	start time.Time
 }
 
 type blob struct {
 	size, held int64
-	seen, done bool
+	seen       bool
+}
+
+// Sum is what a command has moved.
+type Sum struct {
+	Total, Moved int64 // bytes that have to move, and have
+	Present      int64 // bytes that did not have to
+	Ready, Blobs int   // blobs that are done, and all of them
+	Elapsed      time.Duration
 }
 
 // New returns a tally of nothing. Its time begins now, and anew with each plan.
@@ -39,7 +44,7 @@ func (t *Tally) Plan(blobs []v1.Descriptor) {
 	for _, d := range blobs {
 		if t.blobs[d.Digest] == nil {
 			t.blobs[d.Digest] = &blob{size: d.Size}
-			t.total += d.Size
+			t.sum.Total += d.Size
 		}
 	}
 	t.start = time.Now()
@@ -54,40 +59,31 @@ func (t *Tally) Update(d v1.Descriptor, held int64) {
 		return
 	}
 	if d.Size > b.size { // that of a layer in a stream is known when it comes
-		t.total += d.Size - b.size
+		t.sum.Total += d.Size - b.size
 		b.size = d.Size
 	}
 	held = min(held, b.size)
 	if !b.seen {
 		b.seen, b.held = true, held
-		t.total -= held
-		t.present += held
+		t.sum.Total -= held
+		t.sum.Present += held
 	}
-	if done := held == b.size; done != b.done {
-		b.done = done
-		if done {
-			t.ready++
-		} else {
-			t.ready--
-		}
-	}
-	t.moved += held - b.held
+	t.sum.Moved += held - b.held
 	b.held = held
-}
-
-// Sum is what a command has moved.
-type Sum struct {
-	Total, Moved int64 // bytes that have to move, and have
-	Present      int64 // bytes that did not have to
-	Ready, Blobs int   // blobs that are done, and all of them
-	Elapsed      time.Duration
 }
 
 // Sum returns the sum so far.
 func (t *Tally) Sum() Sum {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Sum{t.total, t.moved, t.present, t.ready, len(t.blobs), time.Since(t.start)}
+	s := t.sum
+	s.Blobs, s.Elapsed = len(t.blobs), time.Since(t.start)
+	for _, b := range t.blobs {
+		if b.seen && b.held == b.size {
+			s.Ready++
+		}
+	}
+	return s
 }
 
 // String says what a command has moved, when it has ended.

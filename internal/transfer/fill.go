@@ -1,3 +1,8 @@
+// Package transfer is the copy engine. Blobs come from an [image.Source]; the engine verifies them and
+// opens the source again where a stream breaks.
+//
+// [Fill] writes a blob into a file, by several streams where that is faster. [ReadAhead] makes the stream
+// of a blob faster for callers that need it in order. [Run] moves many blobs at once.
 package transfer
 
 import (
@@ -34,6 +39,13 @@ type File interface {
 const bufferSize = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// Copy is io.Copy by way of a buffer that is used again.
+func Copy(w io.Writer, r io.Reader) (int64, error) {
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf[:])
+}
 
 // Fill writes the content of d into f. It does not fetch the spans that f holds, but hashes them again. If
 // the whole turns out wrong, Fill fetches everything again, once: something old was wrong, or the source

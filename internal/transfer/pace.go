@@ -12,6 +12,11 @@ const (
 	judgeAfter = 20 * time.Millisecond
 	prompt     = 50 * time.Millisecond // what an answer and its first bytes may take without counting
 	gatherFor  = 50 * time.Millisecond // how long a buffer is filled
+
+	// A kill may lose what a stream has written since its last mark: markEvery bytes, or less if it took
+	// markAfter. With many slow streams that counts. So each stream marks once a MiB, or 20 times a second.
+	markEvery = 1 << 20
+	markAfter = gatherFor
 )
 
 // pace is how fast a stream has been of late, over all its requests. The time that the disk takes says
@@ -52,4 +57,30 @@ func gather(r io.Reader, p []byte) (n int, err error) {
 		n += m
 	}
 	return n, err
+}
+
+// marker marks what one stream writes.
+type marker struct {
+	file File
+	from int64 // up to where it is marked
+	last time.Time
+}
+
+func newMarker(f File, from int64) *marker { return &marker{file: f, from: from, last: time.Now()} }
+
+// wrote is told that everything up to off is written, and marks it if it is time for that.
+func (m *marker) wrote(off int64) error {
+	if off-m.from < markEvery && time.Since(m.last) < markAfter {
+		return nil
+	}
+	return m.flush(off)
+}
+
+func (m *marker) flush(off int64) error {
+	if off <= m.from {
+		return nil
+	}
+	from := m.from
+	m.from, m.last = off, time.Now()
+	return m.file.Mark(from, off)
 }

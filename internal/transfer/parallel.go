@@ -188,9 +188,6 @@ func (l *parallel) hash(s piece) error {
 
 // hashSpan reads back and hashes a span of the file.
 func (l *parallel) hashSpan(ctx context.Context, s marks.Span) error {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	r := WithContext(ctx, io.NewSectionReader(l.file, s.Off, s.End-s.Off))
-	_, err := io.CopyBuffer(struct{ io.Writer }{l.check}, struct{ io.Reader }{r}, buf[:])
+	_, err := Copy(l.check, WithContext(ctx, io.NewSectionReader(l.file, s.Off, s.End-s.Off)))
 	return err
 }

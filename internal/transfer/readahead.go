@@ -32,7 +32,6 @@ func ReadAhead(src image.Source) image.Source {
 
 type readAhead struct{ image.ParallelSource }
 
-// Open implements [image.Source].
 func (a readAhead) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if length != image.ToEnd || d.Size-offset < SplitSize {
 		return a.ParallelSource.Open(ctx, d, offset, length)
@@ -97,7 +96,6 @@ func (s *readAheadStream) fetch() {
 	}
 }
 
-// Read implements io.Reader.
 func (s *readAheadStream) Read(b []byte) (int, error) {
 	if s.single != nil {
 		return s.single.Read(b)
@@ -172,7 +170,6 @@ func (s *readAheadStream) abandon() {
 	s.parts = nil
 }
 
-// Close implements io.Closer.
 func (s *readAheadStream) Close() error {
 	s.abandon()
 	if s.single != nil {

@@ -39,67 +39,41 @@ func Run[K comparable](
 	if limit <= 0 {
 		limit, extra = DefaultJobs, smallJobs
 	}
-	q := newQueue(jobs)
-	extra = min(extra, len(q.small))
+	jobs = slices.Clone(jobs)
+	slices.SortStableFunc(jobs, func(a, b Job[K]) int { return cmp.Compare(b.Blob.Size, a.Blob.Size) })
+	large, small := make(chan Job[K], len(jobs)), make(chan Job[K], len(jobs))
+	for _, j := range jobs {
+		if j.Blob.Size < smallSize {
+			small <- j
+		} else {
+			large <- j
+		}
+	}
+	close(large)
+	close(small)
+	extra = min(extra, len(small))
 	var (
 		mu sync.Mutex
 		wg sync.WaitGroup
 	)
-	work := func(next func() (Job[K], bool)) {
-		for j, ok := next(); ok; j, ok = next() {
-			err := context.Cause(ctx)
-			if err == nil {
-				err = do(ctx, j)
+	work := func(queues ...<-chan Job[K]) {
+		for _, q := range queues {
+			for j := range q {
+				err := context.Cause(ctx)
+				if err == nil {
+					err = do(ctx, j)
+				}
+				mu.Lock()
+				finished(j, err)
+				mu.Unlock()
 			}
-			mu.Lock()
-			finished(j, err)
-			mu.Unlock()
 		}
 	}
 	for range min(limit, len(jobs)) {
-		wg.Go(func() { work(q.any) })
+		wg.Go(func() { work(large, small) })
 	}
 	for range extra {
-		wg.Go(func() { work(q.onlySmall) })
+		wg.Go(func() { work(small) })
 	}
 	wg.Wait()
-}
-
-// queue gives out jobs, the largest first.
-type queue[K comparable] struct {
-	mu           sync.Mutex
-	large, small []Job[K]
-}
-
-func newQueue[K comparable](jobs []Job[K]) *queue[K] {
-	jobs = slices.Clone(jobs)
-	slices.SortStableFunc(jobs, func(a, b Job[K]) int { return cmp.Compare(b.Blob.Size, a.Blob.Size) })
-	at := slices.IndexFunc(jobs, func(j Job[K]) bool { return j.Blob.Size < smallSize })
-	if at < 0 {
-		at = len(jobs)
-	}
-	return &queue[K]{large: jobs[:at], small: jobs[at:]}
-}
-
-func (q *queue[K]) any() (Job[K], bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if j, ok := pop(&q.large); ok {
-		return j, true
-	}
-	return pop(&q.small)
-}
-
-func (q *queue[K]) onlySmall() (Job[K], bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return pop(&q.small)
-}
-
-func pop[K comparable](jobs *[]Job[K]) (j Job[K], ok bool) {
-	if len(*jobs) == 0 {
-		return j, false
-	}
-	j, *jobs = (*jobs)[0], (*jobs)[1:]
-	return j, true
 }

@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/compression"
+	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
@@ -65,9 +65,6 @@ type Layer struct {
 	Kind   string
 }
 
-// A piece of 64 KiB is still in the processor's cache when it is hashed and written.
-var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
-
 // Sum reads stored to its end and hashes what it holds, uncompressed, with a. It writes the same bytes to
 // w, unless w is nil.
 func Sum(ctx context.Context, stored io.Reader, a digest.Algorithm, w io.Writer) (Layer, error) {
@@ -81,9 +78,7 @@ func Sum(ctx context.Context, stored io.Reader, a digest.Algorithm, w io.Writer)
 	if w != nil {
 		out = io.MultiWriter(h, w)
 	}
-	buf := buffers.Get().(*[64 << 10]byte)
-	defer buffers.Put(buf)
-	n, err := io.CopyBuffer(out, r, buf[:])
+	n, err := transfer.Copy(out, r)
 	if err == nil {
 		err = r.Rest()
 	}
@@ -103,7 +98,7 @@ type Reader struct {
 // NewReader begins to unpack the layer that stored holds. When ctx has ended, reading fails with its cause.
 // The caller closes the Reader, which does not close stored.
 func NewReader(ctx context.Context, stored io.Reader) (*Reader, error) {
-	r := &Reader{from: &source{ctx: ctx, r: stored}}
+	r := &Reader{from: &source{r: transfer.WithContext(ctx, stored)}}
 	var err error
 	if r.plain, r.kind, err = compression.NewReader(r.from); err != nil {
 		return nil, r.judge(err)
@@ -111,7 +106,7 @@ func NewReader(ctx context.Context, stored io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// Read implements io.Reader. An error of the source is returned as it is.
+// Read returns an error of the source as it is.
 func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.plain.Read(p)
 	if err != nil && err != io.EOF {
@@ -126,7 +121,6 @@ func (r *Reader) Rest() error {
 	return err
 }
 
-// Close implements io.Closer.
 func (r *Reader) Close() error { return r.plain.Close() }
 
 func (r *Reader) judge(err error) error {
@@ -138,17 +132,12 @@ func (r *Reader) judge(err error) error {
 
 // source remembers how reading the stored layer has ended.
 type source struct {
-	ctx context.Context
 	r   io.Reader
 	err error
 }
 
 func (s *source) Read(p []byte) (n int, err error) {
 	if s.err != nil {
-		return 0, s.err
-	}
-	if s.ctx.Err() != nil {
-		s.err = context.Cause(s.ctx)
 		return 0, s.err
 	}
 	n, s.err = s.r.Read(p)
