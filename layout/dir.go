@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -25,6 +24,9 @@ const (
 	workDir  = ".drayage"
 	lockFile = workDir + "/lock"
 	partDir  = workDir + "/partial"
+
+	// marker is what the file oci-layout says.
+	marker = `{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`
 )
 
 // Dir is a layout in a directory that can be written to. Several goroutines and processes may do that at
@@ -87,12 +89,10 @@ func (d *Dir) initialise(ctx context.Context) error {
 	if err := d.checkEmpty(); err != nil {
 		return err
 	}
-	for _, dir := range []string{partDir, v1.ImageBlobsDir + "/sha256"} {
-		if err := d.root.MkdirAll(dir, 0o755); err != nil {
+	return d.locked(ctx, func() error { // which makes workDir first, so that checkEmpty knows us again
+		if err := d.root.MkdirAll(v1.ImageBlobsDir+"/sha256", 0o755); err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
-	}
-	return d.locked(ctx, func() error {
 		index, err := emptyIndex().marshal()
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func (d *Dir) initialise(ctx context.Context) error {
 		if err := d.writeMissing(v1.ImageIndexFile, index); err != nil {
 			return err
 		}
-		return d.writeMissing(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`))
+		return d.writeMissing(v1.ImageLayoutFile, []byte(marker))
 	})
 }
 
@@ -174,22 +174,18 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, 
 		}
 	}
 	old = make([]v1.Descriptor, len(entries))
-	err = d.change(ctx, func(ix *index) (changed bool, err error) {
+	return old, d.change(ctx, func(ix *index) (changed bool) {
 		for i, e := range entries {
 			one := false
 			if e.Name == "" {
-				one, err = ix.refer(e.Descriptor, e.Subject)
+				one = ix.refer(e.Descriptor, e.Subject)
 			} else {
-				old[i], one, err = ix.set(e.Descriptor, e.Name, e.Tag)
-			}
-			if err != nil {
-				return false, err
+				old[i], one = ix.set(e.Descriptor, e.Name, e.Tag)
 			}
 			changed = changed || one
 		}
-		return changed, nil
+		return changed
 	})
-	return old, err
 }
 
 // Tag is Enter of one entry with a name.
@@ -202,21 +198,17 @@ func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (ol
 }
 
 // change reads index.json, lets f change it, and writes it if it did, while nobody else can.
-func (d *Dir) change(ctx context.Context, f func(*index) (bool, error)) error {
+func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
 	return d.locked(ctx, func() error {
-		raw, err := readFile(d.root.FS(), v1.ImageIndexFile, maxIndexSize)
+		ix, err := readIndex(d.root.FS())
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
-		ix, err := parseIndex(raw)
+		if !f(ix) {
+			return nil
+		}
+		raw, err := ix.marshal()
 		if err != nil {
-			return fmt.Errorf("%s: %w", d.path, err)
-		}
-		changed, err := f(ix)
-		if err != nil || !changed {
-			return err
-		}
-		if raw, err = ix.marshal(); err != nil {
 			return err
 		}
 		if err := d.syncBlobs(); err != nil {
@@ -238,25 +230,17 @@ func (d *Dir) syncBlobs() (err error) {
 // write replaces a file, while the lock is held. So temporary files of it were left by processes that were
 // killed.
 func (d *Dir) write(name string, data []byte) error {
-	if err := d.sweep(name + "."); err != nil {
-		return fmt.Errorf("%s: %w", d.path, err)
-	}
-	if err := durable.WriteFile(d.root, workDir+"/"+name+"."+rand.Text(), name, data); err != nil {
-		return fmt.Errorf("%s: %w", d.path, err)
-	}
-	return nil
-}
-
-// sweep removes the temporary files whose names begin with prefix.
-func (d *Dir) sweep(prefix string) error {
 	entries, err := fs.ReadDir(d.root.FS(), workDir)
-	if err != nil {
-		return err
-	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) {
+		if strings.HasPrefix(e.Name(), name+".") {
 			_ = d.root.Remove(workDir + "/" + e.Name()) // one that stays does no harm
 		}
+	}
+	if err == nil {
+		err = durable.WriteFile(d.root, workDir+"/"+name+"."+rand.Text(), name, data)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	return nil
 }
@@ -273,11 +257,11 @@ func (d *Dir) locked(ctx context.Context, f func() error) error {
 	file, err := d.openWork(func() (*os.File, error) {
 		return d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
 	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Clean(d.path), err)
+	if err == nil {
+		defer file.Close()
+		err = filelock.Lock(ctx, file)
 	}
-	defer file.Close()
-	if err := filelock.Lock(ctx, file); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	return f()

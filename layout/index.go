@@ -3,6 +3,7 @@ package layout
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,10 +21,18 @@ type index struct {
 	entries []entry
 }
 
-// entry is a descriptor with its original bytes.
+// entry is a descriptor with its original bytes, if it has any.
 type entry struct {
 	raw  json.RawMessage
 	desc v1.Descriptor
+}
+
+// MarshalJSON returns the original bytes, because they may have fields that desc does not know.
+func (e entry) MarshalJSON() ([]byte, error) {
+	if e.raw != nil {
+		return e.raw, nil
+	}
+	return json.Marshal(e.desc)
 }
 
 // cosignTag matches the names that cosign gives to referrers of an image, and the referrers tag of the
@@ -60,6 +69,14 @@ func emptyIndex() *index {
 		"schemaVersion": json.RawMessage("2"),
 		"mediaType":     json.RawMessage(`"` + v1.MediaTypeImageIndex + `"`),
 	}}
+}
+
+func readIndex(fsys fs.FS) (*index, error) {
+	raw, err := readFile(fsys, v1.ImageIndexFile, maxIndexSize)
+	if err != nil {
+		return nil, err
+	}
+	return parseIndex(raw)
 }
 
 func parseIndex(raw []byte) (*index, error) {
@@ -100,26 +117,21 @@ func parseIndex(raw []byte) (*index, error) {
 }
 
 // refer adds an entry without a name for a referrer of subject, unless there is one.
-func (ix *index) refer(d v1.Descriptor, subject digest.Digest) (changed bool, err error) {
+func (ix *index) refer(d v1.Descriptor, subject digest.Digest) (changed bool) {
 	for _, e := range ix.entries {
 		if e.desc.Digest == d.Digest && e.desc.Annotations[AnnotationSubject] == subject.String() {
-			return false, nil
+			return false
 		}
 	}
-	d = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType,
-		Annotations: map[string]string{AnnotationSubject: subject.String()}}
-	raw, err := json.Marshal(d)
-	if err != nil {
-		return false, err
-	}
-	ix.add(entry{raw, d})
-	return true, nil
+	ix.add(v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType,
+		Annotations: map[string]string{AnnotationSubject: subject.String()}})
+	return true
 }
 
 // add adds an entry. Entries are sorted by name, and referrers without a name by their subject, so that the
 // order in which images arrive does not show.
-func (ix *index) add(e entry) {
-	ix.entries = append(ix.entries, e)
+func (ix *index) add(d v1.Descriptor) {
+	ix.entries = append(ix.entries, entry{desc: d})
 	key := func(e entry) string {
 		return e.desc.Annotations[AnnotationName] + " " + e.desc.Annotations[AnnotationSubject]
 	}
@@ -133,38 +145,29 @@ func (ix *index) add(e entry) {
 
 // set makes name refer to d, and to tag unless that is empty. It returns what name referred to before. An
 // entry of the same name is replaced; all others stay as they are.
-func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, changed bool, err error) {
+func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, changed bool) {
 	d.Annotations = map[string]string{AnnotationName: name}
 	if tag != "" {
 		d.Annotations[v1.AnnotationRefName] = tag
 	}
 	d.Platform, d.Data = nil, nil
-	raw, err := json.Marshal(d)
-	if err != nil {
-		return old, false, err
-	}
 	for i, e := range ix.entries {
 		if e.desc.Annotations[AnnotationName] != name {
 			continue
 		}
 		if e.desc.Digest != d.Digest {
-			ix.entries[i], changed = entry{raw, d}, true
+			ix.entries[i], changed = entry{desc: d}, true
 		}
-		return e.desc, changed, nil
+		return e.desc, changed
 	}
-	ix.add(entry{raw, d})
-	return old, true, nil
+	ix.add(d)
+	return old, true
 }
 
 func (ix *index) marshal() ([]byte, error) {
-	doc := map[string]any{}
+	doc := map[string]any{"manifests": append([]entry{}, ix.entries...)} // an empty list, not null
 	for k, v := range ix.fields {
 		doc[k] = v
 	}
-	raws := []json.RawMessage{}
-	for _, e := range ix.entries {
-		raws = append(raws, e.raw)
-	}
-	doc["manifests"] = raws
 	return json.Marshal(doc)
 }

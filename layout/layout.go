@@ -18,6 +18,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -215,11 +216,7 @@ func (l *Layout) Blobs() ([]v1.Descriptor, error) {
 
 // Images lists the entries of index.json in its order.
 func (l *Layout) Images() ([]Image, error) {
-	raw, err := readFile(l.fsys, v1.ImageIndexFile, maxIndexSize)
-	if err != nil {
-		return nil, err
-	}
-	ix, err := parseIndex(raw)
+	ix, err := readIndex(l.fsys)
 	if err != nil {
 		return nil, err
 	}
@@ -236,14 +233,7 @@ func (l *Layout) Images() ([]Image, error) {
 // Find returns the images that name means: a full name, a tag or another ref.name, or a digest.
 func (l *Layout) Find(name string) ([]Image, error) {
 	all, err := l.Images()
-	if err != nil {
-		return nil, err
-	}
-	var found []Image
-	for _, im := range all {
-		if name == im.Name || name == im.Ref || name == im.Descriptor.Digest.String() {
-			found = append(found, im)
-		}
-	}
-	return found, nil
+	return slices.DeleteFunc(all, func(im Image) bool {
+		return name != im.Name && name != im.Ref && name != im.Descriptor.Digest.String()
+	}), err
 }

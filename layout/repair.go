@@ -55,9 +55,6 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 	if r.Removed, err = d.removeWrong(ctx); err != nil {
 		return nil, err
 	}
-	if err := root.MkdirAll(partDir, 0o755); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	return r, d.locked(ctx, func() error {
 		if err := d.repairIndex(ctx, r); err != nil {
 			return err
@@ -71,12 +68,12 @@ func (d *Dir) repairMarker(r *Repaired) error {
 		return nil
 	}
 	raw, err := readFile(d.fsys, v1.ImageLayoutFile, 4<<10)
-	var marker v1.ImageLayout
-	if err == nil && json.Unmarshal(raw, &marker) == nil && jsonkeys.Unique(raw) == nil && marker.Version != "" {
+	var found v1.ImageLayout
+	if err == nil && json.Unmarshal(raw, &found) == nil && jsonkeys.Unique(raw) == nil && found.Version != "" {
 		return nil // of a version that is not known here: not for us to change
 	}
 	r.Marker = true
-	return d.write(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`))
+	return d.write(v1.ImageLayoutFile, []byte(marker))
 }
 
 // removeWrong reads all blobs and removes those that are not what their names say.
@@ -211,14 +208,9 @@ func (d *Dir) unnamed(ctx context.Context, known []entry) (all []entry, err erro
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
-		if led[id] {
-			continue
+		if !led[id] {
+			all = append(all, entry{desc: found[id]})
 		}
-		raw, err := json.Marshal(found[id])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, entry{raw, found[id]})
 	}
 	return all, nil
 }

@@ -13,14 +13,12 @@ const stretch = 16 << 20
 // written does not all wait in memory for a slow stick. That promises nothing: only a sync does.
 type File struct{ *os.File }
 
-// WriteAt implements io.WriterAt.
 func (f File) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.File.WriteAt(p, off)
 	f.written(off, n)
 	return n, err
 }
 
-// Write implements io.Writer.
 func (f File) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
 	if end, serr := f.Seek(0, io.SeekCurrent); serr == nil {

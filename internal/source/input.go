@@ -54,20 +54,6 @@ func fromReaderAt(at io.ReaderAt, size int64, name string) (*input, error) {
 // inPlace reports whether the archive can be read where it is.
 func (in *input) inPlace() bool { return in.at != nil && in.kind == compression.None }
 
-// plain returns the uncompressed tar from its beginning, and what ends the decompression.
-func (in *input) plain() (io.Reader, func() error, error) {
-	stream := in.stream
-	if in.at != nil {
-		stream = io.NewSectionReader(in.at, 0, in.size)
-	}
-	r, kind, err := compression.NewReader(stream)
-	if err != nil {
-		return nil, nil, streamError(kind, err)
-	}
-	in.kind = kind
-	return &plainReader{r, kind}, r.Close, nil
-}
-
 // String is what messages call the archive.
 func (in *input) String() string {
 	if in.kind == compression.None {

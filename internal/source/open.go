@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"drayage/dockerarchive"
+	"drayage/internal/compression"
 	"drayage/internal/spool"
 	"drayage/layout"
 	"drayage/registry"
@@ -119,11 +120,17 @@ func (s *Set) openArchive(ctx context.Context, in *input, opts Options) error {
 
 // plain returns the uncompressed tar of an input from its beginning.
 func (s *Set) plain(in *input) (io.Reader, error) {
-	plain, end, err := in.plain()
-	if err == nil {
-		s.closes = append(s.closes, end)
+	stream := in.stream
+	if in.at != nil {
+		stream = io.NewSectionReader(in.at, 0, in.size)
 	}
-	return plain, err
+	r, kind, err := compression.NewReader(stream)
+	if err != nil {
+		return nil, streamError(kind, err)
+	}
+	in.kind = kind
+	s.closes = append(s.closes, r.Close)
+	return &plainReader{r, kind}, nil
 }
 
 // readAt takes the images of a tar that can be read at any place.

@@ -10,13 +10,16 @@
 package source
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"drayage/internal/durable"
 	"drayage/internal/usage"
 	"drayage/registry"
 )
@@ -84,11 +87,7 @@ func missing(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err
-	}
-	return fmt.Errorf("%s: %w", path, err)
+	return fmt.Errorf("%s: %w", path, durable.Cause(err))
 }
 
 // Explain adds to an error about an image in a registry that there is no directory of that name, if the
@@ -131,4 +130,20 @@ func looksLikePath(s string) bool {
 		return true
 	}
 	return false
+}
+
+// maxList bounds a list of names.
+const maxList = 16 << 20
+
+// ReadList reads names of images: one a line, and # begins a comment.
+func ReadList(r io.Reader) (names []string, err error) {
+	lines := bufio.NewScanner(io.LimitReader(r, maxList))
+	for lines.Scan() {
+		text := strings.TrimPrefix(lines.Text(), "\ufeff") // editors on Windows begin a file with that mark
+		line, _, _ := strings.Cut(text, "#")
+		if line = strings.TrimSpace(line); line != "" {
+			names = append(names, line)
+		}
+	}
+	return names, lines.Err()
 }
