@@ -14,7 +14,7 @@ const (
 	gatherFor  = 50 * time.Millisecond // how long a buffer is filled
 
 	// A kill may lose what a stream has written since its last mark: markEvery bytes, or less if it took
-	// markAfter. With many slow streams that counts. So each stream marks once a MiB, or 20 times a second.
+	// markAfter. With many slow streams that counts. So each stream marks once a MiB, or twenty times a second.
 	markEvery = 1 << 20
 	markAfter = gatherFor
 )
