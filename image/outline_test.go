@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"drayage/image"
@@ -148,4 +149,21 @@ func TestOutlineIsBounded(t *testing.T) {
 	if _, err := image.LoadOutline(t.Context(), s, s.index(many[:9000]...)); err != nil {
 		t.Errorf("9000 manifests: %v", err)
 	}
+}
+
+// Many goroutines may read manifests of one outline.
+func TestOutlineIsUsedConcurrently(t *testing.T) {
+	s := newSite(t)
+	entries := []v1.Descriptor{at(s.image("linux/amd64"), "linux/amd64"), at(s.image("linux/arm64"), "linux/arm64"),
+		at(s.image("linux/s390x"), "linux/s390x"), at(s.image("linux/arm/v7"), "linux/arm/v7")}
+	o := outline(t, s, s.index(entries...))
+	var all sync.WaitGroup
+	for _, d := range append(entries, entries...) {
+		all.Go(func() {
+			if n, err := o.Manifest(t.Context(), d); err != nil || n.Descriptor.Digest != d.Digest {
+				t.Errorf("%s: %v", d.Digest, err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -124,7 +124,10 @@ func (t *Tree) unread(all []v1.Descriptor, wanted func(v1.Descriptor) bool) (som
 
 // readLevel reads manifests side by side and enters them into the tree.
 func (t *Tree) readLevel(ctx context.Context, level []v1.Descriptor) ([]*Node, error) {
-	if n := t.policy.MaxManifests; !t.policy.Tolerant && len(t.nodes)+len(level) > n {
+	t.mu.Lock()
+	before := len(t.nodes)
+	t.mu.Unlock()
+	if n := t.policy.MaxManifests; !t.policy.Tolerant && before+len(level) > n {
 		return nil, fmt.Errorf("index refers to more than %d manifests: %w", n, ErrTooMany)
 	}
 	nodes := make([]*Node, len(level))
@@ -132,7 +135,7 @@ func (t *Tree) readLevel(ctx context.Context, level []v1.Descriptor) ([]*Node, e
 	eg.SetLimit(parallelReads)
 	for i, d := range level {
 		eg.Go(func() error {
-			nodes[i] = t.node(egctx, d, len(t.nodes)+i)
+			nodes[i] = t.node(egctx, d, before+i)
 			if t.policy.Tolerant {
 				return context.Cause(ctx)
 			}
