@@ -154,8 +154,10 @@ func TestOutlineIsBounded(t *testing.T) {
 // Many goroutines may read manifests of one outline.
 func TestOutlineIsUsedConcurrently(t *testing.T) {
 	s := newSite(t)
-	entries := []v1.Descriptor{at(s.image("linux/amd64"), "linux/amd64"), at(s.image("linux/arm64"), "linux/arm64"),
-		at(s.image("linux/s390x"), "linux/s390x"), at(s.image("linux/arm/v7"), "linux/arm/v7")}
+	var entries []v1.Descriptor
+	for _, p := range []string{"linux/amd64", "linux/arm64", "linux/s390x", "linux/arm/v7"} {
+		entries = append(entries, at(s.image(p), p))
+	}
 	o := outline(t, s, s.index(entries...))
 	var all sync.WaitGroup
 	for _, d := range append(entries, entries...) {
