@@ -2,6 +2,11 @@
 
 package durable
 
-import "os"
+import (
+	"math"
+	"os"
+)
+
+func maxFile(string) int64 { return math.MaxInt64 }
 
 func startWriteback(*os.File, int64, int64) {}
