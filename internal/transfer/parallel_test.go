@@ -251,8 +251,9 @@ func TestGiveBack(t *testing.T) {
 		if n, err := transfer.Fill(t.Context(), src, d, f, nil); err != nil || n != d.Size {
 			t.Fatal(n, err)
 		}
+		rest := func(s marks.Span) bool { return s.Off == 16<<20 } // the streams begin in any order
 		if len(src.asked) < 6 || src.asked[2] != (marks.Span{Off: 12 << 20, End: 28 << 20}) ||
-			src.asked[3].Off != 16<<20 || src.most < 3 || src.held != 0 {
+			!slices.ContainsFunc(src.asked[3:], rest) || src.most < 3 || src.held != 0 {
 			t.Errorf("asked for %v, on %d extra streams", src.asked, src.most)
 		}
 		checkContent(t, f)

@@ -52,8 +52,8 @@ func TestRunIsBounded(t *testing.T) {
 			var running, most, done atomic.Int64
 			transfer.Run(t.Context(), jobs(slices.Repeat([]int64{c.size}, c.jobs)...), c.limit,
 				func(context.Context, transfer.Job[int]) error {
-					if n := running.Add(1); n > most.Load() {
-						most.Store(n)
+					n := running.Add(1)
+					for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 					}
 					time.Sleep(time.Second) // all others that may start do
 					running.Add(-1)
