@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -35,6 +36,7 @@ func (s *site) kill(opts upload.Options, target upload.Target) {
 		keep := fakeregistry.CutKeeping(half)(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			keep.ServeHTTP(w, req)
+			synctest.Wait() // until the configuration is there: its upload has no journal and would be left over
 			cancel()
 		})
 	})
