@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -19,88 +20,63 @@ type Compression struct {
 	Level int    // gzip 1 to 9, zstd 1 to 22; 0 means the default of the kind
 }
 
-const (
-	// defaultGzip makes blobs some percent larger than level 6 in four fifths of the time; defaultZstd makes
-	// smaller ones in half of it. Level 3 of zstd makes blobs another twentieth smaller, in almost twice the
-	// time.
-	defaultGzip = 4
-	defaultZstd = 1
+// format is what there is to know of a kind of compression.
+type format struct {
+	level, most int    // the default level and the highest one
+	slots       int    // how many layers are compressed at once
+	mediaType   string // Docker's where Docker has one that every registry and engine knows, or else OCI's
+	encoder     string // names what makes the bytes, for the cache
+	block       int    // bytes that gzip compresses at once, or the window of zstd
+}
 
-	gzipBlock  = 1 << 20
-	zstdWindow = 512 << 10
-)
-
-// slots bounds the layers that are compressed at once. Each is spread over all processors already: with gzip
-// two keep them busy while one waits for the network, with zstd one does, and two would hold too much memory.
-func (c Compression) slots() chan struct{} {
-	if c.kind() == compression.Zstd {
-		return make(chan struct{}, 1)
-	}
-	return make(chan struct{}, 2)
+// formats has all kinds of compression. Level 4 of gzip makes blobs some percent larger than level 6 in four
+// fifths of the time. Level 1 of zstd makes smaller ones in half of it; level 3 makes blobs another twentieth
+// smaller, in almost twice the time.
+//
+// Each layer is spread over all processors already. With gzip two layers keep them busy while one waits for
+// the network. With zstd one does, and two would hold too much memory.
+var formats = map[string]format{
+	compression.Gzip: {4, 9, 2, image.DockerLayer, "pgzip", 1 << 20},
+	compression.Zstd: {1, 22, 1, v1.MediaTypeImageLayerZstd, "zstd", 512 << 10},
+	compression.None: {0, 0, 2, v1.MediaTypeImageLayer, "none", 0},
 }
 
 // Check returns an error if there is no such compression.
 func (c Compression) Check() error {
-	most := map[string]int{compression.Gzip: 9, compression.Zstd: 22, compression.None: 0}
-	top, known := most[c.kind()]
+	f, known := formats[c.kind()]
 	switch {
 	case !known:
 		return fmt.Errorf("layers cannot be compressed with %q, only with gzip, zstd or none", c.Kind)
-	case c.Level < 0 || c.Level > top:
-		return fmt.Errorf("%s has no compression level %d: they go from 1 to %d", c.kind(), c.Level, top)
+	case c.Level < 0 || c.Level > f.most:
+		return fmt.Errorf("%s has no compression level %d: they go from 1 to %d", c.kind(), c.Level, f.most)
 	}
 	return nil
 }
 
-func (c Compression) kind() string {
-	if c.Kind == "" {
-		return compression.Gzip
-	}
-	return c.Kind
-}
+func (c Compression) kind() string { return cmp.Or(c.Kind, compression.Gzip) }
 
-func (c Compression) level() int {
-	if c.Level == 0 && c.kind() == compression.Zstd {
-		return defaultZstd
-	}
-	if c.Level == 0 {
-		return defaultGzip
-	}
-	return c.Level
-}
+func (c Compression) format() format { return formats[c.kind()] }
+
+func (c Compression) level() int { return cmp.Or(c.Level, c.format().level) }
 
 // method names what decides the bytes of a compressed layer, for the cache.
 func (c Compression) method() string {
-	switch c.kind() {
-	case compression.Zstd:
-		return fmt.Sprintf("zstd-%d-%dk", c.level(), zstdWindow>>10)
-	case compression.None:
-		return "none"
+	f := c.format()
+	if f.block == 0 {
+		return f.encoder
 	}
-	return fmt.Sprintf("pgzip-%d-%dk", c.level(), gzipBlock>>10)
-}
-
-// mediaType is Docker's for gzip, which every registry and engine knows, and OCI's for the others, for
-// which Docker has none.
-func (c Compression) mediaType() string {
-	switch c.kind() {
-	case compression.Zstd:
-		return v1.MediaTypeImageLayerZstd
-	case compression.None:
-		return v1.MediaTypeImageLayer
-	}
-	return image.DockerLayer
+	return fmt.Sprintf("%s-%d-%dk", f.encoder, c.level(), f.block>>10)
 }
 
 // writer compresses into w. Its Close does not close w.
 func (c Compression) writer(e *pack.Encoders, w io.Writer) (io.WriteCloser, error) {
 	switch c.kind() {
 	case compression.Zstd:
-		return e.NewZstd(w, c.level(), zstdWindow)
+		return e.NewZstd(w, c.level(), c.format().block)
 	case compression.None:
 		return uncompressed{w}, nil
 	}
-	return pack.NewGzip(w, c.level(), gzipBlock)
+	return pack.NewGzip(w, c.level(), c.format().block)
 }
 
 type uncompressed struct{ io.Writer }

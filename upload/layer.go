@@ -124,13 +124,13 @@ func (l *layerPush) pack(ctx context.Context, kind string) (v1.Descriptor, error
 
 // compressed uploads a layer that is compressed on the way.
 func (l *layerPush) compressed(ctx context.Context) (v1.Descriptor, error) {
-	journal := l.layerJournal(l.repo, l.layer)
+	journal := l.journal(l.repo, l.layer.DiffID, l.layer.Size(), l.cache.LayerJournal)
 	defer journal.Close()
 	open := func() (io.ReadCloser, error) {
 		return piped(func(w io.Writer) error { return l.compressTo(ctx, w) }), nil
 	}
 	opts := registry.PushOptions{Journal: journal}
-	return l.repo.Pusher().PushStream(ctx, l.opts.Compression.mediaType(), open, opts)
+	return l.repo.Pusher().PushStream(ctx, l.opts.Compression.format().mediaType, open, opts)
 }
 
 // compressTo writes the compressed layer. It fails at the end if the diff ID is wrong, so that no upload of

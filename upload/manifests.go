@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,12 +90,12 @@ func (p *pusher) put(
 		}
 	}
 	d := image.Describe(mediaType, raw)
-	err := repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
+	err := repo.PutManifest(ctx, cmp.Or(tag, d.Digest.String()), mediaType, raw)
 	if registry.IsBlobUnknown(err) {
 		if rerr := p.resend(ctx, im, n); rerr != nil {
 			return d, fmt.Errorf("%w; sending what is missing again: %w", err, rerr)
 		}
-		err = repo.PutManifest(ctx, targetName(tag, d), mediaType, raw)
+		err = repo.PutManifest(ctx, cmp.Or(tag, d.Digest.String()), mediaType, raw)
 	}
 	if !registry.IsManifestRefused(err) || converted {
 		return d, err
@@ -104,7 +105,7 @@ func (p *pusher) put(
 		return d, err
 	}
 	od := image.Describe(otherType, other)
-	if perr := repo.PutManifest(ctx, targetName(tag, od), otherType, other); perr != nil {
+	if perr := repo.PutManifest(ctx, cmp.Or(tag, od.Digest.String()), otherType, other); perr != nil {
 		return d, err // the first refusal is about what the user has
 	}
 	return od, nil
@@ -166,13 +167,6 @@ func (p *pusher) resendSaved(ctx context.Context, im *Result) error {
 	return repo.Pusher().Push(ctx, config, src, registry.PushOptions{Always: true})
 }
 
-func targetName(tag string, d v1.Descriptor) string {
-	if tag != "" {
-		return tag
-	}
-	return d.Digest.String()
-}
-
 // rebuild makes the manifest of a saved image from what its layers have become. The configuration keeps its
 // bytes, and so the image its ID. Docker's media types are used, as docker push would, unless a layer needs
 // OCI's: zstd, or no compression.
@@ -211,27 +205,12 @@ func foreignHint(n image.Node, err error) string {
 		"only if validation.manifests.urls.allow in their configuration matches them)"
 }
 
-// finisher stores the manifests of images whose blobs are all there, beside the transfer of the others'
-// blobs.
-type finisher struct {
-	p     *pusher
-	group errgroup.Group
-}
-
-func newFinisher(p *pusher) *finisher {
-	f := &finisher{p: p}
-	f.group.SetLimit(transfer.DefaultJobs)
-	return f
-}
-
 // finish begins to store the manifests of an image, unless it has failed. Nobody else touches r from here on.
-func (f *finisher) finish(ctx context.Context, r *Result, err error) {
-	f.group.Go(func() error {
+func (p *pusher) finish(ctx context.Context, r *Result, err error) {
+	p.finishing.Go(func() error {
 		if r.Err = err; err == nil {
-			r.Err = f.p.manifests(ctx, r)
+			r.Err = p.manifests(ctx, r)
 		}
 		return nil
 	})
 }
-
-func (f *finisher) wait() { _ = f.group.Wait() }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"drayage/dockerarchive"
 	"drayage/image"
@@ -23,7 +24,8 @@ type pusher struct {
 	cache *layercache.Cache
 	slots chan struct{} // for compressing, which takes processors and memory
 
-	encoders pack.Encoders
+	encoders  pack.Encoders
+	finishing errgroup.Group // stores manifests beside the transfer of other images' blobs
 
 	plan  *transfer.Plan[key, *Result]
 	tasks map[key]*task
@@ -57,7 +59,7 @@ func newPusher(targets []Result, opts Options) *pusher {
 	p := &pusher{
 		opts:    opts,
 		cache:   layercache.Open(opts.CacheDir, opts.Compression.method()),
-		slots:   opts.Compression.slots(),
+		slots:   make(chan struct{}, opts.Compression.format().slots),
 		plan:    transfer.NewPlan[key, *Result](),
 		tasks:   map[key]*task{},
 		first:   map[digest.Digest][]*registry.Repository{},
@@ -68,6 +70,7 @@ func newPusher(targets []Result, opts Options) *pusher {
 	for i := range targets {
 		p.enter(&targets[i])
 	}
+	p.finishing.SetLimit(transfer.DefaultJobs)
 	return p
 }
 
@@ -137,7 +140,7 @@ func (p *pusher) do(ctx context.Context, j job) error {
 
 // blob pushes content as it is, or has it mounted from where it has been pushed before.
 func (p *pusher) blob(ctx context.Context, repo *registry.Repository, j job, reported func(int64)) error {
-	journal := p.blobJournal(repo, j.Blob)
+	journal := p.journal(repo, j.Blob.Digest, j.Blob.Size, p.cache.BlobJournal)
 	defer journal.Close()
 	opts := registry.PushOptions{From: p.origin(repo, j.Blob.Digest), Journal: journal, Progress: reported}
 	if err := repo.Pusher().Push(ctx, j.Blob, j.Source, opts); err != nil {
@@ -175,19 +178,16 @@ func (p *pusher) place(repo *registry.Repository, d digest.Digest) {
 // to ask how far the upload has come.
 const minJournal = 1 << 20
 
-// blobJournal is the journal of the upload of a blob. The caller closes it. Content that can be read only
-// once has none: if the registry wanted it from the beginning, it would be gone.
-func (p *pusher) blobJournal(repo *registry.Repository, d v1.Descriptor) *layercache.Journal {
-	if d.Size < minJournal || p.opts.Stream != nil {
-		return nil
-	}
-	return p.cache.BlobJournal(repo.Root(), repo.Path(), d.Digest)
-}
+// journalFunc is Cache.BlobJournal or Cache.LayerJournal.
+type journalFunc = func(registry, repository string, content digest.Digest) *layercache.Journal
 
-// layerJournal is the journal of the upload of a layer that is compressed on the way. The caller closes it.
-func (p *pusher) layerJournal(repo *registry.Repository, l *dockerarchive.SavedLayer) *layercache.Journal {
-	if l.Size() < minJournal || p.opts.Stream != nil {
+// journal returns what open returns for the upload of content, or nil. The caller closes the journal. Content
+// that can be read only once has none: if the registry wanted it from the beginning, it would be gone.
+func (p *pusher) journal(
+	repo *registry.Repository, content digest.Digest, size int64, open journalFunc,
+) *layercache.Journal {
+	if size < minJournal || p.opts.Stream != nil {
 		return nil
 	}
-	return p.cache.LayerJournal(repo.Root(), repo.Path(), l.DiffID)
+	return open(repo.Root(), repo.Path(), content)
 }

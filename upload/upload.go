@@ -68,8 +68,7 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 	if opts.Stream != nil {
 		p.plan.Hold() // what stands at the end of the stream may show that it is wrong
 	}
-	f := newFinisher(p)
-	p.plan.Begin(func(r *Result, err error) { f.finish(ctx, r, err) })
+	p.plan.Begin(func(r *Result, err error) { p.finish(ctx, r, err) })
 	transfer.Run(ctx, now, opts.Jobs, p.do, p.plan.Done)
 	var end error
 	if opts.Stream != nil {
@@ -79,7 +78,7 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 	if opts.Stream != nil {
 		p.plan.Release(end)
 	}
-	f.wait()
+	_ = p.finishing.Wait() // each image has its own outcome
 	return results, context.Cause(ctx)
 }
 
