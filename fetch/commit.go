@@ -1,13 +1,13 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 
-	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/layout"
 )
@@ -101,7 +101,7 @@ func (c *committer) manifests(ctx context.Context, batch []*Result) {
 			continue
 		}
 		plan.Enter(r)
-		for _, im := range append([]*image.Image{&r.Image.Image}, r.Image.Referrers...) {
+		for _, im := range r.Image.withReferrers() {
 			for _, n := range im.Manifests {
 				d := n.Descriptor
 				plan.Add(r, transfer.Job[digest.Digest]{Key: d.Digest, Blob: d, Source: im.Source})
@@ -117,10 +117,7 @@ func (c *committer) manifests(ctx context.Context, batch []*Result) {
 
 // entries returns what index.json is to say about an image, first, and about its referrers.
 func (r *Result) entries() []layout.Entry {
-	name := r.Reference.Tagged()
-	if name == "" {
-		name = r.Reference.String()
-	}
+	name := cmp.Or(r.Reference.Tagged(), r.Reference.String())
 	all := []layout.Entry{{Descriptor: r.Image.Root, Name: name, Tag: r.Reference.Tag}}
 	for _, f := range r.Image.Referrers {
 		e := layout.Entry{Descriptor: f.Root}

@@ -27,16 +27,16 @@ type wanted struct {
 // jobs are the blobs of an image and of its referrers.
 func (im *Image) jobs() []transfer.Job[wanted] {
 	var all []transfer.Job[wanted]
-	add := func(blobs []v1.Descriptor, src image.Source) {
-		for _, d := range blobs {
-			all = append(all, transfer.Job[wanted]{Key: wanted{d.Digest, d.Size}, Blob: d, Source: src})
+	for _, part := range im.withReferrers() {
+		for _, d := range part.Blobs {
+			all = append(all, transfer.Job[wanted]{Key: wanted{d.Digest, d.Size}, Blob: d, Source: part.Source})
 		}
 	}
-	add(im.Blobs, im.Source)
-	for _, r := range im.Referrers {
-		add(r.Blobs, r.Source)
-	}
 	return all
+}
+
+func (im *Image) withReferrers() []*image.Image {
+	return append([]*image.Image{&im.Image}, im.Referrers...)
 }
 
 func newPlan(images []*Result) *plan {
