@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"drayage/internal/terminal"
 )
 
 // version is set by the Makefile. If it is empty, the version of the module is shown.
@@ -144,4 +147,40 @@ func takesValue(command *cli.Command, arg string) bool {
 		return !isBool
 	}
 	return false
+}
+
+// imageList is the JSON result of a command that says something of each image.
+type imageList[T any] struct {
+	Images []T `json:"images"`
+}
+
+// printResult prints doc with --json, or else the lines.
+func (c call) printResult(doc any, lines []string) error {
+	if c.Bool("json") {
+		return c.printJSON(doc)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(c.stdout, strings.Join(lines, "\n"))
+	return err
+}
+
+// printJSON prints a result as one JSON document.
+func (e *environment) printJSON(v any) error {
+	text, err := encode(v, "  ")
+	if err == nil {
+		_, err = terminal.JSON.WriteString(e.stdout, text)
+	}
+	return err
+}
+
+// encode writes v as JSON that keeps < and &, and ends it with a line end. Without an indent it is one line.
+func encode(v any, indent string) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	err := enc.Encode(v)
+	return b.String(), err
 }

@@ -67,12 +67,7 @@ func (l *looker) digest(ctx context.Context, arg string) error {
 		results = append(results, r)
 		lines = append(lines, r.Reference)
 	}
-	if l.Bool("json") {
-		return l.printJSON(struct {
-			Images []digestResult `json:"images"`
-		}{results})
-	}
-	return l.printLines(lines)
+	return l.printResult(imageList[digestResult]{results}, lines)
 }
 
 func (l *looker) digestOf(ctx context.Context, im *source.Image, want []v1.Platform) (digestResult, error) {

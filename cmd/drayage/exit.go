@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"drayage/dockerarchive"
@@ -125,12 +126,7 @@ func (e *environment) failed(err error, images int) error {
 
 // outcome is the error of a command for several images, from the errors of these.
 func outcome(errs []error) error {
-	var failed []error
-	for _, err := range errs {
-		if err != nil {
-			failed = append(failed, err)
-		}
-	}
+	failed := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
 	switch {
 	case len(failed) == 0:
 		return nil

@@ -73,18 +73,21 @@ func errOneStdin() error {
 	return usagef("the tar and the password cannot both come from standard input")
 }
 
-// one opens a SOURCE that has to be a single image.
-func (l *looker) one(ctx context.Context, arg string) (*source.Image, error) {
+// one opens a SOURCE that has to be a single image, and reads --platform.
+func (l *looker) one(ctx context.Context, arg string) (want []v1.Platform, im *source.Image, err error) {
+	if want, err = l.onePlatform(); err != nil {
+		return nil, nil, err
+	}
 	if err := l.open(ctx, arg); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch all := l.set.Images; len(all) {
 	case 0:
-		return nil, fmt.Errorf("there is no image, only referrers: %w", registry.ErrNotFound)
+		return nil, nil, fmt.Errorf("there is no image, only referrers: %w", registry.ErrNotFound)
 	case 1:
-		return all[0], nil
+		return want, all[0], nil
 	default:
-		return nil, usagef("there are %d images, choose one by its name: %s", len(all), source.Labels(all))
+		return nil, nil, usagef("there are %d images, choose one by its name: %s", len(all), source.Labels(all))
 	}
 }
 

@@ -61,13 +61,10 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 	if len(tags) == 0 {
 		l.note("%s has no tags", src.Ref.Name())
 	}
-	if l.Bool("json") {
-		return l.printJSON(struct {
-			Repository string   `json:"repository"`
-			Tags       []string `json:"tags"`
-		}{src.Ref.Name(), append([]string{}, tags...)})
-	}
-	return l.printLines(tags)
+	return l.printResult(struct {
+		Repository string   `json:"repository"`
+		Tags       []string `json:"tags"`
+	}{src.Ref.Name(), append([]string{}, tags...)}, tags)
 }
 
 // listImages shows the names in a layout or an archive, and the digest or ID of images without a name.
@@ -85,14 +82,12 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 	if !l.Bool("unsorted") {
 		slices.SortFunc(images, natural.Compare)
 	}
-	if l.Bool("json") {
-		return l.printJSON(struct {
-			Source string   `json:"source"`
-			Images []string `json:"images"`
-		}{arg, images})
-	}
+	lines := make([]string, len(images))
 	for i := range images {
-		images[i] = terminal.Escape(images[i], maxText)
+		lines[i] = terminal.Escape(images[i], maxText)
 	}
-	return l.printLines(images)
+	return l.printResult(struct {
+		Source string   `json:"source"`
+		Images []string `json:"images"`
+	}{arg, images}, lines)
 }

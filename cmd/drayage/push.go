@@ -255,6 +255,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 	}
 	errs := make([]error, len(results))
 	var pushed []pushedImage
+	var lines []string
 	for i, r := range results {
 		im := pushedImage{Name: r.Target.Name()}
 		if r.Err != nil {
@@ -263,6 +264,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
 			im.MediaType = r.Descriptor.MediaType
+			lines = append(lines, im.Reference)
 		}
 		if r.Err == nil && r.Converted {
 			p.note("note: %s takes no manifest of this kind: its media types were converted, "+
@@ -270,7 +272,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 		}
 		pushed = append(pushed, im)
 	}
-	if err := p.print(pushed); err != nil {
+	if err := p.printResult(imageList[pushedImage]{pushed}, lines); err != nil {
 		return err
 	}
 	if err := p.referrers(ctx, set, results); err != nil {
@@ -289,21 +291,6 @@ type pushedImage struct {
 	Reference string `json:"reference,omitempty"`
 	MediaType string `json:"mediaType,omitempty"`
 	Error     string `json:"error,omitempty"`
-}
-
-func (p *pusher) print(pushed []pushedImage) error {
-	if p.Bool("json") {
-		return p.printJSON(struct {
-			Images []pushedImage `json:"images"`
-		}{pushed})
-	}
-	var lines []string
-	for _, im := range pushed {
-		if im.Reference != "" {
-			lines = append(lines, im.Reference)
-		}
-	}
-	return p.printLines(lines)
 }
 
 // referrers pushes the referrers of the images that have been pushed, or says how many stay behind.

@@ -3,12 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/image"
+	"drayage/internal/durable"
+	"drayage/internal/marks"
+	"drayage/internal/source"
 	"drayage/internal/terminal"
+	"drayage/internal/transfer"
+	"drayage/internal/verify"
+	"drayage/registry"
 )
 
 const configHelp = `Prints the bytes of an image's configuration exactly as they are stored: their
@@ -58,10 +70,17 @@ func rawFlags(own ...cli.Flag) []cli.Flag {
 	return append(append(own, registryFlags()...), tempDirFlag(), quietFlag())
 }
 
-// printing makes a command of a function that returns the bytes to print.
-func printing(read func(*looker, context.Context, string) ([]byte, error)) lookFunc {
+// readFunc returns the bytes to print of an image, for the platform that was chosen or for none.
+type readFunc = func(*looker, context.Context, *source.Image, []v1.Platform) ([]byte, error)
+
+// printing makes a command of read. SOURCE has to be a single image.
+func printing(read readFunc) lookFunc {
 	return func(l *looker, ctx context.Context, arg string) error {
-		raw, err := read(l, ctx, arg)
+		var raw []byte
+		want, im, err := l.one(ctx, arg)
+		if err == nil {
+			raw, err = read(l, ctx, im, want)
+		}
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", l.Command.Name, arg, err)
 		}
@@ -70,15 +89,7 @@ func printing(read func(*looker, context.Context, string) ([]byte, error)) lookF
 	}
 }
 
-func (l *looker) config(ctx context.Context, arg string) ([]byte, error) {
-	want, err := l.onePlatform()
-	if err != nil {
-		return nil, err
-	}
-	im, err := l.one(ctx, arg)
-	if err != nil {
-		return nil, err
-	}
+func (l *looker) config(ctx context.Context, im *source.Image, want []v1.Platform) ([]byte, error) {
 	if im.Saved != nil {
 		return im.Saved.Config, nil
 	}
@@ -93,15 +104,8 @@ func (l *looker) config(ctx context.Context, arg string) ([]byte, error) {
 	return o.Config(ctx, n)
 }
 
-func (l *looker) manifest(ctx context.Context, arg string) ([]byte, error) {
-	want, err := l.onePlatform()
-	if err != nil {
-		return nil, err
-	}
-	im, err := l.one(ctx, arg)
+func (l *looker) manifest(ctx context.Context, im *source.Image, want []v1.Platform) ([]byte, error) {
 	switch {
-	case err != nil:
-		return nil, err
 	case im.Saved != nil:
 		return nil, noManifest(im)
 	case len(want) == 0:
@@ -124,4 +128,117 @@ func (e *environment) rawOutput() io.Writer {
 		return terminal.TextOnly{Writer: e.stdout}
 	}
 	return e.stdout
+}
+
+const blobHelp = `Fetches one blob, a layer or a configuration, and compares it with its digest
+while it passes. A file appears under its name only when the blob is complete
+and right. What goes to standard output is tentative until the command ends
+with exit code 0: a wrong blob is known as such only at its end, exit code 6.
+
+EXAMPLES:
+   drayage blob ghcr.io/team/app@sha256:... -o layer.tar.gz
+   drayage blob alpine@sha256:... | tar tz
+   drayage blob oci:images@sha256:... -o layer.tar.gz      from a layout`
+
+func outputFlag(value string) cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: value,
+		Usage: "`FILE` to write, - for standard output"}
+}
+
+func blobCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "blob",
+		Usage:       "fetch one blob by its digest",
+		UsageText:   "drayage blob REPOSITORY@DIGEST [-o FILE|-]",
+		Description: blobHelp,
+		Flags:       rawFlags(outputFlag("-")),
+		Action:      env.look("REPOSITORY@DIGEST", (*looker).blob),
+	}
+}
+
+func (l *looker) blob(ctx context.Context, arg string) error {
+	d, src, err := l.openBlob(ctx, arg)
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", arg, err)
+	}
+	if out := l.String("output"); out != "-" {
+		err = l.blobFile(ctx, d, src, out)
+	} else {
+		err = copyBlob(ctx, l.rawOutput(), src, d)
+	}
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", arg, err)
+	}
+	return nil
+}
+
+// openBlob finds the blob that SOURCE@DIGEST means.
+func (l *looker) openBlob(ctx context.Context, arg string) (d v1.Descriptor, src image.Source, err error) {
+	at := strings.LastIndex(arg, "@")
+	if at < 0 {
+		return d, nil, usagef("which blob? Give its digest, as in %s@sha256:...", arg)
+	}
+	hash := digest.Digest(arg[at+1:])
+	if err := verify.Digest(hash); err != nil {
+		return d, nil, usagef("%v", err)
+	}
+	spec, err := l.parseSource(arg[:at])
+	if err != nil {
+		return d, nil, err
+	}
+	opts := l.sourceOptions()
+	opts.Client, opts.Blobs = l.newClient, true
+	if l.set, err = spec.Open(ctx, opts); err != nil {
+		return d, nil, err
+	}
+	if l.set.Layout != nil {
+		d, err = l.set.Layout.Stat(hash)
+		return d, l.set.Layout, err
+	}
+	if spec.Kind != source.Registry {
+		return d, nil, usagef("blobs are in registries and OCI layouts; %s is a docker tar", spec.Text)
+	}
+	repo := l.set.Images[0].Repo
+	if d, err = repo.Stat(ctx, hash); errors.Is(err, registry.ErrNotFound) {
+		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w",
+			repo.Name(), repo.Name(), hash, registry.ErrNotFound)
+	}
+	return d, repo, err
+}
+
+// blobFile writes the blob into a file, or into a device or named pipe.
+func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source, out string) error {
+	if fi, err := os.Stat(out); err == nil && isPipe(fi) {
+		f, err := os.OpenFile(out, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(copyBlob(ctx, f, src, d), f.Close())
+	}
+	f, err := durable.CreateOutput(out)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	meter := l.newMeter("blob")
+	meter.Plan([]v1.Descriptor{d})
+	whole := marks.NewPart(f, 0, d.Size, nil)
+	_, err = transfer.Fill(ctx, src, d, whole, func(held int64) { meter.Update(d, held) })
+	sum := meter.finish()
+	if err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	l.note("%s: %s", out, sum)
+	return nil
+}
+
+// copyBlob streams the blob. What it has written is right only if it returns nil.
+func copyBlob(ctx context.Context, w io.Writer, src image.Source, d v1.Descriptor) error {
+	r := image.NewReader(ctx, transfer.ReadAhead(src), d)
+	defer r.Close()
+	_, err := io.Copy(w, r)
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -215,13 +214,8 @@ func words(all []string) string {
 	if len(all) == 0 {
 		return ""
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(all) != nil {
-		return fmt.Sprintf("%q", all)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
+	text, _ := encode(all, "") // strings can always be encoded
+	return strings.TrimSuffix(text, "\n")
 }
 
 func pairs(m map[string]string) []string {

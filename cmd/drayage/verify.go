@@ -137,6 +137,12 @@ func target(ctx context.Context, im *source.Image) (audit.Target, error) {
 	return audit.Target{Root: root, Source: src, Absent: im.NotHere}, err
 }
 
+// verified is the JSON result.
+type verified struct {
+	imageList[verifiedImage]
+	Unreferred *audit.Unreferenced `json:"unreferred,omitempty"`
+}
+
 // verifiedImage is an image in the JSON result.
 type verifiedImage struct {
 	Name   string          `json:"name"`
@@ -158,6 +164,7 @@ type verifiedFault struct {
 
 func (v *verifier) report(r *audit.Report) error {
 	var images []verifiedImage
+	var lines []string
 	bad := 0
 	for i, result := range r.Results {
 		im := v.image(i, result)
@@ -170,13 +177,13 @@ func (v *verifier) report(r *audit.Report) error {
 		for _, why := range result.Sealed {
 			v.note("note: %s: %s: it was compared with its digest only", terminal.Quote(im.Name), why)
 		}
-		images = append(images, im)
+		images, lines = append(images, im), append(lines, im.line())
 	}
 	left, err := v.unreferenced(v.Context.Context, r)
 	if err != nil {
 		return err
 	}
-	if err := v.print(images, left); err != nil {
+	if err := v.printResult(verified{imageList[verifiedImage]{images}, left}, lines); err != nil {
 		return err
 	}
 	if left != nil && left.Blobs > 0 {
@@ -228,20 +235,6 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 		im.Absent = append(im.Absent, a.Descriptor.Digest)
 	}
 	return im
-}
-
-func (v *verifier) print(images []verifiedImage, left *audit.Unreferenced) error {
-	if v.Bool("json") {
-		return v.printJSON(struct {
-			Images     []verifiedImage     `json:"images"`
-			Unreferred *audit.Unreferenced `json:"unreferred,omitempty"`
-		}{images, left})
-	}
-	var lines []string
-	for _, im := range images {
-		lines = append(lines, im.line())
-	}
-	return v.printLines(lines)
 }
 
 func (im verifiedImage) line() string {
