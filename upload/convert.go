@@ -92,20 +92,20 @@ func (c converter) mediaType(t string) (string, error) {
 // field converts a descriptor or a list of them, and leaves all their other fields alone.
 func (c converter) field(raw json.RawMessage) (json.RawMessage, error) {
 	var many []map[string]json.RawMessage
+	var one map[string]json.RawMessage
 	if json.Unmarshal(raw, &many) != nil {
-		var one map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &one); err != nil {
 			return nil, err
 		}
-		if err := c.descriptor(one); err != nil {
-			return nil, err
-		}
-		return json.Marshal(one)
+		many = append(many, one)
 	}
 	for _, d := range many {
 		if err := c.descriptor(d); err != nil {
 			return nil, err
 		}
+	}
+	if one != nil {
+		return json.Marshal(one)
 	}
 	return json.Marshal(many)
 }

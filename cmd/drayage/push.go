@@ -198,16 +198,13 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 
 // several is the error about several images for one name.
 func (p *pusher) several(set *source.Set, images []*source.Image) error {
-	there, prefix := "there are", "oci"
-	switch {
-	case set.Layout == nil:
-		there, prefix = "the archive holds", "docker-archive"
-	case set.Spec.Kind != source.Layout:
-		prefix = "oci-archive"
+	there := "there are"
+	if set.Layout == nil {
+		there = "the archive holds"
 	}
 	return usagef("%s is the name of one image, but %s %d: %s: "+
 		"end DEST in / to keep their names, or choose one with %s:%s:NAME",
-		p.dest, there, len(images), source.Labels(images), prefix, set.Spec.Path)
+		p.dest, there, len(images), source.Labels(images), kindOf(set.Spec, set.Layout == nil), set.Spec.Path)
 }
 
 // load loads an image of a layout, with its referrers if they were asked for.

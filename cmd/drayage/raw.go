@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -158,13 +157,8 @@ func blobCommand(env *environment) *cli.Command {
 
 func (l *looker) blob(ctx context.Context, arg string) error {
 	d, src, err := l.openBlob(ctx, arg)
-	if err != nil {
-		return fmt.Errorf("blob %s: %w", arg, err)
-	}
-	if out := l.String("output"); out != "-" {
-		err = l.blobFile(ctx, d, src, out)
-	} else {
-		err = copyBlob(ctx, l.rawOutput(), src, d)
+	if err == nil {
+		err = l.writeBlob(ctx, d, src)
 	}
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", arg, err)
@@ -206,14 +200,17 @@ func (l *looker) openBlob(ctx context.Context, arg string) (d v1.Descriptor, src
 	return d, repo, err
 }
 
-// blobFile writes the blob into a file, or into a device or named pipe.
-func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source, out string) error {
-	if fi, err := os.Stat(out); err == nil && isPipe(fi) {
-		f, err := os.OpenFile(out, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(copyBlob(ctx, f, src, d), f.Close())
+// writeBlob writes the blob to the output. What it has written in order is right only if it returns nil.
+func (l *looker) writeBlob(ctx context.Context, d v1.Descriptor, src image.Source) error {
+	out := l.String("output")
+	inOrder, err := writeInOrder(out, l.rawOutput(), func(w io.Writer) error {
+		r := image.NewReader(ctx, transfer.ReadAhead(src), d)
+		defer r.Close()
+		_, err := io.Copy(w, r)
+		return err
+	})
+	if inOrder {
+		return err
 	}
 	f, err := durable.CreateOutput(out)
 	if err != nil {
@@ -233,12 +230,4 @@ func (l *looker) blobFile(ctx context.Context, d v1.Descriptor, src image.Source
 	}
 	l.note("%s: %s", out, sum)
 	return nil
-}
-
-// copyBlob streams the blob. What it has written is right only if it returns nil.
-func copyBlob(ctx context.Context, w io.Writer, src image.Source, d v1.Descriptor) error {
-	r := image.NewReader(ctx, transfer.ReadAhead(src), d)
-	defer r.Close()
-	_, err := io.Copy(w, r)
-	return err
 }

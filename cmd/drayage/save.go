@@ -174,22 +174,15 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.newMeter("save")
 	defer func() { s.sum = meter.finish() }()
 	opts := dockerarchive.Options{Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
-	if out == "-" {
-		return s.stream(ctx, s.stdout, "standard output", opts)
-	}
-	if fi, err := os.Stat(out); err == nil && isPipe(fi) {
-		f, err := os.OpenFile(out, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(s.stream(ctx, f, "standard output", opts), f.Close())
+	inOrder, err := writeInOrder(out, s.stdout, func(w io.Writer) error {
+		return s.stream(ctx, w, "standard output", opts)
+	})
+	if inOrder {
+		return err
 	}
 	opts.Room = func(n int64) error { return durable.Room(filepath.Dir(out), n, n) }
 	return s.file(ctx, out, opts)
 }
-
-// isPipe reports whether a file is a device or a named pipe, which is written in order.
-func isPipe(fi os.FileInfo) bool { return fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0 }
 
 // file writes a regular file.
 func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/image"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/internal/usage"
@@ -20,6 +24,17 @@ func (c call) parseSource(text string) (source.Spec, error) {
 	return source.Parse(text, func(name string) (registry.Reference, error) {
 		return reference(c.Context, name)
 	})
+}
+
+// kindOf is the kind that stands before the path of a layout or an archive.
+func kindOf(spec source.Spec, dockerTar bool) string {
+	switch {
+	case dockerTar:
+		return "docker-archive"
+	case spec.Kind == source.Layout:
+		return "oci"
+	}
+	return "oci-archive"
 }
 
 // sourceOptions say how a SOURCE is opened to be read at any place.
@@ -57,4 +72,128 @@ func (c call) tempDir() string {
 		return os.TempDir()
 	}
 	return filepath.Dir(out)
+}
+
+// looker runs a command that shows something and changes nothing.
+type looker struct {
+	call
+	set    *source.Set // nil until it has been opened
+	client *registry.Client
+	noted  bool // the user knows the default platform
+}
+
+// lookFunc shows what an argument means.
+type lookFunc = func(l *looker, ctx context.Context, arg string) error
+
+// look is the action of a command with a single argument, which it calls what.
+func (e *environment) look(what string, show lookFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.NArg() != 1 {
+			return usagef("%s needs one %s: %d arguments given", c.Command.Name, what, c.NArg())
+		}
+		l := &looker{call: call{e, c}}
+		defer l.close()
+		return show(l, c.Context, c.Args().First())
+	}
+}
+
+func (l *looker) close() {
+	if l.set != nil {
+		l.set.Close()
+	}
+	if l.client != nil {
+		l.client.Close()
+	}
+}
+
+// open finds the images that a SOURCE argument means. Nothing is asked of a registry yet.
+func (l *looker) open(ctx context.Context, arg string) error {
+	spec, err := l.parseSource(arg)
+	if err != nil {
+		return err
+	}
+	if spec.Kind == source.Stdin && l.Bool("password-stdin") {
+		return errOneStdin()
+	}
+	opts := l.sourceOptions()
+	opts.Client, opts.Look = l.newClient, true
+	if l.set, err = spec.Open(ctx, opts); err != nil {
+		return err
+	}
+	l.noteRemarks(l.set)
+	if err := l.set.Fault(); err != nil {
+		l.note("note: %v", err) // what there is can be looked at
+	}
+	chosen, _, err := l.platforms()
+	if err != nil {
+		return err
+	}
+	return l.set.CheckPlatforms(chosen, "shown")
+}
+
+func errOneStdin() error {
+	return usagef("the tar and the password cannot both come from standard input")
+}
+
+// one opens a SOURCE that has to be a single image, and reads --platform.
+func (l *looker) one(ctx context.Context, arg string) (want []v1.Platform, im *source.Image, err error) {
+	if want, err = l.onePlatform(); err != nil {
+		return nil, nil, err
+	}
+	if err := l.open(ctx, arg); err != nil {
+		return nil, nil, err
+	}
+	switch all := l.set.Images; len(all) {
+	case 0:
+		return nil, nil, fmt.Errorf("there is no image, only referrers: %w", registry.ErrNotFound)
+	case 1:
+		return want, all[0], nil
+	default:
+		return nil, nil, usagef("there are %d images, choose one by its name: %s", len(all), source.Labels(all))
+	}
+}
+
+func (l *looker) newClient(ref registry.Reference) (*registry.Client, error) {
+	client, err := l.call.newClient([]string{ref.Registry}, false)
+	l.client = client
+	return client, err
+}
+
+// pick chooses the manifest for one platform. Without a given one it takes that of this machine, and says so.
+func (l *looker) pick(
+	ctx context.Context, im *source.Image, want []v1.Platform,
+) (leaf image.Leaf, o *image.Outline, err error) {
+	if o, err = im.Outline(ctx); err != nil {
+		return leaf, nil, err
+	}
+	if o.IsIndex() && len(want) == 0 && !l.noted {
+		l.noted = true
+		l.noteDefaultPlatform("another")
+	}
+	leaves, err := o.Pick(ctx, image.Selection{Platforms: want})
+	if err != nil {
+		return leaf, nil, err
+	}
+	return leaves[0], o, nil
+}
+
+// noteDefaultPlatform says which platform is taken if none was asked for.
+func (c call) noteDefaultPlatform(choice string) {
+	here := image.FormatPlatform(image.DefaultPlatform())
+	c.note("platform %s (the default here; --platform chooses %s)", here, choice)
+}
+
+// onePlatform reads --platform where it may be given once.
+func (l *looker) onePlatform() ([]v1.Platform, error) {
+	chosen, all, err := l.platforms()
+	if err == nil && (all || len(chosen) > 1) {
+		err = usagef("%s is for one platform: give one --platform", l.Command.Name)
+	}
+	return chosen, err
+}
+
+// noManifest says why an image of a docker tar has no manifest to show.
+func noManifest(im *source.Image) error {
+	return fmt.Errorf("%s is in a docker tar, which does not keep the manifest of a registry, nor its digest; "+
+		"its image ID is %s: manifest %w", im.Label, im.Saved.ID, registry.ErrNotFound)
 }

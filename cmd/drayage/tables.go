@@ -134,13 +134,8 @@ func (p *tables) legend(images []*inspect.Image, spec source.Spec) {
 		p.line("one platform in detail:\n  drayage inspect %s --platform %s",
 			terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[0].Platform, maxText))
 	case spec.Path != "":
-		kind := "oci-archive"
-		if first.Kind == inspect.SavedTar {
-			kind = "docker-archive"
-		} else if spec.Kind == source.Layout {
-			kind = "oci"
-		}
-		p.line("one image in detail:\n  drayage inspect %s:%s:NAME", kind, terminal.ShellWord(spec.Path))
+		p.line("one image in detail:\n  drayage inspect %s:%s:NAME",
+			kindOf(spec, first.Kind == inspect.SavedTar), terminal.ShellWord(spec.Path))
 	}
 }
 
