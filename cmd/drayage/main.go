@@ -197,8 +197,8 @@ func (c call) printResult(doc any, lines []string) error {
 	return err
 }
 
-// writeInOrder calls write for an output that cannot be written out of order: stdout for -, a device or a named
-// pipe. It returns false, and does nothing, for any other file.
+// writeInOrder calls write for an output that cannot be written out of order: stdout for -, a device or a
+// named pipe. For any other file it returns false and does nothing.
 func writeInOrder(out string, stdout io.Writer, write func(io.Writer) error) (bool, error) {
 	if out == "-" {
 		return true, write(stdout)
