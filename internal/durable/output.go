@@ -30,7 +30,7 @@ func CreateOutput(path string) (*Output, error) {
 	}
 	o.root.Remove(o.marks()) // of an earlier run that could be resumed: this one overwrites its parts
 	if err := o.Truncate(0); err != nil {
-		o.close()
+		o.end()
 		return nil, err
 	}
 	return o, nil
@@ -140,10 +140,6 @@ func (o *Output) Abort() {
 
 func (o *Output) end() {
 	o.done = true
-	o.close()
-}
-
-func (o *Output) close() {
 	o.File.Close()
 	o.root.Close()
 }

@@ -28,11 +28,11 @@ func ResumeOutput(path string) (*Resumable, error) {
 	}
 	r := &Resumable{Output: o}
 	if fi, err := o.root.Lstat(o.marks()); err == nil && !fi.Mode().IsRegular() {
-		o.close()
+		o.end()
 		return nil, fmt.Errorf("%s.partial.marks: not a regular file", o.path)
 	}
 	if r.file, err = o.root.OpenFile(o.marks(), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
-		o.close()
+		o.end()
 		return nil, fmt.Errorf("%s: %w", o.path, Cause(err))
 	}
 	return r, nil

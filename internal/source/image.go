@@ -69,18 +69,6 @@ func (im *Image) Digest() digest.Digest {
 // IsIndex reports whether the name of an image in a layout stands for an index.
 func (im *Image) IsIndex() bool { return image.IsIndex(im.root.MediaType) }
 
-// Tagged is the full name with a tag of an image that is not in a docker tar; empty if it has none.
-func (im *Image) Tagged() string {
-	if len(im.Names) == 0 {
-		return ""
-	}
-	ref, err := registry.ParseReference(im.Names[0])
-	if err != nil {
-		return ""
-	}
-	return ref.Tagged()
-}
-
 // At is the name of the image with a digest instead of a tag: the digest alone if it has no name.
 func (im *Image) At(d digest.Digest) string {
 	if len(im.Names) > 0 {
@@ -145,8 +133,10 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 	if err != nil {
 		return nil, err
 	}
-	if name := im.Tagged(); name != "" {
-		loaded.Names = []string{name}
+	for _, name := range im.Names { // one at most
+		if ref, err := registry.ParseReference(name); err == nil {
+			loaded.Names = ref.Names()
+		}
 	}
 	loaded.LeaveOut(im.NotHere)
 	return loaded, loaded.LeaveOutForeign(ctx)

@@ -62,7 +62,7 @@ func (t *filling) inParallel(
 	l.all, l.todo = split(marks.Span{Off: prefix, End: t.desc.Size}, beyond, t.file.Block())
 	l.moved.Store(prefix + marks.Sum(beyond))
 	t.report(l.moved.Load())
-	l.start(nil)
+	l.start(func() {})
 	err := l.follow()
 	if err != nil {
 		l.cancel(err)
@@ -85,9 +85,7 @@ func (l *parallel) start(release func()) {
 	l.running++
 	l.mu.Unlock()
 	l.wg.Go(func() {
-		if release != nil {
-			defer release()
-		}
+		defer release()
 		var p pace
 		for r := l.take(&p); len(r) > 0; r = l.take(&p) {
 			if err := l.read(r, &p); err != nil {

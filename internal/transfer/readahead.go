@@ -74,7 +74,7 @@ var partBuffers = sync.Pool{New: func() any { return new([partSize]byte) }}
 // released when its part has been given out, so the number of streams bounds memory too.
 func (s *readAheadStream) fetch() {
 	for s.next < s.desc.Size && len(s.parts) < s.want {
-		var release func()
+		release := func() {}
 		if len(s.parts) > 0 {
 			if release = s.src.ExtraStream(); release == nil {
 				return
@@ -154,9 +154,7 @@ func (s *readAheadStream) readSingle(b []byte) (int, error) {
 // drop gives back the buffer and the stream of a part that is done.
 func (p *part) drop() {
 	partBuffers.Put((*[partSize]byte)(p.buf[:partSize]))
-	if p.release != nil {
-		p.release()
-	}
+	p.release()
 }
 
 // abandon ends what is on its way.
