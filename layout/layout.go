@@ -66,24 +66,33 @@ type Image struct {
 // New returns the layout in fsys, after a look at its version. The Layout reads from fsys as long as it is
 // used.
 func New(fsys fs.FS) (*Layout, error) {
-	raw, err := readFile(fsys, v1.ImageLayoutFile, 4<<10)
+	version, err := readVersion(fsys)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("not an OCI layout: there is no oci-layout file")
 	}
 	if err != nil {
 		return nil, err
 	}
-	var marker v1.ImageLayout
-	if err := json.Unmarshal(raw, &marker); err != nil {
-		return nil, fmt.Errorf("oci-layout is not valid JSON: %v", err)
-	}
-	if err := jsonkeys.Unique(raw); err != nil {
-		return nil, fmt.Errorf("oci-layout is ambiguous: %v", err)
-	}
-	if !strings.HasPrefix(marker.Version, "1.") {
-		return nil, fmt.Errorf("OCI layout version %q is not supported, only 1.x", marker.Version)
+	if !strings.HasPrefix(version, "1.") {
+		return nil, fmt.Errorf("OCI layout version %q is not supported, only 1.x", version)
 	}
 	return &Layout{fsys: fsys}, nil
+}
+
+// readVersion reads the version of a layout from oci-layout.
+func readVersion(fsys fs.FS) (string, error) {
+	raw, err := readFile(fsys, v1.ImageLayoutFile, 4<<10)
+	if err != nil {
+		return "", err
+	}
+	var found v1.ImageLayout
+	if err := json.Unmarshal(raw, &found); err != nil {
+		return "", fmt.Errorf("oci-layout is not valid JSON: %v", err)
+	}
+	if err := jsonkeys.Unique(raw); err != nil {
+		return "", fmt.Errorf("oci-layout is ambiguous: %v", err)
+	}
+	return found.Version, nil
 }
 
 // openFile opens a regular file. Everything else is refused unopened: a named pipe would wait for its other

@@ -59,21 +59,12 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 		if err := d.repairIndex(ctx, r); err != nil {
 			return err
 		}
-		return d.repairMarker(r)
+		if version, err := readVersion(d.fsys); err == nil && version != "" {
+			return nil // if the version is not known here, it is not for us to change
+		}
+		r.Marker = true
+		return d.write(v1.ImageLayoutFile, []byte(marker))
 	})
-}
-
-func (d *Dir) repairMarker(r *Repaired) error {
-	if _, err := New(d.fsys); err == nil {
-		return nil
-	}
-	raw, err := readFile(d.fsys, v1.ImageLayoutFile, 4<<10)
-	var found v1.ImageLayout
-	if err == nil && json.Unmarshal(raw, &found) == nil && jsonkeys.Unique(raw) == nil && found.Version != "" {
-		return nil // of a version that is not known here: not for us to change
-	}
-	r.Marker = true
-	return d.write(v1.ImageLayoutFile, []byte(marker))
 }
 
 // removeWrong reads all blobs and removes those that are not what their names say.

@@ -26,7 +26,7 @@ type Image struct {
 	Fault   error          // why it is not whole; its parts that are there can be looked at
 	NotHere []image.Absent // what the archive lacks on purpose of what its index leads to
 
-	root   v1.Descriptor // known after a request if the image is in a registry
+	root   v1.Descriptor // known after a request if the image is in a registry; of a docker tar only the digest
 	source image.Source
 	set    *Set
 }
@@ -37,6 +37,7 @@ func remoteImage(c *registry.Client, ref registry.Reference) *Image {
 
 func (s *Set) savedImage(saved *dockerarchive.SavedImage) *Image {
 	im := &Image{Label: saved.ID.String(), Names: saved.Names, Saved: saved, set: s}
+	im.root.Digest = saved.ID
 	switch {
 	case len(saved.Names) > 0:
 		im.Label = saved.Names[0]
@@ -59,12 +60,7 @@ func (s *Set) storedImage(e layout.Image) *Image {
 
 // Digest is that of the manifest or index of an image in a layout. Of an image in a docker tar it is the
 // image ID.
-func (im *Image) Digest() digest.Digest {
-	if im.Saved != nil {
-		return im.Saved.ID
-	}
-	return im.root.Digest
-}
+func (im *Image) Digest() digest.Digest { return im.root.Digest }
 
 // IsIndex reports whether the name of an image in a layout stands for an index.
 func (im *Image) IsIndex() bool { return image.IsIndex(im.root.MediaType) }

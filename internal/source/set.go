@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,22 +64,12 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 		im.Fault, im.NotHere = c.Faults[im.Digest()], c.Absent[im.Digest()]
 	}
 	for _, r := range c.Remarks {
-		s.remark(r)
-	}
-	return nil
-}
-
-// remark enters a remark, if it is about an image of the set. The image may be there under several names.
-func (s *Set) remark(r dockerarchive.Remark) {
-	var first *Image
-	for _, im := range s.Images {
-		if im.Digest() == r.Image {
-			first = cmp.Or(first, im)
+		about := func(im *Image) bool { return im.Digest() == r.Image } // perhaps under several names
+		if i := slices.IndexFunc(s.Images, about); i >= 0 {
+			s.Remarks = append(s.Remarks, Remark{s.Images[i], r.Text})
 		}
 	}
-	if first != nil {
-		s.Remarks = append(s.Remarks, Remark{first, r.Text})
-	}
+	return nil
 }
 
 // entries reads the index of the layout, if there is one.
