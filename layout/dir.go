@@ -211,20 +211,15 @@ func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
 		if err != nil {
 			return err
 		}
-		if err := d.syncBlobs(); err != nil {
+		d.touched.Range(func(dir, _ any) bool { // the names of blobs outlive a power cut before they are entered
+			err = d.located(durable.SyncDir(d.root, dir.(string)))
+			return err == nil
+		})
+		if err != nil {
 			return err
 		}
 		return d.write(v1.ImageIndexFile, raw)
 	})
-}
-
-// syncBlobs makes the names of blobs outlive a power cut.
-func (d *Dir) syncBlobs() (err error) {
-	d.touched.Range(func(dir, _ any) bool {
-		err = d.located(durable.SyncDir(d.root, dir.(string)))
-		return err == nil
-	})
-	return err
 }
 
 // write replaces a file, while the lock is held. So temporary files of it were left by processes that were

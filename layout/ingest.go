@@ -16,11 +16,6 @@ import (
 	"drayage/internal/verify"
 )
 
-// maxLost is how often a partial file may turn out to have another name already when it has been opened:
-// each time another process has finished the blob. Where the file system cannot tell files apart it would
-// go on for ever.
-const maxLost = 100
-
 // Push stores the content of desc, unless the layout has it. Each Dir hashes a blob that is there already
 // once, because disks and sticks rot, and stores it again if it is wrong. The bytes go into a partial file
 // of a fixed name. Another Push of the same digest goes on with that file, after a crash or in another
@@ -31,7 +26,7 @@ func (d *Dir) Push(
 	if err := verify.Descriptor(desc); err != nil {
 		return err
 	}
-	for range maxLost {
+	for range durable.MaxLost {
 		if ok, err := d.has(ctx, desc); ok || err != nil {
 			if ok {
 				d.touch(desc)

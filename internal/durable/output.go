@@ -61,12 +61,12 @@ func (o *Output) partial() string { return o.name + ".partial" }
 // marks is the name of the file of marks that a [Resumable] has.
 func (o *Output) marks() string { return o.partial() + ".marks" }
 
-// maxLost is how often the partial file may turn out to have been renamed or removed since it was opened.
-// Where the file system cannot tell files apart it would go on for ever.
-const maxLost = 100
+// MaxLost is how often [OpenLocked] may lose a partial file to another process, which has finished it. Where
+// the file system cannot tell files apart it would go on for ever.
+const MaxLost = 100
 
 func (o *Output) open() (*os.File, error) {
-	for range maxLost {
+	for range MaxLost {
 		f, err := OpenLocked(o.root, o.partial(), 0o644, filelock.TryLock)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.path, Cause(err))
