@@ -31,10 +31,6 @@ type Image struct {
 	set    *Set
 }
 
-func remoteImage(c *registry.Client, ref registry.Reference) *Image {
-	return &Image{Label: ref.String(), Names: []string{ref.String()}, Repo: c.Repository(ref), Ref: ref}
-}
-
 func (s *Set) savedImage(saved *dockerarchive.SavedImage) *Image {
 	im := &Image{Label: saved.ID.String(), Names: saved.Names, Saved: saved, set: s}
 	im.root.Digest = saved.ID

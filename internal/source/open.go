@@ -57,11 +57,13 @@ func (s Spec) Open(ctx context.Context, opts Options) (*Set, error) {
 func (s *Set) open(ctx context.Context, opts Options) error {
 	switch s.Spec.Kind {
 	case Registry:
-		client, err := opts.Client(s.Spec.Ref)
+		ref := s.Spec.Ref
+		client, err := opts.Client(ref)
 		if err != nil {
 			return err
 		}
-		s.Images = []*Image{remoteImage(client, s.Spec.Ref)}
+		name := ref.String()
+		s.Images = []*Image{{Label: name, Names: []string{name}, Repo: client.Repository(ref), Ref: ref}}
 		return nil
 	case Layout:
 		dir, err := layout.OpenDir(s.Spec.Path)
@@ -214,17 +216,14 @@ func lacks(ctx context.Context, r *dockerarchive.Reader) bool {
 // onePass takes the images that the beginning of a stream describes, or says why that is impossible.
 func (s *Set) onePass(ctx context.Context, pass *dockerarchive.Pass, opts Options) (why, err error) {
 	contents, err := pass.Plan(ctx)
-	if errors.Is(err, dockerarchive.ErrOrder) {
-		return err, nil
+	if err == nil {
+		s.Pass = pass
+		err = s.take(contents, opts)
 	}
-	if err != nil {
-		return nil, err
-	}
-	s.Pass = pass
-	if err = s.take(contents, opts); err == nil {
+	if err == nil {
 		why, err = opts.OnePass(ctx, s)
 	}
-	if errors.Is(err, dockerarchive.ErrGone) {
+	if errors.Is(err, dockerarchive.ErrOrder) || errors.Is(err, dockerarchive.ErrGone) {
 		return err, nil
 	}
 	return why, err

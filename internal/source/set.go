@@ -103,11 +103,15 @@ func (s *Set) choose(stored []layout.Image, saved []*Image, referrers bool) ([]*
 		}
 		return slices.Concat(s.storedImages(stored), saved), nil
 	}
-	found, err := s.find(name)
+	full := name
+	if ref, err := registry.ParseReference(name); err == nil {
+		full = ref.String()
+	}
+	found, err := s.find(name, full)
 	if err != nil {
 		return nil, err
 	}
-	among := named(saved, name)
+	among := named(saved, name, full)
 	switch {
 	case len(found) > 1 || len(found) == 1 && len(among) > 0:
 		return nil, usage.Errorf("%q means several images: %s", name, Labels(slices.Concat(found, among)))
@@ -136,15 +140,10 @@ func (s *Set) storedImages(entries []layout.Image) (all []*Image) {
 	return all
 }
 
-// find returns the images of the layout that have the name. Without any, it looks for the full form of the
-// name.
-func (s *Set) find(name string) ([]*Image, error) {
+// find returns the images of the layout that have the first of some names that any image has.
+func (s *Set) find(names ...string) ([]*Image, error) {
 	if s.Layout == nil {
 		return nil, nil
-	}
-	names := []string{name}
-	if ref, err := registry.ParseReference(name); err == nil {
-		names = append(names, ref.String())
 	}
 	for _, n := range names {
 		found, err := s.Layout.Find(n)
@@ -155,12 +154,8 @@ func (s *Set) find(name string) ([]*Image, error) {
 	return nil, nil
 }
 
-// named returns the saved image with a name or an image ID, if there is one.
-func named(saved []*Image, name string) []*Image {
-	full := name
-	if ref, err := registry.ParseReference(name); err == nil {
-		full = ref.String()
-	}
+// named returns the saved image with a full name, or with a name that is its image ID, if there is one.
+func named(saved []*Image, name, full string) []*Image {
 	for _, im := range saved {
 		if slices.Contains(im.Names, full) {
 			im.Names, im.Label = []string{full}, full
