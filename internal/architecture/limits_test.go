@@ -22,30 +22,12 @@ const (
 	maxCommandLines = 3_500  // of cmd/drayage without its tests
 )
 
-// notYet counts what still exceeds a limit. A number may only become smaller, and goes when the limit is met.
-var notYet = map[string]int{
-	"lines of the product":  25_200,
-	"long lines of product": 4,
-}
-
-// generated documents are as their generators write them.
-var generated = []string{"docs/reliability.md", "docs/benchmarks.md"}
-
-// exceeding reports the things that exceed a limit if there are more of them than notYet allows.
+// exceeding reports the things that exceed a limit.
 func exceeding(t *testing.T, what string, all []string) {
 	t.Helper()
-	if len(all) <= notYet[what] {
-		return
-	}
-	slices.Sort(all)
-	t.Errorf("%s: %d, and there may be %d:\n%s", what, len(all), notYet[what], strings.Join(all, "\n"))
-}
-
-// total reports a number of lines above the limit, or above the number in notYet if that is higher.
-func total(t *testing.T, what string, lines, limit int) {
-	t.Helper()
-	if most := max(limit, notYet[what]); lines > most {
-		t.Errorf("%s: %d, and there may be %d", what, lines, most)
+	if len(all) > 0 {
+		slices.Sort(all)
+		t.Errorf("%d %s:\n%s", len(all), what, strings.Join(all, "\n"))
 	}
 }
 
@@ -60,8 +42,9 @@ func TestProductIsSmall(t *testing.T) {
 			command += s.lines()
 		}
 	}
-	total(t, "lines of the product", product, maxProductLines)
-	total(t, "lines of cmd/drayage", command, maxCommandLines)
+	if product > maxProductLines || command > maxCommandLines {
+		t.Errorf("the product has %d lines, %d of them in cmd/drayage", product, command)
+	}
 }
 
 func TestFilesAreShort(t *testing.T) {
@@ -106,33 +89,23 @@ func TestFunctionsAreShort(t *testing.T) {
 }
 
 func TestLinesAreShort(t *testing.T) {
-	long := map[string][]string{}
+	var long []string
 	for _, s := range sources(t) {
-		what := "long lines of tests"
-		if s.isProduct() {
-			what = "long lines of product"
-		}
 		raw := rawLines(s)
 		for i, line := range strings.Split(s.text, "\n") {
 			if utf8.RuneCountInString(line) > maxColumns && (s.isProduct() || !raw[i+1]) {
-				long[what] = append(long[what], fmt.Sprintf("%s:%d", s.path, i+1))
+				long = append(long, fmt.Sprintf("%s:%d", s.path, i+1))
 			}
 		}
 	}
 	for name, text := range files(t, ".md") {
-		if slices.Contains(generated, name) {
-			continue
-		}
 		for i, line := range strings.Split(text, "\n") {
 			if utf8.RuneCountInString(line) > maxColumns && !mayBeLong(line) {
-				what := "long lines of documents"
-				long[what] = append(long[what], fmt.Sprintf("%s:%d", name, i+1))
+				long = append(long, fmt.Sprintf("%s:%d", name, i+1))
 			}
 		}
 	}
-	for what, all := range long {
-		exceeding(t, what, all)
-	}
+	exceeding(t, "long lines", long)
 }
 
 // rawLines are the lines with raw strings, which cannot be divided. Tests have JSON and names of cases in
