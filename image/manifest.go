@@ -72,8 +72,8 @@ type Document struct {
 
 // ParseManifest reads a document that was announced under mediaType, which may be empty. It refuses a
 // document that could be read as two kinds or that contradicts its announcement (CVE-2021-41190). It also
-// refuses one in which a key stands twice. What it returns has been validated: digests and sizes of
-// descriptors can be used.
+// refuses one in which a key stands twice. Digests and sizes of [Document.Children] have been validated, but
+// Subject is as it came.
 func ParseManifest(mediaType string, raw []byte) (Document, error) {
 	var d Document
 	if len(raw) > MaxManifestSize {

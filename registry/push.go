@@ -161,13 +161,15 @@ func (p *Pusher) PutManifest(ctx context.Context, target, mediaType string, raw 
 	if err != nil {
 		return err
 	}
-	if doc.Subject == nil {
+	// A subject that is no digest is nothing that could have a list of referrers.
+	refers := doc.Subject != nil && verify.Digest(doc.Subject.Digest) == nil
+	if !refers {
 		if there, err := p.place.digest(ctx, target); err == nil && there == d.Digest {
 			return nil
 		}
 	}
 	answer, err := p.put(ctx, target, mediaType, raw)
-	if err != nil || doc.Subject == nil || answer.Get("OCI-Subject") != "" {
+	if err != nil || !refers || answer.Get("OCI-Subject") != "" {
 		return err
 	}
 	return p.addReferrer(ctx, d, doc)

@@ -59,7 +59,7 @@ func authFileFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "authfil
 // connectionFlags say how a registry is reached.
 func connectionFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry (unasked only on this machine)"},
+		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry; one on this machine needs no flag"},
 		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the registry's TLS certificate"},
 		&cli.StringFlag{Name: "ca-file", Usage: "PEM file with CA certificates to trust besides the system's"},
 		&cli.StringFlag{Name: "limit-rate",

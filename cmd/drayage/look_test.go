@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 // lookingRegistry is a registry with the images of fill, and the digests of their layers.
@@ -155,5 +156,18 @@ func TestDigestOfADigest(t *testing.T) {
 		if stdout, stderr, code := command(t, args...); code != 0 || stdout != name+"\n" {
 			t.Errorf("%v: %d, %q, %s", args, code, stdout, stderr)
 		}
+	}
+}
+
+// An archive that lacks a configuration has no image ID to find its image by.
+func TestImageWithoutAnIDIsNotFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "odd.tar")
+	tar := imagetest.Tar(map[string]string{"manifest.json": `[{"Config":"c","RepoTags":["a:1"],"Layers":[]}]`})
+	if err := os.WriteFile(path, tar, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, code := command(t, "verify", "docker-archive:"+path+":b:1")
+	if code == 0 || !strings.Contains(stderr, "b:1") {
+		t.Errorf("exit %d, %s", code, stderr)
 	}
 }

@@ -26,10 +26,11 @@ func lsCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "ls",
 		Usage:       "list the tags of a repository",
-		UsageText:   "drayage ls REPOSITORY",
+		UsageText:   "drayage ls REPOSITORY|LAYOUT|FILE",
 		Description: lsHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "unsorted", Usage: "in the order of the registry"},
+			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: env.look("REPOSITORY", (*looker).ls),
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 const pushHelp = `Pushes a saved tar (a file, or - for standard input) or a layout into a registry, without a
-container engine. Of a tar the layers are compressed on the way and the image IDs stay; a layout is
-pushed byte for byte, so that digests stay too. What the registry has is not sent again.
+container engine. A layout or an OCI tar is pushed byte for byte, so that digests stay. The layers of a
+docker tar are compressed on the way, and the image IDs stay. What the registry has is not sent again.
 
 DEST is the new name of a single image, or ends in / and takes every image under its own
 repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20.
@@ -39,7 +39,7 @@ func pushCommand(env *environment) *cli.Command {
 		Flags: append(append([]cli.Flag{
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
 			&cli.BoolFlag{Name: "referrers",
-				Usage: "of a layout: also the referrers of the images, as fetch --referrers has brought it"},
+				Usage: "of a layout or an OCI tar: also the referrers of the images, which fetch --referrers brings"},
 			&cli.StringFlag{Name: "compression", Value: "gzip",
 				Usage: "of layers that are not compressed yet: `gzip`, " +
 					"zstd (smaller, faster; Docker pulls it since 23.0) or none"},

@@ -162,7 +162,7 @@ func named(saved []*Image, name, full string) []*Image {
 			im.Saved.Names = im.Names
 			return []*Image{im}
 		}
-		if im.Saved.ID.String() == name || im.Saved.ID.Encoded() == name {
+		if id := im.Saved.ID.String(); id == name || id == "sha256:"+name {
 			return []*Image{im}
 		}
 	}

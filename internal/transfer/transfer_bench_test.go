@@ -6,17 +6,15 @@ import (
 	"path/filepath"
 	"testing"
 
-	tt "drayage/internal/transfertest"
-
 	"drayage/image"
 	"drayage/internal/marks"
 	"drayage/internal/transfer"
-	"drayage/internal/transfertest"
+	tt "drayage/internal/transfertest"
 )
 
 func BenchmarkReader(b *testing.B) {
 	content, d := tt.Blob(8 << 20)
-	src := &transfertest.Source{Content: content}
+	src := &tt.Source{Content: content}
 	buf := make([]byte, 256<<10)
 	b.SetBytes(d.Size)
 	b.ReportAllocs()
@@ -37,7 +35,7 @@ func BenchmarkFill(b *testing.B) {
 		name string
 		src  image.Source
 	}{
-		{"one", &transfertest.Source{Content: content}},
+		{"one", &tt.Source{Content: content}},
 		{"extra streams", newParallel(content, 16)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
