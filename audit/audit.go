@@ -1,6 +1,6 @@
-// Package audit reads all of images on this machine and says what is not as it should be. It compares
-// manifests, configurations and layers with their digests and sizes, and what layers unpack to with the
-// diff IDs. Use [Check].
+// Package audit reads every byte of images that are stored on this machine and says what is missing or
+// damaged. It compares manifests, configurations and layers with their digests and sizes, and what layers
+// unpack to with the diff IDs. Use [Check].
 package audit
 
 import (

@@ -26,7 +26,7 @@ type Contents struct {
 	// uncompressed, with manifests that no registry ever had.
 	Saved []SavedImage
 
-	// Remarks tell where Layout and Saved differ from what the archive says.
+	// Remarks tell what of the archive was left out or changed in Layout and Saved.
 	Remarks []Remark
 
 	// Faults tell what is missing or damaged of images in Layout, by the digest of their manifest or index. All

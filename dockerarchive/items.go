@@ -23,8 +23,9 @@ import (
 // then Images reads all layers to learn their diff IDs, and makes the configurations that Docker makes.
 func (a *Reader) Images(ctx context.Context) ([]SavedImage, error) { return a.images(ctx, false) }
 
-// Survey is [Reader.Contents] for those who look for faults. What is missing or wrong of an image that
-// manifest.json lists is in its Absent. A layer has no diff ID if no configuration tells it.
+// Survey is [Reader.Contents] for those who look for faults. Where an image that manifest.json lists is not
+// whole, Survey does not fail but enters the fault into Absent of the image. A layer has no diff ID if no
+// configuration tells it.
 func (a *Reader) Survey(ctx context.Context) (*Contents, error) { return a.contents(ctx, true) }
 
 func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error) {

@@ -16,10 +16,10 @@ import (
 var ErrOrder = errors.New("the order of the tar does not allow one pass")
 
 // Pass reads an archive from a stream in one go. [NewPass] holds what it begins with, up to the first large
-// file. Then either everything is there already ([Pass.Whole]), or [Pass.Plan] says what images there are and
-// [Pass.Next] goes through the files that they need, or [Pass.Rest] gives all of the stream to be copied to
-// where it can be read at any place. Memory is bounded. A Pass is for one goroutine. Another one may read the
-// file that Next has come to.
+// file. [Pass.Whole] is the archive if everything has come by then. Otherwise [Pass.Plan] says what images
+// there are, and [Pass.Next] goes through the files that they need. Instead of that, [Pass.Rest] gives all of
+// the stream, to be copied to where it can be read at any place. Memory is bounded. A Pass is for one
+// goroutine. Another one may read the file that Next has come to.
 type Pass struct {
 	stream  *tarfs.Stream
 	whole   *Reader

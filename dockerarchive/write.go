@@ -96,9 +96,9 @@ func Write(ctx context.Context, f File, format Format, images []*image.Image, op
 
 // Stream writes what [Write] writes to something that cannot be written out of order, such as a pipe. A tar
 // tells the size of a file before its content, so Stream reads the layers that it unpacks twice. The first
-// reading learns their sizes and checks everything: Stream writes nothing of a docker tar whose layers are
-// not in order. Options.Progress counts half the bytes of each reading. All other blobs are read once. If one
-// of these turns out wrong, Stream fails after it has written a part of the archive.
+// reading learns their sizes and checks everything: Stream writes nothing of a docker tar if one of its
+// layers is wrong. Options.Progress counts half the bytes of each reading. All other blobs are read once. If
+// one of these turns out wrong, Stream fails after it has written a part of the archive.
 func Stream(ctx context.Context, w io.Writer, format Format, images []*image.Image, opts Options) error {
 	a, err := prepare(ctx, format, images, opts)
 	if err != nil {

@@ -2,8 +2,8 @@
 // machine. It reads the files in which these engines keep how a registry is reached and what their users
 // log in with.
 //
-// [NewClient] returns a client with both. [Hosts] and [Logins] are its two halves, for callers who want one
-// of them only. Nothing is read before a registry is talked to, and nothing is ever written.
+// [NewClient] returns a client with [Hosts] and [Logins]. Callers who want one of them only use that alone.
+// Nothing is read before a registry is talked to, and nothing is ever written.
 package engineconfig
 
 import (
@@ -45,8 +45,7 @@ type Hosts struct {
 	TLS *tls.Config
 	// Limit bounds all connections together. nil means no limit.
 	Limit *registry.Limit
-	// PlainHTTP means http for every address whose scheme nobody has written down. Mirrors in files are
-	// excepted.
+	// PlainHTTP means http for addresses without a scheme, except for mirrors that files name.
 	PlainHTTP bool
 
 	base    *registry.Endpoint

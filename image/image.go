@@ -26,8 +26,8 @@ type Image struct {
 	Subject digest.Digest
 	Tag     string
 
-	// Uncompressed is set where the manifest is no registry's, but was made for an image of a docker tar. Its
-	// layers may then be compressed when they are pushed.
+	// Uncompressed is set where the manifest is no registry's, but was made for an image of a docker tar. Most
+	// of its layers are uncompressed then.
 	Uncompressed bool
 }
 
@@ -77,7 +77,7 @@ func (im *Image) Travelling() []v1.Descriptor {
 	return all
 }
 
-// LeaveOut enters those of the given parts into Absent that the image has.
+// LeaveOut adds to Absent those of the given parts that belong to the image.
 func (im *Image) LeaveOut(parts []Absent) {
 	has := map[digest.Digest]bool{}
 	for _, d := range im.Blobs {

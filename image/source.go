@@ -32,8 +32,8 @@ type Source interface {
 // Registries are: their storage often limits each connection.
 type ParallelSource interface {
 	Source
-	// ExtraStream asks for a second or further stream of one blob. It returns what the caller calls when that
-	// stream has ended, or nil if there are enough streams already. It may be called concurrently.
+	// ExtraStream asks for a second or further stream of one blob. It returns a function that the caller calls
+	// when that stream has ended, or nil if there are enough streams already. It may be called concurrently.
 	ExtraStream() (release func())
 }
 

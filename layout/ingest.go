@@ -18,8 +18,9 @@ import (
 
 // Push stores the content of desc, unless the layout has it. Each Dir hashes a blob that is there already
 // once, because disks and sticks rot, and stores it again if it is wrong. The bytes go into a partial file
-// of a fixed name. Another Push of the same digest goes on with that file, after a crash or in another
-// process. Reported, which may be nil, is told how many bytes are there. Push may be called concurrently.
+// that is named after the digest. Another Push of the same digest goes on with that file, after a crash or in
+// another process. Reported, which may be nil, is told how many bytes are there. Push may be called
+// concurrently.
 func (d *Dir) Push(
 	ctx context.Context, desc v1.Descriptor, src image.Source, reported func(held int64),
 ) error {

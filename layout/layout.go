@@ -6,7 +6,7 @@
 // in by [Dir.Push], blob by blob, and then by [Dir.Enter], which gives them their names.
 //
 // A blob appears when all its bytes have been compared with its digest, and a name when everything that it
-// leads to is there. Both outlive a power cut. What a Push that broke off has left is used by the next one.
+// leads to is there. Both outlive a power cut. The next Push goes on with what a broken one has left.
 // Several processes may write to a layout at once. What other tools have put into index.json stays there.
 package layout
 

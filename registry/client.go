@@ -85,7 +85,7 @@ type Endpoint struct {
 	// Transport sends the requests to this origin, and no others: it may have a CA and a client
 	// certificate. nil: Client.Transport.
 	Transport http.RoundTripper
-	// Elsewhere sends the requests to where this origin sends us: its storage and its token server.
+	// Elsewhere sends the requests to other origins that this one redirects to, and to its token server.
 	// nil: Client.Transport.
 	Elsewhere http.RoundTripper
 

@@ -22,8 +22,8 @@ const (
 	foreignTries = 3 // for one address, before the next is asked
 )
 
-// ForeignError says that a foreign layer is not here, and that nobody has been allowed to ask where its
-// descriptor says that it is. It matches ErrNotFound.
+// ForeignError says that a foreign layer is missing, and that Client.Foreign does not allow asking at the
+// addresses in its descriptor. It matches ErrNotFound.
 type ForeignError struct{ Layer v1.Descriptor }
 
 func (e *ForeignError) Error() string {

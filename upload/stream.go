@@ -28,8 +28,8 @@ func (p *pusher) fileOf(j job) string {
 	return "blobs/" + j.Blob.Digest.Algorithm().String() + "/" + j.Blob.Digest.Encoded()
 }
 
-// InOrder returns an error that says why targets cannot be pushed from s: of each file that is still to
-// come only one repository may need the content.
+// InOrder returns an error if targets cannot be pushed from s. The stream brings each file once, so only one
+// repository may need the content of a file that is still to come.
 func InOrder(targets []Target, s Stream) error {
 	p := newPusher(newResults(targets), Options{})
 	seen := map[string]bool{}

@@ -20,7 +20,7 @@ type Target struct {
 	Tag        string // empty: the image can be pulled by its digest only
 
 	Image *image.Image              // is pushed byte for byte, but for what is absent
-	Saved *dockerarchive.SavedImage // its layers are compressed on the way
+	Saved *dockerarchive.SavedImage // of a docker tar; its layers are compressed on the way
 }
 
 // Options say how images are pushed. The zero value is good.
@@ -32,11 +32,11 @@ type Options struct {
 	// [InOrder] must have been asked before.
 	Stream Stream
 
-	// Compression is for layers of saved tars that are stored uncompressed.
+	// Compression is for layers of docker tars that are stored uncompressed.
 	Compression Compression
 
 	// Planned is called once, before anything is transferred, with the layers and
-	// configurations to come. Those of saved tars have their diff ID as digest and their stored size,
+	// configurations to come. Those of docker tars have their diff ID as digest and their stored size,
 	// which for layers in a Stream is 0 here and right in Progress.
 	Planned func(blobs []v1.Descriptor)
 	// Progress is told how many bytes of such a blob have been dealt with. It is called concurrently and must

@@ -60,7 +60,7 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.StringSliceFlag{Name: "tag",
 				Usage: "`NAME:TAG` of the image in the tar instead of the names it has, repeatable; for a single image"},
 			foreignFlag(),
-			jobsFlag("layers", "one more than there are processors, at least 3"),
+			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
 		Action: env.run(call.save),
