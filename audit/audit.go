@@ -75,8 +75,14 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 	if err := w.readAll(ctx, opts); err != nil {
 		return nil, err
 	}
+	before := map[told]bool{}
+	for i := range report.Results {
+		for _, f := range report.Results[i].Faults {
+			before[told{&report.Results[i], f.Error()}] = true
+		}
+	}
 	for _, u := range w.uses {
-		u.judge()
+		u.judge(before)
 	}
 	report.Blobs = len(w.order)
 	for _, t := range w.order {

@@ -95,6 +95,23 @@ func (s *store) check(roots ...v1.Descriptor) *audit.Report {
 	return report
 }
 
+// A layer that is no tar, such as the image of a file system, is compared with its digest only.
+func TestLayerOfAnotherType(t *testing.T) {
+	s := newStore(t)
+	m := s.image("top", "another diff ID")
+	if faults := s.check(m.manifest).Results[0].Faults; len(faults) != 1 {
+		t.Errorf("a tar: %v", faults)
+	}
+	var doc v1.Manifest
+	if err := json.Unmarshal(s.files[path(m.manifest)].Data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc.Layers[1].MediaType = "application/vnd.oci.image.layer.v1.erofs"
+	if r := s.check(s.putJSON(v1.MediaTypeImageManifest, doc)).Results[0]; len(r.Faults) > 0 {
+		t.Errorf("erofs: %v", r.Faults)
+	}
+}
+
 // TestLeftOut checks an image without its base layer, which was left out on purpose.
 func TestLeftOut(t *testing.T) {
 	s := newStore(t)

@@ -45,8 +45,14 @@ type use struct {
 	diffID digest.Digest // what it must unpack to; empty: anything
 }
 
-// judge enters the outcome of the read into the result of the image.
-func (u use) judge() {
+// told is a fault that an image has been told of.
+type told struct {
+	result *Result
+	text   string
+}
+
+// judge enters the outcome of the read into the result of the image, unless it has been told already.
+func (u use) judge(before map[told]bool) {
 	err := u.task.err
 	if errors.Is(err, fs.ErrNotExist) && image.IsForeign(u.desc.MediaType) {
 		absent := image.Absent{Part: u.part, Descriptor: u.desc, Reason: image.ForeignLayer}
@@ -61,7 +67,8 @@ func (u use) judge() {
 	}
 	fault := image.NewFault(u.part, u.desc, err)
 	fault.Path = u.task.key.path
-	if !slices.ContainsFunc(u.result.Faults, func(f image.Absent) bool { return f.Error() == fault.Error() }) {
+	if key := (told{u.result, fault.Error()}); !before[key] {
+		before[key] = true
 		u.result.Faults = append(u.result.Faults, fault)
 	}
 }

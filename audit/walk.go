@@ -146,7 +146,7 @@ func (w *walker) blobs(ctx context.Context, n *image.Node) {
 	diffIDs := w.diffIDs(n, raw, err)
 	for i, l := range n.Document.Layers {
 		var diffID digest.Digest
-		if diffIDs != nil && !image.ParseLayerType(l.MediaType).Encrypted {
+		if t := image.ParseLayerType(l.MediaType); diffIDs != nil && !t.Encrypted && !t.Other {
 			diffID = diffIDs[i]
 		}
 		w.blob(image.PartLayer, l, diffID)

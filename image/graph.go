@@ -55,7 +55,9 @@ func Load(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*
 
 // tellsPlatform reports whether one can choose an image by its descriptor alone. Some registries count each
 // manifest that is read against a limit.
-func tellsPlatform(d v1.Descriptor) bool { return d.Platform != nil && IsImageManifest(d.MediaType) }
+func tellsPlatform(d v1.Descriptor) bool {
+	return NewLeaf(d).Platform.OS != "" && IsImageManifest(d.MediaType)
+}
 
 // loader makes a graph of the manifests in a tree.
 type loader struct {
@@ -117,7 +119,7 @@ func (l *loader) subset(old *Node, chosen []Leaf, all int) error {
 	index.SchemaVersion = 2
 	for _, c := range chosen {
 		d := c.Descriptor
-		if d.Platform == nil {
+		if d.Platform == nil || d.Platform.OS == "" {
 			d.Platform = &c.Platform
 		}
 		index.Manifests = append(index.Manifests, d)

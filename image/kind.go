@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,7 +30,12 @@ type LayerType struct {
 	Compression string // gzip, zstd or whatever else the type names; empty if it names none
 	Encrypted   bool   // https://github.com/containers/ocicrypt/blob/v1.2.1/spec.go
 	Foreign     bool   // its descriptor says where it can be had
+	Other       bool   // it is something else: the image of a file system, a signature
 }
+
+// vague matches media types that fit a layer but are not those of layers. Some builders use them.
+var vague = regexp.MustCompile(
+	`^(application/(octet-stream|(x-)?(g?tar|gzip|zstd)(\+(gzip|zstd))?))?$|\.t(ar)?gz$`)
 
 // ParseLayerType reads the media type of a layer, Docker's or OCI's
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md).
@@ -37,6 +43,7 @@ func ParseLayerType(mediaType string) LayerType {
 	t := LayerType{Foreign: IsForeign(mediaType)}
 	_, suffix, tar := strings.Cut(mediaType, ".tar")
 	if t.Tar = tar && (suffix == "" || suffix[0] == '.' || suffix[0] == '+'); !t.Tar {
+		t.Other = !vague.MatchString(mediaType)
 		return t
 	}
 	for _, s := range strings.FieldsFunc(suffix, func(r rune) bool { return r == '.' || r == '+' }) {
@@ -56,15 +63,17 @@ func (d *Document) MayBeImage() bool {
 	if d.Config == nil {
 		return false
 	}
-	tars := 0
+	tars, others := 0, 0
 	for _, l := range d.Layers {
-		if ParseLayerType(l.MediaType).Tar {
+		if t := ParseLayerType(l.MediaType); t.Tar {
 			tars++
+		} else if t.Other {
+			others++
 		}
 	}
 	switch d.Config.MediaType {
 	case DockerConfig, v1.MediaTypeImageConfig:
-		return tars > 0 || len(d.Layers) == 0
+		return tars > 0 || others == 0
 	case "application/octet-stream", "":
 		return d.ArtifactType == "" && tars > 0 && tars == len(d.Layers)
 	}
@@ -74,7 +83,7 @@ func (d *Document) MayBeImage() bool {
 // Judge says what the document describes. config is the content of its configuration, or nil where nobody
 // has read that: the judgement then rests on the media types.
 func (d *Document) Judge(config []byte) Judgement {
-	if !d.MayBeImage() || config != nil && !isImageConfig(config) {
+	if !d.MayBeImage() || config != nil && !d.isImageConfig(config) {
 		return Judgement{Kind: Artifact}
 	}
 	for _, l := range d.Layers {
@@ -87,8 +96,16 @@ func (d *Document) Judge(config []byte) Judgement {
 
 // isImageConfig reports whether a configuration has at least one field that an image's must have
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). What is no JSON object may
-// be an image's that was damaged before it got its digest.
-func isImageConfig(config []byte) bool {
+// be an image's that was damaged before it got its digest. Where the media type does not promise an image's
+// configuration, it has to have a diff ID for each layer.
+func (d *Document) isImageConfig(config []byte) bool {
+	if t := d.Config.MediaType; t != DockerConfig && t != v1.MediaTypeImageConfig {
+		c, err := ParseConfig(config)
+		if err == nil {
+			_, err = c.DiffIDs(len(d.Layers))
+		}
+		return err == nil
+	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(config, &fields) != nil || fields == nil {
 		return true

@@ -13,6 +13,7 @@ import (
 func TestJudge(t *testing.T) {
 	const octets, signature = "application/octet-stream", "application/vnd.dev.cosign.simplesigning.v1+json"
 	config := `{"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`
+	one := `{"rootfs":{"type":"layers","diff_ids":["` + digest.FromString("a").String() + `"]}}`
 	for _, c := range []struct {
 		name, configType, config string
 		layers                   []string
@@ -23,7 +24,13 @@ func TestJudge(t *testing.T) {
 		{"an image of Docker's", image.DockerConfig, config,
 			[]string{image.DockerLayer, image.DockerForeign + ".gzip"}, image.Container},
 		{"an image without layers", v1.MediaTypeImageConfig, config, nil, image.Container},
-		{"wild case 1: a configuration of unknown type", octets, config, []string{image.DockerLayer},
+		{"wild case 1: a configuration of unknown type", octets, one, []string{image.DockerLayer},
+			image.Container},
+		{"unknown type, without diff IDs", octets, config, []string{image.DockerLayer}, image.Artifact},
+		{"unknown type, no JSON object", octets, `[1]`, []string{image.DockerLayer}, image.Artifact},
+		{"layers of vague types", v1.MediaTypeImageConfig, one, []string{octets}, image.Container},
+		{"a layer without a type", v1.MediaTypeImageConfig, one, []string{""}, image.Container},
+		{"a layer that is a .tgz", image.DockerConfig, one, []string{"application/vnd.docker.diff.tgz"},
 			image.Container},
 		{"unknown type, the configuration unread", octets, "", []string{image.DockerLayer}, image.Container},
 		{"unknown type and other layers", octets, config, []string{octets}, image.Artifact},
@@ -76,7 +83,10 @@ func TestParseLayerType(t *testing.T) {
 			Encrypted: true},
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": {Tar: true, Compression: "zstd",
 			Foreign: true},
-		"application/vnd.in-toto+json": {},
+		"application/vnd.in-toto+json": {Other: true},
+		"application/gzip":             {},
+		"application/x-tar+zstd":       {},
+		"application/x.tarball":        {Other: true},
 		"":                             {},
 	} {
 		if got := image.ParseLayerType(mediaType); got != want {

@@ -72,7 +72,7 @@ func (t *Tree) leaves(root v1.Descriptor, unread func(mediaType string) bool) (a
 func (t *Tree) fillPlatforms(ctx context.Context, leaves []Leaf) error {
 	var silent []v1.Descriptor
 	for _, l := range leaves {
-		if l.Descriptor.Platform == nil {
+		if l.Platform.OS == "" {
 			silent = append(silent, l.Descriptor)
 		}
 	}
@@ -80,7 +80,7 @@ func (t *Tree) fillPlatforms(ctx context.Context, leaves []Leaf) error {
 		return err
 	}
 	for i, l := range leaves {
-		if l.Descriptor.Platform != nil {
+		if l.Platform.OS != "" {
 			continue
 		}
 		var err error
@@ -97,7 +97,7 @@ func (t *Tree) platform(ctx context.Context, n *Node) (v1.Platform, error) {
 		return v1.Platform{}, nil
 	}
 	raw, err := t.Config(ctx, n)
-	if err != nil {
+	if err != nil || n.Document.Judge(raw).Kind == Artifact {
 		return v1.Platform{}, err
 	}
 	c, err := ParseConfig(raw)

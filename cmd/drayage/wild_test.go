@@ -257,3 +257,31 @@ func TestWild04OddConfigurations(t *testing.T) {
 		}
 	}
 }
+
+// An entry of index.json may carry a platform, as BuildKit writes it, or an empty one. Where it says nothing,
+// the configuration tells the platform.
+func TestPlatformOfAnEntry(t *testing.T) {
+	w := newWildLayout(t)
+	layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, "any")
+	m := w.manifest("", v1.MediaTypeImageManifest, w.putJSON(v1.MediaTypeImageConfig, amd64(diffID)), layer)
+	said, silent := m, m
+	said.Platform, silent.Platform = &v1.Platform{OS: "linux", Architecture: "amd64"}, &v1.Platform{}
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{silent}}
+	index.SchemaVersion = 2
+	w.name("said:1", said)
+	w.name("empty:1", silent)
+	w.name("index:1", w.putJSON(v1.MediaTypeImageIndex, index))
+	for _, name := range []string{"said:1", "empty:1", "index:1"} {
+		for _, verb := range []string{"digest", "manifest", "config", "inspect"} {
+			for platform, want := range map[string]int{"linux/amd64": 0, "linux/arm64": exitNotFound} {
+				if _, stderr, code := w.run(verb, name, "--platform", platform); code != want {
+					t.Errorf("%s %s --platform %s: %d, %s", verb, name, platform, code, stderr)
+				}
+			}
+		}
+		out := filepath.Join(t.TempDir(), "out.tar")
+		if _, stderr, code := w.run("save", name, "-o", out, "--platform", "linux/amd64"); code != 0 {
+			t.Errorf("save %s: %d, %s", name, code, stderr)
+		}
+	}
+}
