@@ -46,7 +46,7 @@ func ParseConfig(raw []byte) (Config, error) {
 		RootFS       json.RawMessage `json:"rootfs"`
 	}
 	if err := json.Unmarshal(raw, &c); err != nil {
-		return Config{}, fmt.Errorf("image configuration is not valid JSON: %v", err)
+		return Config{}, jsonFault("image configuration", err)
 	}
 	created, err := time.Parse(time.RFC3339, string(c.Created))
 	if err != nil {

@@ -83,7 +83,7 @@ func ParseManifest(mediaType string, raw []byte) (Document, error) {
 		return d, fmt.Errorf("manifest is too large: %v", err)
 	}
 	if err := json.Unmarshal(raw, &d); err != nil {
-		return d, fmt.Errorf("manifest is not valid JSON: %v", err)
+		return d, jsonFault("manifest", err)
 	}
 	if err := jsonkeys.Unique(raw); err != nil {
 		return d, fmt.Errorf("manifest is ambiguous: %v", err)
@@ -104,6 +104,18 @@ func ParseManifest(mediaType string, raw []byte) (Document, error) {
 		return d, fmt.Errorf("manifest of type %q has the content of %q", d.MediaType, kind)
 	}
 	return d, d.validate()
+}
+
+// jsonFault says what is wrong with a document, without the names of Go's types.
+func jsonFault(what string, err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &wrong):
+		return fmt.Errorf("%s is not valid JSON: %v", what, err)
+	case wrong.Field == "":
+		return fmt.Errorf("%s is a JSON %s and not an object", what, wrong.Value)
+	}
+	return fmt.Errorf("%s has a JSON %s as %q, which has to be of another type", what, wrong.Value, wrong.Field)
 }
 
 // kind tells from the fields alone what the document is.

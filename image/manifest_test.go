@@ -199,3 +199,17 @@ func TestDescribe(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Errors name the field of the document and not the types of this program.
+func TestFaultOfTypeIsPlain(t *testing.T) {
+	_, array := image.ParseConfig([]byte("[]"))
+	_, number := image.ParseManifest("", []byte(`{"config":{},"annotations":{"a":1}}`))
+	for err, want := range map[error]string{
+		array:  "image configuration is a JSON array and not an object",
+		number: `manifest has a JSON number as "annotations`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Go ") {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
