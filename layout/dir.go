@@ -89,10 +89,12 @@ func (d *Dir) initialise(ctx context.Context) error {
 	if err := d.checkEmpty(); err != nil {
 		return err
 	}
-	return d.locked(ctx, func() error { // which makes workDir first, so that checkEmpty knows us again
-		if err := d.root.MkdirAll(v1.ImageBlobsDir+"/sha256", 0o755); err != nil {
+	for _, dir := range []string{partDir, v1.ImageBlobsDir + "/sha256"} { // workDir first, for checkEmpty
+		if err := d.root.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
+	}
+	return d.locked(ctx, func() error {
 		index, err := emptyIndex().marshal()
 		if err != nil {
 			return err
