@@ -155,7 +155,7 @@ func FuzzPartial(f *testing.F) {
 	f.Fuzz(func(t *testing.T, left, mark []byte) { finishes(t, []byte(content), left, mark) })
 }
 
-// FuzzMark is FuzzPartial of a large blob, of which the first so many bytes are there, and something else
+// FuzzMark is FuzzPartial of a large blob. The first so many bytes of it are there, and something else
 // from some place on.
 func FuzzMark(f *testing.F) {
 	content := bytes.Repeat([]byte("0123456789abcde\n"), 9<<16)

@@ -174,7 +174,7 @@ func section(f fs.File, offset, length int64) (io.Reader, error) {
 	return io.LimitReader(f, length), nil
 }
 
-// Stat returns the descriptor of a blob of which only the digest is known. Its media type says nothing
+// Stat returns the descriptor of a blob whose digest alone is known. Its media type says nothing
 // about the content. If the layout has no such blob, the error wraps fs.ErrNotExist.
 func (l *Layout) Stat(d digest.Digest) (v1.Descriptor, error) {
 	desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d}

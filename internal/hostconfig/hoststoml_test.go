@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// all is what an endpoint without restrictions can do, reading what a mirror of which nothing is said can.
+// all is what an endpoint without restrictions can do, reading what a mirror without settings can.
 const (
 	all     = "pull resolve push"
 	reading = "pull resolve"

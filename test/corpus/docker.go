@@ -120,7 +120,7 @@ func docker25() Generated {
 		raw, p.image("", "docker.io/library/disorder:1"))
 }
 
-// docker28 saves a tagged and an untagged image, of which index.json knows only the first.
+// docker28 saves a tagged and an untagged image. index.json knows only the first.
 func docker28() Generated {
 	p, q := two("Docker 28, tagged", asIs), two("Docker 28, untagged", asIs)
 	b := blobs{}
@@ -162,7 +162,7 @@ func (b blobs) containerdTar(index []v1.Descriptor, items []item) []byte {
 		body: []byte(`{"imageLayoutVersion":"1.0.0"}`)})...)
 }
 
-// docker29Dangling saves an image of which one platform was pulled, with its attestation.
+// docker29Dangling saves one pulled platform of an image, with its attestation.
 func docker29Dangling() Generated {
 	p, absent := two("Docker 29, here", layer.gzip),
 		draw(arm64, file("etc/base", "Docker 29, elsewhere\n").gzip())

@@ -83,7 +83,7 @@ type filling struct {
 
 const (
 	sweepSize = 6 << 20
-	// A stream of which more than this comes goes to the disk, and leaves 80 MiB of it to others.
+	// A stream that is longer than this goes to the disk, and leaves 80 MiB of it to others.
 	streamSize = 36 << 20
 )
 

@@ -47,7 +47,7 @@ type strike struct {
 // traceTimeout ends a process that hangs.
 const traceTimeout = 2 * time.Minute
 
-// strikeAt runs a command, of which all threads' calls count. The standard streams of the command must be
+// strikeAt runs a command. The calls of all its threads count. The standard streams of the command must be
 // files or nil. All work is done by one thread, as ptrace demands.
 func strikeAt(cmd *exec.Cmd, st strike) (e ended, err error) {
 	runtime.LockOSThread()

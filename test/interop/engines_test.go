@@ -38,7 +38,7 @@ type engine struct {
 	load func(t *testing.T, archive string, names []string) ([]loaded, error)
 }
 
-// The engines of which something is known.
+// The engines that the tests know.
 const (
 	docker20     = "Docker 20.10"
 	containerd16 = "containerd 1.6"

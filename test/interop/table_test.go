@@ -12,7 +12,7 @@ import (
 // update writes what the engines did into docs/formats.md instead of comparing.
 var update = flag.Bool("update", false, "write the table of what engines accept into docs/formats.md")
 
-// table are the kinds of tars of which docs/formats.md says who takes them.
+// table has the kinds of tars. docs/formats.md says who takes them.
 var table = []struct {
 	title           string
 	archive, format string

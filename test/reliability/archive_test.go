@@ -305,7 +305,7 @@ func manifestFaults() (all []fault) {
 		}, "layer0/json")})
 }
 
-// giantManifest has a manifest.json of which the disk holds nothing.
+// giantManifest has a manifest.json that takes no room on the disk.
 func giantManifest(t *try) {
 	var b bytes.Buffer
 	must(tar.NewWriter(&b).WriteHeader(&tar.Header{Name: "manifest.json", Mode: 0o644, Size: 1 << 30}))

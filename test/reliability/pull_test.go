@@ -139,7 +139,7 @@ func fetchLargeOver(m fakeregistry.Match, f fakeregistry.Fault) func(*try) {
 	}
 }
 
-// fetchFails fetches an image of which no layer ever arrives well, and lets the registry recover afterwards.
+// fetchFails fetches an image whose layers never arrive well, and lets the registry recover afterwards.
 func fetchFails(codes []int, f fakeregistry.Fault, says ...string) func(*try) {
 	return func(t *try) {
 		s, img := t.seeded()

@@ -184,7 +184,7 @@ func base256(field []byte, n int64) {
 	}
 }
 
-// giantRecord announces a record of a gigabyte, of which the disk holds nothing.
+// giantRecord announces a record of a gigabyte that takes no room on the disk.
 func giantRecord(t *try) {
 	h := header('x', "PaxHeaders/x", 0)
 	copy(h[124:136], fmt.Sprintf("%011o\x00", 1<<30))
