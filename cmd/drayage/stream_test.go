@@ -15,7 +15,7 @@ import (
 )
 
 // putLarge REGISTRY puts large:1 and larger:1 into a registry in memory: images with layers that are too
-// large to be held of a stream, one of which they share. Both are signed.
+// large to be held of a stream. They share one layer. Both are signed.
 func putLarge(ts *testscript.TestScript, _ bool, args []string) {
 	r := ts.Value(args[0]).(*fakeregistry.Registry)
 	layer := func(seed byte) fakeregistry.Layer {

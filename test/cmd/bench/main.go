@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -78,13 +79,18 @@ func run(ctx context.Context) error {
 	if err != nil && (ctx.Err() == nil || report == nil || len(report.Results) == 0) {
 		return err
 	}
+	return write(report, *output)
+}
+
+// write writes the report to standard output and, if path is not empty, to a file too.
+func write(report io.WriterTo, path string) error {
 	if _, err := report.WriteTo(os.Stdout); err != nil {
 		return err
 	}
-	if *output == "" {
+	if path == "" {
 		return nil
 	}
-	f, err := os.Create(*output)
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
