@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"drayage/internal/plaintext"
 )
 
 const (
@@ -134,7 +136,7 @@ func parseToken(server string, raw []byte) (token, error) {
 		AccessToken string  `json:"access_token"`
 		ExpiresIn   float64 `json:"expires_in"`
 	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
+	if err := json.Unmarshal(plaintext.UTF8(raw), &answer); err != nil {
 		return token{}, fmt.Errorf("token server %s: the answer is not a token: %v", server, err)
 	}
 	value := cmp.Or(answer.Token, answer.AccessToken)

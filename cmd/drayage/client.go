@@ -18,6 +18,7 @@ import (
 
 	"drayage/engineconfig"
 	"drayage/image"
+	"drayage/internal/plaintext"
 	"drayage/registry"
 )
 
@@ -183,7 +184,7 @@ func readPassword(r io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	password := strings.TrimRight(string(raw), "\r\n")
+	password := strings.TrimRight(string(plaintext.UTF8(raw)), "\r\n")
 	switch {
 	case len(raw) > maxPassword:
 		return "", usagef("--password-stdin: more than %d bytes", maxPassword)

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"drayage/internal/durable"
+	"drayage/internal/plaintext"
 )
 
 // config is what docker's config.json or podman's auth.json says about credentials.
@@ -271,7 +272,7 @@ func (s *Store) readSources() []source {
 // read parses what is at a place. A file that does not exist is empty, unless the user has chosen it.
 func (p place) read() source {
 	src := source{place: p.path, entriesOnly: p.text != "", must: p.chosen}
-	raw, err := []byte(p.text), error(nil)
+	raw, err := plaintext.UTF8([]byte(p.text)), error(nil)
 	if p.text == "" {
 		raw, err = readFile(p.path)
 	}
@@ -300,5 +301,5 @@ func readAll(f *os.File) ([]byte, error) {
 	if err == nil && len(raw) > maxFile {
 		err = fmt.Errorf("larger than %d bytes: not a file with credentials", maxFile)
 	}
-	return raw, err
+	return plaintext.UTF8(raw), err
 }

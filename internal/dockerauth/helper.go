@@ -14,6 +14,8 @@ import (
 
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
+
+	"drayage/internal/plaintext"
 )
 
 // identityUser stands in place of a user name where the secret is an identity token.
@@ -202,7 +204,7 @@ func (p *program) Output() ([]byte, error) {
 	if p.err == nil && p.stdout.over {
 		p.err = errors.New("it says too much")
 	}
-	return p.stdout.kept.Bytes(), p.err
+	return plaintext.UTF8(p.stdout.kept.Bytes()), p.err
 }
 
 // said is the complaint of a program that failed. The protocol wants it on standard output; some helpers use

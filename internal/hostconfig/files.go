@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+
+	"drayage/internal/plaintext"
 )
 
 // Files says where to look. The zero value looks nowhere. What does not exist counts as absent, and so does
@@ -114,7 +116,7 @@ func below(dir, name string) []string {
 // maxFile bounds every file that is read. The bundle of all public CAs has some 250 KB.
 const maxFile = 1 << 20
 
-// readFile returns the content of a regular file. Its errors name the file.
+// readFile returns the content of a regular file, text as UTF-8. Its errors name the file.
 func readFile(name string) ([]byte, error) {
 	// Opening a pipe would wait for its other end.
 	fi, err := os.Stat(name)
@@ -136,7 +138,7 @@ func readFile(name string) ([]byte, error) {
 	if len(raw) > maxFile {
 		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)
 	}
-	return raw, nil
+	return plaintext.UTF8(raw), nil
 }
 
 // exists reports whether this user can see a file or directory of that name.
