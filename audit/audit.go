@@ -86,7 +86,7 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 	}
 	report.Blobs = len(w.order)
 	for _, t := range w.order {
-		report.Bytes += t.desc.Size
+		report.Bytes = verify.AddSize(report.Bytes, t.desc.Size)
 	}
 	return report, nil
 }
@@ -114,7 +114,7 @@ func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 	for _, d := range blobs {
 		if !r.Reached[d.Digest] {
 			u.Blobs++
-			u.Bytes += d.Size
+			u.Bytes = verify.AddSize(u.Bytes, d.Size)
 		}
 	}
 	return u, nil

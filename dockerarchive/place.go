@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"sync/atomic"
 
 	"drayage/internal/marks"
 	"drayage/internal/transfer"
+	"drayage/internal/verify"
 )
 
 var errOtherSize = errors.New("layer of unexpected size") // its blob tells another one
@@ -58,6 +60,8 @@ type head struct {
 	off  int64
 }
 
+const maxArchive = 1 << 62 // bytes of a tar; more cannot be an offset in a file
+
 // plan gives all entries but the late ones their places.
 func (a *archive) plan() (*plan, error) {
 	early, late := a.split()
@@ -71,8 +75,11 @@ func (a *archive) plan() (*plan, error) {
 		p.end += int64(len(h))
 		if b := e.blob; b != nil {
 			b.off = p.end
-			p.end += padded(b.size)
+			p.end = verify.AddSize(p.end, padded(b.size))
 			p.blobs = append(p.blobs, b)
+		}
+		if p.end > maxArchive {
+			return nil, fmt.Errorf("the archive would have more than %d bytes", int64(maxArchive))
 		}
 	}
 	return p, nil
@@ -81,9 +88,9 @@ func (a *archive) plan() (*plan, error) {
 // lateSize estimates the room of the late entries: a layer of unknown size counts as if not compressed.
 func (p *plan) lateSize() (n int64) {
 	for _, e := range p.late {
-		n += blockSize + padded(e.header.Size)
+		n = verify.AddSize(n, blockSize+padded(e.header.Size))
 		if e.blob != nil {
-			n += max(e.blob.size, e.blob.Size)
+			n = verify.AddSize(n, max(e.blob.size, e.blob.Size))
 		}
 	}
 	return n
@@ -91,7 +98,7 @@ func (p *plan) lateSize() (n int64) {
 
 // room is about how many bytes of the archive are still to be written.
 func (p *plan) room() int64 {
-	n := p.end + p.lateSize() + int64(len(archiveEnd))
+	n := verify.AddSize(p.lateSize(), p.end+int64(len(archiveEnd)))
 	for _, b := range p.blobs {
 		n -= marks.Sum(b.place.Held())
 	}

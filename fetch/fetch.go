@@ -129,6 +129,13 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	if err := dst.Room(plan.Blobs()); err != nil {
 		return err
 	}
+	var entries []layout.Entry
+	for _, r := range images {
+		entries = append(entries, r.entries()...)
+	}
+	if err := dst.Fits(entries); err != nil {
+		return err
+	}
 	if opts.Planned != nil {
 		opts.Planned(plan.Blobs())
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/spool"
+	"drayage/internal/verify"
 	"drayage/layout"
 )
 
@@ -42,7 +43,7 @@ func bytesOf(images []Result) (sum int64) {
 		for _, d := range r.Image.Blobs {
 			if !seen[d.Digest] {
 				seen[d.Digest] = true
-				sum += d.Size
+				sum = verify.AddSize(sum, d.Size)
 			}
 		}
 	}

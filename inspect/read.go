@@ -15,6 +15,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/internal/compression"
+	"drayage/internal/verify"
 	"drayage/registry"
 )
 
@@ -83,7 +84,7 @@ func Total(images []*Image) (layers int, bytes int64) {
 		for _, p := range im.Platforms {
 			n, size := distinct(p.Layers, seen)
 			layers += n
-			bytes += size
+			bytes = verify.AddSize(bytes, size)
 		}
 	}
 	return layers, bytes
@@ -95,7 +96,7 @@ func distinct(layers []Layer, seen map[digest.Digest]bool) (n int, bytes int64) 
 		if key := cmp.Or(l.Digest, l.DiffID); !seen[key] {
 			seen[key] = true
 			n++
-			bytes += l.Size
+			bytes = verify.AddSize(bytes, l.Size)
 		}
 	}
 	return n, bytes

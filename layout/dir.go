@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -163,6 +164,15 @@ type Entry struct {
 	Subject    digest.Digest // of a referrer without a name: the image that it refers to
 }
 
+// described is about what index.json will say.
+func (e Entry) described() v1.Descriptor {
+	d := e.Descriptor
+	d.Annotations = map[string]string{
+		AnnotationName: e.Name, v1.AnnotationRefName: e.Tag, AnnotationSubject: e.Subject.String(),
+	}
+	return d
+}
+
 // Enter puts entries into index.json, all or none of them. What they lead to must be in the layout. Enter
 // returns the descriptor that each name referred to before, if any. Entries and fields of other tools stay
 // as they are. Enter may be called concurrently.
@@ -199,6 +209,43 @@ func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (ol
 	return all[0], nil
 }
 
+// Fits returns an error if index.json would grow too large to be read with these entries. It is for asking
+// before anything is fetched. [Dir.Enter] asks the same.
+func (d *Dir) Fits(entries []Entry) error {
+	ix, err := readIndex(d.root.FS())
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	all := index{fields: ix.fields, entries: slices.Clone(ix.entries)}
+	for _, e := range entries {
+		all.entries = append(all.entries, entry{desc: e.described()})
+	}
+	if _, err := d.marshal(&all); err == nil {
+		return nil // even if each of them is new
+	}
+	for _, e := range entries {
+		if e.Name == "" {
+			ix.refer(e.Descriptor, e.Subject)
+		} else {
+			ix.set(e.Descriptor, e.Name, e.Tag)
+		}
+	}
+	_, err = d.marshal(ix)
+	return err
+}
+
+// marshal returns the bytes of an index, if they are not more than a reader accepts.
+func (d *Dir) marshal(ix *index) ([]byte, error) {
+	raw, err := ix.marshal()
+	if err == nil {
+		err = withinLimits(raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: its %w: take another directory for more images", d.path, err)
+	}
+	return raw, nil
+}
+
 // change reads index.json, lets f change it, and writes it if it did, while nobody else can.
 func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
 	return d.locked(ctx, func() error {
@@ -209,7 +256,7 @@ func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
 		if !f(ix) {
 			return nil
 		}
-		raw, err := ix.marshal()
+		raw, err := d.marshal(ix)
 		if err != nil {
 			return err
 		}

@@ -79,10 +79,21 @@ func readIndex(fsys fs.FS) (*index, error) {
 	return parseIndex(raw)
 }
 
+// withinLimits is for those who read index.json and for those who write it.
+func withinLimits(raw []byte) error {
+	if len(raw) > maxIndexSize {
+		return fmt.Errorf("index.json has %d bytes, more than the %d that are accepted", len(raw), maxIndexSize)
+	}
+	if n := jsonkeys.Values(raw); n > maxIndexValues {
+		return fmt.Errorf("index.json has %d values, more than the %d that are accepted", n, maxIndexValues)
+	}
+	return nil
+}
+
 func parseIndex(raw []byte) (*index, error) {
 	ix := &index{}
-	if n := jsonkeys.Values(raw); n > maxIndexValues {
-		return nil, fmt.Errorf("index.json has %d values, more than the %d that are accepted", n, maxIndexValues)
+	if err := withinLimits(raw); err != nil {
+		return nil, err
 	}
 	if err := json.Unmarshal(raw, &ix.fields); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)

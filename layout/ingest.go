@@ -122,7 +122,7 @@ func (d *Dir) Room(blobs []v1.Descriptor) error {
 		if fi, err := fs.Stat(d.fsys, blobPath(b)); err == nil && fi.Size() == b.Size {
 			continue
 		}
-		need += b.Size - min(d.partialSize(b), b.Size)
+		need = verify.AddSize(need, b.Size-min(d.partialSize(b), b.Size))
 		largest = max(largest, b.Size)
 	}
 	return durable.Room(d.path, need, largest)

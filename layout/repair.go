@@ -67,19 +67,85 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 	})
 }
 
-// removeWrong reads all blobs and removes those that are not what their names say.
+// removeWrong removes blobs that are not what their names say. It reads small ones first: manifests among
+// them tell how large the others have to be. It does not read a large blob that has another size, nor one
+// that nothing refers to.
 func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 	blobs, err := d.Blobs()
 	if err != nil {
 		return nil, err
 	}
+	var small []v1.Descriptor
+	large := map[digest.Digest]v1.Descriptor{}
+	for _, b := range blobs {
+		if b.Size > image.MaxManifestSize {
+			large[b.Digest] = b
+		} else {
+			small = append(small, b)
+		}
+	}
+	removed, err := d.removeUnless(ctx, small, d.isRight)
+	if err != nil || len(large) == 0 {
+		return removed, err
+	}
+	fits, err := d.sizes(ctx, small, large)
+	if err != nil {
+		return nil, err
+	}
+	var referred []v1.Descriptor
+	for id := range fits {
+		referred = append(referred, large[id])
+	}
+	more, err := d.removeUnless(ctx, referred, func(ctx context.Context, b v1.Descriptor) (bool, error) {
+		if !fits[b.Digest] {
+			return false, nil
+		}
+		return d.isRight(ctx, b)
+	})
+	removed = append(removed, more...)
+	slices.Sort(removed)
+	return removed, err
+}
+
+// sizes tells of those large blobs that something refers to whether they have the size that is said there.
+func (d *Dir) sizes(
+	ctx context.Context, small []v1.Descriptor, large map[digest.Digest]v1.Descriptor,
+) (map[digest.Digest]bool, error) {
+	fits := map[digest.Digest]bool{}
+	refer := func(c v1.Descriptor) {
+		if b, ok := large[c.Digest]; ok {
+			fits[c.Digest] = fits[c.Digest] || c.Size == b.Size
+		}
+	}
+	raw, _ := readFile(d.fsys, v1.ImageIndexFile, maxIndexSize) // whatever is wrong with it
+	for _, e := range readable(raw) {
+		refer(e.desc)
+	}
+	for _, b := range small {
+		doc, ok, err := d.document(ctx, b)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have been removed
+			return nil, err
+		}
+		if ok {
+			for _, c := range doc.Children() {
+				refer(c)
+			}
+		}
+	}
+	return fits, nil
+}
+
+// removeUnless removes blobs that are not right.
+func (d *Dir) removeUnless(
+	ctx context.Context, blobs []v1.Descriptor, isRight func(context.Context, v1.Descriptor) (bool, error),
+) ([]digest.Digest, error) {
 	var mu sync.Mutex
 	var removed []digest.Digest
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(runtime.GOMAXPROCS(0))
 	for _, b := range blobs {
 		eg.Go(func() error {
-			right, err := d.isRight(ctx, b)
+			right, err := isRight(ctx, b)
 			if err != nil || right {
 				return err
 			}
@@ -92,7 +158,7 @@ func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 			return nil
 		})
 	}
-	err = eg.Wait()
+	err := eg.Wait()
 	slices.Sort(removed)
 	return removed, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -167,5 +168,59 @@ func TestDamageIsNamed(t *testing.T) {
 			t.Errorf("%q: %v", raw, err)
 		}
 		d.Close()
+	}
+}
+
+// Wild case 39: repair does not read terabytes of a hole where the size tells that a blob is wrong, nor what
+// nothing refers to.
+func TestWild39RepairLooksAtSizesFirst(t *testing.T) {
+	layer := bytes.Repeat([]byte("layer"), 1<<20)
+	id := digest.FromBytes(layer)
+	for name, c := range map[string]struct {
+		size           int64 // of the file
+		refer, removed bool
+	}{
+		"right":                     {int64(len(layer)), true, false},
+		"too long":                  {15 << 40, true, true},
+		"cut, and still large":      {int64(len(layer)) - 1, true, true},
+		"nothing refers to it":      {15 << 40, false, false},
+		"a manifest that is a hole": {15 << 40, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, images, index := damaged(t)
+			put := func(id digest.Digest, raw []byte, size int64) {
+				path := filepath.Join(dir, "blobs", "sha256", id.Encoded())
+				if err := os.WriteFile(path, raw, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Truncate(path, size); err != nil {
+					t.Skip(err) // not every file system has holes
+				}
+			}
+			if err := os.WriteFile(filepath.Join(dir, "index.json"), index, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			wrong := id
+			if name == "a manifest that is a hole" {
+				wrong = images[0].Digest
+				put(wrong, nil, c.size)
+			} else {
+				put(id, layer, c.size)
+			}
+			if c.refer {
+				m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: images[0], Layers: []v1.Descriptor{
+					{MediaType: v1.MediaTypeImageLayer, Digest: id, Size: int64(len(layer))}}}
+				m.SchemaVersion = 2
+				raw, _ := json.Marshal(m)
+				put(digest.FromBytes(raw), raw, int64(len(raw)))
+			}
+			r, err := layout.Repair(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.removed != slices.Equal(r.Removed, []digest.Digest{wrong}) || !c.removed && r.Removed != nil {
+				t.Errorf("removed %v", r.Removed)
+			}
+		})
 	}
 }

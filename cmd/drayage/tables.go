@@ -18,6 +18,7 @@ import (
 	"drayage/inspect"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
+	"drayage/internal/verify"
 )
 
 // How much of a text from an image is shown: labels may hold whole documents.
@@ -225,7 +226,7 @@ func (p *tables) layers(im *inspect.Image, pl *inspect.Platform) {
 	rows := [][]string{{"LAYER", sizeTitle(im), "DIGEST", "DIFF ID", "TYPE"}}
 	sum := int64(0)
 	for i, l := range pl.Layers {
-		sum += l.Size
+		sum = verify.AddSize(sum, l.Size)
 		rows = append(rows, []string{
 			fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l.MediaType),
 		})

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/terminal"
+	"drayage/internal/verify"
 )
 
 // Tally adds up reports. It may be used concurrently.
@@ -44,7 +45,7 @@ func (t *Tally) Plan(blobs []v1.Descriptor) {
 	for _, d := range blobs {
 		if t.blobs[d.Digest] == nil {
 			t.blobs[d.Digest] = &blob{size: d.Size}
-			t.sum.Total += d.Size
+			t.sum.Total = verify.AddSize(t.sum.Total, d.Size)
 		}
 	}
 	t.start = time.Now()
@@ -59,16 +60,16 @@ func (t *Tally) Update(d v1.Descriptor, held int64) {
 		return
 	}
 	if d.Size > b.size { // that of a layer in a stream is known when it comes
-		t.sum.Total += d.Size - b.size
+		t.sum.Total = verify.AddSize(t.sum.Total, d.Size-b.size)
 		b.size = d.Size
 	}
 	held = min(held, b.size)
 	if !b.seen {
 		b.seen, b.held = true, held
-		t.sum.Total -= held
-		t.sum.Present += held
+		t.sum.Total = verify.AddSize(t.sum.Total, -held)
+		t.sum.Present = verify.AddSize(t.sum.Present, held)
 	}
-	t.sum.Moved += held - b.held
+	t.sum.Moved = verify.AddSize(t.sum.Moved, held-b.held)
 	b.held = held
 }
 

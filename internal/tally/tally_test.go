@@ -1,6 +1,7 @@
 package tally_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,5 +35,24 @@ func TestTally(t *testing.T) {
 	s.Update(a, 3000)
 	if text := s.Sum().String(); !strings.HasPrefix(text, "2.5 kB transferred, 1.0 kB already there in ") {
 		t.Error(text)
+	}
+}
+
+// Wild case 38: descriptors may promise more bytes together than a number holds.
+func TestWild38SumsDoNotOverflow(t *testing.T) {
+	s := tally.New()
+	var all []v1.Descriptor
+	for i := range 20_000 {
+		all = append(all, v1.Descriptor{Digest: digest.FromString(strconv.Itoa(i)), Size: 1 << 50})
+	}
+	s.Plan(all)
+	if line := s.Sum().Line(); !strings.HasPrefix(line, "0 B of 9.2 EB, ") {
+		t.Error(line)
+	}
+	for _, d := range all[:9000] {
+		s.Update(d, d.Size)
+	}
+	if sum := s.Sum(); sum.Total <= 0 || sum.Present <= 0 || !strings.Contains(sum.Line(), " of 9.2 EB, ") {
+		t.Errorf("%+v: %s", sum, sum.Line())
 	}
 }

@@ -54,10 +54,10 @@ func Size(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	v, i := float64(n)/unit, 0
-	for v >= unit && i < 4 {
+	for v >= unit && i < 5 {
 		v, i = v/unit, i+1
 	}
-	return fmt.Sprintf("%.1f %cB", v, "kMGTP"[i])
+	return fmt.Sprintf("%.1f %cB", v, "kMGTPE"[i])
 }
 
 // Count writes a number of things.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"math"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,6 +21,15 @@ var ErrMismatch = errors.New("integrity check failed")
 // MaxBlobSize bounds the declared size of a blob, so that offsets can be added without overflow. It is far
 // above any real layer.
 const MaxBlobSize = 1 << 50
+
+// AddSize adds the size of one more blob to a sum, or takes it away if it is negative. Descriptors may
+// promise more bytes together than an int64 holds: then and from there on the sum is the largest int64.
+func AddSize(sum, size int64) int64 {
+	if sum == math.MaxInt64 || sum > 0 && size > math.MaxInt64-sum {
+		return math.MaxInt64
+	}
+	return sum + size
+}
 
 // Digest reports why d cannot be used: bad syntax or an algorithm other than sha256 and sha512. Every digest
 // from outside passes here before it becomes part of a path or URL
