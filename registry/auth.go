@@ -56,12 +56,9 @@ func repositoryOf(scope string) string {
 // basicKey is the key in refused for the password of a user. No scope looks like it.
 func basicKey(user string) string { return "user " + user }
 
-// authorize puts the known authorization on req. A request to another origin than the registry's own gets
-// none: redirected uploads and foreign addresses end there.
+// authorize puts the known authorization on req, which goes to the registry's own origin. No other gets one:
+// redirects and foreign addresses end there.
 func (a *authorizer) authorize(ctx context.Context, req *http.Request, scope string) error {
-	if !a.host.owns(req.URL) {
-		return nil
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch a.challenge.scheme {

@@ -94,7 +94,19 @@ func newError(resp *http.Response) *Error {
 	}
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came of it may say enough
 	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), raw)
+	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
+		e.Message = redirection(resp.Request.URL, to)
+	}
 	return e
+}
+
+// redirection describes a redirect that is not followed: it would turn a write into a read.
+func redirection(from *url.URL, to string) string {
+	u, err := told(from, to)
+	if err != nil {
+		return "it redirects to something that is no address"
+	}
+	return fmt.Sprintf("it redirects to %q; only 307 and 308 redirect a write", redact(u))
 }
 
 // parseErrorBody reads the body of an error

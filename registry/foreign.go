@@ -119,7 +119,7 @@ func (c *Client) stranger(u *url.URL) *host {
 		return h
 	}
 	h := c.newHost(u.Host, c.Foreign)
-	h.http.CheckRedirect = checkForeignRedirect
+	h.foreign = true
 	c.hosts[key] = h
 	return h
 }
@@ -133,13 +133,6 @@ func checkForeign(u *url.URL) error {
 		return refuse("the address of %q holds a user name: refused", u.Host)
 	}
 	return nil
-}
-
-func checkForeignRedirect(req *http.Request, via []*http.Request) error {
-	if err := checkForeign(req.URL); err != nil {
-		return err
-	}
-	return checkRedirect(req, via)
 }
 
 // history remembers how the blobs of a repository were opened. A blob that is opened at its start once more

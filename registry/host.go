@@ -27,7 +27,8 @@ type host struct {
 	at           url.URL // the root of its API, perhaps without a scheme
 	fallbackHTTP bool
 	header       http.Header // for its own origin only
-	http         *http.Client
+	transport    http.RoundTripper
+	foreign      bool // its address is from a manifest
 	auth         authorizer
 	pause        pause
 	extraStreams chan struct{} // holds one for each extra stream
@@ -42,7 +43,7 @@ type host struct {
 }
 
 func (c *Client) newHost(name string, rt http.RoundTripper) *host {
-	h := &host{client: c, name: name, http: &http.Client{Transport: rt, CheckRedirect: checkRedirect}}
+	h := &host{client: c, name: name, transport: rt}
 	h.auth.host, h.auth.tokens, h.auth.refused = h, map[string]token{}, map[string]error{}
 	return h
 }
@@ -88,7 +89,7 @@ func (h *host) probe(ctx context.Context, u url.URL, scheme string) (*http.Respo
 	if err != nil {
 		return nil, err
 	}
-	resp, err := h.http.Transport.RoundTrip(req)
+	resp, err := h.transport.RoundTrip(req)
 	if err == nil {
 		resp.Body.Close()
 	}
@@ -113,6 +114,11 @@ func (h *host) speaksHTTP(ctx context.Context, u url.URL) bool {
 	}
 	// If TLS is answered in http it was an accident that http was not.
 	_, err = h.probe(ctx, u, "https")
+	return answersPlainly(err)
+}
+
+// answersPlainly reports whether TLS was answered in http.
+func answersPlainly(err error) bool {
 	var plain tls.RecordHeaderError
 	return errors.As(err, &plain) && string(plain.RecordHeader[:]) == "HTTP/"
 }

@@ -205,11 +205,10 @@ func nextPage(from *url.URL, resp *http.Response) (*url.URL, error) {
 	if link == "" {
 		return nil, nil
 	}
-	next, err := resp.Request.URL.Parse(link)
+	next, err := told(resp.Request.URL, link)
 	if err != nil {
 		return nil, refuse("the Link to the next page is no address")
 	}
-	unproxy(next, from)
 	if !sameOrigin(from, next) {
 		return nil, refuse("the Link to the next page leads to another host: %s", redact(next))
 	}

@@ -37,6 +37,7 @@ type request struct {
 	header   http.Header
 	body     *body  // nil: none
 	scope    string // what a token must allow, such as repository:library/alpine:pull
+	secret   bool   // the body logs in: it goes to no other origin
 	accept   []int  // statuses that are not errors
 	renewed  bool   // the authorization has been renewed, and is not renewed again
 	refusals int    // of the authorization

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -36,9 +37,34 @@ func bytesBody(p []byte) *body {
 	return &body{length: int64(len(p)), open: open}
 }
 
-// send sends r once, with what authorization there is. It opens the body first: where an upload is resumed,
-// that may take longer than a token is valid.
-func (h *host) send(ctx context.Context, r *request) (resp *http.Response, err error) {
+// maxDrained is how much of an answer is read that nobody needs, so that its connection can be used again.
+const maxDrained = 2 << 10
+
+// send sends r once, with what authorization there is, and to where redirects lead.
+func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
+	w := way{at: r.url}
+	for {
+		resp, err := h.sendTo(ctx, r, w)
+		if err != nil {
+			return nil, err
+		}
+		goes, err := h.follow(r, &w, resp)
+		if !goes && err == nil {
+			return resp, nil
+		}
+		if resp.ContentLength <= maxDrained {
+			io.CopyN(io.Discard, resp.Body, maxDrained)
+		}
+		resp.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// sendTo sends r to where it has come. It opens the body first: where an upload is resumed, that may take
+// longer than a token is valid.
+func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Response, err error) {
 	content := io.ReadCloser(http.NoBody)
 	if r.body != nil {
 		if content, err = r.body.open(); err != nil {
@@ -46,7 +72,7 @@ func (h *host) send(ctx context.Context, r *request) (resp *http.Response, err e
 		}
 	}
 	watched, cancel := context.WithCancelCause(ctx)
-	req, err := h.authorized(watched, r)
+	req, err := h.authorized(watched, r, w)
 	if err != nil {
 		content.Close()
 		cancel(nil)
@@ -54,33 +80,43 @@ func (h *host) send(ctx context.Context, r *request) (resp *http.Response, err e
 	}
 	dog := newWatchdog(h.client.StallTimeout, cancel)
 	attach(req, r.body, content, dog)
-	resp, err = h.http.Do(req)
+	resp, err = h.transport.RoundTrip(req)
 	dog.Stop()
 	if err != nil {
 		if context.Cause(watched) == errStalled {
 			err = errStalled
+		} else if answersPlainly(err) {
+			err = http.ErrSchemeMismatch
 		}
 		cancel(nil)
-		return nil, err
+		return nil, &url.Error{Op: r.method, URL: w.at.String(), Err: err}
 	}
 	h.answered.Store(true)
+	resp.Request = req
 	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel}
 	return resp, nil
 }
 
 // authorized makes the request that is sent for r, without its body.
-func (h *host) authorized(ctx context.Context, r *request) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, r.url.String(), nil)
+func (h *host) authorized(ctx context.Context, r *request, w way) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, w.at.String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(req.Header, r.header)
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", cmp.Or(h.client.UserAgent, "drayage"))
-	if h.owns(req.URL) {
+	if w.away {
+		keepDescribing(req.Header)
+	} else if h.owns(req.URL) {
 		maps.Copy(req.Header, h.header)
+		err = h.auth.authorize(ctx, req, r.scope)
 	}
-	return req, h.auth.authorize(ctx, req, r.scope)
+	if u := w.at.User; u != nil && req.Header.Get("Authorization") == "" { // an address may bring its own
+		password, _ := u.Password()
+		req.SetBasicAuth(u.Username(), password)
+	}
+	return req, err
 }
 
 func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) {

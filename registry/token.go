@@ -36,7 +36,7 @@ func (a *authorizer) fetchToken(ctx context.Context, scope string, scopes []stri
 		return token{}, fmt.Errorf("%s has refused the user name or password %d times: %w; "+
 			"it is not sent again, so that the account is not locked", a.host.name, a.misfits, ErrDenied)
 	}
-	realm, err := a.host.base.Parse(a.challenge.params["realm"])
+	realm, err := told(a.host.base, a.challenge.params["realm"])
 	if err != nil {
 		return token{}, fmt.Errorf("%s names an invalid token server %q", a.host.name, a.challenge.params["realm"])
 	}
@@ -111,13 +111,15 @@ func (a *authorizer) exchange(realm *url.URL, cred Credential, scopes []string) 
 		"scope":         {strings.Join(scopes, " ")},
 	}.Encode()
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	return &request{method: http.MethodPost, url: realm, header: header, body: bytesBody([]byte(form))}
+	return &request{
+		method: http.MethodPost, url: realm, header: header, body: bytesBody([]byte(form)), secret: true,
+	}
 }
 
 // askToken sends r to the token server. That is a host of its own: requests to it are repeated like any
 // others, and never carry the registry's authorization.
 func (a *authorizer) askToken(ctx context.Context, r *request) (token, error) {
-	server := a.host.client.newHost(r.url.Host, a.host.http.Transport)
+	server := a.host.client.newHost(r.url.Host, a.host.transport)
 	r.accept = []int{http.StatusOK}
 	r.renewed = true // a 401 here is the answer
 	_, raw, err := server.read(ctx, r, maxTokenBody)

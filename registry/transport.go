@@ -60,7 +60,7 @@ func (t *originTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.other.RoundTrip(req)
 }
 
-// CloseIdleConnections makes http.Client's method of that name work.
+// CloseIdleConnections is for Client.Close.
 func (t *originTransport) CloseIdleConnections() {
 	for _, rt := range []http.RoundTripper{t.own, t.other} {
 		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
