@@ -48,7 +48,7 @@ func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length i
 		}
 	}
 	var rc io.ReadCloser
-	err := r.reading(ctx, false, func(from *place) (err error) {
+	err := r.reading(ctx, false, func(ctx context.Context, from *place) (err error) {
 		rc, err = from.openBlob(ctx, d, offset, length)
 		return err
 	})

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -111,41 +110,6 @@ func FuzzParseContentRange(f *testing.F) {
 		first, last, total, ok := parseContentRange([]string{in})
 		if ok && (first < 0 || last < first || total != -1 && total <= last) {
 			t.Errorf("%q is read as %d-%d/%d", in, first, last, total)
-		}
-	})
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	for in, want := range map[string]time.Duration{
-		"0": 0, "1": time.Second, " 120 ": 2 * time.Minute, "-5": 0, "9999999999": 1 << 31 * time.Second,
-		"Sat, 21 Nov 2026 12:00:30 GMT":    30 * time.Second,
-		"Saturday, 21-Nov-26 12:00:30 GMT": 30 * time.Second,
-		"Sat Nov 21 12:00:30 2026":         30 * time.Second,
-		"Sat, 21 Nov 2026 11:00:00 GMT":    0,
-	} {
-		if got, ok := retryAfter(http.Header{"Retry-After": {in}}, now); !ok || got != want {
-			t.Errorf("%q: %s %v, want %s", in, got, ok, want)
-		}
-	}
-	for _, in := range []string{"", "soon", "1.5", "1h", "99999999999999999999",
-		"Sat, 99 Nov 2026 12:00:30 GMT"} {
-		if got, ok := retryAfter(http.Header{"Retry-After": {in}}, now); ok {
-			t.Errorf("%q is read as %s", in, got)
-		}
-	}
-	if got, ok := retryAfter(http.Header{}, now); ok {
-		t.Errorf("no header is read as %s", got)
-	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("120")
-	f.Add("Sat, 21 Nov 2026 12:00:30 GMT")
-	f.Fuzz(func(t *testing.T, in string) {
-		now := time.Now()
-		if got, ok := retryAfter(http.Header{"Retry-After": {in}}, now); got < 0 || !ok && got != 0 {
-			t.Errorf("%q is read as %s, %v", in, got, ok)
 		}
 	})
 }

@@ -4,21 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
+	"drayage/internal/plaintext"
 	"drayage/internal/verify"
 )
 
@@ -32,7 +29,8 @@ var (
 
 const maxErrorBody = 64 << 10 // a registry needs some hundred bytes
 
-// Error is the refusal of a registry. It matches ErrNotFound, ErrDenied or ErrUnavailable by its status.
+// Error is the refusal of a registry. Its status, code and headers decide whether it matches ErrNotFound,
+// ErrDenied, ErrUnavailable or none of them.
 type Error struct {
 	Method  string
 	URL     string // without the query, which may hold secrets
@@ -41,11 +39,18 @@ type Error struct {
 	Message string        // in the registry's words, made safe to print
 	Wait    time.Duration // what Retry-After asked for, if the wait was too long to obey
 	Quota   *Quota        // what is left of the pulls that are granted; nil: the registry did not say
+
+	asked bool          // the registry said when to come back:
+	after time.Duration // after so long
+}
+
+func (e *Error) status() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)))
 }
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %d %s", e.Method, e.URL, e.Status, http.StatusText(e.Status))
+	fmt.Fprintf(&b, "%s %s: %s", e.Method, e.URL, e.status())
 	if e.Code != "" {
 		b.WriteString(": " + e.Code)
 	}
@@ -65,35 +70,30 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// pullLimit reports whether a 429 is about a number of pulls in hours, which no short wait changes, and not
-// about requests that come too fast.
-func (e *Error) pullLimit() bool {
-	return e.Quota != nil && e.Quota.Remaining == 0 ||
-		strings.Contains(strings.ToLower(e.Message), "pull rate limit")
-}
-
 // Is implements matching for errors.Is.
 func (e *Error) Is(target error) bool {
-	switch e.Status {
-	case http.StatusNotFound:
+	switch {
+	case e.Status == http.StatusNotFound && !e.RateLimited():
 		return target == ErrNotFound
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return target == ErrDenied
-	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+	case e.Status >= 500, e.passing(), e.RateLimited():
 		return target == ErrUnavailable
+	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden,
+		e.Status == http.StatusProxyAuthRequired:
+		return target == ErrDenied
 	}
-	return e.Status >= 500 && target == ErrUnavailable
+	return false
 }
 
 // newError reads the body of an answer, closes it, and returns what the registry said.
 func newError(resp *http.Response) *Error {
 	defer resp.Body.Close()
 	e := &Error{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode}
-	if resp.StatusCode == http.StatusTooManyRequests {
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came of it may say enough
+	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), plaintext.UTF8(raw))
+	e.readWait(resp.Header)
+	if e.RateLimited() {
 		e.Quota = parseQuota(resp.Header)
 	}
-	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came of it may say enough
-	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), raw)
 	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
 		e.Message = redirection(resp.Request.URL, to)
 	}
@@ -107,59 +107,6 @@ func redirection(from *url.URL, to string) string {
 		return "it redirects to something that is no address"
 	}
 	return fmt.Sprintf("it redirects to %q; only 307 and 308 redirect a write", redact(u))
-}
-
-// parseErrorBody reads the body of an error
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes), or makes the best of
-// a body that is something else.
-func parseErrorBody(contentType string, raw []byte) (code, message string) {
-	var body struct {
-		Errors []struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		} `json:"errors"`
-		Details string `json:"details"`
-	}
-	if json.Unmarshal(raw, &body) == nil {
-		if len(body.Errors) > 0 {
-			return printable(body.Errors[0].Code, 64), printable(body.Errors[0].Message, 300)
-		}
-		return "", printable(body.Details, 300)
-	}
-	if strings.Contains(contentType, "html") {
-		return "", "the answer is a web page" + title(raw) + ", not a registry's: is this address a registry, " +
-			"or does a proxy or login page stand in front of it?"
-	}
-	return "", printable(string(raw), 200)
-}
-
-var titlePattern = regexp.MustCompile(`(?is)<title>(.*?)</title>`)
-
-// title is what a web page calls itself. The error page of a proxy gives its reason there.
-func title(page []byte) string {
-	found := titlePattern.FindSubmatch(page)
-	if found == nil {
-		return ""
-	}
-	return fmt.Sprintf(" (%q)", printable(html.UnescapeString(string(found[1])), 100))
-}
-
-// printable makes foreign text safe for a terminal and a single line.
-func printable(s string, limit int) string {
-	var b strings.Builder
-	for _, r := range strings.TrimSpace(s) {
-		if b.Len() >= limit {
-			b.WriteString("...")
-			break
-		}
-		if r == '\n' || r == '\t' {
-			r = ' '
-		}
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 // redact is a URL that is fit for messages: presigned queries and user information are secrets.

@@ -15,10 +15,8 @@ import (
 	"time"
 )
 
-const (
-	probeTime = 10 * time.Second // bounds the question which scheme a host speaks
-	downTime  = time.Minute      // for which an endpoint that could not be reached comes after the others
-)
+// probeTime bounds the question which scheme a host speaks.
+const probeTime = 10 * time.Second
 
 // host is a registry as one client knows it.
 type host struct {
@@ -125,15 +123,6 @@ func answersPlainly(err error) bool {
 
 // owns reports whether u has the registry's own origin.
 func (h *host) owns(u *url.URL) bool { return h.base != nil && sameOrigin(h.base, u) }
-
-// failed notes that an endpoint could not serve. An endpoint that only lacks what it was asked for is fine.
-func (h *host) failed(err error) {
-	if errors.Is(err, ErrUnavailable) {
-		h.downUntil.Store(time.Now().Add(downTime).UnixNano())
-	}
-}
-
-func (h *host) down() bool { return time.Now().UnixNano() < h.downUntil.Load() }
 
 // Ping logs in to a registry with the credential that Client.Credentials has for it, and returns nil if the
 // registry lets it in. Where anonymous users are let in too, Ping gives the password unasked, to find out

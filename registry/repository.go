@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,8 +9,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/image"
 )
 
 // Repository is one repository of a registry, for reading. It is an [image.Source] of the blobs and
@@ -46,7 +42,7 @@ func (r *Repository) SameRegistry(other *Repository) bool { return r.own.host ==
 // digest is computed from the bytes, and compared with target if that is a digest. A manifest in Docker's
 // schema 1 comes without its signatures, as image.Schema1, because its digest is that of the rest.
 func (r *Repository) Resolve(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
-	err = r.reading(ctx, isTag(target), func(from *place) (err error) {
+	err = r.reading(ctx, isTag(target), func(ctx context.Context, from *place) (err error) {
 		d, raw, err = from.resolve(ctx, target)
 		return err
 	})
@@ -56,7 +52,7 @@ func (r *Repository) Resolve(ctx context.Context, target string) (d v1.Descripto
 // Raw is Resolve for those who look at a manifest and do not use it. It takes manifests of any kind, keeps
 // signatures, and its descriptor has the media type that the registry says.
 func (r *Repository) Raw(ctx context.Context, target string) (d v1.Descriptor, raw []byte, err error) {
-	err = r.reading(ctx, isTag(target), func(from *place) (err error) {
+	err = r.reading(ctx, isTag(target), func(ctx context.Context, from *place) (err error) {
 		d, raw, err = from.raw(ctx, target)
 		return err
 	})
@@ -77,56 +73,11 @@ func (r *Repository) Exists(ctx context.Context, d v1.Descriptor) (bool, error) 
 // Stat asks how large a blob is if only its digest is known. The size is the registry's word; the
 // descriptor's media type says nothing about the content.
 func (r *Repository) Stat(ctx context.Context, d digest.Digest) (desc v1.Descriptor, err error) {
-	err = r.reading(ctx, false, func(from *place) (err error) {
+	err = r.reading(ctx, false, func(ctx context.Context, from *place) (err error) {
 		desc, err = from.stat(ctx, d)
 		return err
 	})
 	return desc, err
-}
-
-// reading does f with the places to read from, in their order, until one can serve it.
-func (r *Repository) reading(ctx context.Context, byTag bool, f func(*place) error) error {
-	if r.own.noRead != nil {
-		return r.own.noRead
-	}
-	var failed error
-	var at *host
-	for _, from := range r.able(byTag) {
-		if failed != nil {
-			at.client.notify(fmt.Sprintf("%s cannot serve %s (%v): trying %s",
-				at.at.Host, r.Name(), failed, from.host.at.Host))
-		}
-		if failed = f(from); final(ctx, failed) {
-			return failed
-		}
-		from.host.failed(failed)
-		at = from.host
-	}
-	if failed == nil {
-		failed = fmt.Errorf("no endpoint of %s is configured for reading", r.own.registry)
-	}
-	return failed
-}
-
-// able lists the places that may be read from. Those that failed a short while ago come last.
-func (r *Repository) able(byTag bool) []*place {
-	var up, down []*place
-	for _, from := range r.readers {
-		switch {
-		case byTag && !from.tags, !byTag && !from.digests:
-		case from.host.down():
-			down = append(down, from)
-		default:
-			up = append(up, from)
-		}
-	}
-	return append(up, down...)
-}
-
-// final reports whether a place's answer stands, so that no other place is asked. A place that has a blob
-// but gives out no ranges of it is asked for the whole.
-func final(ctx context.Context, err error) bool {
-	return err == nil || ctx.Err() != nil || errors.Is(err, image.ErrNoRanges)
 }
 
 // quotaPatience bounds the wait for an answer that nobody needs.
@@ -146,7 +97,7 @@ func (r *Repository) Quota(ctx context.Context, target string) *Quota {
 	ctx, cancel := context.WithTimeout(ctx, quotaPatience)
 	defer cancel()
 	var q *Quota
-	_ = r.reading(ctx, isTag(target), func(from *place) error {
+	_ = r.reading(ctx, isTag(target), func(ctx context.Context, from *place) error {
 		req, err := from.request(ctx, http.MethodHead, "/manifests/"+target,
 			http.StatusOK, http.StatusTooManyRequests)
 		if err != nil {

@@ -3,12 +3,10 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,9 +24,6 @@ const (
 	// maxRefusals is how often a request is refused its authorization before it is given up, where another
 	// request had got a new token each time.
 	maxRefusals = 3
-	// maxWait is the longest Retry-After that is obeyed. A pull limit of hours is better told to the user
-	// than slept through.
-	maxWait = 3 * time.Minute
 )
 
 type request struct {
@@ -59,25 +54,27 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 			h.warnings(resp)
 			return resp, nil
 		}
-		if err == nil && resp.StatusCode == http.StatusUnauthorized {
-			if err := h.renew(ctx, r, resp, began); err != nil {
+		var refused *Error
+		if err == nil {
+			refused = newError(resp)
+		}
+		if refused != nil && refused.Status == http.StatusUnauthorized && !refused.RateLimited() {
+			if err := h.renew(ctx, r, resp, refused, began); err != nil {
 				return nil, err
 			}
 			try--
 			continue
 		}
-		delay, transient, err := h.failure(r, resp, err)
+		delay, transient, err := h.failure(ctx, r, refused, err)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case transient && !r.body.replayable():
 			return nil, retry.Transient(err)
-		case !transient || try >= h.most(r, err):
+		case !transient || try >= h.most(ctx, r, err):
 			return nil, err
-		case delay == 0:
-			delay = retry.Delay(try)
 		}
-		if err := retry.Sleep(ctx, delay); err != nil {
+		if err := retry.Sleep(ctx, max(delay, retry.Delay(try))); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +106,7 @@ func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Respons
 			return resp, raw, nil
 		case ctx.Err() != nil:
 			return nil, nil, context.Cause(ctx)
-		case try >= maxTries:
+		case try >= maxTries, hasOneTry(ctx):
 			return nil, nil, &NetworkError{Host: r.url.Host, Err: err}
 		}
 		if err := retry.Sleep(ctx, retry.Delay(try)); err != nil {
@@ -120,8 +117,10 @@ func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Respons
 
 // most is how often r is sent when it fails with err. A registry that was there a moment ago is given time to
 // come back. A port on which nothing has listened so far rarely changes within seconds.
-func (h *host) most(r *request, err error) int {
+func (h *host) most(ctx context.Context, r *request, err error) int {
 	switch {
+	case hasOneTry(ctx):
+		return 1
 	case r.tries > 0:
 		return r.tries
 	case !errors.As(err, new(*NetworkError)):
@@ -134,9 +133,10 @@ func (h *host) most(r *request, err error) int {
 	return maxTries
 }
 
-// renew authenticates after the 401 in resp, which it closes. An error says that r is not to be sent again.
-func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began time.Time) error {
-	refused := newError(resp)
+// renew authenticates after a 401. An error says that r is not to be sent again.
+func (h *host) renew(
+	ctx context.Context, r *request, resp *http.Response, refused *Error, began time.Time,
+) error {
 	if r.renewed {
 		return h.auth.denied(resp, refused)
 	}
@@ -152,9 +152,11 @@ func (h *host) renew(ctx context.Context, r *request, resp *http.Response, began
 	return err
 }
 
-// failure turns an answer or an error into the error to return. It says whether another try makes sense, and
+// failure turns a refusal or an error into the error to return. It says whether another try makes sense, and
 // after what wait if the registry asked for one.
-func (h *host) failure(r *request, resp *http.Response, err error) (time.Duration, bool, error) {
+func (h *host) failure(
+	ctx context.Context, r *request, e *Error, err error,
+) (time.Duration, bool, error) {
 	var own *ownError
 	if errors.As(err, &own) {
 		return 0, false, own.error
@@ -163,34 +165,8 @@ func (h *host) failure(r *request, resp *http.Response, err error) (time.Duratio
 		err, transient := networkError(r, err)
 		return 0, transient, err
 	}
-	e := newError(resp)
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		delay, transient := h.busy(resp, e)
-		return delay, transient, e
-	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusGatewayTimeout, 522:
-		return 0, true, e
-	}
-	return 0, false, e
-}
-
-// busy decides whether to wait for a registry that has too much to do, and how long if it said so.
-func (h *host) busy(resp *http.Response, e *Error) (time.Duration, bool) {
-	wait, asked := retryAfter(resp.Header, time.Now())
-	if !asked {
-		return 0, !e.pullLimit()
-	}
-	if wait > maxWait {
-		e.Wait = wait
-		return 0, false
-	}
-	h.pause.until(time.Now().Add(wait))
-	if wait >= 2*time.Second {
-		h.client.notify(fmt.Sprintf("%s asks to wait %s (%d %s)",
-			h.name, wait.Round(time.Second), e.Status, http.StatusText(e.Status)))
-	}
-	return max(wait, time.Millisecond), true
+	delay, transient := h.respond(ctx, e)
+	return delay, transient, e
 }
 
 // warnings passes on what the registry wants users to see
@@ -223,17 +199,4 @@ func (p *pause) wait(ctx context.Context) error {
 	d := time.Until(p.end)
 	p.mu.Unlock()
 	return retry.Sleep(ctx, d)
-}
-
-// retryAfter reads Retry-After, in seconds or as a date
-// (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3). A date in the past means now.
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
-		return time.Duration(min(max(s, 0), 1<<31)) * time.Second, true
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(t.Sub(now), 0), true
-	}
-	return 0, false
 }

@@ -20,7 +20,8 @@ import (
 
 func TestRetriedStatuses(t *testing.T) {
 	for status, retried := range map[int]bool{
-		408: true, 429: true, 500: true, 502: true, 503: true, 504: true, 522: true,
+		408: true, 421: true, 425: true, 429: true, 500: true, 502: true, 503: true, 504: true, 507: true,
+		520: true, 521: true, 522: true, 523: true, 524: true, 530: true, 598: true,
 		400: false, 402: false, 403: false, 404: false, 405: false, 410: false, 501: false, 505: false,
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -64,11 +65,11 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		"date": {429,
 			func() string { return time.Now().UTC().Add(40 * time.Second).Format(http.TimeFormat) }, 40 * time.Second,
 			40 * time.Second},
-		"longest":         {429, func() string { return "180" }, 3 * time.Minute, 3 * time.Minute},
-		"now":             {429, func() string { return "0" }, 0, time.Second},
-		"in the past":     {429, func() string { return "Sat, 01 Jan 1994 00:00:00 GMT" }, 0, time.Second},
-		"garbage":         {429, func() string { return "later" }, time.Millisecond, time.Second},
-		"not with others": {500, func() string { return "30" }, time.Millisecond, time.Second},
+		"longest":     {429, func() string { return "180" }, 3 * time.Minute, 3 * time.Minute},
+		"now":         {429, func() string { return "0" }, 0, time.Second},
+		"in the past": {429, func() string { return "Sat, 01 Jan 1994 00:00:00 GMT" }, 0, time.Second},
+		"garbage":     {429, func() string { return "later" }, time.Millisecond, time.Second},
+		"with others": {500, func() string { return "30" }, 30 * time.Second, 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
@@ -93,7 +94,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 
 // A wait that is too long is told instead of slept through.
 func TestRetryAfterTooLong(t *testing.T) {
-	for _, value := range []string{"181", "21600", "9999999999", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+	for _, value := range []string{"181", "21600", "86400"} {
 		inBubble(t, func(w *world) {
 			w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(429,
 				"toomanyrequests: You have reached your pull rate limit", "Retry-After", value))

@@ -103,11 +103,11 @@ func describe(err error) string {
 	}
 	var refused *registry.Error
 	switch {
-	case errors.As(err, &refused) && refused.Status == 401, errors.As(err, &refused) && refused.Status == 403:
-		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
-	case errors.As(err, &refused) && refused.Status == 429:
+	case errors.As(err, &refused) && refused.RateLimited():
 		line += " (the registry limits how much is pulled: wait, log in for a higher limit, " +
 			"or read from a --mirror)"
+	case errors.As(err, &refused) && (refused.Status == 401 || refused.Status == 403):
+		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
 	case errors.Is(err, layout.ErrDamaged):
 		line += " (drayage verify --repair DIR rebuilds it)"
 	case errors.As(err, new(*usage.Error)):

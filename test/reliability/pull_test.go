@@ -204,9 +204,9 @@ func retryAfterFaults() (all []fault) {
 				t.figure = ""
 			}})
 		}
-		all = append(all, fault{name: fmt.Sprintf("%d, a billion seconds", status), run: func(t *try) {
+		all = append(all, fault{name: fmt.Sprintf("%d, two hours", status), run: func(t *try) {
 			s, _ := t.seeded()
-			s.On(fakeregistry.Match{Path: "/manifests/"}, fakeregistry.Status(status, "Retry-After", "1000000000"))
+			s.On(fakeregistry.Match{Path: "/manifests/"}, fakeregistry.Status(status, "Retry-After", "7200"))
 			t.fails([]int{exitNetwork}, []string{"wait"}, "fetch", s.ref("app:1"), "-o", "images")
 			if n := len(s.Requests("GET", "/manifests/")); n != 1 {
 				t.Errorf("asked %d times", n)
