@@ -15,6 +15,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/compression"
 	"drayage/internal/marks"
 	"drayage/internal/retry"
 	"drayage/internal/transfer"
@@ -150,7 +151,7 @@ func (b *blob) writeOnce(ctx context.Context, w io.Writer, reported func(int64))
 		n, err, werr := pipe(w, stored, stop)
 		return n, cmp.Or(werr, err)
 	}
-	plain, err := unpack.NewReader(ctx, stored)
+	plain, err := unpack.NewReader(ctx, stored, compression.Layers)
 	if err != nil {
 		return 0, b.judge(err, stored)
 	}

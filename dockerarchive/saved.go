@@ -181,7 +181,7 @@ func (s savedSource) Open(ctx context.Context, d v1.Descriptor, offset, length i
 type unpackedLayer struct{ layer SavedLayer }
 
 func (u unpackedLayer) Open(ctx context.Context, _ v1.Descriptor, off, length int64) (io.ReadCloser, error) {
-	plain, err := unpack.NewReader(ctx, u.layer.Open())
+	plain, err := unpack.NewReader(ctx, u.layer.Open(), compression.Sources)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func TestCompression(t *testing.T) {
 				s.Errorf("%v: %s with a layer of %s that is %s", c, m.MediaType, m.Layers[0].MediaType,
 					compression.Detect(stored))
 			}
-			plain, _, err := compression.NewReader(bytes.NewReader(stored))
+			plain, _, err := compression.NewReader(t.Context(), bytes.NewReader(stored), nil)
 			if err != nil {
 				s.Fatal(err)
 			}

@@ -44,11 +44,17 @@ func (l *layerPush) push(ctx context.Context) error {
 			return err
 		}
 	}
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	places := []chan struct{}{l.slots}
+	if kind == compression.Xz {
+		places = []chan struct{}{l.large, l.slots}
+	}
+	for _, place := range places {
+		select {
+		case place <- struct{}{}:
+			defer func() { <-place }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	l.reported(0)
 	d, err := l.pack(ctx, kind)

@@ -23,6 +23,7 @@ type pusher struct {
 	opts  Options
 	cache *layercache.Cache
 	slots chan struct{} // for compressing, which takes processors and memory
+	large chan struct{} // for unpacking xz meanwhile, whose dictionaries are large
 
 	encoders  pack.Encoders
 	finishing errgroup.Group // stores manifests beside the transfer of other images' blobs
@@ -60,6 +61,7 @@ func newPusher(targets []Result, opts Options) *pusher {
 		opts:    opts,
 		cache:   layercache.Open(opts.CacheDir, opts.Compression.method()),
 		slots:   make(chan struct{}, opts.Compression.format().slots),
+		large:   make(chan struct{}, 1),
 		plan:    transfer.NewPlan[key, *Result](),
 		tasks:   map[key]*task{},
 		first:   map[digest.Digest][]*registry.Repository{},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"strconv"
@@ -35,7 +36,7 @@ func unpack(ts *testscript.TestScript, _ bool, args []string) {
 	in, err := os.Open(ts.MkAbs(args[1]))
 	ts.Check(err)
 	defer in.Close()
-	r, kind, err := compression.NewReader(in)
+	r, kind, err := compression.NewReader(context.Background(), in, nil)
 	ts.Check(err)
 	defer r.Close()
 	if string(kind) != args[0] {

@@ -6,12 +6,12 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	"github.com/therootcompany/xz"
 )
 
@@ -48,34 +48,30 @@ func Detect(prefix []byte) string {
 	return None
 }
 
-// NewReader returns what r holds, uncompressed, and the format it was in. Closing it does not close r.
-func NewReader(r io.Reader) (io.ReadCloser, string, error) {
+// NewReader returns what r holds, uncompressed, and the format it was in. Decoders that need much memory wait
+// for room in the budget, as long as ctx lasts, and give it back when they are closed or have come to the
+// end. Closing the reader does not close r.
+func NewReader(ctx context.Context, r io.Reader, budget *Budget) (io.ReadCloser, string, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	prefix, err := b.Peek(PeekSize)
 	if err != nil && err != io.EOF {
 		return nil, None, err
 	}
 	kind := Detect(prefix)
-	rc, err := open(b, kind)
+	rc, err := open(ctx, b, kind, budget)
 	return rc, kind, err
 }
 
-func open(r io.Reader, kind string) (io.ReadCloser, error) {
+func open(ctx context.Context, r *bufio.Reader, kind string, budget *Budget) (io.ReadCloser, error) {
 	switch kind {
 	case Gzip:
 		return gzip.NewReader(r)
 	case Zstd:
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1),
-			zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
+		return newZstdReader(ctx, r, budget), nil
 	case Bzip2:
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	case Xz:
-		z, err := xz.NewReader(r, maxDictionary)
-		return io.NopCloser(xzReader{z}), xzError(err)
+		return newXzReader(ctx, r, budget)
 	}
 	return io.NopCloser(r), nil
 }
@@ -83,15 +79,53 @@ func open(r io.Reader, kind string) (io.ReadCloser, error) {
 // maxDictionary bounds what an xz stream can make the decoder allocate: xz -9 needs that much.
 const maxDictionary = 64 << 20
 
-// xzReader returns the errors that readers of other formats do.
-type xzReader struct{ z *xz.Reader }
+// xzReader returns the errors that readers of other formats do. Any block may have a dictionary of its own,
+// so it takes room for the largest.
+type xzReader struct {
+	z     *xz.Reader
+	lease lease
+	read  int64
+	err   error // sticky, because z is gone then
+}
 
-func (x xzReader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
+func newXzReader(ctx context.Context, r io.Reader, b *Budget) (io.ReadCloser, error) {
+	l, err := b.take(ctx, maxDictionary)
+	if err != nil {
+		return nil, context.Cause(ctx)
+	}
+	x := &xzReader{lease: l}
+	if x.z, err = xz.NewReader(r, maxDictionary); err != nil {
+		x.end()
+		return nil, xzError(err)
+	}
+	return x, nil
+}
+
+func (x *xzReader) Read(p []byte) (int, error) {
+	if len(p) == 0 || x.err != nil {
+		return 0, x.err
 	}
 	n, err := x.z.Read(p)
-	return n, xzError(err)
+	x.read += int64(n)
+	if x.err = xzError(err); err != nil {
+		x.end()
+	}
+	return n, x.err
+}
+
+func (x *xzReader) end() {
+	x.z = nil
+	x.lease.end(x.read)
+	x.read = 0
+}
+
+// Close gives the room back.
+func (x *xzReader) Close() error {
+	if x.err == nil {
+		x.err = io.ErrClosedPipe
+		x.end()
+	}
+	return nil
 }
 
 func xzError(err error) error {

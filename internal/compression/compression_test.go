@@ -117,7 +117,7 @@ func TestNewReader(t *testing.T) {
 			t.Errorf("%s: detected %s, want %s", c.name, got, c.kind)
 		}
 		for _, wrap := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.DataErrReader} {
-			rc, kind, err := compression.NewReader(wrap(strings.NewReader(c.in)))
+			rc, kind, err := compression.NewReader(t.Context(), wrap(strings.NewReader(c.in)), nil)
 			if err != nil || kind != c.kind {
 				t.Errorf("%s: %s, %v; want %s", c.name, kind, err, c.kind)
 				continue
@@ -151,7 +151,7 @@ func TestNewReaderFails(t *testing.T) {
 		"xz with something behind it": xz(t, "-9") + "text", "xz that needs 128 MiB": xz(t, "--lzma2=dict=128MiB"),
 		"xz whose second stream needs 128 MiB": xz(t, "-9") + xz(t, "--lzma2=dict=128MiB"),
 	} {
-		rc, kind, err := compression.NewReader(strings.NewReader(in))
+		rc, kind, err := compression.NewReader(t.Context(), strings.NewReader(in), nil)
 		if err == nil {
 			_, err = io.Copy(io.Discard, rc)
 			rc.Close()
@@ -160,7 +160,8 @@ func TestNewReaderFails(t *testing.T) {
 			t.Errorf("%s: read without an error, as %s", name, kind)
 		}
 	}
-	if _, _, err := compression.NewReader(iotest.ErrReader(iotest.ErrTimeout)); err != iotest.ErrTimeout {
+	broken := iotest.ErrReader(iotest.ErrTimeout)
+	if _, _, err := compression.NewReader(t.Context(), broken, nil); err != iotest.ErrTimeout {
 		t.Errorf("a source that fails: %v", err)
 	}
 }
@@ -168,7 +169,7 @@ func TestNewReaderFails(t *testing.T) {
 // TestXzErrors checks that what is wrong with xz is told apart as it is with gzip.
 func TestXzErrors(t *testing.T) {
 	for cut := 6; cut < len(xz(t, "-9")); cut++ {
-		rc, _, err := compression.NewReader(strings.NewReader(xz(t, "-9")[:cut]))
+		rc, _, err := compression.NewReader(t.Context(), strings.NewReader(xz(t, "-9")[:cut]), nil)
 		if err == nil {
 			_, err = io.Copy(io.Discard, rc)
 		}
@@ -176,7 +177,7 @@ func TestXzErrors(t *testing.T) {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
 	}
-	rc, _, err := compression.NewReader(strings.NewReader(xz(t, "--lzma2=dict=128MiB")))
+	rc, _, err := compression.NewReader(t.Context(), strings.NewReader(xz(t, "--lzma2=dict=128MiB")), nil)
 	if err == nil {
 		_, err = io.Copy(io.Discard, rc)
 	}
@@ -206,7 +207,7 @@ func FuzzNewReader(f *testing.F) {
 		if again := compression.Detect(in[:min(len(in), compression.PeekSize)]); again != kind {
 			t.Fatalf("%s by its first bytes, %s by all", again, kind)
 		}
-		rc, opened, err := compression.NewReader(bytes.NewReader(in))
+		rc, opened, err := compression.NewReader(t.Context(), bytes.NewReader(in), nil)
 		if opened != kind {
 			t.Fatalf("opened as %s, detected as %s", opened, kind)
 		}

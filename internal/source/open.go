@@ -100,7 +100,7 @@ func (s *Set) openArchive(ctx context.Context, in *input, opts Options) error {
 	if opts.Look {
 		return s.scan(ctx, in, opts)
 	}
-	plain, err := s.plain(in)
+	plain, err := s.plain(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -121,12 +121,12 @@ func (s *Set) openArchive(ctx context.Context, in *input, opts Options) error {
 }
 
 // plain returns the uncompressed tar of an input from its beginning.
-func (s *Set) plain(in *input) (io.Reader, error) {
+func (s *Set) plain(ctx context.Context, in *input) (io.Reader, error) {
 	stream := in.stream
 	if in.at != nil {
 		stream = io.NewSectionReader(in.at, 0, in.size)
 	}
-	r, kind, err := compression.NewReader(stream)
+	r, kind, err := compression.NewReader(ctx, stream, nil)
 	if err != nil {
 		return nil, streamError(kind, err)
 	}
@@ -178,7 +178,7 @@ func contentsOf(
 
 // scan goes over the archive once, without a temporary file unless more than its small files is needed.
 func (s *Set) scan(ctx context.Context, in *input, opts Options) error {
-	plain, err := s.plain(in)
+	plain, err := s.plain(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (s *Set) scan(ctx context.Context, in *input, opts Options) error {
 	if in.at == nil || !lacks(ctx, r) {
 		return s.read(ctx, r, opts)
 	}
-	if plain, err = s.plain(in); err != nil {
+	if plain, err = s.plain(ctx, in); err != nil {
 		return err
 	}
 	why := errors.New("what describes its images is large, or is to be told from its layers")

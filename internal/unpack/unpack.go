@@ -66,18 +66,19 @@ type Layer struct {
 }
 
 // Sum reads stored to its end and hashes what it holds, uncompressed, with a. It writes the same bytes to
-// w, unless w is nil.
+// w, unless w is nil. Only if w is nil it waits for room in [compression.Layers]: w may wait for another
+// layer that does.
 func Sum(ctx context.Context, stored io.Reader, a digest.Algorithm, w io.Writer) (Layer, error) {
-	r, err := NewReader(ctx, stored)
+	h, budget := a.Hash(), compression.Layers
+	out := io.Writer(h)
+	if w != nil {
+		out, budget = io.MultiWriter(h, w), nil
+	}
+	r, err := NewReader(ctx, stored, budget)
 	if err != nil {
 		return Layer{}, err
 	}
 	defer r.Close()
-	h := a.Hash()
-	out := io.Writer(h)
-	if w != nil {
-		out = io.MultiWriter(h, w)
-	}
 	n, err := transfer.Copy(out, r)
 	if err == nil {
 		err = r.Rest()
@@ -96,11 +97,11 @@ type Reader struct {
 }
 
 // NewReader begins to unpack the layer that stored holds. When ctx has ended, reading fails with its cause.
-// The caller closes the Reader, which does not close stored.
-func NewReader(ctx context.Context, stored io.Reader) (*Reader, error) {
+// The caller closes the Reader, which does not close stored. Until then the decoder has a part of the budget.
+func NewReader(ctx context.Context, stored io.Reader, budget *compression.Budget) (*Reader, error) {
 	r := &Reader{from: &source{r: transfer.WithContext(ctx, stored)}}
 	var err error
-	if r.plain, r.kind, err = compression.NewReader(r.from); err != nil {
+	if r.plain, r.kind, err = compression.NewReader(ctx, r.from, budget); err != nil {
 		return nil, r.judge(err)
 	}
 	return r, nil
