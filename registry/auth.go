@@ -40,6 +40,11 @@ type authorizer struct {
 	refused   map[string]error // what was said to our credentials, by scopes; to a password, by basicKey
 }
 
+// loginError says that no token was to be had. What it wraps may be the answer of a token server.
+type loginError struct{ error }
+
+func (e *loginError) Unwrap() error { return e.error }
+
 type token struct {
 	value           string
 	issued, expires time.Time
@@ -112,6 +117,7 @@ func (a *authorizer) token(ctx context.Context, scope, demanded string) (token, 
 	}
 	t, err := a.fetchToken(ctx, scope, scopes)
 	if err != nil {
+		err = &loginError{err}
 		if errors.Is(err, ErrDenied) {
 			a.refused[asked] = err
 		}

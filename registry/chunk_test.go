@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -180,3 +181,107 @@ func (w *world) mustReserve(n int) func() {
 	}
 	return release
 }
+
+// unsized are requests whose body does not say how large it is.
+func unsized(req *http.Request) bool { return req.ContentLength < 0 }
+
+// Where bodies have to say how large they are, streams go in chunks. What has a known size still goes whole.
+func TestWild52LengthRequired(t *testing.T) {
+	for name, fault := range map[string]fakeregistry.Fault{
+		"refused":       fakeregistry.Status(411),
+		"refused early": fakeregistry.Early(411),
+		"web page":      fakeregistry.Answer(411, "<html>Length Required</html>", "Content-Type", "text/html"),
+		"passed on without the body": func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+				req.Body, req.ContentLength = http.NoBody, 0
+				next.ServeHTTP(rw, req)
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+				w.reg.On(fakeregistry.Match{Func: unsized}, fault)
+				for i := range 2 {
+					c := content[i:]
+					o := &opener{content: c}
+					if err := push(o); err != nil {
+						w.Error(err)
+					}
+					w.stored(c)
+					if n := o.left.Load(); n != 0 {
+						w.Errorf("%d readers not closed", n)
+					}
+				}
+				n := 0
+				for _, e := range w.reg.Requests("PATCH", "") {
+					if e.Header.Get("Content-Range") == "" {
+						n++
+					}
+				}
+				if n > 1 {
+					w.Errorf("asked %d times", n)
+				}
+			})
+		})
+	}
+}
+
+func TestWild52LargeStream(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.On(fakeregistry.Match{Func: unsized}, fakeregistry.Early(411))
+		o := &opener{content: noise(9 << 20)}
+		if _, err := w.repo("app").Pusher().PushStream(w.Context(), "", o.open, PushOptions{}); err != nil {
+			w.Error(err)
+		}
+		w.stored(o.content)
+		if diff := cmp.Diff([]int64{4 << 20, 4 << 20, 1 << 20}, sizes(w.reg)); diff != "" {
+			w.Error(diff)
+		}
+		if err := w.repo("app").Pusher().Push(w.Context(), describe(o.content[1:]), memory(o.content[1:]),
+			PushOptions{}); err != nil {
+			w.Error(err)
+		}
+		if got := sequence(w.reg); !strings.HasSuffix(got, " POST PUT") {
+			w.Errorf("%s: a blob of known size went in chunks", got)
+		}
+	})
+}
+
+// A stream that can be read once only is not begun before the server says that it takes it.
+func TestWild52StreamIsNotBegunInVain(t *testing.T) {
+	for name, fault := range map[string]fakeregistry.Fault{
+		"411": fakeregistry.Early(411), "413": fakeregistry.Early(413), "417": fakeregistry.Early(417),
+		"307": fakeregistry.Early(307, "Location", "/v2/app/blobs/uploads/upload-1?z=a%2Bb&_state=0&again=1"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				whole := func(req *http.Request) bool {
+					return unsized(req) && (name != "417" || req.Header.Get("Expect") != "") &&
+						!strings.Contains(req.URL.RawQuery, "again")
+				}
+				w.reg.On(fakeregistry.Match{Method: "PATCH", Func: whole}, fault)
+				o := &opener{content: noise(1 << 20)}
+				read, again := false, false
+				open := func() (io.ReadCloser, error) {
+					again = again || read
+					rc, err := o.open()
+					return struct {
+						io.Reader
+						io.Closer
+					}{readFunc(func(p []byte) (int, error) { read = true; return rc.Read(p) }), rc}, err
+				}
+				if _, err := w.repo("app").Pusher().PushStream(w.Context(), "", open, PushOptions{}); err != nil {
+					w.Error(err)
+				}
+				w.stored(o.content)
+				if again {
+					w.Error("it was opened once more after it had been read")
+				}
+			})
+		})
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }

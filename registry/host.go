@@ -33,6 +33,8 @@ type host struct {
 	answered     atomic.Bool   // it has been there
 	downUntil    atomic.Int64  // in Unix nanoseconds: until then other endpoints are asked first
 	small        atomic.Bool   // whole blobs are too large for one request there
+	sized        atomic.Bool   // bodies have to say how large they are
+	streams      atomic.Bool   // it has taken one that did not, or was not to be asked before
 	noPatch      atomic.Bool   // it takes whole blobs only
 	referrers    sync.Mutex    // held while a tag of referrers is read and replaced
 

@@ -117,8 +117,7 @@ func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Des
 		}
 		return nil
 	})
-	if isStatus(err, http.StatusNotFound, http.StatusBadRequest,
-		http.StatusMethodNotAllowed, http.StatusNotImplemented) {
+	if len(all) == 0 && (isRefused(err) || isAnswer(err) && errors.Is(err, ErrNotFound)) {
 		return nil, errNoReferrersAPI
 	}
 	return all, err

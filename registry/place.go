@@ -148,50 +148,6 @@ func covered(announced string, raw []byte) []byte {
 	return raw
 }
 
-func (p *place) digest(ctx context.Context, target string) (digest.Digest, error) {
-	resp, err := p.ask(ctx, http.MethodHead, "/manifests/"+target,
-		http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return "", err
-	}
-	d := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
-	if verify.Digest(d) != nil {
-		return "", nil
-	}
-	return d, nil
-}
-
-func (p *place) exists(ctx context.Context, d v1.Descriptor) (bool, error) {
-	resp, err := p.ask(ctx, http.MethodHead, "/blobs/"+d.Digest.String(), http.StatusOK, http.StatusNotFound)
-	if err != nil {
-		return false, err
-	}
-	return resp.StatusCode == http.StatusOK && (resp.ContentLength < 0 || resp.ContentLength == d.Size), nil
-}
-
-// stat asks with HEAD and, where that is refused or tells no size, begins to read: storage behind some
-// registries answers nothing but GET.
-func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
-	if err := verify.Digest(d); err != nil {
-		return v1.Descriptor{}, err
-	}
-	for _, method := range []string{http.MethodHead, http.MethodGet} {
-		resp, err := p.ask(ctx, method, "/blobs/"+d.String(), http.StatusOK)
-		if method == http.MethodHead && isStatus(err, http.StatusBadRequest, http.StatusForbidden,
-			http.StatusMethodNotAllowed, http.StatusNotImplemented) {
-			continue
-		}
-		if err != nil {
-			return v1.Descriptor{}, err
-		}
-		desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: resp.ContentLength}
-		if desc.Size >= 0 {
-			return desc, verify.Descriptor(desc)
-		}
-	}
-	return v1.Descriptor{}, refuse("%s: the registry does not say how large %s is", p.Name(), d)
-}
-
 func (p *place) post(ctx context.Context) (*request, error) {
 	req, err := p.request(ctx, http.MethodPost, "/blobs/uploads/", http.StatusAccepted, http.StatusCreated)
 	if err == nil {

@@ -77,13 +77,6 @@ func (p *Pusher) PushStream(
 		u := &upload{place: p.place, opts: opts, open: open, stream: true}
 		err := u.run(ctx)
 		d = u.blob
-		if isStatus(err, http.StatusNotFound) && d.Digest != "" {
-			// The commit may have been done and its answer lost: then the upload is gone and the blob there.
-			if there, _ := p.place.exists(ctx, d); there {
-				return nil
-			}
-			return retry.Transient(err)
-		}
 		return err
 	})
 	d.MediaType = mediaType
@@ -111,7 +104,7 @@ func (p *Pusher) Mount(ctx context.Context, d v1.Descriptor, from string) (bool,
 		return false, err
 	}
 	req.url.RawQuery = url.Values{"mount": {d.Digest.String()}, "from": {from}}.Encode()
-	req.tries = 1
+	req.tries, req.cookies = 1, &cookies{}
 	resp, err := p.place.host.answer(ctx, req)
 	if err != nil {
 		return false, ctx.Err()
@@ -120,7 +113,7 @@ func (p *Pusher) Mount(ctx context.Context, d v1.Descriptor, from string) (bool,
 		return true, nil
 	}
 	if at, err := resolveLocation(resp); err == nil { // the registry has begun an upload instead
-		(&upload{place: p.place, home: at}).abort(ctx)
+		(&upload{place: p.place, home: at, cookies: req.cookies}).abort(ctx)
 	}
 	return false, nil
 }
@@ -169,6 +162,11 @@ func (p *Pusher) PutManifest(ctx context.Context, target, mediaType string, raw 
 		}
 	}
 	answer, err := p.put(ctx, target, mediaType, raw)
+	if isRefused(err) && !IsBlobUnknown(err) { // somebody else may have stored it meanwhile
+		if there, derr := p.place.digest(ctx, target); derr == nil && there == d.Digest {
+			return nil
+		}
+	}
 	if err != nil || !refers || answer.Get("OCI-Subject") != "" {
 		return err
 	}

@@ -59,13 +59,15 @@ func (r *Repository) Raw(ctx context.Context, target string) (d v1.Descriptor, r
 	return d, raw, err
 }
 
-// Digest asks what manifest a tag or digest stands for, without fetching it. The answer is the registry's
-// word: good enough to decide that nothing has to be done. It is empty where the registry has none.
+// Digest asks what manifest a tag or digest stands for. The answer is the registry's word: good enough to
+// decide that nothing has to be done. It is empty where the registry has none. Only where HEAD does not tell,
+// the manifest is fetched.
 func (r *Repository) Digest(ctx context.Context, target string) (digest.Digest, error) {
 	return r.own.digest(ctx, target)
 }
 
-// Exists reports whether the repository has a blob, by the registry's word.
+// Exists reports whether the repository has a blob, by the registry's word. A registry that refuses to say is
+// taken to have none: a push finds out what is allowed.
 func (r *Repository) Exists(ctx context.Context, d v1.Descriptor) (bool, error) {
 	return r.own.exists(ctx, d)
 }

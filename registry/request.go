@@ -30,13 +30,14 @@ type request struct {
 	method   string
 	url      *url.URL
 	header   http.Header
-	body     *body  // nil: none
-	scope    string // what a token must allow, such as repository:library/alpine:pull
-	secret   bool   // the body logs in: it goes to no other origin
-	accept   []int  // statuses that are not errors
-	renewed  bool   // the authorization has been renewed, and is not renewed again
-	refusals int    // of the authorization
-	tries    int    // how often it is sent at most; 0: maxTries
+	body     *body    // nil: none
+	scope    string   // what a token must allow, such as repository:library/alpine:pull
+	cookies  *cookies // nil: none are kept
+	secret   bool     // the body logs in: it goes to no other origin
+	accept   []int    // statuses that are not errors
+	renewed  bool     // the authorization has been renewed, and is not renewed again
+	refusals int      // of the authorization
+	tries    int      // how often it is sent at most; 0: maxTries
 }
 
 // do sends r until it is answered with a status that r accepts. It authenticates and repeats r as needed.

@@ -80,6 +80,9 @@ func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Respon
 	}
 	dog := newWatchdog(h.client.StallTimeout, cancel)
 	attach(req, r.body, content, dog)
+	r.cookies.put(req)
+	// A body that was asked about and is not wanted is held back only if the connection ends with the answer.
+	req.Close = req.Header.Get("Expect") != ""
 	resp, err = h.transport.RoundTrip(req)
 	dog.Stop()
 	if err != nil {
@@ -93,6 +96,7 @@ func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Respon
 	}
 	h.answered.Store(true)
 	resp.Request = req
+	r.cookies.keep(resp)
 	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel}
 	return resp, nil
 }

@@ -30,9 +30,11 @@ func NewTransport(config *tls.Config) *http.Transport {
 		Protocols:           &protocols,
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true,
-		ReadBufferSize:      64 << 10,
-		WriteBufferSize:     64 << 10,
+		// Servers that do not know "Expect: 100-continue" are sent the body after this time.
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true,
+		ReadBufferSize:        64 << 10,
+		WriteBufferSize:       64 << 10,
 	}
 }
 

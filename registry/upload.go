@@ -17,17 +17,6 @@ import (
 	"drayage/internal/transfer"
 )
 
-const (
-	// chunkSize is the size of a chunk, for registries that take no whole blob in one request: proxies have
-	// limits, and GHCR's own limit is 4 MiB. A chunk is held in memory, so that it can be sent again.
-	chunkSize    = 4 << 20
-	minChunkSize = 256 << 10
-	maxChunkSize = 64 << 20
-	// chunkBudget bounds what all chunks of a client hold together. Where a registry wants large chunks,
-	// uploads wait for each other.
-	chunkBudget = maxChunkSize
-)
-
 // upload is one try to store a blob. It knows where the upload goes on and how much of the content the
 // registry has. There are three ways to send content: one PUT, one PATCH and a PUT for its end, or many
 // PATCHes and a PUT (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs).
@@ -44,6 +33,7 @@ type upload struct {
 	resumed bool     // some of them were sent before and may be other bytes
 	least   int      // the smallest chunk that the registry takes, except for the last one; 0: any
 	content *counted // what was opened last
+	cookies *cookies // of this upload; nil: it was begun by another process
 }
 
 // run brings the blob into the registry. It goes on with the upload in the journal, if there is one.
@@ -82,6 +72,8 @@ func (u *upload) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	u.cookies = &cookies{}
+	req.cookies = u.cookies
 	resp, err := u.place.host.answer(ctx, req)
 	if err != nil {
 		return err
@@ -111,40 +103,39 @@ func (u *upload) moved(resp *http.Response) error {
 	return err
 }
 
-// send brings the content that the registry does not have, and ends the upload with the digest.
+// send brings the content that the registry does not have, and ends the upload with the digest. Where one
+// body for all of it is refused, the content goes in chunks.
 func (u *upload) send(ctx context.Context) (err error) {
+	host := u.place.host
+	chunked := host.small.Load() || u.stream && host.sized.Load()
 	switch {
 	case !u.stream && u.held > u.blob.Size:
 		return retry.Transient(errOtherBytes)
 	case !u.stream && u.held == u.blob.Size: // only the end is missing
-	case u.place.host.small.Load():
+	case chunked:
 		err = u.chunks(ctx)
 	case !u.stream && u.held == 0:
-		return u.whole(ctx)
+		err = u.commit(ctx, &body{length: u.blob.Size, once: true, open: u.opened})
+		if host.wantsChunks(err, false) {
+			return u.anew(ctx)
+		}
+		return err
 	default:
 		err = u.rest(ctx)
 	}
-	if err != nil {
+	if err == nil {
+		if u.stream {
+			u.blob.Digest, u.blob.Size = u.content.hash.Digest(), u.content.n
+		}
+		err = u.commit(ctx, nil)
+	}
+	switch {
+	case chunked || !host.wantsChunks(err, u.stream):
 		return err
+	case u.held > 0:
+		return retry.Transient(err) // the registry knows how far it has come
 	}
-	if u.stream {
-		u.blob.Digest, u.blob.Size = u.content.hash.Digest(), u.content.n
-	}
-	return u.commit(ctx, nil)
-}
-
-// whole sends all content and its end in one request. Where that is too large, the content goes in chunks.
-func (u *upload) whole(ctx context.Context) error {
-	err := u.commit(ctx, &body{length: u.blob.Size, once: true, open: u.opened})
-	if !isStatus(err, http.StatusRequestEntityTooLarge) || u.place.host.noPatch.Load() {
-		return err
-	}
-	u.abort(ctx)
-	u.place.host.small.Store(true)
-	if err := u.begin(ctx); err != nil {
-		return err
-	}
-	return u.send(ctx)
+	return u.anew(ctx)
 }
 
 // rest sends everything that the registry does not have in one request.
@@ -154,103 +145,39 @@ func (u *upload) rest(ctx context.Context) error {
 		b.length = u.blob.Size - u.held
 	}
 	err := u.patch(ctx, b)
-	switch {
-	case isStatus(err, http.StatusRequestEntityTooLarge):
-		u.place.host.small.Store(true)
-		return retry.Transient(err)
-	case err == nil && u.stream && !u.content.ended.Load():
-		return retry.Transient(fmt.Errorf("%s: the registry answered before it had the whole blob", u.place.Name()))
+	if err == nil && u.stream && !u.content.ended.Load() {
+		return fmt.Errorf("%s: %w", u.place.Name(), errUnheard)
 	}
 	return err
 }
 
-// chunks sends everything that the registry does not have in requests of limited size. It makes them
-// smaller where something in front of the registry finds even these too large.
-func (u *upload) chunks(ctx context.Context) error {
-	size := max(chunkSize, u.least)
-	release, err := u.place.host.client.reserve(ctx, size)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if _, err := u.opened(); err != nil {
-		return err
-	}
-	defer u.content.Close()
-	buf, have := make([]byte, size), 0
-	for {
-		n, err := io.ReadFull(u.content, buf[have:max(have, size)])
-		if err != nil && !u.content.ended.Load() {
-			return err
-		}
-		if have += n; have == 0 {
-			return nil
-		}
-		n = min(have, size)
-		err = u.patch(ctx, bytesBody(buf[:n]))
-		switch {
-		case isStatus(err, http.StatusRequestEntityTooLarge) && n > minChunkSize && n/2 >= u.least:
-			size = n / 2
-			continue
-		case isStatus(err, http.StatusRequestedRangeNotSatisfiable, http.StatusNotFound):
-			return retry.Transient(err) // the registry has come to another place than we think
-		case err != nil:
-			return err
-		}
-		have = copy(buf, buf[n:have])
-	}
-}
-
 func (u *upload) patch(ctx context.Context, b *body) error {
 	req := u.request(http.MethodPatch, u.at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
-	if req.body = b; b.length >= 0 {
+	host := u.place.host
+	switch req.body = b; {
+	case b.length >= 0:
 		req.header.Set("Content-Range", fmt.Sprintf("%d-%d", u.held, u.held+b.length-1))
+	case !host.streams.Load(): // a stream may be read once only: whether it may come is asked before
+		req.header.Set("Expect", "100-continue")
 	}
-	resp, err := u.place.host.answer(ctx, req)
-	if err != nil {
+	resp, err := host.answer(ctx, req)
+	switch {
+	case isStatus(err, http.StatusExpectationFailed) && !host.streams.Swap(true):
+		return u.patch(ctx, b)
+	case err != nil:
 		if u.stream && isStatus(err, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
-			u.place.host.noPatch.Store(true)
+			host.noPatch.Store(true)
 		}
 		return err
+	case b.length < 0:
+		host.streams.Store(true)
 	}
 	u.held += max(b.length, 0)
 	return u.moved(resp)
 }
 
-// commit ends the upload with the digest and with b, which may be nil. If the registry had other bytes
-// than those that were sent, all content has to be sent again.
-func (u *upload) commit(ctx context.Context, b *body) error {
-	to := *u.at
-	if to.RawQuery != "" {
-		to.RawQuery += "&"
-	}
-	to.RawQuery += "digest=" + url.QueryEscape(u.blob.Digest.String())
-	req := u.request(http.MethodPut, &to, http.StatusCreated, http.StatusNoContent, http.StatusOK)
-	if req.body = b; b == nil {
-		req.body = bytesBody(nil)
-	}
-	_, err := u.place.host.answer(ctx, req)
-	if u.resumed && isStatus(err, http.StatusBadRequest) {
-		return retry.Transient(fmt.Errorf("%w: %w", errOtherBytes, err))
-	}
-	return err
-}
-
-// abort tells the registry to drop what it has of the upload. The registry may ignore that.
-func (u *upload) abort(ctx context.Context) {
-	if u.home == nil || ctx.Err() != nil {
-		return
-	}
-	req := u.request(http.MethodDelete, u.home, http.StatusNoContent, http.StatusAccepted, http.StatusOK)
-	req.renewed = true
-	if resp, err := u.place.host.send(ctx, req); err == nil {
-		resp.Body.Close()
-	}
-	u.home = nil
-}
-
 func (u *upload) request(method string, to *url.URL, accept ...int) *request {
-	req := &request{method: method, url: to, header: http.Header{}, accept: accept}
+	req := &request{method: method, url: to, header: http.Header{}, accept: accept, cookies: u.cookies}
 	req.scope = scope(u.place.path, "pull,push")
 	if method == http.MethodPatch || method == http.MethodPut {
 		req.header.Set("Content-Type", "application/octet-stream")
@@ -322,11 +249,4 @@ func (c *counted) Read(p []byte) (int, error) {
 		c.ended.Store(true)
 	}
 	return n, err
-}
-
-func (c *Client) reserve(ctx context.Context, size int) (release func(), _ error) {
-	if c.chunks.Acquire(ctx, int64(size)) != nil {
-		return nil, context.Cause(ctx)
-	}
-	return func() { c.chunks.Release(int64(size)) }, nil
 }

@@ -57,7 +57,7 @@ func (w *world) close() {
 	for _, s := range w.servers {
 		s.Close()
 	}
-	time.Sleep(time.Second) // servers linger that long over a connection they have closed
+	time.Sleep(10 * time.Second) // servers linger over a connection that they have closed, and TLS for longer
 }
 
 func (w *world) serve(address string, h http.Handler) {
