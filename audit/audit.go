@@ -34,7 +34,7 @@ type Target struct {
 type Result struct {
 	Faults []image.Absent // what is damaged or missing; none: everything is in order
 	Absent []image.Absent // what need not be there: Target.Absent and foreign layers
-	Sealed []string       // why layers were compared with their digests only: they are encrypted
+	Sealed []string       // why layers were compared with their digests only: image.Judgement.Why
 }
 
 // Options say how images are checked. The zero value is good.

@@ -30,6 +30,7 @@ type blobKey struct {
 type walker struct {
 	reached map[digest.Digest]bool
 	trees   map[image.Source]*image.Tree
+	judged  map[*image.Node]judgement
 	tasks   map[taskKey]*task
 	order   []*task
 	uses    []use
@@ -51,6 +52,7 @@ func newWalker() *walker {
 	return &walker{
 		reached: map[digest.Digest]bool{},
 		trees:   map[image.Source]*image.Tree{},
+		judged:  map[*image.Node]judgement{},
 		tasks:   map[taskKey]*task{},
 	}
 }
@@ -127,14 +129,29 @@ func (w *walker) manifest(ctx context.Context, v image.Visit) {
 	}
 }
 
+// judgement is what a manifest describes, and why its configuration could not be read.
+type judgement struct {
+	image.Judgement
+	err error
+}
+
+// judge reads the configuration of a manifest once for all targets.
+func (w *walker) judge(ctx context.Context, n *image.Node) judgement {
+	j, known := w.judged[n]
+	if !known {
+		var raw []byte
+		if n.Document.MayBeImage() {
+			raw, j.err = w.tree.Config(ctx, n)
+		}
+		j.Judgement = n.Document.Judge(raw)
+		w.judged[n] = j
+	}
+	return j
+}
+
 // blobs notes the configuration and the layers of one manifest.
 func (w *walker) blobs(ctx context.Context, n *image.Node) {
-	var raw []byte
-	var err error
-	if n.Document.MayBeImage() {
-		raw, err = w.tree.Config(ctx, n)
-	}
-	judged := n.Document.Judge(raw)
+	judged := w.judge(ctx, n)
 	if judged.Kind == image.Artifact {
 		for _, d := range n.Document.Children() {
 			w.blob(image.PartBlob, d, "")
@@ -143,34 +160,19 @@ func (w *walker) blobs(ctx context.Context, n *image.Node) {
 	}
 	w.reached[n.Document.Config.Digest] = true
 	w.embedded(image.PartConfig, *n.Document.Config)
-	diffIDs := w.diffIDs(n, raw, err)
+	if judged.err != nil {
+		w.fault(image.PartConfig, *n.Document.Config, judged.err)
+	}
 	for i, l := range n.Document.Layers {
 		var diffID digest.Digest
-		if t := image.ParseLayerType(l.MediaType); diffIDs != nil && !t.Encrypted && !t.Other {
-			diffID = diffIDs[i]
+		if t := image.ParseLayerType(l.MediaType); judged.DiffIDs != nil && t.Sealed() == "" && !t.Other {
+			diffID = judged.DiffIDs[i]
 		}
 		w.blob(image.PartLayer, l, diffID)
 	}
 	if judged.Kind == image.Sealed {
 		w.result.Sealed = append(w.result.Sealed, judged.Why)
 	}
-}
-
-// diffIDs are the diff IDs in a configuration, one for each layer, or nil if the configuration is bad. err is
-// the error of reading the configuration.
-func (w *walker) diffIDs(n *image.Node, raw []byte, err error) []digest.Digest {
-	var diffIDs []digest.Digest
-	var c image.Config
-	if err == nil {
-		c, err = image.ParseConfig(raw)
-	}
-	if err == nil {
-		diffIDs, err = c.DiffIDs(len(n.Document.Layers))
-	}
-	if err != nil {
-		w.fault(image.PartConfig, *n.Document.Config, err)
-	}
-	return diffIDs
 }
 
 // saved takes the layers of an image of a docker tar, and the faults that the reader of the tar has found. A

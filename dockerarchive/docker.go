@@ -38,19 +38,11 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 		return fmt.Errorf("%s: %w", im.Root.Digest, im.Absent[0])
 	}
 	doc := &im.RootNode().Document
-	raw, err := dockerConfig(ctx, im)
+	raw, judged, err := dockerConfig(ctx, im)
 	if err != nil {
 		return err
 	}
-	id := doc.Config.Digest
-	config, err := image.ParseConfig(raw)
-	if err != nil {
-		return fmt.Errorf("image %s: %w", id, err)
-	}
-	diffIDs, err := config.DiffIDs(len(doc.Layers))
-	if err != nil {
-		return fmt.Errorf("image %s: %w: %w", id, err, image.ErrUnsupported)
-	}
+	id, config, diffIDs := doc.Config.Digest, judged.Config, judged.DiffIDs
 	dirs, err := v1Layers(raw, diffIDs)
 	if err != nil {
 		return fmt.Errorf("image %s: %w", id, err)
@@ -75,26 +67,22 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 }
 
 // dockerConfig reads the configuration of an image that a docker tar can hold.
-func dockerConfig(ctx context.Context, im *image.Image) (raw []byte, err error) {
+func dockerConfig(ctx context.Context, im *image.Image) (raw []byte, j image.Judgement, err error) {
 	doc := &im.RootNode().Document
 	if doc.MayBeImage() {
 		if raw, err = image.ReadAll(ctx, im.Source, *doc.Config, image.MaxConfigSize); err != nil {
-			return nil, err
+			return nil, j, err
 		}
 	}
-	switch j := doc.Judge(raw); j.Kind {
+	switch j = doc.Judge(raw); j.Kind {
 	case image.Artifact:
-		kind := doc.MediaType
-		if doc.Config != nil {
-			kind = doc.Config.MediaType
-		}
-		return nil, fmt.Errorf("%s is not a container image (%s): only --format oci could carry it: %w",
-			im.Root.Digest, kind, image.ErrUnsupported)
+		err = fmt.Errorf("%s is not a container image (%s): only --format oci could carry it: %w",
+			im.Root.Digest, doc.About(), image.ErrUnsupported)
 	case image.Sealed:
-		return nil, fmt.Errorf("%s cannot be unpacked (%s): only --format oci could carry it: %w",
+		err = fmt.Errorf("%s cannot be unpacked (%s): only --format oci could carry it: %w",
 			im.Root.Digest, j.Why, image.ErrUnsupported)
 	}
-	return raw, nil
+	return raw, j, err
 }
 
 // addLayer adds a layer directory with what Docker writes there. A layer that stands in several directories

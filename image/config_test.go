@@ -37,6 +37,15 @@ func TestParseConfig(t *testing.T) {
 		{"an empty diff ID", `{"rootfs":{"diff_ids":["` + id + `",""]}}`, -1},
 		{"md5", `{"rootfs":{"diff_ids":["md5:` + strings.Repeat("0", 32) + `"]}}`, -1},
 		{"diff IDs of a wrong type", `{"rootfs":{"diff_ids":"` + id + `"}}`, -1},
+		{"the exact spelling counts", `{"rootfs":{"diff_ids":["` + id + `"]},"Rootfs":{"diff_ids":[]}}`, 1},
+		{"another spelling", `{"RootFS":{"Diff_IDs":["` + id + `"]}}`, 1},
+		{"a byte order mark", "\xef\xbb\xbf" + `{"rootfs":{"diff_ids":["` + id + `"]}}`, 1},
+		{"UTF-16", "{\x00}\x00", 0},
+		{"a second document", `{"rootfs":{"diff_ids":["` + id + `"]}}{}`, 1},
+		{"no UTF-8", "{\"author\":\"\xff\",\"rootfs\":{\"diff_ids\":[\"" + id + "\"]}}", 1},
+		{"a huge number", `{"os":1e999,"rootfs":{"diff_ids":["` + id + `"]}}`, 1},
+		{"a number among diff IDs", `{"rootfs":{"diff_ids":["` + id + `",7]}}`, -1},
+		{"nested deep", `{"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 0},
 		{"a list", `[]`, -2},
 		{"nothing", ``, -2},
 		{"cut off", `{"rootfs":`, -2},
@@ -66,6 +75,7 @@ func TestConfigTellsPlatformAndDate(t *testing.T) {
 		},
 		`{"os":7,"architecture":"amd64","created":"yesterday"}`: {Platform: v1.Platform{Architecture: "amd64"}},
 		`{"os":null,"created":0}`:                               {},
+		`{"os":"linux","OS":"windows","Architecture":"arm"}`:    {Platform: v1.Platform{OS: "linux", Architecture: "arm"}},
 	} {
 		got, err := image.ParseConfig([]byte(raw))
 		if err != nil || !got.Created.Equal(want.Created) || !reflect.DeepEqual(got.Platform, want.Platform) {

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -19,6 +20,10 @@ type Graph struct {
 	// Rewritten is set where the root is a new index, because only some of the platforms travel. Its digest is
 	// not the one that the source knows.
 	Rewritten bool
+
+	// Passed lists what could have been chosen as well as one of Platforms, and differs from it only in the
+	// version of the system: images for Windows.
+	Passed []v1.Platform
 
 	// Attestations counts the manifests of the index that are about the chosen images and do not travel with
 	// them: BuildKit's provenance and SBOMs.
@@ -69,12 +74,7 @@ type loader struct {
 func (l *loader) choose(ctx context.Context, sel Selection) error {
 	g, root := l.graph, l.tree.Node(l.graph.Root)
 	if !IsIndex(root.Document.MediaType) {
-		p, err := l.tree.platform(ctx, root)
-		g.Platforms = []v1.Platform{p}
-		if err != nil {
-			return err
-		}
-		return sel.Check(p)
+		return l.check(ctx, root, sel)
 	}
 	leaves, err := l.tree.leaves(g.Root, IsManifest)
 	if err == nil {
@@ -83,29 +83,49 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	if err != nil {
 		return err
 	}
-	if sel.All {
-		g.Platforms = known(leaves)
+	if g.Platforms = known(leaves); sel.All {
 		return nil
+	}
+	if len(leaves) > 0 && len(g.Platforms) == 0 { // artifacts alone
+		return l.read(ctx, leaves)
 	}
 	want, _ := sel.wanted()
 	chosen, err := pick(leaves, want)
+	if err == nil {
+		err = l.read(ctx, chosen)
+	}
 	if err != nil {
 		return err
 	}
-	var roots []v1.Descriptor
-	for _, c := range chosen {
-		roots = append(roots, c.Descriptor)
-	}
-	if err := l.tree.Read(ctx, roots...); err != nil {
-		return err
-	}
 	g.Platforms, g.Attestations = known(chosen), attestations(leaves, chosen)
+	for _, c := range chosen {
+		g.Passed = append(g.Passed, sel.passed(c.Platform, platformsOf(leaves))...)
+	}
 	if len(chosen) == 1 {
 		d := chosen[0].Descriptor
 		g.Root = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 		return nil
 	}
 	return l.subset(root, chosen, len(leaves))
+}
+
+// check looks at the platform of an image without an index.
+func (l *loader) check(ctx context.Context, root *Node, sel Selection) (err error) {
+	p := NewLeaf(l.graph.Root).Platform
+	if p.OS == "" {
+		p, err = l.tree.platform(ctx, root)
+	}
+	l.graph.Platforms = []v1.Platform{p}
+	return cmp.Or(err, sel.Check(p))
+}
+
+// read reads the manifests of leaves that have not been read.
+func (l *loader) read(ctx context.Context, leaves []Leaf) error {
+	var roots []v1.Descriptor
+	for _, c := range leaves {
+		roots = append(roots, c.Descriptor)
+	}
+	return l.tree.Read(ctx, roots...)
 }
 
 // subset makes a new index that lists the chosen manifests only, in the media type family of the old one.

@@ -69,10 +69,6 @@ func TestLoadRefuses(t *testing.T) {
 	s := newSite(t)
 	single := s.image("linux/amd64")
 	child := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, single.MediaType, single.Digest, single.Size)
-	badConfig := func(raw string) v1.Descriptor {
-		m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: s.Put(v1.MediaTypeImageConfig, []byte(raw))}
-		return s.PutJSON(v1.MediaTypeImageManifest, m)
-	}
 	resized := func(d v1.Descriptor, by int64) v1.Descriptor { d.Size += by; return d }
 	retyped := func(d v1.Descriptor, mediaType string) v1.Descriptor { d.MediaType = mediaType; return d }
 	for name, root := range map[string]v1.Descriptor{
@@ -102,8 +98,6 @@ func TestLoadRefuses(t *testing.T) {
 		"a terabyte": resized(single, 1<<40),
 		"a child that is not there": s.index(v1.Descriptor{MediaType: v1.MediaTypeImageManifest,
 			Digest: digest.FromString("absent"), Size: 6}),
-		"a configuration that is no JSON":    badConfig(`x`),
-		"a child's configuration, not JSON":  s.index(badConfig(`x`)),
 		"a web page instead of the manifest": s.Put("text/html", []byte(`<html>log in first</html>`)),
 	} {
 		if g, err := image.Load(t.Context(), s, root, image.Selection{All: true}); err == nil {

@@ -40,17 +40,24 @@ func Open(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*
 	return &Image{Graph: g, Source: g.Source(src)}, nil
 }
 
-// Judge says what the image is. An index counts as a container image. The configuration is read from the
-// source where the manifest alone does not decide.
+// Judge says what the image is. An index counts as a container image if one of its manifests may be one. The
+// configuration is read from the source where the manifest alone does not decide.
 func (im *Image) Judge(ctx context.Context) (Judgement, error) {
 	doc := &im.RootNode().Document
 	if IsIndex(doc.MediaType) {
-		return Judgement{Kind: Container}, nil
+		if slices.ContainsFunc(im.Manifests, func(n Node) bool { return n.Document.MayBeImage() }) {
+			return Judgement{Kind: Container}, nil
+		}
+		return Judgement{}, nil
 	}
+	return judge(ctx, im.Source, doc)
+}
+
+func judge(ctx context.Context, src Source, doc *Document) (Judgement, error) {
 	if !doc.MayBeImage() {
 		return Judgement{}, nil
 	}
-	config, err := ReadAll(ctx, im.Source, *doc.Config, MaxConfigSize)
+	config, err := ReadAll(ctx, src, *doc.Config, MaxConfigSize)
 	return doc.Judge(config), err
 }
 

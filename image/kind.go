@@ -1,10 +1,14 @@
 package image
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -22,12 +26,15 @@ const (
 type Judgement struct {
 	Kind Kind
 	Why  string // of a sealed image: "layer sha256:... is encrypted"
+
+	Config  Config          // as far as it could be read
+	DiffIDs []digest.Digest // one for each layer, or nil where no configuration tells them
 }
 
 // LayerType is what the media type of a layer says about its content. Readers look at the bytes all the same.
 type LayerType struct {
 	Tar         bool   // it is a layer of a container image
-	Compression string // gzip, zstd or whatever else the type names; empty if it names none
+	Compression string // gzip, zstd, bzip2, xz or whatever else the type names; empty if it names none
 	Encrypted   bool   // https://github.com/containers/ocicrypt/blob/v1.2.1/spec.go
 	Foreign     bool   // its descriptor says where it can be had
 	Other       bool   // it is something else: the image of a file system, a signature
@@ -37,23 +44,42 @@ type LayerType struct {
 var vague = regexp.MustCompile(
 	`^(application/(octet-stream|(x-)?(g?tar|gzip|zstd)(\+(gzip|zstd))?))?$|\.t(ar)?gz$`)
 
+// compressions are the words in media types for what layers are compressed with, if that is known here.
+var compressions = map[string]string{
+	"gzip": "gzip", "gz": "gzip", "zstd": "zstd", "zst": "zstd", "bzip2": "bzip2", "bz2": "bzip2", "xz": "xz",
+}
+
 // ParseLayerType reads the media type of a layer, Docker's or OCI's
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md).
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md). Case does not count
+// (https://www.rfc-editor.org/rfc/rfc6838#section-4.2).
 func ParseLayerType(mediaType string) LayerType {
 	t := LayerType{Foreign: IsForeign(mediaType)}
-	_, suffix, tar := strings.Cut(mediaType, ".tar")
+	name, _, _ := strings.Cut(strings.ToLower(mediaType), ";")
+	name = strings.TrimSpace(name)
+	_, suffix, tar := strings.Cut(name, ".tar")
 	if t.Tar = tar && (suffix == "" || suffix[0] == '.' || suffix[0] == '+'); !t.Tar {
-		t.Other = !vague.MatchString(mediaType)
+		t.Other = !vague.MatchString(name)
 		return t
 	}
 	for _, s := range strings.FieldsFunc(suffix, func(r rune) bool { return r == '.' || r == '+' }) {
 		if s == "encrypted" {
 			t.Encrypted = true
-		} else {
-			t.Compression = s
+		} else if t.Compression == "" || compressions[t.Compression] != "" { // an unknown one stays
+			t.Compression = cmp.Or(compressions[s], s)
 		}
 	}
 	return t
+}
+
+// Sealed says why a layer of the type cannot be unpacked, in words that follow its digest, or nothing.
+func (t LayerType) Sealed() string {
+	switch {
+	case t.Encrypted:
+		return " is encrypted"
+	case t.Compression != "" && compressions[t.Compression] == "":
+		return fmt.Sprintf(": compression %q is not known here", t.Compression)
+	}
+	return ""
 }
 
 // MayBeImage reports whether the document may describe a container image, as far as a manifest tells without
@@ -81,34 +107,56 @@ func (d *Document) MayBeImage() bool {
 }
 
 // Judge says what the document describes. config is the content of its configuration, or nil where nobody
-// has read that: the judgement then rests on the media types.
+// has read that: the judgement then rests on the media types. Judge never fails, because moving an image takes
+// nothing of its configuration.
 func (d *Document) Judge(config []byte) Judgement {
-	if !d.MayBeImage() || config != nil && !d.isImageConfig(config) {
-		return Judgement{Kind: Artifact}
+	if !d.MayBeImage() {
+		return Judgement{}
+	}
+	var j Judgement
+	if config != nil {
+		if j = d.judgeConfig(config); j.Kind == Artifact {
+			return j
+		}
 	}
 	for _, l := range d.Layers {
-		if ParseLayerType(l.MediaType).Encrypted {
-			return Judgement{Kind: Sealed, Why: "layer " + l.Digest.String() + " is encrypted"}
+		if why := ParseLayerType(l.MediaType).Sealed(); why != "" {
+			j.Kind, j.Why = Sealed, "layer "+l.Digest.String()+why
+			return j
 		}
 	}
-	return Judgement{Kind: Container}
+	if j.Why == "" {
+		j.Kind = Container
+	}
+	return j
 }
 
-// isImageConfig reports whether a configuration has at least one field that an image's must have
-// (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). What is no JSON object may
-// be an image's that was damaged before it got its digest. Where the media type does not promise an image's
-// configuration, it has to have a diff ID for each layer.
-func (d *Document) isImageConfig(config []byte) bool {
-	if t := d.Config.MediaType; t != DockerConfig && t != v1.MediaTypeImageConfig {
-		c, err := ParseConfig(config)
-		if err == nil {
-			_, err = c.DiffIDs(len(d.Layers))
+// judgeConfig decides by a configuration. An image's says more than a platform
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). Artifacts may have
+// anything: oras gives them a platform. What is no JSON may be an image's that was damaged before it got its digest. Where the media types
+// do not promise an image, the configuration has to have a diff ID for each layer.
+func (d *Document) judgeConfig(raw []byte) (j Judgement) {
+	promised := d.ArtifactType == "" && (d.Config.MediaType == DockerConfig ||
+		d.Config.MediaType == v1.MediaTypeImageConfig)
+	var err error
+	if j.Config, err = ParseConfig(raw); err != nil {
+		if promised && len(bytes.TrimSpace(raw)) > 0 && !json.Valid(raw) {
+			j.Kind, j.Why = Sealed, err.Error()
 		}
-		return err == nil
+		return j
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(config, &fields) != nil || fields == nil {
-		return true
+	if p := j.Config.Platform; !j.Config.ofImage && (len(d.Layers) > 0 || p.OS+p.Architecture == "") {
+		return j
 	}
-	return fields["rootfs"] != nil || fields["os"] != nil || fields["architecture"] != nil
+	j.DiffIDs, err = j.Config.DiffIDs(len(d.Layers))
+	switch {
+	case err == nil && j.Config.Odd == "":
+		j.Kind = Container
+	case !promised:
+	case err != nil:
+		j.Kind, j.Why = Sealed, "its configuration cannot be used: "+err.Error()
+	default:
+		j.Kind, j.Why = Sealed, "its configuration cannot be used: "+j.Config.Odd
+	}
+	return j
 }

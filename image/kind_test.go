@@ -12,16 +12,18 @@ import (
 // What a manifest describes is judged from its types and its configuration together, and nowhere else.
 func TestJudge(t *testing.T) {
 	const octets, signature = "application/octet-stream", "application/vnd.dev.cosign.simplesigning.v1+json"
+	a := digest.FromString("a").String()
 	config := `{"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`
-	one := `{"rootfs":{"type":"layers","diff_ids":["` + digest.FromString("a").String() + `"]}}`
+	two := `{"rootfs":{"diff_ids":["` + a + `","` + a + `"]}}`
+	one := `{"rootfs":{"type":"layers","diff_ids":["` + a + `"]}}`
 	for _, c := range []struct {
 		name, configType, config string
 		layers                   []string
 		want                     image.Kind
 	}{
-		{"an image of OCI's", v1.MediaTypeImageConfig, config,
+		{"an image of OCI's", v1.MediaTypeImageConfig, two,
 			[]string{v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerZstd}, image.Container},
-		{"an image of Docker's", image.DockerConfig, config,
+		{"an image of Docker's", image.DockerConfig, two,
 			[]string{image.DockerLayer, image.DockerForeign + ".gzip"}, image.Container},
 		{"an image without layers", v1.MediaTypeImageConfig, config, nil, image.Container},
 		{"wild case 1: a configuration of unknown type", octets, one, []string{image.DockerLayer},
@@ -35,15 +37,33 @@ func TestJudge(t *testing.T) {
 		{"unknown type, the configuration unread", octets, "", []string{image.DockerLayer}, image.Container},
 		{"unknown type and other layers", octets, config, []string{octets}, image.Artifact},
 		{"unknown type and no layers", octets, config, nil, image.Artifact},
-		{"wild case 2: encrypted layers", v1.MediaTypeImageConfig, config,
+		{"wild case 2: encrypted layers", v1.MediaTypeImageConfig, two,
 			[]string{v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerGzip + "+encrypted"}, image.Sealed},
+		{"wild case 2: in capitals", v1.MediaTypeImageConfig, one,
+			[]string{v1.MediaTypeImageLayerGzip + "+Encrypted"}, image.Sealed},
+		{"wild case 2: lz4", v1.MediaTypeImageConfig, one, []string{v1.MediaTypeImageLayer + "+lz4"}, image.Sealed},
+		{"wild case 2: brotli", v1.MediaTypeImageConfig, one, []string{v1.MediaTypeImageLayer + ".br"},
+			image.Sealed},
+		{"too few diff IDs", v1.MediaTypeImageConfig, one,
+			[]string{v1.MediaTypeImageLayer, v1.MediaTypeImageLayer}, image.Sealed},
+		{"a diff ID that is none", v1.MediaTypeImageConfig, `{"rootfs":{"diff_ids":["x"]}}`,
+			[]string{v1.MediaTypeImageLayer}, image.Sealed},
+		{"a byte order mark", v1.MediaTypeImageConfig, "\ufeff" + one, []string{v1.MediaTypeImageLayer},
+			image.Sealed},
+		{"something behind it", v1.MediaTypeImageConfig, one + `{}`, []string{v1.MediaTypeImageLayer},
+			image.Sealed},
+		{"wild case 29: oras --artifact-platform", v1.MediaTypeImageConfig, `{"architecture":"amd64","os":"linux"}`,
+			[]string{v1.MediaTypeImageLayer}, image.Artifact},
+		{"wild case 3: a list", v1.MediaTypeImageConfig, `[]`, []string{v1.MediaTypeImageLayer}, image.Artifact},
+		{"wild case 3: a text", image.DockerConfig, `"x"`, []string{v1.MediaTypeImageLayer}, image.Artifact},
+		{"wild case 3: nothing", v1.MediaTypeImageConfig, " ", []string{v1.MediaTypeImageLayer}, image.Artifact},
 		{"wild case 3: an empty configuration", v1.MediaTypeImageConfig, `{}`, []string{v1.MediaTypeImageLayer},
 			image.Artifact},
 		{"an empty configuration, unread", v1.MediaTypeImageConfig, "", []string{v1.MediaTypeImageLayer},
 			image.Container},
 		{"a damaged configuration", v1.MediaTypeImageConfig, `<html>`, []string{v1.MediaTypeImageLayer},
-			image.Container},
-		{"a layer of a type that nobody knows", v1.MediaTypeImageConfig, config,
+			image.Sealed},
+		{"a layer of a type that nobody knows", v1.MediaTypeImageConfig, two,
 			[]string{v1.MediaTypeImageLayer, octets}, image.Container},
 		{"cosign's signature", v1.MediaTypeImageConfig, config, []string{signature}, image.Artifact},
 		{"a Helm chart", "application/vnd.cncf.helm.config.v1+json", `{}`,
@@ -83,11 +103,17 @@ func TestParseLayerType(t *testing.T) {
 			Encrypted: true},
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": {Tar: true, Compression: "zstd",
 			Foreign: true},
-		"application/vnd.in-toto+json": {Other: true},
-		"application/gzip":             {},
-		"application/x-tar+zstd":       {},
-		"application/x.tarball":        {Other: true},
-		"":                             {},
+		"application/vnd.OCI.image.layer.v1.TAR+GZip+Encrypted; x=y": {Tar: true, Compression: "gzip",
+			Encrypted: true},
+		"application/vnd.oci.image.layer.v1.tar.bz2":  {Tar: true, Compression: "bzip2"},
+		"application/vnd.oci.image.layer.v1.tar+lz4":  {Tar: true, Compression: "lz4"},
+		"application/vnd.oci.image.layer.v1.tar+x+gz": {Tar: true, Compression: "x"},
+		"application/vnd.oci.image.layer.v1.tar+gz+x": {Tar: true, Compression: "x"},
+		"application/vnd.in-toto+json":                {Other: true},
+		"application/gzip":                            {},
+		"application/x-tar+zstd":                      {},
+		"application/x.tarball":                       {Other: true},
+		"":                                            {},
 	} {
 		if got := image.ParseLayerType(mediaType); got != want {
 			t.Errorf("%q: %+v, want %+v", mediaType, got, want)

@@ -1,15 +1,18 @@
 package image
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/jsonkeys"
+	"drayage/internal/lenient"
 	"drayage/internal/verify"
 )
 
@@ -59,33 +62,72 @@ func IsForeign(mediaType string) bool {
 
 // Document is a parsed manifest or index. A manifest has Config and Layers, an index has Manifests.
 type Document struct {
-	MediaType    string            `json:"mediaType"`
-	ArtifactType string            `json:"artifactType"`
-	Config       *v1.Descriptor    `json:"config"`
-	Layers       []v1.Descriptor   `json:"layers"`
-	Manifests    []v1.Descriptor   `json:"manifests"`
-	Subject      *v1.Descriptor    `json:"subject"`
-	Annotations  map[string]string `json:"annotations"`
+	MediaType    string
+	ArtifactType string
+	Config       *v1.Descriptor
+	Layers       []v1.Descriptor
+	Manifests    []v1.Descriptor
+	Subject      *v1.Descriptor
+	Annotations  map[string]string
 
-	FSLayers json.RawMessage `json:"fsLayers"` // only schema 1 has it
+	FSLayers bool // only schema 1 has it
+}
+
+// wire is a document as it is written. What moving does not need may be of any type.
+type wire struct {
+	MediaType    string                           `json:"mediaType"`
+	ArtifactType lenient.Text                     `json:"artifactType"`
+	Config       *lenient.Descriptor              `json:"config"`
+	Layers       []lenient.Descriptor             `json:"layers"`
+	Manifests    list                             `json:"manifests"`
+	Subject      lenient.Value[*v1.Descriptor]    `json:"subject"`
+	Annotations  lenient.Value[map[string]string] `json:"annotations"`
+	FSLayers     json.RawMessage                  `json:"fsLayers"`
+}
+
+// list is a list of descriptors that may be null.
+type list struct {
+	all  []lenient.Descriptor
+	null bool
+}
+
+func (l *list) UnmarshalJSON(raw []byte) error {
+	l.null = string(raw) == "null"
+	return json.Unmarshal(raw, &l.all)
+}
+
+func (w *wire) document() Document {
+	d := Document{
+		MediaType: w.MediaType, ArtifactType: string(w.ArtifactType), Config: (*v1.Descriptor)(w.Config),
+		Layers: lenient.Descriptors(w.Layers), Manifests: lenient.Descriptors(w.Manifests.all),
+		Subject: w.Subject.V, Annotations: w.Annotations.V,
+		FSLayers: w.FSLayers != nil && string(w.FSLayers) != "null",
+	}
+	if w.Manifests.null && d.Config == nil && d.Layers == nil && !d.FSLayers {
+		d.Manifests = []v1.Descriptor{}
+	}
+	return d
 }
 
 // ParseManifest reads a document that was announced under mediaType, which may be empty. It refuses a
 // document that could be read as two kinds or that contradicts its announcement (CVE-2021-41190). It also
-// refuses one in which a key stands twice. Digests and sizes of [Document.Children] have been validated, but
-// Subject is as it came.
+// refuses one in which a key that says what it consists of stands twice. What moving does not need, such as
+// annotations, is left out where it has the wrong type. Digests and sizes of [Document.Children] have been
+// validated, but Subject is as it came.
 func ParseManifest(mediaType string, raw []byte) (Document, error) {
-	var d Document
 	if len(raw) > MaxManifestSize {
-		return d, fmt.Errorf("manifest of %d bytes: more than the %d that are accepted", len(raw), MaxManifestSize)
+		return Document{}, fmt.Errorf("manifest of %d bytes: more than the %d that are accepted",
+			len(raw), MaxManifestSize)
 	}
 	if err := jsonkeys.Bounded(raw); err != nil {
-		return d, fmt.Errorf("manifest is too large: %v", err)
+		return Document{}, fmt.Errorf("manifest is too large: %v", err)
 	}
-	if err := json.Unmarshal(raw, &d); err != nil {
-		return d, jsonFault("manifest", err)
+	var w wire
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return Document{}, jsonFault("manifest", err)
 	}
-	if err := jsonkeys.Unique(raw); err != nil {
+	d := w.document()
+	if err := jsonkeys.UniqueRead(raw); err != nil {
 		return d, fmt.Errorf("manifest is ambiguous: %v", err)
 	}
 	kind, err := d.kind()
@@ -122,9 +164,9 @@ func jsonFault(what string, err error) error {
 func (d *Document) kind() (string, error) {
 	image, index := d.Config != nil || d.Layers != nil, d.Manifests != nil
 	switch {
-	case d.FSLayers != nil && (image || index), image && index:
+	case d.FSLayers && (image || index), image && index:
 		return "", errors.New("manifest is ambiguous: it has the fields of two kinds")
-	case d.FSLayers != nil:
+	case d.FSLayers:
 		return "", fmt.Errorf("docker schema 1 image: %w here: fetch and save convert one that is named "+
 			"in a registry", ErrUnsupported)
 	case index:
@@ -143,6 +185,25 @@ func (d *Document) validate() error {
 	}
 	return nil
 }
+
+// About says in a word what an artifact is: its own type, else that of its configuration, unless that is an
+// image's or says nothing, else that of its first layer
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
+func (d *Document) About() string {
+	switch {
+	case d.ArtifactType != "":
+		return d.ArtifactType
+	case d.Config == nil:
+		return d.MediaType
+	case len(d.Layers) > 0 && slices.Contains(untelling, d.Config.MediaType):
+		return cmp.Or(d.Layers[0].MediaType, d.Config.MediaType)
+	}
+	return d.Config.MediaType
+}
+
+// untelling are types of configurations that do not tell what an artifact is.
+var untelling = []string{"", DockerConfig, v1.MediaTypeImageConfig, v1.MediaTypeEmptyJSON,
+	"application/octet-stream"}
 
 // Children are the descriptors of all that the document consists of, in its order, config first.
 func (d *Document) Children() []v1.Descriptor {

@@ -80,8 +80,25 @@ func TestParse(t *testing.T) {
 			strings.Repeat("0", 64)+`"`, 1), ""},
 		{"a child of two platforms", "", strings.Replace(index, `"size":7`,
 			`"size":7,"platform":{"os":"linux"},"platform":{"os":"windows"}`, 1), ""},
-		{"an annotation twice", "", strings.Replace(index, `"size":7`, `"size":7,"annotations":{"a":"b","a":"c"}`,
-			1), ""},
+		{"wild case 55: an annotation twice", "", strings.Replace(index, `"size":7`,
+			`"size":7,"annotations":{"a":"b","a":"c"}`, 1), v1.MediaTypeImageIndex},
+		{"wild case 55: an unknown key twice", "", strings.Replace(index, `"size":7`, `"size":7,"x":1,"x":2`, 1),
+			v1.MediaTypeImageIndex},
+		{"an annotation that is a number", "", strings.Replace(index, `"size":7`,
+			`"size":7,"annotations":{"a":1}`, 1), v1.MediaTypeImageIndex},
+		{"annotations that are a list", "", document(v1.MediaTypeImageIndex, `"manifests":[],"annotations":[1]`),
+			v1.MediaTypeImageIndex},
+		{"an odd platform", "", strings.Replace(index, `"size":7`,
+			`"size":7,"platform":{"os":"linux","architecture":"arm","variant":7,"os.version":["1"]}`, 1),
+			v1.MediaTypeImageIndex},
+		{"odd fields that nobody needs", "", document(v1.MediaTypeImageManifest, `"config":`+config+
+			`,"artifactType":1,"subject":"x","annotations":"y","schemaVersion2":{}`), v1.MediaTypeImageManifest},
+		{"wild case 28: manifests null", "", document(v1.MediaTypeImageIndex, `"manifests":null`),
+			v1.MediaTypeImageIndex},
+		{"an image whose manifests are null", "", document(v1.MediaTypeImageManifest,
+			`"config":`+config+`,"manifests":null,"fsLayers":null`), v1.MediaTypeImageManifest},
+		{"an index whose config and layers are null", "", document(v1.MediaTypeImageIndex,
+			`"manifests":[`+child+`],"config":null,"layers":null`), v1.MediaTypeImageIndex},
 		{"annotations that differ in case", "", strings.Replace(index, `"size":7`,
 			`"size":7,"annotations":{"a":"b","A":"c"}`, 1), v1.MediaTypeImageIndex},
 		{"null", "", `null`, ""},
@@ -91,6 +108,8 @@ func TestParse(t *testing.T) {
 		{"byte order mark", "", "\ufeff" + imageJSON, ""},
 		{"two documents", "", imageJSON + imageJSON, ""},
 		{"cut off", "", imageJSON[:len(imageJSON)-1], ""},
+		{"layers that are an object", "", document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":{}`), ""},
+		{"manifests that are a text", "", document(v1.MediaTypeImageIndex, `"manifests":"x"`), ""},
 		{"wrong types", "", `{"config":"x","layers":{}}`, ""},
 		{"as large as allowed", "", index + strings.Repeat(" ", image.MaxManifestSize-len(index)),
 			v1.MediaTypeImageIndex},
@@ -203,10 +222,10 @@ func TestDescribe(t *testing.T) {
 // Errors name the field of the document and not the types of this program.
 func TestFaultOfTypeIsPlain(t *testing.T) {
 	_, array := image.ParseConfig([]byte("[]"))
-	_, number := image.ParseManifest("", []byte(`{"config":{},"annotations":{"a":1}}`))
+	_, number := image.ParseManifest("", []byte(`{"config":{},"mediaType":1}`))
 	for err, want := range map[error]string{
 		array:  "image configuration is a JSON array and not an object",
-		number: `manifest has a JSON number as "annotations`,
+		number: `manifest has a JSON number as "mediaType`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Go ") {
 			t.Errorf("%v, want %s", err, want)

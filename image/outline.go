@@ -40,10 +40,10 @@ func (l Leaf) Attested() digest.Digest {
 	return d
 }
 
-// NewLeaf is an entry of an index with the platform that the index gives it.
+// NewLeaf is an entry of an index with the platform that the index gives it. Half a platform counts as none.
 func NewLeaf(d v1.Descriptor) Leaf {
 	l := Leaf{Descriptor: d}
-	if d.Platform != nil {
+	if d.Platform != nil && d.Platform.OS != "" && d.Platform.Architecture != "" {
 		l.Platform = *d.Platform
 	}
 	return l
@@ -91,28 +91,18 @@ func (t *Tree) fillPlatforms(ctx context.Context, leaves []Leaf) error {
 	return nil
 }
 
-// platform reads the platform of an image from its configuration. An artifact has none.
+// platform reads the platform of an image from its configuration. Most artifacts have none.
 func (t *Tree) platform(ctx context.Context, n *Node) (v1.Platform, error) {
 	if !n.Document.MayBeImage() {
 		return v1.Platform{}, nil
 	}
 	raw, err := t.Config(ctx, n)
-	if err != nil || n.Document.Judge(raw).Kind == Artifact {
-		return v1.Platform{}, err
-	}
-	c, err := ParseConfig(raw)
-	if err != nil {
-		return v1.Platform{}, fmt.Errorf("%s: %w", n.Document.Config.Digest, err)
-	}
-	return c.Platform, nil
+	return n.Document.Judge(raw).Config.Platform, err
 }
 
 // pick finds the best leaf for each wanted platform, in the order of the leaves.
 func pick(leaves []Leaf, want []v1.Platform) ([]Leaf, error) {
-	have := make([]v1.Platform, len(leaves))
-	for i, l := range leaves {
-		have[i] = l.Platform
-	}
+	have := platformsOf(leaves)
 	var at []int
 	for _, w := range want {
 		i := BestPlatform(w, have)
@@ -127,6 +117,14 @@ func pick(leaves []Leaf, want []v1.Platform) ([]Leaf, error) {
 		chosen = append(chosen, leaves[i])
 	}
 	return chosen, nil
+}
+
+func platformsOf(leaves []Leaf) []v1.Platform {
+	all := make([]v1.Platform, len(leaves))
+	for i, l := range leaves {
+		all[i] = l.Platform
+	}
+	return all
 }
 
 // known lists the platforms that leaves are for, as far as they are told.
@@ -168,7 +166,7 @@ func LoadOutline(ctx context.Context, src Source, root v1.Descriptor) (*Outline,
 	if err := t.Read(ctx, root); err != nil {
 		return nil, err
 	}
-	o := &Outline{Tree: t, Root: *t.Node(root), Leaves: []Leaf{{Descriptor: root}}}
+	o := &Outline{Tree: t, Root: *t.Node(root), Leaves: []Leaf{NewLeaf(root)}}
 	var err error
 	if o.IsIndex() {
 		o.Leaves, err = t.leaves(root, IsManifest)
@@ -178,6 +176,12 @@ func LoadOutline(ctx context.Context, src Source, root v1.Descriptor) (*Outline,
 
 // IsIndex reports whether the image has an index.
 func (o *Outline) IsIndex() bool { return IsIndex(o.Root.Document.MediaType) }
+
+// Passed lists the platforms of leaves that [Outline.Pick] could have taken as well as the given one: they
+// differ from it only in the version of the system.
+func (o *Outline) Passed(taken Leaf, sel Selection) []v1.Platform {
+	return sel.passed(taken.Platform, platformsOf(o.Leaves))
+}
 
 // Pick returns the best leaf for each wanted platform, in the order of the leaves, with its platform filled
 // in. An image without an index is taken whatever its platform if the selection is empty. An artifact

@@ -3,6 +3,7 @@ package image
 import (
 	"fmt"
 	"io/fs"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,47 +18,74 @@ func DefaultPlatform() v1.Platform {
 	return platforms.Normalize(v1.Platform{OS: "linux", Architecture: runtime.GOARCH})
 }
 
-// ParsePlatform reads os/arch[/variant], or an architecture alone, which means Linux.
+// version matches the version of a system, such as 10.0.17763.1234.
+var version = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]*$`)
+
+// ParsePlatform reads os/arch[/variant][:version], or an architecture alone, which means Linux. The version is
+// that of the system, which images for Windows have.
 func ParsePlatform(s string) (v1.Platform, error) {
-	full := s
-	if !strings.Contains(s, "/") {
-		full = "linux/" + s
+	full, osVersion, versioned := strings.Cut(s, ":")
+	if !strings.Contains(full, "/") {
+		full = "linux/" + full
 	}
 	p, err := platforms.Parse(full)
-	if err != nil || !fs.ValidPath(full) { // platforms.Parse takes . and .. for components
-		return v1.Platform{}, fmt.Errorf("platform %q is not of the form os/arch[/variant], such as linux/arm64", s)
+	if err != nil || !fs.ValidPath(full) || versioned && !version.MatchString(osVersion) {
+		// platforms.Parse takes . and .. for components
+		return v1.Platform{}, fmt.Errorf("platform %q is not of the form os/arch[/variant][:version], "+
+			"such as linux/arm64", s)
+	}
+	if versioned {
+		p.OSVersion = osVersion
 	}
 	return p, nil
 }
 
 // FormatPlatform writes p as users type it.
 func FormatPlatform(p v1.Platform) string {
+	if p.OSVersion == "" {
+		return formatBare(p)
+	}
+	return formatBare(p) + ":" + p.OSVersion
+}
+
+// formatBare leaves out the version of the system.
+func formatBare(p v1.Platform) string {
 	if p.OS == "" && p.Architecture == "" {
 		return "unknown"
 	}
-	return platforms.Format(v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant})
+	return platforms.Format(bare(p))
+}
+
+// bare is p without the version and the features of the system.
+func bare(p v1.Platform) v1.Platform {
+	return v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}
 }
 
 // MatchPlatform reports whether an image for have can stand in for want. System and architecture have to be
-// the same. The variant may be a lower one, because processors run code of their predecessors. Engines fall
-// back to another architecture (386 for amd64), MatchPlatform does not: what crosses a gap is what was
-// asked for.
+// the same. The variant may be a lower one, because processors run code of their predecessors. A version of
+// the system that is wanted has to be the same too, as far as it is given: 10.0.17763 stands for all of its
+// revisions. Engines fall back to another architecture (386 for amd64), MatchPlatform does not: what crosses
+// a gap is what was asked for.
 func MatchPlatform(want, have v1.Platform) bool {
-	have = platforms.Normalize(have)
-	want = platforms.Normalize(want)
+	v, w := have.OSVersion, want.OSVersion
+	if w != "" && v != w && !strings.HasPrefix(v, w+".") {
+		return false
+	}
+	have = platforms.Normalize(bare(have))
+	want = platforms.Normalize(bare(want))
 	return have.Architecture == want.Architecture && platforms.Only(want).Match(have)
 }
 
 // BestPlatform returns the position of the best match for want in have, or -1. The first of equally good
 // ones wins, as the image specification asks.
 func BestPlatform(want v1.Platform, have []v1.Platform) int {
-	compare := platforms.Only(platforms.Normalize(want))
+	compare := platforms.Only(platforms.Normalize(bare(want)))
 	best := -1
 	for i, p := range have {
 		if !MatchPlatform(want, p) {
 			continue
 		}
-		if best < 0 || compare.Less(platforms.Normalize(p), platforms.Normalize(have[best])) {
+		if best < 0 || compare.Less(platforms.Normalize(bare(p)), platforms.Normalize(bare(have[best]))) {
 			best = i
 		}
 	}
@@ -90,10 +118,23 @@ func (s Selection) wanted() ([]v1.Platform, bool) {
 	return []v1.Platform{DefaultPlatform()}, false
 }
 
+// passed lists what of have could have been taken as well as taken: it differs only in the version of the
+// system.
+func (s Selection) passed(taken v1.Platform, have []v1.Platform) (all []v1.Platform) {
+	want, _ := s.wanted()
+	for _, p := range have {
+		matches := func(w v1.Platform) bool { return MatchPlatform(w, taken) && MatchPlatform(w, p) }
+		if p.OSVersion != taken.OSVersion && formatBare(p) == formatBare(taken) && slices.ContainsFunc(want, matches) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 // Check returns a [PlatformError] if an image that has no index, and is for p, is not what was asked for.
 func (s Selection) Check(p v1.Platform) error {
 	want, asked := s.wanted()
-	if !asked || s.All || p.OS == "" {
+	if !asked || s.All || p.OS == "" || p.OS == "unknown" {
 		return nil
 	}
 	for _, w := range want {

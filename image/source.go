@@ -116,7 +116,7 @@ func readOnce(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]
 	}
 	r := NewReader(ctx, src, d)
 	defer r.Close()
-	var b bytes.Buffer // grows with what arrives: the announced size is no reason to allocate
+	b := bytes.NewBuffer([]byte{}) // grows with what arrives: the announced size is no reason to allocate
 	if _, err := b.ReadFrom(r); err != nil {
 		return nil, err
 	}

@@ -6,21 +6,19 @@ import (
 	"slices"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"drayage/image"
+	"drayage/internal/lenient"
+	"drayage/internal/plaintext"
 )
 
-// configure takes what the configuration says. It leaves out what it cannot read: engines read the
-// configuration for themselves.
-func (p *Platform) configure(raw []byte) error {
-	c, err := image.ParseConfig(raw)
-	if err != nil {
-		return err
-	}
+// configure takes what the configuration says, which has been read as c. It leaves out what it cannot read:
+// engines read the configuration for themselves.
+func (p *Platform) configure(raw []byte, c image.Config, diffIDs []digest.Digest) {
 	p.place(c.Platform)
-	if ids, err := c.DiffIDs(len(p.Layers)); err == nil {
-		for i := range ids {
-			p.Layers[i].DiffID = ids[i]
-		}
+	for i, id := range diffIDs {
+		p.Layers[i].DiffID = id
 	}
 	var shown struct {
 		Author scalar
@@ -31,7 +29,7 @@ func (p *Platform) configure(raw []byte) error {
 			Labels                       pairs
 		}
 	}
-	_ = json.Unmarshal(raw, &shown) // members of another form stay empty
+	lenient.Decode(plaintext.UTF8(raw), &shown)
 	r := shown.Config
 	p.Config = &Config{
 		Author: string(shown.Author), Entrypoint: r.Entrypoint, Cmd: r.Cmd, Env: r.Env, User: string(r.User),
@@ -41,7 +39,6 @@ func (p *Platform) configure(raw []byte) error {
 	if created := c.Created; created != (time.Time{}) {
 		p.Config.Created = &created
 	}
-	return nil
 }
 
 // scalar is a string, or the text of a number or truth value, as some tools write where a string belongs.

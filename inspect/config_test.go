@@ -29,7 +29,10 @@ func TestReadOddConfigurations(t *testing.T) {
 		"ports that are a list": {`{"os":"linux","config":{"ExposedPorts":["80/tcp"],"WorkingDir":"/"}}`,
 			inspect.Config{WorkingDir: "/"}},
 		"no configuration to run": {`{"os":"linux","config":"none","author":"me"}`, inspect.Config{Author: "me"}},
-		"a key twice":             {`{"os":"linux","config":{"User":"a","user":"b"}}`, inspect.Config{User: "b"}},
+		"a key twice":             {`{"os":"linux","config":{"User":"a","User":"b"}}`, inspect.Config{User: "b"}},
+		"twice but for case":      {`{"os":"linux","config":{"User":"a","user":"b"}}`, inspect.Config{User: "a"}},
+		"an odd list":             {`{"os":"linux","config":{"Env":["A=1",2,null]}}`, inspect.Config{Env: []string{"A=1", "2", ""}}},
+		"a byte order mark":       {"\ufeff" + `{"os":"linux","config":{"User":"me"}}`, inspect.Config{User: "me"}},
 	} {
 		src := &image.MemorySource{Content: map[digest.Digest][]byte{}}
 		put := func(mediaType, raw string) v1.Descriptor {

@@ -46,6 +46,9 @@ type Platform struct {
 	Size         int64         `json:"size,omitempty"`      // of the manifest
 	ArtifactType string        `json:"artifactType,omitempty"`
 
+	// Sealed says why layers cannot be unpacked, such as that they are encrypted. It is empty for all others.
+	Sealed string `json:"sealed,omitempty"`
+
 	// Missing says that an index refers to this manifest, and it is not there. Nothing more is known then.
 	Missing bool `json:"missing,omitempty"`
 

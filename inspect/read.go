@@ -144,17 +144,16 @@ func (r *reader) platform(ctx context.Context, l image.Leaf) (Platform, error) {
 			return p, err
 		}
 	}
-	if n.Document.Judge(config).Kind == image.Artifact {
-		// https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
-		p.ArtifactType = cmp.Or(n.Document.ArtifactType, n.Document.Config.MediaType)
+	judged := n.Document.Judge(config)
+	if judged.Kind == image.Artifact {
+		p.ArtifactType = n.Document.About()
 		return p, nil
 	}
+	p.Sealed = judged.Why
 	p.ID = n.Document.Config.Digest
 	p.DockerID = &DockerID{GraphDriver: p.ID, Containerd: r.root}
 	if r.configs || p.Platform == "" {
-		if err := p.configure(config); err != nil {
-			return p, fmt.Errorf("%s: %w", p.ID, err)
-		}
+		p.configure(config, judged.Config, judged.DiffIDs)
 	}
 	return p, nil
 }
@@ -162,7 +161,8 @@ func (r *reader) platform(ctx context.Context, l image.Leaf) (Platform, error) {
 // place notes the platform of p, unless p has one.
 func (p *Platform) place(of v1.Platform) {
 	if p.Platform == "" && of.OS != "" {
-		p.Platform, p.OSVersion = image.FormatPlatform(of), of.OSVersion
+		p.OSVersion, of.OSVersion = of.OSVersion, ""
+		p.Platform = image.FormatPlatform(of)
 	}
 }
 
@@ -184,9 +184,11 @@ func Saved(s dockerarchive.SavedImage) (*Image, error) {
 		p.Layers = append(p.Layers, add)
 	}
 	_, p.LayerBytes = distinct(p.Layers, map[digest.Digest]bool{})
-	if err := p.configure(s.Config); err != nil {
+	c, err := image.ParseConfig(s.Config)
+	if err != nil {
 		return nil, err
 	}
+	p.configure(s.Config, c, nil)
 	im := &Image{Names: append([]string{}, s.Names...), Kind: SavedTar, Platforms: []Platform{p}}
 	im.Layers, im.LayerBytes = Total([]*Image{im})
 	return im, nil

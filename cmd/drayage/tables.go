@@ -143,7 +143,7 @@ func (p *tables) legend(images []*inspect.Image, spec source.Spec) {
 func platformLabel(pl inspect.Platform) string {
 	label := pl.Platform
 	if pl.OSVersion != "" {
-		label += " " + pl.OSVersion
+		label += ":" + pl.OSVersion // as --platform takes it
 	}
 	if label == "" {
 		label = pl.ArtifactType
@@ -165,6 +165,9 @@ func (p *tables) platform(im *inspect.Image, pl *inspect.Platform) {
 	if pl.Missing {
 		p.line("         is not here")
 		return
+	}
+	if pl.Sealed != "" {
+		p.line("sealed   %s", terminal.Escape(pl.Sealed, maxText))
 	}
 	p.settings(pl)
 	p.layers(im, pl)

@@ -57,7 +57,7 @@ size     3.5 MB compressed in 2 different layers
 
 PLATFORM                            MANIFEST      IMAGE ID      COMPRESSED  LAYERS
 linux/amd64                         333333333333  aaaaaaaaaaaa      1.2 kB       1
-windows/amd64 10.0.20348.3207       444444444444  bbbbbbbbbbbb    123.5 MB      12
+windows/amd64:10.0.20348.3207       444444444444  bbbbbbbbbbbb    123.5 MB      12
 linux/arm64                         555555555555  is not here
 application/vnd.example.thing+json  777777777777  -                    0 B       0
 

@@ -175,7 +175,7 @@ func (v *verifier) report(r *audit.Report) error {
 			v.note("note: %s: not here, and need not be: %s", terminal.Quote(im.Name), absentList(result.Absent))
 		}
 		for _, why := range result.Sealed {
-			v.note("note: %s: %s: it was compared with its digest only", terminal.Quote(im.Name), why)
+			v.note("note: %s: %s: compared with digests only, not unpacked", terminal.Quote(im.Name), why)
 		}
 		images, lines = append(images, im), append(lines, im.line())
 	}

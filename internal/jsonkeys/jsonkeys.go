@@ -29,13 +29,24 @@ const sources = "LAYERSOURCES"
 // fields that differ only in case are one key, because encoding/json takes either for the same field. Keys of
 // labels, annotations and unknown objects are names: their case counts. raw must be valid JSON; otherwise the
 // answer means nothing.
-func Unique(raw []byte) error { return unique(raw, false) }
+func Unique(raw []byte) error { return unique(raw, scanner{}) }
 
 // UniqueNames is Unique for a document whose objects all map names to values.
-func UniqueNames(raw []byte) error { return unique(raw, true) }
+func UniqueNames(raw []byte) error { return unique(raw, scanner{names: true}) }
 
-func unique(raw []byte, names bool) error {
-	s := scanner{raw: raw, names: names, seed: maphash.MakeSeed(), twice: -1}
+// read are the keys, folded, of what moving an image needs of a manifest.
+var read = map[string]bool{
+	"MEDIATYPE": true, "CONFIG": true, "LAYERS": true, "MANIFESTS": true, "FSLAYERS": true, "SUBJECT": true,
+	"DIGEST": true, "SIZE": true, "PLATFORM": true, "OS": true, "ARCHITECTURE": true, "VARIANT": true,
+	"OS.VERSION": true,
+}
+
+// UniqueRead is Unique for the keys of a manifest or index that say what it consists of. All others, such as
+// annotations, may stand twice.
+func UniqueRead(raw []byte) error { return unique(raw, scanner{only: read}) }
+
+func unique(raw []byte, s scanner) error {
+	s.raw, s.seed, s.twice = raw, maphash.MakeSeed(), -1
 	s.scan()
 	if s.twice < 0 {
 		return nil
@@ -46,7 +57,8 @@ func unique(raw []byte, names bool) error {
 // scanner goes over a document once.
 type scanner struct {
 	raw   []byte
-	names bool // there are no fields
+	names bool            // there are no fields
+	only  map[string]bool // fields, folded, that matter; nil: all keys do
 	seed  maphash.Seed
 	open  []level
 	keys  []key  // of all open objects, the outermost first
@@ -66,8 +78,8 @@ type level struct {
 // key takes little room, because a hostile document has very many. Keys with equal hashes count as equal:
 // nobody can forge a hash without the seed.
 type key struct {
-	hash uint64
-	at   int // of its opening quote
+	hash uint64 // 0: it may stand twice
+	at   int    // of its opening quote
 }
 
 func (s *scanner) scan() {
@@ -119,7 +131,7 @@ func (s *scanner) end() {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at))
 	})
 	for i := 1; i < len(own); i++ {
-		if own[i].hash == own[i-1].hash && (s.twice < 0 || own[i].at < s.twice) {
+		if own[i].hash != 0 && own[i].hash == own[i-1].hash && (s.twice < 0 || own[i].at < s.twice) {
 			s.twice = own[i].at
 		}
 	}
@@ -140,9 +152,14 @@ func (s *scanner) length(i int) int {
 
 // hash is the same for keys that count as one.
 func (s *scanner) hash(i int, exact bool) uint64 {
+	if s.only != nil && exact {
+		return 0
+	}
 	s.plain = s.plain[:0]
 	for _, b := range s.raw[i+1 : i+s.length(i)] {
 		switch {
+		case b == '"' && s.only != nil && !s.only[string(s.plain)]:
+			return 0
 		case b == '"':
 			return maphash.Bytes(s.seed, s.plain)
 		case b != '\\' && b < utf8.RuneSelf:
@@ -153,10 +170,18 @@ func (s *scanner) hash(i int, exact bool) uint64 {
 		case exact:
 			return maphash.String(s.seed, s.name(i))
 		default:
-			return maphash.String(s.seed, s.folded(i))
+			return s.hashFolded(i)
 		}
 	}
 	return 0 // not valid
+}
+
+func (s *scanner) hashFolded(i int) uint64 {
+	key := s.folded(i)
+	if s.only != nil && !s.only[key] {
+		return 0
+	}
+	return maphash.String(s.seed, key)
 }
 
 // name is the key at i, decoded.

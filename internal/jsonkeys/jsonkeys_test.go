@@ -75,6 +75,22 @@ func TestUniqueNames(t *testing.T) {
 	}
 }
 
+func TestWild55UniqueRead(t *testing.T) {
+	for raw, ok := range map[string]bool{
+		`{"annotations":{"a":"1","a":"2"},"x":1,"x":2,"config":{"urls":[],"urls":[]}}`: true,
+		`{"schemaVersion":2,"schemaVersion":2,"x":{"size":1,"size":2}}`:                true,
+		`{"layers":[],"Layers":[]}`:                        false,
+		`{"mediaType":"a","mediaType":"b"}`:                false,
+		`{"layers":[{"digest":"a","digest":"b"}]}`:         false,
+		`{"manifests":[{"platform":{"os":"a","OS":"b"}}]}`: false,
+		`{"subject":{"size":1,"si\u007ae":2}}`:             false,
+	} {
+		if err := jsonkeys.UniqueRead([]byte(raw)); (err == nil) != ok {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
 // FuzzUnique compares it with a slow way that reads tokens.
 func FuzzUnique(f *testing.F) {
 	for raw := range documents {
