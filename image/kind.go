@@ -107,8 +107,8 @@ func (d *Document) MayBeImage() bool {
 }
 
 // Judge says what the document describes. config is the content of its configuration, or nil where nobody
-// has read that: the judgement then rests on the media types. Judge never fails, because moving an image takes
-// nothing of its configuration.
+// has read that: the judgement then rests on the media types. Judge never fails, because moving an image
+// needs nothing of its configuration.
 func (d *Document) Judge(config []byte) Judgement {
 	if !d.MayBeImage() {
 		return Judgement{}
@@ -133,8 +133,9 @@ func (d *Document) Judge(config []byte) Judgement {
 
 // judgeConfig decides by a configuration. An image's says more than a platform
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). Artifacts may have
-// anything: oras gives them a platform. What is no JSON may be an image's that was damaged before it got its digest. Where the media types
-// do not promise an image, the configuration has to have a diff ID for each layer.
+// anything: oras gives them a platform. What is no JSON may be an image's that was damaged before it got its
+// digest. Where the media types do not promise an image, the configuration has to have a diff ID for each
+// layer.
 func (d *Document) judgeConfig(raw []byte) (j Judgement) {
 	promised := d.ArtifactType == "" && (d.Config.MediaType == DockerConfig ||
 		d.Config.MediaType == v1.MediaTypeImageConfig)

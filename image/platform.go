@@ -21,8 +21,8 @@ func DefaultPlatform() v1.Platform {
 // version matches the version of a system, such as 10.0.17763.1234.
 var version = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]*$`)
 
-// ParsePlatform reads os/arch[/variant][:version], or an architecture alone, which means Linux. The version is
-// that of the system, which images for Windows have.
+// ParsePlatform reads os/arch[/variant][:version], or an architecture alone, which means Linux. The version
+// is that of the system, which images for Windows have.
 func ParsePlatform(s string) (v1.Platform, error) {
 	full, osVersion, versioned := strings.Cut(s, ":")
 	if !strings.Contains(full, "/") {
@@ -123,8 +123,11 @@ func (s Selection) wanted() ([]v1.Platform, bool) {
 func (s Selection) passed(taken v1.Platform, have []v1.Platform) (all []v1.Platform) {
 	want, _ := s.wanted()
 	for _, p := range have {
+		if p.OSVersion == taken.OSVersion || formatBare(p) != formatBare(taken) {
+			continue
+		}
 		matches := func(w v1.Platform) bool { return MatchPlatform(w, taken) && MatchPlatform(w, p) }
-		if p.OSVersion != taken.OSVersion && formatBare(p) == formatBare(taken) && slices.ContainsFunc(want, matches) {
+		if slices.ContainsFunc(want, matches) {
 			all = append(all, p)
 		}
 	}
