@@ -217,3 +217,10 @@ func (a *authorizer) denied(resp *http.Response, refused error) error {
 	a.refused[basicKey(user)] = err
 	return err
 }
+
+// sent lists the secrets of a request, which the answer may repeat.
+func sent(req *http.Request) []string {
+	_, value, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	_, password, _ := req.BasicAuth()
+	return []string{value, password}
+}

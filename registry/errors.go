@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"drayage/internal/plaintext"
+	"drayage/internal/secrets"
 	"drayage/internal/verify"
 )
 
@@ -89,7 +90,8 @@ func newError(resp *http.Response) *Error {
 	defer resp.Body.Close()
 	e := &Error{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode}
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came of it may say enough
-	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), plaintext.UTF8(raw))
+	safe := secrets.Cover(string(plaintext.UTF8(raw)), sent(resp.Request)...)
+	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), []byte(safe))
 	e.readWait(resp.Header)
 	if e.RateLimited() {
 		e.Quota = parseQuota(resp.Header)

@@ -1,12 +1,14 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
+	"drayage/internal/secrets"
 	"drayage/internal/verify"
 )
 
@@ -19,12 +21,17 @@ type Reference struct {
 }
 
 // ParseReference reads a name as Docker users type it. A missing registry is docker.io, a name of one part is
-// there under library/, and a missing tag is latest. A leading docker:// is accepted.
+// there under library/, and a missing tag is latest. It accepts what [TrimScheme] takes off. Its errors hold
+// no password that was typed before the host.
 func ParseReference(s string) (Reference, error) {
-	name := strings.TrimPrefix(s, "docker://")
+	name := TrimScheme(s)
 	parsed, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
-		return Reference{}, fmt.Errorf("invalid image reference %q: %v", s, err)
+		safe := secrets.Redact(s)
+		if safe != s {
+			err = errors.New("a user name and password are no part of it")
+		}
+		return Reference{}, fmt.Errorf("invalid image reference %q: %v", safe, err)
 	}
 	r := Reference{Registry: reference.Domain(parsed), Repository: reference.Path(parsed)}
 	if d, ok := parsed.(reference.Digested); ok {
@@ -39,6 +46,31 @@ func ParseReference(s string) (Reference, error) {
 		r.Tag = "latest"
 	}
 	return r, nil
+}
+
+// schemes are what people write before names, with the port that a host without a dot then needs so that it
+// is not taken for a path on Docker Hub.
+var schemes = []struct{ text, port string }{
+	{"docker://", ""}, {"oci://", ":443"}, {"https://", ":443"}, {"http://", ":80"},
+}
+
+// TrimScheme takes docker://, oci://, https:// or http:// off the beginning of a name. Behind all but
+// docker:// a host follows, also if its name has no dot. It says nothing of how the registry is reached.
+func TrimScheme(name string) string {
+	for _, s := range schemes {
+		if len(name) < len(s.text) || !strings.EqualFold(name[:len(s.text)], s.text) {
+			continue
+		}
+		host, path, found := strings.Cut(name[len(s.text):], "/")
+		if !strings.ContainsAny(host, ".:") && host != "localhost" && host != "" {
+			host += s.port
+		}
+		if found || s.port != "" {
+			host += "/" + path
+		}
+		return host
+	}
+	return name
 }
 
 // Name is the repository with its registry: docker.io/library/alpine.

@@ -19,6 +19,13 @@ func TestParseReference(t *testing.T) {
 		"localhost/app":                    {"localhost", "app", "latest", ""},
 		"localhost:5000/app":               {"localhost:5000", "app", "latest", ""},
 		"127.0.0.1:5000/library/app:1":     {"127.0.0.1:5000", "library/app", "1", ""},
+		"oci://registry.example/a/b:1":     {"registry.example", "a/b", "1", ""}, // wild case 18 from here
+		"oci://corp/app:1":                 {"corp:443", "app", "1", ""},
+		"oci://localhost/app:1":            {"localhost", "app", "1", ""},
+		"https://registry.example/app:1":   {"registry.example", "app", "1", ""},
+		"HTTPS://registry.example:5/app":   {"registry.example:5", "app", "latest", ""},
+		"http://corp/app":                  {"corp:80", "app", "latest", ""},
+		"docker://alpine":                  {"docker.io", "library/alpine", "latest", ""},
 		"[::1]:5000/app:1":                 {"[::1]:5000", "app", "1", ""},
 		"[fd00::1]/app":                    {"[fd00::1]", "app", "latest", ""},
 		"registry.example:443/app":         {"registry.example:443", "app", "latest", ""},
@@ -42,7 +49,8 @@ func TestParseReference(t *testing.T) {
 
 func TestParseReferenceRefuses(t *testing.T) {
 	for _, in := range []string{
-		"", " ", "docker://", "docker://docker://alpine", "https://registry.example/app", "/app", "app/", "a//b",
+		"", " ", "docker://", "oci://", "https:///app", "https://registry.example",
+		"docker://docker://alpine", "/app", "app/", "a//b",
 		"App", "docker.io/Library/alpine",
 		"registry.example/UPPER", "app:", "app:ta g", "app:-1", "app:" +
 			strings.Repeat("t", 129), "app@", "app@sha256:abc", "app@sha256:" + strings.Repeat("G", 64),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"drayage/internal/plaintext"
+	"drayage/internal/secrets"
 )
 
 const (
@@ -63,7 +65,7 @@ func (a *authorizer) tokenFrom(
 	ctx context.Context, realm *url.URL, cred Credential, scopes []string,
 ) (token, error) {
 	if cred.IdentityToken != "" {
-		t, err := a.askToken(ctx, a.exchange(realm, cred, scopes))
+		t, err := a.askToken(ctx, a.exchange(realm, cred, scopes), cred.IdentityToken)
 		if !isStatus(err, http.StatusNotFound, http.StatusUnauthorized,
 			http.StatusBadRequest, http.StatusMethodNotAllowed) {
 			return t, err
@@ -73,7 +75,7 @@ func (a *authorizer) tokenFrom(
 				"going on without credentials", a.host.name, err))
 		}
 	}
-	t, err := a.askToken(ctx, a.loginWith(realm, cred, scopes))
+	t, err := a.askToken(ctx, a.loginWith(realm, cred, scopes), cred.Password)
 	if isStatus(err, http.StatusUnauthorized) && cred.Username != "" {
 		a.misfits++
 	}
@@ -117,12 +119,15 @@ func (a *authorizer) exchange(realm *url.URL, cred Credential, scopes []string) 
 }
 
 // askToken sends r to the token server. That is a host of its own: requests to it are repeated like any
-// others, and never carry the registry's authorization.
-func (a *authorizer) askToken(ctx context.Context, r *request) (token, error) {
+// others, and never carry the registry's authorization. What it says is kept free of the secret in r.
+func (a *authorizer) askToken(ctx context.Context, r *request, secret string) (token, error) {
 	server := a.host.client.newHost(r.url.Host, a.host.transport)
 	r.accept = []int{http.StatusOK}
 	r.renewed = true // a 401 here is the answer
 	_, raw, err := server.read(ctx, r, maxTokenBody)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.Message = secrets.Cover(e.Message, secret)
+	}
 	if isStatus(err, http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest) {
 		return token{}, fmt.Errorf("%s does not let us in: %w", a.host.name, err)
 	}

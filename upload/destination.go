@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/internal/secrets"
 	"drayage/internal/usage"
 	"drayage/registry"
 )
@@ -20,18 +21,19 @@ type Destination struct {
 // ParseDestination reads the name of an image, or a prefix of names that ends in / and begins with a
 // registry's host.
 func ParseDestination(text string) (Destination, error) {
-	d := Destination{text: strings.TrimPrefix(text, "docker://")}
+	d := Destination{text: registry.TrimScheme(text)}
 	name := d.text
 	if d.prefix = strings.HasSuffix(name, "/"); d.prefix {
 		host, _, _ := strings.Cut(name, "/")
 		if !strings.ContainsAny(host, ".:") && host != "localhost" {
-			return d, usage.Errorf("DEST %q does not begin with a registry's host name", text)
+			return d, usage.Errorf("DEST %q does not begin with a registry's host name", secrets.Redact(text))
 		}
 		name += "image"
 	}
 	ref, err := registry.ParseReference(name)
 	if err != nil {
-		return d, usage.Errorf("DEST %q is not the name of an image or a prefix of names that ends in /", text)
+		return d, usage.Errorf("DEST %q is not the name of an image or a prefix of names that ends in /",
+			secrets.Redact(text))
 	}
 	if ref.Digest != "" {
 		return d, usage.Errorf("DEST %q has a digest, which cannot be chosen: give a tag", text)

@@ -168,7 +168,7 @@ func (c call) credentials(registries []string, strict bool) (credentialsFunc, er
 			return nil, err
 		}
 	} else if !ok {
-		return nil, usagef("--creds %s holds no password: add :PASSWORD or --password-stdin", user)
+		return nil, usagef("--creds holds no password: add :PASSWORD or --password-stdin")
 	}
 	return only(registries[0], registry.Credential{Username: user, Password: password}), nil
 }
@@ -276,7 +276,7 @@ func reference(c *cli.Context, name string) (registry.Reference, error) {
 	if err != nil {
 		return registry.Reference{}, err
 	}
-	repository := strings.TrimPrefix(strings.TrimPrefix(name, "docker://"), host+"/")
+	repository := strings.TrimPrefix(registry.TrimScheme(name), host+"/")
 	ref, err := registry.ParseReference("registry.invalid/" + repository)
 	ref.Registry = host
 	return ref, err

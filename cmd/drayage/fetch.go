@@ -172,7 +172,7 @@ func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error
 	for _, r := range results {
 		im := fetchedImage{Name: r.Reference.String()}
 		if r.Err != nil {
-			im.Error = r.Err.Error()
+			im.Error = c.cause(r.Err)
 		} else {
 			im.Digest, im.MediaType = r.Image.Root.Digest.String(), r.Image.Root.MediaType
 			im.Schema1, im.Rewritten = r.Image.Schema1.String(), r.Image.Rewritten

@@ -10,7 +10,6 @@ import (
 
 	"drayage/internal/natural"
 	"drayage/internal/source"
-	"drayage/internal/terminal"
 )
 
 const lsHelp = `Lists the tags of a repository, one a line and sorted, with 1.9 before 1.10.
@@ -83,12 +82,8 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 	if !l.Bool("unsorted") {
 		slices.SortFunc(images, natural.Compare)
 	}
-	lines := make([]string, len(images))
-	for i := range images {
-		lines[i] = terminal.Escape(images[i], maxText)
-	}
 	return l.printResult(struct {
 		Source string   `json:"source"`
 		Images []string `json:"images"`
-	}{arg, images}, lines)
+	}{arg, images}, images)
 }

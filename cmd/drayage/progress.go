@@ -21,7 +21,8 @@ const (
 type meter struct {
 	*tally.Tally
 	verb string
-	out  io.Writer
+	out  io.Writer // for lines
+	bars io.Writer // for bars
 	bar  *progressbar.ProgressBar
 
 	stop, stopped chan struct{}
@@ -29,12 +30,12 @@ type meter struct {
 
 // newMeter starts showing progress on standard error, unless the user wants none. The caller calls finish.
 func (c call) newMeter(verb string) *meter {
-	m := &meter{Tally: tally.New(), verb: verb, out: c.stderr}
+	m := &meter{Tally: tally.New(), verb: verb, out: c.stderr, bars: c.rawErr}
 	if c.Bool("quiet") {
 		return m
 	}
 	m.stop, m.stopped = make(chan struct{}), make(chan struct{})
-	if isTerminal(c.stderr) {
+	if isTerminal(c.rawErr) {
 		go m.show(drawEvery, m.draw)
 	} else {
 		go m.show(lineEvery, func(s tally.Sum) { fmt.Fprintf(m.out, "%s: %s\n", m.verb, s.Line()) })
@@ -80,7 +81,7 @@ func (m *meter) show(every time.Duration, show func(tally.Sum)) {
 // draw shows a bar: bytes, rate, time left and how many blobs are done.
 func (m *meter) draw(s tally.Sum) {
 	if m.bar == nil {
-		m.bar = progressbar.NewOptions64(s.Total, progressbar.OptionSetWriter(m.out),
+		m.bar = progressbar.NewOptions64(s.Total, progressbar.OptionSetWriter(m.bars),
 			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionShowTotalBytes(true),
 			progressbar.OptionSetWidth(24),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),

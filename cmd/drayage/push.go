@@ -115,7 +115,7 @@ func (c call) destination(text string) (upload.Destination, error) {
 		if err != nil {
 			return upload.Destination{}, err
 		}
-		text = strings.TrimPrefix(text, "docker://")
+		text = registry.TrimScheme(text)
 		text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(text, host), "/")
 	}
 	return upload.ParseDestination(text)
@@ -257,7 +257,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 		im := pushedImage{Name: r.Target.Name()}
 		if r.Err != nil {
 			errs[i] = p.failed(fmt.Errorf("push %s: %w", im.Name, r.Err), len(results))
-			im.Error = r.Err.Error()
+			im.Error = p.cause(r.Err)
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
 			im.MediaType = r.Descriptor.MediaType

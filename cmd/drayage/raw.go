@@ -16,7 +16,6 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/marks"
 	"drayage/internal/source"
-	"drayage/internal/terminal"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 	"drayage/registry"
@@ -119,14 +118,6 @@ func (l *looker) manifest(ctx context.Context, im *source.Image, want []v1.Platf
 		return nil, err
 	}
 	return n.Raw, nil
-}
-
-// rawOutput is standard output for bytes from elsewhere.
-func (e *environment) rawOutput() io.Writer {
-	if isTerminal(e.stdout) {
-		return terminal.TextOnly{Writer: e.stdout}
-	}
-	return e.stdout
 }
 
 const blobHelp = `Fetches one blob, a layer or a configuration, and compares it with its digest

@@ -104,7 +104,7 @@ func (c call) newSaver() (*saver, error) {
 		return nil, usagef("there is no --format %q, only docker and oci", string(format))
 	case c.Bool("referrers") && !whole:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
-	case out == "-" && isTerminal(c.stdout):
+	case out == "-" && isTerminal(c.rawOut):
 		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
 	}
 	chosen, all, err := c.platforms()
@@ -174,7 +174,7 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.newMeter("save")
 	defer func() { s.sum = meter.finish() }()
 	opts := dockerarchive.Options{Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
-	inOrder, err := writeInOrder(out, s.stdout, func(w io.Writer) error {
+	inOrder, err := writeInOrder(out, s.rawOut, func(w io.Writer) error {
 		return s.stream(ctx, w, "standard output", opts)
 	})
 	if inOrder {

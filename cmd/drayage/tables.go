@@ -37,7 +37,7 @@ type tables struct {
 
 func (p *tables) line(format string, args ...any) {
 	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+		_, p.err = fmt.Fprintln(p.w, terminal.Sprintf(format, args...))
 	}
 }
 
@@ -47,7 +47,11 @@ func (p *tables) table(rows [][]string) {
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
 		fill := max(len(rows[0])-len(r), 0) // a shorter row would end the alignment
-		fmt.Fprintln(t, strings.Join(r, "\t")+strings.Repeat("\t", fill))
+		cells := make([]string, len(r))
+		for i := range r {
+			cells[i] = terminal.Line(r[i])
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t")+strings.Repeat("\t", fill))
 	}
 	t.Flush()
 	for l := range strings.Lines(b.String()) {

@@ -163,7 +163,7 @@ func TestWindow(t *testing.T) {
 // JSON may hold what 8-bit terminals take for commands; escaped, it is the same JSON.
 func TestJSONIsSafeForTerminals(t *testing.T) {
 	var b bytes.Buffer
-	e := &environment{stdout: &b}
+	e := newEnvironment(nil, nil, &b, nil)
 	if err := e.printJSON(map[string]string{"k": "\u009b31m\u007f <&> é \x1b"}); err != nil {
 		t.Fatal(err)
 	}

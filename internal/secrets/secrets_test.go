@@ -11,16 +11,31 @@ import (
 
 func TestHideSecrets(t *testing.T) {
 	for line, want := range map[string][]string{
-		"drayage push --creds ann:s3cret a b":     {"s3cret"},
-		"drayage push -creds=ann:s:3 a b":         {"s:3"},
-		"drayage push a b --creds=ann":            {""},
-		"drayage login -u ann -p s3cret h":        {"s3cret"},
-		"drayage login --password=s3cret h":       {"s3cret"},
-		"drayage login h --password s3cret":       {"s3cret"},
-		"drayage push creds ann:s3cret a b":       nil,
-		"drayage push a=b --password-stdin x":     nil,
-		"drayage push --creds":                    nil,
-		"drayage push --creds a:b --creds=c:d --": {"b", "d"},
+		"drayage push --creds ann:s3cret a b":      {"s3cret"},
+		"drayage push -creds=ann:s:3 a b":          {"s:3"},
+		"drayage push a b --creds=ann":             nil,
+		"drayage login -u ann -p s3cret h":         {"s3cret"},
+		"drayage login --password=s3cret h":        {"s3cret"},
+		"drayage login h --password s3cret":        {"s3cret"},
+		"drayage push creds ann:s3cret a b":        nil,
+		"drayage push a=b --password-stdin x":      nil,
+		"drayage push --creds":                     nil,
+		"drayage push --creds a:b --creds=c:d --":  {"b", "d"},
+		"drayage login -pPW h":                     {"PW"},
+		"drayage login --passwordPW h":             {"PW"},
+		"drayage login --password-stdin=PW":        {"PW"},
+		"drayage login --password-stdin=true":      nil,
+		"drayage login -plain-http h":              nil,
+		"drayage push -platform a b":               nil,
+		"drayage push l u:PW@host/app":             {"PW"},
+		"drayage push l https://u:P@/:W@host/app":  {"P@/:W"},
+		"drayage fetch https://token@host/app":     {"token"},
+		"drayage fetch --mirror=a=http://u:PW@b/c": {"PW"},
+		"drayage fetch host:5000/app:1@latest":     nil,
+		"drayage blob app:1@sha256:12":             nil,
+		"drayage blob oci:l@sha512:12":             nil,
+		"drayage blob C:/x@y":                      nil,
+		"drayage fetch u:PW@h:1/app@sha256:12":     {"PW"},
 	} {
 		var wiped []string
 		args := strings.Fields(line)
@@ -56,5 +71,28 @@ func TestSecretsAreNotInTheProcessList(t *testing.T) {
 	cmd.Env = append(os.Environ(), "HIDE_SECRETS=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Wild case 44.
+func TestWild44MessagesMaskPasswords(t *testing.T) {
+	mask := Masking([]string{"drayage", "push", "--creds", "ann:s3\"cret", "l", "u:my pass@host/app",
+		"-u", "same", "-p", "same"})
+	for text, want := range map[string]string{
+		`"u:my pass@host/app" is no name`:             `"u:***@host/app" is no name`,
+		`said "s3\"cret"`:                             `said "***"`,
+		"logged in as same":                           "logged in as same",
+		"xs3\"crety":                                  "xs3\"crety",
+		"GET https://a:b@host/v2/: 401":               "GET https://a:***@host/v2/: 401",
+		"(https://token@host)":                        "(https://***@host)",
+		`["u:p@host/a","b"]`:                          `["u:***@host/a","b"]`,
+		"alpine:3@sha256:12, b:2@sha512:3":            "alpine:3@sha256:12, b:2@sha512:3",
+		"https://host/v2/a@b and ann@host":            "https://host/v2/a@b and ann@host",
+		"oci-archive:a@b.tar: no such file":           "oci-archive:a@b.tar: no such file",
+		"http://host:80/v2/team/app:1@x C:\\a@b D:/@": "http://host:80/v2/team/app:1@x C:\\a@b D:/@",
+	} {
+		if got := mask(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
 	}
 }

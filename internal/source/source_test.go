@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,12 +25,19 @@ import (
 
 func TestParse(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, f := range []string{"a.tar", "odd:name"} {
+	for _, f := range []string{"a.tar", "odd:name", "rocky8", "rocky8:8.x.tar"} {
 		if err := os.WriteFile(f, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := os.Mkdir("dir", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("lay:1.0", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	helm, err := registry.ParseReference("oci://corp.test/x:1")
+	if err != nil {
 		t.Fatal(err)
 	}
 	ref, err := registry.ParseReference("alpine:3.20")
@@ -45,6 +53,14 @@ func TestParse(t *testing.T) {
 		{Text: "oci-archive:a.tar", Kind: source.Archive, Path: "a.tar"},
 		{Text: "docker-archive:odd:name", Kind: source.Archive, Path: "odd:name"},
 		{Text: "alpine:3.20", Kind: source.Registry, Ref: ref},
+		// Wild cases 16 and 18.
+		{Text: "docker-archive:rocky8:8.x.tar:x:1", Kind: source.Archive, Path: "rocky8:8.x.tar", Name: "x:1"},
+		{Text: "docker-archive:rocky8:9.x.tar", Kind: source.Archive, Path: "rocky8", Name: "9.x.tar"},
+		{Text: "oci:lay:1.0:x:1", Kind: source.Layout, Path: "lay:1.0", Name: "x:1"},
+		{Text: "oci:lay:1.0", Kind: source.Layout, Path: "lay:1.0"},
+		{Text: "oci-archive:a.tar:", Kind: source.Archive, Path: "a.tar"},
+		{Text: "oci://corp.test/x:1", Kind: source.Registry, Ref: helm},
+		{Text: "https://corp.test/x:1", Kind: source.Registry, Ref: helm},
 	} {
 		got, err := source.Parse(want.Text, registry.ParseReference)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -186,5 +202,37 @@ func TestChoose(t *testing.T) {
 	if !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(),
 		"it has: docker.io/library/app:1") {
 		t.Errorf("what is not there: %v", err)
+	}
+}
+
+// Wild case 23: lists as PowerShell and editors write them.
+func TestWild23Lists(t *testing.T) {
+	want := []string{"alpine:3.20", "corp.test/app:1"}
+	utf16 := func(order binary.AppendByteOrder, text string) string {
+		var raw []byte
+		for _, c := range text {
+			raw = order.AppendUint16(raw, uint16(c))
+		}
+		return string(raw)
+	}
+	list := "# images\r\nalpine:3.20\r\n\r\n\tcorp.test/app:1 # ours\r\n"
+	for name, text := range map[string]string{
+		"UTF-8":                   list,
+		"UTF-8 with a mark":       "\ufeff" + list,
+		"a mark inside":           "\ufeffalpine:3.20\n\ufeffcorp.test/app:1",
+		"no-break and zero width": "alpine:3.20\u200b\n\u00a0corp.test/app:1\u00a0",
+		"CR":                      strings.ReplaceAll(list, "\r\n", "\r"),
+		"UTF-16, little endian":   utf16(binary.LittleEndian, "\ufeff"+list),
+		"UTF-16, big endian":      utf16(binary.BigEndian, "\ufeff"+list),
+		"UTF-16 without a mark":   utf16(binary.LittleEndian, list),
+	} {
+		got, err := source.ReadList(strings.NewReader(text))
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v%s", name, err, diff)
+		}
+	}
+	_, err := source.ReadList(strings.NewReader(strings.Repeat("x", 5000)))
+	if !errors.As(err, new(*usage.Error)) {
+		t.Errorf("no list: %v", err)
 	}
 }

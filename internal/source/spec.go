@@ -10,7 +10,6 @@
 package source
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +17,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"drayage/internal/durable"
+	"drayage/internal/plaintext"
 	"drayage/internal/usage"
 	"drayage/registry"
 )
@@ -57,7 +58,11 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 		s.Kind = Stdin
 		return s, nil
 	}
+	isName := hasHost(text)
 	for _, p := range prefixes {
+		if isName {
+			break
+		}
 		if rest, ok := strings.CutPrefix(text, p.text); ok {
 			s.Kind = p.kind
 			s.Path, s.Name = splitPath(rest)
@@ -65,14 +70,14 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 			return s, missing(s.Path, err)
 		}
 	}
-	if fi, err := os.Stat(text); err == nil {
+	if fi, err := os.Stat(text); err == nil && !isName {
 		s.Path, s.Kind = text, Archive
 		if fi.IsDir() {
 			s.Kind = Layout
 		}
 		return s, nil
 	}
-	if looksLikePath(text) {
+	if looksLikePath(text) && !isName {
 		return s, missing(text, fs.ErrNotExist)
 	}
 	var err error
@@ -101,11 +106,27 @@ func (s Spec) Explain(err error) error {
 	return fmt.Errorf("%w; nor is there a file or directory of that name", err)
 }
 
-// splitPath divides PATH[:NAME]. A path that exists as it stands has no name. The colon of a Windows drive
-// divides nothing.
+// hasHost reports whether a text begins like oci://HOST, which Helm's users write before a name, or like
+// another scheme of URLs.
+func hasHost(s string) bool {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || strings.HasPrefix(rest, "/") {
+		return false
+	}
+	switch strings.ToLower(scheme) {
+	case "docker", "oci", "https", "http":
+		return true
+	}
+	return false
+}
+
+// splitPath divides PATH[:NAME]. The longest path that exists is the PATH: names of files may hold colons. If
+// nothing exists, PATH ends at the first colon, but not at that of a Windows drive.
 func splitPath(s string) (path, name string) {
-	if _, err := os.Stat(s); err == nil {
-		return s, ""
+	for end := len(s); end > 0; end = strings.LastIndexByte(s[:end], ':') {
+		if _, err := os.Stat(s[:end]); err == nil {
+			return s[:end], strings.TrimPrefix(s[end:], ":")
+		}
 	}
 	skip := 0
 	if hasDrive(s) {
@@ -132,18 +153,32 @@ func looksLikePath(s string) bool {
 	return false
 }
 
-// maxList bounds a list of names.
-const maxList = 16 << 20
+const (
+	maxList = 16 << 20 // bytes of a list of names
+	maxName = 4 << 10  // bytes of a line in it
+)
 
-// ReadList reads names of images: one a line, and # begins a comment.
+// ReadList reads names of images: one a line, and # begins a comment. The text is in UTF-8 or UTF-16, with
+// any line ends.
 func ReadList(r io.Reader) (names []string, err error) {
-	lines := bufio.NewScanner(io.LimitReader(r, maxList))
-	for lines.Scan() {
-		text := strings.TrimPrefix(lines.Text(), "\ufeff") // editors on Windows begin a file with that mark
-		line, _, _ := strings.Cut(text, "#")
-		if line = strings.TrimSpace(line); line != "" {
+	raw, err := io.ReadAll(io.LimitReader(r, maxList+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(raw) > maxList:
+		return nil, usage.Errorf("more than %d MiB: this is no list of images", maxList>>20)
+	}
+	invisible := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
+	text := strings.ReplaceAll(string(plaintext.UTF8(raw)), "\r", "\n")
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimFunc(line, invisible) // lists that were put together have byte order marks inside
+		switch {
+		case len(line) > maxName:
+			return nil, usage.Errorf("a line of %d bytes: this is no list of images", len(line))
+		case line != "":
 			names = append(names, line)
 		}
 	}
-	return names, lines.Err()
+	return names, nil
 }

@@ -7,24 +7,18 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"drayage/internal/usage"
 )
 
-// Escape makes a text fit for a terminal: it escapes what is not printable, and cuts off what exceeds limit
-// bytes.
+// Escape is [Line] of no more than limit bytes.
 func Escape(s string, limit int) string {
 	rest := ""
 	if len(s) > limit {
 		rest = fmt.Sprintf("... (%d bytes)", len(s))
 		s = strings.ToValidUTF8(s[:limit], "")
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		s = strconv.Quote(s)
-		s = s[1 : len(s)-1]
-	}
-	return s + rest
+	return Line(s) + rest
 }
 
 // Quote quotes a text if it holds what could be taken for more than text.
@@ -41,10 +35,21 @@ func ShellWord(s string) string {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
 			!strings.ContainsRune("/._-+:@%,=\\", r)
 	}
-	if s == "-" || s != "" && !strings.HasPrefix(s, "-") && !strings.ContainsFunc(s, special) {
+	switch {
+	case s == "-" || s != "" && !strings.HasPrefix(s, "-") && !strings.ContainsFunc(s, special):
 		return s
+	case Line(s) == s:
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' || c == '\'' || c == '\\' {
+			fmt.Fprintf(&b, `\%03o`, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return "$'" + b.String() + "'"
 }
 
 // Size writes a number of bytes in units of a thousand, as registries and disks do.
@@ -68,17 +73,9 @@ func Count(n int, thing string) string {
 	return strconv.Itoa(n) + " " + thing
 }
 
-// JSON escapes the control characters that JSON allows as they are but some terminals obey.
-var JSON = func() *strings.Replacer {
-	var pairs []string
-	for r := rune(0x7f); r <= 0x9f; r++ {
-		pairs = append(pairs, string(r), fmt.Sprintf(`\u%04x`, r))
-	}
-	return strings.NewReplacer(pairs...)
-}()
-
-// TextOnly is a terminal for bytes from elsewhere. It refuses what is not text, which could reprogram it.
-type TextOnly struct{ io.Writer }
+// TextOnly is a terminal for bytes from elsewhere. It refuses what is not text, which could reprogram it, and
+// writes the rest as [Writer] does.
+type TextOnly struct{ W io.Writer }
 
 // Write implements io.Writer.
 func (w TextOnly) Write(p []byte) (int, error) {
@@ -86,7 +83,14 @@ func (w TextOnly) Write(p []byte) (int, error) {
 		return 0, usage.Errorf("the content is binary and not for a terminal: " +
 			"give -o FILE, or send the output somewhere")
 	}
-	return w.Writer.Write(p)
+	lines := strings.Split(string(p), "\r\n") // a carriage return alone could hide what is before it
+	for i := range lines {
+		lines[i] = escape(lines[i], isSpace)
+	}
+	if _, err := io.WriteString(w.W, strings.Join(lines, "\r\n")); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // isBinary reports whether p has control characters, also those of 8-bit terminals (U+0080 to U+009F).

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"drayage/internal/secrets"
+	"drayage/internal/terminal"
+)
+
+// environment is where a command reads and writes.
+type environment struct {
+	stdin          *os.File
+	stdout, stderr io.Writer // for text: what is not printable comes out escaped, secrets in messages masked
+	rawOut, rawErr io.Writer // as they are: for the bytes of tars and blobs, and for bars
+	mask           func(string) string
+}
+
+func newEnvironment(args []string, stdin *os.File, stdout, stderr io.Writer) *environment {
+	mask := secrets.Masking(args)
+	return &environment{
+		stdin: stdin, rawOut: stdout, rawErr: stderr, mask: mask,
+		stdout: terminal.Writer{W: stdout}, stderr: terminal.Writer{W: stderr, Mask: mask},
+	}
+}
+
+// note tells the user something that is not a result.
+func (c call) note(format string, args ...any) {
+	if !c.Bool("quiet") {
+		fmt.Fprintln(c.stderr, terminal.Sprintf(format, args...))
+	}
+}
+
+// cause is the text of an error in a JSON result.
+func (e *environment) cause(err error) string { return e.mask(err.Error()) }
+
+// rawOutput is standard output for bytes from elsewhere.
+func (e *environment) rawOutput() io.Writer {
+	if isTerminal(e.rawOut) {
+		return terminal.TextOnly{W: e.rawOut}
+	}
+	return e.rawOut
+}
+
+// imageList is the JSON result of a command that says something of each image.
+type imageList[T any] struct {
+	Images []T `json:"images"`
+}
+
+// printResult prints doc with --json, or else the lines.
+func (c call) printResult(doc any, lines []string) error {
+	if c.Bool("json") {
+		return c.printJSON(doc)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(terminal.Line(l) + "\n")
+	}
+	_, err := io.WriteString(c.stdout, b.String())
+	return err
+}
+
+// printJSON prints a result as one JSON document.
+func (e *environment) printJSON(v any) error {
+	text, err := encode(v, "  ")
+	if err == nil {
+		_, err = io.WriteString(e.stdout, text)
+	}
+	return err
+}
+
+// encode writes v as JSON that keeps < and &, and ends it with a line end. Without an indent it is one line.
+func encode(v any, indent string) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	err := enc.Encode(v)
+	return b.String(), err
+}
+
+// writeInOrder calls write for an output that cannot be written out of order: stdout for -, a device or a
+// named pipe. For any other file it returns false and does nothing.
+func writeInOrder(out string, stdout io.Writer, write func(io.Writer) error) (bool, error) {
+	if out == "-" {
+		return true, write(stdout)
+	}
+	if fi, err := os.Stat(out); err != nil || fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) == 0 {
+		return false, nil
+	}
+	f, err := os.OpenFile(out, os.O_WRONLY, 0)
+	if err != nil {
+		return true, err
+	}
+	return true, errors.Join(write(f), f.Close())
+}
