@@ -123,17 +123,12 @@ func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 // UnreferencedInArchive counts the files of an archive that no image leads to. It follows index.json and
 // manifest.json, whatever images were checked. The result is nil if nobody can know these files.
 func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unreferenced, error) {
-	files := a.FS()
-	has := func(name string) bool { _, err := fs.Stat(files, name); return err == nil }
-	if !has("manifest.json") && !has(v1.ImageIndexFile) {
+	l, err := a.Layout()
+	if err != nil || l == nil && !a.HasItems() {
 		return nil, nil
 	}
 	reached := map[digest.Digest]bool{}
-	l, err := layout.New(files)
-	if err != nil && has(v1.ImageIndexFile) {
-		return nil, nil
-	}
-	if err == nil {
+	if l != nil {
 		var sure bool
 		if reached, sure, err = reachedFrom(ctx, l); err != nil || !sure {
 			return nil, err

@@ -36,6 +36,8 @@ type Contents struct {
 	// Absent tells what the archive lacks on purpose of what an image in Layout leads to, by the digest of the
 	// manifest or index: [image.OtherPlatform] and [image.LeftOut].
 	Absent map[digest.Digest][]image.Absent
+
+	tolerant bool
 }
 
 // Remark is something that the user has to know of an image.
@@ -48,18 +50,24 @@ type Remark struct {
 // or both. It fails if the two give one name to different images.
 func (a *Reader) Contents(ctx context.Context) (*Contents, error) { return a.contents(ctx, false) }
 
+func newContents(tolerant bool) *Contents {
+	return &Contents{
+		Faults: map[digest.Digest]error{}, Absent: map[digest.Digest][]image.Absent{}, tolerant: tolerant,
+	}
+}
+
 func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error) {
-	c := &Contents{Faults: map[digest.Digest]error{}, Absent: map[digest.Digest][]image.Absent{}}
-	if !a.isLayout() {
+	c := newContents(tolerant)
+	l, err := a.Layout()
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
 		images, err := a.images(ctx, tolerant)
 		for _, im := range images {
 			c.addSaved(im)
 		}
 		return c, err
-	}
-	l, err := a.layout()
-	if err != nil {
-		return nil, err
 	}
 	items, err := a.items()
 	if err != nil {
@@ -72,8 +80,21 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 	if err := a.unite(c, roots, items, tolerant); err != nil {
 		return nil, err
 	}
-	return c, c.show(a, roots)
+	c.show(l, roots, a.HasItems())
+	return c, nil
 }
+
+// Layout returns the layout that index.json describes, with all entries as they stand there. It is nil if the
+// archive is read by its manifest.json alone.
+func (a *Reader) Layout() (*layout.Layout, error) {
+	if !a.isLayout() {
+		return nil, nil
+	}
+	return a.layout()
+}
+
+// HasItems reports whether the archive has a manifest.json.
+func (a *Reader) HasItems() bool { return a.tar.Has("manifest.json") }
 
 // isLayout reports whether there is an index.json to read images by. Some archives are layouts but leave out
 // oci-layout, so that containerd reads them by their manifest.json.
@@ -83,8 +104,9 @@ func (a *Reader) isLayout() bool {
 		return false
 	case a.tar.Has(v1.ImageLayoutFile):
 		return true
-	case !a.tar.Has("manifest.json"):
-		return false
+	case !a.HasItems():
+		_, err := layout.New(a.tar)
+		return err == nil
 	}
 	l, err := a.layout()
 	if err == nil {
@@ -119,19 +141,38 @@ func (a *Reader) layoutFS() fs.FS {
 
 func (c *Contents) addSaved(im SavedImage) {
 	c.Saved = append(c.Saved, im)
-	for _, o := range im.Odd {
-		text := fmt.Sprintf("the archive also calls it %q, which is no name of an image and is left out", o)
-		c.Remarks = append(c.Remarks, Remark{Image: im.ID, Text: text})
-	}
+	c.remarkOdd(im.ID, im.Odd)
 }
 
-// show makes the layout of the images that are not read by manifest.json.
-func (c *Contents) show(a *Reader, roots []*root) error {
-	files, told := map[string][]byte{}, map[digest.Digest]bool{}
-	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{}}
-	index.SchemaVersion = 2
-	for _, r := range toShow(roots) {
-		if r.Subject == "" { // a referrer goes only where its subject goes
+// remarkOdd tells that something else stands in the place of names.
+func (c *Contents) remarkOdd(d digest.Digest, odd []string) {
+	if len(odd) == 0 {
+		return
+	}
+	quoted := make([]string, len(odd))
+	for i, o := range odd {
+		quoted[i] = fmt.Sprintf("%.200q", o)
+	}
+	text := fmt.Sprintf("the archive also calls it %s, which is no name of an image and is left out",
+		shortened(quoted, ", "))
+	c.Remarks = append(c.Remarks, Remark{Image: d, Text: text})
+}
+
+// show makes the layout of the images that are not read by manifest.json, if there is one. Engines save what
+// they happen to have, and always write a manifest.json: it shows of an image only the platforms that are
+// there. To who looks for faults, all else that is absent is one.
+func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
+	made := map[digest.Digest][]byte{}
+	var images []layout.Image
+	lost := map[*root][]string{} // referrers that stay behind, by the image that they belong to
+	shown := toShow(roots)
+	for _, r := range shown {
+		switch {
+		case c.tolerant && (r.owner != nil || !hasItems):
+		case r.owner != nil && !r.complete():
+			lost[r.owner] = append(lost[r.owner], r.Descriptor.Digest.String())
+			continue
+		default:
 			if err := r.narrow(); err != nil {
 				c.Faults[r.desc.Digest] = err
 			} else {
@@ -139,24 +180,42 @@ func (c *Contents) show(a *Reader, roots []*root) error {
 			}
 		}
 		if r.raw != nil {
-			files[ociPath(r.desc.Digest)] = r.raw
+			made[r.desc.Digest] = r.raw
 		}
-		if r.remark != nil && !told[r.desc.Digest] {
-			told[r.desc.Digest] = true
+		images = append(images, r.entries()...)
+	}
+	c.remark(shown, lost)
+	if len(images) > 0 || len(c.Saved) == 0 {
+		c.Layout = l.With(images, made)
+	}
+}
+
+// remark tells what stands for an image, and which of its referrers stay behind whatever the user asks for.
+func (c *Contents) remark(shown []*root, lost map[*root][]string) {
+	for _, r := range shown {
+		if o := r.owner; o != nil && r.Subject == o.Descriptor.Digest && o.desc.Digest != r.Subject {
+			lost[o] = append(lost[o], r.Descriptor.Digest.String())
+		}
+	}
+	told := map[digest.Digest]bool{}
+	for _, r := range shown {
+		if told[r.desc.Digest] {
+			continue
+		}
+		told[r.desc.Digest] = true
+		if n := r.Annotations[layout.AnnotationName]; n != "" && r.Name == "" {
+			r.odd = append(r.odd, n)
+		}
+		c.remarkOdd(r.desc.Digest, r.odd)
+		if r.remark != nil {
 			c.Remarks = append(c.Remarks, *r.remark)
 		}
-		index.Manifests = append(index.Manifests, r.entries()...)
+		if all := lost[r]; len(all) > 0 {
+			c.Remarks = append(c.Remarks, Remark{Image: r.desc.Digest, Text: fmt.Sprintf("%d referrers stay behind, "+
+				"because they or what they belong to are not whole in the %s: %s",
+				len(all), r.place, shortened(all, ", "))})
+		}
 	}
-	if len(index.Manifests) == 0 && len(c.Saved) > 0 {
-		return nil
-	}
-	raw, err := json.Marshal(index)
-	if err != nil {
-		return err
-	}
-	files[v1.ImageIndexFile] = raw
-	c.Layout, err = layout.New(tarfs.Overlay(a.layoutFS(), files))
-	return err
 }
 
 // toShow leaves out what is read by manifest.json, and entries without a name for what another entry names.

@@ -111,12 +111,7 @@ func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
 	if err != nil {
 		im.lacks(image.PartConfig, im.ID, item.Config, a.reason(item.Config), err)
 	}
-	if im.Names, im.Odd, err = fullNames(item.RepoTags); err != nil {
-		if !tolerant {
-			return im, err
-		}
-		im.lacks(image.PartConfig, im.ID, item.Config, image.Damaged, err)
-	}
+	im.Names, im.Odd = fullNames(item.RepoTags)
 	a.findLayers(item, diffIDs, &im)
 	if len(im.Absent) > 0 && !tolerant {
 		first := im.Absent[0]

@@ -26,7 +26,7 @@ type SavedImage struct {
 	ID     digest.Digest // of Config: what docker images shows
 	Config []byte        // as it stands in the archive
 	Names  []string      // full names with tags; none if it was saved by its ID
-	Odd    []string      // NAME:sha256:HEX, which docker-drag writes among the names and which are none
+	Odd    []string      // other RepoTags, which are no names
 	Layers []SavedLayer  // base first
 
 	// Absent is set by [Reader.Survey] alone. It has all parts that are missing or wrong, and foreign layers.
@@ -72,28 +72,23 @@ func namedDigest(name string) (digest.Digest, bool) {
 	return d, d.Validate() == nil
 }
 
-// fullNames reads RepoTags. Two tools write there what is no name: old rules_oci leaves an empty one for the
-// newline at the end of a file, and docker-drag makes one of a digest, which is odd.
-func fullNames(tags []string) (names, odd []string, err error) {
+// fullNames reads RepoTags, each name once. Tools write there what is no name: docker-drag makes one of a
+// digest, Bazel one of a path with capitals, and old rules_oci an empty one of the end of a file. All but empty
+// ones are odd.
+func fullNames(tags []string) (names, odd []string) {
 	seen := map[string]bool{"": true}
 	for _, t := range tags {
-		_, hex, ok := strings.Cut(t, ":sha256:")
-		if ok && digest.NewDigestFromEncoded(digest.SHA256, hex).Validate() == nil {
+		name, err := fullName(t)
+		switch {
+		case seen[t]:
+		case err != nil:
 			odd = append(odd, t)
-			continue
-		}
-		name := ""
-		if t != "" {
-			if name, err = fullName(t); err != nil {
-				return nil, nil, err
-			}
-		}
-		if !seen[name] {
-			seen[name] = true
+		case !seen[name]:
 			names = append(names, name)
 		}
+		seen[t], seen[name] = true, true
 	}
-	return names, odd, nil
+	return names, odd
 }
 
 func fullName(name string) (string, error) {

@@ -29,12 +29,19 @@ const (
 // root is an entry of index.json with what it leads to.
 type root struct {
 	layout.Image
-	desc   v1.Descriptor // with annotations
-	leaves []leaf        // below it, or itself if it is no index
+	place  string          // layout or archive, for messages
+	desc   v1.Descriptor   // what stands for it
+	leaves []leaf          // below it, or itself if it is no index; none if nobody has looked
+	below  []digest.Digest // all that it leads to
 	index  *image.Document
 	err    error // why a manifest that is there cannot be used
 
+	part  bool  // it is no image, because it is a part of another one
+	taken bool  // settle knows what it belongs to
+	owner *root // of a referrer: the image that it belongs to, maybe by way of other referrers
+
 	names      []string // that only manifest.json gives it
+	odd        []string // what is no name, in place of one
 	superseded bool     // it is read by manifest.json instead
 
 	raw    []byte  // of a new index, which stands for this one
@@ -49,9 +56,10 @@ type leaf struct {
 
 // facts are what a manifest says, as far as it matters to where it is read from.
 type facts struct {
-	config digest.Digest  // empty if the manifest is absent
-	plain  bool           // a container image with layers that are all uncompressed
-	absent []image.Absent // the manifest itself, or its configuration and layers
+	config digest.Digest   // empty if the manifest is absent
+	layers []v1.Descriptor // of it
+	plain  bool            // a container image with layers that are all uncompressed
+	absent []image.Absent  // the manifest itself, or its configuration and layers
 }
 
 // whole reports whether all is there that an image needs: what was left out on purpose is elsewhere.
@@ -59,11 +67,18 @@ func (l leaf) whole() bool {
 	return !slices.ContainsFunc(l.absent, func(a image.Absent) bool { return a.Reason != image.LeftOut })
 }
 
+func (l leaf) lacks() bool { return !l.whole() }
+
 // damaged reports whether bytes are there that are not what they should be.
 func (r *root) damaged() bool { return errors.Is(r.err, verify.ErrMismatch) }
 
 // whole reports whether something of it is there that can be used.
-func (r *root) whole() bool { return r.err == nil && slices.ContainsFunc(r.leaves, leaf.whole) }
+func (r *root) whole() bool {
+	return r.err == nil && (len(r.leaves) == 0 || slices.ContainsFunc(r.leaves, leaf.whole))
+}
+
+// complete reports whether nothing of it is absent, as far as somebody has looked.
+func (r *root) complete() bool { return r.err == nil && !slices.ContainsFunc(r.leaves, leaf.lacks) }
 
 // has reports whether one of its images, whole or not, has the configuration.
 func (r *root) has(config digest.Digest, whole bool) bool {
@@ -77,46 +92,55 @@ func (r *root) isNamed() bool { return r.Name != "" || len(r.names) > 0 || r.Ref
 // plain reports whether it is a single image with uncompressed layers.
 func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.leaves[0].plain }
 
+// surveyor looks at what an index.json leads to.
 type surveyor struct {
-	archive *Reader
-	tree    *image.Tree
-	known   map[*image.Node]*facts
-	leaves  int
+	place  string
+	layout *layout.Layout
+	has    func(digest.Digest) bool // of a valid digest: whether the blob is there
+	looks  func(*root) bool         // whether what an entry leads to matters
+	tree   *image.Tree
+	known  map[*image.Node]*facts
+	leaves int
 }
 
 // survey looks at everything that index.json leads to. It fails only if ctx ends, or if a limit is reached.
 func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) {
-	images, err := l.Images()
+	s := &surveyor{place: "archive", layout: l, has: a.hasBlob, looks: func(*root) bool { return true }}
+	return s.survey(ctx)
+}
+
+func (s *surveyor) survey(ctx context.Context) ([]*root, error) {
+	images, err := s.layout.Images()
 	if err != nil {
 		return nil, err
-	}
-	raw, err := a.tar.Read(v1.ImageIndexFile, maxIndexJSON)
-	if err != nil {
-		return nil, err
-	}
-	var index v1.Index
-	if err := json.Unmarshal(raw, &index); err != nil || len(index.Manifests) != len(images) {
-		return nil, fmt.Errorf("index.json is damaged: %v", err)
 	}
 	policy := image.Policy{Tolerant: true, MaxManifests: maxLeaves, MaxBytes: maxDocuments}
-	s := &surveyor{archive: a, tree: image.NewTree(l, policy), known: map[*image.Node]*facts{}}
-	roots, descs := make([]*root, len(images)), make([]v1.Descriptor, len(images))
-	for i, im := range images {
-		roots[i], descs[i] = &root{Image: im, desc: index.Manifests[i]}, im.Descriptor
+	s.tree, s.known = image.NewTree(s.layout, policy), map[*image.Node]*facts{}
+	roots := s.distinct(images)
+	looks := which(roots, s.looks)
+	descs := make([]v1.Descriptor, len(looks))
+	for i, r := range looks {
+		descs[i] = r.Descriptor
 	}
 	if err := s.tree.Read(ctx, descs...); err != nil {
 		return nil, err
 	}
-	for _, r := range roots {
+	for _, r := range looks {
 		if err := s.tree.Walk(r.Descriptor, func(v image.Visit) error { return s.visit(r, v) }); err != nil {
 			return nil, err
 		}
+	}
+	if roots, err = s.sortOut(ctx, roots); err != nil {
+		return nil, err
 	}
 	return roots, ctx.Err()
 }
 
 func (s *surveyor) visit(r *root, v image.Visit) error {
 	n := v.Node
+	if v.Depth > 0 {
+		r.below = append(r.below, v.Descriptor.Digest)
+	}
 	switch {
 	case n != nil && errors.Is(n.Err, image.ErrTooMany):
 		return fmt.Errorf("the manifests of the archive take more than %d bytes", maxDocuments)
@@ -146,7 +170,7 @@ func (s *surveyor) facts(v image.Visit) *facts {
 	f := &facts{}
 	// An index without some of its images is how engines save the platforms that they have.
 	lacks := func(part image.Part, d v1.Descriptor) {
-		if !s.archive.hasBlob(d.Digest) && !image.IsForeign(d.MediaType) {
+		if !s.has(d.Digest) && !image.IsForeign(d.MediaType) {
 			f.absent = append(f.absent,
 				image.Absent{Part: part, Descriptor: d, Reason: image.OtherPlatform, Err: fs.ErrNotExist})
 		}
@@ -156,7 +180,7 @@ func (s *surveyor) facts(v image.Visit) *facts {
 		return f
 	}
 	doc := &v.Node.Document
-	f.config = doc.Config.Digest
+	f.config, f.layers = doc.Config.Digest, doc.Layers
 	lacks(image.PartConfig, *doc.Config)
 	f.plain = doc.MayBeImage() && len(doc.Layers) > 0
 	for _, l := range doc.Layers {
@@ -174,18 +198,18 @@ func (a *Reader) hasBlob(d digest.Digest) bool { return a.tar.Has(ociPath(d)) }
 // engines save the platforms that they have.
 func (r *root) narrow() error {
 	if r.err != nil {
-		return fmt.Errorf("archive is damaged: %w", r.err)
+		return fmt.Errorf("%s is damaged: %w", r.place, r.err)
 	}
 	images := r.images()
 	kept := which(images, leaf.whole)
 	switch {
-	case len(which(r.leaves, leaf.whole)) == len(r.leaves):
+	case r.complete():
 		return nil
 	case r.index == nil:
-		return fmt.Errorf("archive is incomplete: it lacks %s: %w", r.leaves[0].lacking(), verify.ErrMismatch)
+		return fmt.Errorf("%s is incomplete: it lacks %s: %w", r.place, r.leaves[0].lacking(), verify.ErrMismatch)
 	case len(kept) == 0:
-		return fmt.Errorf("archive is incomplete: it has none of the %d images of index %s whole: %s: %w",
-			len(images), r.desc.Digest, lackingList(images), verify.ErrMismatch)
+		return fmt.Errorf("%s is incomplete: it has none of the %d images of index %s whole: %s: %w",
+			r.place, len(images), r.desc.Digest, lackingList(images), verify.ErrMismatch)
 	case len(kept) == 1:
 		r.single(kept[0])
 		return nil
@@ -239,10 +263,9 @@ func (r *root) subset(kept []leaf) error {
 
 // replace puts what d describes in the place of the index, and remarks what of the index is absent.
 func (r *root) replace(d v1.Descriptor, kept []leaf, how string) {
-	left := which(r.leaves, func(l leaf) bool { return !l.whole() })
-	text := fmt.Sprintf("the archive has only %s of its index, and lacks %s: %s",
-		platformList(kept), platformList(left), how)
-	d.Annotations = r.desc.Annotations
+	left := which(r.leaves, leaf.lacks)
+	text := fmt.Sprintf("the %s has only %s of its index, and lacks %s: %s",
+		r.place, platformList(kept), platformList(left), how)
 	r.desc, r.remark = d, &Remark{Image: d.Digest, Text: text}
 }
 

@@ -1,14 +1,15 @@
 package dockerarchive
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/tarfs"
 	"drayage/layout"
 )
 
@@ -17,7 +18,7 @@ type union struct {
 	archive  *Reader
 	contents *Contents
 	byName   map[string][]*root        // entries of index.json, without referrers
-	byConfig map[digest.Digest][]*root // the same entries
+	byConfig map[digest.Digest][]*root // all entries
 	held     int                       // bytes of configurations
 	tolerant bool
 }
@@ -28,9 +29,7 @@ func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem, toleran
 	u := &union{archive: a, contents: c, tolerant: tolerant}
 	u.byName, u.byConfig = map[string][]*root{}, map[digest.Digest][]*root{}
 	for _, r := range roots {
-		if r.Subject == "" {
-			u.enter(r)
-		}
+		u.enter(r)
 	}
 	for i, item := range items {
 		if err := u.take(item); err != nil {
@@ -44,7 +43,7 @@ func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem, toleran
 }
 
 func (u *union) enter(r *root) {
-	if r.Name != "" {
+	if r.Name != "" && r.owner == nil {
 		u.byName[r.Name] = append(u.byName[r.Name], r)
 	}
 	for _, l := range r.leaves {
@@ -59,14 +58,18 @@ func (u *union) take(item manifestItem) error {
 	if err != nil && !u.tolerant {
 		return err
 	}
-	names := validNames(item.RepoTags)
+	names, odd := fullNames(item.RepoTags)
 	if err := u.contradiction(id, names); id != "" && err != nil {
 		return err
 	}
 	rebuilt := func(r *root) bool { return r.plain() && item.LayerSources.rebuilt() }
 	covers := which(u.byConfig[id], func(r *root) bool { return r.has(id, true) && r.whole() && !rebuilt(r) })
+	if same := which(covers, func(r *root) bool { return r.consistsOf(item) }); len(same) > 0 {
+		covers = same // artifacts share the empty configuration
+	}
 	if len(covers) > 0 {
 		name(covers, names)
+		covers[0].odd = append(covers[0].odd, odd...)
 		return nil
 	}
 	instead := which(u.byConfig[id], func(r *root) bool { return rebuilt(r) || !r.whole() })
@@ -153,34 +156,28 @@ func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 	return digest.FromBytes(raw), nil
 }
 
-func validNames(tags []string) []string {
-	var names []string
-	for _, t := range tags {
-		if name, err := fullName(t); err == nil {
-			names = append(names, name)
-		}
-	}
-	return names
+// consistsOf reports whether one of its images has the layers of an item, which name their digests.
+func (r *root) consistsOf(item manifestItem) bool {
+	return slices.ContainsFunc(r.leaves, func(l leaf) bool {
+		return slices.EqualFunc(l.layers, item.Layers, func(d v1.Descriptor, p string) bool {
+			return tarfs.Clean(p) == ociPath(d.Digest)
+		})
+	})
 }
 
 // entries lists what an index.json has for the image: one entry for each name.
-func (r *root) entries() []v1.Descriptor {
-	d := r.desc
-	names := slices.Sorted(slices.Values(r.names))
-	if len(names) > 0 && r.Name == "" {
-		annotations := map[string]string{}
-		maps.Copy(annotations, d.Annotations)
-		annotations[layout.AnnotationName] = names[0]
-		if _, tag, _ := splitName(names[0]); r.Ref == "" {
-			annotations[v1.AnnotationRefName] = tag
-		}
-		d.Annotations, names = annotations, names[1:]
-	}
-	all := []v1.Descriptor{d}
-	for _, n := range names {
+func (r *root) entries() []layout.Image {
+	im := r.Image
+	im.Descriptor = r.desc
+	all := []layout.Image{im}
+	for i, n := range slices.Sorted(slices.Values(r.names)) {
 		_, tag, _ := splitName(n)
-		d.Annotations = map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tag}
-		all = append(all, d)
+		if i == 0 && r.Name == "" {
+			all[0].Name, all[0].Ref = n, cmp.Or(r.Ref, tag)
+			continue
+		}
+		im.Name, im.Ref, im.Annotations = n, tag, nil
+		all = append(all, im)
 	}
 	return all
 }

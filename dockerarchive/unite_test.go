@@ -221,21 +221,24 @@ func TestContentsRefusesContradictions(t *testing.T) {
 	}
 }
 
-// A signature is none of the images, and may lack what it wants.
+// A signature is none of the images. If it is absent, that is said.
 func TestContentsWithReferrers(t *testing.T) {
 	e := engine{newStore(t)}
 	one := e.child("amd64", zipped)
 	signature := e.artifact("application/vnd.example.signature")
 	entry := bare(signature)
 	entry.Annotations = map[string]string{layout.AnnotationSubject: one.desc.Digest.String()}
-	c, err := e.save([]map[string]any{e.item(one.desc, "a:1")}, []v1.Descriptor{signature}, bare(one.desc),
-		entry).Contents(t.Context())
-	if err != nil || len(c.Faults)+len(c.Remarks)+len(c.Saved) > 0 {
-		t.Fatalf("%+v, %v", c, err)
-	}
-	images, err := c.Layout.Images()
-	if err != nil || len(images) != 2 || images[0].Name != nameA || images[1].Name != "" ||
-		images[1].Subject != one.desc.Digest {
-		t.Errorf("%+v, %v", images, err)
+	items := []map[string]any{e.item(one.desc, "a:1")}
+	for want, absent := range map[int][]v1.Descriptor{2: nil, 1: {signature}} {
+		c, err := e.save(items, absent, bare(one.desc), entry).Contents(t.Context())
+		if err != nil || len(c.Faults)+len(c.Saved) > 0 || len(c.Remarks) != len(absent) ||
+			len(absent) > 0 && !strings.Contains(c.Remarks[0].Text, signature.Digest.String()) {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		images, err := c.Layout.Images()
+		if err != nil || len(images) != want || images[0].Name != nameA || images[0].Subject != "" ||
+			want > 1 && (images[1].Name != "" || images[1].Subject != one.desc.Digest) {
+			t.Errorf("%+v, %v", images, err)
+		}
 	}
 }

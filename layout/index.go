@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -33,24 +32,6 @@ func (e entry) MarshalJSON() ([]byte, error) {
 		return e.raw, nil
 	}
 	return json.Marshal(e.desc)
-}
-
-// cosignTag matches the names that cosign gives to referrers of an image, and the referrers tag of the
-// distribution specification.
-var cosignTag = regexp.MustCompile(`^sha256-([0-9a-f]{64})(\.[a-z]+)?$`)
-
-func (e entry) image() Image {
-	a := e.desc.Annotations
-	im := Image{Descriptor: e.desc, Name: fullName(a[AnnotationName]), Ref: a[v1.AnnotationRefName]}
-	if im.Name == "" && strings.ContainsAny(im.Ref, "/:@") { // a bare tag has none of these
-		im.Name = fullName(im.Ref) // podman, skopeo and others put the full name there
-	}
-	im.Subject = digest.Digest(a[AnnotationSubject])
-	if m := cosignTag.FindStringSubmatch(im.Ref); m != nil {
-		im.Subject = digest.NewDigestFromEncoded(digest.SHA256, m[1])
-	}
-	im.Descriptor.Annotations = nil
-	return im
 }
 
 // fullName returns s as the full name of an image. It returns nothing if s is no name: regctl writes

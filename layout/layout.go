@@ -11,6 +11,7 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,24 +50,37 @@ const (
 // Layout is an image layout to read from. Its methods may be called concurrently.
 type Layout struct {
 	fsys fs.FS
+	view *view // what it shows instead of its index.json; or nil
+}
+
+// view is another index of a layout.
+type view struct {
+	images []Image
+	made   map[digest.Digest][]byte
 }
 
 var _ image.Source = (*Layout)(nil)
 
 // Image is an entry of index.json.
 type Image struct {
-	Descriptor v1.Descriptor
-	Name       string // full name, as in docker.io/library/alpine:3.20; empty if there is none
-	Ref        string // org.opencontainers.image.ref.name: the tag, or whatever its writer put there
+	Descriptor  v1.Descriptor     // without annotations
+	Annotations map[string]string // of the entry
+	Name        string            // full name, as in docker.io/library/alpine:3.20; empty if there is none
+	Ref         string            // org.opencontainers.image.ref.name: the tag, or whatever its writer put there
 
-	// Subject is the digest of another image if the entry is a referrer of it, such as a signature or an SBOM.
+	// Subject is set if index.json says that the entry is a referrer, such as a signature or an SBOM: the digest
+	// of what it belongs to, which may be absent. Tag is where cosign looks for it then, or empty.
 	Subject digest.Digest
+	Tag     string
 }
 
 // New returns the layout in fsys, after a look at its version. The Layout reads from fsys as long as it is
 // used.
 func New(fsys fs.FS) (*Layout, error) {
 	version, err := readVersion(fsys)
+	if errors.Is(err, fs.ErrNotExist) && isUnmarked(fsys) {
+		return &Layout{fsys: fsys}, nil
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("not an OCI layout: there is no oci-layout file")
 	}
@@ -78,6 +92,25 @@ func New(fsys fs.FS) (*Layout, error) {
 	}
 	return &Layout{fsys: fsys}, nil
 }
+
+// isUnmarked reports whether everything of a layout is there but its oci-layout file. The store of hauler is
+// such a directory.
+func isUnmarked(fsys fs.FS) bool {
+	ix, err := readIndex(fsys)
+	return err == nil && slices.ContainsFunc(ix.entries, func(e entry) bool {
+		_, err := fs.Stat(fsys, blobPath(e.desc))
+		return err == nil && verify.Descriptor(e.desc) == nil
+	})
+}
+
+// With returns the layout with these images in place of the entries of its index.json, and with manifests that
+// were made for them and are not stored.
+func (l *Layout) With(images []Image, made map[digest.Digest][]byte) *Layout {
+	return &Layout{fsys: l.fsys, view: &view{images, made}}
+}
+
+// RawIndex returns index.json as it stands.
+func (l *Layout) RawIndex() ([]byte, error) { return readFile(l.fsys, v1.ImageIndexFile, maxIndexSize) }
 
 // readVersion reads the version of a layout from oci-layout.
 func readVersion(fsys fs.FS) (string, error) {
@@ -137,6 +170,9 @@ func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) 
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
 	}
+	if raw, ok := l.made(d.Digest); ok {
+		return io.NopCloser(image.Section(bytes.NewReader(raw), int64(len(raw)), offset, length)), nil
+	}
 	f, err := openFile(l.fsys, blobPath(d))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("layout has no blob %s: %w", d.Digest, fs.ErrNotExist)
@@ -153,6 +189,13 @@ func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) 
 		io.Reader
 		io.Closer
 	}{r, f}, nil
+}
+
+func (l *Layout) made(d digest.Digest) (raw []byte, ok bool) {
+	if l.view != nil {
+		raw, ok = l.view.made[d]
+	}
+	return raw, ok
 }
 
 // section returns length bytes of f from offset on. Of some file systems a file can only be read from its
@@ -180,6 +223,10 @@ func (l *Layout) Stat(d digest.Digest) (v1.Descriptor, error) {
 	desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d}
 	if err := verify.Digest(d); err != nil {
 		return v1.Descriptor{}, err
+	}
+	if raw, ok := l.made(d); ok {
+		desc.Size = int64(len(raw))
+		return desc, nil
 	}
 	fi, err := fs.Stat(l.fsys, blobPath(desc))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -225,6 +272,9 @@ func (l *Layout) Blobs() ([]v1.Descriptor, error) {
 
 // Images lists the entries of index.json in its order.
 func (l *Layout) Images() ([]Image, error) {
+	if l.view != nil {
+		return slices.Clone(l.view.images), nil
+	}
 	ix, err := readIndex(l.fsys)
 	if err != nil {
 		return nil, err
@@ -236,6 +286,7 @@ func (l *Layout) Images() ([]Image, error) {
 		}
 		all = append(all, e.image())
 	}
+	linkKinds(all)
 	return all, nil
 }
 

@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -143,14 +142,13 @@ func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.I
 		for _, e := range im.set.referrers[d] {
 			r, err := image.Open(ctx, im.source, e.Descriptor, image.Selection{All: true})
 			if err == nil {
+				r.LeaveOut(im.set.absent[e.Descriptor.Digest])
 				err = r.LeaveOutForeign(ctx)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", e.Descriptor.Digest, err)
 			}
-			if r.Subject = e.Subject; strings.Contains(e.Ref, ".") {
-				r.Tag = e.Ref
-			}
+			r.Subject, r.Tag = e.Subject, e.Tag
 			all = append(all, r)
 		}
 		return all, nil

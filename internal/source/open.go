@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"drayage/dockerarchive"
@@ -71,7 +70,15 @@ func (s *Set) open(ctx context.Context, opts Options) error {
 			return err
 		}
 		s.closes = append(s.closes, dir.Close)
-		return s.take(&dockerarchive.Contents{Layout: dir.Layout}, opts)
+		if opts.Blobs {
+			s.Layout = dir.Layout
+			return nil
+		}
+		contents, err := dockerarchive.OfLayout(ctx, dir.Layout, opts.Tolerant)
+		if err != nil {
+			return err
+		}
+		return s.take(contents, opts)
 	}
 	in, err := s.input(opts.Stdin)
 	if err != nil {
@@ -153,21 +160,12 @@ func (s *Set) read(ctx context.Context, r *dockerarchive.Reader, opts Options) e
 	return s.take(contents, opts)
 }
 
-// contentsOf finds out what images an archive has. Engines save what they happen to have, and always write a
-// manifest.json. In an archive without one, a tolerant reader takes everything that is absent for a fault.
+// contentsOf finds out what images an archive has.
 func contentsOf(
 	ctx context.Context, r *dockerarchive.Reader, tolerant bool,
 ) (*dockerarchive.Contents, error) {
 	if !tolerant {
 		return r.Contents(ctx)
-	}
-	files := r.FS()
-	_, noItems := fs.Stat(files, "manifest.json")
-	_, noIndex := fs.Stat(files, "index.json")
-	if noItems != nil && noIndex == nil {
-		if l, err := layout.New(files); err == nil {
-			return &dockerarchive.Contents{Layout: l}, nil
-		}
 	}
 	contents, err := r.Survey(ctx)
 	if err != nil && !errors.Is(err, dockerarchive.ErrNotImage) {

@@ -26,6 +26,7 @@ type Set struct {
 	Pass    *dockerarchive.Pass   // brings the blobs of an archive that is read in one pass; or nil
 
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
+	absent    map[digest.Digest][]image.Absent // what SOURCE lacks on purpose, by image
 	closes    []func() error
 }
 
@@ -59,7 +60,7 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 	if s.Images, err = s.choose(stored, saved, opts.Referrers); err != nil {
 		return err
 	}
-	s.Remarks = nil
+	s.Remarks, s.absent = nil, c.Absent
 	for _, im := range s.Images {
 		im.Fault, im.NotHere = c.Faults[im.Digest()], c.Absent[im.Digest()]
 	}
@@ -147,6 +148,9 @@ func (s *Set) find(names ...string) ([]*Image, error) {
 	}
 	for _, n := range names {
 		found, err := s.Layout.Find(n)
+		if own := images(found); len(own) > 0 {
+			found = own // its referrers may carry the name of an image
+		}
 		if err != nil || len(found) > 0 {
 			return s.storedImages(found), err
 		}
