@@ -44,6 +44,10 @@ type Image struct {
 	image.Image
 	Reference registry.Reference
 
+	// IndexReferrers are the referrers of the index that the name stands for, if they were asked for and do not
+	// travel because only some of its platforms do.
+	IndexReferrers []digest.Digest
+
 	// Schema1 is set if the registry has the image in Docker's schema 1, and is the digest by which the
 	// registry knows it. The image has been converted then: its manifest has another digest.
 	Schema1 digest.Digest
@@ -97,8 +101,11 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 		if im.Referrers, err = Referrers(ctx, repo, &im.Image); err != nil {
 			return nil, err
 		}
+		if im.Root.Digest != root.Digest {
+			im.IndexReferrers, err = referrerDigests(ctx, repo, root.Digest)
+		}
 	}
-	return im, nil
+	return im, err
 }
 
 // Images brings images into dst and names them there. It is [Resolve] and [Into] in one.
@@ -189,6 +196,26 @@ func Referrers(ctx context.Context, repo *registry.Repository, im *image.Image) 
 	return image.Referrers(ctx, im, func(ctx context.Context, subject digest.Digest) ([]*image.Image, error) {
 		return referrersOf(ctx, repo, subject)
 	})
+}
+
+// referrerDigests lists what belongs to a manifest, without reading it.
+func referrerDigests(
+	ctx context.Context, repo *registry.Repository, subject digest.Digest,
+) (all []digest.Digest, err error) {
+	listed, err := repo.Referrers(ctx, subject)
+	for _, d := range listed {
+		all = append(all, d.Digest)
+	}
+	for _, tag := range registry.CosignTags(subject) {
+		var d digest.Digest
+		if err == nil {
+			d, err = repo.Digest(ctx, tag)
+		}
+		if d != "" {
+			all = append(all, d)
+		}
+	}
+	return all, err
 }
 
 func referrersOf(

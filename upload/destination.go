@@ -11,11 +11,14 @@ import (
 	"drayage/registry"
 )
 
-// Destination says where images go: under one name, or under a prefix that keeps their own names.
+// Destination says where images go: under one name, under a prefix that keeps their own names, or into one
+// repository where they keep their tags.
 type Destination struct {
-	text   string
-	prefix bool
-	ref    registry.Reference
+	text     string
+	prefix   bool
+	tagged   bool // text has a tag
+	keepsTag bool
+	ref      registry.Reference
 }
 
 // ParseDestination reads the name of an image, or a prefix of names that ends in / and begins with a
@@ -38,8 +41,15 @@ func ParseDestination(text string) (Destination, error) {
 	if ref.Digest != "" {
 		return d, usage.Errorf("DEST %q has a digest, which cannot be chosen: give a tag", text)
 	}
-	d.ref = ref
+	d.ref, d.tagged = ref, strings.Contains(d.text[strings.LastIndexByte(d.text, '/')+1:], ":")
 	return d, nil
+}
+
+// KeepTags makes a destination without a tag that of several images of one repository, which keep their tags.
+// It reports whether the destination is one.
+func (d Destination) KeepTags() (Destination, bool) {
+	d.keepsTag = !d.prefix && !d.tagged
+	return d, d.keepsTag
 }
 
 func (d Destination) String() string { return d.text }
@@ -50,8 +60,11 @@ func (d Destination) IsPrefix() bool { return d.prefix }
 // Registry is the name of the registry.
 func (d Destination) Registry() string { return d.ref.Registry }
 
-// of is where the image with a full name goes.
+// of is where the image with a full name goes. If it keeps its tag, the name may be the tag alone.
 func (d Destination) of(name string) (registry.Reference, error) {
+	if d.keepsTag {
+		return registry.ParseReference(d.text + ":" + name[strings.LastIndexByte(name, ':')+1:])
+	}
 	if !d.prefix {
 		return d.ref, nil
 	}
@@ -91,14 +104,14 @@ func NewPlacement(c *registry.Client, d Destination) *Placement {
 }
 
 // Add adds an image to the targets. Under a prefix it goes to a place for each of its full names, and needs
-// one. Two images for one place are an error: a prefix drops the registry of a name, and of two images that
+// one. If it keeps its tags, it goes to a place for each of them, and needs one. Two images for one place are an error: a prefix drops the registry of a name, and of two images that
 // differ in nothing else one would be lost. label is the image in messages.
 func (p *Placement) Add(t Target, names []string, label string) error {
-	if !p.dest.prefix {
+	if !p.dest.prefix && !p.dest.keepsTag {
 		names = []string{""}
 	}
 	if len(names) == 0 {
-		return usage.Errorf("%s has no name: give a full DEST such as %srepository:tag", label, p.dest)
+		return p.dest.Nameless(label)
 	}
 	for _, n := range names {
 		ref, err := p.dest.of(n)
@@ -115,6 +128,12 @@ func (p *Placement) Add(t Target, names []string, label string) error {
 		}
 	}
 	return nil
+}
+
+// Nameless is the error about images without a name.
+func (d Destination) Nameless(labels string) error {
+	return usage.Errorf("%s has no name: give a full DEST such as %srepository:tag, or %[2]srepository for images "+
+		"that have a tag", labels, d)
 }
 
 // take reports whether the image goes to ref already.

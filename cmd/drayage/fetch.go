@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,7 +14,6 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/source"
 	"drayage/internal/tally"
-	"drayage/internal/terminal"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -138,9 +138,11 @@ func (c call) noteFetched(r fetch.Result) {
 		c.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's",
 			r.Reference)
 	}
-	if n := r.Image.Attestations; n > 0 {
-		c.note("note: the index of %s also has %s, which stay behind: --platform all takes them along",
-			r.Reference, terminal.Count(n, "attestation"))
+	var left leftovers
+	left.enter(r.Image.Attestations, nil, r.Image.IndexReferrers)
+	if what, how := left.what(c.Bool("referrers")); what != "" {
+		c.note("note: the index of %s also has %s, which stay behind: %s takes them along",
+			r.Reference, what, strings.Join(how, " "))
 	}
 	c.noteConverted(r.Image)
 	if r.Replaced.Digest != "" {

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/source"
-	"drayage/internal/terminal"
 	"drayage/registry"
 )
 
@@ -41,7 +39,11 @@ func (s *saver) open(ctx context.Context, args []string) error {
 			return fmt.Errorf("%s: %w", spec.Text, spec.Explain(err))
 		}
 	}
-	s.noteLeft()
+	var others []string
+	if !s.format.Whole() {
+		others = append(others, "--format oci")
+	}
+	s.noteLeft(&s.left, "left out", others...)
 	return nil
 }
 
@@ -93,6 +95,7 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 	}
 	s.noteConverted(r.Image)
 	s.pulled = append(s.pulled, r)
+	s.left.enter(r.Image.Attestations, nil, r.Image.IndexReferrers)
 	s.take(&r.Image.Image)
 	return nil
 }
@@ -145,14 +148,9 @@ func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
 			return err
 		}
-	} else {
-		left, err := im.ReferrerDigests(ctx, loaded)
-		if err != nil {
-			return err
-		}
-		for _, d := range left {
-			s.referrers[d] = true
-		}
+	}
+	if err := s.left.add(ctx, im, loaded); err != nil {
+		return err
 	}
 	s.take(loaded)
 	return nil
@@ -160,30 +158,11 @@ func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 
 // take adds an image whose platforms have been chosen.
 func (s *saver) take(im *image.Image) {
-	s.attestations += im.Attestations
 	if len(im.Names) == 0 && len(s.names) == 0 && !im.Uncompressed {
 		s.note("note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
 	s.images = append(s.images, im)
 	if im.Rewritten && s.format.Whole() {
 		s.note("note: only some platforms travel, in a new index: its digest is not the registry's")
-	}
-}
-
-// noteLeft says once what stays behind and what takes it along.
-func (s *saver) noteLeft() {
-	var what, how []string
-	if !s.format.Whole() {
-		how = append(how, "--format oci")
-	}
-	if s.attestations > 0 {
-		what, how = append(what, terminal.Count(s.attestations, "attestation")), append(how, "--platform all")
-	}
-	if n := len(s.referrers); n > 0 {
-		what, how = append(what, terminal.Count(n, "referrer")), append(how, "--referrers")
-	}
-	if len(what) > 0 {
-		s.note("note: %s (provenance, SBOMs, signatures) left out: %s takes them along",
-			strings.Join(what, " and "), strings.Join(how, " "))
 	}
 }

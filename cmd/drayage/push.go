@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -129,6 +128,8 @@ type pusher struct {
 	sel     image.Selection // of images in a layout
 	opts    upload.Options
 	placed  *upload.Placement
+	left    leftovers
+	strays  []string               // artifacts without a name
 	foreign map[digest.Digest]bool // layers that the user has been told of
 }
 
@@ -161,63 +162,6 @@ func (p *pusher) inOnePass(ctx context.Context, set *source.Set) (why, err error
 		p.opts.Stream = set.Pass
 	}
 	return why, nil
-}
-
-// use gives the images their places.
-func (p *pusher) use(ctx context.Context, set *source.Set) error {
-	if err := set.Fault(); err != nil {
-		return err
-	}
-	images := set.Images
-	if !p.dest.IsPrefix() {
-		images = slices.CompactFunc(slices.Clone(images), func(a, b *source.Image) bool {
-			return a.Saved == nil && b.Saved == nil && a.Digest() == b.Digest()
-		})
-		if len(images) > 1 {
-			return p.several(set, images)
-		}
-	}
-	if err := set.CheckPlatforms(p.sel.Platforms, "pushed"); err != nil {
-		return err
-	}
-	p.placed = upload.NewPlacement(p.client, p.dest)
-	for _, im := range images {
-		t := upload.Target{Saved: im.Saved}
-		if im.Saved == nil {
-			var err error
-			if t.Image, err = p.load(ctx, im); err != nil {
-				return fmt.Errorf("%s: %w", im.Label, err)
-			}
-		}
-		if err := p.placed.Add(t, im.Names, im.Label); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// several is the error about several images for one name.
-func (p *pusher) several(set *source.Set, images []*source.Image) error {
-	there := "there are"
-	if set.Layout == nil {
-		there = "the archive holds"
-	}
-	return usagef("%s is the name of one image, but %s %d: %s: "+
-		"end DEST in / to keep their names, or choose one with %s:%s:NAME",
-		p.dest, there, len(images), source.Labels(images), kindOf(set.Spec, set.Layout == nil), set.Spec.Path)
-}
-
-// load loads an image of a layout, with its referrers if they were asked for.
-func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, error) {
-	loaded, err := im.Load(ctx, p.sel)
-	if err != nil {
-		return nil, err
-	}
-	p.noteForeign(loaded)
-	if p.Bool("referrers") {
-		loaded.Referrers, err = im.Referrers(ctx, loaded)
-	}
-	return loaded, err
 }
 
 // noteForeign says what becomes of foreign layers, once of each.
@@ -272,7 +216,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 	if err := p.printResult(imageList[pushedImage]{pushed}, lines); err != nil {
 		return err
 	}
-	if err := p.referrers(ctx, set, results); err != nil {
+	if err := p.referrers(ctx, results); err != nil {
 		return err
 	}
 	err = outcome(errs)
@@ -290,13 +234,14 @@ type pushedImage struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// referrers pushes the referrers of the images that have been pushed, or says how many stay behind.
-func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload.Result) error {
+// referrers pushes the referrers of the images that have been pushed, and says how many stay behind.
+func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
+	if len(p.strays) > 0 {
+		p.note("note: %s: no name, and no image that it belongs to: stays behind, give it a DEST of its own",
+			source.List(p.strays))
+	}
+	p.noteLeft(&p.left, "stay behind")
 	if !p.Bool("referrers") {
-		if n := left(set, pushed); n > 0 {
-			p.note("note: %d referrers (signatures, attestations, SBOMs) stay behind: "+
-				"--referrers takes them along", n)
-		}
 		return nil
 	}
 	results, err := upload.Push(ctx, upload.Referrers(pushed), p.opts)
@@ -313,20 +258,4 @@ func (p *pusher) referrers(ctx context.Context, set *source.Set, pushed []upload
 		p.note("with %d referrers (signatures, attestations, SBOMs)", len(results))
 	}
 	return nil
-}
-
-// left counts the referrers of images that have been pushed.
-func left(set *source.Set, pushed []upload.Result) int {
-	seen := map[digest.Digest]bool{}
-	for _, r := range pushed {
-		if r.Err != nil || r.Target.Image == nil {
-			continue
-		}
-		for _, n := range r.Target.Image.Manifests {
-			for _, e := range set.Referring(n.Descriptor.Digest) {
-				seen[e.Descriptor.Digest] = true
-			}
-		}
-	}
-	return len(seen)
 }

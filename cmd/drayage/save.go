@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
 	"drayage/dockerarchive"
@@ -124,7 +123,7 @@ func (c call) newSaver() (*saver, error) {
 	}
 	return &saver{
 		call: c, format: format, compress: compress, names: names,
-		sel: image.Selection{All: all, Platforms: chosen}, referrers: map[digest.Digest]bool{},
+		sel: image.Selection{All: all, Platforms: chosen},
 	}, nil
 }
 
@@ -158,9 +157,7 @@ type saver struct {
 	noted    bool     // the user knows the default platform
 	names    []string // given with --tag
 	sum      tally.Sum
-
-	attestations int // that stay behind
-	referrers    map[digest.Digest]bool
+	left     leftovers
 }
 
 func (s *saver) close() {

@@ -18,6 +18,7 @@ import (
 type Image struct {
 	Label string   // what messages call it
 	Names []string // full names; may be none
+	Tag   string   // of an image without a full name; may be empty
 	Saved *dockerarchive.SavedImage
 	Repo  *registry.Repository // nil unless it is in a registry
 	Ref   registry.Reference   // of it in Repo
@@ -49,6 +50,9 @@ func (s *Set) storedImage(e layout.Image) *Image {
 		im.Label, im.Names = e.Name, []string{e.Name}
 	case e.Ref != "":
 		im.Label = e.Ref
+		if ref, err := registry.ParseReference("image:" + e.Ref); err == nil && ref.Tag == e.Ref {
+			im.Tag = e.Ref
+		}
 	}
 	return im
 }
@@ -156,11 +160,24 @@ func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.I
 	return image.Referrers(ctx, loaded, find)
 }
 
-// ReferrerDigests lists the referrers of an image in the layout, and theirs in turn. It counts those of the
-// whole image too where only some platforms were loaded. It reads nothing.
-func (im *Image) ReferrerDigests(ctx context.Context, loaded *image.Image) ([]digest.Digest, error) {
-	manifests := append([]image.Node{{Descriptor: im.root}}, loaded.Manifests...)
-	whole := &image.Image{Graph: &image.Graph{Manifests: manifests}}
+// Left lists the referrers of an image in the layout that do not travel with what was loaded of it, and those of
+// its index, which cannot travel because the index does not. It reads nothing.
+func (im *Image) Left(ctx context.Context, loaded *image.Image) (left, ofIndex []digest.Digest, err error) {
+	travel := map[digest.Digest]bool{}
+	for _, r := range loaded.Referrers {
+		travel[r.Root.Digest] = true
+	}
+	left, err = im.referring(ctx, loaded.Manifests, travel)
+	if err == nil && loaded.Root.Digest != im.root.Digest {
+		ofIndex, err = im.referring(ctx, []image.Node{{Descriptor: im.root}}, travel)
+	}
+	return left, ofIndex, err
+}
+
+// referring lists the referrers of manifests, and theirs in turn, each once.
+func (im *Image) referring(
+	ctx context.Context, manifests []image.Node, but map[digest.Digest]bool,
+) (digests []digest.Digest, err error) {
 	find := func(_ context.Context, d digest.Digest) (all []*image.Image, _ error) {
 		for _, e := range im.set.referrers[d] {
 			all = append(all, &image.Image{Graph: &image.Graph{
@@ -169,10 +186,12 @@ func (im *Image) ReferrerDigests(ctx context.Context, loaded *image.Image) ([]di
 		}
 		return all, nil
 	}
-	found, err := image.Referrers(ctx, whole, find)
-	var digests []digest.Digest
+	found, err := image.Referrers(ctx, &image.Image{Graph: &image.Graph{Manifests: manifests}}, find)
 	for _, r := range found {
-		digests = append(digests, r.Root.Digest)
+		if d := r.Root.Digest; !but[d] {
+			but[d] = true
+			digests = append(digests, d)
+		}
 	}
 	return digests, err
 }

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"drayage/image"
+	"drayage/internal/source"
+	"drayage/registry"
+	"drayage/upload"
+)
+
+// use gives the images their places.
+func (p *pusher) use(ctx context.Context, set *source.Set) error {
+	if err := set.Fault(); err != nil {
+		return err
+	}
+	dest, images, err := p.going(set)
+	if err == nil {
+		err = set.CheckPlatforms(p.sel.Platforms, "pushed")
+	}
+	if err != nil {
+		return err
+	}
+	p.left, p.strays, p.placed = leftovers{}, nil, upload.NewPlacement(p.client, dest)
+	var nameless []string
+	for _, im := range images {
+		placed, err := p.placeOne(ctx, im)
+		if err != nil {
+			return err
+		}
+		if !placed {
+			nameless = append(nameless, im.Label)
+		}
+	}
+	for _, t := range p.placed.Targets {
+		if t.Image != nil {
+			p.left.travel(t.Image.Root.Digest)
+		}
+	}
+	if len(p.placed.Targets) == 0 {
+		nameless = append(nameless, p.strays...)
+	}
+	if len(nameless) > 0 {
+		return dest.Nameless(source.List(nameless))
+	}
+	return nil
+}
+
+// placeOne gives one image its places. It reports whether that was possible. Of artifacts without a name it notes
+// that they stay behind: they came with an image that is not here.
+func (p *pusher) placeOne(ctx context.Context, im *source.Image) (placed bool, err error) {
+	t := upload.Target{Saved: im.Saved}
+	if im.Saved == nil {
+		if t.Image, err = p.load(ctx, im); err != nil {
+			return false, fmt.Errorf("%s: %w", im.Label, err)
+		}
+	}
+	names := im.Names
+	switch {
+	case p.dest.IsPrefix() && len(names) == 0 && t.Image != nil && isArtifact(t.Image):
+		p.strays = append(p.strays, im.Label)
+		return true, nil
+	case p.dest.IsPrefix() && len(names) == 0:
+		return false, nil
+	case len(names) == 0:
+		names = []string{im.Tag}
+	}
+	return true, p.placed.Add(t, names, im.Label)
+}
+
+func isArtifact(im *image.Image) bool {
+	doc := &im.RootNode().Document
+	return !image.IsIndex(doc.MediaType) && !doc.MayBeImage()
+}
+
+// going chooses which images go where. An image without a name goes by the names that it has elsewhere. Images
+// with several tags go into one repository under their own tags, if DEST has none and they are of one repository.
+func (p *pusher) going(set *source.Set) (upload.Destination, []*source.Image, error) {
+	if len(set.Images) == 0 {
+		return p.dest, nil, fmt.Errorf("there is no image to push: %w", registry.ErrNotFound)
+	}
+	digests, tags := map[digest.Digest]bool{}, map[string]bool{}
+	repositories, named := map[string]bool{}, map[digest.Digest]bool{}
+	untagged := false
+	for _, im := range set.Images {
+		digests[im.Digest()] = true
+		named[im.Digest()] = named[im.Digest()] || len(im.Names) > 0
+		for _, n := range im.Names {
+			ref, err := registry.ParseReference(n)
+			untagged = untagged || err != nil || ref.Tag == ""
+			tags[ref.Tag], repositories[ref.Name()] = true, true
+		}
+		if untagged = untagged || len(im.Names) == 0 && im.Tag == ""; im.Tag != "" {
+			tags[im.Tag] = true
+		}
+	}
+	if p.dest.IsPrefix() {
+		return p.dest, slices.DeleteFunc(slices.Clone(set.Images), func(im *source.Image) bool {
+			return len(im.Names) == 0 && named[im.Digest()]
+		}), nil
+	}
+	ofOne := len(tags) > 1 && !untagged && len(repositories) < 2
+	if kept, ok := p.dest.KeepTags(); ok && ofOne {
+		return kept, set.Images, nil
+	}
+	if len(digests) > 1 {
+		return p.dest, nil, p.several(set, len(digests), ofOne)
+	}
+	return p.dest, set.Images[:1], nil
+}
+
+// several is the error about several images for one name.
+func (p *pusher) several(set *source.Set, images int, ofOne bool) error {
+	there, also := "there are", ""
+	if set.Layout == nil {
+		there = "the archive holds"
+	}
+	if ofOne {
+		also = "leave out its tag to keep theirs, "
+	}
+	return usagef("%s is the name of one image, but %s %d: %s: "+
+		"end DEST in / to keep their names, %sor choose one with %s:%s:NAME",
+		p.dest, there, images, source.Labels(set.Images), also, kindOf(set.Spec, set.Layout == nil), set.Spec.Path)
+}
+
+// load loads an image of a layout, with its referrers if they were asked for.
+func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, error) {
+	loaded, err := im.Load(ctx, p.sel)
+	if err != nil {
+		return nil, err
+	}
+	p.noteForeign(loaded)
+	if p.Bool("referrers") {
+		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
+			return nil, err
+		}
+	}
+	return loaded, p.left.add(ctx, im, loaded)
+}
