@@ -86,7 +86,44 @@ func (s *surveyor) sortOut(ctx context.Context, roots []*root) ([]*root, error) 
 		}
 	}
 	settle(roots)
-	return roots, err
+	return s.spread(roots), err
+}
+
+// spread puts the referrers that an index under the referrers tag lists in the place of that index
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema).
+func (s *surveyor) spread(roots []*root) (all []*root) {
+	known := map[[2]digest.Digest]bool{}
+	for _, r := range roots {
+		known[[2]digest.Digest{r.Descriptor.Digest, r.Subject}] = true
+	}
+	for _, r := range roots {
+		if r.owner == nil || r.index == nil || !r.ListsReferrers() {
+			all = append(all, s.typed(r))
+			continue
+		}
+		for _, l := range r.leaves {
+			if key := [2]digest.Digest{l.Descriptor.Digest, r.Subject}; !known[key] {
+				known[key] = true
+				d := l.Descriptor
+				d.Annotations, d.Platform = nil, nil
+				all = append(all, s.typed(&root{Image: layout.Image{Descriptor: d, Subject: r.Subject},
+					place: s.place, desc: d, leaves: []leaf{l}, owner: r.owner}))
+			}
+		}
+	}
+	return all
+}
+
+// typed enters what kind of artifact a referrer is, if its entry does not say it.
+func (s *surveyor) typed(r *root) *root {
+	n := s.tree.Node(r.Descriptor)
+	if r.owner != nil && r.desc.ArtifactType == "" && n != nil && n.Err == nil {
+		r.desc.ArtifactType = n.Document.ArtifactType
+		if c := n.Document.Config; r.desc.ArtifactType == "" && c != nil {
+			r.desc.ArtifactType = c.MediaType
+		}
+	}
+	return r
 }
 
 // claim notes what a manifest says that it belongs to. A manifest with a name of its own is an image all the

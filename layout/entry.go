@@ -3,6 +3,7 @@ package layout
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -21,7 +22,7 @@ func (e entry) image() Image {
 		im.Name = fullName(im.Ref) // podman, skopeo and others put the full name there
 	}
 	im.Subject = digest.Digest(a[AnnotationSubject])
-	for _, tag := range []string{im.Ref, im.Name[strings.LastIndexByte(im.Name, ':')+1:]} {
+	for _, tag := range im.tags() {
 		if m := cosignTag.FindStringSubmatch(tag); m != nil {
 			im.Subject = digest.NewDigestFromEncoded(digest.SHA256, m[1])
 			if m[2] != "" {
@@ -31,6 +32,14 @@ func (e entry) image() Image {
 	}
 	im.Descriptor.Annotations = nil
 	return im
+}
+
+// tags are what may be the tag of an entry.
+func (im Image) tags() []string { return []string{im.Ref, im.Name[strings.LastIndexByte(im.Name, ':')+1:]} }
+
+// ListsReferrers reports whether the entry has the referrers tag of its subject. It is an index of referrers then.
+func (im Image) ListsReferrers() bool {
+	return im.Tag == "" && slices.ContainsFunc(im.tags(), cosignTag.MatchString)
 }
 
 // annotationKind says what an entry is to the image of the same name. cosign save and hauler write it

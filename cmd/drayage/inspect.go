@@ -85,7 +85,7 @@ func (l *looker) inspectOne(
 	for _, d := range im.Subjects() {
 		for _, r := range l.set.Referring(d) {
 			im.Referrers = append(im.Referrers, inspect.Referrer{
-				Digest: r.Descriptor.Digest, ArtifactType: r.Descriptor.ArtifactType, Tag: r.Ref, Subject: d,
+				Digest: r.Descriptor.Digest, ArtifactType: r.Descriptor.ArtifactType, Tag: r.Tag, Subject: d,
 			})
 		}
 	}

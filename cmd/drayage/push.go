@@ -21,7 +21,8 @@ container engine. A layout or an OCI tar is pushed byte for byte, so that digest
 docker tar are compressed on the way, and the image IDs stay. What the registry has is not sent again.
 
 DEST is the new name of a single image, or ends in / and takes every image under its own
-repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20.
+repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20. A DEST
+without a tag takes several tags of one repository.
 
 EXAMPLES:
    drayage push alpine.tar registry.corp/team/alpine:3.20
