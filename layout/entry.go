@@ -35,7 +35,9 @@ func (e entry) image() Image {
 }
 
 // tags are what may be the tag of an entry.
-func (im Image) tags() []string { return []string{im.Ref, im.Name[strings.LastIndexByte(im.Name, ':')+1:]} }
+func (im Image) tags() []string {
+	return []string{im.Ref, im.Name[strings.LastIndexByte(im.Name, ':')+1:]}
+}
 
 // ListsReferrers reports whether the entry has the referrers tag of its subject. It is an index of referrers then.
 func (im Image) ListsReferrers() bool {
