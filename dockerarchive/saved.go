@@ -73,8 +73,8 @@ func namedDigest(name string) (digest.Digest, bool) {
 }
 
 // fullNames reads RepoTags, each name once. Tools write there what is no name: docker-drag makes one of a
-// digest, Bazel one of a path with capitals, and old rules_oci an empty one of the end of a file. All but empty
-// ones are odd.
+// digest, Bazel one of a path with capitals, and old rules_oci an empty one of the end of a file. All but
+// empty ones are odd.
 func fullNames(tags []string) (names, odd []string) {
 	seen := map[string]bool{"": true}
 	for _, t := range tags {

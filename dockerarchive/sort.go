@@ -291,7 +291,8 @@ func (s *surveyor) union(group []*root) (*root, error) {
 	r.index, r.raw = &doc, raw
 	r.desc = image.Describe(doc.MediaType, raw)
 	r.Descriptor = r.desc
-	r.remark = &Remark{Image: r.desc.Digest, Text: fmt.Sprintf("index.json lists its platforms side by side, %s: %s",
-		platformList(slices.Clone(r.leaves)), how)}
+	r.remark = &Remark{Image: r.desc.Digest,
+		Text: fmt.Sprintf("index.json lists its platforms side by side, %s: %s",
+			platformList(slices.Clone(r.leaves)), how)}
 	return r, nil
 }

@@ -39,7 +39,8 @@ func (im Image) tags() []string {
 	return []string{im.Ref, im.Name[strings.LastIndexByte(im.Name, ':')+1:]}
 }
 
-// ListsReferrers reports whether the entry has the referrers tag of its subject. It is an index of referrers then.
+// ListsReferrers reports whether the entry has the referrers tag of its subject. It is an index of referrers
+// then.
 func (im Image) ListsReferrers() bool {
 	return im.Tag == "" && slices.ContainsFunc(im.tags(), cosignTag.MatchString)
 }

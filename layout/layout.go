@@ -103,8 +103,8 @@ func isUnmarked(fsys fs.FS) bool {
 	})
 }
 
-// With returns the layout with these images in place of the entries of its index.json, and with manifests that
-// were made for them and are not stored.
+// With returns the layout with these images in place of the entries of its index.json, and with manifests
+// that were made for them and are not stored.
 func (l *Layout) With(images []Image, made map[digest.Digest][]byte) *Layout {
 	return &Layout{fsys: l.fsys, view: &view{images, made}}
 }

@@ -104,8 +104,9 @@ func NewPlacement(c *registry.Client, d Destination) *Placement {
 }
 
 // Add adds an image to the targets. Under a prefix it goes to a place for each of its full names, and needs
-// one. If it keeps its tags, it goes to a place for each of them, and needs one. Two images for one place are an error: a prefix drops the registry of a name, and of two images that
-// differ in nothing else one would be lost. label is the image in messages.
+// one. If it keeps its tags, it goes to a place for each of them, and needs one. Two images for one place are
+// an error: a prefix drops the registry of a name, and of two images that differ in nothing else one would be
+// lost. label is the image in messages.
 func (p *Placement) Add(t Target, names []string, label string) error {
 	if !p.dest.prefix && !p.dest.keepsTag {
 		names = []string{""}
@@ -132,8 +133,9 @@ func (p *Placement) Add(t Target, names []string, label string) error {
 
 // Nameless is the error about images without a name.
 func (d Destination) Nameless(labels string) error {
-	return usage.Errorf("%s has no name: give a full DEST such as %srepository:tag, or %[2]srepository for images "+
-		"that have a tag", labels, d)
+	return usage.Errorf(
+		"%s has no name: give a full DEST such as %srepository:tag, or %[2]srepository for images "+
+			"that have a tag", labels, d)
 }
 
 // take reports whether the image goes to ref already.

@@ -44,8 +44,8 @@ func (l *leftovers) travel(d digest.Digest) {
 	delete(l.ofIndexes, d)
 }
 
-// what is it all in words, and how are the options that take it along, after others that are needed. asked says
-// that --referrers has been given.
+// what is it all in words, and how are the options that take it along, after others that are needed. asked
+// says that --referrers has been given.
 func (l *leftovers) what(asked bool, others ...string) (what string, how []string) {
 	var parts []string
 	if l.attestations > 0 {

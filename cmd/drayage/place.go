@@ -50,8 +50,8 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 	return nil
 }
 
-// placeOne gives one image its places. It reports whether that was possible. Of artifacts without a name it notes
-// that they stay behind: they came with an image that is not here.
+// placeOne gives one image its places. It reports whether that was possible. Of artifacts without a name it
+// notes that they stay behind: they came with an image that is not here.
 func (p *pusher) placeOne(ctx context.Context, im *source.Image) (placed bool, err error) {
 	t := upload.Target{Saved: im.Saved}
 	if im.Saved == nil {
@@ -77,8 +77,9 @@ func isArtifact(im *image.Image) bool {
 	return !image.IsIndex(doc.MediaType) && !doc.MayBeImage()
 }
 
-// going chooses which images go where. An image without a name goes by the names that it has elsewhere. Images
-// with several tags go into one repository under their own tags, if DEST has none and they are of one repository.
+// going chooses which images go where. An image without a name goes by the names that it has elsewhere.
+// Images with several tags go into one repository under their own tags, if DEST has none and they are of one
+// repository.
 func (p *pusher) going(set *source.Set) (upload.Destination, []*source.Image, error) {
 	if len(set.Images) == 0 {
 		return p.dest, nil, fmt.Errorf("there is no image to push: %w", registry.ErrNotFound)

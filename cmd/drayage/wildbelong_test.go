@@ -85,7 +85,8 @@ func TestWild26WhatANameLeadsTo(t *testing.T) {
 	sbom := s.artifact("sbom", &root)
 	signature := s.artifact("sig", &sbom)
 	ofARM := s.artifact("arm", &arm)
-	s.write(entry(root, v1.AnnotationRefName, "1"), amd, arm, provenance, entry(sbom), entry(signature), entry(ofARM))
+	s.write(entry(root, v1.AnnotationRefName, "1"), amd, arm, provenance, entry(sbom), entry(signature),
+		entry(ofARM))
 	s.both("", func(t *testing.T, src, under string) {
 		expect(t, 0, "^1\n$", "", "ls", src)
 		expect(t, 0, sbom.Digest.Encoded()[:12]+`.*application/vnd.example.sbom`, "", "inspect", src)
@@ -100,7 +101,8 @@ func TestWild26WhatANameLeadsTo(t *testing.T) {
 		expect(t, 0, "", "images: 4", "save", src, "-o", out, "--format", "oci", "--platform", "all", "--referrers")
 		expect(t, 0, "^ok", "images: 4, bad: 0", "verify", src)
 		expect(t, 0, root.Digest.String(), "with 3 referrers", "push", out, under+"c:1", "--referrers")
-		expect(t, 0, "sha256", "1 attestation and 2 referrers .* stay behind: --platform all --referrers", "push", src,
+		expect(t, 0, "sha256", "1 attestation and 2 referrers .* stay behind: --platform all --referrers", "push",
+			src,
 			under+"d:1", "--platform", "linux/amd64")
 	})
 	// A copy of one platform, with its attestation and no index.
@@ -139,7 +141,8 @@ func TestWild27SignaturesWithTheNameOfTheirImage(t *testing.T) {
 			s.there(t, under+"app:"+tag, signature)
 			expect(t, 0, root.Digest.String(), "", "digest", kindOfPath(src)+src+":x.test/app:1", "--list")
 			out := filepath.Join(t.TempDir(), "out.tar")
-			expect(t, 0, "", "images: 4", "save", src, "-o", out, "--format", "oci", "--platform", "all", "--referrers")
+			expect(t, 0, "", "images: 4", "save", src, "-o", out, "--format", "oci", "--platform", "all",
+				"--referrers")
 			expect(t, 0, root.Digest.String(), "with 2 referrers", "push", out, under+"again/", "--referrers")
 			s.there(t, under+"again/app:"+tag, signature)
 		})
@@ -179,7 +182,8 @@ func TestWild30TagsAlone(t *testing.T) {
 		s.there(t, under+"app:1", one)
 		s.there(t, under+"app:1.0", one)
 		s.there(t, under+"app:2", two)
-		expect(t, exitUsage, "", "1, 2, 1.0 has no name.*"+under+"repository for images that have a tag", "push", src,
+		expect(t, exitUsage, "", "1, 2, 1.0 has no name.*"+under+"repository for images that have a tag", "push",
+			src,
 			under)
 		expect(t, exitUsage, "", "leave out its tag to keep theirs", "push", src, under+"x:1")
 	})
@@ -222,7 +226,8 @@ func TestWild53AbsentPlatforms(t *testing.T) {
 	s.write(entry(root, layout.AnnotationName, "x.test/app:1"), entry(signature), entry(ofAMD),
 		entry(lost, layout.AnnotationSubject, amd.Digest.String()))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, amd.Digest.String(), "has only linux/amd64 of its index, and lacks linux/mips", "push", src, under)
+		expect(t, 0, amd.Digest.String(), "has only linux/amd64 of its index, and lacks linux/mips", "push", src,
+			under)
 		expect(t, 0, "", "2 referrers stay behind, because .*"+signature.Digest.Encoded(), "push", src, under)
 		expect(t, 0, "", "1 referrer .* stay behind: --referrers", "push", src, under)
 		expect(t, 0, "", "with 1 referrers", "push", src, under, "--referrers")

@@ -120,7 +120,8 @@ func (s *shelf) both(items string, do func(t *testing.T, src, under string)) {
 func expect(t *testing.T, code int, stdout, stderr string, args ...string) {
 	t.Helper()
 	out, errs, got := command(t, args...)
-	if got != code || !regexp.MustCompile(stdout).MatchString(out) || !regexp.MustCompile(stderr).MatchString(errs) {
+	if got != code || !regexp.MustCompile(stdout).MatchString(out) ||
+		!regexp.MustCompile(stderr).MatchString(errs) {
 		t.Errorf("%q: %d\n%s%s\nwant %d, %q, %q", args, got, out, errs, code, stdout, stderr)
 	}
 }
@@ -137,7 +138,8 @@ func (s *shelf) there(t *testing.T, name string, want v1.Descriptor) {
 
 const nothingSaid = `^[^\n]*transferred[^\n]*\n$`
 
-// Wild case 10: what belongs to an image that is not here, and was fetched by its name, is an image (zarf#2257).
+// Wild case 10: what belongs to an image that is not here, and was fetched by its name, is an image
+// (zarf#2257).
 func TestWild10SignaturesAlone(t *testing.T) {
 	s := newShelf(t)
 	absent := strings.Repeat("0123456789abcdef", 4)
@@ -190,8 +192,10 @@ func TestWild11SignatureOfTheIndex(t *testing.T) {
 		"linux/arm64")
 	expect(t, 0, "", "2 referrers .* left out: --platform all takes", "save", s.host+"/team/app:1", "-o", out,
 		"--format", "oci", "--referrers", "--platform", "linux/arm64")
-	expect(t, 0, "", "with 3 referrers", "fetch", s.host+"/team/app:1", "-o", dir, "--referrers", "--platform", "all")
-	expect(t, 0, "sha256", "3 referrers.* stay behind: --platform all --referrers takes", "push", dir, s.host+"/a/",
+	expect(t, 0, "", "with 3 referrers", "fetch", s.host+"/team/app:1", "-o", dir, "--referrers", "--platform",
+		"all")
+	expect(t, 0, "sha256", "3 referrers.* stay behind: --platform all --referrers takes", "push", dir,
+		s.host+"/a/",
 		"--platform", "linux/arm64")
 	expect(t, 0, "sha256", "3 referrers.* stay behind: --platform all takes", "push", dir, s.host+"/a/",
 		"--platform", "linux/arm64", "--referrers")

@@ -160,8 +160,8 @@ func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.I
 	return image.Referrers(ctx, loaded, find)
 }
 
-// Left lists the referrers of an image in the layout that do not travel with what was loaded of it, and those of
-// its index, which cannot travel because the index does not. It reads nothing.
+// Left lists the referrers of an image in the layout that do not travel with what was loaded of it, and those
+// of its index, which cannot travel because the index does not. It reads nothing.
 func (im *Image) Left(ctx context.Context, loaded *image.Image) (left, ofIndex []digest.Digest, err error) {
 	travel := map[digest.Digest]bool{}
 	for _, r := range loaded.Referrers {
