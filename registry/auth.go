@@ -28,7 +28,8 @@ func (c Credential) basic() string {
 var errNoChallenge = errors.New("no usable challenge")
 
 // authorizer knows how one host wants requests to be authenticated. The first request goes out without
-// authorization. What its 401 says is remembered for all that follow.
+// authorization. What its 401 says is remembered for all that follow. Where there is no such answer,
+// introduce finds out.
 type authorizer struct {
 	host   *host
 	proven atomic.Bool // the registry has let a request with authorization through
@@ -38,6 +39,9 @@ type authorizer struct {
 	tokens    map[string]token // by scope
 	misfits   int              // how often the token server has refused our password
 	refused   map[string]error // what was said to our credentials, by scopes; to a password, by basicKey
+	root      *http.Response   // to a stranger, about the root of the API; nil: it has not been asked
+	guessed   bool             // Basic has been tried although nothing asked for it
+	guessing  bool             // and whether it helps is not known yet
 }
 
 // loginError says that no token was to be had. What it wraps may be the answer of a token server.
@@ -156,7 +160,7 @@ func (a *authorizer) renew(
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c, err := a.pick(ctx, parseChallenges(refused.Header), scope)
+	c, err := a.pick(ctx, refused, scope)
 	if err != nil {
 		return false, err
 	}
@@ -176,15 +180,14 @@ func (a *authorizer) renew(
 	return !held && sent != "", err
 }
 
-// pick chooses between the offered schemes. Registries that offer Basic and Bearer want Bearer. Unknown
-// schemes are passed over.
-func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string) (challenge, error) {
-	if i := slices.IndexFunc(offered, challenge.namesTokenServer); i >= 0 {
-		return offered[i], nil
-	}
-	i := slices.IndexFunc(offered, func(c challenge) bool { return c.scheme == "basic" })
-	if i < 0 {
-		return challenge{}, errNoChallenge
+// pick takes up what a 401 offers, if there is anything to answer it with.
+func (a *authorizer) pick(ctx context.Context, refused *http.Response, scope string) (challenge, error) {
+	c := offer(refused)
+	switch c.scheme {
+	case "bearer":
+		return c, nil
+	case "":
+		return c, errNoChallenge
 	}
 	cred, err := a.credential(ctx, scope)
 	if err != nil {
@@ -194,13 +197,29 @@ func (a *authorizer) pick(ctx context.Context, offered []challenge, scope string
 		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; "+
 			"give --creds or log in with drayage login", a.host.name, ErrDenied)
 	}
-	return offered[i], nil
+	return c, nil
+}
+
+// offer is the challenge of an answer that can be met, or an empty one. Registries that offer Basic and
+// Bearer want Bearer. Unknown schemes are passed over.
+func offer(resp *http.Response) challenge {
+	offered := parseChallenges(resp.Header)
+	for _, met := range []func(challenge) bool{challenge.namesTokenServer, challenge.isBasic} {
+		if i := slices.IndexFunc(offered, met); i >= 0 {
+			return offered[i]
+		}
+	}
+	return challenge{}
 }
 
 func (a *authorizer) took(resp *http.Response) {
-	if resp.Request.Header.Get("Authorization") != "" && resp.StatusCode != http.StatusUnauthorized {
-		a.proven.Store(true)
+	if a.proven.Load() || resp.Request.Header.Get("Authorization") == "" ||
+		resp.StatusCode == http.StatusUnauthorized {
+		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.proven.Store(a.challenge.scheme != "") // what was guessed in vain proves nothing
 }
 
 // denied is the error for a 401 that came in spite of an authorization. A password that was never taken is

@@ -16,6 +16,8 @@ type challenge struct {
 
 func (c challenge) namesTokenServer() bool { return c.scheme == "bearer" && c.params["realm"] != "" }
 
+func (c challenge) isBasic() bool { return c.scheme == "basic" }
+
 // parseChallenges reads all challenges of all WWW-Authenticate headers. What cannot be read ends the header
 // that it stands in.
 func parseChallenges(h http.Header) []challenge {

@@ -268,7 +268,7 @@ func TestUploadIsRememberedOfItsOriginOnly(t *testing.T) {
 			if err := push(w.Context(), &opener{content: content}); err != nil {
 				w.Errorf("%q: %v", location, err)
 			}
-			if n := len(elsewhere.Requests("", "")) + len(w.reg.Requests("GET", "")); n != 0 {
+			if n := len(elsewhere.Requests("", "")) + len(w.reg.Requests("GET", "/uploads/")); n != 0 {
 				w.Errorf("%q: %d requests", location, n)
 			}
 			if m.location != "" {

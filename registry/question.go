@@ -20,8 +20,9 @@ func isAnswer(err error) bool {
 // storage may know none, and a policy may hide what is there. "Not found" is an answer, and one that is too
 // busy may answer later.
 func isRefused(err error) bool {
-	return isAnswer(err) && !errors.Is(err, ErrNotFound) &&
-		(!errors.Is(err, ErrUnavailable) || isStatus(err, http.StatusNotImplemented))
+	var e *Error
+	return isAnswer(err) && errors.As(err, &e) &&
+		!errors.Is(err, ErrNotFound) && !e.passing() && !e.RateLimited()
 }
 
 // look asks what is at a path: with HEAD and, where that is refused, with GET. It reads no body.

@@ -27,17 +27,18 @@ const (
 )
 
 type request struct {
-	method   string
-	url      *url.URL
-	header   http.Header
-	body     *body    // nil: none
-	scope    string   // what a token must allow, such as repository:library/alpine:pull
-	cookies  *cookies // nil: none are kept
-	secret   bool     // the body logs in: it goes to no other origin
-	accept   []int    // statuses that are not errors
-	renewed  bool     // the authorization has been renewed, and is not renewed again
-	refusals int      // of the authorization
-	tries    int      // how often it is sent at most; 0: maxTries
+	method    string
+	url       *url.URL
+	header    http.Header
+	body      *body    // nil: none
+	scope     string   // what a token must allow, such as repository:library/alpine:pull
+	cookies   *cookies // nil: none are kept
+	secret    bool     // the body logs in: it goes to no other origin
+	anonymous bool     // it goes out without an authorization
+	accept    []int    // statuses that are not errors
+	renewed   bool     // the authorization has been renewed, and is not renewed again
+	refusals  int      // of the authorization
+	tries     int      // how often it is sent at most; 0: maxTries
 }
 
 // do sends r until it is answered with a status that r accepts. It authenticates and repeats r as needed.
@@ -49,7 +50,7 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 			return nil, err
 		}
 		began := time.Now()
-		resp, err := h.send(ctx, r)
+		resp, err := h.sendKnown(ctx, r)
 		if err == nil && slices.Contains(r.accept, resp.StatusCode) {
 			h.auth.took(resp)
 			h.warnings(resp)

@@ -114,7 +114,9 @@ func (h *host) authorized(ctx context.Context, r *request, w way) (*http.Request
 		keepDescribing(req.Header)
 	} else if h.owns(req.URL) {
 		maps.Copy(req.Header, h.header)
-		err = h.auth.authorize(ctx, req, r.scope)
+		if !r.anonymous {
+			err = h.auth.authorize(ctx, req, r.scope)
+		}
 	}
 	if u := w.at.User; u != nil && req.Header.Get("Authorization") == "" { // an address may bring its own
 		password, _ := u.Password()

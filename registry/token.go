@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 
 const (
 	maxTokenBody      = 128 << 10       // tokens with many groups in them reach tens of kilobytes
+	maxTokenLife      = 1e6             // seconds; longer ones are not believed
 	minTokenLife      = time.Minute     // what the specification makes of shorter or missing lifetimes
 	registryTokenLife = 5 * time.Minute // before a token that the user was given is looked up again
 	tokenMargin       = 5 * time.Second // before its end a token is not used any more
@@ -25,6 +28,9 @@ const (
 	// before it is not sent any more. Some token servers say 401 where only the repository is out of reach.
 	maxMisfits = 3
 )
+
+// anySuccess is what a token comes with: some servers make one, others accept that we have one.
+var anySuccess = []int{200, 201, 202, 203, 204, 205, 206}
 
 func (a *authorizer) fetchToken(ctx context.Context, scope string, scopes []string) (token, error) {
 	cred, err := a.host.credential(ctx, repositoryOf(scope))
@@ -122,7 +128,7 @@ func (a *authorizer) exchange(realm *url.URL, cred Credential, scopes []string) 
 // others, and never carry the registry's authorization. What it says is kept free of the secret in r.
 func (a *authorizer) askToken(ctx context.Context, r *request, secret string) (token, error) {
 	server := a.host.client.newHost(r.url.Host, a.host.transport)
-	r.accept = []int{http.StatusOK}
+	r.accept = anySuccess
 	r.renewed = true // a 401 here is the answer
 	_, raw, err := server.read(ctx, r, maxTokenBody)
 	if e := (*Error)(nil); errors.As(err, &e) {
@@ -139,19 +145,38 @@ func (a *authorizer) askToken(ctx context.Context, r *request, secret string) (t
 
 func parseToken(server string, raw []byte) (token, error) {
 	var answer struct {
-		Token       string  `json:"token"`
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   float64 `json:"expires_in"`
+		Token       word `json:"token"`
+		AccessToken word `json:"access_token"`
+		ExpiresIn   word `json:"expires_in"`
 	}
 	if err := json.Unmarshal(plaintext.UTF8(raw), &answer); err != nil {
 		return token{}, fmt.Errorf("token server %s: the answer is not a token: %v", server, err)
 	}
-	value := cmp.Or(answer.Token, answer.AccessToken)
+	value := string(cmp.Or(answer.Token, answer.AccessToken))
 	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return token{}, fmt.Errorf("token server %s: the answer holds no token", server)
 	}
-	life := max(time.Duration(min(answer.ExpiresIn, 1e6)*float64(time.Second)), minTokenLife)
+	seconds, err := strconv.ParseFloat(string(answer.ExpiresIn), 64)
+	if err != nil || math.IsNaN(seconds) {
+		seconds = 0 // some servers write all kinds of things there
+	}
+	life := max(time.Duration(min(seconds, maxTokenLife)*float64(time.Second)), minTokenLife)
 	return newToken(value, life), nil
+}
+
+// word is a string or number in JSON, without the white space around it. Everything else counts as absent.
+type word string
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
+func (w *word) UnmarshalJSON(raw []byte) error {
+	var s string
+	var n json.Number
+	if json.Unmarshal(raw, &s) == nil {
+		*w = word(strings.TrimSpace(s))
+	} else if json.Unmarshal(raw, &n) == nil {
+		*w = word(n)
+	}
+	return nil
 }
 
 // newToken is a token that has just come. Our clock counts: issued_at may be anything.
