@@ -94,7 +94,7 @@ func (t *dockerTar) addLayer(dir v1Layer, b *blob, created time.Time) (name stri
 		content = blobFile(dir.id+"/layer.tar", b, created)
 		t.files[b.diffID] = content
 	}
-	name, b = content.header.Name, content.blob
+	name, b = content.name, content.blob
 	if t.known[dir.id] {
 		return name
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -28,44 +29,52 @@ const (
 	maxUSTAR  = 1<<33 - 1 // the largest size or time that a plain header holds
 )
 
-// tarEntry is one file of an archive that is to be written: its header, and how its content comes.
+// tarEntry is one file of an archive that is to be written: its header, and how its content comes. An archive
+// may have very many.
 type tarEntry struct {
-	header tar.Header
-	data   []byte // the content, if it is in memory
-	blob   *blob  // the content, if it is read from a source
+	name, link string
+	kind       byte   // a tar.Type...
+	modified   int64  // in seconds since 1970
+	data       []byte // the content, if it is in memory
+	blob       *blob  // the content, if it is read from a source
 
 	// beside is the blob whose place this entry shares: if the size of that is known only when it has been
 	// written, the entry stands behind all others. nil means that the entry keeps its place.
 	beside *blob
 }
 
-func header(name string, kind byte, mode int64, t time.Time) tar.Header {
-	return tar.Header{Name: name, Typeflag: kind, Mode: mode, ModTime: t}
-}
-
 func file(name string, data []byte, t time.Time) *tarEntry {
-	h := header(name, tar.TypeReg, 0o644, t)
-	h.Size = int64(len(data))
-	return &tarEntry{header: h, data: data}
+	return &tarEntry{name: name, kind: tar.TypeReg, modified: t.Unix(), data: data}
 }
 
 func blobFile(name string, b *blob, t time.Time) *tarEntry {
-	return &tarEntry{header: header(name, tar.TypeReg, 0o644, t), blob: b}
+	return &tarEntry{name: name, kind: tar.TypeReg, modified: t.Unix(), blob: b}
 }
 
 func directory(name string, t time.Time) *tarEntry {
-	return &tarEntry{header: header(name, tar.TypeDir, 0o755, t)}
+	return &tarEntry{name: name, kind: tar.TypeDir, modified: t.Unix()}
 }
 
 func link(name, target string, t time.Time) *tarEntry {
-	h := header(name, tar.TypeSymlink, 0o777, t)
-	h.Linkname = target
-	return &tarEntry{header: h}
+	return &tarEntry{name: name, kind: tar.TypeSymlink, modified: t.Unix(), link: target}
 }
 
-// head is what stands before the content of a blob: the header. Of any other entry it is all.
-func (e *tarEntry) head() ([]byte, error) {
-	h := e.header
+// mode is what permissions the entry gets where it is unpacked.
+func (e *tarEntry) mode() int64 {
+	switch e.kind {
+	case tar.TypeDir:
+		return 0o755
+	case tar.TypeSymlink:
+		return 0o777
+	}
+	return 0o644
+}
+
+// head makes b what stands before the content of a blob: the header. Of any other entry it is all.
+func (e *tarEntry) head(b *bytes.Buffer) error {
+	b.Reset()
+	h := tar.Header{Name: e.name, Linkname: e.link, Typeflag: e.kind, Mode: e.mode(),
+		ModTime: time.Unix(e.modified, 0), Size: int64(len(e.data))}
 	if e.blob != nil {
 		h.Size = e.blob.size
 	}
@@ -73,13 +82,12 @@ func (e *tarEntry) head() ([]byte, error) {
 		// This format holds any number in a single block, so the place of what follows does not depend on it.
 		h.Format = tar.FormatGNU
 	}
-	var b bytes.Buffer
-	if err := tar.NewWriter(&b).WriteHeader(&h); err != nil {
-		return nil, fmt.Errorf("%s: %v", h.Name, err)
+	if err := tar.NewWriter(b).WriteHeader(&h); err != nil {
+		return fmt.Errorf("%s: %v", h.Name, err)
 	}
 	b.Write(e.data)
 	b.Write(padding(int64(len(e.data))))
-	return b.Bytes(), nil
+	return nil
 }
 
 // late reports whether the entry stands behind those whose sizes are known.
@@ -87,7 +95,7 @@ func (e *tarEntry) late() bool { return e.beside != nil && e.beside.late }
 
 func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
 
-func padding(n int64) []byte { return make([]byte, padded(n)-n) }
+func padding(n int64) []byte { return archiveEnd[:padded(n)-n] }
 
 var archiveEnd = make([]byte, 2*blockSize) // closes every tar
 
@@ -98,6 +106,8 @@ const (
 	chunkSize = 64 << 10 // what one half of a pipeline hands to the other: it stays in the processor's cache
 	chunks    = 8        // buffers between the two halves of a pipeline
 )
+
+var buffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // blob is content that is read from a source and verified by its digest. With a diff ID it is a layer that
 // stands in the archive unpacked, and is verified by that too.
@@ -182,28 +192,30 @@ func (b *blob) judge(err error, rest io.Reader) error {
 // pipe copies r to w. It reads in one goroutine and writes in another: on one core each, unpacking takes
 // about as long as hashing and writing. If writing fails, stop has to end the reading.
 func pipe(w io.Writer, r io.Reader, stop func(error)) (n int64, rerr, werr error) {
-	free, full := make(chan []byte, chunks), make(chan []byte, chunks)
-	for range chunks {
-		free <- make([]byte, chunkSize)
+	type filled struct {
+		array *[chunkSize]byte
+		n     int
 	}
+	held, full := make(chan struct{}, chunks), make(chan filled, chunks)
 	go func() {
 		defer close(full)
 		for rerr == nil {
-			var m int
-			buf := <-free
-			m, rerr = fill(r, buf)
-			full <- buf[:m]
+			held <- struct{}{}
+			buf := filled{buffers.Get().(*[chunkSize]byte), 0}
+			buf.n, rerr = fill(r, buf.array[:])
+			full <- buf
 		}
 	}()
 	for buf := range full {
 		if werr == nil {
-			if _, werr = w.Write(buf); werr != nil {
+			if _, werr = w.Write(buf.array[:buf.n]); werr != nil {
 				stop(werr) // the reader may be waiting for the network
 			} else {
-				n += int64(len(buf))
+				n += int64(buf.n)
 			}
 		}
-		free <- buf[:chunkSize]
+		buffers.Put(buf.array)
+		<-held
 	}
 	if rerr == io.EOF {
 		rerr = nil

@@ -20,12 +20,14 @@ type ociTar struct {
 	documents
 	index  []v1.Descriptor
 	images []*image.Image // with referrers
+
+	entered map[[3]string]bool // what distinguishes the entries of index
 }
 
 // ociEntries lists the entries of an OCI tar. The JSON files come first, then manifests and configurations,
 // so that a reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
 func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
-	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}}
+	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[3]string]bool{}}
 	for _, im := range images {
 		if err := t.add(ctx, im, im.Names); err != nil {
 			return nil, err
@@ -86,10 +88,10 @@ func (t *ociTar) addRoot(im *image.Image, names []string) {
 }
 
 func (t *ociTar) addEntry(d v1.Descriptor) {
-	same := func(e v1.Descriptor) bool {
-		return e.Digest == d.Digest && maps.Equal(e.Annotations, d.Annotations)
-	}
-	if !slices.ContainsFunc(t.index, same) {
+	key := [3]string{d.Digest.String(), d.Annotations[layout.AnnotationName],
+		d.Annotations[layout.AnnotationSubject]}
+	if !t.entered[key] {
+		t.entered[key] = true
 		t.index = append(t.index, d)
 	}
 }

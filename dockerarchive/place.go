@@ -1,6 +1,7 @@
 package dockerarchive
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -49,15 +50,10 @@ func (a *archive) writeAt(ctx context.Context, f File) error {
 }
 
 type plan struct {
-	heads []head      // of the entries whose place is known
+	early []*tarEntry // those whose place is known
 	blobs []*blob     // of the same entries
 	end   int64       // of the same entries
 	late  []*tarEntry // those that go behind
-}
-
-type head struct {
-	data []byte
-	off  int64
 }
 
 const maxArchive = 1 << 62 // bytes of a tar; more cannot be an offset in a file
@@ -65,14 +61,13 @@ const maxArchive = 1 << 62 // bytes of a tar; more cannot be an offset in a file
 // plan gives all entries but the late ones their places.
 func (a *archive) plan() (*plan, error) {
 	early, late := a.split()
-	p := &plan{late: late}
+	p := &plan{early: early, late: late}
+	var head bytes.Buffer
 	for _, e := range early {
-		h, err := e.head()
-		if err != nil {
+		if err := e.head(&head); err != nil {
 			return nil, err
 		}
-		p.heads = append(p.heads, head{h, p.end})
-		p.end += int64(len(h))
+		p.end += int64(head.Len())
 		if b := e.blob; b != nil {
 			b.off = p.end
 			p.end = verify.AddSize(p.end, padded(b.size))
@@ -88,7 +83,7 @@ func (a *archive) plan() (*plan, error) {
 // lateSize estimates the room of the late entries: a layer of unknown size counts as if not compressed.
 func (p *plan) lateSize() (n int64) {
 	for _, e := range p.late {
-		n = verify.AddSize(n, blockSize+padded(e.header.Size))
+		n = verify.AddSize(n, blockSize+padded(int64(len(e.data))))
 		if e.blob != nil {
 			n = verify.AddSize(n, max(e.blob.size, e.blob.Size))
 		}
@@ -105,17 +100,45 @@ func (p *plan) room() int64 {
 	return n
 }
 
+// heads gives the heads of the entries whose place is known to f, in their order, with their places. They are
+// not kept: an archive may have very many.
+func (p *plan) heads(f func(head []byte, off int64) error) error {
+	var head bytes.Buffer
+	off := int64(0)
+	for _, e := range p.early {
+		if err := e.head(&head); err != nil {
+			return err
+		}
+		if err := f(head.Bytes(), off); err != nil {
+			return err
+		}
+		if off += int64(head.Len()); e.blob != nil {
+			off += padded(e.blob.size)
+		}
+	}
+	return nil
+}
+
 // writeHeads writes all that is in memory. What nobody writes to is zero.
 func (p *plan) writeHeads(f File) error {
 	if err := f.Truncate(p.end + int64(len(archiveEnd))); err != nil {
 		return err
 	}
-	for _, h := range p.heads {
-		if _, err := f.WriteAt(h.data, h.off); err != nil {
-			return err
+	var run []byte // heads without a gap, which one call writes
+	at := int64(0)
+	err := p.heads(func(h []byte, off int64) error {
+		if off == at+int64(len(run)) && len(run) < chunkSize {
+			run = append(run, h...)
+			return nil
 		}
+		_, err := f.WriteAt(run, at)
+		run, at = append(run[:0], h...), off
+		return err
+	})
+	if err == nil {
+		_, err = f.WriteAt(run, at)
 	}
-	return nil
+	return err
 }
 
 // fill writes a blob to its place. It notes in otherSize if that has not the right size.
@@ -137,6 +160,7 @@ func (a *archive) fill(ctx context.Context, b *blob, otherSize *atomic.Bool) err
 
 // writeLate writes the late entries, each header after the content: only unpacking a layer tells its size.
 func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
+	var head bytes.Buffer
 	off := p.end
 	for _, e := range p.late {
 		at, body := off, int64(0)
@@ -151,14 +175,13 @@ func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
 				return err
 			}
 		}
-		h, err := e.head()
-		if err != nil {
+		if err := e.head(&head); err != nil {
 			return err
 		}
-		if _, err := f.WriteAt(h, at); err != nil {
+		if _, err := f.WriteAt(head.Bytes(), at); err != nil {
 			return err
 		}
-		off += int64(len(h)) + body
+		off += int64(head.Len()) + body
 	}
 	if _, err := f.WriteAt(archiveEnd, off); err != nil {
 		return err
@@ -185,9 +208,11 @@ func (p *plan) begin(f File) error {
 		return f.Truncate(0)
 	}
 	hash := sha256.New()
-	for _, h := range p.heads {
-		binary.Write(hash, binary.LittleEndian, h.off)
-		hash.Write(h.data)
+	if err := p.heads(func(h []byte, off int64) error {
+		hash.Write(h)
+		return binary.Write(hash, binary.LittleEndian, off)
+	}); err != nil {
+		return err
 	}
 	var sizes []int64
 	for _, b := range p.blobs {

@@ -1,6 +1,7 @@
 package dockerarchive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -218,12 +219,12 @@ func (a *archive) stream(ctx context.Context, w io.Writer) error {
 		}
 	}
 	early, late := a.split()
+	var head bytes.Buffer
 	for _, e := range append(early, late...) {
-		h, err := e.head()
-		if err != nil {
+		if err := e.head(&head); err != nil {
 			return err
 		}
-		if _, err := w.Write(h); err != nil {
+		if _, err := w.Write(head.Bytes()); err != nil {
 			return err
 		}
 		if e.blob == nil {

@@ -5,27 +5,46 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/layout"
 )
 
-// committer gives images their names in the layout when all their blobs are there. It names images together
-// that become complete while it is busy, because index.json has to be replaced and synced each time.
+// committer gives images their names in the layout when all their blobs are there. index.json is replaced and
+// synced as a whole each time, so the committer names images together. A name waits longer where naming takes
+// longer, and so all naming together takes a small part of the time, however many images there are.
 type committer struct {
-	dst   *layout.Dir
+	dst   destination
 	ready chan *Result // has room for all: those who bring blobs do not wait for the disk
 	wg    sync.WaitGroup
 }
 
+// destination is a layout.Dir.
+type destination interface {
+	image.Source
+	Push(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error
+	Enter(ctx context.Context, entries []layout.Entry) (old []v1.Descriptor, err error)
+}
+
+// Names wait pauses times as long as naming the last ones took, and maxPause at most. Whoever kills the
+// process loses the names of so many images; their blobs stay.
+const (
+	pauses   = 8
+	maxPause = 10 * time.Second
+)
+
 // newCommitter returns a committer of so many images at most. The caller ends it with close.
-func newCommitter(ctx context.Context, dst *layout.Dir, images int) *committer {
+func newCommitter(ctx context.Context, dst destination, images int) *committer {
 	c := &committer{dst: dst, ready: make(chan *Result, images)}
 	c.wg.Go(func() {
+		pause := time.Duration(0)
 		for t := range c.ready {
-			c.commit(ctx, c.gather(t))
+			pause = min(pauses*c.commit(ctx, c.gather(t, pause)), maxPause)
 		}
 	})
 	return c
@@ -43,9 +62,11 @@ func (c *committer) close() {
 	c.wg.Wait()
 }
 
-// gather returns t with all others that are ready.
-func (c *committer) gather(t *Result) []*Result {
+// gather returns t with all others that are ready within a time, or until there will be no more.
+func (c *committer) gather(t *Result, within time.Duration) []*Result {
 	batch := []*Result{t}
+	end := time.NewTimer(within)
+	defer end.Stop()
 	for {
 		select {
 		case t, ok := <-c.ready:
@@ -53,15 +74,15 @@ func (c *committer) gather(t *Result) []*Result {
 				return batch
 			}
 			batch = append(batch, t)
-		default:
+		case <-end.C:
 			return batch
 		}
 	}
 }
 
 // commit writes the manifests of images whose blobs are all there, and then their names: what the layout
-// names is complete.
-func (c *committer) commit(ctx context.Context, batch []*Result) {
+// names is complete. It returns how long naming took.
+func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 	for _, t := range batch {
 		if t.Err == nil {
 			t.Err = t.convert(ctx, c.dst)
@@ -80,16 +101,27 @@ func (c *committer) commit(ctx context.Context, batch []*Result) {
 		}
 	}
 	if len(entries) == 0 {
-		return
+		return 0
 	}
+	begun := time.Now()
 	replaced, err := c.dst.Enter(ctx, entries)
+	took := time.Since(begun)
 	for i, t := range named {
-		switch {
+		switch t.keep(c.dst); {
 		case err != nil:
 			t.Err = fmt.Errorf("name in the layout: %w", err)
 		case entries[i].Descriptor.Digest == t.Image.Root.Digest && replaced[i].Digest != t.Image.Root.Digest:
 			t.Replaced = replaced[i]
 		}
+	}
+	return took
+}
+
+// keep lets the parts of an image be read from dst, where they are now, and not from memory.
+func (r *Result) keep(dst image.Source) {
+	for _, im := range r.Image.withReferrers() {
+		im.Source = dst
+		im.Forget()
 	}
 }
 

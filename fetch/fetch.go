@@ -32,7 +32,7 @@ type Options struct {
 	Jobs      int           // blobs that move at once; 0 means 8
 
 	// Planned is called once, before anything is transferred, with every blob that the images
-	// consist of, each once.
+	// consist of, each once. [Images] may call it again.
 	Planned func(blobs []v1.Descriptor)
 	// Progress is told how many bytes of a blob are in the layout. It is called concurrently and must return
 	// at once.
@@ -108,19 +108,42 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 	return im, err
 }
 
-// Images brings images into dst and names them there. It is [Resolve] and [Into] in one.
+// window is how many images [Images] resolves before it brings them. It bounds what is in memory of their
+// manifests, and how long it takes until the first of very many images is there.
+const window = 1000
+
+// Images brings images into dst and names them there. It is [Resolve] and [Into] in one. It does that by
+// turns if there are very many images: Options.Planned is then called several times, with what comes next.
 func Images(
 	ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options,
-) ([]Result, error) {
-	return Into(ctx, Resolve(ctx, c, refs, opts), dst, opts)
+) (results []Result, err error) {
+	named := twins{}
+	for part := range slices.Chunk(refs, window) {
+		if err != nil {
+			for _, ref := range part {
+				results = append(results, Result{Reference: ref, Err: err})
+			}
+			continue
+		}
+		var more []Result
+		more, err = into(ctx, Resolve(ctx, c, part, opts), dst, opts, named)
+		results = append(results, more...)
+	}
+	return results, err
 }
 
 // Into brings images that have been resolved into dst and names them there. One that fails, or that could
-// not be resolved, does not stop the others. The results are in the order of resolved. The error is that of
-// ctx, if it has ended, or says that the disk takes nothing more.
+// not be resolved, does not stop the others. The results are in the order of resolved. An image that has been
+// named is read from dst from then on, and no more from its registry. The error is that of ctx, if it has
+// ended, or says that the disk takes nothing more.
 func Into(ctx context.Context, resolved []Result, dst *layout.Dir, opts Options) ([]Result, error) {
-	results := slices.Clone(resolved)
-	refuseTwins(results)
+	return into(ctx, slices.Clone(resolved), dst, opts, twins{})
+}
+
+func into(
+	ctx context.Context, results []Result, dst *layout.Dir, opts Options, named twins,
+) ([]Result, error) {
+	named.refuse(results)
 	var images []*Result
 	for i := range results {
 		if r := &results[i]; r.Err == nil {
@@ -165,9 +188,11 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	return context.Cause(ctx)
 }
 
-// refuseTwins refuses images that would have the name of another one before them in the layout.
-func refuseTwins(results []Result) {
-	named := map[string]digest.Digest{}
+// twins finds out whether two images would have one name in the layout. It has what each name refers to.
+type twins map[string]digest.Digest
+
+// refuse refuses images that would have the name of another one before them.
+func (named twins) refuse(results []Result) {
 	for i := range results {
 		r := &results[i]
 		name := r.Reference.Tagged()

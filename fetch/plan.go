@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -43,54 +42,72 @@ func newPlan(images []*Result) *plan {
 	p := transfer.NewPlan[wanted, *Result]()
 	for _, r := range images {
 		p.Enter(r)
-		for _, j := range r.Image.jobs() {
-			here, from := alternative{j.Source, r.Reference, j.Blob}, r.Reference.Name()
-			asked := func(u *Result) bool { return u.Reference.Name() == from }
-			if known := p.Job(j.Key); known == nil {
-				j.Source = alternatives{here}
-			} else if !slices.ContainsFunc(p.Users(j.Key), asked) {
-				known.Source = append(known.Source.(alternatives), here)
+		for _, part := range r.Image.withReferrers() {
+			for i := range part.Blobs {
+				here := alternative{part.Source, r, &part.Blobs[i]}
+				j := transfer.Job[wanted]{Key: wanted{here.blob.Digest, here.blob.Size}, Blob: *here.blob}
+				if known := p.Job(j.Key); known != nil {
+					known.Source.(*alternatives).add(here)
+				} else {
+					j.Source = &alternatives{places: []alternative{here}}
+				}
+				p.Add(r, j)
 			}
-			p.Add(r, j)
 		}
 	}
 	return p
 }
 
 // alternatives are the places to have a blob from. The next is asked where one cannot be opened.
-type alternatives []alternative
+type alternatives struct {
+	places []alternative
+	names  map[string]bool // of their repositories; nil: there is one place only
+}
 
 type alternative struct {
 	image.Source
-	at   registry.Reference
-	blob v1.Descriptor // as this image describes it: a foreign layer has addresses
+	image *Result
+	blob  *v1.Descriptor // as this image describes it: a foreign layer has addresses
+}
+
+func (a alternative) registry() string { return a.image.Reference.Registry }
+
+// add adds a place, unless its repository is one already.
+func (a *alternatives) add(place alternative) {
+	if a.names == nil {
+		a.names = map[string]bool{a.places[0].image.Reference.Name(): true}
+	}
+	if name := place.image.Reference.Name(); !a.names[name] {
+		a.names[name] = true
+		a.places = append(a.places, place)
+	}
 }
 
 // Open implements image.Source. A registry that cannot be talked to is not asked once more for another of
 // its repositories. The error is that of the first place.
-func (a alternatives) Open(
+func (a *alternatives) Open(
 	ctx context.Context, _ v1.Descriptor, offset, length int64,
 ) (io.ReadCloser, error) {
 	var first error
 	down := map[string]bool{}
-	for _, place := range a {
-		if down[place.at.Registry] {
+	for _, place := range a.places {
+		if down[place.registry()] {
 			continue
 		}
-		rc, err := place.Source.Open(ctx, place.blob, offset, length)
+		rc, err := place.Source.Open(ctx, *place.blob, offset, length)
 		if err == nil || ctx.Err() != nil || errors.Is(err, image.ErrNoRanges) {
 			return rc, err
 		}
 		if first == nil {
 			first = err
 		}
-		down[place.at.Registry] = errors.Is(err, registry.ErrUnavailable)
+		down[place.registry()] = errors.Is(err, registry.ErrUnavailable)
 	}
 	return nil, first
 }
 
-func (a alternatives) ExtraStream() func() {
-	if l, ok := image.AsParallel(a[0].Source); ok {
+func (a *alternatives) ExtraStream() func() {
+	if l, ok := image.AsParallel(a.places[0].Source); ok {
 		return l.ExtraStream()
 	}
 	return nil

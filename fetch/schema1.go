@@ -13,7 +13,6 @@ import (
 	"drayage/internal/schema1"
 	"drayage/internal/transfer"
 	"drayage/internal/unpack"
-	"drayage/layout"
 	"drayage/registry"
 )
 
@@ -146,7 +145,7 @@ func learn(ctx context.Context, images []*Result, dst image.Source, d v1.Descrip
 
 // convert makes the configuration of an image in schema 1, the only blob of the image that the registry
 // does not have.
-func (r *Result) convert(ctx context.Context, dst *layout.Dir) error {
+func (r *Result) convert(ctx context.Context, dst destination) error {
 	if r.Image.unconverted == nil {
 		return nil
 	}

@@ -35,6 +35,15 @@ type Graph struct {
 // Source gives out what [Load] has read already, and asks src for the rest.
 func (g *Graph) Source(src Source) Source { return &MemorySource{Content: g.content, Next: src} }
 
+// Forget drops the bytes of manifests and configurations, for graphs that are kept. Source then returns a
+// source without them.
+func (g *Graph) Forget() {
+	g.content = nil
+	for i := range g.Manifests {
+		g.Manifests[i].Raw = nil
+	}
+}
+
 // RootNode is the manifest or index that names the image.
 func (g *Graph) RootNode() *Node { return &g.Manifests[len(g.Manifests)-1] }
 
@@ -179,4 +188,5 @@ func (l *loader) collect() {
 		g.Manifests = append(g.Manifests, *n)
 	}
 	visit(g.Root)
+	g.Blobs = append(make([]v1.Descriptor, 0, len(g.Blobs)), g.Blobs...) // graphs are kept: no room to grow
 }

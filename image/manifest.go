@@ -178,6 +178,12 @@ func (d *Document) kind() (string, error) {
 }
 
 func (d *Document) validate() error {
+	if d.Config != nil {
+		d.Config.MediaType = shared(d.Config.MediaType)
+	}
+	for i := range d.Layers {
+		d.Layers[i].MediaType = shared(d.Layers[i].MediaType)
+	}
 	for _, c := range d.Children() {
 		if err := verify.Descriptor(c); err != nil {
 			return fmt.Errorf("manifest refers to %w", err)
@@ -204,6 +210,18 @@ func (d *Document) About() string {
 // untelling are types of configurations that do not tell what an artifact is.
 var untelling = []string{"", DockerConfig, v1.MediaTypeImageConfig, v1.MediaTypeEmptyJSON,
 	"application/octet-stream"}
+
+// commonTypes are what most manifests have.
+var commonTypes = []string{v1.MediaTypeImageManifest, v1.MediaTypeImageConfig, v1.MediaTypeImageLayerGzip,
+	v1.MediaTypeImageLayer, v1.MediaTypeImageLayerZstd, DockerManifest, DockerConfig, DockerLayer}
+
+// shared returns a media type that is equal and, if it is a common one, takes no memory of its own.
+func shared(mediaType string) string {
+	if i := slices.Index(commonTypes, mediaType); i >= 0 {
+		return commonTypes[i]
+	}
+	return mediaType
+}
 
 // Children are the descriptors of all that the document consists of, in its order, config first.
 func (d *Document) Children() []v1.Descriptor {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -116,9 +117,20 @@ func readOnce(ctx context.Context, src Source, d v1.Descriptor, limit int64) ([]
 	}
 	r := NewReader(ctx, src, d)
 	defer r.Close()
-	b := bytes.NewBuffer([]byte{}) // grows with what arrives: the announced size is no reason to allocate
+	b := documents.Get().(*bytes.Buffer) // grows with what arrives: the announced size is no reason to allocate
+	b.Reset()
+	defer func() {
+		if b.Cap() <= 2*maxPooled {
+			documents.Put(b)
+		}
+	}()
 	if _, err := b.ReadFrom(r); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return bytes.Clone(b.Bytes()), nil // without the room to grow: manifests are kept
 }
+
+// documents are buffers for one document each, of maxPooled bytes or twice that.
+var documents = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, maxPooled)) }}
+
+const maxPooled = 16 << 10

@@ -7,16 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/durable"
 	"drayage/internal/filelock"
-	"drayage/internal/verify"
 )
 
 const (
@@ -154,84 +151,6 @@ func (d *Dir) Discard(ctx context.Context) {
 		}
 		return os.Remove(d.path)
 	})
-}
-
-// Entry is what index.json is to say about a manifest or index.
-type Entry struct {
-	Descriptor v1.Descriptor
-	Name       string        // a full name, such as docker.io/library/alpine:3.20, or one with a digest
-	Tag        string        // may be empty
-	Subject    digest.Digest // of a referrer without a name: the image that it refers to
-}
-
-// described is about what index.json will say.
-func (e Entry) described() v1.Descriptor {
-	d := e.Descriptor
-	d.Annotations = map[string]string{
-		AnnotationName: e.Name, v1.AnnotationRefName: e.Tag, AnnotationSubject: e.Subject.String(),
-	}
-	return d
-}
-
-// Enter puts entries into index.json, all or none of them. What they lead to must be in the layout. Enter
-// returns the descriptor that each name referred to before, if any. Entries and fields of other tools stay
-// as they are. Enter may be called concurrently.
-func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, err error) {
-	for _, e := range entries {
-		if err := verify.Descriptor(e.Descriptor); err != nil {
-			return nil, err
-		}
-		if e.Name == "" && e.Subject == "" {
-			return nil, errors.New("an entry of index.json needs a name")
-		}
-	}
-	old = make([]v1.Descriptor, len(entries))
-	return old, d.change(ctx, func(ix *index) (changed bool) {
-		for i, e := range entries {
-			one := false
-			if e.Name == "" {
-				one = ix.refer(e.Descriptor, e.Subject)
-			} else {
-				old[i], one = ix.set(e.Descriptor, e.Name, e.Tag)
-			}
-			changed = changed || one
-		}
-		return changed
-	})
-}
-
-// Tag is Enter of one entry with a name.
-func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
-	all, err := d.Enter(ctx, []Entry{{Descriptor: desc, Name: name, Tag: tag}})
-	if err != nil {
-		return old, err
-	}
-	return all[0], nil
-}
-
-// Fits returns an error if index.json would grow too large to be read with these entries. It is for asking
-// before anything is fetched. [Dir.Enter] asks the same.
-func (d *Dir) Fits(entries []Entry) error {
-	ix, err := readIndex(d.root.FS())
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.path, err)
-	}
-	all := index{fields: ix.fields, entries: slices.Clone(ix.entries)}
-	for _, e := range entries {
-		all.entries = append(all.entries, entry{desc: e.described()})
-	}
-	if _, err := d.marshal(&all); err == nil {
-		return nil // even if each of them is new
-	}
-	for _, e := range entries {
-		if e.Name == "" {
-			ix.refer(e.Descriptor, e.Subject)
-		} else {
-			ix.set(e.Descriptor, e.Name, e.Tag)
-		}
-	}
-	_, err = d.marshal(ix)
-	return err
 }
 
 // marshal returns the bytes of an index, if they are not more than a reader accepts.

@@ -1,14 +1,15 @@
 package layout
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/jsonkeys"
@@ -18,20 +19,15 @@ import (
 type index struct {
 	fields  map[string]json.RawMessage // all but manifests
 	entries []entry
+	at      map[string][]int // where entries with a name are, and referrers: see [index.find]; nil: not known
+	added   bool             // the entries are not in their order
 }
 
 // entry is a descriptor with its original bytes, if it has any.
 type entry struct {
 	raw  json.RawMessage
 	desc v1.Descriptor
-}
-
-// MarshalJSON returns the original bytes, because they may have fields that desc does not know.
-func (e entry) MarshalJSON() ([]byte, error) {
-	if e.raw != nil {
-		return e.raw, nil
-	}
-	return json.Marshal(e.desc)
+	gone bool // it is not written
 }
 
 // fullName returns s as the full name of an image. It returns nothing if s is no name: regctl writes
@@ -72,94 +68,118 @@ func withinLimits(raw []byte) error {
 }
 
 func parseIndex(raw []byte) (*index, error) {
-	ix := &index{}
+	ix := &index{fields: map[string]json.RawMessage{}}
 	if err := withinLimits(raw); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(raw, &ix.fields); err != nil {
+	if err := json.Unmarshal(raw, new(skipped)); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
-	}
-	if ix.fields == nil {
-		return nil, fmt.Errorf("%w: it is %.20q", ErrDamaged, raw)
 	}
 	if err := jsonkeys.Unique(raw); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
-	for k := range ix.fields {
-		if k != "manifests" && strings.EqualFold(k, "manifests") { // some readers would take it for that
-			return nil, fmt.Errorf("%w: it has %q in place of \"manifests\"", ErrDamaged, k)
-		}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if open, _ := dec.Token(); open != json.Delim('{') {
+		return nil, fmt.Errorf("%w: it is %.20q", ErrDamaged, raw)
 	}
-	var raws []json.RawMessage
-	if m, ok := ix.fields["manifests"]; ok {
-		if err := json.Unmarshal(m, &raws); err != nil {
-			return nil, fmt.Errorf("%w: manifests: %v", ErrDamaged, err)
+	for dec.More() {
+		token, _ := dec.Token()
+		switch key := token.(string); {
+		case key == "manifests":
+			if err := ix.parseEntries(dec, raw); err != nil {
+				return nil, err
+			}
+		case strings.EqualFold(key, "manifests"): // some readers would take it for that
+			return nil, fmt.Errorf("%w: it has %q in place of \"manifests\"", ErrDamaged, key)
+		default:
+			ix.fields[key] = value(dec, raw)
 		}
-	}
-	delete(ix.fields, "manifests")
-	ix.entries = make([]entry, 0, len(raws))
-	for i, r := range raws {
-		e := entry{raw: r}
-		if err := json.Unmarshal(r, &e.desc); err != nil {
-			return nil, fmt.Errorf("%w: entry %d: %v", ErrDamaged, i, err)
-		}
-		ix.entries = append(ix.entries, e)
 	}
 	return ix, nil
 }
 
-// refer adds an entry without a name for a referrer of subject, unless there is one.
-func (ix *index) refer(d v1.Descriptor, subject digest.Digest) (changed bool) {
-	for _, e := range ix.entries {
-		if e.desc.Digest == d.Digest && e.desc.Annotations[AnnotationSubject] == subject.String() {
-			return false
-		}
+// parseEntries reads the list of entries.
+func (ix *index) parseEntries(dec *json.Decoder, raw []byte) error {
+	open, _ := dec.Token()
+	if open == nil { // null
+		return nil
 	}
-	ix.add(v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType,
-		Annotations: map[string]string{AnnotationSubject: subject.String()}})
-	return true
+	if open != json.Delim('[') {
+		return fmt.Errorf("%w: manifests is not a list", ErrDamaged)
+	}
+	for dec.More() {
+		e := entry{raw: value(dec, raw)}
+		if err := json.Unmarshal(e.raw, &e.desc); err != nil {
+			return fmt.Errorf("%w: entry %d: %v", ErrDamaged, len(ix.entries), err)
+		}
+		ix.entries = append(ix.entries, e)
+	}
+	_, err := dec.Token()
+	return err
 }
 
-// add adds an entry. Entries are sorted by name, and referrers without a name by their subject, so that the
-// order in which images arrive does not show.
-func (ix *index) add(d v1.Descriptor) {
-	ix.entries = append(ix.entries, entry{desc: d})
-	key := func(e entry) string {
-		return e.desc.Annotations[AnnotationName] + " " + e.desc.Annotations[AnnotationSubject]
-	}
-	slices.SortStableFunc(ix.entries, func(a, b entry) int {
-		if c := strings.Compare(key(a), key(b)); c != 0 || a.desc.Annotations[AnnotationSubject] == "" {
-			return c
-		}
-		return strings.Compare(a.desc.Digest.String(), b.desc.Digest.String())
-	})
+// value is the next value that dec reads from raw, which is valid. It is not copied.
+func value(dec *json.Decoder, raw []byte) json.RawMessage {
+	var v skipped
+	_ = dec.Decode(&v)
+	end := dec.InputOffset()
+	return raw[end-int64(v) : end : end]
 }
 
-// set makes name refer to d, and to tag unless that is empty. It returns what name referred to before. An
-// entry of the same name is replaced; all others stay as they are.
-func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, changed bool) {
-	d.Annotations = map[string]string{AnnotationName: name}
-	if tag != "" {
-		d.Annotations[v1.AnnotationRefName] = tag
-	}
-	d.Platform, d.Data = nil, nil
-	for i, e := range ix.entries {
-		if e.desc.Annotations[AnnotationName] != name {
-			continue
-		}
-		if e.desc.Digest != d.Digest {
-			ix.entries[i], changed = entry{desc: d}, true
-		}
-		return e.desc, changed
-	}
-	ix.add(d)
-	return old, true
+// skipped is the length of a value.
+type skipped int64
+
+func (s *skipped) UnmarshalJSON(v []byte) error {
+	*s = skipped(len(v))
+	return nil
 }
 
 func (ix *index) marshal() ([]byte, error) {
-	doc := map[string]any{"manifests": append([]entry{}, ix.entries...)} // an empty list, not null
-	for k, v := range ix.fields {
-		doc[k] = v
+	ix.sort()
+	fields := maps.Clone(ix.fields)
+	fields["manifests"] = nil
+	b := bytes.NewBufferString("{")
+	for i, name := range slices.Sorted(maps.Keys(fields)) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(append(key, ':'))
+		if name != "manifests" {
+			b.Write(fields[name])
+		} else if err := ix.writeEntries(b); err != nil {
+			return nil, err
+		}
 	}
-	return json.Marshal(doc)
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// writeEntries writes the list of entries. Those that were read keep their bytes, because they may have fields
+// that desc does not know.
+func (ix *index) writeEntries(b *bytes.Buffer) error {
+	b.WriteByte('[')
+	first := true
+	for _, e := range ix.entries {
+		if e.gone {
+			continue
+		}
+		raw, err := []byte(e.raw), error(nil)
+		if raw == nil {
+			raw, err = json.Marshal(e.desc)
+		}
+		if err != nil {
+			return err
+		}
+		if !first {
+			b.WriteByte(',')
+		}
+		first = false
+		b.Write(raw)
+	}
+	b.WriteByte(']')
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 
@@ -105,7 +104,7 @@ func (d *Dir) isRight(ctx context.Context, b v1.Descriptor) (bool, error) {
 	}
 	defer rc.Close()
 	check := verify.NewCheck(b)
-	if _, err := io.Copy(check, transfer.WithContext(ctx, rc)); err != nil && !errors.Is(err, ErrIntegrity) {
+	if _, err := transfer.Copy(check, transfer.WithContext(ctx, rc)); err != nil && !errors.Is(err, ErrIntegrity) {
 		return false, err
 	}
 	return check.Done() == nil, nil

@@ -279,7 +279,7 @@ func (l *Layout) Images() ([]Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Image
+	all := make([]Image, 0, len(ix.entries))
 	for _, e := range ix.entries {
 		if err := verify.Descriptor(e.desc); err != nil {
 			return nil, fmt.Errorf("index.json refers to %w", err)

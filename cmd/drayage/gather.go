@@ -114,10 +114,11 @@ func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
 	if err := set.CheckPlatforms(s.sel.Platforms, "taken"); err != nil {
 		return err
 	}
-	for _, im := range set.Images {
+	for i, im := range set.Images {
 		if err := s.add(ctx, im, spec.Name != ""); err != nil {
 			return err
 		}
+		set.Images[i] = nil // there may be very many
 	}
 	return nil
 }
@@ -130,6 +131,7 @@ func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 	loaded, err := im.Load(ctx, s.sel)
 	var judged image.Judgement
 	if err == nil {
+		im.Spare(loaded)
 		judged, err = loaded.Judge(ctx)
 	}
 	if err != nil {

@@ -35,20 +35,22 @@ type Sum struct {
 	Elapsed      time.Duration
 }
 
-// New returns a tally of nothing. Its time begins now, and anew with each plan.
+// New returns a tally of nothing. Its time begins now, and anew with the first plan.
 func New() *Tally { return &Tally{blobs: map[digest.Digest]*blob{}, start: time.Now()} }
 
 // Plan takes the blobs to come.
 func (t *Tally) Plan(blobs []v1.Descriptor) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.blobs) == 0 {
+		t.start = time.Now()
+	}
 	for _, d := range blobs {
 		if t.blobs[d.Digest] == nil {
 			t.blobs[d.Digest] = &blob{size: d.Size}
 			t.sum.Total = verify.AddSize(t.sum.Total, d.Size)
 		}
 	}
-	t.start = time.Now()
 }
 
 // Update takes how much of a blob is held. What the first report of a blob says was there before.

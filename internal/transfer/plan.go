@@ -1,15 +1,11 @@
 package transfer
 
-import (
-	"slices"
-
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-)
+import v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 // Plan is the union of the jobs that several users need: each job once, by its key. A user, such as an
-// image, is complete when all its jobs are done. First users are entered and jobs added, then Begin is
-// called, then Done for each job. The methods are called by one goroutine at a time. Users may be called at
-// any time after Begin.
+// image, is complete when all its jobs are done. First users are entered, each followed by its jobs, then
+// Begin is called, then Done for each job. The methods are called by one goroutine at a time. Users may be
+// called at any time after Begin.
 type Plan[K, U comparable] struct {
 	jobs     []Job[K]
 	at       map[K]int // in jobs
@@ -36,15 +32,15 @@ func (p *Plan[K, U]) Enter(u U) {
 	p.waiting[u] = &outcome{}
 }
 
-// Add makes a user, who has been entered, need a job. If the plan has a job with that key, the user needs
+// Add makes the user who was entered last need a job. If the plan has a job with that key, the user needs
 // that one.
 func (p *Plan[K, U]) Add(u U, j Job[K]) {
 	if _, ok := p.at[j.Key]; !ok {
 		p.at[j.Key] = len(p.jobs)
 		p.jobs = append(p.jobs, j)
 	}
-	if !slices.Contains(p.users[j.Key], u) {
-		p.users[j.Key] = append(p.users[j.Key], u)
+	if users := p.users[j.Key]; len(users) == 0 || users[len(users)-1] != u {
+		p.users[j.Key] = append(users, u)
 		p.waiting[u].missing++
 	}
 }

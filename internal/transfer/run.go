@@ -30,7 +30,8 @@ const (
 // Run does all jobs, at most limit at once. If limit is not positive it is DefaultJobs and some small ones.
 // It begins with the largest, so that the last one to finish is small. A job that fails does not stop the
 // others. Run calls finished with the outcome of each job, by one goroutine at a time. When ctx has ended,
-// jobs that have not begun finish with its cause. Run returns when every job has finished.
+// jobs that have not begun finish with its cause. Run returns when every job has finished. Until then jobs must
+// not change.
 func Run[K comparable](
 	ctx context.Context, jobs []Job[K], limit int,
 	do func(context.Context, Job[K]) error, finished func(Job[K], error),
@@ -39,15 +40,21 @@ func Run[K comparable](
 	if limit <= 0 {
 		limit, extra = DefaultJobs, smallJobs
 	}
-	jobs = slices.Clone(jobs)
-	slices.SortStableFunc(jobs, func(a, b Job[K]) int { return cmp.Compare(b.Blob.Size, a.Blob.Size) })
-	large, small := make(chan Job[K], len(jobs)), make(chan Job[K], len(jobs))
-	for _, j := range jobs {
-		if j.Blob.Size < smallSize {
-			small <- j
-		} else {
-			large <- j
-		}
+	order := make([]*Job[K], len(jobs))
+	for i := range jobs {
+		order[i] = &jobs[i]
+	}
+	slices.SortStableFunc(order, func(a, b *Job[K]) int { return cmp.Compare(b.Blob.Size, a.Blob.Size) })
+	ends := len(order) // where the small ones begin
+	for ends > 0 && order[ends-1].Blob.Size < smallSize {
+		ends--
+	}
+	large, small := make(chan *Job[K], ends), make(chan *Job[K], len(order)-ends)
+	for _, j := range order[:ends] {
+		large <- j
+	}
+	for _, j := range order[ends:] {
+		small <- j
 	}
 	close(large)
 	close(small)
@@ -56,15 +63,15 @@ func Run[K comparable](
 		mu sync.Mutex
 		wg sync.WaitGroup
 	)
-	work := func(queues ...<-chan Job[K]) {
+	work := func(queues ...<-chan *Job[K]) {
 		for _, q := range queues {
 			for j := range q {
 				err := context.Cause(ctx)
 				if err == nil {
-					err = do(ctx, j)
+					err = do(ctx, *j)
 				}
 				mu.Lock()
-				finished(j, err)
+				finished(*j, err)
 				mu.Unlock()
 			}
 		}

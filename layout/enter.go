@@ -1,0 +1,74 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
+)
+
+// Entry is what index.json is to say about a manifest or index.
+type Entry struct {
+	Descriptor v1.Descriptor
+	Name       string        // a full name, such as docker.io/library/alpine:3.20, or one with a digest
+	Tag        string        // may be empty
+	Subject    digest.Digest // of a referrer without a name: the image that it refers to
+}
+
+// Enter puts entries into index.json, all or none of them. What they lead to must be in the layout. Enter
+// returns the descriptor that each name referred to before, if any. Entries and fields of other tools stay
+// as they are. Enter may be called concurrently.
+func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, err error) {
+	for _, e := range entries {
+		if err := verify.Descriptor(e.Descriptor); err != nil {
+			return nil, err
+		}
+		if e.Name == "" && e.Subject == "" {
+			return nil, errors.New("an entry of index.json needs a name")
+		}
+	}
+	old = make([]v1.Descriptor, len(entries))
+	return old, d.change(ctx, func(ix *index) (changed bool) {
+		for i, e := range entries {
+			var one bool
+			old[i], one = ix.put(e)
+			changed = changed || one
+		}
+		return changed
+	})
+}
+
+// Tag is Enter of one entry with a name.
+func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
+	all, err := d.Enter(ctx, []Entry{{Descriptor: desc, Name: name, Tag: tag}})
+	if err != nil {
+		return old, err
+	}
+	return all[0], nil
+}
+
+// Fits returns an error if index.json would grow too large to be read with these entries. It is for asking
+// before anything is fetched. [Dir.Enter] asks the same.
+func (d *Dir) Fits(entries []Entry) error {
+	ix, err := readIndex(d.root.FS())
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	for _, e := range entries {
+		ix.put(e)
+	}
+	_, err = d.marshal(ix)
+	return err
+}
+
+// put enters one entry. It returns what its name referred to before, if anything.
+func (ix *index) put(e Entry) (old v1.Descriptor, changed bool) {
+	if e.Name == "" {
+		return old, ix.refer(e.Descriptor, e.Subject)
+	}
+	return ix.set(e.Descriptor, e.Name, e.Tag)
+}
