@@ -158,8 +158,8 @@ func (ix *index) marshal() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// writeEntries writes the list of entries. Those that were read keep their bytes, because they may have fields
-// that desc does not know.
+// writeEntries writes the list of entries. Those that were read keep their bytes, because they may have
+// fields that desc does not know.
 func (ix *index) writeEntries(b *bytes.Buffer) error {
 	b.WriteByte('[')
 	first := true

@@ -104,7 +104,8 @@ func (d *Dir) isRight(ctx context.Context, b v1.Descriptor) (bool, error) {
 	}
 	defer rc.Close()
 	check := verify.NewCheck(b)
-	if _, err := transfer.Copy(check, transfer.WithContext(ctx, rc)); err != nil && !errors.Is(err, ErrIntegrity) {
+	_, err = transfer.Copy(check, transfer.WithContext(ctx, rc))
+	if err != nil && !errors.Is(err, ErrIntegrity) {
 		return false, err
 	}
 	return check.Done() == nil, nil

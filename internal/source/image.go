@@ -137,8 +137,8 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 	return loaded, loaded.LeaveOutForeign(ctx)
 }
 
-// Spare drops what was kept in memory of a loaded image, if it can be read again where the image is. It is for
-// callers that hold very many images at once.
+// Spare drops what was kept in memory of a loaded image, if it can be read again where the image is. It is
+// for callers that hold very many images at once.
 func (im *Image) Spare(loaded *image.Image) {
 	if im.Saved == nil && !loaded.Rewritten {
 		loaded.Source = im.source

@@ -27,19 +27,8 @@ const (
 	smallSize   = 4 << 20
 )
 
-// Run does all jobs, at most limit at once. If limit is not positive it is DefaultJobs and some small ones.
-// It begins with the largest, so that the last one to finish is small. A job that fails does not stop the
-// others. Run calls finished with the outcome of each job, by one goroutine at a time. When ctx has ended,
-// jobs that have not begun finish with its cause. Run returns when every job has finished. Until then jobs must
-// not change.
-func Run[K comparable](
-	ctx context.Context, jobs []Job[K], limit int,
-	do func(context.Context, Job[K]) error, finished func(Job[K], error),
-) {
-	extra := 0
-	if limit <= 0 {
-		limit, extra = DefaultJobs, smallJobs
-	}
+// queues returns the jobs, large ones and small ones, each from the largest on.
+func queues[K comparable](jobs []Job[K]) (large, small chan *Job[K]) {
 	order := make([]*Job[K], len(jobs))
 	for i := range jobs {
 		order[i] = &jobs[i]
@@ -49,15 +38,31 @@ func Run[K comparable](
 	for ends > 0 && order[ends-1].Blob.Size < smallSize {
 		ends--
 	}
-	large, small := make(chan *Job[K], ends), make(chan *Job[K], len(order)-ends)
-	for _, j := range order[:ends] {
-		large <- j
+	fill := func(part []*Job[K]) chan *Job[K] {
+		queue := make(chan *Job[K], len(part))
+		for _, j := range part {
+			queue <- j
+		}
+		close(queue)
+		return queue
 	}
-	for _, j := range order[ends:] {
-		small <- j
+	return fill(order[:ends]), fill(order[ends:])
+}
+
+// Run does all jobs, at most limit at once. If limit is not positive it is DefaultJobs and some small ones.
+// It begins with the largest, so that the last one to finish is small. A job that fails does not stop the
+// others. Run calls finished with the outcome of each job, by one goroutine at a time. When ctx has ended,
+// jobs that have not begun finish with its cause. Run returns when every job has finished. Until then jobs
+// must not change.
+func Run[K comparable](
+	ctx context.Context, jobs []Job[K], limit int,
+	do func(context.Context, Job[K]) error, finished func(Job[K], error),
+) {
+	extra := 0
+	if limit <= 0 {
+		limit, extra = DefaultJobs, smallJobs
 	}
-	close(large)
-	close(small)
+	large, small := queues(jobs)
 	extra = min(extra, len(small))
 	var (
 		mu sync.Mutex
