@@ -177,7 +177,25 @@ func (a *authorizer) renew(
 	}
 	_, held := a.held(scope)
 	_, err = a.token(ctx, scope, c.params["scope"])
+	if err != nil && a.basicInstead(ctx, refused, scope, err) {
+		return true, nil
+	}
 	return !held && sent != "", err
+}
+
+// basicInstead reports whether it takes up an offer of Basic beside one of tokens, because what is to give
+// out tokens is no token server. One that refuses the credentials is one.
+func (a *authorizer) basicInstead(ctx context.Context, refused *http.Response, scope string, err error) bool {
+	offered := parseChallenges(refused.Header)
+	i := slices.IndexFunc(offered, challenge.isBasic)
+	if i < 0 || errors.Is(err, ErrDenied) || errors.Is(err, ErrUnavailable) {
+		return false
+	}
+	if cred, err := a.credential(ctx, scope); err != nil || cred.Username == "" {
+		return false
+	}
+	a.challenge = offered[i]
+	return true
 }
 
 // pick takes up what a 401 offers, if there is anything to answer it with.

@@ -95,10 +95,12 @@ func openPart(
 	}
 	ranged := offset > 0 || end < d.Size
 	b, err := get(part{offset, end, ranged, ranged && length >= 0})
-	refused := errors.Is(err, errOtherRange) || errors.Is(err, image.ErrNoRanges) ||
-		isStatus(err, http.StatusBadRequest, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented)
-	if ranged && refused {
-		if length >= 0 {
+	refused := isRefused(err) && !isStatus(err, http.StatusUnauthorized)
+	if ranged && (refused || errors.Is(err, errOtherRange) || errors.Is(err, image.ErrNoRanges)) {
+		switch {
+		case length >= 0 && isStatus(err, http.StatusForbidden): // another endpoint may give out the range
+			return nil, fmt.Errorf("%w: %w", image.ErrNoRanges, err)
+		case length >= 0:
 			return nil, image.ErrNoRanges // who asks for a part has no use for the whole
 		}
 		b, err = get(part{offset, end, false, false})
@@ -119,6 +121,9 @@ func (h *host) getBlob(ctx context.Context, req *request, d v1.Descriptor, p par
 	resp, err := h.do(ctx, req)
 	if err != nil {
 		return nil, err
+	}
+	if err := unpackBlob(resp, d); err != nil {
+		return nil, retry.Transient(&NetworkError{Host: req.url.Host, Err: err})
 	}
 	b := &blobBody{ReadCloser: resp.Body, host: req.url.Host, left: p.end - p.offset, exact: p.end == d.Size}
 	if err := b.begin(resp, d, p); err != nil {

@@ -90,7 +90,8 @@ func newError(resp *http.Response) *Error {
 	defer resp.Body.Close()
 	e := &Error{Method: resp.Request.Method, URL: redact(resp.Request.URL), Status: resp.StatusCode}
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came of it may say enough
-	safe := secrets.Cover(string(plaintext.UTF8(raw)), sent(resp.Request)...)
+	text := plaintext.UTF8(unpacked(resp.Header, raw, maxErrorBody))
+	safe := secrets.Cover(string(text), sent(resp.Request)...)
 	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), []byte(safe))
 	e.readWait(resp.Header)
 	if e.RateLimited() {

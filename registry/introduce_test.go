@@ -239,3 +239,31 @@ func TestWild46AtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Where what is to give out tokens is no token server, Basic is taken if it is offered too.
+func TestWild46BasicBesideTokens(t *testing.T) {
+	for name, fault := range map[string]fakeregistry.Fault{
+		"not found": fakeregistry.Status(404), "web page": fakeregistry.Page(), "empty": fakeregistry.Status(200),
+		"not allowed": fakeregistry.Status(405), "to nowhere": fakeregistry.Status(307, "Location", "ftp://x.test"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.secret()
+				w.reg.PutImage("app", "1", oneLayer)
+				auth := w.other("auth.test:80")
+				auth.On(fakeregistry.Match{}, fault)
+				stranger := func(r *http.Request) bool { return r.Header.Get("Authorization") == "" }
+				w.reg.On(fakeregistry.Match{Func: stranger},
+					fakeregistry.Status(401, "WWW-Authenticate", `Bearer realm="http://auth.test/token", Basic realm="x"`))
+				for range 2 {
+					if err := w.resolve("app"); err != nil {
+						w.Error(err)
+					}
+				}
+				if n := len(auth.Requests("", "")); n != 1 {
+					w.Errorf("asked for a token %d times", n)
+				}
+			})
+		})
+	}
+}

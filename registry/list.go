@@ -208,6 +208,7 @@ func nextPage(from *url.URL, resp *http.Response) (*url.URL, error) {
 	if err != nil {
 		return nil, refuse("the Link to the next page is no address")
 	}
+	restorePort(next, resp.Request.URL)
 	if !sameOrigin(from, next) {
 		return nil, refuse("the Link to the next page leads to another host: %s", redact(next))
 	}

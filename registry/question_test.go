@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/fakeregistry"
 )
 
@@ -217,6 +220,47 @@ func TestWild47RefusedForGood(t *testing.T) {
 		err := w.repo("app").Pusher().Push(w.Context(), d, memory(content), PushOptions{Always: true})
 		if !isStatus(err, 409) {
 			w.Errorf("although it was to be sent: %v", err)
+		}
+	})
+}
+
+// A range that is refused is asked for as part of the whole.
+func TestWild07RangeRefused(t *testing.T) {
+	for _, status := range []int{400, 403, 405, 406, 412, 416, 417, 501} {
+		inBubble(t, func(w *world) {
+			content := noise(100_000)
+			d := w.reg.PutBlob("app", content)
+			ranged := func(req *http.Request) bool { return req.Header.Get("Range") != "" }
+			w.reg.On(fakeregistry.Match{Func: ranged}, fakeregistry.Status(status))
+			w.reg.On(fakeregistry.Match{Path: "/blobs/", Count: 1}, fakeregistry.Cut(50_000))
+			if got, err := w.fetchBlob(d); err != nil || !bytes.Equal(got, content) {
+				w.Errorf("%d: %d bytes, %v", status, len(got), err)
+			}
+			if _, err := w.repo("app").Open(w.Context(), d, 10, 10); !errors.Is(err, image.ErrNoRanges) {
+				w.Errorf("%d: a part: %v", status, err)
+			}
+		})
+	}
+}
+
+// A mirror that refuses a range may refuse everything: the registry itself is asked for the range.
+func TestWild07RangeRefusedByMirror(t *testing.T) {
+	inBubble(t, func(w *world) {
+		content := noise(1000)
+		d := w.reg.PutBlob("app", content)
+		w.other("mirror.test:80").On(fakeregistry.Match{}, fakeregistry.Status(403))
+		w.client.Endpoints = func(ref Reference) ([]Endpoint, error) {
+			mirror := DefaultEndpoint("mirror.test")
+			mirror.Mirror = true
+			return []Endpoint{mirror, DefaultEndpoint(ref.Registry)}, nil
+		}
+		rc, err := w.repo("app").Open(w.Context(), d, 10, 10)
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer rc.Close()
+		if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, content[10:20]) {
+			w.Errorf("%d bytes, %v", len(got), err)
 		}
 	})
 }

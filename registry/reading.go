@@ -103,9 +103,9 @@ func (r *Repository) able(byTag bool) []*place {
 }
 
 // final reports whether a place's answer stands, so that no other place is asked. A place that has a blob
-// but gives out no ranges of it is asked for the whole.
+// but gives out no ranges of it is asked for the whole, unless access may be what it refuses.
 func final(ctx context.Context, err error) bool {
-	return err == nil || ctx.Err() != nil || errors.Is(err, image.ErrNoRanges)
+	return err == nil || ctx.Err() != nil || errors.Is(err, image.ErrNoRanges) && !errors.Is(err, ErrDenied)
 }
 
 // leave makes other hosts be asked before h from now on: for as long as h has asked for, or until h serves

@@ -93,6 +93,7 @@ func resolveLocation(resp *http.Response) (*url.URL, error) {
 	if err != nil {
 		return nil, refuse("%s: invalid upload Location", redact(from))
 	}
+	restorePort(u, from)
 	if err := checkHop(from, u); err != nil {
 		return nil, err
 	}
@@ -110,6 +111,14 @@ func told(from *url.URL, text string) (*url.URL, error) {
 		unproxy(u, from)
 	}
 	return u, err
+}
+
+// restorePort gives back the port to an address of the registry's own API: proxies are often set up to pass
+// on the host without it.
+func restorePort(u, from *url.URL) {
+	if u.Scheme == from.Scheme && u.Port() == "" && strings.EqualFold(u.Hostname(), from.Hostname()) {
+		u.Host = from.Host
+	}
 }
 
 // unproxy corrects an address that a server tells because it does not know of the TLS proxy before it.

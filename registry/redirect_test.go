@@ -266,3 +266,32 @@ func TestWild51OtherHostsAreNotRaised(t *testing.T) {
 		}
 	}
 }
+
+// A proxy that passes on the host without its port makes a registry name addresses at another port.
+func TestWild51PortIsRestored(t *testing.T) {
+	for _, tls := range []bool{true, false} {
+		inBubble(t, func(w *world) {
+			scheme := "http"
+			if tls {
+				scheme, w.client.PlainHTTP = "https", false
+				w.serveTLS("registry.test:5000", w.reg)
+			} else {
+				w.serve("registry.test:5000", w.reg)
+			}
+			w.secret()
+			w.reg.Location = func(_ *http.Request, path string) string { return scheme + "://registry.test" + path }
+			repo := w.client.Repository(Reference{Registry: "registry.test:5000", Repository: "app"})
+			content := noise(1000)
+			err := repo.Pusher().Push(w.Context(), describe(content), memory(content), PushOptions{})
+			if err != nil {
+				w.Error(err)
+			}
+			w.stored(content)
+			w.pages([2]string{`{"tags":["1"]}`, next(scheme + "://registry.test/v2/app/tags/list?n=2")},
+				[2]string{`{"tags":["2"]}`, ""})
+			if tags, err := repo.Tags(w.Context()); err != nil || len(tags) != 2 {
+				w.Errorf("%q, %v", tags, err)
+			}
+		})
+	}
+}

@@ -105,7 +105,7 @@ func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Respons
 		case err == nil && int64(len(raw)) > limit:
 			return nil, nil, refuse("%s: the answer is larger than %d bytes", redact(r.url), limit)
 		case err == nil:
-			return resp, raw, nil
+			return resp, unpacked(resp.Header, raw, limit), nil
 		case ctx.Err() != nil:
 			return nil, nil, context.Cause(ctx)
 		case try >= maxTries, hasOneTry(ctx):
