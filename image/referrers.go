@@ -16,7 +16,8 @@ const MaxReferrers = 1000
 // FindReferrers returns what belongs to one manifest. It is called concurrently.
 type FindReferrers func(ctx context.Context, subject digest.Digest) ([]*Image, error)
 
-// Referrers finds what belongs to an image and, in turn, to that, each once.
+// Referrers finds what belongs to an image and, in turn, to that, each once. The type of artifact of each is
+// taken from its manifest, because lists of referrers do not always name it rightly.
 func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, error) {
 	seen := map[digest.Digest]bool{}
 	subjects := im.subjects(seen)
@@ -37,6 +38,7 @@ func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, er
 		subjects = nil
 		for _, some := range found {
 			for _, r := range some {
+				r.Root.ArtifactType = r.RootNode().Document.About()
 				if !seen[r.Root.Digest] {
 					all, subjects = append(all, r), append(subjects, r.subjects(seen)...)
 				}

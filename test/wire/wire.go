@@ -49,7 +49,7 @@ type Manifest struct {
 }
 
 // Manifest reads a manifest or an index by tag or digest, and checks that the registry names the digest of
-// the bytes.
+// the bytes, or none: registries may leave the digest out.
 func (r *Repository) Manifest(ctx context.Context, ref string) (Manifest, error) {
 	header := http.Header{"Accept": {v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, DockerList,
 		DockerManifest}}
@@ -70,7 +70,7 @@ func (r *Repository) Manifest(ctx context.Context, ref string) (Manifest, error)
 		Digest:    digest.FromBytes(raw),
 		Size:      int64(len(raw)),
 	}}
-	if named := resp.Header.Get("Docker-Content-Digest"); named != m.Digest.String() {
+	if named := resp.Header.Get("Docker-Content-Digest"); named != "" && named != m.Digest.String() {
 		return Manifest{}, fmt.Errorf("manifest %s: registry says %q, bytes are %s", ref, named, m.Digest)
 	}
 	return m, nil
