@@ -192,6 +192,15 @@ func (d *Document) validate() error {
 	return nil
 }
 
+// Artifact is the type under which a list of referrers has the manifest
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
+func (d *Document) Artifact() string {
+	if d.ArtifactType == "" && d.Config != nil {
+		return d.Config.MediaType
+	}
+	return d.ArtifactType
+}
+
 // About says in a word what an artifact is: its own type, else that of its configuration, unless that is an
 // image's or says nothing, else that of its first layer
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).

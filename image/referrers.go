@@ -38,7 +38,7 @@ func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, er
 		subjects = nil
 		for _, some := range found {
 			for _, r := range some {
-				r.Root.ArtifactType = r.RootNode().Document.About()
+				r.Root.ArtifactType = r.RootNode().Document.Artifact()
 				if !seen[r.Root.Digest] {
 					all, subjects = append(all, r), append(subjects, r.subjects(seen)...)
 				}

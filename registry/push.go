@@ -212,7 +212,7 @@ func (p *Pusher) addReferrer(ctx context.Context, d v1.Descriptor, doc image.Doc
 	if slices.ContainsFunc(known, func(k v1.Descriptor) bool { return k.Digest == d.Digest }) {
 		return nil
 	}
-	d.ArtifactType, d.Annotations = doc.About(), doc.Annotations
+	d.ArtifactType, d.Annotations = doc.Artifact(), doc.Annotations
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: append(known, d)}
 	index.SchemaVersion = 2
 	raw, err := json.Marshal(index)
