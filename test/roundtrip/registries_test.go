@@ -32,7 +32,8 @@ var otherRegistries = []struct {
 		return ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)), ggcr.WithReferrersSupport(true))
 	}},
 	{"go-containerregistry without referrers, blobs in files", func(t *testing.T) http.Handler {
-		return ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)), ggcr.WithBlobHandler(ggcr.NewDiskBlobHandler(t.TempDir())))
+		files := ggcr.NewDiskBlobHandler(t.TempDir())
+		return ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)), ggcr.WithBlobHandler(files))
 	}},
 	{"ocimem", func(*testing.T) http.Handler { return ociserver.New(ocimem.New(), nil) }},
 	{"ocimem as strict as it can be", func(*testing.T) http.Handler {
