@@ -4,9 +4,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"reflect"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -60,16 +62,20 @@ type Report struct {
 }
 
 // Check reads all that the targets consist of. It reads what several targets share once, and goes on after
-// a fault. It fails only if ctx ends.
+// a fault. It fails only if ctx ends, or if the targets consist of too many parts, counted for each of them.
 func Check(ctx context.Context, targets []Target, opts Options) (*Report, error) {
 	w := newWalker()
 	report := &Report{Results: make([]Result, len(targets)), Reached: w.reached}
+	first := firsts(targets)
 	for i, t := range targets {
 		w.begin(t, &report.Results[i])
+		if first[i] != i {
+			continue
+		}
 		if t.Saved != nil {
 			w.saved(t.Saved)
 		} else if err := w.image(ctx); err != nil {
-			return nil, context.Cause(ctx)
+			return nil, cmp.Or(context.Cause(ctx), err)
 		}
 	}
 	if err := w.readAll(ctx, opts); err != nil {
@@ -84,11 +90,42 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 	for _, u := range w.uses {
 		u.judge(before)
 	}
+	for i, j := range first {
+		if i != j {
+			report.Results[i] = report.Results[j]
+		}
+	}
 	report.Blobs = len(w.order)
 	for _, t := range w.order {
 		report.Bytes = verify.AddSize(report.Bytes, t.desc.Size)
 	}
 	return report, nil
+}
+
+// firsts finds for each target the first one that is the same image: another name of it. One image has the
+// same parts absent on purpose, whatever its names.
+func firsts(targets []Target) []int {
+	type key struct {
+		source  image.Source
+		digest  digest.Digest
+		size    int64
+		kind    string
+		absents int
+	}
+	known, first := map[key]int{}, make([]int, len(targets))
+	for i, t := range targets {
+		first[i] = i
+		if t.Saved != nil || !reflect.ValueOf(t.Source).Comparable() {
+			continue
+		}
+		k := key{t.Source, t.Root.Digest, t.Root.Size, t.Root.MediaType, len(t.Absent)}
+		if j, ok := known[k]; ok && len(t.Root.Data) == 0 {
+			first[i] = j
+		} else {
+			known[k] = i
+		}
+	}
+	return first
 }
 
 // Unreferenced counts what a layout or an archive holds that no image in it leads to.
@@ -153,11 +190,22 @@ func reachedFrom(
 	}
 	w := newWalker()
 	sure = true
+	type key struct {
+		digest    digest.Digest
+		size      int64
+		mediaType string
+	}
+	seen := map[key]bool{}
 	for _, im := range images {
+		k := key{im.Descriptor.Digest, im.Descriptor.Size, im.Descriptor.MediaType}
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
 		var r Result
 		w.begin(Target{Root: im.Descriptor, Source: l}, &r)
 		if err := w.image(ctx); err != nil {
-			return nil, false, context.Cause(ctx)
+			return nil, false, cmp.Or(context.Cause(ctx), err)
 		}
 		sure = sure && !slices.ContainsFunc(r.Faults, func(f image.Absent) bool {
 			return f.Part == image.PartManifest && f.Reason == image.Damaged

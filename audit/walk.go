@@ -11,13 +11,8 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/image"
+	"drayage/internal/limits"
 	"drayage/internal/verify"
-)
-
-// Limits on the manifests of all targets together.
-const (
-	maxManifests = 20_000
-	maxHeld      = 256 << 20 // bytes
 )
 
 // blobKey is a blob as a descriptor claims it to be: two claims about one digest are two blobs.
@@ -70,7 +65,7 @@ func (w *walker) begin(t Target, r *Result) {
 		return
 	}
 	w.tree = image.NewTree(t.Source, image.Policy{
-		Tolerant: true, MaxManifests: maxManifests, MaxBytes: maxHeld,
+		Tolerant: true, MaxManifests: limits.AllManifests, MaxBytes: limits.AllHeld,
 		Reads: func(d v1.Descriptor) bool { return d.MediaType == "" || image.IsManifest(d.MediaType) },
 	})
 	if shared {
@@ -110,6 +105,10 @@ func (w *walker) image(ctx context.Context) error {
 		if key := (blobKey{d.Digest, d.Size}); !visited[key] {
 			visited[key] = true
 			w.manifest(ctx, v)
+		}
+		if len(w.uses) > limits.AllParts {
+			return fmt.Errorf("all images together have more than %d parts, counted for each name: "+
+				"choose some by name: %w", limits.AllParts, image.ErrTooMany)
 		}
 		return ctx.Err()
 	})

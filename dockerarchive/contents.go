@@ -10,6 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/limits"
 	"drayage/internal/tarfs"
 	"drayage/internal/verify"
 	"drayage/layout"
@@ -117,7 +118,7 @@ func (a *Reader) isLayout() bool {
 
 // layout is the archive as a layout. It bounds what is in index.json.
 func (a *Reader) layout() (*layout.Layout, error) {
-	raw, err := a.readJSON(v1.ImageIndexFile, maxIndexJSON)
+	raw, err := a.readJSON(v1.ImageIndexFile, limits.ArchiveJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +126,8 @@ func (a *Reader) layout() (*layout.Layout, error) {
 		Manifests []struct{} `json:"manifests"`
 	}
 	_ = json.Unmarshal(raw, &index) // layout.New finds what is wrong
-	if len(index.Manifests) > maxImages {
-		return nil, verify.Mismatchf("index.json has more than %d entries", maxImages)
+	if len(index.Manifests) > limits.Images {
+		return nil, verify.Mismatchf("index.json has more than %d entries", limits.Images)
 	}
 	return layout.New(a.layoutFS())
 }

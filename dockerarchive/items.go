@@ -14,6 +14,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/limits"
 	"drayage/internal/tarfs"
 	"drayage/internal/verify"
 )
@@ -64,7 +65,7 @@ func collect(n int, read func(i int) (SavedImage, error)) ([]SavedImage, error) 
 		if err != nil {
 			return nil, err
 		}
-		if held += len(im.Config); held > maxConfigs {
+		if held += len(im.Config); held > limits.Configs {
 			return nil, tooLarge(n)
 		}
 		images = append(images, im)
@@ -73,7 +74,7 @@ func collect(n int, read func(i int) (SavedImage, error)) ([]SavedImage, error) 
 }
 
 func tooLarge(count int) error {
-	return fmt.Errorf("the configurations of %d images take more than %d bytes", count, maxConfigs)
+	return fmt.Errorf("the configurations of %d images take more than %d bytes", count, limits.Configs)
 }
 
 // items reads manifest.json, which may be absent.
@@ -81,7 +82,7 @@ func (a *Reader) items() ([]manifestItem, error) {
 	if !a.tar.Has("manifest.json") {
 		return nil, nil
 	}
-	raw, err := a.readJSON("manifest.json", maxManifestJSON)
+	raw, err := a.readJSON("manifest.json", limits.ArchiveJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +96,8 @@ func (a *Reader) items() ([]manifestItem, error) {
 		return nil, fmt.Errorf("%w: its manifest.json is no list of images, as docker save writes it", ErrNotImage)
 	case err != nil:
 		return nil, verify.Mismatchf("manifest.json: %v", err)
-	case len(items) > maxImages:
-		return nil, verify.Mismatchf("manifest.json lists more than %d images", maxImages)
+	case len(items) > limits.Images:
+		return nil, verify.Mismatchf("manifest.json lists more than %d images", limits.Images)
 	}
 	if err := jsonkeys.Unique(raw); err != nil {
 		return nil, verify.Mismatchf("manifest.json is ambiguous: %v", err)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"drayage/image"
 	"drayage/internal/tarfs"
 )
@@ -137,7 +139,12 @@ func (p *Pass) awaitBlobs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	seen := map[digest.Digest]bool{}
 	for _, im := range images {
+		if seen[im.Descriptor.Digest] {
+			continue
+		}
+		seen[im.Descriptor.Digest] = true
 		g, err := image.Load(ctx, l, im.Descriptor, image.Selection{All: true})
 		if err != nil {
 			return err

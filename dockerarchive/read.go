@@ -30,12 +30,6 @@ import (
 	"drayage/internal/verify"
 )
 
-// Limits on what an archive can make us hold.
-const (
-	maxManifestJSON = 16 << 20
-	maxConfigs      = 64 << 20 // bytes of all configurations together
-)
-
 // ErrNotImage is wrapped by errors about input that is no saved image.
 var ErrNotImage = errors.New("not a saved image")
 

@@ -14,12 +14,11 @@ import (
 
 	"drayage/image"
 	"drayage/internal/compression"
+	"drayage/internal/limits"
 	"drayage/internal/tarfs"
 	"drayage/internal/unpack"
 	"drayage/internal/verify"
 )
-
-const maxName = 1024 // bytes; parsing a name of megabytes takes seconds
 
 // SavedImage is an image in a saved tar.
 type SavedImage struct {
@@ -92,9 +91,9 @@ func fullNames(tags []string) (names, odd []string) {
 }
 
 func fullName(name string) (string, error) {
-	ref, err := reference.ParseNormalizedNamed(name[:min(len(name), maxName)])
-	if len(name) > maxName {
-		err = fmt.Errorf("it has more than %d bytes", maxName)
+	ref, err := reference.ParseNormalizedNamed(name[:min(len(name), limits.Name)])
+	if len(name) > limits.Name {
+		err = fmt.Errorf("it has more than %d bytes", limits.Name)
 	}
 	if err != nil {
 		return "", verify.Mismatchf("invalid name %.200q: %v", name, err)

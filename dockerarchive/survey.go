@@ -14,16 +14,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/limits"
 	"drayage/internal/verify"
 	"drayage/layout"
-)
-
-// Limits on what the manifests of an archive can make us do and hold.
-const (
-	maxIndexJSON = 16 << 20
-	maxImages    = 20_000    // entries of index.json, and of manifest.json beside it
-	maxDocuments = 256 << 20 // bytes of manifests that are read
-	maxLeaves    = 200_000   // manifests below all entries of index.json, counted for each
 )
 
 // root is an entry of index.json with what it leads to.
@@ -114,7 +107,7 @@ func (s *surveyor) survey(ctx context.Context) ([]*root, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy := image.Policy{Tolerant: true, MaxManifests: maxLeaves, MaxBytes: maxDocuments}
+	policy := image.Policy{Tolerant: true, MaxManifests: limits.AllLeaves, MaxBytes: limits.AllHeld}
 	s.tree, s.known = image.NewTree(s.layout, policy), map[*image.Node]*facts{}
 	roots := s.distinct(images)
 	looks := which(roots, s.looks)
@@ -125,15 +118,38 @@ func (s *surveyor) survey(ctx context.Context) ([]*root, error) {
 	if err := s.tree.Read(ctx, descs...); err != nil {
 		return nil, err
 	}
+	indexes := map[string]*root{} // that have been walked, by what describes them
 	for _, r := range looks {
-		if err := s.tree.Walk(r.Descriptor, func(v image.Visit) error { return s.visit(r, v) }); err != nil {
+		key := fmt.Sprint(r.Descriptor.Digest, r.Descriptor.Size, r.Descriptor.MediaType)
+		if first := indexes[key]; first != nil {
+			err = s.share(r, first)
+		} else {
+			err = s.tree.Walk(r.Descriptor, func(v image.Visit) error { return s.visit(r, v) })
+		}
+		if err != nil {
 			return nil, err
+		}
+		if r.index != nil {
+			indexes[key] = r
 		}
 	}
 	if roots, err = s.sortOut(ctx, roots); err != nil {
 		return nil, err
 	}
 	return roots, ctx.Err()
+}
+
+// share lets another name of an index have what the first has found.
+func (s *surveyor) share(r, first *root) error {
+	r.leaves, r.below, r.index, r.err = first.leaves, first.below, first.index, first.err
+	return s.count(len(r.leaves))
+}
+
+func (s *surveyor) count(leaves int) error {
+	if s.leaves += leaves; s.leaves > limits.AllLeaves {
+		return fmt.Errorf("index.json leads to more than %d manifests", limits.AllLeaves)
+	}
+	return nil
 }
 
 func (s *surveyor) visit(r *root, v image.Visit) error {
@@ -143,7 +159,7 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 	}
 	switch {
 	case n != nil && errors.Is(n.Err, image.ErrTooMany):
-		return fmt.Errorf("the manifests of the archive take more than %d bytes", maxDocuments)
+		return fmt.Errorf("the manifests of the archive take more than %d bytes", limits.AllHeld)
 	case n != nil && n.Err != nil && !errors.Is(n.Err, fs.ErrNotExist):
 		r.err = cmp.Or(r.err, n.Err)
 		return nil
@@ -153,8 +169,8 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 		}
 		return nil
 	}
-	if s.leaves++; s.leaves > maxLeaves {
-		return fmt.Errorf("index.json leads to more than %d manifests", maxLeaves)
+	if err := s.count(1); err != nil {
+		return err
 	}
 	f := s.known[n]
 	if f == nil || n == nil {

@@ -9,6 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/limits"
 	"drayage/internal/tarfs"
 	"drayage/layout"
 )
@@ -96,8 +97,8 @@ func (u *union) save(item manifestItem, instead []*root) error {
 	if err != nil {
 		return err
 	}
-	if u.held += len(im.Config); u.held > maxConfigs {
-		return fmt.Errorf("the configurations take more than %d bytes", maxConfigs)
+	if u.held += len(im.Config); u.held > limits.Configs {
+		return fmt.Errorf("the configurations take more than %d bytes", limits.Configs)
 	}
 	for _, r := range instead {
 		if r.Name != "" && !slices.Contains(im.Names, r.Name) && !r.superseded {
@@ -149,7 +150,7 @@ func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 	if d, ok := namedDigest(item.Config); ok {
 		return d, nil
 	}
-	raw, err := a.tar.Read(item.Config, maxConfigs)
+	raw, err := a.tar.Read(item.Config, limits.Configs)
 	if err != nil {
 		return "", fmt.Errorf("configuration: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"drayage/internal/compression"
 	"drayage/internal/dockerv1"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/limits"
 	"drayage/internal/tarfs"
 	"drayage/internal/unpack"
 	"drayage/internal/verify"
@@ -96,8 +97,8 @@ func (v *v1Archive) readLayers(dirs []string) error {
 		if err != nil {
 			return err
 		}
-		if held += len(raw); held > maxConfigs {
-			return fmt.Errorf("the descriptions of %d layers take more than %d bytes", len(dirs), maxConfigs)
+		if held += len(raw); held > limits.Configs {
+			return fmt.Errorf("the descriptions of %d layers take more than %d bytes", len(dirs), limits.Configs)
 		}
 		if v.layers[dir], err = v.layer(dir, raw); err != nil {
 			return err
@@ -143,7 +144,7 @@ func (v *v1Archive) readNames() error {
 	if !v.a.tar.Has("repositories") {
 		return nil
 	}
-	raw, err := v.a.readJSON("repositories", maxManifestJSON)
+	raw, err := v.a.readJSON("repositories", limits.ArchiveJSON)
 	if err != nil {
 		return err
 	}
@@ -203,7 +204,7 @@ func (v *v1Archive) chains() ([][]*v1Dir, error) {
 			return nil, fmt.Errorf("image %q: its configuration would have more than the %d bytes that are accepted",
 				top, image.MaxConfigSize)
 		}
-		if total += size; total > maxConfigs {
+		if total += size; total > limits.Configs {
 			return nil, tooLarge(len(chains) + 1)
 		}
 		chains = append(chains, chain)

@@ -11,13 +11,14 @@ import (
 
 	"drayage/internal/jsonkeys"
 	"drayage/internal/lenient"
+	"drayage/internal/limits"
 	"drayage/internal/plaintext"
 	"drayage/internal/verify"
 )
 
 // MaxConfigSize bounds an image configuration, in bytes. Real ones have a few kilobytes, or some hundreds if
 // their labels were generated.
-const MaxConfigSize = 8 << 20
+const MaxConfigSize = limits.Config
 
 // Config is what moving an image needs to know of its configuration
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md).

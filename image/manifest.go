@@ -13,6 +13,7 @@ import (
 
 	"drayage/internal/jsonkeys"
 	"drayage/internal/lenient"
+	"drayage/internal/limits"
 	"drayage/internal/verify"
 )
 
@@ -31,7 +32,7 @@ const (
 
 // MaxManifestSize bounds a manifest or index, in bytes. Registries accept no larger ones
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests).
-const MaxManifestSize = 4 << 20
+const MaxManifestSize = limits.Manifest
 
 // ErrUnsupported is wrapped by errors about documents that are well formed, but of a kind that cannot be
 // carried.

@@ -8,10 +8,12 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
+
+	"drayage/internal/limits"
 )
 
 // MaxReferrers bounds what one image can drag along.
-const MaxReferrers = 1000
+const MaxReferrers = limits.Referrers
 
 // FindReferrers returns what belongs to one manifest. It is called concurrently.
 type FindReferrers func(ctx context.Context, subject digest.Digest) ([]*Image, error)

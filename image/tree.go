@@ -10,14 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-)
 
-// Limits on what the manifests of one image can make a reader do. Real indexes nest once or twice and have
-// some dozens of entries.
-const (
-	maxDepth     = 8
-	maxManifests = 10_000
-	maxHeld      = 64 << 20 // bytes of manifests, which are kept in memory
+	"drayage/internal/limits"
 )
 
 // parallelReads is how many manifests are asked for at once: an index of twenty platforms costs a few round
@@ -76,8 +70,8 @@ func NewTree(src Source, policy Policy) *Tree {
 	if policy.Reads == nil {
 		policy.Reads = func(d v1.Descriptor) bool { return IsManifest(d.MediaType) }
 	}
-	policy.MaxManifests = cmp.Or(policy.MaxManifests, maxManifests)
-	policy.MaxBytes = cmp.Or(policy.MaxBytes, maxHeld)
+	policy.MaxManifests = cmp.Or(policy.MaxManifests, limits.Manifests)
+	policy.MaxBytes = cmp.Or(policy.MaxBytes, limits.Held)
 	return &Tree{src: src, policy: policy, nodes: map[claim]*Node{}, content: map[digest.Digest][]byte{}}
 }
 
@@ -85,10 +79,10 @@ func NewTree(src Source, policy Policy) *Tree {
 func (t *Tree) Read(ctx context.Context, roots ...v1.Descriptor) error {
 	level := t.unread(roots, func(v1.Descriptor) bool { return true })
 	for depth := 0; len(level) > 0; depth++ {
-		if depth > maxDepth && t.policy.Tolerant {
+		if depth > limits.Depth && t.policy.Tolerant {
 			return nil // [Tree.Walk] finds it
 		}
-		if depth > maxDepth {
+		if depth > limits.Depth {
 			return tooDeep(level[0])
 		}
 		nodes, err := t.readLevel(ctx, level)
@@ -105,7 +99,7 @@ func (t *Tree) Read(ctx context.Context, roots ...v1.Descriptor) error {
 }
 
 func tooDeep(d v1.Descriptor) error {
-	return fmt.Errorf("%s: indexes nested more than %d deep", d.Digest, maxDepth)
+	return fmt.Errorf("%s: indexes nested more than %d deep", d.Digest, limits.Depth)
 }
 
 // unread lists the wanted descriptors that have not been read, each once.
@@ -262,7 +256,7 @@ func (t *Tree) Walk(root v1.Descriptor, visit func(Visit) error) error {
 		}
 		seen[e] = true
 		v.Node = t.Node(v.Descriptor)
-		if v.Depth > maxDepth {
+		if v.Depth > limits.Depth {
 			v.Node = &Node{Descriptor: v.Descriptor, Err: tooDeep(v.Descriptor)}
 		}
 		if err := visit(v); err != nil || v.Node == nil {

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/jsonkeys"
+	"drayage/internal/limits"
 )
 
 // index is index.json, with everything in it that other tools have put there.
@@ -49,7 +50,7 @@ func emptyIndex() *index {
 }
 
 func readIndex(fsys fs.FS) (*index, error) {
-	raw, err := readFile(fsys, v1.ImageIndexFile, maxIndexSize)
+	raw, err := readFile(fsys, v1.ImageIndexFile, limits.IndexJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +59,11 @@ func readIndex(fsys fs.FS) (*index, error) {
 
 // withinLimits is for those who read index.json and for those who write it.
 func withinLimits(raw []byte) error {
-	if len(raw) > maxIndexSize {
-		return fmt.Errorf("index.json has %d bytes, more than the %d that are accepted", len(raw), maxIndexSize)
+	if len(raw) > limits.IndexJSON {
+		return fmt.Errorf("index.json has %d bytes, more than the %d that are accepted", len(raw), limits.IndexJSON)
 	}
-	if n := jsonkeys.Values(raw); n > maxIndexValues {
-		return fmt.Errorf("index.json has %d values, more than the %d that are accepted", n, maxIndexValues)
+	if n := jsonkeys.Values(raw); n > limits.IndexValues {
+		return fmt.Errorf("index.json has %d values, more than the %d that are accepted", n, limits.IndexValues)
 	}
 	return nil
 }

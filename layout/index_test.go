@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/limits"
 	"drayage/internal/verify"
 )
 
@@ -221,7 +222,7 @@ func TestImagesRefusesBadDescriptors(t *testing.T) {
 
 func TestImagesRefusesAnIndexOfVeryMuch(t *testing.T) {
 	d := newDir(t)
-	for n, ok := range map[int]bool{maxIndexValues / 2: true, maxIndexValues: false} {
+	for n, ok := range map[int]bool{limits.IndexValues / 2: true, limits.IndexValues: false} {
 		raw := `{"schemaVersion":2,"manifests":[],"x":[` + strings.Repeat("0,", n) + "0]}"
 		if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(raw), 0o644); err != nil {
 			t.Fatal(err)

@@ -27,6 +27,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/limits"
 	"drayage/internal/verify"
 )
 
@@ -40,12 +41,6 @@ const (
 
 // ErrIntegrity is wrapped by errors about content that is not what its digest says.
 var ErrIntegrity = verify.ErrMismatch
-
-// Limits on index.json: some hundred thousand images.
-const (
-	maxIndexSize   = 64 << 20 // bytes
-	maxIndexValues = 1 << 21
-)
 
 // Layout is an image layout to read from. Its methods may be called concurrently.
 type Layout struct {
@@ -110,7 +105,9 @@ func (l *Layout) With(images []Image, made map[digest.Digest][]byte) *Layout {
 }
 
 // RawIndex returns index.json as it stands.
-func (l *Layout) RawIndex() ([]byte, error) { return readFile(l.fsys, v1.ImageIndexFile, maxIndexSize) }
+func (l *Layout) RawIndex() ([]byte, error) {
+	return readFile(l.fsys, v1.ImageIndexFile, limits.IndexJSON)
+}
 
 // readVersion reads the version of a layout from oci-layout.
 func readVersion(fsys fs.FS) (string, error) {

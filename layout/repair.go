@@ -19,6 +19,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/limits"
 	"drayage/internal/verify"
 )
 
@@ -117,7 +118,7 @@ func (d *Dir) sizes(
 			fits[c.Digest] = fits[c.Digest] || c.Size == b.Size
 		}
 	}
-	raw, _ := readFile(d.fsys, v1.ImageIndexFile, maxIndexSize) // whatever is wrong with it
+	raw, _ := readFile(d.fsys, v1.ImageIndexFile, limits.IndexJSON) // whatever is wrong with it
 	for _, e := range readable(raw) {
 		refer(e.desc)
 	}
@@ -164,7 +165,7 @@ func (d *Dir) removeUnless(
 }
 
 func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
-	raw, err := readFile(d.fsys, v1.ImageIndexFile, maxIndexSize)
+	raw, err := readFile(d.fsys, v1.ImageIndexFile, limits.IndexJSON)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", d.path, err)
 	}
@@ -197,7 +198,7 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 func (d *Dir) setAside(name string, raw []byte) (string, error) {
 	for i := 1; i < 1000; i++ {
 		aside := fmt.Sprintf("%s.damaged-%d", name, i)
-		was, err := readFile(d.fsys, aside, maxIndexSize)
+		was, err := readFile(d.fsys, aside, limits.IndexJSON)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return aside, d.write(aside, raw)

@@ -113,6 +113,9 @@ func (p *pusher) put(
 
 // changed returns what a child of an index has been converted to, if one has.
 func changed(n image.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bool) {
+	if len(replaced) == 0 {
+		return v1.Descriptor{}, false
+	}
 	for _, c := range n.Document.Manifests {
 		if d, ok := replaced[c.Digest.String()]; ok {
 			return d, true
@@ -127,8 +130,12 @@ func (p *pusher) resend(ctx context.Context, im *Result, n image.Node) error {
 		return p.resendSaved(ctx, im)
 	}
 	l, repo := im.Target.Image, im.Target.Repository.Pusher()
+	lacks := map[digest.Digest]bool{}
+	for _, a := range l.Absent {
+		lacks[a.Descriptor.Digest] = true
+	}
 	for _, c := range n.Document.Children() {
-		if l.Lacks(c.Digest) {
+		if lacks[c.Digest] {
 			continue
 		}
 		if !image.IsManifest(c.MediaType) {

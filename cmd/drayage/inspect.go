@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
+	"drayage/image"
 	"drayage/inspect"
 	"drayage/internal/source"
 )
@@ -49,8 +52,12 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.Bool("json")}
 	errs := make([]error, len(l.set.Images))
 	var images []*inspect.Image
+	known := map[digest.Digest]*inspect.Image{} // one image may have very many names
 	for i, im := range l.set.Images {
-		shown, err := l.inspectOne(ctx, im, opts)
+		shown, err := l.inspectNamed(ctx, im, opts, known)
+		if errors.Is(err, image.ErrTooMany) {
+			return fmt.Errorf("inspect %s: %w", arg, err)
+		}
 		if err != nil {
 			errs[i] = l.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
 			continue
@@ -67,6 +74,27 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	return outcome(errs)
 }
 
+// inspectNamed describes an image that may be known by another name.
+func (l *looker) inspectNamed(
+	ctx context.Context, s *source.Image, opts inspect.Options, known map[digest.Digest]*inspect.Image,
+) (*inspect.Image, error) {
+	im := known[s.Digest()]
+	if im == nil || s.Digest() == "" || s.Saved != nil {
+		var err error
+		if im, err = l.inspectOne(ctx, s, opts); err != nil {
+			return nil, err
+		}
+	}
+	known[s.Digest()] = im
+	named := *im
+	named.Names = append([]string{}, s.Names...)
+	parts := len(im.Platforms)
+	for _, p := range im.Platforms {
+		parts += len(p.Layers)
+	}
+	return &named, l.set.Take(parts)
+}
+
 func (l *looker) inspectOne(
 	ctx context.Context, s *source.Image, opts inspect.Options,
 ) (*inspect.Image, error) {
@@ -81,7 +109,6 @@ func (l *looker) inspectOne(
 	if err != nil {
 		return nil, err
 	}
-	im.Names = append([]string{}, s.Names...)
 	for _, d := range im.Subjects() {
 		for _, r := range l.set.Referring(d) {
 			im.Referrers = append(im.Referrers, inspect.Referrer{

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"golang.org/x/sync/semaphore"
+
+	"drayage/internal/limits"
 )
 
 // Budget is memory that decoders share, so that many of them at once take no more than a few. A decoder
@@ -21,7 +23,7 @@ func NewBudget(size int64) *Budget { return &Budget{size, semaphore.NewWeighted(
 // The budgets of the process. What decodes for a [Sources] reader may itself wait for [Layers], and never the
 // other way round: so nobody waits for himself.
 var (
-	Layers  = NewBudget(40 << 20)
+	Layers  = NewBudget(limits.Decoders)
 	Sources = NewBudget(maxDictionary) // of layers that are unpacked before they are read as layers
 )
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/therootcompany/xz"
+
+	"drayage/internal/limits"
 )
 
 // The compression formats that are recognised. None stands for everything else, such as a plain tar.
@@ -28,7 +30,7 @@ const (
 const PeekSize = 10
 
 // maxWindow bounds what a zstd stream can make the decoder allocate. The zstd program has the same limit.
-const maxWindow = 128 << 20
+const maxWindow = limits.Window
 
 // Detect tells the format from the first bytes of a stream.
 func Detect(prefix []byte) string {
@@ -77,7 +79,7 @@ func open(ctx context.Context, r *bufio.Reader, kind string, budget *Budget) (io
 }
 
 // maxDictionary bounds what an xz stream can make the decoder allocate: xz -9 needs that much.
-const maxDictionary = 64 << 20
+const maxDictionary = limits.Dictionary
 
 // xzReader returns the errors that readers of other formats do. Any block may have a dictionary of its own,
 // so it takes room for the largest.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"drayage/internal/limits"
 )
 
 // fielded are the keys, folded, under which descriptions of images have objects with fields. The objects
@@ -204,7 +206,7 @@ func leastCase(r rune) rune {
 
 // MaxValues bounds a document that describes images: json.Unmarshal may take a hundred bytes of memory for
 // two bytes of text. Real documents of 4 MiB have half as many values.
-const MaxValues = 1 << 18
+const MaxValues = limits.Values
 
 // Bounded returns an error if raw has more than [MaxValues] values. raw need not be valid JSON.
 func Bounded(raw []byte) error {

@@ -124,7 +124,7 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 	if im.Saved != nil {
 		return im.Saved.Image(ctx)
 	}
-	loaded, err := image.Open(ctx, im.source, im.root, sel)
+	loaded, err := im.set.load(ctx, im.source, im.root, sel)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Set) Referring(d digest.Digest) []layout.Image { return s.referrers[d] 
 func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.Image, error) {
 	find := func(ctx context.Context, d digest.Digest) (all []*image.Image, err error) {
 		for _, e := range im.set.referrers[d] {
-			r, err := image.Open(ctx, im.source, e.Descriptor, image.Selection{All: true})
+			r, err := im.set.load(ctx, im.source, e.Descriptor, image.Selection{All: true})
 			if err == nil {
 				r.LeaveOut(im.set.absent[e.Descriptor.Digest])
 				err = r.LeaveOutForeign(ctx)

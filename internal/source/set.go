@@ -28,6 +28,7 @@ type Set struct {
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
 	absent    map[digest.Digest][]image.Absent // what SOURCE lacks on purpose, by image
 	closes    []func() error
+	loads     loads
 }
 
 // Remark is something that users should know of an image.

@@ -21,15 +21,16 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/internal/limits"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
 
 // Limits on what a tar can make us hold. Real archives have some hundred entries.
 const (
-	maxEntries = 200_000
-	maxNames   = 16 << 20 // bytes of all names and link targets together
-	maxLinks   = 8        // that are followed one after another
+	maxEntries = limits.Entries
+	maxNames   = limits.EntryNames
+	maxLinks   = 8 // that are followed one after another
 )
 
 const (

@@ -1,0 +1,53 @@
+// Package limits is the table of what foreign bytes can make drayage do and hold. Who writes an archive, a
+// layout or a manifest asks the same numbers as who reads it, so that nothing is written that cannot be read.
+// Real images stay far below all of them.
+package limits
+
+// Documents that describe images.
+const (
+	Manifest = 4 << 20 // bytes; registries accept no larger ones
+	Config   = 8 << 20 // bytes; real ones have some hundred kilobytes at most
+	Values   = 1 << 18 // in one document, with those in lists and objects
+	Name     = 1024    // bytes of an image's name; parsing one of megabytes takes seconds
+)
+
+// One image.
+const (
+	Depth     = 8        // indexes in indexes
+	Manifests = 10_000   // and indexes
+	Held      = 64 << 20 // bytes of these
+	Referrers = 1000
+)
+
+// All images that one command reads from a layout or an archive. A manifest counts once.
+const (
+	AllManifests = 200_000
+	AllHeld      = 256 << 20 // bytes of these
+	AllRead      = 1 << 30   // bytes of manifests, counted for each image that is loaded
+	// AllLeaves are manifests that are no indexes, counted for each name that leads to them, in an archive.
+	AllLeaves = 200_000
+	// AllParts are manifests, configurations and layers, counted for each name that leads to them.
+	AllParts = 2_000_000
+)
+
+// A layout in a directory.
+const (
+	IndexJSON   = 64 << 20 // bytes
+	IndexValues = 1 << 21
+)
+
+// An archive.
+const (
+	Entries     = 200_000  // files, links and directories
+	EntryNames  = 16 << 20 // bytes of all their names and of what links lead to
+	ArchiveJSON = 16 << 20 // bytes of index.json, and of manifest.json
+	Images      = 20_000   // entries of index.json, and images in manifest.json
+	Configs     = 64 << 20 // bytes of the configurations of images that are read by manifest.json
+)
+
+// Memory of decoders, in bytes.
+const (
+	Window     = 128 << 20 // of a zstd stream: the zstd program has the same limit
+	Dictionary = 64 << 20  // of an xz stream: xz -9 needs that much
+	Decoders   = 40 << 20  // of all layers that are decoded at once, but a single one may have more
+)

@@ -1,0 +1,73 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/internal/limits"
+)
+
+// loads are the images of a set that have been loaded. Very many names may lead to one image, and very many
+// images may share their parts: what all of them make drayage do is bounded.
+type loads struct {
+	mu     sync.Mutex
+	graphs map[string]*image.Graph
+	read   int64 // bytes of manifests, as often as they were read
+	parts  int   // manifests and blobs, as often as a name leads to them
+}
+
+// load loads an image once, whatever names it has.
+func (s *Set) load(
+	ctx context.Context, src image.Source, root v1.Descriptor, sel image.Selection,
+) (*image.Image, error) {
+	key := fmt.Sprint(root.Digest, root.Size, root.MediaType, sel)
+	s.loads.mu.Lock()
+	g := s.loads.graphs[key]
+	s.loads.mu.Unlock()
+	var err error
+	if g == nil {
+		if g, err = image.Load(ctx, src, root, sel); err == nil {
+			err = s.loads.enter(key, g)
+		}
+	}
+	if err == nil {
+		err = s.Take(len(g.Manifests) + len(g.Blobs))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &image.Image{Graph: g, Source: g.Source(src)}, nil
+}
+
+func (l *loads) enter(key string, g *image.Graph) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range g.Manifests {
+		l.read += n.Descriptor.Size
+	}
+	if l.read > limits.AllRead {
+		return fmt.Errorf("the manifests of all images take more than %d bytes: choose some by name: %w",
+			limits.AllRead, image.ErrTooMany)
+	}
+	if l.graphs == nil {
+		l.graphs = map[string]*image.Graph{}
+	}
+	l.graphs[key] = g
+	return nil
+}
+
+// Take notes that a name of the set leads to so many manifests, configurations and layers. It fails if all
+// names together lead to too many.
+func (s *Set) Take(parts int) error {
+	s.loads.mu.Lock()
+	defer s.loads.mu.Unlock()
+	if s.loads.parts += parts; s.loads.parts > limits.AllParts {
+		return fmt.Errorf("all images together have more than %d manifests and layers, counted for each name: "+
+			"choose some by name: %w", limits.AllParts, image.ErrTooMany)
+	}
+	return nil
+}
