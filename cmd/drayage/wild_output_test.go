@@ -9,9 +9,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
@@ -168,5 +171,44 @@ func TestWild45NobodyElseLogs(t *testing.T) {
 	log.Print("Unsolicited response received on idle HTTP channel")
 	if b.Len() > 0 || log.Writer() != io.Discard {
 		t.Errorf("%q reaches the user", b.String())
+	}
+}
+
+// Wild case 21: zeros behind the end of compressed layers and archives.
+func TestWild21ZerosBehindTheEnd(t *testing.T) {
+	w := newWildLayout(t)
+	plain := fakeregistry.Tar(map[string]string{"file": strings.Repeat("content ", 1000)})
+	zeros := make([]byte, 10240)
+	packed := map[string][]byte{
+		v1.MediaTypeImageLayerGzip: fakeregistry.GzipLayer(plain).Content,
+		v1.MediaTypeImageLayerZstd: fakeregistry.ZstdLayer(plain).Content,
+	}
+	for mediaType, content := range packed {
+		layer := w.put(mediaType, slices.Concat(content, zeros))
+		config := w.putJSON(v1.MediaTypeImageConfig, amd64(digest.FromBytes(plain)))
+		w.manifest(mediaType[len(mediaType)-4:]+":1", v1.MediaTypeImageManifest, config, layer)
+	}
+	reg := fakeregistry.New()
+	server := httptest.NewServer(reg)
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	out := filepath.Join(t.TempDir(), "saved")
+	runs := [][]string{{"verify", w.dir.Path()}, {"push", w.dir.Path(), host + "/"}, {"inspect", w.dir.Path()}}
+	for i, args := range [][]string{{}, {"--format", "oci"}, {"--compress", "gzip"}, {"--compress", "zstd"}} {
+		file := out + strconv.Itoa(i)
+		runs = append(runs, append([]string{"save", w.dir.Path(), "-o", file}, args...), []string{"pad", file},
+			[]string{"verify", file}, []string{"inspect", file}, []string{"push", file, host + "/again/"})
+	}
+	for _, args := range runs {
+		if args[0] == "pad" {
+			f, err := os.OpenFile(args[1], os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Write(zeros)
+			f.Close()
+		} else if stdout, stderr, code := command(t, args...); code != 0 {
+			t.Errorf("%v: %d, %s%s", args, code, stdout, stderr)
+		}
 	}
 }

@@ -5,13 +5,11 @@ package compression
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/therootcompany/xz"
 
 	"drayage/internal/limits"
@@ -67,13 +65,13 @@ func NewReader(ctx context.Context, r io.Reader, budget *Budget) (io.ReadCloser,
 func open(ctx context.Context, r *bufio.Reader, kind string, budget *Budget) (io.ReadCloser, error) {
 	switch kind {
 	case Gzip:
-		return gzip.NewReader(r)
+		return newGzipReader(r)
 	case Zstd:
 		return newZstdReader(ctx, r, budget), nil
 	case Bzip2:
-		return io.NopCloser(bzip2.NewReader(r)), nil
+		return io.NopCloser(newBzip2Reader(r)), nil
 	case Xz:
-		return newXzReader(ctx, r, budget)
+		return newXzReader(ctx, &padded{b: r, pad: padXz}, budget)
 	}
 	return io.NopCloser(r), nil
 }
@@ -85,17 +83,18 @@ const maxDictionary = limits.Dictionary
 // so it takes room for the largest.
 type xzReader struct {
 	z     *xz.Reader
+	from  *padded
 	lease lease
 	read  int64
 	err   error // sticky, because z is gone then
 }
 
-func newXzReader(ctx context.Context, r io.Reader, b *Budget) (io.ReadCloser, error) {
+func newXzReader(ctx context.Context, r *padded, b *Budget) (io.ReadCloser, error) {
 	l, err := b.take(ctx, maxDictionary)
 	if err != nil {
 		return nil, context.Cause(ctx)
 	}
-	x := &xzReader{lease: l}
+	x := &xzReader{from: r, lease: l}
 	if x.z, err = xz.NewReader(r, maxDictionary); err != nil {
 		x.end()
 		return nil, xzError(err)
@@ -109,6 +108,9 @@ func (x *xzReader) Read(p []byte) (int, error) {
 	}
 	n, err := x.z.Read(p)
 	x.read += int64(n)
+	if errors.Is(err, xz.ErrData) && x.from.filled() {
+		err = xz.ErrBuf // the file ends where no xz file does
+	}
 	if x.err = xzError(err); err != nil {
 		x.end()
 	}

@@ -118,6 +118,8 @@ func (f *frames) next() error {
 		return err
 	}
 	switch {
+	case !f.inside && head[0] == 0:
+		return zerosOnly(f.r, zstd.ErrMagicMismatch)
 	case f.inside && len(head) >= 3:
 		f.block(head)
 	case !f.inside && len(head) >= 8 && head[0]&0xf0 == 0x50 && string(head[1:4]) == "\x2a\x4d\x18":

@@ -67,7 +67,7 @@ func (s *Set) open(ctx context.Context, opts Options) error {
 	case Layout:
 		dir, err := layout.OpenDir(s.Spec.Path)
 		if err != nil {
-			return err
+			return s.openFolder(ctx, err, opts)
 		}
 		s.closes = append(s.closes, dir.Close)
 		if opts.Blobs {

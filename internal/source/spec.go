@@ -48,7 +48,7 @@ type Spec struct {
 var prefixes = []struct {
 	text string
 	kind Kind
-}{{"oci:", Layout}, {"oci-archive:", Archive}, {"docker-archive:", Archive}}
+}{{"oci:", Layout}, {"oci-archive:", Archive}, {"docker-archive:", Archive}, {"dir:", Layout}}
 
 // Parse tells what a SOURCE means: its kind if it begins with one, else what exists at that path, else an
 // image name, which reference reads.
@@ -66,8 +66,18 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 		if rest, ok := strings.CutPrefix(text, p.text); ok {
 			s.Kind = p.kind
 			s.Path, s.Name = splitPath(rest)
-			_, err := os.Stat(s.Path)
-			return s, missing(s.Path, err)
+			fi, err := os.Stat(s.Path)
+			switch {
+			case err != nil && p.text == "dir:": // an image may be called dir
+				continue
+			case err != nil:
+				return s, missing(s.Path, err)
+			case fi.IsDir():
+				s.Kind = Layout
+			default:
+				s.Kind = Archive
+			}
+			return s, nil
 		}
 	}
 	if fi, err := os.Stat(text); err == nil && !isName {
@@ -146,11 +156,7 @@ func looksLikePath(s string) bool {
 		strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
 		return true
 	}
-	switch strings.ToLower(filepath.Ext(s)) {
-	case ".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2":
-		return true
-	}
-	return false
+	return isTar(s)
 }
 
 const (

@@ -1,0 +1,235 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/internal/usage"
+)
+
+// folder is a directory that is no layout.
+type folder struct {
+	path  string
+	root  *os.Root
+	names []string // of what is in it
+}
+
+// openFolder reads a directory that holds an image in another form than that of a layout, as the tar that it
+// could be. notLayout is why it is no layout.
+func (s *Set) openFolder(ctx context.Context, notLayout error, opts Options) error {
+	root, err := os.OpenRoot(s.Spec.Path)
+	if err != nil {
+		return notLayout
+	}
+	s.closes = append(s.closes, root.Close)
+	f := &folder{path: s.Spec.Path, root: root}
+	f.names = f.list(".")
+	if f.has(v1.ImageLayoutFile) {
+		return notLayout
+	}
+	t := &dirTar{root: root}
+	what, err := f.pack(t)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", f.path, err)
+	case what == "":
+		return f.explain(notLayout)
+	}
+	t.end()
+	opts.Note(fmt.Sprintf("note: %s is %s: it is read as it is", f.path, what))
+	in, err := fromReaderAt(t, t.size, f.path)
+	if err != nil {
+		return err
+	}
+	return s.openArchive(ctx, in, opts)
+}
+
+// list returns some names in a directory, sorted. Nothing here needs to know of very many.
+func (f *folder) list(dir string) []string {
+	d, err := f.root.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(maxFiles) // what cannot be read is not there
+	slices.Sort(names)
+	return names
+}
+
+func (f *folder) has(names ...string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool { _, err := f.root.Stat(n); return err != nil })
+}
+
+// marker is what the file oci-layout says.
+const marker = `{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`
+
+// pack enters the files of an image into a tar, and says what the directory is. If it is none of an image,
+// pack returns nothing.
+func (f *folder) pack(t *dirTar) (what string, err error) {
+	raw := f.read("manifest.json")
+	switch {
+	case f.has("index.json", v1.ImageBlobsDir):
+		t.addRaw(v1.ImageLayoutFile, []byte(marker))
+		return "a layout without the file oci-layout", t.addAll()
+	case bytes.HasPrefix(raw, []byte("{")):
+		what = "a directory of skopeo's (dir:)"
+		if f.has("signature-1") {
+			what += ", whose simple signatures stay behind"
+		}
+		return what, f.packSkopeo(t, raw)
+	case bytes.HasPrefix(raw, []byte("[")), f.has("repositories"), f.hasV1():
+		return "an unpacked tar of docker save", t.addAll()
+	}
+	return "", nil
+}
+
+// read returns a file of JSON, or nothing.
+func (f *folder) read(name string) []byte {
+	fi, err := f.root.Stat(name)
+	if err != nil || !fi.Mode().IsRegular() {
+		return nil
+	}
+	file, err := f.root.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, image.MaxManifestSize+1))
+	if err != nil || len(raw) > image.MaxManifestSize {
+		return nil
+	}
+	return raw
+}
+
+// hasV1 reports whether there is a directory of a layer as docker save wrote it before Docker 1.10.
+func (f *folder) hasV1() bool {
+	return slices.ContainsFunc(f.names, func(n string) bool {
+		return len(n) == 64 && f.has(n+"/json", n+"/layer.tar")
+	})
+}
+
+// skopeoFile is the name of a blob, or of one manifest of several
+// (https://github.com/containers/image/blob/v5.34.0/docs/containers-transports.5.md).
+var skopeoFile = regexp.MustCompile(`^(?:(sha512)-([0-9a-f]{128})|([0-9a-f]{64}))(\.manifest\.json)?$`)
+
+// packSkopeo makes a layout of what skopeo has put into a directory: one image, whose manifest is raw.
+func (f *folder) packSkopeo(t *dirTar, raw []byte) error {
+	var kind struct {
+		MediaType string          `json:"mediaType"`
+		Manifests json.RawMessage `json:"manifests"`
+	}
+	if err := json.Unmarshal(raw, &kind); err != nil {
+		return fmt.Errorf("manifest.json: %w", err)
+	}
+	if kind.MediaType == "" {
+		kind.MediaType = v1.MediaTypeImageManifest
+		if kind.Manifests != nil {
+			kind.MediaType = v1.MediaTypeImageIndex
+		}
+	}
+	index := v1.Index{Manifests: []v1.Descriptor{image.Describe(kind.MediaType, raw)}}
+	index.SchemaVersion = 2
+	list, err := json.Marshal(index)
+	if err != nil {
+		return err
+	}
+	t.addRaw(v1.ImageLayoutFile, []byte(marker))
+	t.addRaw(v1.ImageIndexFile, list)
+	t.addRaw(blobFile(digest.FromBytes(raw)), raw)
+	for _, name := range f.names {
+		m := skopeoFile.FindStringSubmatch(name)
+		if m == nil { // such as version, and signature-1
+			continue
+		}
+		d := digest.NewDigestFromEncoded(digest.SHA256, m[3])
+		if m[1] != "" {
+			d = digest.NewDigestFromEncoded(digest.SHA512, m[2])
+		}
+		if err := t.addFile(blobFile(d), name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func blobFile(d digest.Digest) string {
+	return path.Join(v1.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
+}
+
+// explain says what a directory is that holds no image, and what leads to one.
+func (f *folder) explain(notLayout error) error {
+	is := func(format string, args ...any) error {
+		return usage.Errorf("%s is no layout: %s", f.path, fmt.Sprintf(format, args...))
+	}
+	inside := func(fits func(name string) bool) string {
+		var found []string
+		for _, n := range f.names {
+			if fits(n) {
+				found = append(found, filepath.Join(f.path, n))
+			}
+		}
+		return List(found)
+	}
+	if tars := inside(isTar); tars != "" {
+		return is("it is a directory of tars: name one of them: %s", tars)
+	}
+	for _, k := range foreignFolders {
+		if f.has(k.files...) {
+			return is("it is %s", k.what)
+		}
+	}
+	layouts := inside(func(n string) bool {
+		return f.has(path.Join(n, v1.ImageLayoutFile)) || f.has(path.Join(n, "manifest.json"))
+	})
+	switch {
+	case layouts != "":
+		return is("it is a directory of images: name one of them: %s", layouts)
+	case len(f.names) == 0:
+		return is("it is empty")
+	}
+	return notLayout
+}
+
+// foreignFolders are directories that are taken for images, by what is in them.
+var foreignFolders = []struct {
+	files []string
+	what  string
+}{
+	{[]string{"overlay-images"}, podmans},
+	{[]string{"vfs-images"}, podmans},
+	{[]string{"btrfs-images"}, podmans},
+	{[]string{"image", "containers"}, "the data of Docker: docker save writes a tar of an image"},
+	{[]string{"io.containerd.content.v1.content"},
+		"the data of containerd: ctr images export writes a tar of an image"},
+	{[]string{"docker/registry/v2"}, registrys},
+	{[]string{"registry/v2/repositories"}, registrys},
+	{[]string{"etc", "usr"}, "the file system of a machine or container: docker import makes an image of one"},
+	{[]string{"Dockerfile"}, "what an image is built from: docker build makes one of it"},
+	{[]string{"sha256"}, "the blobs of a layout: name the directory above it"},
+}
+
+const (
+	podmans   = "the storage of podman: podman save writes a tar of an image"
+	registrys = "the storage of a registry: run the registry on it, and fetch from there"
+)
+
+func isTar(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2":
+		return true
+	}
+	return false
+}
