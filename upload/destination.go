@@ -18,6 +18,7 @@ type Destination struct {
 	prefix   bool
 	tagged   bool // text has a tag
 	keepsTag bool
+	keepHost bool
 	ref      registry.Reference
 }
 
@@ -52,6 +53,26 @@ func (d Destination) KeepTags() (Destination, bool) {
 	return d, d.keepsTag
 }
 
+// KeepHosts makes a prefix one under which the registries of names stay, as the first part of the path:
+// docker.io/library/alpine. Where no path can hold a registry's name, as that of localhost:5000, other
+// characters become dashes. Of a destination that is no prefix it changes nothing.
+func (d Destination) KeepHosts() Destination {
+	d.keepHost = true
+	return d
+}
+
+// hostPath is a registry's name as a part of a path
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
+func hostPath(host string) string {
+	fits := func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
+			return r
+		}
+		return '-'
+	}
+	return strings.Trim(strings.Map(fits, strings.ToLower(host)), "-.")
+}
+
 func (d Destination) String() string { return d.text }
 
 // IsPrefix reports whether images keep their own names, so that there may be several.
@@ -73,6 +94,9 @@ func (d Destination) of(name string) (registry.Reference, error) {
 		return old, fmt.Errorf("image name %q: %w", name, err)
 	}
 	target := d.text + old.Repository
+	if d.keepHost {
+		target = d.text + hostPath(old.Registry) + "/" + old.Repository
+	}
 	if old.Tag != "" {
 		target += ":" + old.Tag
 	} else {
@@ -105,8 +129,8 @@ func NewPlacement(c *registry.Client, d Destination) *Placement {
 
 // Add adds an image to the targets. Under a prefix it goes to a place for each of its full names, and needs
 // one. If it keeps its tags, it goes to a place for each of them, and needs one. Two images for one place are
-// an error: a prefix drops the registry of a name, and of two images that differ in nothing else one would be
-// lost. label is the image in messages.
+// a [CollisionError]: a prefix drops the registry of a name, and of two images that differ in nothing else one
+// would be lost. label is the image in messages.
 func (p *Placement) Add(t Target, names []string, label string) error {
 	if !p.dest.prefix && !p.dest.keepsTag {
 		names = []string{""}
@@ -138,6 +162,16 @@ func (d Destination) Nameless(labels string) error {
 			"that have a tag", labels, d)
 }
 
+// CollisionError is about two images that would go to one place.
+type CollisionError struct {
+	First, Second string // the images
+	Place         string // name with a tag
+}
+
+func (e *CollisionError) Error() string {
+	return fmt.Sprintf("%s and %s would both become %s", e.First, e.Second, e.Place)
+}
+
 // take reports whether the image goes to ref already.
 func (p *Placement) take(ref registry.Reference, im taken) (there bool, err error) {
 	if ref.Tag == "" {
@@ -145,8 +179,7 @@ func (p *Placement) take(ref registry.Reference, im taken) (there bool, err erro
 	}
 	first, there := p.taken[ref.String()]
 	if there && first.image != im.image {
-		return false, usage.Errorf("%s and %s would both become %s: choose one by its name (as in oci:DIR:NAME), "+
-			"and give each a DEST of its own", first.label, im.label, ref)
+		return false, &CollisionError{first.label, im.label, ref.String()}
 	}
 	p.taken[ref.String()] = im
 	return there, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -69,7 +70,20 @@ func (p *pusher) placeOne(ctx context.Context, im *source.Image) (placed bool, e
 	case len(names) == 0:
 		names = []string{im.Tag}
 	}
-	return true, p.placed.Add(t, names, im.Label)
+	err = p.placed.Add(t, names, im.Label)
+	if errors.As(err, new(*upload.CollisionError)) {
+		return true, p.collision(err)
+	}
+	return true, err
+}
+
+// collision adds to an error about two images for one place what to do about it.
+func (p *pusher) collision(err error) error {
+	how := "choose one by its name (as in oci:DIR:NAME), and give each a DEST of its own"
+	if p.dest.IsPrefix() && !p.Bool("keep-host") {
+		how = "--keep-host keeps their registries apart, or " + how
+	}
+	return usagef("%v: %s", err, how)
 }
 
 func isArtifact(im *image.Image) bool {

@@ -40,6 +40,8 @@ func pushCommand(env *environment) *cli.Command {
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
 			&cli.BoolFlag{Name: "referrers",
 				Usage: "of a layout or an OCI tar: also the referrers of the images, which fetch --referrers brings"},
+			&cli.BoolFlag{Name: "keep-host", Usage: "with DEST/: keep the registry of each name too, " +
+				"as in DEST/docker.io/library/alpine:3.20"},
 			&cli.StringFlag{Name: "compression", Value: "gzip",
 				Usage: "of layers that are not compressed yet: `gzip`, " +
 					"zstd (smaller, faster; Docker pulls it since 23.0) or none"},
@@ -118,7 +120,14 @@ func (c call) destination(text string) (upload.Destination, error) {
 		text = registry.TrimScheme(text)
 		text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(text, host), "/")
 	}
-	return upload.ParseDestination(text)
+	dest, err := upload.ParseDestination(text)
+	if err != nil || !c.Bool("keep-host") {
+		return dest, err
+	}
+	if !dest.IsPrefix() {
+		return dest, usagef("--keep-host needs a DEST that ends in /")
+	}
+	return dest.KeepHosts(), nil
 }
 
 // pusher is one push command.

@@ -212,3 +212,37 @@ func TestWild21ZerosBehindTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// Wild case 19: two registries with one path.
+func TestWild19KeepHost(t *testing.T) {
+	w := newWildLayout(t)
+	for _, host := range []string{"docker.io", "Ghcr.io", "localhost:5000", "[::1]:5000"} {
+		layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, host)
+		m := w.manifest("", v1.MediaTypeImageManifest, w.putJSON(v1.MediaTypeImageConfig, amd64(diffID)), layer)
+		if _, err := w.dir.Tag(t.Context(), m, host+"/team/app:1", "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reg := fakeregistry.New()
+	server := httptest.NewServer(reg)
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	_, stderr, code := command(t, "push", w.dir.Path(), host+"/m/")
+	if code != exitUsage || !strings.Contains(stderr, "--keep-host") {
+		t.Errorf("collision: %d, %s", code, stderr)
+	}
+	if _, stderr, code = command(t, "push", w.dir.Path(), host+"/m", "--keep-host"); code != exitUsage {
+		t.Errorf("no prefix: %d, %s", code, stderr)
+	}
+	for _, dest := range []string{host + "/m/", "https://" + host + "/m/"} {
+		stdout, stderr, code := command(t, "push", w.dir.Path(), dest, "--keep-host")
+		if code != 0 || strings.Count(stdout, "\n") != 4 {
+			t.Errorf("push: %d, %s%s", code, stdout, stderr)
+		}
+	}
+	for _, path := range []string{"docker.io", "ghcr.io", "localhost-5000", "1--5000"} {
+		if _, found := reg.Tag("m/"+path+"/team/app", "1"); !found {
+			t.Errorf("nothing is in m/%s", path)
+		}
+	}
+}
