@@ -81,33 +81,26 @@ func (d *dirTar) addAll() error {
 	})
 }
 
-// end closes the tar with two blocks of zeros.
-func (d *dirTar) end() { d.size += 2 * tarBlock }
-
-// ReadAt implements io.ReaderAt. A file that has become shorter is an error.
+// ReadAt implements io.ReaderAt. The tar goes on with zeros for ever. A file that has become shorter is an
+// error.
 func (d *dirTar) ReadAt(p []byte, offset int64) (n int, err error) {
-	for n < len(p) && offset < d.size {
-		i := sort.Search(len(d.pieces), func(i int) bool { return d.pieces[i].at+d.pieces[i].size > offset })
-		end := d.size
-		if i < len(d.pieces) {
-			end = d.pieces[i].at
-		}
+	for n < len(p) {
 		part := p[n:]
-		if offset < end { // between pieces
-			part = part[:min(int64(len(part)), end-offset)]
-			clear(part)
-		} else {
+		i := sort.Search(len(d.pieces), func(i int) bool { return d.pieces[i].at+d.pieces[i].size > offset })
+		if i < len(d.pieces) && offset >= d.pieces[i].at {
 			at := d.pieces[i]
 			part = part[:min(int64(len(part)), at.at+at.size-offset)]
 			if err := d.read(at, part, offset-at.at); err != nil {
 				return n, err
 			}
+		} else { // between pieces
+			if i < len(d.pieces) {
+				part = part[:min(int64(len(part)), d.pieces[i].at-offset)]
+			}
+			clear(part)
 		}
 		n += len(part)
 		offset += int64(len(part))
-	}
-	if n < len(p) {
-		return n, io.EOF
 	}
 	return n, nil
 }

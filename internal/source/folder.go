@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -35,12 +35,14 @@ func (s *Set) openFolder(ctx context.Context, notLayout error, opts Options) err
 		return notLayout
 	}
 	s.closes = append(s.closes, root.Close)
-	f := &folder{path: s.Spec.Path, root: root}
-	f.names = f.list(".")
-	if f.has(v1.ImageLayoutFile) {
+	f, t := &folder{path: s.Spec.Path, root: root}, &dirTar{root: root}
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil || f.has(v1.ImageLayoutFile) {
 		return notLayout
 	}
-	t := &dirTar{root: root}
+	for _, e := range entries {
+		f.names = append(f.names, e.Name())
+	}
 	what, err := f.pack(t)
 	switch {
 	case err != nil:
@@ -48,25 +50,12 @@ func (s *Set) openFolder(ctx context.Context, notLayout error, opts Options) err
 	case what == "":
 		return f.explain(notLayout)
 	}
-	t.end()
 	opts.Note(fmt.Sprintf("note: %s is %s: it is read as it is", f.path, what))
-	in, err := fromReaderAt(t, t.size, f.path)
+	in, err := fromReaderAt(t, t.size+2*tarBlock, f.path) // zeros are its end
 	if err != nil {
 		return err
 	}
 	return s.openArchive(ctx, in, opts)
-}
-
-// list returns some names in a directory, sorted. Nothing here needs to know of very many.
-func (f *folder) list(dir string) []string {
-	d, err := f.root.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	names, _ := d.Readdirnames(maxFiles) // what cannot be read is not there
-	slices.Sort(names)
-	return names
 }
 
 func (f *folder) has(names ...string) bool {
@@ -99,18 +88,10 @@ func (f *folder) pack(t *dirTar) (what string, err error) {
 // read returns a file of JSON, or nothing.
 func (f *folder) read(name string) []byte {
 	fi, err := f.root.Stat(name)
-	if err != nil || !fi.Mode().IsRegular() {
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() > image.MaxManifestSize {
 		return nil
 	}
-	file, err := f.root.Open(name)
-	if err != nil {
-		return nil
-	}
-	defer file.Close()
-	raw, err := io.ReadAll(io.LimitReader(file, image.MaxManifestSize+1))
-	if err != nil || len(raw) > image.MaxManifestSize {
-		return nil
-	}
+	raw, _ := f.root.ReadFile(name) // what cannot be read is not there
 	return raw
 }
 
@@ -174,29 +155,20 @@ func (f *folder) explain(notLayout error) error {
 	is := func(format string, args ...any) error {
 		return usage.Errorf("%s is no layout: %s", f.path, fmt.Sprintf(format, args...))
 	}
-	inside := func(fits func(name string) bool) string {
-		var found []string
-		for _, n := range f.names {
-			if fits(n) {
-				found = append(found, filepath.Join(f.path, n))
-			}
-		}
-		return List(found)
-	}
-	if tars := inside(isTar); tars != "" {
-		return is("it is a directory of tars: name one of them: %s", tars)
-	}
 	for _, k := range foreignFolders {
 		if f.has(k.files...) {
 			return is("it is %s", k.what)
 		}
 	}
-	layouts := inside(func(n string) bool {
-		return f.has(path.Join(n, v1.ImageLayoutFile)) || f.has(path.Join(n, "manifest.json"))
-	})
+	var found []string
+	for _, n := range f.names {
+		if isTar(n) || f.has(path.Join(n, v1.ImageLayoutFile)) || f.has(path.Join(n, "manifest.json")) {
+			found = append(found, filepath.Join(f.path, n))
+		}
+	}
 	switch {
-	case layouts != "":
-		return is("it is a directory of images: name one of them: %s", layouts)
+	case len(found) > 0:
+		return is("it is a directory of images: name one of them: %s", List(found))
 	case len(f.names) == 0:
 		return is("it is empty")
 	}
@@ -227,9 +199,5 @@ const (
 )
 
 func isTar(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2":
-		return true
-	}
-	return false
+	return slices.Contains([]string{".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2"}, strings.ToLower(path.Ext(name)))
 }
