@@ -129,8 +129,8 @@ func NewPlacement(c *registry.Client, d Destination) *Placement {
 
 // Add adds an image to the targets. Under a prefix it goes to a place for each of its full names, and needs
 // one. If it keeps its tags, it goes to a place for each of them, and needs one. Two images for one place are
-// a [CollisionError]: a prefix drops the registry of a name, and of two images that differ in nothing else one
-// would be lost. label is the image in messages.
+// a [CollisionError]: a prefix drops the registry of a name, and of two images that differ in nothing else
+// one would be lost. label is the image in messages.
 func (p *Placement) Add(t Target, names []string, label string) error {
 	if !p.dest.prefix && !p.dest.keepsTag {
 		names = []string{""}

@@ -199,5 +199,9 @@ const (
 )
 
 func isTar(name string) bool {
-	return slices.Contains([]string{".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2"}, strings.ToLower(path.Ext(name)))
+	switch strings.ToLower(path.Ext(name)) {
+	case ".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2":
+		return true
+	}
+	return false
 }

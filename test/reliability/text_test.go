@@ -22,9 +22,9 @@ import (
 // textCases are what may come to a terminal beside what drayage means to say. Their numbers are those of the
 // issue that found them.
 var textCases = []trouble{
-	{43, "control characters, marks that reorder or hide text, and line ends in platforms, labels, names, hosts, " +
-		"error bodies and file names", "prints all text through one writer, which escapes what is not printable; " +
-		"--json escapes it too", "", []fault{
+	{43, "control characters, marks that reorder or hide text, and line ends in platforms, labels, names, " +
+		"hosts, error bodies and file names", "prints all text through one writer, which escapes what is not " +
+		"printable; --json escapes it too", "", []fault{
 		{name: "platforms that are not there", local: true, run: oddImage("--platform", "linux/amd64")},
 		{name: "labels, environment and author", local: true, run: oddImage()},
 		{name: "the body of an error", local: true, run: oddAnswer(400, "")},
@@ -163,7 +163,8 @@ func passwordsTyped(t *try) {
 		{"fetch", name, "-o", "x"}, {"fetch", "https://" + name, "-o", "x"}, {"save", name, "-o", "x"},
 		{"inspect", "oci://" + name}, {"ls", name}, {"push", "x", name}, {"push", "x", "https://" + name + "/"},
 		{"verify", name}, {"blob", name + "@sha256:12"}, {"login", "-p" + secret, "corp.test"}, {name},
-		{"login", "--password" + secret, "corp.test"}, {"login", name}, {"fetch", "--creds", secret, "a", "-o", "x"},
+		{"login", "--password" + secret, "corp.test"}, {"login", name},
+		{"fetch", "--creds", secret, "a", "-o", "x"},
 		{"fetch", "--registry", "https://bob:" + secret + "@[", "a", "-o", "x"},
 		{"fetch", "--mirror", "ftp://" + name, "a", "-o", "x"}, {"save", "x", "--tag", name, "-o", "x"},
 	} {
