@@ -10,14 +10,27 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/lenient"
 )
 
 type manifestItem struct {
 	Config   string
-	RepoTags []string
+	RepoTags repoTags
 	Layers   []string
 
 	LayerSources layerSources `json:",omitempty"`
+}
+
+// repoTags are the names of an image. What are no names are left out.
+type repoTags []string
+
+// UnmarshalJSON implements json.Unmarshaler. It does not fail.
+func (r *repoTags) UnmarshalJSON(raw []byte) error {
+	var names []string
+	lenient.Decode(raw, &names)
+	*r = names
+	return nil
 }
 
 // documents are manifest.json and repositories, which both formats have.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -102,7 +103,37 @@ func (a *Reader) items() ([]manifestItem, error) {
 	if err := jsonkeys.Unique(raw); err != nil {
 		return nil, verify.Mismatchf("manifest.json is ambiguous: %v", err)
 	}
-	return items, nil
+	return merged(items), nil
+}
+
+// merged brings together items that have the same configuration and layers: they are one image. It gets all
+// their names.
+func merged(items []manifestItem) (each []manifestItem) {
+	type parts struct {
+		config string
+		layers digest.Digest
+	}
+	type name struct {
+		item int
+		text string
+	}
+	at, named := map[parts]int{}, map[name]bool{}
+	for _, item := range items {
+		key := parts{item.Config, digest.FromString(strings.Join(item.Layers, "\x00"))}
+		i, known := at[key]
+		if !known {
+			i = len(each)
+			at[key] = i
+			each = append(each, manifestItem{item.Config, nil, item.Layers, item.LayerSources})
+		}
+		for _, n := range item.RepoTags {
+			if !named[name{i, n}] {
+				named[name{i, n}] = true
+				each[i].RepoTags = append(each[i].RepoTags, n)
+			}
+		}
+	}
+	return each
 }
 
 // read returns the image of an item. What is missing or wrong is an error, or if tolerant, in Absent.

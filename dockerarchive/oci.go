@@ -61,17 +61,20 @@ func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error
 		return err
 	}
 	t.images = append(t.images, im)
-	t.addRoot(im, names)
+	root, err := im.Entry(ctx, im.Source)
+	if err != nil {
+		return err
+	}
+	t.addRoot(im, root, names)
 	if im.Subject != "" {
 		return nil
 	}
 	return t.addItem(ctx, im, fresh)
 }
 
-// addRoot enters the image into index.json, once for each name, and without a platform: ctr leaves out what
-// is for another platform than its own.
-func (t *ociTar) addRoot(im *image.Image, names []string) {
-	root := v1.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}
+// addRoot enters the image into index.json, once for each name. Mostly it has no platform: ctr leaves out
+// what is for another platform than its own.
+func (t *ociTar) addRoot(im *image.Image, root v1.Descriptor, names []string) {
 	if im.Subject != "" {
 		root.Annotations = map[string]string{layout.AnnotationSubject: im.Subject.String()}
 	}

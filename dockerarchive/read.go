@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"drayage/internal/jsonkeys"
+	"drayage/internal/plaintext"
 	"drayage/internal/tarfs"
 	"drayage/internal/verify"
 )
@@ -79,11 +80,13 @@ func (a *Reader) imageIn(dir string) bool {
 // FS shows the files of the archive as a file system to read from. Directories cannot be listed.
 func (a *Reader) FS() fs.FS { return a.tar }
 
+// readJSON reads a file that describes the archive, as text in UTF-8.
 func (a *Reader) readJSON(name string, limit int64) ([]byte, error) {
 	raw, err := a.tar.Read(name, limit)
 	if err != nil {
 		return nil, err
 	}
+	raw = plaintext.UTF8(raw)
 	if err := jsonkeys.Bounded(raw); err != nil {
 		return nil, verify.Mismatchf("entry %q is too large: %v", name, err)
 	}

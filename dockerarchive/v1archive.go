@@ -108,15 +108,12 @@ func (v *v1Archive) readLayers(dirs []string) error {
 }
 
 func (v *v1Archive) layer(dir string, raw []byte) (*v1Dir, error) {
-	var im *dockerv1.Image
-	if err := json.Unmarshal(raw, &im); err != nil {
-		return nil, damagedf("%q: %v", dir+"/json", err)
+	im, err := dockerv1.Parse(raw)
+	if err != nil {
+		return nil, damagedf("%q describes no layer: %v", dir+"/json", err)
 	}
-	if err := jsonkeys.Unique(raw); err != nil {
+	if err := jsonkeys.UniqueRead(raw); err != nil {
 		return nil, verify.Mismatchf("%q is ambiguous: %v", dir+"/json", err)
-	}
-	if im == nil {
-		return nil, damagedf("%q describes no layer", dir+"/json")
 	}
 	content, err := v.a.tar.Find(dir + "/layer.tar")
 	if err != nil {

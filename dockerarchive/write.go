@@ -58,6 +58,9 @@ type Options struct {
 	// Planned is called once, before any blob is read, with all that will be read. Manifests and configurations
 	// of a docker tar are not among them.
 	Planned func(blobs []v1.Descriptor)
+	// Loadable is called before anything is written if the archive has a manifest.json: without that it holds
+	// artifacts alone, and engines load nothing.
+	Loadable func()
 	// Room is asked before anything is written to a file whether there is room for so many more bytes. They are
 	// about what the archive will take. Its error ends the work.
 	Room func(bytes int64) error
@@ -137,6 +140,10 @@ func prepare(ctx context.Context, format Format, images []*image.Image, opts Opt
 	}
 	if opts.Planned != nil {
 		opts.Planned(all)
+	}
+	listed := func(e *tarEntry) bool { return e.name == "manifest.json" }
+	if opts.Loadable != nil && slices.ContainsFunc(entries, listed) {
+		opts.Loadable()
 	}
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(16) // a few bytes each: a matter of round trips

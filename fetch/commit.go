@@ -87,6 +87,9 @@ func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 		if t.Err == nil {
 			t.Err = t.convert(ctx, c.dst)
 		}
+		if t.Err == nil {
+			t.Image.Root, t.Err = t.Image.Entry(ctx, c.dst)
+		}
 	}
 	c.manifests(ctx, batch)
 	var (

@@ -30,6 +30,7 @@ type Graph struct {
 	Attestations int
 
 	content map[digest.Digest][]byte
+	chosen  *v1.Platform // what the index, or an entry of index.json, says the single manifest is for
 }
 
 // Source gives out what [Load] has read already, and asks src for the rest.
@@ -112,6 +113,7 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	}
 	if len(chosen) == 1 {
 		d := chosen[0].Descriptor
+		g.chosen = &chosen[0].Platform
 		g.Root = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 		return nil
 	}
@@ -121,7 +123,9 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 // check looks at the platform of an image without an index.
 func (l *loader) check(ctx context.Context, root *Node, sel Selection) (err error) {
 	p := NewLeaf(l.graph.Root).Platform
-	if p.OS == "" {
+	if p.OS != "" {
+		l.graph.chosen = &p
+	} else {
 		p, err = l.tree.platform(ctx, root)
 	}
 	l.graph.Platforms = []v1.Platform{p}

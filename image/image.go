@@ -40,17 +40,38 @@ func Open(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*
 	return &Image{Graph: g, Source: g.Source(src)}, nil
 }
 
-// Judge says what the image is. An index counts as a container image if one of its manifests may be one. The
-// configuration is read from the source where the manifest alone does not decide.
+// Judge says what the image is. An index is what the first of its manifests is that is no artifact. The
+// configurations are read from the source where the manifests alone do not decide.
 func (im *Image) Judge(ctx context.Context) (Judgement, error) {
 	doc := &im.RootNode().Document
-	if IsIndex(doc.MediaType) {
-		if slices.ContainsFunc(im.Manifests, func(n Node) bool { return n.Document.MayBeImage() }) {
-			return Judgement{Kind: Container}, nil
-		}
-		return Judgement{}, nil
+	if !IsIndex(doc.MediaType) {
+		return judge(ctx, im.Source, doc)
 	}
-	return judge(ctx, im.Source, doc)
+	for i := range im.Manifests {
+		j, err := judge(ctx, im.Source, &im.Manifests[i].Document)
+		if ctx.Err() != nil {
+			return j, err
+		}
+		if j.Kind != Artifact { // also if its configuration is absent
+			return j, nil
+		}
+	}
+	return Judgement{}, nil
+}
+
+// Entry is the descriptor of the image for an index.json. It has a platform if the image was chosen for one
+// that its configuration, which is read from src, does not tell: an index may list one manifest for two
+// platforms.
+func (im *Image) Entry(ctx context.Context, src Source) (v1.Descriptor, error) {
+	d := v1.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}
+	if im.chosen == nil {
+		return d, nil
+	}
+	j, err := judge(ctx, src, &im.RootNode().Document)
+	if err == nil && !samePlatform(j.Config.Platform, *im.chosen) {
+		d.Platform = im.chosen
+	}
+	return d, err
 }
 
 func judge(ctx context.Context, src Source, doc *Document) (Judgement, error) {

@@ -184,8 +184,8 @@ func (o *Outline) Passed(taken Leaf, sel Selection) []v1.Platform {
 }
 
 // Pick returns the best leaf for each wanted platform, in the order of the leaves, with its platform filled
-// in. An image without an index is taken whatever its platform if the selection is empty. An artifact
-// without an index is taken for every platform.
+// in. An image without an index is taken whatever its platform if the selection is empty. Artifacts are taken
+// for every platform: one without an index, or all of an index that has no image.
 func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 	want, asked := sel.wanted()
 	if !o.IsIndex() && !asked {
@@ -195,7 +195,7 @@ func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 	if err := o.fillPlatforms(ctx, leaves); err != nil {
 		return nil, err
 	}
-	if !o.IsIndex() && leaves[0].Platform.OS == "" {
+	if len(leaves) > 0 && len(known(leaves)) == 0 {
 		return o.Leaves, nil
 	}
 	return pick(leaves, want)

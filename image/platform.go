@@ -61,6 +61,11 @@ func bare(p v1.Platform) v1.Platform {
 	return v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}
 }
 
+func samePlatform(a, b v1.Platform) bool {
+	return formatBare(platforms.Normalize(bare(a))) == formatBare(platforms.Normalize(bare(b))) &&
+		a.OSVersion == b.OSVersion
+}
+
 // MatchPlatform reports whether an image for have can stand in for want. System and architecture have to be
 // the same. The variant may be a lower one, because processors run code of their predecessors. A version of
 // the system that is wanted has to be the same too, as far as it is given: 10.0.17763 stands for all of its

@@ -42,8 +42,9 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, 
 	})
 }
 
-// Tag is Enter of one entry with a name.
+// Tag is Enter of one entry with a name and without a platform.
 func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
+	desc.Platform = nil
 	all, err := d.Enter(ctx, []Entry{{Descriptor: desc, Name: name, Tag: tag}})
 	if err != nil {
 		return old, err

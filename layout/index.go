@@ -13,7 +13,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/jsonkeys"
+	"drayage/internal/lenient"
 	"drayage/internal/limits"
+	"drayage/internal/plaintext"
 )
 
 // index is index.json, with everything in it that other tools have put there.
@@ -70,13 +72,14 @@ func withinLimits(raw []byte) error {
 
 func parseIndex(raw []byte) (*index, error) {
 	ix := &index{fields: map[string]json.RawMessage{}}
+	raw = plaintext.UTF8(raw)
 	if err := withinLimits(raw); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(raw, new(skipped)); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
-	if err := jsonkeys.Unique(raw); err != nil {
+	if err := jsonkeys.UniqueRead(raw); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -110,7 +113,7 @@ func (ix *index) parseEntries(dec *json.Decoder, raw []byte) error {
 	}
 	for dec.More() {
 		e := entry{raw: value(dec, raw)}
-		if err := json.Unmarshal(e.raw, &e.desc); err != nil {
+		if err := json.Unmarshal(e.raw, (*lenient.Descriptor)(&e.desc)); err != nil {
 			return fmt.Errorf("%w: entry %d: %v", ErrDamaged, len(ix.entries), err)
 		}
 		ix.entries = append(ix.entries, e)

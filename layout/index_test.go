@@ -156,7 +156,7 @@ func TestTagKeepsWhatOthersWrote(t *testing.T) {
 
 func TestTagDoesNotOverwriteADamagedIndex(t *testing.T) {
 	bad := []string{"", "null", "[]", "x", `{"manifests":{}}`, `{"manifests":[1]}`,
-		`{"manifests":["sha256:x"]}`, foreign + foreign, "\ufeff" + foreign,
+		`{"manifests":["sha256:x"]}`, foreign + foreign,
 		foreign[:len(foreign)/2], `{"manifests":[{"size":"1"}]}`, `{"manifests":[],"manifests":[]}`}
 	d := newDir(t)
 	path := filepath.Join(d.Path(), "index.json")

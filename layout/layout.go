@@ -28,6 +28,7 @@ import (
 	"drayage/image"
 	"drayage/internal/jsonkeys"
 	"drayage/internal/limits"
+	"drayage/internal/plaintext"
 	"drayage/internal/verify"
 )
 
@@ -115,6 +116,7 @@ func readVersion(fsys fs.FS) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	raw = plaintext.UTF8(raw)
 	var found v1.ImageLayout
 	if err := json.Unmarshal(raw, &found); err != nil {
 		return "", fmt.Errorf("oci-layout is not valid JSON: %v", err)

@@ -3,6 +3,7 @@ package layout
 import (
 	"cmp"
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -54,7 +55,7 @@ func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, chan
 	if tag != "" {
 		d.Annotations[v1.AnnotationRefName] = tag
 	}
-	d.Platform, d.Data = nil, nil
+	d.Data = nil
 	var same []int // the entries of this name, those of d first
 	for _, i := range ix.find(name) {
 		e := ix.entries[i]
@@ -89,20 +90,24 @@ func (e entry) refers() bool {
 	return e.image().Subject != "" || kind != nil && kind[1] == ""
 }
 
-// describe makes an entry say what d says of its own digest: the size and the media type. All else that the
-// entry has stays.
+// describe makes an entry say what d says of its own digest: the size, the media type and the platform. All
+// else that the entry has stays.
 func (e *entry) describe(d v1.Descriptor) (changed bool) {
-	if e.desc.Size == d.Size && e.desc.MediaType == d.MediaType {
+	if e.desc.Size == d.Size && e.desc.MediaType == d.MediaType &&
+		reflect.DeepEqual(e.desc.Platform, d.Platform) {
 		return false
 	}
-	e.desc.Size, e.desc.MediaType = d.Size, d.MediaType
+	e.desc.Size, e.desc.MediaType, e.desc.Platform = d.Size, d.MediaType, d.Platform
 	var fields map[string]json.RawMessage
 	if e.raw == nil || json.Unmarshal(e.raw, &fields) != nil {
 		e.raw = nil
 		return true
 	}
-	said, _ := json.Marshal(v1.Descriptor{Digest: d.Digest, Size: d.Size, MediaType: d.MediaType})
-	_ = json.Unmarshal(said, &fields) // digest, size and media type, over what was there
+	delete(fields, "platform")
+	said, _ := json.Marshal(v1.Descriptor{
+		Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, Platform: d.Platform,
+	})
+	_ = json.Unmarshal(said, &fields) // over what was there
 	e.raw, _ = json.Marshal(fields)
 	return true
 }

@@ -19,6 +19,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/lenient"
 	"drayage/internal/limits"
 	"drayage/internal/verify"
 )
@@ -229,7 +230,7 @@ func readable(raw []byte) (all []entry) {
 		if dec.Decode(&e.raw) != nil {
 			return all
 		}
-		known := json.Unmarshal(e.raw, &e.desc) == nil && jsonkeys.Unique(e.raw) == nil
+		known := json.Unmarshal(e.raw, (*lenient.Descriptor)(&e.desc)) == nil && jsonkeys.UniqueRead(e.raw) == nil
 		if known && verify.Descriptor(e.desc) == nil {
 			all = append(all, e)
 		}

@@ -34,7 +34,8 @@ func fetchCommand(env *environment) *cli.Command {
 		Description: fetchHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "layout `DIR`ectory"},
-			platformFlag("`OS/ARCH[/VARIANT]`, repeatable, or all (default: linux on this machine's architecture)"),
+			platformFlag("`OS/ARCH[/VARIANT][:VERSION]`, repeatable, or all " +
+				"(default: linux on this machine's architecture)"),
 			&cli.StringFlag{Name: "from",
 				Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
 			&cli.BoolFlag{Name: "referrers",
@@ -144,6 +145,7 @@ func (c call) noteFetched(r fetch.Result) {
 		c.note("note: the index of %s also has %s, which stay behind: %s takes them along",
 			r.Reference, what, strings.Join(how, " "))
 	}
+	c.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
 	c.noteConverted(r.Image)
 	if r.Replaced.Digest != "" {
 		c.note("note: %s was %s before", r.Reference, r.Replaced.Digest)

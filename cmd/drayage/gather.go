@@ -94,6 +94,7 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 		}
 	}
 	s.noteConverted(r.Image)
+	s.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
 	s.pulled = append(s.pulled, r)
 	s.left.enter(r.Image.Attestations, nil, r.Image.IndexReferrers)
 	s.take(&r.Image.Image)
@@ -137,6 +138,7 @@ func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", im.Label, err)
 	}
+	s.notePassed(im.Label, loaded.Platforms, loaded.Passed)
 	if !s.format.Whole() && !chosen && judged.Kind == image.Artifact {
 		s.note("note: %s is no container image: it is left out of a docker tar", im.Label)
 		return nil

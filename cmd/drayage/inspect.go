@@ -32,7 +32,8 @@ func inspectCommand(env *environment) *cli.Command {
 		UsageText:   "drayage inspect SOURCE",
 		Description: inspectHelp,
 		Flags: append(append([]cli.Flag{
-			platformFlag("only `OS/ARCH[/VARIANT]`, in detail; repeatable, or all (default: an overview of all)"),
+			platformFlag("only `OS/ARCH[/VARIANT][:VERSION]`, in detail; repeatable, or all " +
+				"(default: an overview of all)"),
 			&cli.BoolFlag{Name: "referrers",
 				Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
 			tempDirFlag(),

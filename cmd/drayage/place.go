@@ -148,6 +148,7 @@ func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, erro
 	if err != nil {
 		return nil, err
 	}
+	p.notePassed(im.Label, loaded.Platforms, loaded.Passed)
 	p.noteForeign(loaded)
 	if p.Bool("referrers") {
 		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {

@@ -38,7 +38,8 @@ EXAMPLES:
    drayage manifest alpine:3.20 --platform linux/arm64 | jq .layers
    drayage manifest oci:images:alpine:3.20 | sha256sum`
 
-const onePlatformUsage = "`OS/ARCH[/VARIANT]` of the image (default: linux on this machine's architecture)"
+const onePlatformUsage = "`OS/ARCH[/VARIANT][:VERSION]` of the image " +
+	"(default: linux on this machine's architecture)"
 
 func configCommand(env *environment) *cli.Command {
 	return &cli.Command{
@@ -58,7 +59,7 @@ func manifestCommand(env *environment) *cli.Command {
 		UsageText:   "drayage manifest SOURCE",
 		Description: manifestHelp,
 		Flags: rawFlags(platformFlag(
-			"`OS/ARCH[/VARIANT]`: the manifest for this platform (default: what the tag stands for)")),
+			"`OS/ARCH[/VARIANT][:VERSION]`: the manifest for this platform (default: what the tag stands for)")),
 		Action: env.look("SOURCE", printing((*looker).manifest)),
 	}
 }

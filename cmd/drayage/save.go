@@ -50,8 +50,8 @@ func saveCommand(env *environment) *cli.Command {
 			outputFlag(""),
 			&cli.StringFlag{Name: "format", Value: string(dockerarchive.Docker),
 				Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests"},
-			platformFlag("`OS/ARCH[/VARIANT]` of the images (default: linux on this machine's architecture); " +
-				"oci also takes several, or all"),
+			platformFlag("`OS/ARCH[/VARIANT][:VERSION]` of the images " +
+				"(default: linux on this machine's architecture); oci also takes several, or all"),
 			&cli.BoolFlag{Name: "referrers",
 				Usage: "with --format oci: also the referrers of the images: signatures, attestations, SBOMs"},
 			&cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which every Docker loads, " +
@@ -155,6 +155,7 @@ type saver struct {
 	pulled   []fetch.Result // those of images that come from a registry
 	closes   []func() error
 	noted    bool     // the user knows the default platform
+	loadable bool     // engines find an image in it
 	names    []string // given with --tag
 	sum      tally.Sum
 	left     leftovers
@@ -170,7 +171,9 @@ func (s *saver) close() {
 func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.newMeter("save")
 	defer func() { s.sum = meter.finish() }()
-	opts := dockerarchive.Options{Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update}
+	opts := dockerarchive.Options{
+		Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update, Loadable: func() { s.loadable = true },
+	}
 	inOrder, err := writeInOrder(out, s.rawOut, func(w io.Writer) error {
 		return s.stream(ctx, w, "standard output", opts)
 	})
@@ -286,13 +289,25 @@ func (s *saver) report(out string) error {
 			doc.Images = append(doc.Images, describeSaved(r, im.NamesOf(r)))
 		}
 	}
-	s.note("%s: %s, images: %d, in %s",
-		out, terminal.Size(doc.Size), len(doc.Images), s.sum.Elapsed.Round(10*time.Millisecond))
-	s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
+	s.note("%s: %s, %s, in %s", out, terminal.Size(doc.Size),
+		imageCount(len(s.images), len(doc.Images)-len(s.images)), s.sum.Elapsed.Round(10*time.Millisecond))
+	if s.loadable {
+		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
+	} else {
+		s.note("it holds no container image: engines load nothing from it, push takes it to a registry")
+	}
 	if !s.Bool("json") {
 		return nil
 	}
 	return s.printJSON(doc)
+}
+
+// imageCount counts images, and referrers apart from them.
+func imageCount(images, referrers int) string {
+	if referrers == 0 {
+		return fmt.Sprintf("images: %d", images)
+	}
+	return fmt.Sprintf("images: %d, referrers: %d", images, referrers)
 }
 
 func describeSaved(im *image.Image, names []string) savedImage {

@@ -170,17 +170,30 @@ func (l *looker) pick(
 		l.noted = true
 		l.noteDefaultPlatform("another")
 	}
-	leaves, err := o.Pick(ctx, image.Selection{Platforms: want})
+	sel := image.Selection{Platforms: want}
+	leaves, err := o.Pick(ctx, sel)
 	if err != nil {
 		return leaf, nil, err
 	}
-	return leaves[0], o, nil
+	if leaf = leaves[0]; leaf.Platform.OS == "" { // of artifacts an index is taken whole
+		return image.NewLeaf(o.Root.Descriptor), o, nil
+	}
+	l.notePassed(im.Label, []v1.Platform{leaf.Platform}, o.Passed(leaf, sel))
+	return leaf, o, nil
 }
 
 // noteDefaultPlatform says which platform is taken if none was asked for.
 func (c call) noteDefaultPlatform(choice string) {
 	here := image.FormatPlatform(image.DefaultPlatform())
 	c.note("platform %s (the default here; --platform chooses %s)", here, choice)
+}
+
+// notePassed says which version of a system was taken where there are several.
+func (c call) notePassed(name string, taken, passed []v1.Platform) {
+	if len(passed) > 0 {
+		c.note("note: of %s this is %s; there is also %s: --platform OS/ARCH:VERSION chooses another",
+			terminal.Quote(name), image.FormatPlatforms(taken), image.FormatPlatforms(passed))
+	}
 }
 
 // onePlatform reads --platform where it may be given once.

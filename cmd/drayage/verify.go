@@ -190,8 +190,14 @@ func (v *verifier) report(r *audit.Report) error {
 		v.note("note: no image leads to %d blobs with %s", left.Blobs, terminal.Size(left.Bytes))
 	}
 	text := v.set.Spec.Text
-	v.note("%s: images: %d, bad: %d, layers read: %d with %s",
-		text, len(images), bad, r.Blobs, terminal.Size(r.Bytes))
+	referrers := 0
+	for _, im := range v.set.Images {
+		if im.Referrer {
+			referrers++
+		}
+	}
+	v.note("%s: %s, bad: %d, layers read: %d with %s",
+		text, imageCount(len(images)-referrers, referrers), bad, r.Blobs, terminal.Size(r.Bytes))
 	if bad > 0 {
 		return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, len(images), registry.ErrIntegrity)
 	}

@@ -45,8 +45,16 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s:\n%s", c.name, diff)
 		}
 	}
-	for _, top := range []string{"", "null", "[]", `{"id":1}`, `{"created":"yesterday"}`,
-		`{"config":{"Cmd":[1]}}`} {
+	// Wild case 4: odd fields stay.
+	for top, want := range map[string]string{
+		`{"created":"yesterday"}`: `{"created":"yesterday","history":null,"rootfs":{"type":"layers"}}`,
+		`{"config":{"Cmd":[1]}}`:  `{"config":{"Cmd":[1]},"history":null,"rootfs":{"type":"layers"}}`,
+	} {
+		if got, err := dockerv1.Config([]byte(top), nil, nil); err != nil || string(got) != want {
+			t.Errorf("%s became %s, %v", top, got, err)
+		}
+	}
+	for _, top := range []string{"", "null", "[]", `{"id":1}`} {
 		if got, err := dockerv1.Config([]byte(top), nil, nil); err == nil {
 			t.Errorf("%q became %s", top, got)
 		}

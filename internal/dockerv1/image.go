@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/lenient"
 )
 
 // Image is the JSON of one layer. Docker hashes it, so the fields, their order and what is left out when
@@ -30,6 +32,24 @@ type Image struct {
 	Variant         string           `json:"variant,omitempty"`
 	OS              string           `json:"os,omitempty"`
 	Size            int64            `json:",omitempty"`
+}
+
+// Parse reads the JSON of one layer. ID and parent have to be right, all else is left out where it has
+// another type than it should.
+func Parse(raw []byte) (Image, error) {
+	var im Image
+	var needed *struct {
+		ID     string `json:"id"`
+		Parent string `json:"parent"`
+	}
+	if err := json.Unmarshal(raw, &needed); err != nil {
+		return im, err
+	}
+	if needed == nil {
+		return im, errors.New("there is none")
+	}
+	lenient.Decode(raw, &im)
+	return im, nil
 }
 
 // ContainerConfig says how to run a container of an image, or how the build ran one.
@@ -138,21 +158,18 @@ func Config(top []byte, history []History, diffIDs []digest.Digest) ([]byte, err
 
 // fieldsOf are the fields of a description that Docker keeps.
 func fieldsOf(top []byte) (map[string]json.RawMessage, error) {
-	var im *Image
-	if err := json.Unmarshal(top, &im); err != nil {
+	im, err := Parse(top)
+	if err != nil {
 		return nil, err
 	}
-	if im == nil {
-		return nil, errors.New("there is none")
-	}
-	if before(im.DockerVersion, firstExact) {
-		var err error
+	// What Docker would not read stays as it is: nothing is to get lost of how the image runs.
+	if json.Unmarshal(top, new(Image)) == nil && before(im.DockerVersion, firstExact) {
 		if top, err = json.Marshal(im); err != nil {
 			return nil, err
 		}
 	}
 	var fields map[string]json.RawMessage
-	err := json.Unmarshal(top, &fields)
+	err = json.Unmarshal(top, &fields)
 	return fields, err
 }
 

@@ -36,15 +36,15 @@ func Unique(raw []byte) error { return unique(raw, scanner{}) }
 // UniqueNames is Unique for a document whose objects all map names to values.
 func UniqueNames(raw []byte) error { return unique(raw, scanner{names: true}) }
 
-// read are the keys, folded, of what moving an image needs of a manifest.
+// read are the keys, folded, of what moving an image needs of manifests and of Docker's first format.
 var read = map[string]bool{
 	"MEDIATYPE": true, "CONFIG": true, "LAYERS": true, "MANIFESTS": true, "FSLAYERS": true, "SUBJECT": true,
 	"DIGEST": true, "SIZE": true, "PLATFORM": true, "OS": true, "ARCHITECTURE": true, "VARIANT": true,
-	"OS.VERSION": true,
+	"OS.VERSION": true, "HISTORY": true, "BLOBSUM": true, "V1COMPATIBILITY": true, "ID": true, "PARENT": true,
 }
 
-// UniqueRead is Unique for the keys of a manifest or index that say what it consists of. All others, such as
-// annotations, may stand twice.
+// UniqueRead is Unique for the keys of a manifest or index, or of the description of a layer, that say what
+// it consists of. All others, such as annotations, may stand twice.
 func UniqueRead(raw []byte) error { return unique(raw, scanner{only: read}) }
 
 func unique(raw []byte, s scanner) error {

@@ -145,6 +145,9 @@ type Descriptor v1.Descriptor
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (d *Descriptor) UnmarshalJSON(raw []byte) error {
+	if *d = (Descriptor{}); json.Unmarshal(raw, (*v1.Descriptor)(d)) == nil {
+		return nil // as nearly all
+	}
 	var found struct {
 		MediaType    string                   `json:"mediaType"`
 		Digest       digest.Digest            `json:"digest"`

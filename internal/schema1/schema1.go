@@ -17,6 +17,7 @@ import (
 	"drayage/internal/compression"
 	"drayage/internal/dockerv1"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/lenient"
 	"drayage/internal/verify"
 )
 
@@ -42,10 +43,10 @@ type Layer struct {
 
 // document is the manifest as it is written. Its lists begin at the top layer.
 type document struct {
-	SchemaVersion int    `json:"schemaVersion"`
-	Name          string `json:"name"`
-	Tag           string `json:"tag"`
-	Architecture  string `json:"architecture"`
+	SchemaVersion int          `json:"schemaVersion"`
+	Name          lenient.Text `json:"name"`
+	Tag           lenient.Text `json:"tag"`
+	Architecture  lenient.Text `json:"architecture"`
 	FSLayers      []struct {
 		BlobSum digest.Digest `json:"blobSum"`
 	} `json:"fsLayers"`
@@ -67,13 +68,13 @@ func Parse(raw []byte) (Image, error) {
 	if err := json.Unmarshal(payload, &doc); err != nil {
 		return Image{}, fmt.Errorf("schema 1 manifest is not valid JSON: %v", err)
 	}
-	if err := jsonkeys.Unique(payload); err != nil {
+	if err := jsonkeys.UniqueRead(payload); err != nil {
 		return Image{}, fmt.Errorf("schema 1 manifest is ambiguous: %v", err)
 	}
 	if err := doc.check(); err != nil {
 		return Image{}, fmt.Errorf("schema 1 manifest: %v", err)
 	}
-	im := Image{Name: doc.Name, Tag: doc.Tag, Architecture: doc.Architecture}
+	im := Image{Name: string(doc.Name), Tag: string(doc.Tag), Architecture: string(doc.Architecture)}
 	for i := range doc.FSLayers {
 		l, err := parseLayer(doc.FSLayers[i].BlobSum, doc.History[i].V1Compatibility)
 		if err != nil {
@@ -106,17 +107,20 @@ func parseLayer(blob digest.Digest, description string) (Layer, error) {
 	if err := verify.Digest(blob); err != nil {
 		return Layer{}, err
 	}
-	var d struct {
-		dockerv1.Image
+	im, err := dockerv1.Parse([]byte(description))
+	var empty struct {
 		Throwaway bool `json:"throwaway"`
 	}
-	if err := json.Unmarshal([]byte(description), &d); err != nil {
+	if err == nil {
+		err = json.Unmarshal([]byte(description), &empty)
+	}
+	if err != nil {
 		return Layer{}, fmt.Errorf("its description: %v", err)
 	}
-	if err := verify.Digest(digest.NewDigestFromEncoded(digest.SHA256, d.ID)); err != nil {
-		return Layer{}, fmt.Errorf("its id %q is not 64 hexadecimal digits", d.ID)
+	if err := verify.Digest(digest.NewDigestFromEncoded(digest.SHA256, im.ID)); err != nil {
+		return Layer{}, fmt.Errorf("its id %q is not 64 hexadecimal digits", im.ID)
 	}
-	return Layer{Blob: blob, Empty: d.Throwaway, Description: []byte(description), image: d.Image}, nil
+	return Layer{Blob: blob, Empty: empty.Throwaway, Description: []byte(description), image: im}, nil
 }
 
 // chain checks that each layer stands on the one before it. Some old versions of Docker wrote a layer twice

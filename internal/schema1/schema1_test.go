@@ -122,12 +122,16 @@ func TestParseRefuses(t *testing.T) {
 			{Blob: three, Fields: fields{"id": id(0)}}}...),
 		"too many layers":         payload(many...),
 		"too large":               append([]byte(good), make([]byte, image.MaxManifestSize)...),
-		"strange configuration":   payload(schema1test.Layer{Blob: one, Fields: fields{"config": []int{1}}}),
 		"throwaway is no boolean": payload(schema1test.Layer{Blob: one, Fields: fields{"throwaway": "yes"}}),
 	} {
 		if im, err := schema1.Parse(raw); err == nil {
 			t.Errorf("%s: accepted with %d layers", name, len(im.Layers))
 		}
+	}
+	// Wild case 4: what nobody needs may be odd.
+	odd := payload(schema1test.Layer{Blob: one, Fields: fields{"config": []int{1}, "created": "", "author": 7}})
+	if im, err := schema1.Parse(odd); err != nil || len(im.Layers) != 1 {
+		t.Errorf("strange configuration: %+v, %v", im, err)
 	}
 }
 

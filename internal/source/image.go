@@ -23,6 +23,8 @@ type Image struct {
 	Repo  *registry.Repository // nil unless it is in a registry
 	Ref   registry.Reference   // of it in Repo
 
+	Referrer bool // it belongs to another image
+
 	Fault   error          // why it is not whole; its parts that are there can be looked at
 	NotHere []image.Absent // what the archive lacks on purpose of what its index leads to
 
@@ -44,7 +46,8 @@ func (s *Set) savedImage(saved *dockerarchive.SavedImage) *Image {
 }
 
 func (s *Set) storedImage(e layout.Image) *Image {
-	im := &Image{Label: e.Descriptor.Digest.String(), root: e.Descriptor, source: s.Layout, set: s}
+	im := &Image{Label: e.Descriptor.Digest.String(), root: e.Descriptor, source: s.Layout, set: s,
+		Referrer: e.Subject != ""}
 	switch {
 	case e.Name != "":
 		im.Label, im.Names = e.Name, []string{e.Name}

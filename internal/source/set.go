@@ -191,13 +191,10 @@ func (s *Set) CheckPlatforms(chosen []v1.Platform, done string) error {
 		if im.Saved == nil {
 			continue
 		}
-		config, err := image.ParseConfig(im.Saved.Config)
-		if err != nil {
-			return err
-		}
+		config, _ := image.ParseConfig(im.Saved.Config)
 		have := config.Platform
 		for _, want := range chosen {
-			if !image.MatchPlatform(want, have) {
+			if have.OS != "" && have.OS != "unknown" && !image.MatchPlatform(want, have) {
 				return usage.Errorf("--platform chooses among the images of a layout or registry; "+
 					"a saved tar is %s as it is, and %s is for %s, not %s",
 					done, im.Label, image.FormatPlatform(have), image.FormatPlatform(want))

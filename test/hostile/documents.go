@@ -18,7 +18,7 @@ func manifests() (all []Archive) {
 		{"Layers a text", `[{"Config":"CONFIG","Layers":"layer0/layer.tar"}]`},
 		{"Layers of null", `[{"Config":"CONFIG","Layers":[null,null]}]`},
 		{"no Config", `[{"Layers":["layer0/layer.tar","layer1/layer.tar"]}]`},
-		{"something behind it", `GOOD{"x":1}`}, {"a byte order mark", "\xef\xbb\xbfGOOD"},
+		{"something behind it", `GOOD{"x":1}`},
 		{"Config twice",
 			`[{"Config":"other.json","RepoTags":["hostile:1"],"Layers":["layer0/layer.tar","layer1/layer.tar"],"Config":"CONFIG"}]`},
 	} {
@@ -27,6 +27,9 @@ func manifests() (all []Archive) {
 				string(imagetest.Encode([]item{im.item}))).Replace(m[1]))
 		}))
 	}
+	all = append(all, taken(46, "manifest.json: a byte order mark", func(im *image) {
+		im.manifest = append([]byte("\xef\xbb\xbf"), imagetest.Encode([]item{im.item})...)
+	}))
 	return append(all, Archive{Case: 46, Name: "manifest.json is missing", make: func() []byte {
 		return imagetest.Pack(newImage().members...)
 	}})
