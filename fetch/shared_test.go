@@ -38,12 +38,13 @@ func TestSharedBlobOfADeadRegistry(t *testing.T) {
 	}
 }
 
-// A large blob that several repositories have is read in ranges like any other.
-func TestSharedBlobInRanges(t *testing.T) {
+// A large blob that several repositories have is read by several streams like any other where one is slow.
+func TestSharedBlobBySeveralStreams(t *testing.T) {
 	onSite(t, func(s *site) {
 		base := layer(1, 9<<20)
 		s.reg.PutImage("a", "1", imageOf(here, base))
 		s.reg.PutImage("b", "1", imageOf(here, base))
+		s.reg.On(fakeregistry.Match{Path: "/blobs/" + digestOf(base), Count: 1}, fakeregistry.Stall(4<<20))
 		s.good(fetch.Options{}, "a:1", "b:1")
 		if n := layerReads(s.reg, base)[0]; n < 2 {
 			s.Errorf("read in %d requests", n)

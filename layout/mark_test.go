@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -24,7 +25,7 @@ import (
 // parallelSource is a source of several streams that tells what was asked for.
 type parallelSource struct {
 	content []byte
-	fail    int64 // no range that begins here or behind is given out; 0: all are, -1: none is
+	fail    int64 // here every stream ends with an error; 0: none does, -1: no stream begins
 
 	mu    sync.Mutex
 	asked []marks.Span // in order, with what follows each other as one
@@ -43,12 +44,17 @@ func (l *parallelSource) Open(_ context.Context, _ v1.Descriptor, offset, length
 	if l.fail != 0 && offset >= l.fail {
 		return nil, errGone
 	}
+	var broken io.Reader = bytes.NewReader(nil)
+	rest := l.content[offset:end]
+	if l.fail > 0 && l.fail < end {
+		rest, broken = l.content[offset:l.fail], iotest.ErrReader(errGone)
+	}
 	if n := len(l.asked); n > 0 && l.asked[n-1].End == offset {
 		l.asked[n-1].End = end // how much is asked for at once depends on the pace
 	} else {
 		l.asked = append(l.asked, marks.Span{Off: offset, End: end})
 	}
-	return io.NopCloser(bytes.NewReader(l.content[offset:end])), nil
+	return io.NopCloser(io.MultiReader(bytes.NewReader(rest), broken)), nil
 }
 
 // large is a blob that is fetched in ranges.

@@ -2,16 +2,21 @@ package transfer
 
 import (
 	"io"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	// fast is the pace, in bytes a second, from which on one stream is left alone. More streams would bring no
-	// more, and cost more. A stream is judged when it has been waited for judgeAfter.
-	fast       = 32 << 20
-	judgeAfter = 20 * time.Millisecond
-	prompt     = 50 * time.Millisecond // what an answer and its first bytes may take without counting
-	gatherFor  = 50 * time.Millisecond // how long a buffer is filled
+	// more, and cost more.
+	fast = 32 << 20
+	// A pace is measured over the last one or two windows of waiting for bytes. One window is longer than a busy
+	// machine keeps a process waiting.
+	window      = 40 * time.Millisecond
+	maxPatience = 250 * time.Millisecond
+
+	gatherFor = 50 * time.Millisecond // how long a buffer is filled
 
 	// A kill may lose what a stream has written since its last mark: markEvery bytes, or less if it took
 	// markAfter. With many slow streams that counts. So each stream marks once a MiB, or twenty times a second.
@@ -19,41 +24,87 @@ const (
 	markAfter = gatherFor
 )
 
-// pace is how fast a stream has been of late, over all its requests. The time that the disk takes says
-// nothing about the source and does not count.
+// pace is how fast a stream has been of late, over all its requests. Only the time in which the stream waits
+// for bytes counts. What a request takes until its first byte is latency and says nothing about the stream,
+// and the time that the disk takes says nothing about the source. It may be used concurrently.
 type pace struct {
+	latency *atomic.Int64 // where to put how long a request took until its first byte, in nanoseconds
+
+	mu        sync.Mutex
+	asked     time.Time // when the request went out that has no byte yet; zero: there is none
+	waiting   time.Time // when the read began that is going on; zero: there is none
+	now, last tally
+}
+
+// tally is what came in a window.
+type tally struct {
 	got    int64
 	waited time.Duration
-	free   time.Duration // what the first bytes of a request may still take
-	asked  int64         // bytes of its last request
 }
 
-// opened is told how long the answer to a request took.
-func (p *pace) opened(took time.Duration) {
-	p.waited += max(0, took-prompt)
-	p.free = max(0, prompt-took)
+// ask is called before a request is sent.
+func (p *pace) ask() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = time.Now()
 }
 
-// read is told how long n bytes took. What was long ago weighs less: servers that limit each request often
-// let its beginning through at once.
-func (p *pace) read(n int, took time.Duration) {
-	took, p.free = max(0, took-p.free), 0
-	p.got += int64(n)
-	if p.waited += took; p.waited > 4*judgeAfter {
-		p.got, p.waited = p.got/2, p.waited/2
+// Read reads from r. The first bytes of a request tell its latency.
+func (p *pace) Read(r io.Reader, b []byte) (int, error) {
+	p.mu.Lock()
+	first := !p.asked.IsZero()
+	began := time.Now()
+	if !first {
+		p.waiting = began
 	}
+	p.mu.Unlock()
+	n, err := r.Read(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch took := time.Since(began); {
+	case !first:
+		p.now.got += int64(n)
+		p.now.waited += took
+		p.waiting = time.Time{}
+		if p.now.waited >= window {
+			p.last, p.now = p.now, tally{}
+		}
+	case n > 0:
+		p.latency.Store(int64(time.Since(p.asked)))
+		p.asked = time.Time{}
+	}
+	return n, err
 }
 
-func (p *pace) slow() bool {
-	return p.waited >= judgeAfter && float64(p.got) < fast*p.waited.Seconds()
+// rate is the pace in bytes a second. It is not known before a window is full, or while a request has no
+// byte. A stream that is silent for a while has the pace 0. For one from far away that while is longer: it
+// sends at intervals until the connection is in full swing.
+func (p *pace) rate() (bytes float64, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sum, silent := p.now, time.Duration(0)
+	if !p.waiting.IsZero() {
+		silent = time.Since(p.waiting)
+	}
+	patience := min(max(window, time.Duration(p.latency.Load())), maxPatience)
+	if silent >= patience {
+		return 0, true
+	}
+	if sum.waited += silent; sum.waited < window {
+		sum.got, sum.waited = sum.got+p.last.got, sum.waited+p.last.waited
+	}
+	if !p.asked.IsZero() || sum.waited < window {
+		return 0, false
+	}
+	return float64(sum.got) / sum.waited.Seconds(), true
 }
 
-// gather reads until p is full, because every write costs as much again as a small read. It stops before
+// gather reads until b is full, because every write costs as much again as a small read. It stops before
 // the wait would show in the progress.
-func gather(r io.Reader, p []byte) (n int, err error) {
-	for began := time.Now(); n < len(p) && err == nil && (n == 0 || time.Since(began) < gatherFor); {
+func (p *pace) gather(r io.Reader, b []byte) (n int, err error) {
+	for began := time.Now(); n < len(b) && err == nil && (n == 0 || time.Since(began) < gatherFor); {
 		var m int
-		m, err = r.Read(p[n:])
+		m, err = p.Read(r, b[n:])
 		n += m
 	}
 	return n, err

@@ -5,21 +5,16 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"drayage/image"
 	"drayage/internal/marks"
+	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
 
-const (
-	// SplitSize is the size in bytes from which on a blob is read in pieces. Below it a second request costs
-	// more than it brings, and [Fill] writes in order.
-	SplitSize = 8 << 20
-	// A piece is small enough that the streams end together, and large enough that requests do not count.
-	minPiece, maxPiece = 4 << 20, 32 << 20
-	// maxStreams is how many streams one blob gets at most; piecesEach is how many pieces each is meant to read.
-	maxStreams, piecesEach = 32, 2
-)
+// hashStep is how much is read back and hashed between two looks at the streams.
+const hashStep = 4 << 20
 
 // parallel fills a file by one stream and, where that stream is slow, by several. They begin pieces in
 // order, so that the whole part at the start grows. Bytes that arrive in order are hashed at once. All
@@ -27,17 +22,19 @@ const (
 type parallel struct {
 	*filling
 	src   image.ParallelSource
-	all   []piece      // all that was not hashed at the start, in order
-	todo  []piece      // the pieces that are not there
-	moved atomic.Int64 // bytes that are there
+	began time.Time
+	moved atomic.Int64  // bytes that are there
+	whole chan struct{} // gets one when a stretch has become whole
 
 	ctx    context.Context // of all streams: those that begin later have no other
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	mu      sync.Mutex
-	next    int // the first of todo that no stream has begun
-	running int
+	mu        sync.Mutex
+	stretches []*stretch // what was missing, in order, apart from what is whole at the start
+	streams   map[*stream]bool
+	asking    bool // an extra stream waits for its first byte
+	spread    spread
 
 	hashing sync.Mutex
 	check   *verify.Check // has had everything before its offset
@@ -49,101 +46,107 @@ type parallel struct {
 func (t *filling) inParallel(
 	ctx context.Context, src image.ParallelSource, held []marks.Span,
 ) (int64, error) {
-	l := &parallel{filling: t, src: src, check: verify.NewCheck(t.desc)}
+	l := &parallel{filling: t, src: src, check: verify.NewCheck(t.desc), began: time.Now(),
+		whole: make(chan struct{}, 1), streams: map[*stream]bool{}}
 	prefix, beyond := marks.Cut(held)
 	if prefix > 0 {
 		if err := l.hashSpan(ctx, marks.Span{End: prefix}); err != nil {
 			return t.unhashed(ctx, prefix), err
 		}
-		prefix = l.check.Offset()
+		held = append(marks.Prefix(l.check.Offset()), beyond...)
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	defer l.cancel(nil)
-	l.all, l.todo = split(marks.Span{Off: prefix, End: t.desc.Size}, beyond, t.file.Block())
-	l.moved.Store(prefix + marks.Sum(beyond))
+	l.stretches = missing(t.desc.Size, held)
+	l.moved.Store(marks.Sum(held))
 	t.report(l.moved.Load())
-	l.start(func() {})
+	l.start(l.newStream(), func() {}, func() error { return nil })
 	err := l.follow()
-	if err != nil {
-		l.cancel(err)
-	}
+	l.cancel(err)
 	l.wg.Wait()
-	if cause := context.Cause(l.ctx); cause != nil {
-		err = cause
-	}
-	if err == nil {
+	if err != nil {
+		err = context.Cause(l.ctx) // that of the stream that failed first
+	} else {
 		err = l.check.Done()
-	} else if l.lost {
+	}
+	if l.lost {
 		_ = t.file.Forget() // or else the next try meets it again
 	}
 	return l.check.Offset(), err
 }
 
-// start begins a stream. Release is called when an extra stream has ended.
-func (l *parallel) start(release func()) {
-	l.mu.Lock()
-	l.running++
-	l.mu.Unlock()
+// newStream is called with the lock held, or before there are other streams.
+func (l *parallel) newStream() *stream {
+	st := &stream{pace: pace{latency: &l.spread.latency}, stop: func() {}}
+	l.streams[st] = true
+	return st
+}
+
+// start begins a stream that does first and then reads what nobody else reads. Release is called when the
+// stream has ended.
+func (l *parallel) start(st *stream, release func(), first func() error) {
 	l.wg.Go(func() {
 		defer release()
-		var p pace
-		for r := l.take(&p); len(r) > 0; r = l.take(&p) {
-			if err := l.read(r, &p); err != nil {
-				l.cancel(err)
+		err := first()
+		for err == nil {
+			s := l.take(st)
+			if s == nil {
 				return
 			}
+			err = l.read(&reading{parallel: l, by: st, stretch: s})
 		}
+		l.cancel(err)
 	})
 }
 
-// widen begins extra streams if there are any: they become free when other blobs are done.
-func (l *parallel) widen() {
-	for {
-		l.mu.Lock()
-		wanted := l.ctx.Err() == nil && l.next < len(l.todo) && l.running <= maxStreams
-		l.mu.Unlock()
-		if !wanted {
-			return
-		}
+// judge begins extra streams where those that are there prove slow.
+func (l *parallel) judge() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	extra := len(l.streams) - 1
+	if l.spread.measure(extra, l.moved.Load(), time.Since(l.began)) || !l.spread.ready() || l.ctx.Err() != nil {
+		return
+	}
+	for ; extra < l.spread.allowed && l.idle() >= 0; extra++ {
 		release := l.src.ExtraStream()
 		if release == nil {
 			return
 		}
-		l.start(release)
+		r := &reading{parallel: l, by: l.newStream()}
+		if r.stretch = l.takeNext(r.by); r.stretch == nil {
+			release()
+			return
+		}
+		l.start(r.by, release, func() error { return l.read(r) })
+	}
+	part := l.slowest()
+	if part == nil || l.asking || extra >= maxStreams {
+		return
+	}
+	if release := l.src.ExtraStream(); release != nil {
+		l.asking = true
+		r := &reading{parallel: l, by: l.newStream(), takeover: part}
+		l.start(r.by, release, func() error { return l.takeOver(r) })
 	}
 }
 
-// read brings the pieces of a request to their places. While it does, the request may become shorter.
-func (l *parallel) read(r request, p *pace) error {
-	mark := newMarker(l.file, r.off())
-	from := rangeReader{src: l.src, desc: l.desc, pace: p, write: func(b []byte, off int64) (int64, error) {
-		if err := l.write(b, off); err != nil {
-			return 0, err
-		}
-		off += int64(len(b))
-		if err := mark.wrote(off); err != nil {
-			return 0, err
-		}
-		r.arrived(off)
-		if p.slow() {
-			l.giveBack(&r)
-			l.widen()
-		}
-		return r.end(), nil
-	}}
-	off, err := from.read(l.ctx, r.off(), r.end())
-	if merr := mark.flush(off); err == nil {
-		err = merr
-	}
-	return err
-}
-
-// write stores what has arrived, and hashes it if all before it has been hashed.
-func (l *parallel) write(p []byte, off int64) error {
-	if _, err := l.file.WriteAt(p, off); err != nil {
+// takeOver asks for a part that another stream is on its way to, and reads it if that stream is so slow that
+// it has not come there.
+func (l *parallel) takeOver(r *reading) error {
+	err := l.read(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.stretch != nil || l.ctx.Err() != nil {
 		return err
 	}
-	l.report(l.moved.Add(int64(len(p))))
+	l.asking = false
+	l.spread.useless()
+	l.spread.never = err != errOvertaken && !retry.IsTransient(err)
+	return nil
+}
+
+// hash hashes what has just been stored, if everything before it has been hashed.
+func (l *parallel) hash(p []byte, off int64) error {
 	if !l.hashing.TryLock() {
 		return nil // what is before it is being hashed
 	}
@@ -155,33 +158,48 @@ func (l *parallel) write(p []byte, off int64) error {
 	return err
 }
 
-// follow hashes the pieces in their order as they become whole, as far as they were not hashed when they
-// arrived.
+// follow hashes what was not hashed when it arrived, and looks at the streams from time to time. It returns
+// when everything is hashed.
 func (l *parallel) follow() error {
-	for _, s := range l.all {
+	tick := time.NewTicker(judgeEvery)
+	defer tick.Stop()
+	always := make(chan struct{})
+	close(always)
+	for {
+		off, more, err := l.hashOn()
+		if err != nil || off == l.desc.Size {
+			return err
+		}
+		var again chan struct{}
+		if more {
+			again = always
+		}
 		select {
-		case <-s.done:
+		case <-again:
+		case <-l.whole:
+		case <-tick.C:
+			l.judge()
 		case <-l.ctx.Done():
 			return context.Cause(l.ctx)
 		}
-		if err := l.hash(s); err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
-// hash reads back what of a piece has not been hashed.
-func (l *parallel) hash(s piece) error {
+// hashOn reads back and hashes the next bytes that are there and not hashed. It returns up to where all is
+// hashed, and whether there may be more.
+func (l *parallel) hashOn() (off int64, more bool, err error) {
+	end := l.frontier()
 	l.hashing.Lock()
 	defer l.hashing.Unlock()
-	from := l.check.Offset()
-	if from >= s.End {
-		return nil
+	if from := l.check.Offset(); from < end {
+		more = true
+		err = l.hashSpan(l.ctx, marks.Span{Off: from, End: min(end, from+hashStep)})
+		l.lost = err != nil && l.ctx.Err() == nil
+		if err == nil && l.check.Offset() == from {
+			err = short(l.desc, from) // the file is shorter than its marks say
+		}
 	}
-	err := l.hashSpan(l.ctx, marks.Span{Off: from, End: s.End})
-	l.lost = err != nil && l.ctx.Err() == nil
-	return err
+	return l.check.Offset(), more, err
 }
 
 // hashSpan reads back and hashes a span of the file.

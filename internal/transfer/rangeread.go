@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -13,61 +12,64 @@ import (
 	"drayage/internal/verify"
 )
 
-// rangeReader reads ranges of a blob. The bytes are not verified.
+// rangeReader reads one range of a blob. The bytes are not verified.
 type rangeReader struct {
 	src  image.Source
 	desc v1.Descriptor
 	pace *pace
-	// write takes bytes in their order, with their offset, and returns where the range ends: it may become
-	// shorter while it is read.
-	write func(p []byte, off int64) (end int64, err error)
+	end  func() int64 // where the range ends; it may come nearer while the range is read
+	// write takes bytes in their order, with their offset. It returns how many of them belong to the range.
+	write func(p []byte, off int64) (int, error)
 }
 
-// read brings the bytes from off to end to write, and opens the source again where it breaks. It returns
-// how far it has come.
-func (r rangeReader) read(ctx context.Context, off, end int64) (int64, error) {
+// read brings the bytes from off on to write, and opens the source again where it breaks. It returns how far
+// it has come.
+func (r *rangeReader) read(ctx context.Context, off int64) (int64, error) {
 	tries := retry.Persistence{Since: off}
-	for {
+	for off < r.end() {
 		var err error
-		if off, end, err = r.once(ctx, off, end); err == nil {
-			return off, nil
+		if off, err = r.once(ctx, off); err == nil {
+			continue
 		}
 		if err := tries.Again(ctx, r.desc, off, err); err != nil {
 			return off, err
 		}
 	}
+	return off, nil
 }
 
-// once reads by one request. It returns how far it has come, and where the range ends now.
-func (r rangeReader) once(ctx context.Context, off, end int64) (int64, int64, error) {
-	began := time.Now()
-	rc, err := r.src.Open(ctx, r.desc, off, end-off)
+// once reads by one request. It returns how far it has come.
+func (r *rangeReader) once(ctx context.Context, off int64) (int64, error) {
+	r.pace.ask()
+	rc, err := r.src.Open(ctx, r.desc, off, r.end()-off)
 	if err != nil {
-		return off, end, err
+		if off >= r.end() {
+			err = nil // others have read it meanwhile
+		}
+		return off, err
 	}
 	defer rc.Close()
-	r.pace.opened(time.Since(began))
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	for off < end {
-		began = time.Now()
-		n, err := gather(rc, buf[:min(bufferSize, end-off)])
-		r.pace.read(n, time.Since(began))
-		if n > 0 {
-			next, werr := r.write(buf[:n], off)
-			if werr != nil {
-				return off, end, werr
-			}
-			off, end = off+int64(n), next
+	for left := r.end() - off; left > 0; left = r.end() - off {
+		if ctx.Err() != nil { // a source need not look at it
+			return off, context.Cause(ctx)
 		}
-		if err != nil && off < end { // with the last byte it does not matter any more
+		n, err := r.pace.gather(rc, buf[:min(bufferSize, left)])
+		if n > 0 {
+			n, werr := r.write(buf[:n], off)
+			if off += int64(n); werr != nil {
+				return off, werr
+			}
+		}
+		if err != nil && off < r.end() { // with the last byte it does not matter any more
 			if err == io.EOF {
 				err = short(r.desc, off)
 			}
-			return off, end, err
+			return off, err
 		}
 	}
-	return off, end, nil
+	return off, nil
 }
 
 // short is the error of a source that ends before the blob should.

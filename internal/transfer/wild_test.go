@@ -1,0 +1,194 @@
+package transfer_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/internal/marks"
+	"drayage/internal/retry"
+	"drayage/internal/transfer"
+)
+
+// farSource is a registry with a place of its own for each of the things that make one slow. Time is that of
+// a bubble.
+type farSource struct {
+	content []byte
+	begins  time.Duration // until the first byte of a request
+	later   time.Duration // the same for all requests but the first; 0: as the first
+	held    bool          // the answer comes at once, and its first byte late
+	rate    int           // bytes a millisecond of each stream; 0: all at once
+	burst   int           // bytes of each stream that come at once before that
+	stuck   bool          // behind them nothing comes
+	refused error         // of all requests but the first
+
+	line  chan struct{} // all streams take turns if it is there
+	free  chan struct{}
+	mu    sync.Mutex
+	asked []marks.Span
+	done  int64 // bytes that the first request has brought
+}
+
+func (f *farSource) ExtraStream() func() {
+	select {
+	case f.free <- struct{}{}:
+		return func() { <-f.free }
+	default:
+		return nil
+	}
+}
+
+func (f *farSource) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
+	if length == image.ToEnd {
+		length = d.Size - offset
+	}
+	f.mu.Lock()
+	first := len(f.asked) == 0
+	f.asked = append(f.asked, marks.Span{Off: offset, End: offset + length})
+	f.mu.Unlock()
+	if !first && f.refused != nil {
+		return nil, f.refused
+	}
+	s := &farStream{farSource: f, ctx: ctx, first: first, rest: f.content[offset : offset+length]}
+	if s.late = f.begins; !first && f.later > 0 {
+		s.late = f.later
+	}
+	if f.held {
+		return s, nil
+	}
+	return s, s.begin()
+}
+
+type farStream struct {
+	*farSource
+	ctx   context.Context
+	first bool
+	late  time.Duration
+	rest  []byte
+	came  int
+}
+
+func (s *farStream) begin() error {
+	late := s.late
+	s.late = 0
+	return retry.Sleep(s.ctx, late)
+}
+
+func (s *farStream) Read(p []byte) (int, error) {
+	if err := s.begin(); err != nil {
+		return 0, err
+	}
+	if len(s.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), len(s.rest))
+	if s.came >= s.burst && s.rate > 0 {
+		if s.stuck {
+			<-s.ctx.Done()
+			return 0, context.Cause(s.ctx)
+		}
+		n = min(n, s.rate)
+		if s.line != nil {
+			s.line <- struct{}{}
+			defer func() { <-s.line }()
+		}
+		if err := retry.Sleep(s.ctx, time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+	copy(p, s.rest[:n])
+	s.rest, s.came = s.rest[n:], s.came+n
+	if s.first {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.done += int64(n)
+	}
+	return n, nil
+}
+
+func (s *farStream) Close() error { return nil }
+
+var busy = retry.Transient(errors.New("503"))
+
+const fastRate, slowRate = 200_000, 8_000 // bytes a millisecond
+
+// Slow first bytes are not slow streams. A blob whose stream is fast is read by one request, however long
+// that takes to begin. Others read a slow one with it, unless that would not be faster.
+func TestWild31SlowFirstBytes(t *testing.T) {
+	content, d := large(t)
+	for name, c := range map[string]struct {
+		*farSource
+		least, most int  // requests
+		one         bool // the first request brings everything
+	}{
+		"prompt":                   {&farSource{rate: fastRate}, 1, 1, true},
+		"50 ms":                    {&farSource{rate: fastRate, begins: 50 * time.Millisecond}, 1, 1, true},
+		"500 ms":                   {&farSource{rate: fastRate, begins: 500 * time.Millisecond}, 1, 1, true},
+		"half a minute":            {&farSource{rate: fastRate, begins: 30 * time.Second}, 1, 1, true},
+		"header first":             {&farSource{rate: fastRate, begins: 2 * time.Second, held: true}, 1, 1, true},
+		"slow":                     {&farSource{rate: slowRate}, 5, 60, false},
+		"slow, header first":       {&farSource{rate: slowRate, begins: time.Second / 5, held: true}, 4, 60, false},
+		"slow, 200 ms":             {&farSource{rate: slowRate, begins: 200 * time.Millisecond}, 4, 60, false},
+		"slow, hashes for seconds": {&farSource{rate: slowRate, begins: 5 * time.Second}, 1, 1, true},
+		"slow, then hashes":        {&farSource{rate: slowRate, later: time.Minute}, 2, 2, true},
+		"slow, no ranges":          {&farSource{rate: slowRate, refused: image.ErrNoRanges}, 2, 2, true},
+		"slow, refuses":            {&farSource{rate: slowRate, refused: errors.New("403")}, 2, 2, true},
+		"slow, too many requests":  {&farSource{rate: slowRate, refused: busy}, 2, 4, true},
+		"stops after a while":      {&farSource{rate: 1, burst: 5 << 20, stuck: true}, 6, 60, false},
+		"one line for all":         {&farSource{rate: slowRate, line: make(chan struct{}, 1)}, 2, 40, false},
+	} {
+		for way, read := range ways {
+			t.Run(name+", "+way, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					src := c.farSource
+					src.content, src.asked, src.done, src.free = content, nil, 0, make(chan struct{}, 32)
+					if src.line != nil {
+						src.line = make(chan struct{}, 1)
+					}
+					n, err := read(t, src, d)
+					src.mu.Lock()
+					defer src.mu.Unlock()
+					if err != nil || n != size || len(src.asked) < c.least || len(src.asked) > c.most ||
+						c.one && src.done != size || len(src.free) > 0 {
+						t.Errorf("%d bytes, %v; %d came by the first request; asked for %v", n, err, src.done, src.asked)
+					}
+				})
+			})
+		}
+	}
+}
+
+// ways are both ways to read a blob faster.
+var ways = map[string]func(*testing.T, image.Source, v1.Descriptor) (int64, error){
+	"into a file": func(t *testing.T, src image.Source, d v1.Descriptor) (int64, error) {
+		return transfer.Fill(t.Context(), src, d, newFile(t, src.(*farSource).content, nil), nil)
+	},
+	"in order": func(t *testing.T, src image.Source, d v1.Descriptor) (int64, error) {
+		r := image.NewReader(t.Context(), transfer.ReadAhead(src), d)
+		defer r.Close()
+		return io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, make([]byte, 64<<10))
+	},
+}
+
+// Where requests take long to begin, each asks for more.
+func TestWild31RangesGrowWithLatency(t *testing.T) {
+	content, d := large(t)
+	var before int
+	for _, begins := range []time.Duration{700 * time.Millisecond, time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			src := &farSource{content: content, rate: slowRate, begins: begins, free: make(chan struct{}, 32)}
+			n, err := ways["into a file"](t, src, d)
+			if err != nil || n != size || len(src.asked) <= before {
+				t.Errorf("after %v each: %d bytes, %v; asked for %v", begins, n, err, src.asked)
+			}
+			before = len(src.asked)
+		})
+	}
+}
