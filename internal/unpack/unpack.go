@@ -94,12 +94,13 @@ type Reader struct {
 	kind  string
 	plain io.ReadCloser
 	from  *source
+	ctx   context.Context // of NewReader
 }
 
 // NewReader begins to unpack the layer that stored holds. When ctx has ended, reading fails with its cause.
 // The caller closes the Reader, which does not close stored. Until then the decoder has a part of the budget.
 func NewReader(ctx context.Context, stored io.Reader, budget *compression.Budget) (*Reader, error) {
-	r := &Reader{from: &source{r: transfer.WithContext(ctx, stored)}}
+	r := &Reader{from: &source{r: transfer.WithContext(ctx, stored)}, ctx: ctx}
 	var err error
 	if r.plain, r.kind, err = compression.NewReader(ctx, r.from, budget); err != nil {
 		return nil, r.judge(err)
@@ -127,6 +128,9 @@ func (r *Reader) Close() error { return r.plain.Close() }
 func (r *Reader) judge(err error) error {
 	if r.from.err != nil && r.from.err != io.EOF {
 		return r.from.err
+	}
+	if r.ctx.Err() != nil { // a decoder that waits for memory ends with it
+		return context.Cause(r.ctx)
 	}
 	return &Error{Kind: r.kind, Err: err}
 }

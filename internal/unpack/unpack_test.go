@@ -123,6 +123,17 @@ func TestSumStopsWithItsContext(t *testing.T) {
 	if _, err := unpack.Sum(ctx, cut, digest.SHA256, nil); err != reason {
 		t.Errorf("%v, want %v", err, reason)
 	}
+	// it may also end while a decoder waits for memory, and no source has failed
+	ctx, cancel = context.WithCancelCause(t.Context())
+	w, _ := zstd.NewWriter(nil)
+	whole := w.EncodeAll([]byte("a layer"), nil)
+	late := readerFunc(func(p []byte) (int, error) {
+		cancel(reason)
+		return copy(p, whole), io.EOF
+	})
+	if _, err := unpack.Sum(ctx, late, digest.SHA256, nil); err != reason {
+		t.Errorf("waiting for memory: %v, want %v", err, reason)
+	}
 }
 
 type readerFunc func([]byte) (int, error)
