@@ -16,30 +16,35 @@ import (
 	"drayage/layout"
 )
 
-// OfLayout is [Reader.Contents], or if tolerant [Reader.Survey], of a layout that is no archive.
-func OfLayout(ctx context.Context, l *layout.Layout, tolerant bool) (*Contents, error) {
-	has := func(d digest.Digest) bool {
-		_, err := l.Stat(d)
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	s := &surveyor{place: "layout", layout: l, has: has}
-	shared := map[string]int{}
+// OfLayout is [Reader.Contents] of a layout that is no archive. If entries, it only finds out which entries of
+// index.json are images, and not what of them is there.
+func OfLayout(ctx context.Context, l *layout.Layout, entries bool) (*Contents, error) {
 	images, err := l.Images()
 	if err != nil {
 		return nil, err
 	}
+	shared := map[string]int{}
 	for _, im := range images {
 		shared[im.Label()]++
 	}
+	s := &surveyor{place: "layout", layout: l}
 	// A manifest with a name of its own is an image whatever it leads to.
 	s.looks = func(r *root) bool {
 		return !image.IsImageManifest(r.Descriptor.MediaType) || r.Label() == "" || shared[r.Label()] > 1
 	}
-	roots, err := s.survey(ctx)
+	s.has = func(d digest.Digest) bool {
+		_, err := l.Stat(d)
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	if entries {
+		s.has = func(digest.Digest) bool { return true }
+		s.reads = func(d v1.Descriptor) bool { return image.IsIndex(d.MediaType) }
+	}
+	roots, err := s.survey(ctx, images)
 	if err != nil {
 		return nil, err
 	}
-	c := newContents(tolerant)
+	c := newContents(entries)
 	c.show(l, roots, false)
 	return c, nil
 }

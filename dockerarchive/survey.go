@@ -91,6 +91,7 @@ type surveyor struct {
 	layout *layout.Layout
 	has    func(digest.Digest) bool // of a valid digest: whether the blob is there
 	looks  func(*root) bool         // whether what an entry leads to matters
+	reads  func(v1.Descriptor) bool // whether an entry of an index is read; nil means every manifest
 	tree   *image.Tree
 	known  map[*image.Node]*facts
 	leaves int
@@ -99,17 +100,17 @@ type surveyor struct {
 // survey looks at everything that index.json leads to. It fails only if ctx ends, or if a limit is reached.
 func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) {
 	s := &surveyor{place: "archive", layout: l, has: a.hasBlob, looks: func(*root) bool { return true }}
-	return s.survey(ctx)
-}
-
-func (s *surveyor) survey(ctx context.Context) ([]*root, error) {
-	images, err := s.layout.Images()
+	images, err := l.Images()
 	if err != nil {
 		return nil, err
 	}
-	policy := image.Policy{Tolerant: true, MaxManifests: limits.AllLeaves, MaxBytes: limits.AllHeld}
+	return s.survey(ctx, images)
+}
+
+func (s *surveyor) survey(ctx context.Context, images []layout.Image) (roots []*root, err error) {
+	policy := image.Policy{Tolerant: true, MaxManifests: limits.AllLeaves, MaxBytes: limits.AllHeld, Reads: s.reads}
 	s.tree, s.known = image.NewTree(s.layout, policy), map[*image.Node]*facts{}
-	roots := s.distinct(images)
+	roots = s.distinct(images)
 	looks := which(roots, s.looks)
 	descs := make([]v1.Descriptor, len(looks))
 	for i, r := range looks {

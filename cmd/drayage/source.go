@@ -116,7 +116,7 @@ func (l *looker) open(ctx context.Context, arg string) error {
 		return errOneStdin()
 	}
 	opts := l.sourceOptions()
-	opts.Client, opts.Look = l.newClient, true
+	opts.Client, opts.Look, opts.Names = l.newClient, true, l.Command.Name == "ls"
 	if l.set, err = spec.Open(ctx, opts); err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ type Options struct {
 	Look bool
 	// Tolerant goes on after a part of an archive that is missing or damaged, and enters it in the images.
 	Tolerant bool
+	// Names asks for names alone: nothing is remarked of images in a layout that are not whole.
+	Names bool
 	// Blobs asks for Set.Layout, whatever images it holds. Set.Images is left empty.
 	Blobs bool
 	// Referrers adds the referrers of images as images of their own, if SOURCE means all images.
@@ -74,7 +76,7 @@ func (s *Set) open(ctx context.Context, opts Options) error {
 			s.Layout = dir.Layout
 			return nil
 		}
-		contents, err := dockerarchive.OfLayout(ctx, dir.Layout, opts.Tolerant)
+		contents, err := dockerarchive.OfLayout(ctx, dir.Layout, opts.Tolerant || opts.Names)
 		if err != nil {
 			return err
 		}
