@@ -1,6 +1,7 @@
 package dockerarchive
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,7 +75,7 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 	if err != nil {
 		return nil, err
 	}
-	roots, err := a.survey(ctx, l)
+	roots, err := a.survey(ctx, l, tolerant)
 	if err != nil {
 		return nil, err
 	}
@@ -163,16 +164,14 @@ func (c *Contents) remarkOdd(d digest.Digest, odd []string) {
 // they happen to have, and always write a manifest.json: it shows of an image only the platforms that are
 // there. To who looks for faults, all else that is absent is one.
 func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
-	made := map[digest.Digest][]byte{}
+	made, stay := map[digest.Digest][]byte{}, map[*root]bool{} // referrers that stay behind
 	var images []layout.Image
-	lost := map[*root][]string{} // referrers that stay behind, by the image that they belong to
 	shown := toShow(roots)
 	for _, r := range shown {
 		switch {
 		case c.tolerant && (r.owner != nil || !hasItems):
-		case r.owner != nil && !r.complete():
-			lost[r.owner] = append(lost[r.owner], r.Descriptor.Digest.String())
-			continue
+		case r.owner != nil:
+			stay[r] = !r.complete()
 		default:
 			if err := r.narrow(); err != nil {
 				c.Faults[r.desc.Digest] = err
@@ -180,40 +179,73 @@ func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
 				c.Absent[r.desc.Digest] = r.absent()
 			}
 		}
+	}
+	if !c.tolerant {
+		markLost(roots, stay)
+	}
+	for _, r := range shown {
 		if r.raw != nil {
 			made[r.desc.Digest] = r.raw
 		}
-		images = append(images, r.entries()...)
+		if !stay[r] {
+			images = append(images, r.entries()...)
+		}
 	}
-	c.remark(shown, lost)
+	c.remark(roots, stay)
 	if len(images) > 0 || len(c.Saved) == 0 {
 		c.Layout = l.With(images, made)
 	}
 }
 
+// markLost adds the referrers of what does not travel to those that stay behind, and theirs in turn: of what
+// something else stands for now, of platforms that are not whole, and of other referrers.
+func markLost(roots []*root, stay map[*root]bool) {
+	travels := map[digest.Digest]bool{}
+	for _, r := range roots {
+		switch {
+		case stay[r] || r.superseded:
+			continue
+		case r.desc.Digest == r.Descriptor.Digest:
+			r.kept = r.all()
+		}
+		for _, d := range r.kept {
+			travels[d] = true
+		}
+	}
+	w := newWaiting(roots)
+	for _, r := range roots {
+		for _, lost := range w.take(which(r.all(), func(d digest.Digest) bool { return !travels[d] })...) {
+			stay[lost] = true
+		}
+	}
+}
+
 // remark tells what stands for an image, and which of its referrers stay behind whatever the user asks for.
-func (c *Contents) remark(shown []*root, lost map[*root][]string) {
-	for _, r := range shown {
-		if o := r.owner; o != nil && r.Subject == o.Descriptor.Digest && o.desc.Digest != r.Subject {
-			lost[o] = append(lost[o], r.Descriptor.Digest.String())
+func (c *Contents) remark(roots []*root, stay map[*root]bool) {
+	lost := map[digest.Digest][]string{}
+	for _, r := range roots {
+		if stay[r] && r.owner != nil {
+			d := r.owner.Descriptor.Digest
+			lost[d] = append(lost[d], r.Descriptor.Digest.String())
 		}
 	}
 	told := map[digest.Digest]bool{}
-	for _, r := range shown {
-		if told[r.desc.Digest] {
+	for _, r := range roots {
+		about := cmp.Or(r.saved, r.desc.Digest)
+		if told[about] || r.part {
 			continue
 		}
-		told[r.desc.Digest] = true
+		told[about] = true
 		if n := r.Annotations[layout.AnnotationName]; n != "" && r.Name == "" {
 			r.odd = append(r.odd, n)
 		}
-		c.remarkOdd(r.desc.Digest, r.odd)
-		if r.remark != nil {
+		c.remarkOdd(about, r.odd)
+		if r.remark != nil && !r.superseded {
 			c.Remarks = append(c.Remarks, *r.remark)
 		}
-		if all := lost[r]; len(all) > 0 {
-			c.Remarks = append(c.Remarks, Remark{Image: r.desc.Digest, Text: fmt.Sprintf("%d referrers stay behind, "+
-				"because they or what they belong to are not whole in the %s: %s",
+		if all := lost[r.Descriptor.Digest]; len(all) > 0 {
+			c.Remarks = append(c.Remarks, Remark{Image: about, Text: fmt.Sprintf("%d referrers stay behind, "+
+				"because they or what they belong to are not as they were in the %s: %s",
 				len(all), r.place, shortened(all, ", "))})
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"drayage/layout"
 )
 
-// OfLayout is [Reader.Contents] of a layout that is no archive. If entries, it only finds out which entries of
-// index.json are images, and not what of them is there.
+// OfLayout is [Reader.Contents] of a layout that is no archive. If entries, it only finds out which entries
+// of index.json are images, and not what of them is there.
 func OfLayout(ctx context.Context, l *layout.Layout, entries bool) (*Contents, error) {
 	images, err := l.Images()
 	if err != nil {
@@ -36,7 +36,7 @@ func OfLayout(ctx context.Context, l *layout.Layout, entries bool) (*Contents, e
 		_, err := l.Stat(d)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
-	if entries {
+	if s.entries = entries; entries {
 		s.has = func(digest.Digest) bool { return true }
 		s.reads = func(d v1.Descriptor) bool { return image.IsIndex(d.MediaType) }
 	}
@@ -53,11 +53,14 @@ func OfLayout(ctx context.Context, l *layout.Layout, entries bool) (*Contents, e
 func (s *surveyor) distinct(images []layout.Image) (all []*root) {
 	type key struct {
 		digest, subject digest.Digest
+		size            int64
+		mediaType       string
 		name, ref       string
 	}
 	seen := map[key]bool{}
 	for _, im := range images {
-		k := key{im.Descriptor.Digest, im.Subject, im.Name, im.Ref}
+		d := im.Descriptor
+		k := key{d.Digest, im.Subject, d.Size, d.MediaType, im.Name, im.Ref}
 		if !seen[k] {
 			seen[k] = true
 			all = append(all, &root{Image: im, place: s.place, desc: im.Descriptor})
@@ -102,7 +105,7 @@ func (s *surveyor) spread(roots []*root) (all []*root) {
 		known[[2]digest.Digest{r.Descriptor.Digest, r.Subject}] = true
 	}
 	for _, r := range roots {
-		if r.owner == nil || r.index == nil || !r.ListsReferrers() {
+		if r.owner == nil || r.index == nil || s.entries || !r.ListsReferrers() {
 			all = append(all, s.typed(r))
 			continue
 		}
@@ -146,33 +149,39 @@ func (s *surveyor) claim(r *root, shared bool) {
 // all lists the digests that something may belong to.
 func (r *root) all() []digest.Digest { return append([]digest.Digest{r.Descriptor.Digest}, r.below...) }
 
-// settle finds the owner of each referrer. A referrer without one is an image.
-func settle(roots []*root) {
-	waiting, offered := map[digest.Digest][]*root{}, map[digest.Digest]bool{}
+// waiting lists referrers by what they belong to.
+type waiting map[digest.Digest][]*root
+
+func newWaiting(roots []*root) waiting {
+	w := waiting{}
 	for _, r := range roots {
-		if r.Subject == "" {
-			continue
-		}
-		waiting[r.Subject] = append(waiting[r.Subject], r)
-		for _, d := range r.all() {
-			offered[d] = true
+		if r.Subject != "" {
+			w[r.Subject] = append(w[r.Subject], r)
 		}
 	}
-	take := func(own *root) {
-		own.Subject, own.Tag = "", ""
-		queue := []*root{own}
-		for len(queue) > 0 {
-			r := queue[0]
-			queue = queue[1:]
-			if r.taken {
-				continue
-			}
-			if r.taken = true; r != own {
-				r.owner = own
-			}
+	return w
+}
+
+// take lists and removes the referrers of some digests, and theirs in turn.
+func (w waiting) take(digests ...digest.Digest) (all []*root) {
+	for len(digests) > 0 {
+		d := digests[0]
+		digests = digests[1:]
+		for _, r := range w[d] {
+			all, digests = append(all, r), append(digests, r.all()...)
+		}
+		delete(w, d)
+	}
+	return all
+}
+
+// settle finds the owner of each referrer. A referrer without one is an image.
+func settle(roots []*root) {
+	w, offered, taken := newWaiting(roots), map[digest.Digest]bool{}, map[*root]bool{}
+	for _, r := range roots {
+		if r.Subject != "" {
 			for _, d := range r.all() {
-				queue = append(queue, waiting[d]...)
-				delete(waiting, d)
+				offered[d] = true
 			}
 		}
 	}
@@ -182,9 +191,15 @@ func settle(roots []*root) {
 		func(r *root) bool { return !offered[r.Subject] },
 		func(*root) bool { return true },
 	} {
-		for _, r := range roots {
-			if !r.taken && isOwn(r) {
-				take(r)
+		for _, own := range roots {
+			if taken[own] || !isOwn(own) {
+				continue
+			}
+			own.Subject, own.Tag, taken[own] = "", "", true
+			for _, r := range w.take(own.all()...) {
+				if !taken[r] {
+					r.owner, taken[r] = own, true
+				}
 			}
 		}
 	}

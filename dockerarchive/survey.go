@@ -30,15 +30,16 @@ type root struct {
 	err    error // why a manifest that is there cannot be used
 
 	part  bool  // it is no image, because it is a part of another one
-	taken bool  // settle knows what it belongs to
 	owner *root // of a referrer: the image that it belongs to, maybe by way of other referrers
 
-	names      []string // that only manifest.json gives it
-	odd        []string // what is no name, in place of one
-	superseded bool     // it is read by manifest.json instead
+	names      []string      // that only manifest.json gives it
+	odd        []string      // what is no name, in place of one
+	superseded bool          // it is read by manifest.json instead
+	saved      digest.Digest // the ID of the image that stands for it then
 
-	raw    []byte  // of a new index, which stands for this one
-	remark *Remark // about what stands for this index
+	raw    []byte          // of a new index, which stands for this one
+	kept   []digest.Digest // what of it travels then
+	remark *Remark         // about what stands for this index
 }
 
 // leaf is an entry of an index that is no index itself, with what of it is in the archive.
@@ -87,19 +88,21 @@ func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.l
 
 // surveyor looks at what an index.json leads to.
 type surveyor struct {
-	place  string
-	layout *layout.Layout
-	has    func(digest.Digest) bool // of a valid digest: whether the blob is there
-	looks  func(*root) bool         // whether what an entry leads to matters
-	reads  func(v1.Descriptor) bool // whether an entry of an index is read; nil means every manifest
-	tree   *image.Tree
-	known  map[*image.Node]*facts
-	leaves int
+	place   string
+	entries bool // the entries stay as they are
+	layout  *layout.Layout
+	has     func(digest.Digest) bool // of a valid digest: whether the blob is there
+	looks   func(*root) bool         // whether what an entry leads to matters
+	reads   func(v1.Descriptor) bool // whether an entry of an index is read; nil means every manifest
+	tree    *image.Tree
+	known   map[*image.Node]*facts
+	leaves  int
 }
 
 // survey looks at everything that index.json leads to. It fails only if ctx ends, or if a limit is reached.
-func (a *Reader) survey(ctx context.Context, l *layout.Layout) ([]*root, error) {
-	s := &surveyor{place: "archive", layout: l, has: a.hasBlob, looks: func(*root) bool { return true }}
+func (a *Reader) survey(ctx context.Context, l *layout.Layout, tolerant bool) ([]*root, error) {
+	everything := func(*root) bool { return true }
+	s := &surveyor{place: "archive", entries: tolerant, layout: l, has: a.hasBlob, looks: everything}
 	images, err := l.Images()
 	if err != nil {
 		return nil, err
@@ -283,6 +286,9 @@ func (r *root) replace(d v1.Descriptor, kept []leaf, how string) {
 	left := which(r.leaves, leaf.lacks)
 	text := fmt.Sprintf("the %s has only %s of its index, and lacks %s: %s",
 		r.place, platformList(kept), platformList(left), how)
+	for _, l := range kept {
+		r.kept = append(r.kept, l.Descriptor.Digest)
+	}
 	r.desc, r.remark = d, &Remark{Image: d.Digest, Text: text}
 }
 

@@ -109,7 +109,7 @@ func (u *union) save(item manifestItem, instead []*root) error {
 				Text: "not all of what index.json says of it is in the archive: " +
 					"it is read by manifest.json, and has another manifest and digest"})
 		}
-		r.superseded = true
+		r.superseded, r.saved = true, im.ID
 	}
 	u.contents.addSaved(im)
 	return nil
