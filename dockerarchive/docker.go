@@ -11,6 +11,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/dockerv1"
+	"drayage/internal/limits"
 )
 
 type dockerTar struct {
@@ -42,6 +43,9 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 	if err != nil {
 		return err
 	}
+	if err := tooMany(len(doc.Layers), limits.SavedLayers, "layers in one image"); err != nil {
+		return err
+	}
 	id, config, diffIDs := doc.Config.Digest, judged.Config, judged.DiffIDs
 	dirs, err := v1Layers(raw, diffIDs)
 	if err != nil {
@@ -51,7 +55,7 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 	if config.Created.After(created) {
 		created = config.Created.Truncate(time.Second)
 	}
-	item, top := manifestItem{Config: id.Encoded() + ".json", Layers: []string{}}, ""
+	item, top := manifestItem{Config: digest.FromBytes(raw).Encoded() + ".json", Layers: []string{}}, ""
 	for i, dir := range dirs {
 		top = dir.id
 		b := &blob{Descriptor: doc.Layers[i], source: im.Source, diffID: diffIDs[i], image: id}
@@ -62,8 +66,10 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 		t.configs = append(t.configs, file(item.Config, raw, created))
 	}
 	names, err := t.claim(im.Names, id)
-	t.documents.add(item, names, top)
-	return err
+	if err != nil {
+		return err
+	}
+	return t.documents.add(item, names, top, int64(len(raw)))
 }
 
 // dockerConfig reads the configuration of an image that a docker tar can hold.

@@ -2,6 +2,7 @@ package dockerarchive
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/lenient"
+	"drayage/internal/limits"
 )
 
 type manifestItem struct {
@@ -39,10 +41,13 @@ type documents struct {
 	itemOf       map[string]int               // by what the image consists of
 	repositories map[string]map[string]string // by repository and tag: the top layer
 	owners       map[string]digest.Digest     // of names
+	configs      int64                        // bytes of what is read by manifest.json
 }
 
 func newDocuments() documents {
-	return documents{nil, map[string]int{}, map[string]map[string]string{}, map[string]digest.Digest{}}
+	return documents{
+		itemOf: map[string]int{}, repositories: map[string]map[string]string{}, owners: map[string]digest.Digest{},
+	}
 }
 
 // claim gives names to the image with an ID and returns those that it did not have yet. It refuses names that
@@ -64,13 +69,15 @@ func (d *documents) claim(names []string, id digest.Digest) (fresh []string, err
 	return fresh, nil
 }
 
-// add enters an image and its top layer. If the image is there already, it gets the names too.
-func (d *documents) add(item manifestItem, names []string, top string) {
+// add enters an image and its top layer. If the image is there already, it gets the names too. config is the
+// size of its configuration, if that is read by manifest.json.
+func (d *documents) add(item manifestItem, names []string, top string, config int64) error {
 	key := item.Config + " " + strings.Join(item.Layers, " ")
 	i, known := d.itemOf[key]
 	if !known {
 		i = len(d.items)
 		d.items, d.itemOf[key] = append(d.items, item), i
+		d.configs += config
 	}
 	d.items[i].RepoTags = append(d.items[i].RepoTags, names...)
 	for _, n := range names {
@@ -83,6 +90,8 @@ func (d *documents) add(item manifestItem, names []string, top string) {
 		}
 		d.repositories[repository][tag] = top
 	}
+	return cmp.Or(tooMany(len(d.items), limits.Images, "images"),
+		tooMany(d.configs, limits.Configs, "bytes of configurations"))
 }
 
 // entries lists the files. A file that would say nothing is not among them.

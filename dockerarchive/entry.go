@@ -166,8 +166,12 @@ func (b *blob) writeOnce(ctx context.Context, w io.Writer, reported func(int64))
 		return 0, b.judge(err, stored)
 	}
 	defer plain.Close()
+	content, err := b.notPackedTwice(plain)
+	if err != nil {
+		return 0, b.named(err)
+	}
 	h := b.diffID.Algorithm().Hash()
-	n, err, werr := pipe(io.MultiWriter(h, w), plain, stop)
+	n, err, werr := pipe(io.MultiWriter(h, w), content, stop)
 	if werr != nil {
 		return n, werr
 	}
@@ -178,6 +182,18 @@ func (b *blob) writeOnce(ctx context.Context, w io.Writer, reported func(int64))
 		return n, b.judge(err, stored)
 	}
 	return n, b.named(unpack.CheckDiffID(digest.NewDigest(b.diffID.Algorithm(), h), b.diffID))
+}
+
+// notPackedTwice refuses a layer that is still compressed when it has been unpacked: whoever loads it from a
+// docker tar would unpack it once more. It returns the content from its beginning.
+func (b *blob) notPackedTwice(plain io.Reader) (io.Reader, error) {
+	head := make([]byte, compression.PeekSize)
+	n, _ := io.ReadFull(plain, head) // an error comes again
+	if kind := compression.Detect(head[:n]); kind != compression.None {
+		return nil, fmt.Errorf("what it unpacks to is compressed once more (%s): "+
+			"only --format oci could carry it: %w", kind, image.ErrUnsupported)
+	}
+	return io.MultiReader(bytes.NewReader(head[:n]), plain), nil
 }
 
 // judge explains why a layer could not be read to its end.

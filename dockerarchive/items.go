@@ -194,13 +194,13 @@ func (a *Reader) readConfig(item manifestItem, im *SavedImage) ([]digest.Digest,
 	if err != nil {
 		return nil, err
 	}
-	is := digest.FromBytes(config)
-	if !named {
-		im.ID = is
-	}
 	var wrong error
-	if is != im.ID {
-		wrong = fmt.Errorf("the bytes hash to %s: %w", is, ErrIntegrity)
+	if is := digest.FromBytes(config); !named {
+		im.ID = is
+	} else if found := promised.Algorithm().FromBytes(config); found != promised {
+		wrong = fmt.Errorf("the bytes hash to %s: %w", found, ErrIntegrity)
+	} else {
+		im.ID = is // whatever the algorithm of the name: engines show this one
 	}
 	parsed, err := image.ParseConfig(config)
 	var diffIDs []digest.Digest

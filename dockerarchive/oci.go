@@ -13,6 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/limits"
 	"drayage/layout"
 )
 
@@ -20,6 +21,7 @@ type ociTar struct {
 	documents
 	index  []v1.Descriptor
 	images []*image.Image // with referrers
+	weight weight
 
 	entered map[[3]string]bool // what distinguishes the entries of index
 }
@@ -39,6 +41,9 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 		}
 	}
 	index, err := t.indexJSON()
+	if err == nil {
+		err = tooMany(len(t.index), limits.Images, "names")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +66,9 @@ func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error
 		return err
 	}
 	t.images = append(t.images, im)
+	if err := t.weight.carry(im.Graph, max(len(names), 1)); err != nil {
+		return err
+	}
 	root, err := im.Entry(ctx, im.Source)
 	if err != nil {
 		return err
@@ -121,11 +129,11 @@ func (t *ociTar) addItem(ctx context.Context, im *image.Image, names []string) e
 		item.Layers = append(item.Layers, ociPath(l.Digest))
 		top = l.Digest.Encoded()
 	}
+	config := int64(0)
 	if im.Uncompressed {
-		item.LayerSources = uncompressed(layers)
+		item.LayerSources, config = uncompressed(layers), n.Document.Config.Size
 	}
-	t.documents.add(item, names, top)
-	return nil
+	return t.documents.add(item, names, top, config)
 }
 
 // loadable chooses the default platform of an image, else the first. Without a container image it is nil.

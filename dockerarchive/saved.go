@@ -66,9 +66,13 @@ func (l SavedLayer) Compression() (string, error) {
 
 // namedDigest reads the digest that the name of a configuration promises: HEX.json, sha256:HEX or a blob's.
 func namedDigest(name string) (digest.Digest, bool) {
-	stem := strings.TrimPrefix(strings.TrimSuffix(path.Base(name), ".json"), "sha256:")
-	d := digest.NewDigestFromEncoded(digest.SHA256, stem)
-	return d, d.Validate() == nil
+	stem := strings.TrimSuffix(path.Base(name), ".json")
+	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+		if d := digest.NewDigestFromEncoded(a, strings.TrimPrefix(stem, a.String()+":")); d.Validate() == nil {
+			return d, true
+		}
+	}
+	return "", false
 }
 
 // fullNames reads RepoTags, each name once. Tools write there what is no name: docker-drag makes one of a

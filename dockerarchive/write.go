@@ -128,6 +128,9 @@ func prepare(ctx context.Context, format Format, images []*image.Image, opts Opt
 		return nil, errors.New("no image to save")
 	}
 	entries, err := format.entries(ctx, images)
+	if err == nil {
+		err = fit(entries)
+	}
 	if err != nil {
 		return nil, err
 	}

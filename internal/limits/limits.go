@@ -42,6 +42,7 @@ const (
 	EntryNames  = 16 << 20 // bytes of all their names and of what links lead to
 	ArchiveJSON = 16 << 20 // bytes of index.json, and of manifest.json
 	Images      = 20_000   // entries of index.json, and images in manifest.json
+	SavedLayers = 16_000   // of an image in a docker tar: in a registry its manifest fits into Manifest then
 	Configs     = 64 << 20 // bytes of the configurations of images that are read by manifest.json
 )
 

@@ -1,0 +1,80 @@
+package dockerarchive
+
+import (
+	"cmp"
+	"fmt"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/internal/jsonkeys"
+	"drayage/internal/limits"
+)
+
+// tooMany is the error of a writer about an archive that no reader here would take. It is nil if n is within
+// the limit.
+func tooMany[N int | int64](n, limit N, what string) error {
+	if n <= limit {
+		return nil
+	}
+	return fmt.Errorf("the archive would have %d %s, and its readers accept %d: "+
+		"save its images to several files", n, what, limit)
+}
+
+// fit says whether readers accept so many entries, and so large descriptions of images.
+func fit(entries []*tarEntry) error {
+	names := 0
+	for _, e := range entries {
+		if names += len(e.name) + len(e.link); e.name != "manifest.json" && e.name != v1.ImageIndexFile {
+			continue
+		}
+		err := cmp.Or(tooMany(len(e.data), limits.ArchiveJSON, "bytes in "+e.name),
+			tooMany(jsonkeys.Values(e.data), limits.Values, "values in "+e.name))
+		if err != nil {
+			return err
+		}
+	}
+	return cmp.Or(tooMany(len(entries), limits.Entries, "entries"),
+		tooMany(names, limits.EntryNames, "bytes in the names of its entries"))
+}
+
+// weight is what an image makes those hold who read it from a layout.
+type weight struct {
+	leaves, parts int
+	bytes         int64 // of manifests
+}
+
+func weigh(g *image.Graph) (w weight) {
+	seen := map[string]bool{}
+	for _, n := range g.Manifests {
+		w.bytes += n.Descriptor.Size
+		w.parts += 1 + len(n.Document.Layers)
+		for _, c := range n.Document.Manifests {
+			if image.IsIndex(c.MediaType) {
+				continue
+			}
+			key := fmt.Sprint(c.Digest, c.Size, c.MediaType)
+			if p := c.Platform; p != nil {
+				key += image.FormatPlatform(*p) + " " + p.OSVersion
+			}
+			if !seen[key] {
+				seen[key] = true
+				w.leaves++
+			}
+		}
+	}
+	w.leaves = max(w.leaves, 1)
+	w.parts += w.leaves + len(g.Blobs)
+	return w
+}
+
+// carry adds an image with so many entries in index.json.
+func (w *weight) carry(g *image.Graph, entries int) error {
+	one := weigh(g)
+	w.leaves += one.leaves * entries
+	w.parts += one.parts * entries
+	w.bytes += one.bytes
+	return cmp.Or(tooMany(w.leaves, limits.AllLeaves, "manifests, counted for each name"),
+		tooMany(w.parts, limits.AllParts, "manifests and layers, counted for each name"),
+		tooMany(w.bytes, limits.AllHeld, "bytes of manifests"))
+}
