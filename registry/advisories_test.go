@@ -88,7 +88,8 @@ func TestAdvisories(t *testing.T) {
 		},
 		"GHSA-h7vf-4x9w-h99v oras-go: the next page is elsewhere": func(w *world,
 			other *fakeregistry.Registry) error {
-			w.pages([2]string{`{"name":"app","tags":["1"]}`, next("http://other.test/v2/app/tags/list?n=2")})
+			w.reg.On(tagLists, fakeregistry.Answer(200, `{"name":"app","tags":["1"]}`,
+				"Link", next("http://other.test/v2/app/tags/list?n=2")))
 			if _, err := w.repo("app").Tags(w.Context()); err == nil ||
 				!strings.Contains(err.Error(), "another host") {
 				w.Errorf("the list goes on elsewhere: %v", err)

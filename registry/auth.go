@@ -57,8 +57,14 @@ type token struct {
 // scope is what a token must allow (https://distribution.github.io/distribution/spec/auth/scope/).
 func scope(repository, actions string) string { return "repository:" + repository + ":" + actions }
 
+// catalogScope is what a token for the list of repositories must allow.
+const catalogScope = "registry:catalog:*"
+
 func repositoryOf(scope string) string {
-	rest := strings.TrimPrefix(scope, "repository:")
+	rest, ok := strings.CutPrefix(scope, "repository:")
+	if !ok {
+		return ""
+	}
 	return rest[:max(strings.LastIndex(rest, ":"), 0)]
 }
 

@@ -38,7 +38,7 @@ func FuzzParseReference(f *testing.F) {
 			strings.ContainsAny(r.Registry, "/@?# \\%") {
 			t.Fatalf("%q is %+v", s, r)
 		}
-		if r.Digest != "" && verify.Digest(r.Digest) != nil || r.Tag != "" && !tagPattern.MatchString(r.Tag) ||
+		if r.Digest != "" && verify.Digest(r.Digest) != nil || r.Tag != "" && !validTag(r.Tag) ||
 			r.Target() == "" {
 			t.Fatalf("%q is %+v", s, r)
 		}
@@ -87,9 +87,12 @@ func FuzzNextPage(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next, err := nextPage(from, &http.Response{Header: http.Header{"Link": {"<" + l + `>; rel="next"`}},
-			Request: &http.Request{URL: from}})
-		if err != nil || next == nil {
+		list := pager{first: &request{url: from}}
+		next, err := list.nextPage(page{from: from, base: from, link: l})
+		if err != nil {
+			next = list.inPlace(l)
+		}
+		if next == nil {
 			return
 		}
 		if next.Scheme != "https" || next.Host != from.Host || next.User != nil || next.Fragment != "" {
@@ -148,6 +151,19 @@ func FuzzParseLimit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v string) {
 		if n, window, ok := parseLimit(v); n < 0 || window < 0 || !ok && (n != 0 || window != 0) {
 			t.Fatalf("%q is %d in %s, %v", v, n, window, ok)
+		}
+	})
+}
+
+// FuzzValidTag checks the judgement of tags against the pattern in the specification.
+func FuzzValidTag(f *testing.F) {
+	pattern := regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+	for _, tag := range []string{"", "1", "-1", "a.b-c_D", strings.Repeat("a", 129), "ä", "a/b", "a\n"} {
+		f.Add(tag)
+	}
+	f.Fuzz(func(t *testing.T, tag string) {
+		if validTag(tag) != (pattern.MatchString(tag)) {
+			t.Errorf("%q is valid: %v", tag, validTag(tag))
 		}
 	})
 }

@@ -6,212 +6,120 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
+	"strings"
 
-	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"drayage/image"
-	"drayage/internal/verify"
+	"drayage/internal/plaintext"
 )
 
-// Limits on lists. The busiest repositories have some tens of thousands of tags. Signed images have a handful
-// of referrers, few have hundreds.
+// Limits on lists of names. The busiest repositories have some tens of thousands of tags.
 const (
-	tagPage          = "1000"   // ECR refuses to give more at once
-	maxTagPages      = 10_000   // some registries give fifty at once, whatever they are asked for
-	maxTagBytes      = 16 << 20 // some hundred thousand tags, and what they take in memory
-	maxReferrerPages = 100
-	maxReferrerBytes = 16 << 20
-	maxReferrers     = 10_000
+	maxNamePages = 10_000   // some registries give fifty at once, whatever they are asked for
+	maxNameBytes = 16 << 20 // some hundred thousand names, and what they take in memory
 )
 
-var tagPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+// validName reports whether a name is made of the characters of tags, and more, and is not too long.
+func validName(name, more string, longest int) bool {
+	for i := range len(name) {
+		c := name[i]
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+		if !plain && (i == 0 || strings.IndexByte(more, c) < 0) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= longest
+}
+
+func validTag(name string) bool { return validName(name, ".-", 128) }
+
+func validRepository(name string) bool { return validName(name, ".-/", 255) }
 
 // Tags lists the tags of the repository in the registry's order, each once. It leaves out what is no valid
-// tag, and tells Client.Notify. It does not ask mirrors: they need not know all tags.
+// tag, and tells Client.Notify. It does not ask mirrors: they need not know all tags. If the list breaks off,
+// Tags returns what came before together with the error.
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	req, err := r.own.request(ctx, http.MethodGet, "/tags/list", http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
-	query := req.url.Query()
-	query.Set("n", tagPage)
-	req.url.RawQuery = query.Encode()
-	l := tagList{of: r.Name(), seen: map[string]bool{}}
-	pages := pager{what: r.Name() + ": the list of tags", most: maxTagPages, size: maxTagBytes}
-	if err := pages.read(ctx, r.own.host, req, l.add); err != nil {
-		return nil, err
-	}
-	if l.invalid > 0 {
-		r.own.host.client.notify(fmt.Sprintf("%s: left out are %d tags that are none, the first is %q",
-			r.Name(), l.invalid, printable(l.firstInvalid, 100)))
-	}
-	return l.tags, nil
+	l := nameList{what: r.Name() + ": the list of tags", kind: "tags", valid: validTag}
+	return l.read(ctx, r.own.host, req)
 }
 
-type tagList struct {
-	of           string
-	tags         []string
+// Repositories lists the repositories of a registry in its order, each once, as far as the registry shows
+// them to this user. Not all registries offer such a list: the error then matches ErrNotFound or ErrDenied.
+// If the list breaks off, Repositories returns what came before together with the error.
+func (c *Client) Repositories(ctx context.Context, registry string) ([]string, error) {
+	p := c.Repository(Reference{Registry: registry}).own
+	if p.noRead != nil {
+		return nil, p.noRead
+	}
+	u, err := p.host.url(ctx, "_catalog")
+	if err != nil {
+		return nil, err
+	}
+	req := &request{method: http.MethodGet, url: u, header: http.Header{}, scope: catalogScope,
+		accept: []int{http.StatusOK}}
+	l := nameList{what: registry + ": the list of repositories", kind: "repositories", valid: validRepository}
+	names, err := l.read(ctx, p.host, req)
+	var refused *Error
+	switch {
+	case len(names) > 0 || !errors.As(err, &refused):
+		return names, err
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDenied):
+		return nil, fmt.Errorf("the registry does not list its repositories, or not to you: %w", err)
+	case isStatus(err, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusBadRequest):
+		return nil, fmt.Errorf("%w: the registry does not list its repositories: %v", ErrNotFound, err)
+	}
+	return nil, err
+}
+
+// nameList is a list of tags or repositories.
+type nameList struct {
+	what         string
+	kind         string // tags or repositories
+	valid        func(string) bool
+	names        []string
 	seen         map[string]bool
 	invalid      int
 	firstInvalid string
 }
 
-func (l *tagList) add(h http.Header, raw []byte) error {
+func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, error) {
+	l.seen = map[string]bool{}
+	pages := pager{what: l.what, most: maxNamePages, size: maxNameBytes, host: h, first: req, add: l.add}
+	err := pages.readNumbered(ctx)
+	if l.invalid > 0 {
+		h.client.notify(fmt.Sprintf("%s: left out are %d %s that are none, the first is %q",
+			l.what, l.invalid, l.kind, printable(l.firstInvalid, 100)))
+	}
+	return l.names, err
+}
+
+func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 	if mediaTypeOf(h) == "text/html" {
-		return refuse("%s: the answer is a web page, not a list of tags: is this address a registry?", l.of)
+		return 0, refuse("%s: the answer is a web page: is this address a registry?", l.what)
 	}
 	var page struct {
-		Tags []string `json:"tags"`
+		Tags         []string `json:"tags"`
+		Repositories []string `json:"repositories"`
 	}
-	if err := json.Unmarshal(raw, &page); err != nil {
-		return refuse("%s: the list of tags is not valid JSON: %v", l.of, err)
+	if err := json.Unmarshal(plaintext.UTF8(raw), &page); err != nil {
+		return 0, refuse("%s is not valid JSON: %v", l.what, err)
 	}
-	for _, t := range page.Tags {
+	names := page.Tags
+	if l.kind == "repositories" {
+		names = page.Repositories
+	}
+	for _, name := range names {
 		switch {
-		case !tagPattern.MatchString(t):
+		case !l.valid(name):
 			if l.invalid++; l.invalid == 1 {
-				l.firstInvalid = t
+				l.firstInvalid = name
 			}
-		case !l.seen[t]:
-			l.seen[t] = true
-			l.tags = append(l.tags, t)
+		case !l.seen[name]:
+			l.seen[name] = true
+			l.names = append(l.names, name)
 		}
 	}
-	return nil
-}
-
-// Referrers lists the manifests that name d as their subject: signatures, SBOMs and the like. A registry
-// without the referrers API is asked for the tag that stands in for it.
-func (r *Repository) Referrers(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
-	if err := verify.Digest(d); err != nil {
-		return nil, err
-	}
-	all, err := r.own.referrersAPI(ctx, d)
-	if errors.Is(err, errNoReferrersAPI) {
-		all, err = r.own.referrersTag(ctx, d)
-	}
-	return all, err
-}
-
-var errNoReferrersAPI = errors.New("no referrers API")
-
-func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Descriptor, _ error) {
-	req, err := p.request(ctx, http.MethodGet, "/referrers/"+d.String(), http.StatusOK)
-	if err != nil {
-		return nil, err
-	}
-	pages := pager{what: "referrers of " + d.String(), most: maxReferrerPages, size: maxReferrerBytes}
-	err = pages.read(ctx, p.host, req, func(h http.Header, raw []byte) error {
-		if mediaTypeOf(h) != v1.MediaTypeImageIndex {
-			return errNoReferrersAPI
-		}
-		index, err := image.ParseManifest(v1.MediaTypeImageIndex, raw)
-		if err != nil {
-			return fmt.Errorf("referrers of %s: %w", d, err)
-		}
-		if all = append(all, index.Manifests...); len(all) > maxReferrers {
-			return fmt.Errorf("referrers of %s: more than %d", d, maxReferrers)
-		}
-		return nil
-	})
-	if len(all) == 0 && (isRefused(err) || isAnswer(err) && errors.Is(err, ErrNotFound)) {
-		return nil, errNoReferrersAPI
-	}
-	return all, err
-}
-
-func (p *place) referrersTag(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
-	_, raw, err := p.resolve(ctx, ReferrersTag(d))
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	index, err := image.ParseManifest("", raw)
-	return index.Manifests, err
-}
-
-// ReferrersTag is the tag under which a registry without the referrers API keeps the referrers of d
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema).
-func ReferrersTag(d digest.Digest) string {
-	algorithm, encoded := d.Algorithm().String(), d.Encoded()
-	return algorithm[:min(len(algorithm), 32)] + "-" + encoded[:min(len(encoded), 64)]
-}
-
-// CosignTags are the tags under which cosign puts the signatures, attestations and SBOM of the manifest d
-// where it does not use referrers.
-func CosignTags(d digest.Digest) []string {
-	stem := ReferrersTag(d)
-	return []string{stem + ".sig", stem + ".att", stem + ".sbom"}
-}
-
-// pager reads a list that may be spread over several answers.
-type pager struct {
-	what string // the list, for errors
-	most int    // answers
-	size int64  // bytes that may come
-	seen map[string]bool
-}
-
-// read sends req and the requests for the pages that follow, and gives the answers to add.
-func (l *pager) read(ctx context.Context, h *host, req *request, add func(http.Header, []byte) error) error {
-	l.seen = map[string]bool{}
-	for left := l.size; ; {
-		if err := l.visit(req.url, left); err != nil {
-			return err
-		}
-		resp, raw, err := h.read(ctx, req, left)
-		if err != nil {
-			return err
-		}
-		left -= int64(len(raw) + len(resp.Header.Get("Link"))) // addresses are kept too
-		if err := add(resp.Header, raw); err != nil {
-			return err
-		}
-		next, err := nextPage(req.url, resp)
-		if err != nil {
-			return fmt.Errorf("%s: %w", l.what, err)
-		}
-		if next == nil {
-			return nil
-		}
-		req = &request{method: req.method, url: next, header: http.Header{}, scope: req.scope, accept: req.accept}
-	}
-}
-
-func (l *pager) visit(page *url.URL, left int64) error {
-	switch key := page.RequestURI(); {
-	case l.seen[key]:
-		return refuse("%s leads in a circle, after %d pages", l.what, len(l.seen))
-	case len(l.seen) == l.most:
-		return refuse("%s has more than %d pages", l.what, l.most)
-	case left <= 0:
-		return refuse("%s is larger than %d bytes", l.what, l.size)
-	default:
-		l.seen[key] = true
-		return nil
-	}
-}
-
-// nextPage is where an answer says that the list goes on, or nil. It has to be of the same origin as the
-// page before, because it is asked for with the same credentials.
-func nextPage(from *url.URL, resp *http.Response) (*url.URL, error) {
-	link := nextLink(resp.Header.Values("Link"))
-	if link == "" {
-		return nil, nil
-	}
-	next, err := told(resp.Request.URL, link)
-	if err != nil {
-		return nil, refuse("the Link to the next page is no address")
-	}
-	restorePort(next, resp.Request.URL)
-	if !sameOrigin(from, next) {
-		return nil, refuse("the Link to the next page leads to another host: %s", redact(next))
-	}
-	next.Host, next.User, next.Fragment = from.Host, nil, ""
-	return next, nil
+	return len(names), nil
 }

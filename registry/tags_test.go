@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,7 +47,7 @@ func TestTagsOfManyPages(t *testing.T) {
 			w.Error(diff)
 		}
 		asked := w.reg.Requests("GET", "/tags/list")
-		if len(asked) != 3 || asked[0].Query != "n=1000" {
+		if len(asked) != 4 || asked[0].Query != "" {
 			w.Errorf("asked %d times, first %q", len(asked), asked[0].Query)
 		}
 	})
@@ -76,7 +77,7 @@ func TestTagsAreKeptInOrderValidAndOnce(t *testing.T) {
 		for _, e := range w.reg.Requests("GET", "/v2/app/tags/list") {
 			queries = append(queries, e.Query)
 		}
-		if diff := cmp.Diff([]string{"n=1000", "last=1", "last=2"}, queries); diff != "" {
+		if diff := cmp.Diff([]string{"", "n=1000", "last=2"}, queries); diff != "" {
 			w.Error(diff)
 		}
 	})
@@ -118,7 +119,7 @@ func TestTagsStayAtTheirOrigin(t *testing.T) {
 				w.reg.On(page, fakeregistry.Answer(200, `{"tags":["1"]}`, "Link", next(link)))
 				got, err := w.repo("app").Tags(w.Context())
 				var refused *refusal
-				if !errors.As(err, &refused) || got != nil {
+				if !errors.As(err, &refused) || !slices.Equal(got, []string{"1"}) {
 					w.Errorf("got %q, %v", got, err)
 				}
 				if n := len(elsewhere.Requests("", "")); n > 0 {
@@ -131,13 +132,14 @@ func TestTagsStayAtTheirOrigin(t *testing.T) {
 
 func TestTagsTakeAnAbsoluteLink(t *testing.T) {
 	inBubble(t, func(w *world) {
-		w.pages([2]string{`{"tags":["1"]}`,
-			next("http://user:pw@REGISTRY.test:80/v2/app/tags/list?n=1&last=1#top")}, [2]string{`{"tags":["2"]}`, ""})
+		first := [2]string{`{"tags":["1"]}`,
+			next("http://user:pw@REGISTRY.test:80/v2/app/tags/list?n=1&last=1#top")}
+		w.pages(first, first, [2]string{`{"tags":["2"]}`, ""})
 		got, err := w.repo("app").Tags(w.Context())
 		if err != nil || !slices.Equal(got, []string{"1", "2"}) {
 			w.Fatalf("%q, %v", got, err)
 		}
-		if e := w.reg.Requests("GET", "/tags/list")[1]; e.Query != "n=1&last=1" || e.Authorization() != "" {
+		if e := w.reg.Requests("GET", "/tags/list")[2]; e.Query != "n=1&last=1" || e.Authorization() != "" {
 			w.Errorf("asked for %q with %q", e.Query, e.Authorization())
 		}
 	})
@@ -148,19 +150,19 @@ func TestTagsRefuse(t *testing.T) {
 		"a web page":     {"<!DOCTYPE html>", "Content-Type", "text/html; charset=utf-8"},
 		"no JSON":        {"tags: 1"},
 		"another shape":  {`{"tags":"1"}`},
-		"a large answer": {`{"tags":["` + strings.Repeat("x", maxTagBytes) + `"]}`},
-		"a circle":       {`{"tags":["1"]}`, "Link", next("/v2/app/tags/list?n=1000")},
+		"a large answer": {`{"tags":["` + strings.Repeat("x", maxNameBytes) + `"]}`},
+		"a circle":       {`{"tags":["1"]}`, "Link", next("/v2/app/tags/list")},
 		"a bad address":  {`{"tags":["1"]}`, "Link", next("http://[::1/")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				w.reg.On(tagLists, fakeregistry.Answer(200, page[0], page[1:]...))
-				got, err := w.repo("app").Tags(w.Context())
+				_, err := w.repo("app").Tags(w.Context())
 				var refused *refusal
-				if !errors.As(err, &refused) || got != nil {
-					w.Errorf("%q, %v", got, err)
+				if !errors.As(err, &refused) {
+					w.Error(err)
 				}
-				if n := len(w.reg.Requests("GET", "/tags/list")); n != 1 {
+				if n := len(w.reg.Requests("GET", "/tags/list")); n > 2 {
 					w.Errorf("asked %d times", n)
 				}
 			})
@@ -172,7 +174,7 @@ func TestTagsRefuse(t *testing.T) {
 func TestTagsAreBounded(t *testing.T) {
 	for name, tc := range map[string]struct {
 		size, atMost int
-	}{"pages": {10, maxTagPages}, "bytes": {maxTagBytes / 8, 9}} {
+	}{"pages": {10, maxNamePages}, "bytes": {maxNameBytes / 8, 9}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				page, asked := strings.Repeat(" ", tc.size)+`{"tags":[]}`, 0
@@ -191,4 +193,137 @@ func TestTagsAreBounded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Everything at once is fastest, where a registry gives it.
+func TestWild33TagsAtOnce(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.On(tagLists, fakeregistry.Answer(200, `{"tags":["a"`+strings.Repeat(`,"b"`, 100_000)+`]}`))
+		got, err := w.repo("app").Tags(w.Context())
+		asked := w.reg.Requests("GET", "/tags/list")
+		if err != nil || len(got) != 2 || len(asked) != 1 || asked[0].Query != "" {
+			w.Errorf("%d tags, %d requests, %v", len(got), len(asked), err)
+		}
+	})
+}
+
+// Registries that give little at once are asked for more, and those that fail to give all for a part.
+func TestWild33PagesOfTags(t *testing.T) {
+	for name, first := range map[string]fakeregistry.Fault{
+		"small pages": fakeregistry.Answer(200, `{"tags":["a"]}`, "Link", next("/v2/app/tags/list?n=1&last=a")),
+		"too much":    fakeregistry.Status(504),
+		"n is wanted": fakeregistry.Status(400),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				image := w.reg.PutImage("app", "a", oneLayer)
+				for i := range 1500 {
+					w.reg.PutManifest("app", fmt.Sprintf("b%04d", i), image.MediaType, w.reg.Manifest("app", image.Digest))
+				}
+				match := tagLists
+				match.Count = 1
+				w.reg.On(match, first)
+				began := time.Now()
+				got, err := w.repo("app").Tags(w.Context())
+				asked := w.reg.Requests("GET", "/tags/list")
+				if err != nil || len(got) != 1501 || len(asked) != 3 || asked[1].Query != "n=1000" ||
+					time.Since(began) > 0 {
+					w.Errorf("%d tags, %d requests, %s, %v", len(got), len(asked), time.Since(began), err)
+				}
+			})
+		})
+	}
+}
+
+// A Link that leads nowhere still says where in the list to go on.
+func TestWild09LinkLeadsNowhere(t *testing.T) {
+	for name, link := range map[string]string{
+		"a path without the prefix": "/v2/wrong/app/tags/list?last=a&n=1",
+		"an inner host":             "http://10.0.0.7:8081/v2/app/tags/list?last=a&n=1",
+		"an inner name":             "https://nexus:8443/repository/v2/app/tags/list?n=1&last=a",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.reg.On(fakeregistry.Match{Path: "/wrong/"}, fakeregistry.Status(400))
+				first, second := tagLists, tagLists
+				first.Func = func(req *http.Request) bool { return req.URL.Query().Get("last") == "" }
+				second.Func = func(req *http.Request) bool {
+					return req.URL.Path == "/v2/app/tags/list" && req.URL.Query().Get("last") == "a"
+				}
+				third := tagLists
+				third.Func = func(req *http.Request) bool {
+					return req.URL.Path == "/v2/app/tags/list" && req.URL.Query().Get("last") == "b"
+				}
+				w.reg.On(first, fakeregistry.Answer(200, `{"tags":["a"]}`, "Link", next(link)))
+				w.reg.On(second, fakeregistry.Answer(200, `{"tags":["b"]}`,
+					"Link", next(strings.Replace(link, "last=a", "last=b", 1))))
+				w.reg.On(third, fakeregistry.Answer(200, `{"tags":["c"]}`))
+				got, err := w.repo("app").Tags(w.Context())
+				if err != nil || !slices.Equal(got, []string{"a", "b", "c"}) {
+					w.Errorf("%q, %v", got, err)
+				}
+				if n := len(w.reg.Requests("GET", "/wrong/")); n > 1 {
+					w.Errorf("the wrong address was asked %d times", n)
+				}
+			})
+		})
+	}
+}
+
+func TestWild09BrokenOff(t *testing.T) {
+	for name, link := range map[string]string{
+		"no place": "/v2/wrong", "refused there too": "/v2/wrong?last=a", "no address": "http://[::1/",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				first := tagLists
+				first.Func = func(req *http.Request) bool { return req.URL.Query().Get("last") == "" }
+				w.reg.On(first, fakeregistry.Answer(200, `{"tags":["a"]}`, "Link", next(link)))
+				w.reg.On(fakeregistry.Match{Path: "/v2/wrong"}, fakeregistry.Status(400))
+				last := tagLists
+				last.Func = func(req *http.Request) bool { return req.URL.Query().Get("last") != "" }
+				w.reg.On(last, fakeregistry.Status(404))
+				got, err := w.repo("app").Tags(w.Context())
+				if err == nil || !slices.Equal(got, []string{"a"}) {
+					w.Errorf("%q, %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+func TestWild17Repositories(t *testing.T) {
+	catalog := fakeregistry.Match{Method: "GET", Path: "/v2/_catalog"}
+	page := func(n int, body string, header ...string) (fakeregistry.Match, fakeregistry.Fault) {
+		m := catalog
+		m.First, m.Count = n, 1
+		return m, fakeregistry.Answer(200, body, header...)
+	}
+	inBubble(t, func(w *world) {
+		w.reg.On(page(1, `{"repositories":["a"]}`, "Link", next("/v2/_catalog?last=a&n=1")))
+		w.reg.On(page(2, `{"repositories":["a","b/c"]}`, "Link", next("/v2/_catalog?last=b%2Fc&n=1000")))
+		w.reg.On(page(3, `{"repositories":null}`))
+		got, err := w.client.Repositories(w.Context(), "registry.test")
+		if err != nil || !slices.Equal(got, []string{"a", "b/c"}) {
+			w.Errorf("%q, %v", got, err)
+		}
+	})
+	for status, want := range map[int]error{
+		404: ErrNotFound, 405: ErrNotFound, 400: ErrNotFound, 501: ErrNotFound, 403: ErrDenied, 500: ErrUnavailable,
+	} {
+		inBubble(t, func(w *world) {
+			w.reg.On(catalog, fakeregistry.Status(status))
+			if got, err := w.client.Repositories(w.Context(), "registry.test"); got != nil || !errors.Is(err, want) {
+				w.Errorf("%d: %q, %v", status, got, err)
+			}
+		})
+	}
+	inBubble(t, func(w *world) {
+		w.tokenServer(&fakeregistry.Tokens{})
+		w.login(Credential{Username: "me", Password: "secret"})
+		w.reg.On(catalog, fakeregistry.Answer(200, `{"repositories":["a"]}`))
+		if got, err := w.client.Repositories(w.Context(), "registry.test"); err != nil || len(got) != 1 {
+			w.Errorf("%q, %v", got, err)
+		}
+	})
 }

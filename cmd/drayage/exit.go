@@ -39,7 +39,7 @@ const exitCodesHelp = `EXIT CODES:
    4  authentication or permission
    5  network, rate limit or registry failure
    6  integrity: a digest or an archive is wrong
-   7  partly done: some images failed, the others are complete
+   7  partly done: some images failed, the others are complete; or a list broke off
    129, 130, 143  hung up, interrupted, terminated
 `
 
@@ -64,6 +64,11 @@ func (e *imagesFailed) Unwrap() error {
 	return nil
 }
 
+// incomplete is an error behind which there is a result, but not all of it.
+type incomplete struct{ error }
+
+func (e *incomplete) Unwrap() error { return e.error }
+
 // exitCode is the one place where errors become exit codes.
 func exitCode(ctx context.Context, err error) int {
 	var (
@@ -80,7 +85,7 @@ func exitCode(ctx context.Context, err error) int {
 		return sig.Code()
 	case errors.As(err, &unmeant):
 		return exitUsage
-	case errors.As(err, &several) && several.failed < several.total:
+	case errors.As(err, &several) && several.failed < several.total, errors.As(err, new(*incomplete)):
 		return exitPartly
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage),
 		errors.Is(err, layout.ErrDamaged):

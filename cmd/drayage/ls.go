@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,32 +11,51 @@ import (
 
 	"drayage/internal/natural"
 	"drayage/internal/source"
+	"drayage/registry"
 )
 
 const lsHelp = `Lists the tags of a repository, one a line and sorted, with 1.9 before 1.10.
+Of a registry it lists the repositories, if the registry offers that. A REGISTRY is host:port or a name with
+dots; any other name needs a slash at its end.
 Of a layout or a saved tar it lists the names of the images.
 
 EXAMPLES:
    drayage ls alpine
    drayage ls registry.corp/team/app | grep '^1\.' | tail -1
    drayage ls registry.corp/team/app --unsorted --json
+   drayage ls registry.corp:5000
+   drayage ls --registry https://nexus.corp/repository/docker
    drayage ls images.tar`
 
 func lsCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "ls",
-		Usage:       "list the tags of a repository",
-		UsageText:   "drayage ls REPOSITORY|LAYOUT|FILE",
+		Usage:       "list the tags of a repository, or the repositories of a registry",
+		UsageText:   "drayage ls REPOSITORY|REGISTRY|LAYOUT|FILE",
 		Description: lsHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "unsorted", Usage: "in the order of the registry"},
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
-		Action: env.look("REPOSITORY", (*looker).ls),
+		Action: func(c *cli.Context) error {
+			if base := c.String("registry"); base != "" && c.NArg() == 0 {
+				l := &looker{call: call{env, c}}
+				defer l.close()
+				name, err := hostOf(base)
+				if err != nil {
+					return err
+				}
+				return l.listRepositories(c.Context, name)
+			}
+			return env.look("REPOSITORY", (*looker).ls)(c)
+		},
 	}
 }
 
 func (l *looker) ls(ctx context.Context, arg string) error {
+	if name := source.RegistryOf(arg); name != "" && l.String("registry") == "" {
+		return source.Spec{Text: arg}.Explain(l.listRepositories(ctx, name))
+	}
 	src, err := l.parseSource(arg)
 	if err != nil {
 		return fmt.Errorf("ls %w", err)
@@ -44,27 +64,48 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 		return l.listImages(ctx, arg)
 	}
 	if src.Ref.Digest != "" || strings.HasSuffix(arg, ":"+src.Ref.Tag) {
-		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s",
-			arg, src.Ref.Name())
+		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s "+
+			"(for a registry %s/)", arg, src.Ref.Name(), arg)
 	}
 	client, err := l.newClient(src.Ref)
 	if err != nil {
 		return err
 	}
 	tags, err := client.Repository(src.Ref).Tags(ctx)
+	return l.listed(src.Ref.Name(), "tags", tags, err)
+}
+
+func (l *looker) listRepositories(ctx context.Context, name string) error {
+	client, err := l.newClient(registry.Reference{Registry: name})
 	if err != nil {
-		return fmt.Errorf("ls %s: %w", src.Ref.Name(), err)
+		return err
+	}
+	repositories, err := client.Repositories(ctx, name)
+	return l.listed(name, "repositories", repositories, err)
+}
+
+// listed shows what a registry has said, and returns why that is not all.
+func (l *looker) listed(of, kind string, names []string, err error) error {
+	if err != nil && len(names) == 0 {
+		return fmt.Errorf("ls %s: %w", of, err)
 	}
 	if !l.Bool("unsorted") {
-		slices.SortFunc(tags, natural.Compare)
+		slices.SortFunc(names, natural.Compare)
 	}
-	if len(tags) == 0 {
-		l.note("%s has no tags", src.Ref.Name())
+	if len(names) == 0 {
+		l.note("%s has no %s", of, kind)
 	}
-	return l.printResult(struct {
-		Repository string   `json:"repository"`
-		Tags       []string `json:"tags"`
-	}{src.Ref.Name(), append([]string{}, tags...)}, tags)
+	result := map[string]any{kind: append([]string{}, names...)}
+	if kind == "tags" {
+		result["repository"] = of
+	} else {
+		result["registry"] = of
+	}
+	if err != nil {
+		result["incomplete"] = true
+		err = &incomplete{fmt.Errorf("ls %s: the list broke off after %d %s: %w", of, len(names), kind, err)}
+	}
+	return errors.Join(l.printResult(result, names), err)
 }
 
 // listImages shows the names in a layout or an archive, and the digest or ID of images without a name.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,11 +109,23 @@ func (r *Registry) store(name, tag, mediaType string, d digest.Digest, raw []byt
 	}
 }
 
-// serveTags lists tags in pages of n, or of 100.
 func (r *Registry) serveTags(w http.ResponseWriter, req *http.Request, name string) {
 	r.mu.Lock()
 	all := slices.Sorted(maps.Keys(r.repo(name).tags))
 	r.mu.Unlock()
+	serveNames(w, req, map[string]any{"name": name}, "tags", all)
+}
+
+func (r *Registry) serveCatalog(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	all := slices.Sorted(maps.Keys(r.repos))
+	all = slices.DeleteFunc(all, func(name string) bool { return name == "" })
+	r.mu.Unlock()
+	serveNames(w, req, map[string]any{}, "repositories", all)
+}
+
+// serveNames lists names in pages of n, or of 100.
+func serveNames(w http.ResponseWriter, req *http.Request, doc map[string]any, kind string, all []string) {
 	q := req.URL.Query()
 	n, err := strconv.Atoi(q.Get("n"))
 	if err != nil || n <= 0 {
@@ -127,8 +140,10 @@ func (r *Registry) serveTags(w http.ResponseWriter, req *http.Request, name stri
 	}
 	if len(all) > n {
 		all = all[:n]
-		w.Header().Set("Link", fmt.Sprintf(`</v2/%s/tags/list?n=%d&last=%s>; rel="next"`, name, n, all[n-1]))
+		next := url.Values{"n": {strconv.Itoa(n)}, "last": {all[n-1]}}
+		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, req.URL.Path, next.Encode()))
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"name": name, "tags": all})
+	doc[kind] = all
+	json.NewEncoder(w).Encode(doc)
 }

@@ -79,6 +79,8 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 		r.serveUpload(w, req, name, rest)
 	case "tags":
 		r.serveTags(w, req, name)
+	case "catalog":
+		r.serveCatalog(w, req)
 	}
 }
 
@@ -86,6 +88,9 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 func split(path string) (name, kind, rest string) {
 	if i := strings.LastIndex(path, "/blobs/uploads"); i > 0 {
 		return path[:i], "uploads", strings.TrimPrefix(path[i+len("/blobs/uploads"):], "/")
+	}
+	if path == "_catalog" {
+		return "", "catalog", ""
 	}
 	for _, kind := range []string{"manifests", "blobs", "tags"} {
 		if i := strings.LastIndex(path, "/"+kind+"/"); i > 0 {
