@@ -199,6 +199,12 @@ func (s *surveyor) facts(v image.Visit) *facts {
 		return f
 	}
 	doc := &v.Node.Document
+	for _, b := range doc.Blobs {
+		lacks(image.PartBlob, b)
+	}
+	if doc.Config == nil {
+		return f
+	}
 	f.config, f.layers = doc.Config.Digest, doc.Layers
 	lacks(image.PartConfig, *doc.Config)
 	f.plain = doc.MayBeImage() && len(doc.Layers) > 0

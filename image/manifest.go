@@ -30,6 +30,13 @@ const (
 	Schema1Signed      = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
+// Media types of artifact manifests. No specification has them any more, but notation and oras made many
+// (https://github.com/opencontainers/image-spec/blob/v1.1.0-rc2/artifact.md).
+const (
+	OCIArtifact  = "application/vnd.oci.artifact.manifest.v1+json"
+	ORASArtifact = "application/vnd.cncf.oras.artifact.manifest.v1+json"
+)
+
 // MaxManifestSize bounds a manifest or index, in bytes. Registries accept no larger ones
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests).
 const MaxManifestSize = limits.Manifest
@@ -48,9 +55,16 @@ func IsImageManifest(mediaType string) bool {
 	return mediaType == v1.MediaTypeImageManifest || mediaType == DockerManifest
 }
 
+// IsArtifactManifest reports whether a media type is that of a manifest that has blobs in place of a
+// configuration and layers.
+func IsArtifactManifest(mediaType string) bool {
+	return mediaType == OCIArtifact || mediaType == ORASArtifact
+}
+
 // IsManifest reports whether content of this type is fetched as a manifest and not as a blob.
 func IsManifest(mediaType string) bool {
-	return IsIndex(mediaType) || IsImageManifest(mediaType) || mediaType == Schema1 || mediaType == Schema1Signed
+	return IsIndex(mediaType) || IsImageManifest(mediaType) || IsArtifactManifest(mediaType) ||
+		mediaType == Schema1 || mediaType == Schema1Signed
 }
 
 // IsForeign reports whether a media type is that of a foreign layer, which need not be in the registry: its
@@ -61,13 +75,15 @@ func IsForeign(mediaType string) bool {
 		strings.Contains(mediaType, "image.layer.nondistributable.")
 }
 
-// Document is a parsed manifest or index. A manifest has Config and Layers, an index has Manifests.
+// Document is a parsed manifest or index. A manifest has Config and Layers, an index has Manifests, and an
+// artifact manifest has Blobs.
 type Document struct {
 	MediaType    string
 	ArtifactType string
 	Config       *v1.Descriptor
 	Layers       []v1.Descriptor
 	Manifests    []v1.Descriptor
+	Blobs        []v1.Descriptor
 	Subject      *v1.Descriptor
 	Annotations  map[string]string
 
@@ -81,6 +97,7 @@ type wire struct {
 	Config       *lenient.Descriptor              `json:"config"`
 	Layers       []lenient.Descriptor             `json:"layers"`
 	Manifests    list                             `json:"manifests"`
+	Blobs        []lenient.Descriptor             `json:"blobs"`
 	Subject      lenient.Value[*v1.Descriptor]    `json:"subject"`
 	Annotations  lenient.Value[map[string]string] `json:"annotations"`
 	FSLayers     json.RawMessage                  `json:"fsLayers"`
@@ -103,6 +120,9 @@ func (w *wire) document() Document {
 		Layers: lenient.Descriptors(w.Layers), Manifests: lenient.Descriptors(w.Manifests.all),
 		Subject: w.Subject.V, Annotations: w.Annotations.V,
 		FSLayers: w.FSLayers != nil && string(w.FSLayers) != "null",
+	}
+	if IsArtifactManifest(d.MediaType) {
+		d.Blobs = lenient.Descriptors(w.Blobs)
 	}
 	if w.Manifests.null && d.Config == nil && d.Layers == nil && !d.FSLayers {
 		d.Manifests = []v1.Descriptor{}
@@ -165,11 +185,13 @@ func jsonFault(what string, err error) error {
 func (d *Document) kind() (string, error) {
 	image, index := d.Config != nil || d.Layers != nil, d.Manifests != nil
 	switch {
-	case d.FSLayers && (image || index), image && index:
+	case d.FSLayers && (image || index), image && index, IsArtifactManifest(d.MediaType) && (image || index):
 		return "", errors.New("manifest is ambiguous: it has the fields of two kinds")
 	case d.FSLayers:
 		return "", fmt.Errorf("docker schema 1 image: %w here: fetch and save convert one that is named "+
 			"in a registry", ErrUnsupported)
+	case IsArtifactManifest(d.MediaType):
+		return d.MediaType, nil
 	case index:
 		return v1.MediaTypeImageIndex, nil
 	case d.Config != nil:
@@ -237,6 +259,9 @@ func shared(mediaType string) string {
 func (d *Document) Children() []v1.Descriptor {
 	if IsIndex(d.MediaType) || d.Manifests != nil {
 		return d.Manifests
+	}
+	if IsArtifactManifest(d.MediaType) {
+		return d.Blobs
 	}
 	return append([]v1.Descriptor{*d.Config}, d.Layers...)
 }

@@ -68,7 +68,7 @@ func (p *place) ask(ctx context.Context, method, path string, accept ...int) (*h
 // listed, or converts it. Some registries do not understand */*.
 var accepted = []string{
 	v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifestList, image.DockerManifest,
-	image.Schema1Signed, image.Schema1,
+	image.Schema1Signed, image.Schema1, image.OCIArtifact, image.ORASArtifact,
 }
 
 func isTag(target string) bool { return !strings.Contains(target, ":") }

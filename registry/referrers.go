@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/plaintext"
 	"drayage/internal/verify"
 )
 
@@ -43,23 +45,43 @@ func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Des
 	pages := pager{what: "referrers of " + d.String(), most: maxReferrerPages, size: maxReferrerBytes,
 		host: p.host, first: req}
 	pages.add = func(h http.Header, raw []byte) (int, error) {
-		if mediaTypeOf(h) != v1.MediaTypeImageIndex {
+		list, err := parseReferrers(raw)
+		switch mediaTypeOf(h) {
+		case v1.MediaTypeImageIndex:
+		case "", "application/json":
+			if err != nil {
+				return 0, errNoReferrersAPI
+			}
+		default:
 			return 0, errNoReferrersAPI
 		}
-		index, err := image.ParseManifest(v1.MediaTypeImageIndex, raw)
 		if err != nil {
 			return 0, fmt.Errorf("referrers of %s: %w", d, err)
 		}
-		if all = append(all, index.Manifests...); len(all) > maxReferrers {
+		if all = append(all, list...); len(all) > maxReferrers {
 			return 0, fmt.Errorf("referrers of %s: more than %d", d, maxReferrers)
 		}
-		return len(index.Manifests), nil
+		return len(list), nil
 	}
 	err = pages.read(ctx)
 	if len(all) == 0 && (isRefused(err) || isAnswer(err) && errors.Is(err, ErrNotFound)) {
 		return nil, errNoReferrersAPI
 	}
 	return all, err
+}
+
+// parseReferrers reads an index of referrers. Some registries leave out an empty list.
+func parseReferrers(raw []byte) ([]v1.Descriptor, error) {
+	raw = plaintext.UTF8(raw)
+	var fields struct {
+		SchemaVersion, Config, Manifests json.RawMessage
+	}
+	if json.Unmarshal(raw, &fields) == nil && fields.SchemaVersion != nil && fields.Config == nil &&
+		fields.Manifests == nil {
+		return nil, nil
+	}
+	index, err := image.ParseManifest(v1.MediaTypeImageIndex, raw)
+	return index.Manifests, err
 }
 
 func (p *place) referrersTag(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {

@@ -77,8 +77,8 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, name, t
 // missing returns the first thing that a manifest refers to and the repository does not have.
 func (r *Registry) missing(name string, raw []byte) string {
 	var doc struct {
-		Config            v1.Descriptor
-		Layers, Manifests []v1.Descriptor
+		Config                   v1.Descriptor
+		Layers, Manifests, Blobs []v1.Descriptor
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return "not a manifest: " + err.Error()
@@ -91,7 +91,7 @@ func (r *Registry) missing(name string, raw []byte) string {
 			return d.Digest.String()
 		}
 	}
-	for _, d := range append(doc.Layers, doc.Config) {
+	for _, d := range append(append(doc.Layers, doc.Blobs...), doc.Config) {
 		if _, ok := repo.blobs[d.Digest]; !ok && d.Digest != "" && len(d.URLs) == 0 {
 			return d.Digest.String()
 		}
