@@ -202,15 +202,13 @@ func (s *surveyor) facts(v image.Visit) *facts {
 	for _, b := range doc.Blobs {
 		lacks(image.PartBlob, b)
 	}
-	if doc.Config == nil {
-		return f
+	if doc.Config != nil {
+		f.config = doc.Config.Digest
+		lacks(image.PartConfig, *doc.Config)
 	}
-	f.config, f.layers = doc.Config.Digest, doc.Layers
-	lacks(image.PartConfig, *doc.Config)
-	f.plain = doc.MayBeImage() && len(doc.Layers) > 0
+	f.layers, f.plain = doc.Layers, doc.MayBeImage() && len(doc.Layers) > 0
 	for _, l := range doc.Layers {
-		t := image.ParseLayerType(l.MediaType)
-		f.plain = f.plain && t == image.LayerType{Tar: true}
+		f.plain = f.plain && image.ParseLayerType(l.MediaType) == image.LayerType{Tar: true}
 		lacks(image.PartLayer, l)
 	}
 	return f

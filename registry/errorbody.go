@@ -2,6 +2,7 @@ package registry
 
 import (
 	"cmp"
+	"drayage/internal/lenient"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -10,28 +11,13 @@ import (
 	"unicode"
 )
 
-// looseText is a string, or a number as one. Of anything else it is empty.
-type looseText string
-
-func (t *looseText) UnmarshalJSON(raw []byte) error {
-	var text string
-	var number json.Number
-	switch {
-	case json.Unmarshal(raw, &text) == nil:
-		*t = looseText(text)
-	case json.Unmarshal(raw, &number) == nil:
-		*t = looseText(number)
-	}
-	return nil
-}
-
 // errorItem is what an error says of itself: a registry's, and one as token servers and clouds write it.
 type errorItem struct {
-	Code        looseText `json:"code"`
-	Error       looseText `json:"error"`
-	Message     looseText `json:"message"`
-	Description looseText `json:"error_description"`
-	Details     looseText `json:"details"`
+	Code        lenient.Text `json:"code"`
+	Error       lenient.Text `json:"error"`
+	Message     lenient.Text `json:"message"`
+	Description lenient.Text `json:"error_description"`
+	Details     lenient.Text `json:"details"`
 }
 
 func (i errorItem) parts() (code, message string) {

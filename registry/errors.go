@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"drayage/internal/certfile"
 	"drayage/internal/plaintext"
 	"drayage/internal/secrets"
 	"drayage/internal/verify"
@@ -192,13 +193,13 @@ func hint(err error) (text string, transient bool) {
 		return "check the name; behind a proxy set HTTPS_PROXY", false
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
 		return "it does not speak TLS; --plain-http if that is meant to be", false
+	case errors.As(err, &op) && op.Op == "remote error" && strings.Contains(op.Err.Error(), "certificate"):
+		return "it wants a client certificate that it knows: put one into certs.d", false
+	case certfile.Hint(err) != "":
+		return certfile.Hint(err), false
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "give its CA with --ca-file, or --insecure to go without verification", false
-	case errors.As(err, &op) && op.Op == "remote error":
-		// The server has broken off the handshake and would do so again. crypto/tls tells why only in its text.
-		if strings.Contains(op.Err.Error(), "certificate") {
-			return "it wants a client certificate that it knows: put one into certs.d", false
-		}
+	case op != nil && op.Op == "remote error": // the server broke off the handshake and would do so again
 		return "", false
 	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
 		return "", false

@@ -87,10 +87,10 @@ func FuzzNextPage(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list := pager{first: &request{url: from}}
-		next, err := list.nextPage(page{from: from, base: from, link: l})
+		list := pager{first: &request{url: from}, from: from, base: from, link: l}
+		next, err := list.next()
 		if err != nil {
-			next = list.inPlace(l)
+			next = list.inPlace()
 		}
 		if next == nil {
 			return

@@ -8,14 +8,16 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
 	"drayage/internal/plaintext"
+	"drayage/internal/verify"
 )
 
-// Limits on lists of names. The busiest repositories have some tens of thousands of tags.
-const (
-	maxNamePages = 10_000   // some registries give fifty at once, whatever they are asked for
-	maxNameBytes = 16 << 20 // some hundred thousand names, and what they take in memory
-)
+// maxReferrers bounds a list of referrers. Signed images have a handful, few have hundreds.
+const maxReferrers = 10_000
 
 // validName reports whether a name is made of the characters of tags, and more, and is not too long.
 func validName(name, more string, longest int) bool {
@@ -46,7 +48,7 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 }
 
 // Repositories lists the repositories of a registry in its order, each once, as far as the registry shows
-// them to this user. Not all registries offer such a list: the error then matches ErrNotFound or ErrDenied.
+// them to this user. Not all registries offer such a list: the error then is an *Error.
 // If the list breaks off, Repositories returns what came before together with the error.
 func (c *Client) Repositories(ctx context.Context, registry string) ([]string, error) {
 	p := c.Repository(Reference{Registry: registry}).own
@@ -62,15 +64,10 @@ func (c *Client) Repositories(ctx context.Context, registry string) ([]string, e
 	l := nameList{what: registry + ": the list of repositories", kind: "repositories", valid: validRepository}
 	names, err := l.read(ctx, p.host, req)
 	var refused *Error
-	switch {
-	case len(names) > 0 || !errors.As(err, &refused):
-		return names, err
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDenied):
-		return nil, fmt.Errorf("the registry does not list its repositories, or not to you: %w", err)
-	case isStatus(err, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusBadRequest):
-		return nil, fmt.Errorf("%w: the registry does not list its repositories: %v", ErrNotFound, err)
+	if len(names) == 0 && errors.As(err, &refused) && !refused.passing() {
+		err = fmt.Errorf("the registry does not list its repositories, or not to you: %w", err)
 	}
-	return nil, err
+	return names, err
 }
 
 // nameList is a list of tags or repositories.
@@ -86,7 +83,7 @@ type nameList struct {
 
 func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, error) {
 	l.seen = map[string]bool{}
-	pages := pager{what: l.what, most: maxNamePages, size: maxNameBytes, host: h, first: req, add: l.add}
+	pages := pager{what: l.what, host: h, first: req, add: l.add}
 	err := pages.readNumbered(ctx)
 	if l.invalid > 0 {
 		h.client.notify(fmt.Sprintf("%s: left out are %d %s that are none, the first is %q",
@@ -122,4 +119,93 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		}
 	}
 	return len(names), nil
+}
+
+// Referrers lists the manifests that name d as their subject: signatures, SBOMs and the like. A registry
+// without the referrers API is asked for the tag that stands in for it.
+func (r *Repository) Referrers(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
+	if err := verify.Digest(d); err != nil {
+		return nil, err
+	}
+	all, err := r.own.referrersAPI(ctx, d)
+	if errors.Is(err, errNoReferrersAPI) {
+		all, err = r.own.referrersTag(ctx, d)
+	}
+	return all, err
+}
+
+var errNoReferrersAPI = errors.New("no referrers API")
+
+func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Descriptor, _ error) {
+	req, err := p.request(ctx, http.MethodGet, "/referrers/"+d.String(), http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	pages := pager{what: "referrers of " + d.String(), host: p.host, first: req}
+	pages.add = func(h http.Header, raw []byte) (int, error) {
+		list, err := parseReferrers(raw)
+		switch mediaTypeOf(h) {
+		case v1.MediaTypeImageIndex:
+		case "", "application/json":
+			if err != nil {
+				return 0, errNoReferrersAPI
+			}
+		default:
+			return 0, errNoReferrersAPI
+		}
+		if err != nil {
+			return 0, fmt.Errorf("referrers of %s: %w", d, err)
+		}
+		if all = append(all, list...); len(all) > maxReferrers {
+			return 0, fmt.Errorf("referrers of %s: more than %d", d, maxReferrers)
+		}
+		return len(list), nil
+	}
+	if err = pages.page(ctx, req.url); err == nil {
+		err = pages.follow(ctx)
+	}
+	if len(all) == 0 && (isRefused(err) || isAnswer(err) && errors.Is(err, ErrNotFound)) {
+		return nil, errNoReferrersAPI
+	}
+	return all, err
+}
+
+// parseReferrers reads an index of referrers. Some registries leave out an empty list.
+func parseReferrers(raw []byte) ([]v1.Descriptor, error) {
+	raw = plaintext.UTF8(raw)
+	var fields struct {
+		SchemaVersion, Config, Manifests json.RawMessage
+	}
+	if json.Unmarshal(raw, &fields) == nil && fields.SchemaVersion != nil && fields.Config == nil &&
+		fields.Manifests == nil {
+		return nil, nil
+	}
+	index, err := image.ParseManifest(v1.MediaTypeImageIndex, raw)
+	return index.Manifests, err
+}
+
+func (p *place) referrersTag(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
+	_, raw, err := p.resolve(ctx, ReferrersTag(d))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	index, err := image.ParseManifest("", raw)
+	return index.Manifests, err
+}
+
+// ReferrersTag is the tag under which a registry without the referrers API keeps the referrers of d
+// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema).
+func ReferrersTag(d digest.Digest) string {
+	algorithm, encoded := d.Algorithm().String(), d.Encoded()
+	return algorithm[:min(len(algorithm), 32)] + "-" + encoded[:min(len(encoded), 64)]
+}
+
+// CosignTags are the tags under which cosign puts the signatures, attestations and SBOM of the manifest d
+// where it does not use referrers.
+func CosignTags(d digest.Digest) []string {
+	stem := ReferrersTag(d)
+	return []string{stem + ".sig", stem + ".att", stem + ".sbom"}
 }

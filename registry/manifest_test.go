@@ -28,7 +28,7 @@ func TestResolveAcceptsEveryType(t *testing.T) {
 			w.Fatal(err)
 		}
 		want := []string{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, image.DockerManifestList,
-			image.DockerManifest, image.Schema1Signed, image.Schema1}
+			image.DockerManifest, image.Schema1Signed, image.Schema1, image.OCIArtifact, image.ORASArtifact}
 		for _, e := range w.reg.Requests("", "/manifests/") {
 			if diff := cmp.Diff(want, e.Header["Accept"]); diff != "" {
 				w.Errorf("%s: %s", e.Method, diff)

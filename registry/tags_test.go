@@ -150,7 +150,7 @@ func TestTagsRefuse(t *testing.T) {
 		"a web page":     {"<!DOCTYPE html>", "Content-Type", "text/html; charset=utf-8"},
 		"no JSON":        {"tags: 1"},
 		"another shape":  {`{"tags":"1"}`},
-		"a large answer": {`{"tags":["` + strings.Repeat("x", maxNameBytes) + `"]}`},
+		"a large answer": {`{"tags":["` + strings.Repeat("x", maxList) + `"]}`},
 		"a circle":       {`{"tags":["1"]}`, "Link", next("/v2/app/tags/list")},
 		"a bad address":  {`{"tags":["1"]}`, "Link", next("http://[::1/")},
 	} {
@@ -174,7 +174,7 @@ func TestTagsRefuse(t *testing.T) {
 func TestTagsAreBounded(t *testing.T) {
 	for name, tc := range map[string]struct {
 		size, atMost int
-	}{"pages": {10, maxNamePages}, "bytes": {maxNameBytes / 8, 9}} {
+	}{"pages": {10, maxPages}, "bytes": {maxList / 8, 9}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				page, asked := strings.Repeat(" ", tc.size)+`{"tags":[]}`, 0
@@ -309,7 +309,7 @@ func TestWild17Repositories(t *testing.T) {
 		}
 	})
 	for status, want := range map[int]error{
-		404: ErrNotFound, 405: ErrNotFound, 400: ErrNotFound, 501: ErrNotFound, 403: ErrDenied, 500: ErrUnavailable,
+		404: ErrNotFound, 403: ErrDenied, 500: ErrUnavailable, 501: ErrUnavailable,
 	} {
 		inBubble(t, func(w *world) {
 			w.reg.On(catalog, fakeregistry.Status(status))

@@ -18,6 +18,7 @@ import (
 
 	"drayage/engineconfig"
 	"drayage/image"
+	"drayage/internal/certfile"
 	"drayage/internal/plaintext"
 	"drayage/registry"
 )
@@ -62,7 +63,7 @@ func connectionFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry; one on this machine needs no flag"},
 		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the registry's TLS certificate"},
-		&cli.StringFlag{Name: "ca-file", Usage: "PEM file with CA certificates to trust besides the system's"},
+		&cli.StringFlag{Name: "ca-file", Usage: "file with CA certificates to trust besides the system's"},
 		&cli.StringFlag{Name: "limit-rate",
 			Usage: "use no more than `BYTES` per second of the network, such as 500k or 2M"},
 	}
@@ -107,15 +108,19 @@ func tlsConfig(c *cli.Context) (*tls.Config, error) {
 	if path == "" {
 		return config, nil
 	}
-	pem, err := os.ReadFile(path)
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("--ca-file: %w", err)
+	}
+	cas, err := certfile.CAs(raw)
+	if err != nil {
+		return nil, usagef("--ca-file %s %v", path, err)
 	}
 	if config.RootCAs, err = x509.SystemCertPool(); err != nil {
 		config.RootCAs = x509.NewCertPool()
 	}
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, usagef("--ca-file %s holds no PEM certificate", path)
+	for _, ca := range cas {
+		config.RootCAs.AddCert(ca)
 	}
 	return config, nil
 }

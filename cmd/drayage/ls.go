@@ -24,7 +24,7 @@ EXAMPLES:
    drayage ls registry.corp/team/app | grep '^1\.' | tail -1
    drayage ls registry.corp/team/app --unsorted --json
    drayage ls registry.corp:5000
-   drayage ls --registry https://nexus.corp/repository/docker
+   drayage ls --registry https://nexus.corp/repository/docker /
    drayage ls images.tar`
 
 func lsCommand(env *environment) *cli.Command {
@@ -37,22 +37,18 @@ func lsCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "unsorted", Usage: "in the order of the registry"},
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags()...),
-		Action: func(c *cli.Context) error {
-			if base := c.String("registry"); base != "" && c.NArg() == 0 {
-				l := &looker{call: call{env, c}}
-				defer l.close()
-				name, err := hostOf(base)
-				if err != nil {
-					return err
-				}
-				return l.listRepositories(c.Context, name)
-			}
-			return env.look("REPOSITORY", (*looker).ls)(c)
-		},
+		Action: env.look("REPOSITORY", (*looker).ls),
 	}
 }
 
 func (l *looker) ls(ctx context.Context, arg string) error {
+	if base := l.String("registry"); base != "" && arg == "/" {
+		name, err := hostOf(base)
+		if err != nil {
+			return err
+		}
+		return l.listRepositories(ctx, name)
+	}
 	if name := source.RegistryOf(arg); name != "" && l.String("registry") == "" {
 		return source.Spec{Text: arg}.Explain(l.listRepositories(ctx, name))
 	}
@@ -95,12 +91,8 @@ func (l *looker) listed(of, kind string, names []string, err error) error {
 	if len(names) == 0 {
 		l.note("%s has no %s", of, kind)
 	}
-	result := map[string]any{kind: append([]string{}, names...)}
-	if kind == "tags" {
-		result["repository"] = of
-	} else {
-		result["registry"] = of
-	}
+	what := map[string]string{"tags": "repository", "repositories": "registry"}[kind]
+	result := map[string]any{what: of, kind: append([]string{}, names...)}
 	if err != nil {
 		result["incomplete"] = true
 		err = &incomplete{fmt.Errorf("ls %s: the list broke off after %d %s: %w", of, len(names), kind, err)}

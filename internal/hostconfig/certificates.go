@@ -1,16 +1,20 @@
 package hostconfig
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+
+	"drayage/internal/certfile"
 )
 
 // fileName is host[:port] as the name of a directory. Windows allows no colon there.
@@ -53,7 +57,7 @@ func (e *Endpoint) addCertDir(dir string, combined bool) (found bool, err error)
 	}
 	var names []string
 	for _, entry := range entries {
-		if !entry.IsDir() {
+		if !entry.IsDir() && !vacant(filepath.Join(dir, entry.Name())) {
 			names = append(names, entry.Name())
 		}
 	}
@@ -63,6 +67,14 @@ func (e *Endpoint) addCertDir(dir string, combined bool) (found bool, err error)
 		}
 	}
 	return true, nil
+}
+
+// vacant reports whether a file holds nothing: it is empty, a link to nothing, or one of the hidden files
+// that macOS puts beside others.
+func vacant(file string) bool {
+	raw, err := readFile(file)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(raw)) == 0 ||
+		strings.HasPrefix(filepath.Base(file), ".")
 }
 
 func (e *Endpoint) addCertFile(dir, name string, all []string, combined bool) error {
@@ -118,37 +130,17 @@ func (e *Endpoint) addPair(cert, key string) error {
 	return err
 }
 
-// readCAs returns the certificates in a PEM file, or the one in a DER file. It leaves out certificates that
-// Go cannot read, unless all are such: bundles of public CAs hold some.
+// readCAs returns the certificates in a file, of any form.
 func readCAs(name string) ([]*x509.Certificate, error) {
 	raw, err := readFile(name)
 	if err != nil {
 		return nil, err
 	}
-	if ca, err := x509.ParseCertificate(raw); err == nil {
-		return []*x509.Certificate{ca}, nil
+	cas, err := certfile.CAs(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", name, err)
 	}
-	var (
-		cas []*x509.Certificate
-		bad error
-	)
-	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		if ca, err := x509.ParseCertificate(block.Bytes); err != nil {
-			bad = err
-		} else {
-			cas = append(cas, ca)
-		}
-	}
-	switch {
-	case len(cas) > 0:
-		return cas, nil
-	case bad != nil:
-		return nil, fmt.Errorf("%s: no certificate in it can be read: %v", name, bad)
-	}
-	return nil, fmt.Errorf("%s holds no certificate", name)
+	return cas, nil
 }
 
 var errNoKey = errors.New("it holds no private key")

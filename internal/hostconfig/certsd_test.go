@@ -91,7 +91,6 @@ func TestBadDockerCerts(t *testing.T) {
 		{"key that is none", map[string]string{"x.cert": m.cert, "x.key": "x"}, []string{"x.cert", "x.key"}},
 		{"certificate that is none", map[string]string{"x.cert": "x"}, []string{"x.cert", "no certificate"}},
 		{"CA that is none", map[string]string{"x.crt": "x"}, []string{"x.crt", "no certificate"}},
-		{"empty CA", map[string]string{"x.crt": ""}, []string{"x.crt", "no certificate"}},
 		{"broken CA", map[string]string{"x.crt": pemOf("CERTIFICATE", []byte("x"))}, []string{"x.crt"}},
 		{"key called .crt", map[string]string{"x.crt": m.key}, []string{"x.crt", "no certificate"}},
 		{"huge CA", map[string]string{"x.crt": m.ca.pem + strings.Repeat("\n", maxFile)},

@@ -10,45 +10,27 @@ import (
 // byte. Texts that differ only in leading zeros are ordered too, so that the order is total.
 func Compare(a, b string) int {
 	x, y := a, b
-	for {
-		i := numberBefore(x, differ(x, y))
-		if x, y = x[i:], y[i:]; x == "" || y == "" {
-			return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
+	for x != "" && y != "" {
+		if x[0] == y[0] && (x[0] < '0' || x[0] > '9') {
+			x, y = x[1:], y[1:]
+			continue
 		}
-		n, m := digits(x), digits(y)
-		if n == 0 || m == 0 {
-			return cmp.Compare(x[0], y[0])
+		if n, m := digits(x), digits(y); n > 0 && m > 0 {
+			if c := compareNumbers(x[:n], y[:m]); c != 0 {
+				return c
+			}
+			x, y = x[n:], y[m:]
+			continue
 		}
-		if c := compareNumbers(x[:n], y[:m]); c != 0 {
-			return c
-		}
-		x, y = x[n:], y[m:]
+		return cmp.Compare(x[0], y[0])
 	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(a, b))
 }
-
-// differ is where a and b begin to differ, or one of them ends.
-func differ(a, b string) int {
-	i := 0
-	for i < len(a) && i < len(b) && a[i] == b[i] {
-		i++
-	}
-	return i
-}
-
-// numberBefore is where the number begins that ends before s[i], or i.
-func numberBefore(s string, i int) int {
-	for i > 0 && isDigit(s[i-1]) {
-		i--
-	}
-	return i
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // digits is how many digits s begins with.
 func digits(s string) int {
 	n := 0
-	for n < len(s) && isDigit(s[n]) {
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
 		n++
 	}
 	return n
