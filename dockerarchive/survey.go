@@ -136,10 +136,8 @@ func (s *surveyor) survey(ctx context.Context, images []layout.Image) (roots []*
 			indexes[key] = r
 		}
 	}
-	if roots, err = s.sortOut(ctx, roots); err != nil {
-		return nil, err
-	}
-	return roots, ctx.Err()
+	roots, err = s.sortOut(ctx, roots)
+	return roots, cmp.Or(err, ctx.Err())
 }
 
 // share lets another name of an index have what the first has found.

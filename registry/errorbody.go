@@ -2,13 +2,14 @@ package registry
 
 import (
 	"cmp"
-	"drayage/internal/lenient"
 	"encoding/json"
 	"fmt"
 	"html"
 	"regexp"
 	"strings"
 	"unicode"
+
+	"drayage/internal/lenient"
 )
 
 // errorItem is what an error says of itself: a registry's, and one as token servers and clouds write it.
