@@ -39,8 +39,9 @@ func UniqueNames(raw []byte) error { return unique(raw, scanner{names: true}) }
 // read are the keys, folded, of what moving an image needs of manifests and of Docker's first format.
 var read = map[string]bool{
 	"MEDIATYPE": true, "CONFIG": true, "LAYERS": true, "MANIFESTS": true, "BLOBS": true, "FSLAYERS": true,
-	"SUBJECT": true, "DIGEST": true, "SIZE": true, "PLATFORM": true, "OS": true, "ARCHITECTURE": true, "VARIANT": true,
-	"OS.VERSION": true, "HISTORY": true, "BLOBSUM": true, "V1COMPATIBILITY": true, "ID": true, "PARENT": true,
+	"SUBJECT": true, "DIGEST": true, "SIZE": true, "PLATFORM": true, "OS": true, "ARCHITECTURE": true,
+	"VARIANT": true, "OS.VERSION": true, "HISTORY": true, "BLOBSUM": true, "V1COMPATIBILITY": true,
+	"ID": true, "PARENT": true,
 }
 
 // UniqueRead is Unique for the keys of a manifest or index, or of the description of a layer, that say what
