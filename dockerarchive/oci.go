@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -23,13 +22,13 @@ type ociTar struct {
 	images []*image.Image // with referrers
 	weight weight
 
-	entered map[[3]string]bool // what distinguishes the entries of index
+	entered map[[4]string]bool // what distinguishes the entries of index
 }
 
 // ociEntries lists the entries of an OCI tar. The JSON files come first, then manifests and configurations,
 // so that a reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
 func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
-	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[3]string]bool{}}
+	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[4]string]bool{}}
 	for _, im := range images {
 		if err := t.add(ctx, im, im.Names); err != nil {
 			return nil, err
@@ -80,27 +79,34 @@ func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error
 	return t.addItem(ctx, im, fresh)
 }
 
-// addRoot enters the image into index.json, once for each name. Mostly it has no platform: ctr leaves out
-// what is for another platform than its own.
+// addRoot enters the image into index.json, once for each name, or else with its tag. Mostly it has no
+// platform: ctr leaves out what is for another platform than its own.
 func (t *ociTar) addRoot(im *image.Image, root v1.Descriptor, names []string) {
-	if im.Subject != "" {
-		root.Annotations = map[string]string{layout.AnnotationSubject: im.Subject.String()}
+	enter := func(annotations map[string]string) {
+		d := root
+		if im.Subject != "" {
+			annotations[layout.AnnotationSubject] = im.Subject.String()
+		}
+		if len(annotations) > 0 {
+			d.Annotations = annotations
+		}
+		t.addEntry(d)
 	}
-	if len(names) == 0 {
-		t.addEntry(root)
+	switch {
+	case len(names) == 0 && im.Tag == "":
+		enter(map[string]string{})
+	case len(names) == 0:
+		enter(map[string]string{v1.AnnotationRefName: im.Tag})
 	}
 	for _, n := range names {
-		d := root
 		_, tag, _ := splitName(n)
-		d.Annotations = map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tag}
-		maps.Copy(d.Annotations, root.Annotations)
-		t.addEntry(d)
+		enter(map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tag})
 	}
 }
 
 func (t *ociTar) addEntry(d v1.Descriptor) {
-	key := [3]string{d.Digest.String(), d.Annotations[layout.AnnotationName],
-		d.Annotations[layout.AnnotationSubject]}
+	key := [4]string{d.Digest.String(), d.Annotations[layout.AnnotationName],
+		d.Annotations[layout.AnnotationSubject], d.Annotations[v1.AnnotationRefName]}
 	if !t.entered[key] {
 		t.entered[key] = true
 		t.index = append(t.index, d)

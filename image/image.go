@@ -21,10 +21,12 @@ type Image struct {
 
 	Referrers []*Image // signatures, SBOMs and the like, as far as they were asked for
 
-	// Subject and Tag are set for a referrer: the manifest that it belongs to, and the tag under which cosign
-	// finds it. Tag is empty where the manifest of the referrer names its subject.
+	// Subject is set for a referrer: the manifest that it belongs to.
 	Subject digest.Digest
-	Tag     string
+
+	// Tag is the tag under which cosign finds a referrer. It is empty where the manifest of the referrer names
+	// its subject. Of an image without Names it is the tag that it has nevertheless, in no repository.
+	Tag string
 
 	// Uncompressed is set where the manifest is no registry's, but was made for an image of a docker tar. Most
 	// of its layers are uncompressed then.

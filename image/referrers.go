@@ -18,10 +18,11 @@ const MaxReferrers = limits.Referrers
 // FindReferrers returns what belongs to one manifest. It is called concurrently.
 type FindReferrers func(ctx context.Context, subject digest.Digest) ([]*Image, error)
 
-// Referrers finds what belongs to an image and, in turn, to that, each once. The type of artifact of each is
-// taken from its manifest, because lists of referrers do not always name it rightly.
+// Referrers finds what belongs to an image and, in turn, to that, each once, and again for each further tag
+// that it has: one SBOM may belong to several platforms. The type of artifact of each is taken from its
+// manifest, because lists of referrers do not always name it rightly.
 func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, error) {
-	seen := map[digest.Digest]bool{}
+	seen, tagged := map[digest.Digest]bool{}, map[string]bool{}
 	subjects := im.subjects(seen)
 	var all []*Image
 	for len(subjects) > 0 {
@@ -41,9 +42,10 @@ func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, er
 		for _, some := range found {
 			for _, r := range some {
 				r.Root.ArtifactType = r.RootNode().Document.Artifact()
-				if !seen[r.Root.Digest] {
+				if !seen[r.Root.Digest] || r.Tag != "" && !tagged[r.Tag] {
 					all, subjects = append(all, r), append(subjects, r.subjects(seen)...)
 				}
+				tagged[r.Tag] = true
 			}
 		}
 		if len(all) > MaxReferrers {

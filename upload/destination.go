@@ -212,7 +212,7 @@ func Referrers(pushed []Result) []Target {
 		}
 		repo := r.Target.Repository
 		for _, im := range r.Target.Image.Referrers {
-			if at := repo.Name() + "@" + im.Root.Digest.String(); !seen[at] {
+			if at := repo.Name() + ":" + im.Tag + "@" + im.Root.Digest.String(); !seen[at] {
 				seen[at] = true
 				targets = append(targets, Target{Repository: repo, Tag: im.Tag, Image: im})
 			}

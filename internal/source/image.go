@@ -136,6 +136,7 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 			loaded.Names = ref.Names()
 		}
 	}
+	loaded.Tag = im.Tag
 	loaded.LeaveOut(im.NotHere)
 	return loaded, loaded.LeaveOutForeign(ctx)
 }

@@ -235,7 +235,7 @@ func Rename(images []*image.Image, names []string) ([]*image.Image, error) {
 			"choose one as in oci:DIR:NAME, or save each to its own tar", len(roots))
 	}
 	for _, im := range images {
-		im.Names = names
+		im.Names, im.Tag = names, ""
 	}
 	return images[:len(roots)], nil
 }

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/layout"
+)
+
+// tagOf is the tag that cosign gives to what belongs to an image.
+func tagOf(d v1.Descriptor, suffix string) string { return "sha256-" + d.Digest.Encoded() + suffix }
+
+// Neighbours of wild cases 10 and 27: one SBOM belongs to two platforms, each by a tag of its own.
+func TestWild27OneReferrerWithSeveralTags(t *testing.T) {
+	s := newShelf(t)
+	amd, arm := s.image("amd64", "27"), s.image("arm64", "27")
+	root, sbom := s.list(amd, arm), s.artifact("sbom", nil)
+	tags := []string{tagOf(amd, ".sbom"), tagOf(arm, ".sbom"), tagOf(root, ".sbom")}
+	arrived := func(t *testing.T, repository string) {
+		t.Helper()
+		for _, tag := range tags {
+			s.there(t, repository+":"+tag, sbom)
+		}
+	}
+	for name, in := range map[string]func(tag string) []string{
+		"named":    func(tag string) []string { return []string{layout.AnnotationName, "x.test/app:" + tag} },
+		"nameless": func(tag string) []string { return []string{v1.AnnotationRefName, tag} },
+	} {
+		entries := []v1.Descriptor{entry(root)}
+		if name == "named" {
+			entries[0] = entry(root, layout.AnnotationName, "x.test/app:1")
+		}
+		for _, tag := range tags {
+			entries = append(entries, entry(sbom, in(tag)...))
+		}
+		s.write(entries...)
+		s.both("", func(t *testing.T, src, under string) {
+			under += name + "/"
+			expect(t, 0, root.Digest.String(), "1 referrer .* stay behind", "push", src, under+"app:1")
+			expect(t, 0, root.Digest.String(), "with 3 referrers", "push", src, under+"app:1", "--referrers")
+			arrived(t, under+"app")
+			out := filepath.Join(t.TempDir(), "out.tar")
+			expect(t, 0, "", "images: 1", "save", src, "-o", out, "--format", "oci", "--platform", "all",
+				"--referrers")
+			expect(t, 0, root.Digest.String(), "with 3 referrers", "push", out, under+"saved:1", "--referrers")
+			arrived(t, under+"saved")
+			dir := filepath.Join(t.TempDir(), "layout")
+			expect(t, 0, "", "with 3 referrers", "fetch", under+"app:1", "-o", dir, "--platform", "all", "--referrers")
+			expect(t, 0, root.Digest.String(), "with 3 referrers", "push", dir, under+"fetched:1", "--referrers")
+			arrived(t, under+"fetched")
+		})
+	}
+}
+
+// Neighbours of wild case 30: save keeps the tags of images that have nothing else, and --tag replaces them.
+func TestWild30TagsSurviveSave(t *testing.T) {
+	s := newShelf(t)
+	one, two := s.image("amd64", "30"), s.image("amd64", "31")
+	ref := func(d v1.Descriptor, tag string) v1.Descriptor { return entry(d, v1.AnnotationRefName, tag) }
+	s.write(ref(one, "1"), ref(two, "2"), ref(one, "1.0"))
+	s.both("", func(t *testing.T, src, under string) {
+		out := filepath.Join(t.TempDir(), "out.tar")
+		expect(t, 0, "", "", "save", src, "-o", out, "--format", "oci", "--platform", "linux/amd64")
+		expect(t, 0, "^1\n1.0\n2\n$", "", "ls", out)
+		expect(t, 0, one.Digest.String(), nothingSaid, "push", out, under+"app")
+		s.there(t, under+"app:1", one)
+		s.there(t, under+"app:1.0", one)
+		s.there(t, under+"app:2", two)
+		kind := strings.TrimSuffix(kindOfPath(src), ":")
+		expect(t, 0, "", "", "save", kind+":"+src+":2", "-o", out, "--format", "oci", "--tag", "x.test/y:3")
+		expect(t, 0, "^x.test/y:3\n$", "", "ls", out)
+	})
+}
