@@ -21,7 +21,7 @@ func (u *upload) commit(ctx context.Context, b *body) error {
 	if req.body = b; b == nil {
 		req.body = bytesBody(nil)
 	}
-	_, err := u.place.host.answer(ctx, req)
+	_, err := u.place.host.write(ctx, req)
 	if u.stored(ctx, err) {
 		u.abort(ctx)
 		return nil

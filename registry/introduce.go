@@ -65,10 +65,13 @@ func (a *authorizer) introduce(ctx context.Context, resp *http.Response, scope s
 		return false, err
 	}
 	c := a.hidden(ctx, resp)
-	switch {
-	case c.scheme == "":
+	if c.scheme == "" {
+		c = a.guess(resp, cred)
+	}
+	switch c.scheme {
+	case "":
 		return false, nil
-	case c.scheme == "basic":
+	case "basic":
 		if cred, err = a.credential(ctx, scope); err != nil || cred.Username == "" || cred.Password == "" {
 			return false, err
 		}
@@ -82,8 +85,7 @@ func (a *authorizer) introduce(ctx context.Context, resp *http.Response, scope s
 	return err == nil, err
 }
 
-// hidden is the challenge that resp should have had: its own one, that of the root, or, where neither of them
-// says anything at all, a guess. The caller holds a.mu.
+// hidden is the challenge that resp should have had: its own one, or that of the root. The caller holds a.mu.
 func (a *authorizer) hidden(ctx context.Context, resp *http.Response) challenge {
 	if c := offer(resp); c.scheme != "" {
 		return c
@@ -94,15 +96,24 @@ func (a *authorizer) hidden(ctx context.Context, resp *http.Response) challenge 
 	if a.root == nil {
 		return challenge{}
 	}
-	if c := offer(a.root); c.scheme != "" {
-		return c
+	return offer(a.root)
+}
+
+// guess is a way to log in that nothing has asked for, or an empty challenge. It is tried once. A token that
+// the user has for the registry is meant to be sent; a password is sent only where nothing speaks of another
+// way. The caller holds a.mu.
+func (a *authorizer) guess(resp *http.Response, cred Credential) (c challenge) {
+	silent := a.root != nil && resp.Header.Get("WWW-Authenticate")+a.root.Header.Get("WWW-Authenticate") == ""
+	switch {
+	case a.guessed:
+	case cred.RegistryToken != "" && turnsAway(resp):
+		c.scheme = "bearer"
+	case cred.Password != "" && silent && (turnsAway(resp) || turnsAway(a.root)):
+		c.scheme = "basic"
 	}
-	silent := resp.Header.Get("WWW-Authenticate")+a.root.Header.Get("WWW-Authenticate") == ""
-	if a.guessed || !silent || !turnsAway(resp) && !turnsAway(a.root) {
-		return challenge{}
-	}
-	a.guessed, a.guessing = true, true
-	return challenge{scheme: "basic"}
+	a.guessing = c.scheme != ""
+	a.guessed = a.guessed || a.guessing
+	return c
 }
 
 // askRoot asks the root of the API as a stranger. It returns nil if there is no answer.

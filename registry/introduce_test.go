@@ -267,3 +267,20 @@ func TestWild46BasicBesideTokens(t *testing.T) {
 		})
 	}
 }
+
+// A registry token is sent where nothing says who gives out tokens: a gateway may be what wants it.
+func TestWild46RegistryToken(t *testing.T) {
+	for _, challenge := range []string{"", "Bearer", `Bearer error="invalid_token"`} {
+		inBubble(t, func(w *world) {
+			w.reg.PutImage("app", "1", oneLayer)
+			w.login(Credential{RegistryToken: "rt"})
+			stranger := func(r *http.Request) bool { return r.Header.Get("Authorization") != "Bearer rt" }
+			w.reg.On(fakeregistry.Match{Func: stranger}, fakeregistry.Status(401, "WWW-Authenticate", challenge))
+			for range 2 {
+				if err := w.resolve("app"); err != nil {
+					w.Errorf("%q: %v", challenge, err)
+				}
+			}
+		})
+	}
+}

@@ -105,7 +105,7 @@ func (p *Pusher) Mount(ctx context.Context, d v1.Descriptor, from string) (bool,
 	}
 	req.url.RawQuery = url.Values{"mount": {d.Digest.String()}, "from": {from}}.Encode()
 	req.tries, req.cookies = 1, &cookies{}
-	resp, err := p.place.host.answer(ctx, req)
+	resp, err := p.place.host.write(ctx, req)
 	if err != nil {
 		return false, ctx.Err()
 	}
@@ -182,13 +182,13 @@ func (p *Pusher) ReplaceManifest(ctx context.Context, target, mediaType string, 
 func (p *Pusher) put(ctx context.Context, target, mediaType string, raw []byte) (http.Header, error) {
 	d := image.Describe(mediaType, raw)
 	req, err := p.place.request(ctx, http.MethodPut, "/manifests/"+target,
-		http.StatusCreated, http.StatusOK, http.StatusAccepted)
+		http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent)
 	if err != nil {
 		return nil, err
 	}
 	req.header.Set("Content-Type", mediaType)
 	req.body = bytesBody(raw)
-	resp, err := p.place.host.answer(ctx, req)
+	resp, err := p.place.host.write(ctx, req)
 	if err != nil {
 		return nil, err
 	}

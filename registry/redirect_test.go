@@ -295,3 +295,45 @@ func TestWild51PortIsRestored(t *testing.T) {
 		})
 	}
 }
+
+// A login page with status 200 is no sign that anything was stored.
+func TestWild08WebPageIsNoSuccess(t *testing.T) {
+	for _, method := range []string{"POST", "PATCH", "PUT"} {
+		bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+			w.reg.On(fakeregistry.Match{Method: method}, fakeregistry.Page())
+			err := push(&opener{content: content})
+			if sent := len(w.reg.Requests(method, "")) > 0; sent == (err == nil) {
+				w.Errorf("%s: %v", method, err)
+			}
+		})
+	}
+	inBubble(t, func(w *world) {
+		w.reg.On(fakeregistry.Match{Method: "PUT"}, fakeregistry.Page())
+		raw := []byte(`{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex + `","manifests":[]}`)
+		if err := w.repo("app").Pusher().PutManifest(w.Context(), "1", v1.MediaTypeImageIndex, raw); err == nil {
+			w.Error("a web page is taken for a stored manifest")
+		}
+	})
+}
+
+// An answer that names no new address leaves the upload where it is.
+func TestUploadGoesOnWhereItWas(t *testing.T) {
+	for _, status := range []int{200, 201, 202, 204} {
+		inBubble(t, func(w *world) {
+			w.reg.On(fakeregistry.Match{Method: "PATCH"}, func(honest http.Handler) http.Handler {
+				return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+					honest.ServeHTTP(&recorded{header: http.Header{}}, req)
+					rw.WriteHeader(status)
+				})
+			})
+			w.reg.On(fakeregistry.Match{Method: "PUT"}, fakeregistry.Call(func(req *http.Request) {
+				req.URL.RawQuery = strings.ReplaceAll(req.URL.RawQuery, "_state=0", "_state=1")
+			}))
+			o := &opener{content: noise(1000)}
+			if _, err := w.repo("app").Pusher().PushStream(w.Context(), "", o.open, PushOptions{}); err != nil {
+				w.Errorf("%d: %v", status, err)
+			}
+			w.stored(o.content)
+		})
+	}
+}

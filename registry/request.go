@@ -91,6 +91,17 @@ func (h *host) answer(ctx context.Context, r *request) (*http.Response, error) {
 	return resp, err
 }
 
+// write is answer for a request that changes something. A web page is no sign that it has: login pages come
+// with status 200 too.
+func (h *host) write(ctx context.Context, r *request) (*http.Response, error) {
+	resp, err := h.answer(ctx, r)
+	if err == nil && resp.StatusCode == http.StatusOK && mediaTypeOf(resp.Header) == "text/html" {
+		return nil, refuse("%s %s: the answer is a web page: is this address a registry?",
+			r.method, redact(resp.Request.URL))
+	}
+	return resp, err
+}
+
 // read sends r and returns the body of the answer, which is at most limit bytes. It asks again for a body
 // that breaks off.
 func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Response, []byte, error) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -79,7 +80,7 @@ func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Respon
 		return nil, &ownError{err}
 	}
 	dog := newWatchdog(h.client.StallTimeout, cancel)
-	attach(req, r.body, content, dog)
+	sent := attach(req, r.body, content, dog)
 	r.cookies.put(req)
 	// A body that was asked about and is not wanted is held back only if the connection ends with the answer.
 	req.Close = req.Header.Get("Expect") != ""
@@ -97,7 +98,13 @@ func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Respon
 	h.answered.Store(true)
 	resp.Request = req
 	r.cookies.keep(resp)
-	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel}
+	closed := func() {
+		select {
+		case <-sent:
+		case <-ctx.Done():
+		}
+	}
+	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel, sent: closed}
 	return resp, nil
 }
 
@@ -125,19 +132,23 @@ func (h *host) authorized(ctx context.Context, r *request, w way) (*http.Request
 	return req, err
 }
 
-func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) {
+// attach gives a request its body. What it returns is closed when nobody reads the content any more.
+func attach(req *http.Request, b *body, content io.ReadCloser, dog *watchdog) <-chan struct{} {
+	u := &watchedUpload{ReadCloser: content, dog: dog, closed: make(chan struct{})}
 	if b == nil {
-		return
+		close(u.closed)
+		return u.closed
 	}
-	req.ContentLength = b.length
-	req.Body = &watchedUpload{ReadCloser: content, dog: dog}
+	req.ContentLength, req.Body = b.length, u
 	if b.length == 0 {
+		close(u.closed)
 		content.Close()
 		req.Body = http.NoBody
 		if req.Method == http.MethodPut { // the commit of what was sent before
 			dog.Reset(commitTime)
 		}
 	}
+	return u.closed
 }
 
 // watchdog cancels a request on which nothing moves. It runs while drayage waits for the network, and stands
@@ -160,6 +171,7 @@ type watchedBody struct {
 	dog    *watchdog
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	sent   func()        // waits until the body of the request is closed: a server may answer before
 	waited time.Duration // for the last moved bytes, which are fewer than minMoved
 	moved  int
 }
@@ -183,13 +195,22 @@ func (b *watchedBody) Close() error {
 	b.dog.Stop()
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
+	b.sent()
 	return err
 }
 
 // watchedUpload is the body of a request.
 type watchedUpload struct {
 	io.ReadCloser
-	dog *watchdog
+	dog    *watchdog
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (u *watchedUpload) Close() error {
+	err := u.ReadCloser.Close()
+	u.once.Do(func() { close(u.closed) })
+	return err
 }
 
 func (u *watchedUpload) Read(p []byte) (int, error) {

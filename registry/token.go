@@ -72,8 +72,7 @@ func (a *authorizer) tokenFrom(
 ) (token, error) {
 	if cred.IdentityToken != "" {
 		t, err := a.askToken(ctx, a.exchange(realm, cred, scopes), cred.IdentityToken)
-		if !isStatus(err, http.StatusNotFound, http.StatusUnauthorized,
-			http.StatusBadRequest, http.StatusMethodNotAllowed) {
+		if !isRefused(err) && !isStatus(err, http.StatusNotFound) || isStatus(err, http.StatusForbidden) {
 			return t, err
 		}
 		if cred.Password == "" {

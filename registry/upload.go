@@ -74,7 +74,7 @@ func (u *upload) begin(ctx context.Context) error {
 	}
 	u.cookies = &cookies{}
 	req.cookies = u.cookies
-	resp, err := u.place.host.answer(ctx, req)
+	resp, err := u.place.host.write(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,8 @@ func (u *upload) rest(ctx context.Context) error {
 }
 
 func (u *upload) patch(ctx context.Context, b *body) error {
-	req := u.request(http.MethodPatch, u.at, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
+	req := u.request(http.MethodPatch, u.at,
+		http.StatusAccepted, http.StatusCreated, http.StatusNoContent, http.StatusOK)
 	host := u.place.host
 	switch req.body = b; {
 	case b.length >= 0:
@@ -160,7 +161,7 @@ func (u *upload) patch(ctx context.Context, b *body) error {
 	case !host.streams.Load(): // a stream may be read once only: whether it may come is asked before
 		req.header.Set("Expect", "100-continue")
 	}
-	resp, err := host.answer(ctx, req)
+	resp, err := host.write(ctx, req)
 	switch {
 	case isStatus(err, http.StatusExpectationFailed) && !host.streams.Swap(true):
 		return u.patch(ctx, b)
@@ -173,6 +174,9 @@ func (u *upload) patch(ctx context.Context, b *body) error {
 		host.streams.Store(true)
 	}
 	u.held += max(b.length, 0)
+	if resp.Header.Get("Location") == "" { // it goes on where it was
+		return nil
+	}
 	return u.moved(resp)
 }
 
