@@ -105,6 +105,7 @@ type contender struct {
 type task struct {
 	before func(context.Context) error // not measured; may be nil
 	argv   [][]string                  // measured, one after another
+	images int                         // that the work is about; 0 if nobody asks
 	// files or directories that are written, and synced within the measured time
 	out    []string
 	daemon []int // processes that do part of the work
@@ -198,7 +199,7 @@ func (e *env) once(ctx context.Context, row *Row, first bool) (err error) {
 		if usage.Output, err = t.check(ctx); err != nil {
 			return fmt.Errorf("wrong result: %v", err)
 		}
-		row.Output = usage.Output
+		row.Output, row.images = usage.Output, t.images
 		return nil
 	}
 	row.Usages = append(row.Usages, usage)

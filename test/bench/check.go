@@ -15,7 +15,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/klauspost/compress/zstd"
@@ -39,8 +38,16 @@ func checkLayout(dir string, images []image) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	var index v1.Index
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return 0, err
+	}
+	named := map[digest.Digest]bool{}
+	for _, desc := range index.Manifests {
+		named[desc.Digest] = true
+	}
 	for _, img := range images {
-		if !strings.Contains(string(raw), img.Manifest.Digest.String()) {
+		if !named[img.Manifest.Digest] {
 			return 0, fmt.Errorf("index.json does not name %s", img.Manifest.Digest)
 		}
 	}

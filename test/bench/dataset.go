@@ -89,6 +89,10 @@ func (e *env) plan(ctx context.Context, name string) (p plan, err error) {
 	case "10GB":
 		source(1, 10000, "/usr/lib", root, "/usr/share")
 		p.images = [][]int{{0}}
+	case fmt.Sprint("many", few):
+		planMany(&p, few, func(n, size int64) { source(n, size, goSource) })
+	case fmt.Sprint("many", many):
+		planMany(&p, many, func(n, size int64) { source(n, size, goSource) })
 	default:
 		return p, fmt.Errorf("there is no data set %q", name)
 	}

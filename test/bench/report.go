@@ -30,6 +30,7 @@ type Row struct {
 	Failed string // why there are no figures
 	Usages []Usage
 	Output int64
+	images int
 }
 
 func (r *Report) row(scenario, tool string) *Row {

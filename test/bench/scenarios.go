@@ -49,7 +49,7 @@ func scenarios() []scenario {
 			targets: []target{fasterThanPeers(1), littleSent(0.001), littleCPU("push-docker-tar", 0.25)}},
 		{id: "push-shared-base", title: "docker tar to the registry that has its base", prepare: pushSharedBase,
 			targets: []target{fasterThanPeers(1)}},
-	}, memoryScenarios(with)...)
+	}, append(manyScenarios(), memoryScenarios(with)...)...)
 }
 
 func memoryScenarios(with func(string, func(context.Context, *env, string) ([]contender, func(),
