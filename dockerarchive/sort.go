@@ -126,10 +126,7 @@ func (s *surveyor) spread(roots []*root) (all []*root) {
 func (s *surveyor) typed(r *root) *root {
 	n := s.tree.Node(r.Descriptor)
 	if r.owner != nil && r.desc.ArtifactType == "" && n != nil && n.Err == nil {
-		r.desc.ArtifactType = n.Document.ArtifactType
-		if c := n.Document.Config; r.desc.ArtifactType == "" && c != nil {
-			r.desc.ArtifactType = c.MediaType
-		}
+		r.desc.ArtifactType = n.Document.Artifact()
 	}
 	return r
 }

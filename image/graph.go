@@ -26,8 +26,8 @@ type Graph struct {
 	Passed []v1.Platform
 
 	// Attestations counts the manifests of the index that are about the chosen images and do not travel with
-	// them: BuildKit's provenance and SBOMs.
-	Attestations int
+	// them: BuildKit's provenance and SBOMs. Others counts what else is for no platform and does not travel.
+	Attestations, Others int
 
 	content map[digest.Digest][]byte
 	chosen  *v1.Platform // what the index, or an entry of index.json, says the single manifest is for
@@ -86,7 +86,10 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	if !IsIndex(root.Document.MediaType) {
 		return l.check(ctx, root, sel)
 	}
-	leaves, err := l.tree.leaves(g.Root, IsManifest)
+	all, err := l.tree.leaves(g.Root, func(string) bool { return true })
+	leaves := slices.DeleteFunc(slices.Clone(all), func(l Leaf) bool {
+		return !IsManifest(l.Descriptor.MediaType)
+	})
 	if err == nil {
 		err = l.tree.fillPlatforms(ctx, leaves)
 	}
@@ -107,7 +110,9 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	if err != nil {
 		return err
 	}
-	g.Platforms, g.Attestations = known(chosen), attestations(leaves, chosen)
+	g.Platforms = known(chosen)
+	g.Attestations, g.Others = beside(leaves, chosen)
+	g.Others += len(all) - len(leaves)
 	for _, c := range chosen {
 		g.Passed = append(g.Passed, sel.passed(c.Platform, platformsOf(leaves))...)
 	}
@@ -117,7 +122,7 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 		g.Root = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 		return nil
 	}
-	return l.subset(root, chosen, len(leaves))
+	return l.subset(root, chosen, len(all))
 }
 
 // check looks at the platform of an image without an index.

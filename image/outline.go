@@ -137,18 +137,21 @@ func known(leaves []Leaf) (all []v1.Platform) {
 	return all
 }
 
-// attestations counts what an index holds about the chosen images.
-func attestations(leaves, chosen []Leaf) (n int) {
+// beside counts what an index holds about the chosen images, and what is for no platform and about no image.
+func beside(leaves, chosen []Leaf) (attestations, others int) {
 	about := map[digest.Digest]bool{}
 	for _, c := range chosen {
 		about[c.Descriptor.Digest] = true
 	}
 	for _, l := range leaves {
-		if l.IsAttestation() && about[l.Attested()] {
-			n++
+		switch {
+		case l.IsAttestation() && about[l.Attested()]:
+			attestations++
+		case (l.Platform.OS == "" || l.Platform.OS == "unknown") && l.Attested() == "":
+			others++
 		}
 	}
-	return n
+	return attestations, others
 }
 
 // Outline is an image as far as its index tells. Use it where the manifests below an index are not all

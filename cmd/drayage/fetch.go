@@ -125,7 +125,7 @@ func (c call) fetched(dir string, results []fetch.Result, sum tally.Sum) error {
 func (c call) noteConverted(im *fetch.Image) {
 	if im.Schema1 != "" {
 		c.note("note: %s is in Docker's old schema 1 and was converted: it has the image ID that Docker gives it, "+
-			"but not the registry's digest %s", im.Reference, im.Schema1)
+			"but no referrers and not the registry's digest %s", im.Reference, im.Schema1)
 	}
 }
 
@@ -140,7 +140,7 @@ func (c call) noteFetched(r fetch.Result) {
 			r.Reference)
 	}
 	var left leftovers
-	left.enter(r.Image.Attestations, nil, r.Image.IndexReferrers)
+	left.enter(r.Image.Root.Digest, r.Image.Graph, nil, r.Image.IndexReferrers)
 	if what, how := left.what(c.Bool("referrers")); what != "" {
 		c.note("note: the index of %s also has %s, which stay behind: %s takes them along",
 			r.Reference, what, strings.Join(how, " "))

@@ -14,6 +14,8 @@ import (
 // leftovers are what belongs to images and does not travel with them.
 type leftovers struct {
 	attestations int
+	others       int                    // artifacts in indexes
+	indexes      map[digest.Digest]bool // whose attestations and artifacts have been counted
 	referrers    map[digest.Digest]bool
 	ofIndexes    map[digest.Digest]bool // referrers of indexes that do not travel either
 }
@@ -21,15 +23,21 @@ type leftovers struct {
 // add counts what stays behind of an image in a layout or an archive.
 func (l *leftovers) add(ctx context.Context, im *source.Image, loaded *image.Image) error {
 	referrers, ofIndex, err := im.Left(ctx, loaded)
-	l.enter(loaded.Attestations, referrers, ofIndex)
+	l.enter(im.Digest(), loaded.Graph, referrers, ofIndex)
 	return err
 }
 
-func (l *leftovers) enter(attestations int, referrers, ofIndex []digest.Digest) {
+// enter counts what stays behind of an image that goes by a name of root.
+func (l *leftovers) enter(root digest.Digest, taken *image.Graph, referrers, ofIndex []digest.Digest) {
 	if l.referrers == nil {
 		l.referrers, l.ofIndexes = map[digest.Digest]bool{}, map[digest.Digest]bool{}
+		l.indexes = map[digest.Digest]bool{}
 	}
-	l.attestations += attestations
+	if !l.indexes[root] {
+		l.indexes[root] = true
+		l.attestations += taken.Attestations
+		l.others += taken.Others
+	}
 	for _, d := range referrers {
 		l.referrers[d] = true
 	}
@@ -51,6 +59,9 @@ func (l *leftovers) what(asked bool, others ...string) (what string, how []strin
 	if l.attestations > 0 {
 		parts = append(parts, terminal.Count(l.attestations, "attestation"))
 	}
+	if l.others > 0 {
+		parts = append(parts, terminal.Count(l.others, "artifact"))
+	}
 	referrers := len(l.ofIndexes)
 	for d := range l.referrers {
 		if !l.ofIndexes[d] {
@@ -61,7 +72,7 @@ func (l *leftovers) what(asked bool, others ...string) (what string, how []strin
 		parts = append(parts, terminal.Count(referrers, "referrer"))
 	}
 	how = others
-	if l.attestations > 0 || len(l.ofIndexes) > 0 {
+	if l.attestations+l.others > 0 || len(l.ofIndexes) > 0 {
 		how = append(how, "--platform all")
 	}
 	if referrers > 0 && !asked {

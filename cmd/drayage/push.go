@@ -244,6 +244,21 @@ type pushedImage struct {
 	Error     string `json:"error,omitempty"`
 }
 
+// unconverted leaves out images that have another digest in the registry now. Their referrers stay behind.
+func (p *pusher) unconverted(pushed []upload.Result) (same []upload.Result) {
+	for _, r := range pushed {
+		if !r.Converted {
+			same = append(same, r)
+			continue
+		}
+		if im := r.Target.Image; im != nil && len(im.Referrers) > 0 {
+			p.note("note: %s of %s stay behind: they are about the digest that it had, %s",
+				terminal.Count(len(im.Referrers), "referrer"), r.Target.Name(), im.Root.Digest)
+		}
+	}
+	return same
+}
+
 // referrers pushes the referrers of the images that have been pushed, and says how many stay behind.
 func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
 	if len(p.strays) > 0 {
@@ -254,7 +269,7 @@ func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
 	if !p.Bool("referrers") {
 		return nil
 	}
-	results, err := upload.Push(ctx, upload.Referrers(pushed), p.opts)
+	results, err := upload.Push(ctx, upload.Referrers(p.unconverted(pushed)), p.opts)
 	if err != nil {
 		return fmt.Errorf("push: %w", err)
 	}

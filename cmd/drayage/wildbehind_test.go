@@ -1,12 +1,14 @@
 package main
 
 import (
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/fakeregistry"
 	"drayage/layout"
 )
 
@@ -72,5 +74,59 @@ func TestWild30TagsSurviveSave(t *testing.T) {
 		kind := strings.TrimSuffix(kindOfPath(src), ":")
 		expect(t, 0, "", "", "save", kind+":"+src+":2", "-o", out, "--format", "oci", "--tag", "x.test/y:3")
 		expect(t, 0, "^x.test/y:3\n$", "", "ls", out)
+	})
+}
+
+// Neighbours of wild case 11: an index holds artifacts beside its images, and what is no manifest at all.
+func TestWild11ArtifactsInTheIndex(t *testing.T) {
+	s := newShelf(t)
+	amd, arm, chart := s.image("amd64", "11"), s.image("arm64", "11"), s.artifact("chart", nil)
+	unknown := s.artifact("unknown", nil)
+	unknown.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
+	about := s.artifact("provenance", nil)
+	about.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest",
+		"vnd.docker.reference.digest": amd.Digest.String()}
+	file := s.put("application/xml", []byte("<x/>"))
+	silent := arm // its configuration tells its platform
+	silent.Platform = nil
+	root, files := s.list(amd, silent, chart, unknown, about), s.list(amd, arm, file)
+	s.write(entry(root, layout.AnnotationName, "x.test/app:1"),
+		entry(root, layout.AnnotationName, "x.test/app:2"))
+	said := "1 attestation and 2 artifacts.*--platform all takes"
+	s.both("", func(t *testing.T, src, under string) {
+		expect(t, 0, root.Digest.String(), nothingSaid, "push", src, under)
+		expect(t, 0, amd.Digest.String(), said, "push", src, under+"one/", "--platform", "linux/amd64")
+		dir, out := filepath.Join(t.TempDir(), "dir"), filepath.Join(t.TempDir(), "out.tar")
+		for _, platforms := range []string{"linux/amd64", "linux/amd64,linux/arm64"} {
+			expect(t, 0, "", said, "fetch", under+"app:1", "-o", dir, "--platform", platforms)
+			expect(t, 0, "", said, "save", src, "-o", out, "--format", "oci", "--platform", platforms)
+		}
+		expect(t, 0, "", "2 artifacts .*: --platform all takes", "push", src, under+"arm/", "--platform",
+			"linux/arm64")
+	})
+	s.write(entry(files, layout.AnnotationName, "x.test/files:1"))
+	s.both("", func(t *testing.T, src, under string) {
+		out := filepath.Join(t.TempDir(), "out.tar")
+		for _, platforms := range []string{"linux/amd64", "linux/amd64,linux/arm64"} {
+			expect(t, 0, "", "note: 1 artifact .*--platform all takes", "save", src, "-o", out, "--format", "oci",
+				"--platform", platforms)
+		}
+		expect(t, 0, "", "images: 1", "save", src, "-o", out, "--format", "oci", "--platform", "all")
+		expect(t, 0, "^ok", "bad: 0", "verify", out)
+	})
+}
+
+// Neighbours of wild case 25: referrers of an image that a registry takes only as another one.
+func TestWild25ReferrersOfConverted(t *testing.T) {
+	s := newShelf(t)
+	im := s.image("amd64", "25")
+	s.write(entry(im, layout.AnnotationName, "x.test/app:1"), entry(s.artifact("sbom", &im)))
+	s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/", Func: func(r *http.Request) bool {
+		return strings.Contains(r.Header.Get("Content-Type"), "vnd.oci.")
+	}}, fakeregistry.Answer(http.StatusUnsupportedMediaType,
+		`{"errors":[{"code":"MANIFEST_INVALID","message":"not of my kind"}]}`))
+	s.both("", func(t *testing.T, src, under string) {
+		expect(t, 0, "sha256", "1 referrer of .*app:1 stay behind: .*"+im.Digest.Encoded(), "push", src, under,
+			"--referrers")
 	})
 }
