@@ -110,7 +110,8 @@ type task struct {
 	out    []string
 	daemon []int // processes that do part of the work
 	check  func(context.Context) (int64, error)
-	push   *server // the registry that receives, if one does
+	// the registry whose traffic counts, if there is one
+	registry counter
 }
 
 // round is where a task runs: a directory of its own and, where it pushes, a registry of its own.

@@ -39,13 +39,14 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	report, err := Run(t.Context(), Config{Drayage: drayage, Work: filepath.Join(dir, "work"), Runs: 1, Scale: 1,
-		Log:   io.Discard,
-		Only:  regexp.MustCompile("^(fetch-loopback|registry-docker-tar|push-docker-tar|push-again)$"),
+		Log: io.Discard,
+		Only: regexp.MustCompile("^(fetch-loopback|registry-docker-tar|" +
+			"push-docker-tar|push-again|late-hash-fetch)$"),
 		Tools: regexp.MustCompile("^$")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Results) != 4 {
+	if len(report.Results) != 5 {
 		t.Fatalf("%d results", len(report.Results))
 	}
 	for _, result := range report.Results {
@@ -63,6 +64,9 @@ func TestRun(t *testing.T) {
 		saved.peak() < 1<<20 {
 		t.Errorf("the tar has %d bytes: %+v", saved.Output, saved.Usages[0])
 	}
+	if late := report.row("late-hash-fetch", "drayage"); late.most() != 1 {
+		t.Errorf("one blob was asked for %d times", late.most())
+	}
 	first, again := report.row("push-docker-tar", "drayage"), report.row("push-again", "drayage")
 	if first.Usages[0].Received < first.Output || again.Usages[0].Received >= first.Output {
 		t.Errorf("received: %d at first, %d again, of %d", first.Usages[0].Received, again.Usages[0].Received,
@@ -73,7 +77,7 @@ func TestRun(t *testing.T) {
 	}
 	var text bytes.Buffer
 	if _, err := report.WriteTo(&text); err != nil || strings.Contains(text.String(), dir) ||
-		strings.Count(text.String(), "\n| drayage |") != 5 {
+		strings.Count(text.String(), "\n| drayage |") != 6 {
 		t.Errorf("%v\n%s", err, &text)
 	}
 }
@@ -124,7 +128,7 @@ func TestChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := e.serve(t.Context(), "registry", d.storage())
+	s, err := e.serve(t.Context(), "registry", d.storage(), "0s")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,8 +50,8 @@ type plan struct {
 
 const megabyte = 1000 * 1000
 
-// plans are the contents: five large layers, forty small ones, twenty images that share a base, one layer of
-// 2 or 10 GB.
+// plans are the contents: five large layers, five of 304 MB together, a heavy one beside another, forty small
+// ones, twenty images that share a base, one layer of 2 or 10 GB.
 func (e *env) plan(ctx context.Context, name string) (p plan, err error) {
 	root, err := goRoot(ctx)
 	if err != nil {
@@ -74,6 +74,17 @@ func (e *env) plan(ctx context.Context, name string) (p plan, err error) {
 		source(1, 78, goSource)
 		source(1, 5, "/usr/include", "/usr/share/doc", goSource)
 		p.images = [][]int{{0, 1, 2, 3, 4}}
+	case "304MB":
+		source(1, 320, "/usr/lib")
+		source(1, 229, filepath.Join(root, "pkg"), filepath.Join(root, "bin"), goSource)
+		source(1, 183, "/usr/share")
+		source(1, 89, goSource)
+		source(1, 6, "/usr/include", "/usr/share/doc", goSource)
+		p.images = [][]int{{0, 1, 2, 3, 4}}
+	case "heavy":
+		source(1, 570, "/usr/lib", filepath.Join(root, "pkg"))
+		source(1, 60, "/usr/share")
+		p.images = [][]int{{0, 1}}
 	case "forty":
 		source(40, 1, goSource)
 		p.images = [][]int{numbers(40)}
@@ -192,7 +203,7 @@ func packAll(ctx context.Context, d *dataset, p plan) ([]packed, error) {
 
 // seed gives a registry the images over its API and leaves its storage behind.
 func (e *env) seed(ctx context.Context, d *dataset) error {
-	s, err := e.serve(ctx, "registry", d.storage())
+	s, err := e.serve(ctx, "registry", d.storage(), "0s")
 	if err != nil {
 		return err
 	}

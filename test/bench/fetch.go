@@ -10,40 +10,13 @@ import (
 	"strconv"
 )
 
-const (
-	rate  = 20 * megabyte // bytes a second and request
-	delay = "100ms"       // of each request
-)
-
-// fetchScenario is registry -> layout. by puts something between the registry and the tools.
-func fetchScenario(set string, by func(context.Context, *env, string) (string, func(), error)) preparation {
-	return func(ctx context.Context, e *env) ([]contender, func(), error) {
-		d, err := e.set(ctx, set)
-		if err != nil {
-			return nil, nil, err
-		}
-		s, err := e.serve(ctx, "registry", d.storage())
-		if err != nil {
-			return nil, nil, err
-		}
-		addr, done := s.addr, func() {}
-		if by != nil {
-			if addr, done, err = by(ctx, e, s.addr); err != nil {
-				s.stop()
-				return nil, nil, err
-			}
-		}
-		return e.fetchers(d, addr), func() { done(); s.stop() }, nil
-	}
-}
-
 // fetchLimited adds what nginx takes of the same processors when it limits nothing.
 func fetchLimited(ctx context.Context, e *env) ([]contender, func(), error) {
-	all, stop, err := fetchScenario("five", limited)(ctx, e)
+	all, stop, err := readScenario("five", limited, fetchers)(ctx, e)
 	if err != nil {
 		return nil, nil, err
 	}
-	free, stopFree, err := fetchScenario("five", unlimited)(ctx, e)
+	free, stopFree, err := readScenario("five", unlimited, fetchers)(ctx, e)
 	if err != nil {
 		stop()
 		return nil, nil, err
@@ -53,25 +26,8 @@ func fetchLimited(ctx context.Context, e *env) ([]contender, func(), error) {
 	return append(all, bare), func() { stopFree(); stop() }, nil
 }
 
-// paced holds each response to the rate from its first byte.
-func paced(ctx context.Context, e *env, addr string) (string, func(), error) {
-	return e.behind(ctx, addr, strconv.Itoa(rate), "0s")
-}
-
-func farAway(ctx context.Context, e *env, addr string) (string, func(), error) {
-	return e.behind(ctx, addr, "0", delay)
-}
-
-func (e *env) behind(ctx context.Context, addr, rate, delay string) (string, func(), error) {
-	s, err := e.serve(ctx, "proxy", addr, rate, delay)
-	if err != nil {
-		return "", nil, err
-	}
-	return s.addr, func() { s.stop() }, nil
-}
-
 // fetchers fetch all images of a data set into one layout.
-func (e *env) fetchers(d *dataset, addr string) []contender {
+func fetchers(_ context.Context, e *env, d *dataset, addr string) []contender {
 	imgs := d.Images
 	refs := make([]string, len(imgs))
 	for i, img := range imgs {

@@ -42,13 +42,10 @@ func manyScenarios() (all []scenario) {
 	} {
 		for _, n := range []int{few, many} {
 			s := scenario{id: fmt.Sprint(work.id, n), title: fmt.Sprint(work.title, n), once: n == many,
-				prepare: func(ctx context.Context, e *env) ([]contender, func(), error) {
-					d, s, err := e.served(ctx, fmt.Sprint("many", n))
-					if err != nil {
-						return nil, nil, err
-					}
-					return []contender{work.of(e, d, s.addr)}, func() { s.stop() }, nil
-				},
+				prepare: readScenario(fmt.Sprint("many", n), direct,
+					func(_ context.Context, e *env, d *dataset, addr string) []contender {
+						return []contender{work.of(e, d, addr)}
+					}),
 				targets: []target{memoryBelow(100)}}
 			if n == many {
 				s.targets = append(s.targets, sameCost(fmt.Sprint(work.id, few), 1.3))

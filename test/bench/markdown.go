@@ -37,7 +37,8 @@ hosts at pages that were free for long. Each tool has empty caches of its own. T
 in a process of its own, on the same cores, with its storage on disk.
 
 Wall time ends when the output is on disk. drayage syncs what it writes. What other tools leave unsynced is
-synced for them, and "of it sync" is how long that took. "x" columns are multiples of drayage's figure: above
+synced for them, and "of it sync" is how long that took. "GETs of a blob" are those of the blob that was asked
+for most often, in the run with most. "x" columns are multiples of drayage's figure: above
 1 drayage is better. A "limit" is the bare work without a tool.
 
 | tool | version | how to get it |
@@ -84,20 +85,20 @@ func (r *Report) table(b *strings.Builder, result *Result) {
 	}
 	b.WriteString(
 		"\n\n| tool | wall | from - to | x | of it sync | CPU | x | peak memory | written | sent | output " +
-			"|\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+			"| GETs of a blob |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	own := result.row("drayage")
 	for _, row := range result.Rows {
 		if !row.measured() {
-			fmt.Fprintf(b, "| %s | - | | | | | | | | | %s |\n", row.tool, row.Failed)
+			fmt.Fprintf(b, "| %s | - | | | | | | | | | %s | |\n", row.tool, row.Failed)
 			continue
 		}
 		least, most := row.spread()
-		fmt.Fprintf(b, "| %s | %s | %.2f - %.2f | %s | %s | %s | %s | %d MiB | %s | %s | %s |\n", row.tool,
+		fmt.Fprintf(b, "| %s | %s | %.2f - %.2f | %s | %s | %s | %s | %d MiB | %s | %s | %s | %s |\n", row.tool,
 			seconds(row.wall()), least.Seconds(), most.Seconds(), ratioTo(own, row, (*Row).wall),
 			seconds(time.Duration(row.middle(func(u Usage) int64 { return int64(u.Sync) }))),
 			seconds(row.cpu()), ratioTo(own, row, (*Row).cpu), row.peak()>>20,
 			megabytes(row.middle(func(u Usage) int64 { return u.Written })),
-			megabytes(row.middle(func(u Usage) int64 { return u.Received })), megabytes(row.Output))
+			megabytes(row.middle(func(u Usage) int64 { return u.Received })), megabytes(row.Output), row.gets())
 	}
 }
 

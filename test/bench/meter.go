@@ -26,6 +26,7 @@ type Usage struct {
 	Peak     int64         // bytes of resident memory at most, of the largest process
 	Written  int64         // bytes given to the file system
 	Received int64         // bytes that the registry has got, in pushes
+	Gets     int           // of the blob that was asked for most often
 	Output   int64         // bytes of the result
 }
 
@@ -52,7 +53,7 @@ func (r *round) meter(ctx context.Context, t task) (Usage, error) {
 		return usage, err
 	}
 	defer log.Close()
-	before, err := t.push.received(ctx)
+	before, err := t.traffic(ctx)
 	if err != nil {
 		return usage, err
 	}
@@ -69,9 +70,16 @@ func (r *round) meter(ctx context.Context, t task) (Usage, error) {
 	if err := json.Unmarshal(raw, &usage); err != nil {
 		return usage, err
 	}
-	after, err := t.push.received(ctx)
-	usage.Received = after - before
+	after, err := t.traffic(ctx)
+	usage.Received, usage.Gets = after.Received-before.Received, after.most(before)
 	return usage, err
+}
+
+func (t task) traffic(ctx context.Context) (traffic, error) {
+	if t.registry == nil {
+		return traffic{}, nil
+	}
+	return t.registry.traffic(ctx)
 }
 
 // environ gives every run caches and temporary files of its own, so that a first push is a first push.

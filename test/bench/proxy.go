@@ -93,7 +93,8 @@ user root;
 pid nginx.pid;
 events { worker_connections 512; }
 http {
-  access_log off;
+  log_format asked "$request_method $uri";
+  access_log access.log asked;
   client_body_temp_path body;
   proxy_temp_path proxy;
   fastcgi_temp_path fastcgi;
@@ -101,54 +102,64 @@ http {
   scgi_temp_path scgi;
   server {
     listen %s;
-    location / { proxy_pass http://%s; proxy_set_header Host $http_host; proxy_max_temp_file_size 0; limit_rate %d; }
+    proxy_set_header Host $http_host;
+    proxy_max_temp_file_size 0;
+    location / { proxy_pass http://%s; limit_rate %s; }
   }
 }
 `
 
-// limited puts nginx in front of a registry. It counts in whole seconds, and gives each response what belongs
-// to the second that has begun at once: the first 20 MB of each are free.
-func limited(ctx context.Context, e *env, registry string) (string, func(), error) {
-	path := e.tools.path("nginx")
-	if path == "" {
-		return "", nil, fmt.Errorf("nginx is %w: apt-get install nginx-light", errAbsent)
+// nginx puts nginx with that limit_rate in front of what open makes.
+func (e *env) nginx(ctx context.Context, rate, storage string, open opening) (*origin, error) {
+	if e.tools.path("nginx") == "" {
+		return nil, fmt.Errorf("nginx is %w: apt-get install nginx-light", errAbsent)
 	}
-	return e.nginx(ctx, path, registry, rate)
-}
-
-func unlimited(ctx context.Context, e *env, registry string) (string, func(), error) {
-	return e.nginx(ctx, e.tools.path("nginx"), registry, 0)
-}
-
-func (e *env) nginx(ctx context.Context, path, registry string, rate int) (string, func(), error) {
 	dir, err := os.MkdirTemp(e.dir, "nginx-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	addr, err := freeAddress(ctx)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
+	o, err := open(ctx, e, storage)
+	if err != nil {
+		return nil, err
+	}
+	stop, err := e.startNginx(ctx, dir, addr, o.addr, rate)
+	if err != nil {
+		o.stop()
+		return nil, err
+	}
+	return &origin{addr, accessLog(filepath.Join(dir, "access.log")), func() { stop(); o.stop() }}, nil
+}
+
+func (e *env) startNginx(ctx context.Context, dir, addr, to, rate string) (stop func(), err error) {
 	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, addr, registry, rate), 0o600); err != nil {
-		return "", nil, err
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, addr, to, rate), 0o600); err != nil {
+		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, path, "-e", "stderr", "-p", dir, "-c", config)
+	return e.daemon(ctx, addr, e.tools.path("nginx"), "-e", "stderr", "-p", dir, "-c", config)
+}
+
+// daemon starts a program that serves at addr.
+func (e *env) daemon(ctx context.Context, addr, path string, args ...string) (stop func(), err error) {
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	stop := func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() }
+	stop = func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() }
 	for range 100 {
 		if conn, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
-			return addr, stop, conn.Close()
+			return stop, conn.Close()
 		}
 		if err := wait(ctx, 50*time.Millisecond); err != nil {
 			break
 		}
 	}
 	stop()
-	return "", nil, errors.New("nginx did not start")
+	return nil, fmt.Errorf("%s did not start", filepath.Base(path))
 }
 
 func freeAddress(ctx context.Context) (string, error) {

@@ -28,7 +28,7 @@ func (e *env) pushes(img image, exact bool, all ...pusher) (contenders []contend
 				if err != nil {
 					return task{}, err
 				}
-				t := task{argv: p.commands(ref(s.addr, img), s.addr), push: s}
+				t := task{argv: p.commands(ref(s.addr, img), s.addr), registry: s}
 				if p.first != nil {
 					t.before = func(ctx context.Context) error { return r.runAll(ctx, p.first(ref(s.addr, img), s.addr)) }
 				}
@@ -45,7 +45,7 @@ func (r *round) emptyRegistry(ctx context.Context) (*server, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s, err := r.serve(ctx, "registry", dir)
+	s, err := r.serve(ctx, "registry", dir, "0s")
 	if err != nil {
 		return nil, err
 	}
@@ -131,19 +131,23 @@ func (e *env) dockerPush(ctx context.Context, img image, file string) contender 
 			return task{
 				argv: [][]string{docker.command("load", "-q", "-i", file), docker.command("tag", img.Name, to),
 					docker.command("push", "-q", to)},
-				push:  s,
-				check: func(ctx context.Context) (int64, error) { return checkPushed(ctx, s, img.Name, img, false) },
+				registry: s,
+				check:    func(ctx context.Context) (int64, error) { return checkPushed(ctx, s, img.Name, img, false) },
 			}, nil
 		})
 }
 
 // pushOCITar sends layers as they are. crane reads its own tar only, which is made by it.
 func pushOCITar(ctx context.Context, e *env) ([]contender, func(), error) {
-	d, s, err := e.served(ctx, "five")
+	d, err := e.set(ctx, "five")
 	if err != nil {
 		return nil, nil, err
 	}
-	defer s.stop()
+	o, err := direct(ctx, e, d.storage())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer o.stop()
 	img := d.Images[0]
 	_, tag := splitName(img.Name)
 	file, err := d.ociTar(ctx, img)
@@ -171,7 +175,7 @@ func pushOCITar(ctx context.Context, e *env) ([]contender, func(), error) {
 	crane := e.present(contender{tool: craneOwn})
 	if crane.whyNot == "" {
 		r := &round{env: e, dir: e.dir}
-		if err := r.runAll(ctx, [][]string{{e.tools.path("crane"), "pull", ref(s.addr, img),
+		if err := r.runAll(ctx, [][]string{{e.tools.path("crane"), "pull", ref(o.addr, img),
 			craneTar}}); err != nil {
 			return nil, nil, err
 		}

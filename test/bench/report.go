@@ -4,6 +4,7 @@ package bench
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -112,6 +113,22 @@ func (r *Row) peak() (most int64) {
 		most = max(most, u.Peak)
 	}
 	return most
+}
+
+// most is the largest number of GETs of one blob.
+func (r *Row) most() (most int) {
+	for _, u := range r.Usages {
+		most = max(most, u.Gets)
+	}
+	return most
+}
+
+// gets is most as text.
+func (r *Row) gets() string {
+	if n := r.most(); n > 0 {
+		return strconv.Itoa(n)
+	}
+	return "-"
 }
 
 // oneLine keeps an error readable in a table.

@@ -21,14 +21,10 @@ func (e *env) saver(tool string, img image, unpacked bool, commands func(file st
 	}})
 }
 
-// registryToDockerTar has layers uncompressed, as docker save wrote them up to version 24.
-func registryToDockerTar(ctx context.Context, e *env, set string) ([]contender, func(), error) {
-	d, s, err := e.served(ctx, set)
-	if err != nil {
-		return nil, nil, err
-	}
+// dockerTarSavers have layers uncompressed, as docker save wrote them up to version 24.
+func dockerTarSavers(ctx context.Context, e *env, d *dataset, addr string) []contender {
 	img := d.Images[0]
-	from := ref(s.addr, img)
+	from := ref(addr, img)
 	all := []contender{
 		e.saver("drayage", img, true, func(file string) [][]string {
 			return [][]string{e.drayage("save", from, "-o", file)}
@@ -42,8 +38,8 @@ func registryToDockerTar(ctx context.Context, e *env, set string) ([]contender, 
 			return [][]string{e.skopeo(name, "docker://"+from, "docker-archive:"+file+":"+img.Name)}
 		}))
 	}
-	urls, _ := d.urls(s.addr)
-	all = append(all, cannot("regctl", "leaves layers compressed"), cannot("oras", "leaves layers compressed"),
+	urls, _ := d.urls(addr)
+	return append(all, cannot("regctl", "leaves layers compressed"), cannot("oras", "leaves layers compressed"),
 		e.dockerContender(ctx, "docker", func(_ context.Context, r *round, docker *dockerDaemon) (task, error) {
 			file := r.path("image.tar")
 			return task{argv: [][]string{docker.command("pull", "-q", from), docker.command("save", "-o", file, from)},
@@ -51,7 +47,6 @@ func registryToDockerTar(ctx context.Context, e *env, set string) ([]contender, 
 				check: func(context.Context) (int64, error) { return checkTar(file, img, true) }}, nil
 		}),
 		e.unpackLimit("limit: parallel GET, gunzip, sha256, write", urls))
-	return all, func() { s.stop() }, nil
 }
 
 func layoutToDockerTar(ctx context.Context, e *env) ([]contender, func(), error) {
@@ -81,15 +76,11 @@ func layoutToDockerTar(ctx context.Context, e *env) ([]contender, func(), error)
 		e.unpackLimit("limit: parallel gunzip, sha256, write", files)), nil, nil
 }
 
-// registryToOCITar leaves layers as they are. Each tool writes its own format.
-func registryToOCITar(ctx context.Context, e *env) ([]contender, func(), error) {
-	d, s, err := e.served(ctx, "five")
-	if err != nil {
-		return nil, nil, err
-	}
+// ociTarSavers leave layers as they are. Each tool writes its own format.
+func ociTarSavers(_ context.Context, e *env, d *dataset, addr string) []contender {
 	img := d.Images[0]
 	_, tag := splitName(img.Name)
-	from := ref(s.addr, img)
+	from := ref(addr, img)
 	all := []contender{
 		e.saver("drayage", img, false, func(file string) [][]string {
 			return [][]string{e.drayage("save", "--format", "oci", from, "-o", file)}
@@ -103,15 +94,14 @@ func registryToOCITar(ctx context.Context, e *env) ([]contender, func(), error) 
 			return [][]string{e.skopeo(name, "docker://"+from, "oci-archive:"+file+":"+tag)}
 		}))
 	}
-	all = append(all,
+	return append(all,
 		e.layoutTar("regctl", img, func(file string) [][]string {
-			return [][]string{e.regctl(s.addr, "image", "export", from, file)}
+			return [][]string{e.regctl(addr, "image", "export", from, file)}
 		}),
 		e.layoutTar("oras", img, func(file string) [][]string {
 			return [][]string{{e.tools.path("oras"), "backup", "--no-tty", "--plain-http", "--output", file, from}}
 		}),
-		cannot("docker", "its save unpacks layers"), e.downloadLimit(d, s.addr))
-	return all, func() { s.stop() }, nil
+		cannot("docker", "its save unpacks layers"), e.downloadLimit(d, addr))
 }
 
 // layoutTar is a saver whose tar may have no manifest.json: every blob of the image has to be there.
@@ -141,14 +131,4 @@ func (e *env) unpackLimit(name string, sources []string) contender {
 				return allocated(info), nil
 			}}, nil
 	}}
-}
-
-// served is a data set and a registry that has it. The caller stops the registry.
-func (e *env) served(ctx context.Context, name string) (*dataset, *server, error) {
-	d, err := e.set(ctx, name)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := e.serve(ctx, "registry", d.storage())
-	return d, s, err
 }

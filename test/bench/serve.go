@@ -5,7 +5,6 @@ package bench
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,13 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 
 	"drayage/test/registry3"
 )
-
-// trafficPath is where the registry tells what it has received.
-const trafficPath = "/-/received"
 
 // Hidden does the work of the processes that this program starts of itself. It returns false for any other
 // arguments.
@@ -29,7 +24,7 @@ func Hidden(ctx context.Context, args []string) (bool, error) {
 	}
 	switch args[0] {
 	case "registry":
-		return true, serveRegistry(ctx, args[1])
+		return true, serveRegistry(ctx, args[1:])
 	case "proxy":
 		return true, serveProxy(ctx, args[1:])
 	case "meter":
@@ -92,51 +87,24 @@ func announce(ctx context.Context, addr string) error {
 	return nil
 }
 
-// serveRegistry is the registry's own process.
-func serveRegistry(ctx context.Context, dir string) error {
-	var received atomic.Int64
-	wrap := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == trafficPath {
-				json.NewEncoder(w).Encode(received.Load())
-				return
-			}
-			r.Body = countedBody{r.Body, &received}
-			next.ServeHTTP(w, r)
-		})
+// serveRegistry is the registry's own process: DIRECTORY, and how late it begins as [slowly] says.
+func serveRegistry(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return errors.New("registry: DIRECTORY SLOWNESS")
 	}
-	s, err := registry3.Start(ctx, registry3.Options{Dir: dir, Wrap: wrap})
+	var bad error
+	wrap := func(next http.Handler) http.Handler {
+		var late http.Handler
+		late, bad = slowly(args[1], next)
+		return &counting{next: late, seen: traffic{Gets: map[string]int{}}}
+	}
+	s, err := registry3.Start(ctx, registry3.Options{Dir: args[0], Wrap: wrap})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if bad != nil {
+		return bad
+	}
 	return announce(ctx, s.Addr())
-}
-
-type countedBody struct {
-	io.ReadCloser
-	n *atomic.Int64
-}
-
-func (b countedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.n.Add(int64(n))
-	return n, err
-}
-
-// received asks a registry how many bytes of bodies it has got. No server has got none.
-func (s *server) received(ctx context.Context) (n int64, err error) {
-	if s == nil {
-		return 0, nil
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+trafficPath, nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	return n, json.NewDecoder(resp.Body).Decode(&n)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// target is what issue 5 asks of a scenario.
+// target is what is asked of a scenario.
 type target struct {
 	text    string
 	measure func(*Report, *Result) (reached string, met, known bool)
@@ -128,6 +128,17 @@ func memoryBelow(mib int64) target {
 			}
 		}
 		return fmt.Sprintf("%d MiB", most>>20), known && most < mib<<20, known
+	}}
+}
+
+// fewGets bounds how often one blob is asked for.
+func fewGets(n int) target {
+	return target{fmt.Sprintf("at most %d GETs of a blob", n), func(_ *Report, r *Result) (string, bool, bool) {
+		own := r.row("drayage")
+		if own == nil || !own.measured() {
+			return "not measured", false, false
+		}
+		return own.gets(), own.most() <= n, true
 	}}
 }
 

@@ -53,6 +53,7 @@ func findTools(ctx context.Context, drayage, peers string) toolbox {
 		{name: "docker", get: "apt-get install docker.io; only root starts its daemon"},
 		{name: "curl", get: "apt-get install curl"},
 		{name: "nginx", get: "apt-get install nginx-light"},
+		{name: "docker-registry", get: "apt-get install docker-registry"},
 	}
 	for i := range box {
 		t := &box[i]
