@@ -156,6 +156,9 @@ func (b *blobBody) begin(resp *http.Response, d v1.Descriptor, p part) error {
 		return image.ErrNoRanges
 	}
 	if n := resp.ContentLength; n >= 0 && n != d.Size {
+		if isPage(resp) {
+			return refuse("%s: the answer is a web page: is this address a registry?", redact(resp.Request.URL))
+		}
 		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w",
 			d.Digest, n, d.Size, ErrIntegrity)
 	}

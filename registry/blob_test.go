@@ -197,7 +197,6 @@ func TestBlobWrong(t *testing.T) {
 		"flipped":          fakeregistry.FlipByte(33_333),
 		"longer":           fakeregistry.Extra("more"),
 		"much longer":      fakeregistry.Extra(strings.Repeat("more", 4<<20)),
-		"a web page":       fakeregistry.Page(),
 		"empty":            fakeregistry.Answer(200, ""),
 		"announced longer": fakeregistry.Answer(200, strings.Repeat("x", 50_001)),
 	} {

@@ -6,25 +6,31 @@ import (
 	"fmt"
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
-
-	"drayage/internal/lenient"
 )
 
 // errorItem is what an error says of itself: a registry's, and one as token servers and clouds write it.
 type errorItem struct {
-	Code        lenient.Text `json:"code"`
-	Error       lenient.Text `json:"error"`
-	Message     lenient.Text `json:"message"`
-	Description lenient.Text `json:"error_description"`
-	Details     lenient.Text `json:"details"`
+	Code        word `json:"code"`
+	Error       word `json:"error"`
+	Type        word `json:"__type"`
+	Message     word `json:"message"`
+	Description word `json:"error_description"`
+	Details     word `json:"details"`
 }
 
 func (i errorItem) parts() (code, message string) {
-	code = string(cmp.Or(i.Code, i.Error))
+	code = string(cmp.Or(i.Code, i.Error, i.Type))
 	message = string(cmp.Or(i.Message, i.Description, i.Details))
 	return printable(code, 64), printable(message, 300)
+}
+
+// tells reports whether drayage knows what to do about an error. Of several errors such a one counts.
+func (i errorItem) tells() bool {
+	code, _ := i.parts()
+	return begins(code, limitCodes) || begins(code, passingCodes) || begins(code, absentCodes)
 }
 
 // parseErrorBody reads the body of an error
@@ -38,7 +44,7 @@ func parseErrorBody(contentType string, raw []byte) (code, message string) {
 	if json.Unmarshal(raw, &body) == nil {
 		var list []errorItem
 		if json.Unmarshal(body.Errors, &list) == nil && len(list) > 0 {
-			return list[0].parts()
+			return list[max(slices.IndexFunc(list, errorItem.tells), 0)].parts()
 		}
 		return body.parts()
 	}

@@ -135,7 +135,7 @@ func IsManifestRefused(err error) bool {
 // the manifest refers to. It may have said before that it has it.
 func IsBlobUnknown(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.Code == "MANIFEST_BLOB_UNKNOWN" || e.Code == "BLOB_UNKNOWN")
+	return errors.As(err, &e) && begins(e.Code, absentCodes)
 }
 
 // refusal is an answer that drayage does not act on. To ask again would not change it.

@@ -97,18 +97,23 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		return 0, refuse("%s: the answer is a web page: is this address a registry?", l.what)
 	}
 	var page struct {
-		Tags         []string `json:"tags"`
-		Repositories []string `json:"repositories"`
+		Tags         []word            `json:"tags"`
+		Repositories []word            `json:"repositories"`
+		Errors       []json.RawMessage `json:"errors"`
 	}
 	if err := json.Unmarshal(plaintext.UTF8(raw), &page); err != nil {
-		return 0, refuse("%s is not valid JSON: %v", l.what, err)
+		return 0, refuse("%s is none: %q", l.what, printable(string(raw), 60))
 	}
 	names := page.Tags
 	if l.kind == "repositories" {
 		names = page.Repositories
 	}
+	if names == nil && len(page.Errors) > 0 {
+		code, message := parseErrorBody("", raw)
+		return 0, refuse("%s: there is an error in its place: %s %s", l.what, code, message)
+	}
 	for _, name := range names {
-		switch {
+		switch name := string(name); {
 		case !l.valid(name):
 			if l.invalid++; l.invalid == 1 {
 				l.firstInvalid = name

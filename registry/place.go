@@ -96,7 +96,7 @@ func (p *place) raw(ctx context.Context, target string) (v1.Descriptor, []byte, 
 		return v1.Descriptor{}, nil, err
 	}
 	mediaType := mediaTypeOf(resp.Header)
-	if mediaType == "text/html" {
+	if isPage(resp) {
 		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: "+
 			"is this address a registry?", p.Name(), target)
 	}
@@ -117,6 +117,9 @@ func mediaTypeOf(h http.Header) string {
 	t, _, _ := mime.ParseMediaType(h.Get("Content-Type")) // a bad parameter leaves the type
 	return t
 }
+
+// isPage reports whether an answer calls itself a web page. Login pages come with status 200 too.
+func isPage(resp *http.Response) bool { return mediaTypeOf(resp.Header) == "text/html" }
 
 // manifestType decides what kind of manifest the bytes are. The document's own word counts where it has one;
 // the header must not contradict it.

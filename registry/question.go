@@ -45,7 +45,7 @@ func (p *place) exists(ctx context.Context, d v1.Descriptor) (bool, error) {
 		return false, err
 	}
 	fits := resp.ContentLength < 0 || resp.ContentLength == d.Size
-	return fits && mediaTypeOf(resp.Header) != "text/html", nil
+	return fits && !isPage(resp), nil
 }
 
 // stat asks how large a blob is.
@@ -55,13 +55,13 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 	}
 	path := "/blobs/" + d.String()
 	resp, err := p.look(ctx, path)
-	if err == nil && resp.ContentLength < 0 {
+	if err == nil && resp.ContentLength < 0 || isAnswer(err) && errors.Is(err, ErrNotFound) {
 		resp, err = p.ask(ctx, http.MethodGet, path, http.StatusOK)
 	}
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	if resp.ContentLength < 0 {
+	if resp.ContentLength < 0 || isPage(resp) {
 		return v1.Descriptor{}, refuse("%s: the registry does not say how large %s is", p.Name(), d)
 	}
 	desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: resp.ContentLength}
@@ -79,7 +79,7 @@ func (p *place) digest(ctx context.Context, target string) (digest.Digest, error
 	}
 	if err == nil || isRefused(err) {
 		var d v1.Descriptor
-		if d, _, err = p.raw(ctx, target); err == nil {
+		if d, _, err = p.resolve(ctx, target); err == nil {
 			return d.Digest, nil
 		}
 	}

@@ -15,6 +15,9 @@ type way struct {
 	at   *url.URL
 	away bool // it has left the origin where it began: what is meant for that is not sent any more
 	hops int
+	// other is the same place behind the registry's own port. It is asked if nobody can be reached at at:
+	// behind a proxy a server may know another port than its clients do.
+	other *way
 }
 
 // follow moves w on if resp redirects r, and reports whether it did. Reads follow every redirect. Writes
@@ -30,7 +33,9 @@ func (h *host) follow(r *request, w *way, resp *http.Response) (bool, error) {
 	if err != nil {
 		return false, refuse("%s: the redirect leads to no address", redact(from))
 	}
+	before := *w
 	w.at, w.away, w.hops = to, w.away || !sameOrigin(r.url, to), w.hops+1
+	w.otherPort(before)
 	switch {
 	case w.hops > maxRedirects:
 		return false, refuse("more than %d redirects, the last to %s", maxRedirects, redact(to))
@@ -42,6 +47,16 @@ func (h *host) follow(r *request, w *way, resp *http.Response) (bool, error) {
 		}
 	}
 	return true, checkHop(from, to)
+}
+
+// otherPort notes the way that w may mean, if it leads from the way before to another port of the same host.
+func (w *way) otherPort(before way) {
+	w.other = nil
+	if from := before.at; strings.EqualFold(w.at.Hostname(), from.Hostname()) && !sameOrigin(w.at, from) {
+		at := *w.at
+		at.Scheme, at.Host = from.Scheme, from.Host
+		w.other = &way{at: &at, away: before.away, hops: w.hops}
+	}
 }
 
 func redirects(method string, status int) bool {

@@ -29,6 +29,7 @@ const (
 type request struct {
 	method    string
 	url       *url.URL
+	told      *url.URL // who has named url; nil: it is ours
 	header    http.Header
 	body      *body    // nil: none
 	scope     string   // what a token must allow, such as repository:library/alpine:pull
@@ -91,11 +92,10 @@ func (h *host) answer(ctx context.Context, r *request) (*http.Response, error) {
 	return resp, err
 }
 
-// write is answer for a request that changes something. A web page is no sign that it has: login pages come
-// with status 200 too.
+// write is answer for a request that changes something. A web page is no sign that it has.
 func (h *host) write(ctx context.Context, r *request) (*http.Response, error) {
 	resp, err := h.answer(ctx, r)
-	if err == nil && resp.StatusCode == http.StatusOK && mediaTypeOf(resp.Header) == "text/html" {
+	if err == nil && resp.StatusCode == http.StatusOK && isPage(resp) {
 		return nil, refuse("%s %s: the answer is a web page: is this address a registry?",
 			r.method, redact(resp.Request.URL))
 	}

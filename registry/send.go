@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -44,8 +45,15 @@ const maxDrained = 2 << 10
 // send sends r once, with what authorization there is, and to where redirects lead.
 func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
 	w := way{at: r.url}
+	if r.told != nil {
+		w.otherPort(way{at: r.told})
+	}
 	for {
 		resp, err := h.sendTo(ctx, r, w)
+		if errors.As(err, new(*net.OpError)) && w.other != nil && r.body.replayable() {
+			w = *w.other
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

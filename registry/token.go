@@ -127,6 +127,7 @@ func (a *authorizer) exchange(realm *url.URL, cred Credential, scopes []string) 
 // others, and never carry the registry's authorization. What it says is kept free of the secret in r.
 func (a *authorizer) askToken(ctx context.Context, r *request, secret string) (token, error) {
 	server := a.host.client.newHost(r.url.Host, a.host.transport)
+	r.told = a.host.base
 	r.accept = anySuccess
 	r.renewed = true // a 401 here is the answer
 	_, raw, err := server.read(ctx, r, maxTokenBody)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,36 +21,37 @@ const (
 	firstInstant = 1_000_000_000
 )
 
-// limitCodes and passingCodes are codes of errors as registries, clouds and object stores write them, in the
-// form of plainCode.
+// Codes of errors as registries, clouds and object stores write them, in the form of plainCode. They may go
+// on, as in ThrottlingException.
 var (
-	limitCodes = map[string]bool{
-		"toomanyrequests": true, "ratelimited": true, "ratelimitexceeded": true, "throttled": true,
-		"throttling": true, "throttlingexception": true, "requestlimitexceeded": true, "resourceexhausted": true,
-		"slowdown": true,
-	}
-	passingCodes = map[string]bool{
-		"unavailable": true, "serviceunavailable": true, "requesttimeout": true, "timeout": true,
-		"internalerror": true, "serverbusy": true,
-	}
-	limitWords = []string{"rate limit", "rate exceeded", "too many requests", "toomanyrequests"}
+	limitCodes = []string{"toomanyrequest", "ratelimit", "throttl", "requestlimit", "requestthrottl",
+		"resourceexhausted", "slowdown"}
+	passingCodes = []string{"unavailable", "serviceunavailable", "requesttimeout", "timeout", "internalerror",
+		"internalservererror", "serverbusy", "operationtimedout", "deadlineexceeded"}
+	absentCodes = []string{"manifestblobunknown", "blobunknown", "layersnotfound"}
+	limitWords  = []string{"rate limit", "rate exceeded", "too many requests", "toomanyrequests"}
 )
 
-// plainCode is a code without what differs from registry to registry: case and divisions between words.
+// plainCode is a code without what differs from registry to registry: case, divisions between words, and what
+// AWS writes before a #.
 func plainCode(code string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return unicode.ToLower(r)
 		}
 		return -1
-	}, code)
+	}, code[strings.LastIndex(code, "#")+1:])
+}
+
+func begins(code string, with []string) bool {
+	return slices.ContainsFunc(with, func(c string) bool { return strings.HasPrefix(plainCode(code), c) })
 }
 
 // RateLimited reports whether the registry refuses because it is asked too often. Not all of them say so
 // by the status: some answer 400, 401 or 403.
 func (e *Error) RateLimited() bool {
 	switch {
-	case e.Status == http.StatusTooManyRequests, limitCodes[plainCode(e.Code)]:
+	case e.Status == http.StatusTooManyRequests, begins(e.Code, limitCodes):
 		return true
 	case e.Status < 400 || e.Status >= 500:
 		return false
@@ -86,7 +88,7 @@ func (e *Error) passing() bool {
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired, http.StatusRequestEntityTooLarge:
 		return false // there are better answers to these than to wait
 	}
-	return e.Status >= 500 || e.asked && e.Status >= 400 || passingCodes[plainCode(e.Code)]
+	return e.Status >= 500 || e.asked && e.Status >= 400 || begins(e.Code, passingCodes)
 }
 
 // respond decides on the next try after e: whether there is one, and after what wait if the registry asks for

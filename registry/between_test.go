@@ -1,0 +1,176 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/fakeregistry"
+)
+
+// A server behind a proxy may know another port than its clients. If nobody is at the one that it names, the
+// registry's own is meant.
+func TestWild51OtherPort(t *testing.T) {
+	for _, port := range []string{"", ":443", ":5000"} {
+		for _, scheme := range []string{"http", "https"} {
+			inBubble(t, func(w *world) {
+				w.client.PlainHTTP = false
+				tokens, own := &fakeregistry.Tokens{}, Reference{Registry: "registry.test:8443", Repository: "app"}
+				w.reg.RequireToken(tokens, scheme+"://registry.test"+port+"/token")
+				w.reg.PutImage("app", "1", oneLayer)
+				content := noise(1000)
+				d := w.reg.PutBlob("app", content)
+				w.serveTLS("registry.test:8443", http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+					switch req.URL.Path {
+					case "/token":
+						tokens.ServeHTTP(rw, req)
+					case "/store":
+						rw.Write(content)
+					case "/v2/app/blobs/" + d.Digest.String():
+						http.Redirect(rw, req, scheme+"://registry.test"+port+"/store", http.StatusTemporaryRedirect)
+					default:
+						w.reg.ServeHTTP(rw, req)
+					}
+				}))
+				repo := w.client.Repository(own)
+				if _, _, err := repo.Resolve(w.Context(), "1"); err != nil {
+					w.Errorf("%s%s: token: %v", scheme, port, err)
+				}
+				rc, err := repo.Open(w.Context(), d, 0, d.Size)
+				if err != nil {
+					w.Errorf("%s%s: blob: %v", scheme, port, err)
+					return
+				}
+				rc.Close()
+			})
+		}
+	}
+}
+
+// Another port of the registry's host is no place for its password: only what the realm names, or its own.
+func TestWild51OtherHostStays(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.client.PlainHTTP = false
+		w.reg.RequireToken(&fakeregistry.Tokens{}, "https://auth.test/token")
+		w.serveTLS("registry.test:8443", w.reg)
+		repo := w.client.Repository(Reference{Registry: "registry.test:8443", Repository: "app"})
+		if _, _, err := repo.Resolve(w.Context(), "1"); !errors.Is(err, ErrUnavailable) {
+			w.Error(err)
+		}
+		if n := len(w.reg.Requests("", "/token")); n > 0 {
+			w.Errorf("the registry was asked for a token %d times", n)
+		}
+	})
+}
+
+// A web page in the place of a blob is neither the blob nor damage to it.
+func TestWild52WebPages(t *testing.T) {
+	inBubble(t, func(w *world) {
+		d := w.reg.PutBlob("app", noise(1000))
+		w.reg.On(fakeregistry.Match{}, fakeregistry.Page())
+		repo := w.repo("app")
+		for what, ask := range map[string]func(context.Context) error{
+			"blob":   func(context.Context) error { _, err := w.fetchBlob(d); return err },
+			"size":   func(ctx context.Context) error { _, err := repo.Stat(ctx, d.Digest); return err },
+			"digest": func(ctx context.Context) error { _, err := repo.Digest(ctx, "1"); return err },
+			"tags":   func(ctx context.Context) error { _, err := repo.Tags(ctx); return err },
+		} {
+			if err := ask(w.Context()); err == nil || errors.Is(err, ErrIntegrity) {
+				w.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+// What is no manifest has no digest either, whatever the status says.
+func TestWild07NoManifestNoDigest(t *testing.T) {
+	for _, body := range []string{"", `{"errors":[{"code":"DENIED"}]}`, "please log in", `["a"]`} {
+		inBubble(t, func(w *world) {
+			w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(200, body))
+			if d, err := w.repo("app").Digest(w.Context(), "1"); err == nil {
+				w.Errorf("%q: %s", body, d)
+			}
+		})
+	}
+}
+
+// A proxy that fetches only what GET asks for says to HEAD that there is nothing.
+func TestWild07HeadKnowsNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		d := w.reg.PutBlob("app", noise(1000))
+		w.reg.On(fakeregistry.Match{Method: "HEAD"}, fakeregistry.Status(404))
+		if got, err := w.repo("app").Stat(w.Context(), d.Digest); err != nil || got.Size != d.Size {
+			w.Errorf("%d, %v", got.Size, err)
+		}
+	})
+}
+
+// Codes are written in many ways, and may not be the first of several.
+func TestWild49Codes(t *testing.T) {
+	for _, body := range []string{
+		`{"errors":[{"code":"TooManyRequestsException","message":"x"}]}`,
+		`{"errors":[{"code":"UNKNOWN","message":"x"},{"code":"TOOMANYREQUESTS","message":"x"}]}`,
+		`{"errors":[{"code":"Throttling.User"}]}`,
+		`{"__type":"com.amazon.coral.service#ThrottlingException","message":"x"}`,
+		`{"code":"SlowDown"}`, `{"error":"rate_limited"}`, `<Error><Code>RequestThrottled</Code></Error>`,
+		`{"errors":[{"code":"InternalServerError"}]}`, `{"errors":[{"code":"OperationTimedOut"}]}`,
+	} {
+		inBubble(t, func(w *world) {
+			w.reg.PutImage("app", "1", oneLayer)
+			w.reg.On(fakeregistry.Match{Count: 2}, fakeregistry.Answer(400, body, "Content-Type", "application/json"))
+			if err := w.resolve("app"); err != nil {
+				w.Errorf("%s: %v", body, err)
+			}
+		})
+	}
+	for _, code := range []string{"429", `"UNAUTHORIZED"`, `"UNSUPPORTED"`, `"MANIFEST_INVALID"`} {
+		inBubble(t, func(w *world) {
+			w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(400, `{"errors":[{"code":`+code+`}]}`))
+			err := w.resolve("app")
+			if err == nil || errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), strings.Trim(code, `"`)) {
+				w.Errorf("%s: %v", code, err)
+			}
+		})
+	}
+}
+
+func TestWild07BlobUnknownAmongOthers(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.On(fakeregistry.Match{}, fakeregistry.Answer(400,
+			`{"errors":[{"code":"MANIFEST_INVALID"},{"code":"MANIFEST_BLOB_UNKNOWN"}]}`))
+		raw := []byte(`{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex + `","manifests":[]}`)
+		err := w.repo("app").Pusher().PutManifest(w.Context(), "1", v1.MediaTypeImageIndex, raw)
+		if !IsBlobUnknown(err) || IsManifestRefused(err) {
+			w.Error(err)
+		}
+	})
+}
+
+// Lists have entries of odd types, and errors stand in their place.
+func TestWild09OddLists(t *testing.T) {
+	for body, want := range map[string][]string{
+		`{"tags":[1.0,"a",null,"a",{}]}`: {"1.0", "a"}, `{"tags":null}`: nil, `{"name":"app"}`: nil,
+		`{"tags":null,"errors":[]}`: nil, "\xef\xbb\xbf" + `{"tags":["a"]}`: {"a"},
+	} {
+		inBubble(t, func(w *world) {
+			w.reg.On(tagLists, fakeregistry.Answer(200, body))
+			if got, err := w.repo("app").Tags(w.Context()); err != nil || !slices.Equal(got, want) {
+				w.Errorf("%s: %q, %v", body, got, err)
+			}
+		})
+	}
+	for _, body := range []string{"", `["a"]`, `{"errors":[{"code":"DENIED","message":"go away"}]}`, "x"} {
+		inBubble(t, func(w *world) {
+			w.reg.On(tagLists, fakeregistry.Answer(200, body))
+			if got, err := w.repo("app").Tags(w.Context()); err == nil || strings.Contains(fmt.Sprint(err), "struct") {
+				w.Errorf("%q: %q, %v", body, got, err)
+			}
+		})
+	}
+}
