@@ -174,3 +174,18 @@ func TestWild09OddLists(t *testing.T) {
 		})
 	}
 }
+
+// A list of referrers that breaks off is not taken for one that ends.
+func TestWild09ReferrersBreakOff(t *testing.T) {
+	for _, link := range []string{"/v2/", "/v2/wrong", "/v2/app/referrers/sha256:x", "http://[::1/"} {
+		inBubble(t, func(w *world) {
+			d := w.reg.PutBlob("app", noise(10))
+			w.reg.On(fakeregistry.Match{Path: "/referrers/sha256"}, fakeregistry.Answer(200, fmt.Sprintf(
+				`{"schemaVersion":2,"manifests":[{"mediaType":%q,"digest":%q,"size":10}]}`,
+				v1.MediaTypeImageManifest, d.Digest), "Content-Type", v1.MediaTypeImageIndex, "Link", next(link)))
+			if all, err := w.repo("app").Referrers(w.Context(), d.Digest); err == nil {
+				w.Errorf("%s: %d", link, len(all))
+			}
+		})
+	}
+}

@@ -169,8 +169,11 @@ func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Des
 	if err = pages.page(ctx, req.url); err == nil {
 		err = pages.follow(ctx)
 	}
-	if len(all) == 0 && (isRefused(err) || isAnswer(err) && errors.Is(err, ErrNotFound)) {
-		return nil, errNoReferrersAPI
+	switch {
+	case len(all) > 0 && errors.Is(err, errNoReferrersAPI):
+		err = refuse("referrers of %s: the list breaks off after %d of them", d, len(all))
+	case len(all) == 0 && (isRefused(err) || isAnswer(err) && errors.Is(err, ErrNotFound)):
+		err = errNoReferrersAPI
 	}
 	return all, err
 }

@@ -111,3 +111,66 @@ func TestWild28NullReferrers(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a registry answers about referrers: the image travels with those that there are, through all verbs.
+func TestWild28OddReferrers(t *testing.T) {
+	for name, odd := range map[string]func(signature v1.Descriptor) fakeregistry.Fault{
+		"a web page":            func(v1.Descriptor) fakeregistry.Fault { return fakeregistry.Page() },
+		"forbidden":             func(v1.Descriptor) fakeregistry.Fault { return fakeregistry.Status(403) },
+		"bad request":           func(v1.Descriptor) fakeregistry.Fault { return fakeregistry.Status(400) },
+		"not allowed":           func(v1.Descriptor) fakeregistry.Fault { return fakeregistry.Status(405) },
+		"not implemented":       func(v1.Descriptor) fakeregistry.Fault { return fakeregistry.Status(501) },
+		"nothing":               func(v1.Descriptor) fakeregistry.Fault { return fakeregistry.Answer(200, "") },
+		"listed, no type":       listed("", "%s"),
+		"listed, plain JSON":    listed("application/json; charset=utf-8", "%s"),
+		"listed, twice":         listed(v1.MediaTypeImageIndex, "%s,%s"),
+		"listed, an empty Link": withLink("<>; rel=\"next\""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg, host := lookingRegistry(t)
+			root := reg.PutImage("app", "1", fakeregistry.Image{
+				Platform: v1.Platform{OS: "linux", Architecture: "amd64"}})
+			signature := artifactManifest(t, reg, image.OCIArtifact,
+				v1.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size})
+			reg.On(fakeregistry.Match{Path: "/referrers/" + root.Digest.String()}, odd(signature))
+			dir := t.TempDir()
+			layout := filepath.Join(dir, "images")
+			for _, args := range [][]string{
+				{"fetch", host + "/app:1", "-o", layout, "--referrers"},
+				{"verify", layout},
+				{"inspect", layout, "--referrers"},
+				{"push", layout, host + "/copy/", "--referrers"},
+				{"save", host + "/app:1", "-o", filepath.Join(dir, "a.tar"), "--format", "oci", "--referrers"},
+				{"inspect", host + "/app:1", "--referrers"},
+				{"digest", host + "/app:1"},
+			} {
+				if _, stderr, code := command(t, args...); code != 0 {
+					t.Errorf("%s: exit %d: %s", strings.Join(args, " "), code, stderr)
+				}
+			}
+			if found := reg.Manifest("copy/app", signature.Digest) != nil; found != strings.HasPrefix(name, "listed") {
+				t.Errorf("the signature has come: %v", found)
+			}
+		})
+	}
+}
+
+// listed answers with an index whose manifests are what form makes of the descriptor.
+func listed(mediaType, form string) func(v1.Descriptor) fakeregistry.Fault {
+	return func(d v1.Descriptor) fakeregistry.Fault {
+		raw, err := json.Marshal(d)
+		if err != nil {
+			panic(err)
+		}
+		list := strings.ReplaceAll(form, "%s", string(raw))
+		return fakeregistry.Answer(200, `{"schemaVersion":2,"manifests":[`+list+`]}`, "Content-Type", mediaType)
+	}
+}
+
+func withLink(link string) func(v1.Descriptor) fakeregistry.Fault {
+	return func(d v1.Descriptor) fakeregistry.Fault {
+		return func(next http.Handler) http.Handler {
+			return fakeregistry.Header("Link", link)(listed(v1.MediaTypeImageIndex, "%s")(d)(next))
+		}
+	}
+}
