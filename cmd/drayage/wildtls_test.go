@@ -130,7 +130,9 @@ func TestWild54CAFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, raw := range map[string][]byte{"empty": nil, "text": []byte("hello"), "negative": negativeSerial(der)} {
+	for name, raw := range map[string][]byte{
+		"empty": nil, "text": []byte("hello"), "negative": negativeSerial(der),
+	} {
 		file := filepath.Join(t.TempDir(), "ca.pem")
 		write(t, file, raw)
 		if _, stderr, code := command(t, "ls", host+"/solo", "--ca-file", file); code != exitUsage ||
