@@ -93,15 +93,14 @@ func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, e
 }
 
 func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
-	if mediaTypeOf(h) == "text/html" {
+	if isPage(h) {
 		return 0, refuse("%s: the answer is a web page: is this address a registry?", l.what)
 	}
 	var page struct {
-		Tags         []word            `json:"tags"`
-		Repositories []word            `json:"repositories"`
-		Errors       []json.RawMessage `json:"errors"`
+		Tags, Repositories []string
+		Errors             []json.RawMessage
 	}
-	if err := json.Unmarshal(plaintext.UTF8(raw), &page); err != nil {
+	if json.Unmarshal(plaintext.UTF8(raw), &page) != nil {
 		return 0, refuse("%s is none: %q", l.what, printable(string(raw), 60))
 	}
 	names := page.Tags
@@ -113,7 +112,7 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		return 0, refuse("%s: there is an error in its place: %s %s", l.what, code, message)
 	}
 	for _, name := range names {
-		switch name := string(name); {
+		switch {
 		case !l.valid(name):
 			if l.invalid++; l.invalid == 1 {
 				l.firstInvalid = name
@@ -193,8 +192,8 @@ func parseReferrers(raw []byte) ([]v1.Descriptor, error) {
 }
 
 func (p *place) referrersTag(ctx context.Context, d digest.Digest) ([]v1.Descriptor, error) {
-	_, raw, err := p.resolve(ctx, ReferrersTag(d))
-	if errors.Is(err, ErrNotFound) {
+	found, raw, err := p.resolve(ctx, ReferrersTag(d))
+	if errors.Is(err, ErrNotFound) || found.Digest == d { // some take the tag for the digest that it looks like
 		return nil, nil
 	}
 	if err != nil {

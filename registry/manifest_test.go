@@ -114,7 +114,7 @@ func TestResolveContentTypes(t *testing.T) {
 			{"1", "", true},
 			{"1", v1.MediaTypeImageIndex, false},
 			{"1", image.DockerManifest, false},
-			{"1", "text/html", false},
+			{"1", "text/html", true}, // with the headers of a registry
 			{"bare", v1.MediaTypeImageManifest, true},
 			{"bare", "text/plain", true},
 			{"bare", v1.MediaTypeImageIndex, false},

@@ -96,7 +96,7 @@ func (p *place) raw(ctx context.Context, target string) (v1.Descriptor, []byte, 
 		return v1.Descriptor{}, nil, err
 	}
 	mediaType := mediaTypeOf(resp.Header)
-	if isPage(resp) {
+	if isPage(resp.Header) {
 		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: "+
 			"is this address a registry?", p.Name(), target)
 	}
@@ -118,8 +118,12 @@ func mediaTypeOf(h http.Header) string {
 	return t
 }
 
-// isPage reports whether an answer calls itself a web page. Login pages come with status 200 too.
-func isPage(resp *http.Response) bool { return mediaTypeOf(resp.Header) == "text/html" }
+// isPage reports whether an answer is a web page. Login pages come with status 200 too. Some registries call
+// blobs and manifests web pages, but do not hide what they are themselves.
+func isPage(h http.Header) bool {
+	return mediaTypeOf(h) == "text/html" &&
+		h.Get("Docker-Distribution-Api-Version")+h.Get("Docker-Content-Digest") == ""
+}
 
 // manifestType decides what kind of manifest the bytes are. The document's own word counts where it has one;
 // the header must not contradict it.

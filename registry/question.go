@@ -45,7 +45,7 @@ func (p *place) exists(ctx context.Context, d v1.Descriptor) (bool, error) {
 		return false, err
 	}
 	fits := resp.ContentLength < 0 || resp.ContentLength == d.Size
-	return fits && !isPage(resp), nil
+	return fits && !isPage(resp.Header), nil
 }
 
 // stat asks how large a blob is.
@@ -61,7 +61,7 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	if resp.ContentLength < 0 || isPage(resp) {
+	if resp.ContentLength < 0 || isPage(resp.Header) {
 		return v1.Descriptor{}, refuse("%s: the registry does not say how large %s is", p.Name(), d)
 	}
 	desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: resp.ContentLength}

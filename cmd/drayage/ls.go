@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -86,7 +85,7 @@ func (l *looker) listed(of, kind string, names []string, err error) error {
 		return fmt.Errorf("ls %s: %w", of, err)
 	}
 	if !l.Bool("unsorted") {
-		slices.SortFunc(names, natural.Compare)
+		natural.Sort(names)
 	}
 	if len(names) == 0 {
 		l.note("%s has no %s", of, kind)
@@ -113,7 +112,7 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 		images = append(images, s.Names...)
 	}
 	if !l.Bool("unsorted") {
-		slices.SortFunc(images, natural.Compare)
+		natural.Sort(images)
 	}
 	return l.printResult(struct {
 		Source string   `json:"source"`

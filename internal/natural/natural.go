@@ -2,42 +2,47 @@
 package natural
 
 import (
-	"cmp"
+	"slices"
 	"strings"
 )
 
-// Compare orders runs of digits by their value, so that 1.9 comes before 1.10, and everything else byte by
-// byte. Texts that differ only in leading zeros are ordered too, so that the order is total.
-func Compare(a, b string) int {
-	x, y := a, b
-	for x != "" && y != "" {
-		if x[0] == y[0] && (x[0] < '0' || x[0] > '9') {
-			x, y = x[1:], y[1:]
+// Sort orders runs of digits by their value, so that 1.9 comes before 1.10, and everything else byte by byte.
+// Texts that differ only in leading zeros are ordered too, so that the order is total.
+func Sort(texts []string) {
+	type keyed struct{ key, text string }
+	all := make([]keyed, len(texts))
+	for i, t := range texts {
+		all[i] = keyed{key(t), t}
+	}
+	slices.SortFunc(all, func(a, b keyed) int {
+		if c := strings.Compare(a.key, b.key); c != 0 {
+			return c
+		}
+		return strings.Compare(a.text, b.text)
+	})
+	for i, k := range all {
+		texts[i] = k.text
+	}
+}
+
+// key is s with the length of each number before it. Numbers may have any length, such as dates and builds.
+func key(s string) string {
+	k := make([]byte, 0, len(s)+16)
+	for s != "" {
+		if s[0] < '0' || s[0] > '9' {
+			k, s = append(k, s[0]), s[1:]
 			continue
 		}
-		if n, m := digits(x), digits(y); n > 0 && m > 0 {
-			if c := compareNumbers(x[:n], y[:m]); c != 0 {
-				return c
+		number := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+		s = s[len(number):]
+		number = strings.TrimLeft(number, "0")
+		k = append(k, '0') // a number is where digits are among other characters
+		for n := len(number); ; n -= 255 {
+			if k = append(k, byte(min(n, 255))); n < 255 {
+				break
 			}
-			x, y = x[n:], y[m:]
-			continue
 		}
-		return cmp.Compare(x[0], y[0])
+		k = append(k, number...)
 	}
-	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(a, b))
-}
-
-// digits is how many digits s begins with.
-func digits(s string) int {
-	n := 0
-	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-		n++
-	}
-	return n
-}
-
-// compareNumbers compares numbers of any length, such as dates and build numbers.
-func compareNumbers(a, b string) int {
-	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+	return string(k)
 }
