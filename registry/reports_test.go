@@ -115,6 +115,7 @@ func TestWild28TagTakenForDigest(t *testing.T) {
 
 // Rate limits and passing faults of public reports, for whatever is asked.
 func TestWild49Reports(t *testing.T) {
+	past := "Thu, 01 Jan 1970 00:00:00 GMT"
 	limited := `{"errors":[{"code":"TOOMANYREQUESTS","message":"retry-after: 985µs, allowed: 44000/minute"}]}`
 	for report, fault := range map[string]fakeregistry.Fault{
 		"containerd/containerd#10447":          fakeregistry.Answer(429, limited, "Retry-After", "985µs"),
@@ -125,7 +126,7 @@ func TestWild49Reports(t *testing.T) {
 		"seqeralabs/wave#610":                  fakeregistry.Answer(403, "request rate limit exceeded"),
 		"containers/common#2299":               fakeregistry.Answer(502, "<html>", "Content-Type", "text/html"),
 		"concourse/registry-image-resource#55": fakeregistry.Status(504),
-		"docker/build-push-action#1028":        fakeregistry.Answer(504, "", "Retry-After", "Thu, 01 Jan 1970 00:00:00 GMT"),
+		"docker/build-push-action#1028":        fakeregistry.Answer(504, "", "Retry-After", past),
 		"konflux-ci/build-definitions#2100":    fakeregistry.Status(502),
 		"google/go-containerregistry#1707":     fakeregistry.Status(520),
 		"fluxcd/flux2#1713, a code with 404":   fakeregistry.Answer(404, limited),

@@ -47,7 +47,10 @@ func unpackBlob(resp *http.Response, d v1.Descriptor) error {
 		return nil
 	}
 	buffered := bufio.NewReader(resp.Body)
-	body := unpackedBody{buffered, resp.Body}
+	body := struct {
+		io.Reader
+		io.Closer
+	}{buffered, resp.Body}
 	if magic, _ := buffered.Peek(len(gzipMagic)); bytes.Equal(magic, gzipMagic) {
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
@@ -58,9 +61,4 @@ func unpackBlob(resp *http.Response, d v1.Descriptor) error {
 	}
 	resp.Body = body
 	return nil
-}
-
-type unpackedBody struct {
-	io.Reader
-	io.Closer
 }

@@ -1,5 +1,5 @@
-// Package certfile reads certificates in the forms in which people keep them: PEM, DER and PKCS #7, also with
-// a byte order mark or in UTF-16. It knows what to do about what crypto/tls and crypto/x509 refuse.
+// Package certfile reads certificates in the forms in which people keep them: PEM and DER, also with a byte
+// order mark or in UTF-16. It knows what to do about what crypto/tls and crypto/x509 refuse.
 package certfile
 
 import (
@@ -34,17 +34,13 @@ func CAs(raw []byte) (all []*x509.Certificate, err error) {
 func certificates(raw []byte) (all [][]byte) {
 	block, rest := pem.Decode(raw)
 	if block == nil {
-		for _, der := range elements(raw) {
-			all = append(all, bundled(der)...)
-		}
+		return elements(raw)
 	}
 	for ; block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {
 		case "CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE":
 			der := append(elements(block.Bytes), block.Bytes)
 			all = append(all, der[0]) // openssl's trust follows in the last kind
-		case "PKCS7", "CMS":
-			all = append(all, bundled(block.Bytes)...)
 		}
 	}
 	return all
@@ -59,27 +55,6 @@ func elements(raw []byte) (all [][]byte) {
 		}
 	}
 	return all
-}
-
-// bundled lists the certificates in PKCS #7 (https://www.rfc-editor.org/rfc/rfc2315#section-9.1). Anything
-// else is taken for a certificate.
-func bundled(der []byte) [][]byte {
-	var outer struct {
-		Type    asn1.ObjectIdentifier
-		Content asn1.RawValue
-	}
-	var inner struct {
-		Version                        int
-		Digests, Content, Certificates asn1.RawValue
-	}
-	_, err := asn1.Unmarshal(der, &outer)
-	if err == nil {
-		_, err = asn1.Unmarshal(outer.Content.Bytes, &inner)
-	}
-	if err != nil {
-		return [][]byte{der}
-	}
-	return elements(inner.Certificates.Bytes)
 }
 
 // hints are what to do about what crypto/tls and crypto/x509 say. They have no types for these errors. The

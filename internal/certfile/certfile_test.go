@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -42,34 +41,6 @@ func pemOf(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-func pkcs7(t testing.TB, certificates ...[]byte) []byte {
-	t.Helper()
-	marshal := func(v any) []byte {
-		raw, err := asn1.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
-	}
-	tagged := func(content []byte) asn1.RawValue {
-		return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: content}
-	}
-	type content struct{ Type asn1.ObjectIdentifier }
-	inner := marshal(struct {
-		Version      int
-		Digests      asn1.RawValue
-		Content      content
-		Certificates asn1.RawValue
-		Signers      asn1.RawValue
-	}{1, asn1.RawValue{Tag: asn1.TagSet, IsCompound: true},
-		content{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}},
-		tagged(bytes.Join(certificates, nil)), asn1.RawValue{Tag: asn1.TagSet, IsCompound: true}})
-	return marshal(struct {
-		Type    asn1.ObjectIdentifier
-		Content asn1.RawValue
-	}{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}, tagged(inner)})
-}
-
 func utf16(s string) string {
 	wide := "\xff\xfe"
 	for _, c := range []byte(s) {
@@ -94,8 +65,6 @@ func TestWild54CAs(t *testing.T) {
 		"DER":                      {string(a), "a"},
 		"two in DER":               {string(a) + string(b), "a b"},
 		"DER with a line end":      {string(a) + "\n", "a"},
-		"PKCS 7":                   {string(pkcs7(t, a, b)), "a b"},
-		"PKCS 7 in PEM":            {pemOf("PKCS7", pkcs7(t, a, b)), "a b"},
 		"one of two is unreadable": {pemOf("CERTIFICATE", []byte("x")) + text, "a"},
 		"one of two is negative":   {pemOf("CERTIFICATE", negative(b)) + text, "a"},
 	} {
@@ -134,8 +103,6 @@ func FuzzCAs(f *testing.F) {
 	a := newCA(f, "a")
 	f.Add(a)
 	f.Add([]byte(pemOf("CERTIFICATE", a)))
-	f.Add(pkcs7(f, a, a))
-	f.Add([]byte(pemOf("PKCS7", pkcs7(f, a))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		all, err := certfile.CAs(raw)
 		if (err == nil) != (len(all) > 0) {

@@ -2,6 +2,7 @@
 package natural
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -37,12 +38,7 @@ func key(s string) string {
 		s = s[len(number):]
 		number = strings.TrimLeft(number, "0")
 		k = append(k, '0') // a number is where digits are among other characters
-		for n := len(number); ; n -= 255 {
-			if k = append(k, byte(min(n, 255))); n < 255 {
-				break
-			}
-		}
-		k = append(k, number...)
+		k = append(binary.BigEndian.AppendUint32(k, uint32(len(number))), number...)
 	}
 	return string(k)
 }
