@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -111,6 +112,7 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		code, message := parseErrorBody("", raw)
 		return 0, refuse("%s: there is an error in its place: %s %s", l.what, code, message)
 	}
+	l.names = slices.Grow(l.names, len(names))
 	for _, name := range names {
 		switch {
 		case !l.valid(name):

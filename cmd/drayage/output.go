@@ -61,7 +61,8 @@ func (c call) printResult(doc any, lines []string) error {
 	}
 	var b strings.Builder
 	for _, l := range lines {
-		b.WriteString(terminal.Line(l) + "\n")
+		b.WriteString(terminal.Line(l))
+		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(c.stdout, b.String())
 	return err

@@ -54,7 +54,7 @@ func (a argument) Format(f fmt.State, verb rune) {
 func Line(s string) string { return escape(s, func(rune) bool { return false }) }
 
 func escape(s string, keep func(rune) bool) string {
-	plain := func(r rune) bool { return keep(r) || printable(r) }
+	plain := func(r rune) bool { return printable(r) || keep(r) }
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
 		return s
 	}
