@@ -83,7 +83,6 @@ type nameList struct {
 }
 
 func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, error) {
-	l.seen = map[string]bool{}
 	pages := pager{what: l.what, host: h, first: req, add: l.add}
 	err := pages.readNumbered(ctx)
 	if l.invalid > 0 {
@@ -113,6 +112,9 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		return 0, refuse("%s: there is an error in its place: %s %s", l.what, code, message)
 	}
 	l.names = slices.Grow(l.names, len(names))
+	if len(l.seen) == 0 {
+		l.seen = make(map[string]bool, len(names))
+	}
 	for _, name := range names {
 		switch {
 		case !l.valid(name):

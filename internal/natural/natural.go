@@ -2,6 +2,7 @@
 package natural
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -10,25 +11,26 @@ import (
 // Sort orders runs of digits by their value, so that 1.9 comes before 1.10, and everything else byte by byte.
 // Texts that differ only in leading zeros are ordered too, so that the order is total.
 func Sort(texts []string) {
-	type keyed struct{ key, text string }
-	all := make([]keyed, len(texts))
+	keys, ends := []byte{}, make([]int, len(texts)+1)
+	order, sorted := make([]int, len(texts)), make([]string, len(texts))
 	for i, t := range texts {
-		all[i] = keyed{key(t), t}
+		keys = appendKey(keys, t)
+		order[i], ends[i+1] = i, len(keys)
 	}
-	slices.SortFunc(all, func(a, b keyed) int {
-		if c := strings.Compare(a.key, b.key); c != 0 {
+	slices.SortFunc(order, func(a, b int) int {
+		if c := bytes.Compare(keys[ends[a]:ends[a+1]], keys[ends[b]:ends[b+1]]); c != 0 {
 			return c
 		}
-		return strings.Compare(a.text, b.text)
+		return strings.Compare(texts[a], texts[b])
 	})
-	for i, k := range all {
-		texts[i] = k.text
+	for i, at := range order {
+		sorted[i] = texts[at]
 	}
+	copy(texts, sorted)
 }
 
-// key is s with the length of each number before it. Numbers may have any length, such as dates and builds.
-func key(s string) string {
-	k := make([]byte, 0, len(s)+16)
+// appendKey appends s with the length of each number before it. Numbers may be long, such as dates and builds.
+func appendKey(k []byte, s string) []byte {
 	for s != "" {
 		if s[0] < '0' || s[0] > '9' {
 			k, s = append(k, s[0]), s[1:]
@@ -40,5 +42,5 @@ func key(s string) string {
 		k = append(k, '0') // a number is where digits are among other characters
 		k = append(binary.BigEndian.AppendUint32(k, uint32(len(number))), number...)
 	}
-	return string(k)
+	return k
 }
