@@ -28,8 +28,7 @@ func (c Credential) basic() string {
 var errNoChallenge = errors.New("no usable challenge")
 
 // authorizer knows how one host wants requests to be authenticated. The first request goes out without
-// authorization. What its 401 says is remembered for all that follow. Where there is no such answer,
-// introduce finds out.
+// authorization. Its 401 says it for all that follow, or introduce finds out.
 type authorizer struct {
 	host   *host
 	proven atomic.Bool // the registry has let a request with authorization through
@@ -156,8 +155,7 @@ func usable(scope string) []string {
 
 // renew reads the challenge of a 401 to a request that was begun at the given time. It forgets the token that
 // was sent and older ones. It reports whether the next request goes out with something new in place of what
-// was refused. A first token is not new in that sense, nor is one that another request got meanwhile: tokens
-// may be revoked before they are used.
+// was refused. A first token is not new in that sense, nor is one that another request got meanwhile.
 func (a *authorizer) renew(
 	ctx context.Context, refused *http.Response, scope string, began time.Time,
 ) (fresh bool, _ error) {
@@ -247,8 +245,7 @@ func (a *authorizer) took(resp *http.Response) {
 }
 
 // denied is the error for a 401 that came in spite of an authorization. A password that was never taken is
-// not sent again: registries lock accounts for less. One that was taken is good, and only what was asked for
-// is out of its reach.
+// not sent again: registries lock accounts for less.
 func (a *authorizer) denied(resp *http.Response, refused error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

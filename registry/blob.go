@@ -23,9 +23,7 @@ var _ image.Source = (*Repository)(nil)
 // Open returns the raw bytes of a blob or manifest from offset on: length of them, or all if length is
 // image.ToEnd. They are not verified. Where the server does not do ranges, Open reads and drops the bytes
 // before offset; if a length was given the error is image.ErrNoRanges. The caller closes the reader.
-//
-// A foreign layer that the registry does not have comes from the addresses in its descriptor, if
-// [Client.Foreign] is set.
+// A foreign layer may come from the addresses in its descriptor, if [Client.Foreign] is set.
 func (r *Repository) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err

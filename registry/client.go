@@ -29,38 +29,30 @@ type Client struct {
 	// Transport sends single requests. It must not follow redirects, authenticate or decode bodies.
 	// nil: NewTransport(nil).
 	Transport http.RoundTripper
-
 	// Foreign asks the addresses in the descriptor of a foreign layer that the registry does not have.
 	// Strangers write those addresses: NewForeignTransport keeps requests from where they do not belong.
 	// Credentials and headers of registries never go there. nil: nobody is asked, and opening such a
 	// layer fails with a *ForeignError.
 	Foreign http.RoundTripper
-
 	// Credentials returns what to log in to a registry with. If repository is not empty, it is for that
 	// repository. It is called only after the registry has demanded authentication. nil, or an empty
 	// credential: anonymously.
 	Credentials func(ctx context.Context, registry, repository string) (Credential, error)
-
 	// Endpoints lists the ways to reach the repository of an image, in the order in which they are asked:
 	// mirrors, and the registry itself. Pushes go to the first that takes them. nil: the registry itself,
 	// by its name.
 	Endpoints func(Reference) ([]Endpoint, error)
-
 	// PlainHTTP makes the client speak http with all registries. Without it the client speaks http only
 	// with loopback addresses that do not speak TLS.
 	PlainHTTP bool
-
 	// UserAgent is sent with every request. Empty: "drayage".
 	UserAgent string
-
 	// StallTimeout is how long a connection may stay silent before the client gives it up and tries again.
 	// 0: one minute.
 	StallTimeout time.Duration
-
 	// ExtraStreams is how many streams may read ranges of large blobs from one registry at once, besides
 	// the first stream of each blob. 0: 32; negative: none.
 	ExtraStreams int
-
 	// Notify is told, in a line, what a user should know although no call fails for it: a wait that a
 	// registry asked for, a warning that it sent. Each message comes once. Notify may be called
 	// concurrently. nil: nobody is told.

@@ -199,9 +199,8 @@ func hint(err error) (text string, transient bool) {
 		return certfile.Hint(err), false
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "give its CA with --ca-file, or --insecure to go without verification", false
-	case op != nil && op.Op == "remote error": // the server broke off the handshake and would do so again
-		return "", false
-	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
+	case op != nil && op.Op == "remote error", // the server broke off the handshake and would do so again
+		errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, context.Canceled):
 		return "", false
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there", true

@@ -126,9 +126,8 @@ func answersPlainly(err error) bool {
 // owns reports whether u has the registry's own origin.
 func (h *host) owns(u *url.URL) bool { return h.base != nil && sameOrigin(h.base, u) }
 
-// Ping logs in to a registry with the credential that Client.Credentials has for it, and returns nil if the
-// registry lets it in. Where anonymous users are let in too, Ping gives the password unasked, to find out
-// whether it is wrong. An error matches ErrDenied if the registry or its token server refuses the credential.
+// Ping logs in to a registry with the credential that Client.Credentials has for it. Where strangers are let
+// in too, Ping gives the password unasked. An error matches ErrDenied if the credential is refused.
 func (c *Client) Ping(ctx context.Context, registry string) error {
 	p := c.Repository(Reference{Registry: registry}).own
 	if p.noRead != nil {

@@ -99,9 +99,8 @@ func (a *authorizer) hidden(ctx context.Context, resp *http.Response) challenge 
 	return offer(a.root)
 }
 
-// guess is a way to log in that nothing has asked for, or an empty challenge. It is tried once. A token that
-// the user has for the registry is meant to be sent; a password is sent only where nothing speaks of another
-// way. The caller holds a.mu.
+// guess is a way to log in that nothing has asked for, or an empty challenge. It is tried once. A password is
+// sent only where nothing speaks of another way. The caller holds a.mu.
 func (a *authorizer) guess(resp *http.Response, cred Credential) (c challenge) {
 	silent := a.root != nil && resp.Header.Get("WWW-Authenticate")+a.root.Header.Get("WWW-Authenticate") == ""
 	switch {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -83,6 +82,7 @@ type nameList struct {
 }
 
 func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, error) {
+	l.seen = map[string]bool{}
 	pages := pager{what: l.what, host: h, first: req, add: l.add}
 	err := pages.readNumbered(ctx)
 	if l.invalid > 0 {
@@ -110,10 +110,6 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 	if names == nil && len(page.Errors) > 0 {
 		code, message := parseErrorBody("", raw)
 		return 0, refuse("%s: there is an error in its place: %s %s", l.what, code, message)
-	}
-	l.names = slices.Grow(l.names, len(names))
-	if len(l.seen) == 0 {
-		l.seen = make(map[string]bool, len(names))
 	}
 	for _, name := range names {
 		switch {

@@ -55,16 +55,12 @@ func (l *pager) follow(ctx context.Context) error {
 	for l.link != "" {
 		inPlace := l.inPlace()
 		to, err := l.next()
-		if l.astray && inPlace != nil {
-			to, err = inPlace, nil
-		}
-		if err == nil {
+		if err == nil && (!l.astray || inPlace == nil) {
 			err = l.page(ctx, to)
 		}
-		if err != nil && inPlace != nil && !l.astray && ctx.Err() == nil {
-			l.astray = true
-			if l.page(ctx, inPlace) == nil {
-				err = nil
+		if l.astray = l.astray || err != nil; l.astray && inPlace != nil && ctx.Err() == nil {
+			if perr := l.page(ctx, inPlace); err == nil || perr == nil {
+				err = perr
 			}
 		}
 		if err != nil {

@@ -27,8 +27,7 @@ type Pusher struct{ place *place }
 // PushOptions say how one blob is pushed. The zero value is good.
 type PushOptions struct {
 	// From is the path of another repository of the same registry that is known to have the blob. The
-	// registry is asked to take the blob over from there; where it does not, the blob is sent.
-	// [Pusher.PushStream] ignores From, because it does not know the digest in time.
+	// registry is asked to take the blob over from there. [Pusher.PushStream] ignores From.
 	From string
 	// Always sends the blob even if the registry says that it has the blob.
 	Always bool
@@ -66,9 +65,8 @@ func (p *Pusher) Push(ctx context.Context, d v1.Descriptor, src image.Source, op
 }
 
 // PushStream stores content whose digest is known only when all of it has passed by, and returns its
-// descriptor. open returns the content from its beginning; PushStream calls it again where it has to begin
-// again. An error of open or of the content's Read breaks the upload off and is returned. Nothing is
-// stored unless the content ends with io.EOF.
+// descriptor. open returns the content from its beginning, perhaps more than once. An error of open or of
+// Read breaks the upload off and is returned. Nothing is stored unless the content ends with io.EOF.
 func (p *Pusher) PushStream(
 	ctx context.Context, mediaType string, open func() (io.ReadCloser, error), opts PushOptions,
 ) (v1.Descriptor, error) {

@@ -15,8 +15,7 @@ type way struct {
 	at   *url.URL
 	away bool // it has left the origin where it began: what is meant for that is not sent any more
 	hops int
-	// other is the same place behind the registry's own port. It is asked if nobody can be reached at at:
-	// behind a proxy a server may know another port than its clients do.
+	// other is asked if nobody is there: behind a proxy a server may know another port than its clients do.
 	other *way
 }
 

@@ -59,9 +59,8 @@ func (r *Repository) Raw(ctx context.Context, target string) (d v1.Descriptor, r
 	return d, raw, err
 }
 
-// Digest asks what manifest a tag or digest stands for. The answer is the registry's word: good enough to
-// decide that nothing has to be done. It is empty where the registry has none. Only where HEAD does not tell,
-// the manifest is fetched.
+// Digest asks what manifest a tag or digest stands for. The answer is the registry's word, or empty where the
+// registry has none. Only where HEAD does not tell, the manifest is fetched.
 func (r *Repository) Digest(ctx context.Context, target string) (digest.Digest, error) {
 	return r.own.digest(ctx, target)
 }

@@ -136,8 +136,7 @@ func (u *upload) ask(ctx context.Context, tries int) error {
 }
 
 // resume goes on with an upload that cause has broken off. It asks how far the registry has come and sends
-// what follows, as often as that moves on. It returns the last cause where the registry does not tell, has
-// kept nothing, or takes nothing more
+// what follows, as often as that moves on, and returns the last cause
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks).
 func (u *upload) resume(ctx context.Context, cause error) error {
 	var first, last, best int64

@@ -55,8 +55,7 @@ func (a *authorizer) fetchToken(ctx context.Context, scope string, scopes []stri
 }
 
 // allScopes are the scope that is needed and those that the challenge to the same request demands. The needed
-// one comes first, because some servers look no further. Challenges to other requests do not count: a token
-// server may refuse all scopes for one.
+// one comes first: some servers look no further. A token server may refuse all scopes for one.
 func allScopes(needed, demanded string) []string {
 	all := []string{needed}
 	for _, s := range strings.Fields(demanded) {

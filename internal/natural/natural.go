@@ -29,7 +29,7 @@ func Sort(texts []string) {
 	copy(texts, sorted)
 }
 
-// appendKey appends s with the length of each number before it. Numbers may be long, such as dates and builds.
+// appendKey appends s with the length of each number before it: numbers may be long.
 func appendKey(k []byte, s string) []byte {
 	for s != "" {
 		if s[0] < '0' || s[0] > '9' {

@@ -55,13 +55,6 @@ func Line(s string) string { return escape(s, func(rune) bool { return false }) 
 
 func escape(s string, keep func(rune) bool) string {
 	plain := func(r rune) bool { return printable(r) || keep(r) }
-	n := 0
-	for n < len(s) && (s[n] >= ' ' && s[n] <= '~' || s[n] == '\n' && keep('\n')) { // most of all text, fast
-		n++
-	}
-	if n == len(s) {
-		return s
-	}
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
 		return s
 	}
