@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +53,49 @@ func TestWild51OtherPort(t *testing.T) {
 				rc.Close()
 			})
 		}
+	}
+}
+
+// Uploads go on at the registry's own port too (distribution/distribution#2862).
+func TestWild51OtherPortOfUpload(t *testing.T) {
+	for _, inner := range []string{"https://registry.test:5000", "http://registry.test:5000"} {
+		for _, limited := range []bool{false, true} {
+			inBubble(t, func(w *world) {
+				w.client.PlainHTTP = false
+				w.serveTLS("registry.test:8443", w.reg)
+				w.reg.On(fakeregistry.Match{Method: "POST"}, innerLocation(inner))
+				w.reg.On(fakeregistry.Match{Method: "PATCH"}, innerLocation(inner))
+				if limited {
+					w.limit(1<<20, fakeregistry.Early(http.StatusRequestEntityTooLarge))
+				}
+				content := noise(3 << 20)
+				p := w.client.Repository(Reference{Registry: "registry.test:8443", Repository: "app"}).Pusher()
+				if err := p.Push(w.Context(), describe(content), memory(content), PushOptions{}); err != nil {
+					w.Errorf("%s: %v", inner, err)
+				}
+				o := &opener{content: content[1:]}
+				if _, err := p.PushStream(w.Context(), "", o.open, PushOptions{}); err != nil {
+					w.Errorf("%s: stream: %v", inner, err)
+				}
+				w.stored(content)
+				w.stored(o.content)
+			})
+		}
+	}
+}
+
+// innerLocation puts another host in place of that of Location.
+func innerLocation(inner string) fakeregistry.Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			rec := httptest.NewRecorder()
+			next.ServeHTTP(rec, req)
+			maps.Copy(rw.Header(), rec.Header())
+			if u, err := url.Parse(rec.Header().Get("Location")); err == nil && u.Path != "" {
+				rw.Header().Set("Location", inner+u.RequestURI())
+			}
+			rw.WriteHeader(rec.Code)
+		})
 	}
 }
 

@@ -50,7 +50,7 @@ func (h *host) send(ctx context.Context, r *request) (*http.Response, error) {
 	}
 	for {
 		resp, err := h.sendTo(ctx, r, w)
-		if errors.As(err, new(*net.OpError)) && w.other != nil && r.body.replayable() {
+		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" && w.other != nil {
 			w = *w.other
 			continue
 		}
