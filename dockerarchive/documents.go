@@ -29,9 +29,7 @@ type repoTags []string
 
 // UnmarshalJSON implements json.Unmarshaler. It does not fail.
 func (r *repoTags) UnmarshalJSON(raw []byte) error {
-	var names []string
-	lenient.Decode(raw, &names)
-	*r = names
+	lenient.Decode(raw, (*[]string)(r))
 	return nil
 }
 

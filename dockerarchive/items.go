@@ -109,26 +109,18 @@ func (a *Reader) items() ([]manifestItem, error) {
 // merged brings together items that have the same configuration and layers: they are one image. It gets all
 // their names.
 func merged(items []manifestItem) (each []manifestItem) {
-	type parts struct {
-		config string
-		layers digest.Digest
-	}
-	type name struct {
-		item int
-		text string
-	}
-	at, named := map[parts]int{}, map[name]bool{}
+	at, named := map[[2]string]int{}, map[[3]string]bool{}
 	for _, item := range items {
-		key := parts{item.Config, digest.FromString(strings.Join(item.Layers, "\x00"))}
-		i, known := at[key]
+		layers := digest.FromString(strings.Join(item.Layers, "\x00")).String()
+		i, known := at[[2]string{item.Config, layers}]
 		if !known {
 			i = len(each)
-			at[key] = i
+			at[[2]string{item.Config, layers}] = i
 			each = append(each, manifestItem{item.Config, nil, item.Layers, item.LayerSources})
 		}
 		for _, n := range item.RepoTags {
-			if !named[name{i, n}] {
-				named[name{i, n}] = true
+			if name := [3]string{item.Config, layers, n}; !named[name] {
+				named[name] = true
 				each[i].RepoTags = append(each[i].RepoTags, n)
 			}
 		}

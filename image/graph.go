@@ -99,11 +99,11 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	if g.Platforms = known(leaves); sel.All {
 		return nil
 	}
-	if len(leaves) > 0 && len(g.Platforms) == 0 { // artifacts alone
-		return l.read(ctx, leaves)
-	}
 	want, _ := sel.wanted()
 	chosen, err := pick(leaves, want)
+	if err == nil && len(chosen) == 0 { // artifacts alone
+		return l.read(ctx, leaves)
+	}
 	if err == nil {
 		err = l.read(ctx, chosen)
 	}
@@ -131,7 +131,8 @@ func (l *loader) check(ctx context.Context, root *Node, sel Selection) (err erro
 	if p.OS != "" {
 		l.graph.chosen = &p
 	} else {
-		p, err = l.tree.platform(ctx, root)
+		j, judged := l.tree.judge(ctx, root)
+		p, err = j.Config.Platform, judged
 	}
 	l.graph.Platforms = []v1.Platform{p}
 	return cmp.Or(err, sel.Check(p))

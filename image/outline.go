@@ -15,6 +15,7 @@ import (
 type Leaf struct {
 	Descriptor v1.Descriptor // as the index has it
 	Platform   v1.Platform   // as the index says, or else the configuration; empty if unknown
+	Image      bool          // known to be a container image although the index tells no platform
 }
 
 // Annotations of attestations in an index
@@ -83,25 +84,34 @@ func (t *Tree) fillPlatforms(ctx context.Context, leaves []Leaf) error {
 		if l.Platform.OS != "" {
 			continue
 		}
-		var err error
-		if leaves[i].Platform, err = t.platform(ctx, t.Node(l.Descriptor)); err != nil {
+		j, err := t.judge(ctx, t.Node(l.Descriptor))
+		if err != nil {
 			return err
 		}
+		leaves[i].Platform, leaves[i].Image = j.Config.Platform, j.Kind != Artifact
 	}
 	return nil
 }
 
-// platform reads the platform of an image from its configuration. Most artifacts have none.
-func (t *Tree) platform(ctx context.Context, n *Node) (v1.Platform, error) {
+// judge reads the configuration of what may be an image.
+func (t *Tree) judge(ctx context.Context, n *Node) (Judgement, error) {
 	if !n.Document.MayBeImage() {
-		return v1.Platform{}, nil
+		return Judgement{}, nil
 	}
 	raw, err := t.Config(ctx, n)
-	return n.Document.Judge(raw).Config.Platform, err
+	return n.Document.Judge(raw), err
 }
 
-// pick finds the best leaf for each wanted platform, in the order of the leaves.
+// pick finds the best leaf for each wanted platform, in the order of the leaves. Where none tells a platform
+// it finds the only image, or nothing.
 func pick(leaves []Leaf, want []v1.Platform) ([]Leaf, error) {
+	if len(leaves) > 0 && len(known(leaves)) == 0 {
+		images := slices.DeleteFunc(slices.Clone(leaves), func(l Leaf) bool { return !l.Image })
+		if len(images) > 1 {
+			images = nil
+		}
+		return images, nil
+	}
 	have := platformsOf(leaves)
 	var at []int
 	for _, w := range want {
@@ -187,8 +197,8 @@ func (o *Outline) Passed(taken Leaf, sel Selection) []v1.Platform {
 }
 
 // Pick returns the best leaf for each wanted platform, in the order of the leaves, with its platform filled
-// in. An image without an index is taken whatever its platform if the selection is empty. Artifacts are taken
-// for every platform: one without an index, or all of an index that has no image.
+// in. An image without an index is taken whatever its platform if the selection is empty. What tells no
+// platform is taken for every one: what has no index, the only image of an index, or all of its artifacts.
 func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 	want, asked := sel.wanted()
 	if !o.IsIndex() && !asked {
@@ -198,8 +208,9 @@ func (o *Outline) Pick(ctx context.Context, sel Selection) ([]Leaf, error) {
 	if err := o.fillPlatforms(ctx, leaves); err != nil {
 		return nil, err
 	}
-	if len(leaves) > 0 && len(known(leaves)) == 0 {
+	chosen, err := pick(leaves, want)
+	if err == nil && len(chosen) == 0 {
 		return o.Leaves, nil
 	}
-	return pick(leaves, want)
+	return chosen, err
 }

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"regexp"
@@ -18,8 +19,8 @@ func DefaultPlatform() v1.Platform {
 	return platforms.Normalize(v1.Platform{OS: "linux", Architecture: runtime.GOARCH})
 }
 
-// version matches the version of a system, such as 10.0.17763.1234.
-var version = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]*$`)
+// version matches the version of a system, such as 10.0.17763.1234 or, as Homebrew writes it, macOS 14.
+var version = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z ._-]*[0-9A-Za-z._-])?$`)
 
 // ParsePlatform reads os/arch[/variant][:version], or an architecture alone, which means Linux. The version
 // is that of the system, which images for Windows have.
@@ -160,5 +161,6 @@ type PlatformError struct {
 }
 
 func (e *PlatformError) Error() string {
-	return fmt.Sprintf("no image for platform %s; it has: %s", FormatPlatform(e.Want), FormatPlatforms(e.Have))
+	have := cmp.Or(FormatPlatforms(e.Have), "none")
+	return fmt.Sprintf("no image for platform %s; it has: %s", FormatPlatform(e.Want), have)
 }

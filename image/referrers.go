@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -10,6 +11,9 @@ import (
 
 	"drayage/internal/limits"
 )
+
+// MaxReferrers bounds what one image can drag along.
+const MaxReferrers = limits.Referrers
 
 // FindReferrers returns what belongs to one manifest. It is called concurrently.
 type FindReferrers func(ctx context.Context, subject digest.Digest) ([]*Image, error)
@@ -44,7 +48,7 @@ func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, er
 				tagged[r.Tag] = true
 			}
 		}
-		if len(all) > limits.Referrers {
+		if len(all) > MaxReferrers {
 			return nil, ErrTooManyReferrers
 		}
 	}
@@ -52,7 +56,7 @@ func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, er
 }
 
 // ErrTooManyReferrers is the error about an image with more referrers than are carried.
-var ErrTooManyReferrers = fmt.Errorf("more than %d referrers", limits.Referrers)
+var ErrTooManyReferrers = fmt.Errorf("more than %d referrers", MaxReferrers)
 
 // subjects lists the digests that something may belong to, and notes them.
 func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
@@ -68,11 +72,9 @@ func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
 // NamesOf lists the names that a referrer of the image has by its tag: one in each repository in which the
 // image has a name.
 func (im *Image) NamesOf(referrer *Image) (names []string) {
-	seen := map[string]bool{}
 	for _, n := range im.Names {
 		repository := n[:strings.LastIndex(n, ":")+1]
-		if name := repository + referrer.Tag; referrer.Tag != "" && !seen[name] {
-			seen[name] = true
+		if name := repository + referrer.Tag; referrer.Tag != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

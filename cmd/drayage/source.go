@@ -175,7 +175,7 @@ func (l *looker) pick(
 	if err != nil {
 		return leaf, nil, err
 	}
-	if leaf = leaves[0]; leaf.Platform.OS == "" { // of artifacts an index is taken whole
+	if leaf = leaves[0]; leaf.Platform.OS == "" && !leaf.Image { // of artifacts an index is taken whole
 		return image.NewLeaf(o.Root.Descriptor), o, nil
 	}
 	l.notePassed(im.Label, []v1.Platform{leaf.Platform}, o.Passed(leaf, sel))

@@ -294,3 +294,54 @@ func TestWild04OddManifests(t *testing.T) {
 		}
 	}
 }
+
+// Wild case 55: an index and its configurations may tell no platform at all. Its only image is what it means,
+// beside attestations and artifacts too (containers/skopeo#901).
+func TestWild55OnlyImageOfAnIndex(t *testing.T) {
+	for name, platform := range map[string]string{
+		"nothing": "", "null": `,"platform":null`, "empty": `,"platform":{"os":"","architecture":""}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWildLayout(t)
+			layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, "any")
+			config := w.put(v1.MediaTypeImageConfig, []byte(`{"os":null,"rootfs":{"diff_ids":["`+diffID.String()+`"]}}`))
+			m := w.manifest("", v1.MediaTypeImageManifest, config, layer)
+			chart := w.manifest("", v1.MediaTypeImageManifest, w.put("application/vnd.test.config", []byte("{}")),
+				w.put("application/vnd.test.chart", []byte("chart")))
+			first, _ := json.Marshal(chart)
+			second, _ := json.Marshal(m)
+			w.name("only:1", w.put(v1.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"manifests":[`+
+				string(first)+`,`+strings.TrimSuffix(string(second), "}")+platform+`}]}`)))
+			w.carried(t, "only:1", "")
+			if stdout, stderr, code := w.run("config", "only:1"); code != 0 || !strings.Contains(stdout, "diff_ids") {
+				t.Errorf("config: %d, %s%s", code, stdout, stderr)
+			}
+		})
+	}
+	w := newWildLayout(t)
+	w.name("empty:1", w.put(v1.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"manifests":[]}`)))
+	if _, stderr, code := w.run("save", "empty:1", "-o", "-"); code != exitNotFound ||
+		!strings.Contains(stderr, "it has: none") {
+		t.Errorf("save of an empty index: %d, %s", code, stderr)
+	}
+}
+
+// Wild case 14: the versions that Homebrew gives its bottles have a space.
+func TestWild14VersionsWithSpaces(t *testing.T) {
+	w := newWildLayout(t)
+	var all []v1.Descriptor
+	for _, version := range []string{"macOS 13", "macOS 14"} {
+		layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, version)
+		config := amd64(diffID)
+		config.OS, config.OSVersion = "darwin", version
+		d := w.manifest("", v1.MediaTypeImageManifest, w.putJSON(v1.MediaTypeImageConfig, config), layer)
+		d.Platform = &config.Platform
+		all = append(all, d)
+	}
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: all}
+	w.name("bottle:1", w.putJSON(v1.MediaTypeImageIndex, index))
+	stdout, stderr, code := w.run("digest", "bottle:1", "--platform", "darwin/amd64:macOS 14")
+	if code != 0 || !strings.Contains(stdout, all[1].Digest.String()) {
+		t.Errorf("%d, %s%s", code, stdout, stderr)
+	}
+}

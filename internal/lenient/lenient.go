@@ -124,9 +124,8 @@ type Text string
 
 // UnmarshalJSON implements json.Unmarshaler. It does not fail.
 func (t *Text) UnmarshalJSON(raw []byte) error {
-	var s string
-	_ = json.Unmarshal(raw, &s) // empty then
-	*t = Text(s)
+	*t = ""
+	_ = json.Unmarshal(raw, (*string)(t)) // empty then
 	return nil
 }
 
