@@ -87,9 +87,7 @@ func (t *ociTar) addRoot(im *image.Image, root v1.Descriptor, names []string) {
 		if im.Subject != "" {
 			annotations[layout.AnnotationSubject] = im.Subject.String()
 		}
-		if len(annotations) > 0 {
-			d.Annotations = annotations
-		}
+		d.Annotations = annotations
 		t.addEntry(d)
 	}
 	switch {

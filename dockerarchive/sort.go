@@ -105,7 +105,7 @@ func (s *surveyor) spread(roots []*root) (all []*root) {
 		known[[2]digest.Digest{r.Descriptor.Digest, r.Subject}] = true
 	}
 	for _, r := range roots {
-		if r.owner == nil || r.index == nil || s.entries || !r.ListsReferrers() {
+		if r.owner == nil || r.index == nil || s.entries || r.index.Subject != nil || !r.ListsReferrers() {
 			all = append(all, s.typed(r))
 			continue
 		}

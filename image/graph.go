@@ -25,9 +25,9 @@ type Graph struct {
 	// version of the system: images for Windows.
 	Passed []v1.Platform
 
-	// Attestations counts the manifests of the index that are about the chosen images and do not travel with
-	// them: BuildKit's provenance and SBOMs. Others counts what else is for no platform and does not travel.
-	Attestations, Others int
+	// Attestations are the manifests of the index that are about the chosen images and do not travel with them:
+	// BuildKit's provenance and SBOMs. Others are what else is for no platform and does not travel.
+	Attestations, Others []digest.Digest
 
 	content map[digest.Digest][]byte
 	chosen  *v1.Platform // what the index, or an entry of index.json, says the single manifest is for
@@ -112,7 +112,11 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	}
 	g.Platforms = known(chosen)
 	g.Attestations, g.Others = beside(leaves, chosen)
-	g.Others += len(all) - len(leaves)
+	for _, l := range all {
+		if !IsManifest(l.Descriptor.MediaType) {
+			g.Others = append(g.Others, l.Descriptor.Digest)
+		}
+	}
 	for _, c := range chosen {
 		g.Passed = append(g.Passed, sel.passed(c.Platform, platformsOf(leaves))...)
 	}

@@ -147,8 +147,8 @@ func known(leaves []Leaf) (all []v1.Platform) {
 	return all
 }
 
-// beside counts what an index holds about the chosen images, and what is for no platform and about no image.
-func beside(leaves, chosen []Leaf) (attestations, others int) {
+// beside lists what an index holds about the chosen images, and what is for no platform and about no image.
+func beside(leaves, chosen []Leaf) (attestations, others []digest.Digest) {
 	about := map[digest.Digest]bool{}
 	for _, c := range chosen {
 		about[c.Descriptor.Digest] = true
@@ -156,9 +156,9 @@ func beside(leaves, chosen []Leaf) (attestations, others int) {
 	for _, l := range leaves {
 		switch {
 		case l.IsAttestation() && about[l.Attested()]:
-			attestations++
+			attestations = append(attestations, l.Descriptor.Digest)
 		case (l.Platform.OS == "" || l.Platform.OS == "unknown") && l.Attested() == "":
-			others++
+			others = append(others, l.Descriptor.Digest)
 		}
 	}
 	return attestations, others

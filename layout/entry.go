@@ -21,7 +21,7 @@ func (e entry) image() Image {
 	if im.Name == "" && strings.ContainsAny(im.Ref, "/:@") { // a bare tag has none of these
 		im.Name = fullName(im.Ref) // podman, skopeo and others put the full name there
 	}
-	im.Subject = digest.Digest(a[AnnotationSubject])
+	im.Subject = digest.Digest(cmp.Or(a[AnnotationSubject], a[annotationReferrer]))
 	for _, tag := range im.tags() {
 		if m := cosignTag.FindStringSubmatch(tag); m != nil {
 			im.Subject = digest.NewDigestFromEncoded(digest.SHA256, m[1])
@@ -39,10 +39,10 @@ func (im Image) tags() []string {
 	return []string{im.Ref, im.Name[strings.LastIndexByte(im.Name, ':')+1:]}
 }
 
-// ListsReferrers reports whether the entry has the referrers tag of its subject. It is an index of referrers
-// then.
+// ListsReferrers reports whether the entry, if it is an index, is one of referrers: by its tag or annotation.
 func (im Image) ListsReferrers() bool {
-	return im.Tag == "" && slices.ContainsFunc(im.tags(), cosignTag.MatchString)
+	return im.Annotations[annotationReferrer] != "" ||
+		im.Tag == "" && slices.ContainsFunc(im.tags(), cosignTag.MatchString)
 }
 
 // annotationKind says what an entry is to the image of the same name. cosign save and hauler write it

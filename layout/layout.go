@@ -38,6 +38,9 @@ const (
 	AnnotationName = "io.containerd.image.name"
 	// AnnotationSubject has the digest of the image that a referrer refers to, as Docker writes it.
 	AnnotationSubject = "io.containerd.manifest.subject"
+	// annotationReferrer has the same in layouts of others: of one referrer, or of the index of them all
+	// (https://github.com/opencontainers/image-spec/pull/1171).
+	annotationReferrer = "org.opencontainers.image.referrer.subject"
 )
 
 // ErrIntegrity is wrapped by errors about content that is not what its digest says.

@@ -201,22 +201,26 @@ func (t Target) Name() string {
 	return t.Repository.Name() + ":" + t.Tag
 }
 
-// Referrers returns the targets of what belongs to images that have been pushed: the same repositories,
-// with the tags that cosign looks for where it does.
-func Referrers(pushed []Result) []Target {
-	var targets []Target
-	seen := map[string]bool{}
+// Referrers returns the targets of what belongs to images that have been pushed: the same repositories, with
+// the tags that cosign looks for where it does. What belongs to one of them is in a later part.
+func Referrers(pushed []Result) (parts [][]Target) {
+	seen, depth := map[string]bool{}, map[digest.Digest]int{}
 	for _, r := range pushed {
-		if r.Err != nil || r.Target.Image == nil {
+		if r.Err != nil || r.Converted || r.Target.Image == nil { // they are about the digest that it had
 			continue
 		}
 		repo := r.Target.Repository
 		for _, im := range r.Target.Image.Referrers {
+			part := depth[im.Subject] // subjects come first
+			depth[im.Root.Digest] = part + 1
 			if at := repo.Name() + ":" + im.Tag + "@" + im.Root.Digest.String(); !seen[at] {
 				seen[at] = true
-				targets = append(targets, Target{Repository: repo, Tag: im.Tag, Image: im})
+				for len(parts) <= part {
+					parts = append(parts, nil)
+				}
+				parts[part] = append(parts[part], Target{Repository: repo, Tag: im.Tag, Image: im})
 			}
 		}
 	}
-	return targets
+	return parts
 }

@@ -19,7 +19,8 @@ import (
 )
 
 // manifests stores the manifests of an image whose blobs are all there: those without children side by
-// side, then the indexes in their order, and so the tag last.
+// side, and what belongs to others later, because GitLab wants to know its subject, then the indexes in their
+// order, and so the tag last.
 func (p *pusher) manifests(ctx context.Context, im *Result) error {
 	nodes, err := p.nodes(im)
 	if err != nil {
@@ -38,15 +39,17 @@ func (p *pusher) manifests(ctx context.Context, im *Result) error {
 		stored[i] = d
 		return nil
 	}
-	eg, egctx := errgroup.WithContext(ctx)
-	eg.SetLimit(transfer.DefaultJobs)
-	for i, n := range nodes {
-		if !image.IsIndex(n.Document.MediaType) {
-			eg.Go(func() error { return put(egctx, i, nil) })
+	for _, belongs := range []bool{false, true} {
+		eg, egctx := errgroup.WithContext(ctx)
+		eg.SetLimit(transfer.DefaultJobs)
+		for i, n := range nodes {
+			if !image.IsIndex(n.Document.MediaType) && belongs == (n.Document.Subject != nil) {
+				eg.Go(func() error { return put(egctx, i, nil) })
+			}
 		}
-	}
-	if err := eg.Wait(); err != nil {
-		return err
+		if err := eg.Wait(); err != nil {
+			return err
+		}
 	}
 	replaced := map[string]v1.Descriptor{}
 	for i, n := range nodes {

@@ -140,7 +140,7 @@ func (c call) noteFetched(r fetch.Result) {
 			r.Reference)
 	}
 	var left leftovers
-	left.enter(r.Image.Root.Digest, r.Image.Graph, nil, r.Image.IndexReferrers)
+	left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
 	if what, how := left.what(c.Bool("referrers")); what != "" {
 		c.note("note: the index of %s also has %s, which stay behind: %s takes them along",
 			r.Reference, what, strings.Join(how, " "))

@@ -96,7 +96,7 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 	s.noteConverted(r.Image)
 	s.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
 	s.pulled = append(s.pulled, r)
-	s.left.enter(r.Image.Root.Digest, r.Image.Graph, nil, r.Image.IndexReferrers)
+	s.left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
 	s.take(&r.Image.Image)
 	return nil
 }

@@ -13,36 +13,37 @@ import (
 
 // leftovers are what belongs to images and does not travel with them.
 type leftovers struct {
-	attestations int
-	others       int                    // artifacts in indexes
-	indexes      map[digest.Digest]bool // whose attestations and artifacts have been counted
-	referrers    map[digest.Digest]bool
-	ofIndexes    map[digest.Digest]bool // referrers of indexes that do not travel either
+	attestations digests
+	others       digests // artifacts in indexes
+	referrers    digests
+	ofIndexes    digests // referrers of indexes that do not travel either
+}
+
+type digests map[digest.Digest]bool
+
+func (s *digests) add(all []digest.Digest) {
+	if *s == nil {
+		*s = digests{}
+	}
+	for _, d := range all {
+		(*s)[d] = true
+	}
 }
 
 // add counts what stays behind of an image in a layout or an archive.
 func (l *leftovers) add(ctx context.Context, im *source.Image, loaded *image.Image) error {
 	referrers, ofIndex, err := im.Left(ctx, loaded)
-	l.enter(im.Digest(), loaded.Graph, referrers, ofIndex)
+	l.enter(loaded, referrers, ofIndex)
 	return err
 }
 
-// enter counts what stays behind of an image that goes by a name of root.
-func (l *leftovers) enter(root digest.Digest, taken *image.Graph, referrers, ofIndex []digest.Digest) {
-	if l.referrers == nil {
-		l.referrers, l.ofIndexes = map[digest.Digest]bool{}, map[digest.Digest]bool{}
-		l.indexes = map[digest.Digest]bool{}
-	}
-	if !l.indexes[root] {
-		l.indexes[root] = true
-		l.attestations += taken.Attestations
-		l.others += taken.Others
-	}
-	for _, d := range referrers {
-		l.referrers[d] = true
-	}
-	for _, d := range ofIndex {
-		l.ofIndexes[d] = true
+func (l *leftovers) enter(taken *image.Image, referrers, ofIndex []digest.Digest) {
+	l.attestations.add(taken.Attestations)
+	l.others.add(taken.Others)
+	l.referrers.add(referrers)
+	l.ofIndexes.add(ofIndex)
+	for _, r := range taken.Referrers {
+		delete(l.attestations, r.Root.Digest) // with a subject they travel
 	}
 }
 
@@ -56,11 +57,11 @@ func (l *leftovers) travel(d digest.Digest) {
 // says that --referrers has been given.
 func (l *leftovers) what(asked bool, others ...string) (what string, how []string) {
 	var parts []string
-	if l.attestations > 0 {
-		parts = append(parts, terminal.Count(l.attestations, "attestation"))
+	if len(l.attestations) > 0 {
+		parts = append(parts, terminal.Count(len(l.attestations), "attestation"))
 	}
-	if l.others > 0 {
-		parts = append(parts, terminal.Count(l.others, "artifact"))
+	if len(l.others) > 0 {
+		parts = append(parts, terminal.Count(len(l.others), "artifact"))
 	}
 	referrers := len(l.ofIndexes)
 	for d := range l.referrers {
@@ -72,7 +73,7 @@ func (l *leftovers) what(asked bool, others ...string) (what string, how []strin
 		parts = append(parts, terminal.Count(referrers, "referrer"))
 	}
 	how = others
-	if l.attestations+l.others > 0 || len(l.ofIndexes) > 0 {
+	if len(l.attestations)+len(l.others) > 0 || len(l.ofIndexes) > 0 {
 		how = append(how, "--platform all")
 	}
 	if referrers > 0 && !asked {

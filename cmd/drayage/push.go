@@ -218,8 +218,12 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 			lines = append(lines, im.Reference)
 		}
 		if r.Err == nil && r.Converted {
+			behind := ""
+			if of := r.Target.Image; of != nil && len(of.Referrers) > 0 {
+				behind = fmt.Sprintf(", and %d referrers of %s stay behind", len(of.Referrers), of.Root.Digest)
+			}
 			p.note("note: %s takes no manifest of this kind: its media types were converted, "+
-				"so its digest is another", im.Name)
+				"so its digest is another%s", im.Name, behind)
 		}
 		pushed = append(pushed, im)
 	}
@@ -244,21 +248,6 @@ type pushedImage struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// unconverted leaves out images that have another digest in the registry now. Their referrers stay behind.
-func (p *pusher) unconverted(pushed []upload.Result) (same []upload.Result) {
-	for _, r := range pushed {
-		if !r.Converted {
-			same = append(same, r)
-			continue
-		}
-		if im := r.Target.Image; im != nil && len(im.Referrers) > 0 {
-			p.note("note: %s of %s stay behind: they are about the digest that it had, %s",
-				terminal.Count(len(im.Referrers), "referrer"), r.Target.Name(), im.Root.Digest)
-		}
-	}
-	return same
-}
-
 // referrers pushes the referrers of the images that have been pushed, and says how many stay behind.
 func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
 	if len(p.strays) > 0 {
@@ -269,18 +258,22 @@ func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
 	if !p.Bool("referrers") {
 		return nil
 	}
-	results, err := upload.Push(ctx, upload.Referrers(p.unconverted(pushed)), p.opts)
-	if err != nil {
-		return fmt.Errorf("push: %w", err)
-	}
-	for _, r := range results {
-		if r.Err != nil {
-			return fmt.Errorf("push referrer %s to %s: %w",
-				r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
+	n := 0
+	for _, part := range upload.Referrers(pushed) {
+		results, err := upload.Push(ctx, part, p.opts)
+		if err != nil {
+			return fmt.Errorf("push: %w", err)
 		}
+		for _, r := range results {
+			if r.Err != nil {
+				return fmt.Errorf("push referrer %s to %s: %w",
+					r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
+			}
+		}
+		n += len(results)
 	}
-	if len(results) > 0 {
-		p.note("with %d referrers (signatures, attestations, SBOMs)", len(results))
+	if n > 0 {
+		p.note("with %d referrers (signatures, attestations, SBOMs)", n)
 	}
 	return nil
 }

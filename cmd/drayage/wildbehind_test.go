@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,7 +127,86 @@ func TestWild25ReferrersOfConverted(t *testing.T) {
 	}}, fakeregistry.Answer(http.StatusUnsupportedMediaType,
 		`{"errors":[{"code":"MANIFEST_INVALID","message":"not of my kind"}]}`))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, "sha256", "1 referrer of .*app:1 stay behind: .*"+im.Digest.Encoded(), "push", src, under,
+		expect(t, 0, "sha256", "and 1 referrers of "+im.Digest.String()+" stay behind", "push", src, under,
 			"--referrers")
 	})
+}
+
+// order tells at which request manifests arrived in the registry.
+func (s *shelf) order(repository string, all ...v1.Descriptor) (at []int) {
+	s.t.Helper()
+	for _, d := range all {
+		at = append(at, -1)
+		for i, e := range s.reg.Requests("PUT", "/"+repository+"/manifests/") {
+			if strings.HasSuffix(e.Path, d.Digest.String()) {
+				at[len(at)-1] = i
+			}
+		}
+	}
+	return at
+}
+
+// Neighbours of wild case 11: GitLab wants to know the subject of a manifest (buildkit#7007), and
+// attestations in an index have one now.
+func TestWild11SubjectsArriveFirst(t *testing.T) {
+	s := newShelf(t)
+	amd, arm := s.image("amd64", "7007"), s.image("arm64", "7007")
+	attested := s.artifact("provenance", &amd)
+	attested.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest",
+		"vnd.docker.reference.digest": amd.Digest.String()}
+	root := s.list(attested, amd, arm)
+	sbom := s.artifact("sbom", &root)
+	signature := s.artifact("sig", &sbom)
+	s.write(entry(root, layout.AnnotationName, "x.test/app:1"), entry(signature), entry(sbom))
+	s.both("", func(t *testing.T, src, under string) {
+		expect(t, 0, root.Digest.String(), "with 2 referrers", "push", src, under, "--referrers")
+		repository := strings.SplitN(under, "/", 2)[1] + "app"
+		if at := s.order(repository, amd, attested, sbom, signature); at[0] < 0 || !slices.IsSorted(at) {
+			t.Errorf("manifests arrived in the order %v", at)
+		}
+		// With its subject the attestation is a referrer, and travels as one.
+		tag := tagOf(amd, "")
+		s.reg.PutIndex(repository, tag, false, entry(attested))
+		dir := filepath.Join(t.TempDir(), "dir")
+		expect(t, 0, "", "with 1 referrers", "fetch", under+"app:1", "-o", dir, "--referrers", "--platform",
+			"linux/amd64")
+		_, errs, _ := command(t, "fetch", under+"app:1", "-o", dir, "--referrers", "--platform", "linux/amd64")
+		if strings.Contains(errs, "attestation and") || !strings.Contains(errs, "1 referrer, which stay behind") {
+			t.Errorf("the attestation is here: %s", errs)
+		}
+	})
+}
+
+// Neighbours of wild case 26: the annotation that containerd and olareg give referrers (image-spec#1171).
+func TestWild26ReferrersByAnnotation(t *testing.T) {
+	s := newShelf(t)
+	im, other := s.image("amd64", "1171"), s.image("arm64", "1171")
+	sbom, signature := s.artifact("sbom", &im), s.artifact("sig", nil)
+	list := s.list(entry(sbom))
+	by := func(d v1.Descriptor) v1.Descriptor {
+		return entry(d, "org.opencontainers.image.referrer.subject", im.Digest.String())
+	}
+	s.write(entry(im, layout.AnnotationName, "x.test/app:1"), by(list), by(signature),
+		entry(other, layout.AnnotationName, "x.test/other:1"))
+	s.both("", func(t *testing.T, src, under string) {
+		expect(t, 0, "^x.test/app:1\nx.test/other:1\n$", "", "ls", src)
+		expect(t, 0, im.Digest.String(), "2 referrers .* stay behind", "push", src, under)
+		expect(t, 0, im.Digest.String(), "with 2 referrers", "push", src, under, "--referrers")
+	})
+}
+
+// Neighbours of wild case 11: a registry that reads the referrers tag as a digest (oras#2174).
+func TestWild11ReferrersTagIsTheImage(t *testing.T) {
+	s := newShelf(t)
+	root := s.list(s.image("amd64", "2174"), s.image("arm64", "2174"))
+	s.write(entry(root, layout.AnnotationName, "x.test/app:1"),
+		entry(root, layout.AnnotationName, "x.test/app:"+tagOf(root, "")))
+	expect(t, 0, root.Digest.String(), "", "push", "oci:"+s.dir.Path()+":x.test/app:1", s.host+"/app:1")
+	expect(t, 0, root.Digest.String(), "", "push", "oci:"+s.dir.Path()+":x.test/app:1",
+		s.host+"/app:"+tagOf(root, ""))
+	_, errs, code := command(t, "fetch", s.host+"/app:1", "-o", filepath.Join(t.TempDir(), "dir"), "--referrers",
+		"--platform", "linux/amd64")
+	if code != 0 || strings.Contains(errs, "referrer") {
+		t.Errorf("%d\n%s", code, errs)
+	}
 }
