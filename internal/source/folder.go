@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -62,17 +61,11 @@ func (f *folder) has(names ...string) bool {
 	return !slices.ContainsFunc(names, func(n string) bool { _, err := f.root.Stat(n); return err != nil })
 }
 
-// marker is what the file oci-layout says.
-const marker = `{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`
-
 // pack enters the files of an image into a tar, and says what the directory is. If it is none of an image,
 // pack returns nothing.
 func (f *folder) pack(t *dirTar) (what string, err error) {
 	raw := f.read("manifest.json")
 	switch {
-	case f.has("index.json", v1.ImageBlobsDir):
-		t.addRaw(v1.ImageLayoutFile, []byte(marker))
-		return "a layout without the file oci-layout", t.addAll()
 	case bytes.HasPrefix(raw, []byte("{")):
 		what = "a directory of skopeo's (dir:)"
 		if f.has("signature-1") {
@@ -127,7 +120,7 @@ func (f *folder) packSkopeo(t *dirTar, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	t.addRaw(v1.ImageLayoutFile, []byte(marker))
+	t.addRaw(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`))
 	t.addRaw(v1.ImageIndexFile, list)
 	t.addRaw(blobFile(digest.FromBytes(raw)), raw)
 	for _, name := range f.names {
@@ -162,7 +155,7 @@ func (f *folder) explain(notLayout error) error {
 	}
 	var found []string
 	for _, n := range f.names {
-		if isTar(n) || f.has(path.Join(n, v1.ImageLayoutFile)) || f.has(path.Join(n, "manifest.json")) {
+		if archive.MatchString(n) || f.has(n+"/"+v1.ImageLayoutFile) || f.has(n+"/manifest.json") {
 			found = append(found, filepath.Join(f.path, n))
 		}
 	}
@@ -197,11 +190,3 @@ const (
 	podmans   = "the storage of podman: podman save writes a tar of an image"
 	registrys = "the storage of a registry: run the registry on it, and fetch from there"
 )
-
-func isTar(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".tar", ".tgz", ".gz", ".zst", ".xz", ".bz2":
-		return true
-	}
-	return false
-}

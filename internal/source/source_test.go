@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,7 +24,8 @@ import (
 
 func TestParse(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, f := range []string{"a.tar", "odd:name", "rocky8", "rocky8:8.x.tar"} {
+	odd := filepath.Join(t.TempDir(), "my images: 1.tar")
+	for _, f := range []string{"a.tar", "odd:name", "rocky8", "rocky8:8.x.tar", odd} {
 		if err := os.WriteFile(f, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -61,6 +61,15 @@ func TestParse(t *testing.T) {
 		{Text: "oci-archive:a.tar:", Kind: source.Archive, Path: "a.tar"},
 		{Text: "oci://corp.test/x:1", Kind: source.Registry, Ref: helm},
 		{Text: "https://corp.test/x:1", Kind: source.Registry, Ref: helm},
+		{Text: "docker-archive://a.tar", Kind: source.Archive, Path: "a.tar"},
+		{Text: "oci://dir:x:1", Kind: source.Layout, Path: "dir", Name: "x:1"},
+		{Text: "oci-layout://dir", Kind: source.Layout, Path: "dir"},
+		{Text: "ocidir://lay:1.0:x", Kind: source.Layout, Path: "lay:1.0", Name: "x"},
+		{Text: "oci-dir:dir@sha256:12", Kind: source.Layout, Path: "dir", Name: "sha256:12"},
+		{Text: "oci:dir:x:1@sha256:12", Kind: source.Layout, Path: "dir", Name: "x:1@sha256:12"},
+		{Text: "file:a.tar", Kind: source.Archive, Path: "a.tar"},
+		{Text: "docker-archive:" + odd + ":x:1", Kind: source.Archive, Path: odd, Name: "x:1"},
+		{Text: odd, Kind: source.Archive, Path: odd},
 	} {
 		got, err := source.Parse(want.Text, registry.ParseReference)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -75,6 +84,15 @@ func TestParse(t *testing.T) {
 	} {
 		if _, err := source.Parse(text, registry.ParseReference); err == nil || !is(err) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for text, want := range map[string]string{ // wild case 18
+		"oci-archive:none.tar": "no such file", `docker-archive:C:\none.tar:app:1`: `C:\none.tar: no such file`,
+		"images.tar.lz4": "not exist", "ocidir://none": "no such file",
+	} {
+		_, err := source.Parse(text, registry.ParseReference)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
 }
@@ -202,37 +220,5 @@ func TestChoose(t *testing.T) {
 	if !errors.Is(err, registry.ErrNotFound) || !strings.Contains(err.Error(),
 		"it has: docker.io/library/app:1") {
 		t.Errorf("what is not there: %v", err)
-	}
-}
-
-// Wild case 23: lists as PowerShell and editors write them.
-func TestWild23Lists(t *testing.T) {
-	want := []string{"alpine:3.20", "corp.test/app:1"}
-	utf16 := func(order binary.AppendByteOrder, text string) string {
-		var raw []byte
-		for _, c := range text {
-			raw = order.AppendUint16(raw, uint16(c))
-		}
-		return string(raw)
-	}
-	list := "# images\r\nalpine:3.20\r\n\r\n\tcorp.test/app:1 # ours\r\n"
-	for name, text := range map[string]string{
-		"UTF-8":                   list,
-		"UTF-8 with a mark":       "\ufeff" + list,
-		"a mark inside":           "\ufeffalpine:3.20\n\ufeffcorp.test/app:1",
-		"no-break and zero width": "alpine:3.20\u200b\n\u00a0corp.test/app:1\u00a0",
-		"CR":                      strings.ReplaceAll(list, "\r\n", "\r"),
-		"UTF-16, little endian":   utf16(binary.LittleEndian, "\ufeff"+list),
-		"UTF-16, big endian":      utf16(binary.BigEndian, "\ufeff"+list),
-		"UTF-16 without a mark":   utf16(binary.LittleEndian, list),
-	} {
-		got, err := source.ReadList(strings.NewReader(text))
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Errorf("%s: %v%s", name, err, diff)
-		}
-	}
-	_, err := source.ReadList(strings.NewReader(strings.Repeat("x", 5000)))
-	if !errors.As(err, new(*usage.Error)) {
-		t.Errorf("no list: %v", err)
 	}
 }

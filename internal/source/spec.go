@@ -12,16 +12,14 @@ package source
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
-	"unicode"
 
 	"drayage/internal/durable"
-	"drayage/internal/plaintext"
 	"drayage/internal/usage"
 	"drayage/registry"
 )
@@ -46,63 +44,78 @@ type Spec struct {
 	Ref  registry.Reference // of an image in a registry
 }
 
-var prefixes = []struct {
-	text string
-	kind Kind
-}{{"oci:", Layout}, {"oci-archive:", Archive}, {"docker-archive:", Archive}, {"dir:", Layout}}
+// prefix may stand before a path. An image may be called like some, which count only if the path exists.
+var prefix = regexp.MustCompile(
+	`^(?:(oci|oci-archive|docker-archive)|dir|oci-layout|oci-dir|ocidir|ocifile|file):`)
 
 // Parse tells what a SOURCE means: its kind if it begins with one, else what exists at that path, else an
 // image name, which reference reads.
 func Parse(text string, reference func(string) (registry.Reference, error)) (Spec, error) {
-	s := Spec{Text: text}
 	if text == "-" {
-		s.Kind = Stdin
-		return s, nil
+		return Spec{Text: text, Kind: Stdin}, nil
 	}
-	isName := hasHost(text)
-	for _, p := range prefixes {
-		if isName {
-			break
+	s, isName := Spec{Text: text}, withHost.MatchString(text)
+	if !isName {
+		if found, err := s.local(); found {
+			return s, err
 		}
-		if rest, ok := strings.CutPrefix(text, p.text); ok {
-			s.Kind = p.kind
-			s.Path, s.Name = splitPath(rest)
-			fi, err := os.Stat(s.Path)
-			switch {
-			case err != nil && p.text == "dir:": // an image may be called dir
-				continue
-			case err != nil:
-				return s, missing(s.Path, err)
-			case fi.IsDir():
-				s.Kind = Layout
-			default:
-				s.Kind = Archive
-			}
-			return s, nil
-		}
-	}
-	if fi, err := os.Stat(text); err == nil && !isName {
-		s.Path, s.Kind = text, Archive
-		if fi.IsDir() {
-			s.Kind = Layout
-		}
-		return s, nil
-	}
-	if looksLikePath(text) && !isName {
-		return s, missing(text, fs.ErrNotExist)
 	}
 	var err error
-	if s.Ref, err = reference(text); err != nil {
-		return s, usage.Errorf("%v, and there is no file of that name", err)
+	if s.Ref, err = reference(text); err == nil {
+		return s, nil
 	}
-	return s, nil
+	if _, path, _ := strings.Cut(text, "://"); isName && s.at(path) == nil { // oci://DIR
+		return s, nil
+	}
+	return s, usage.Errorf("%v, and there is no file of that name", err)
+}
+
+// local finds out which path a SOURCE means, if it means one.
+func (s *Spec) local() (found bool, err error) {
+	if m := prefix.FindStringSubmatch(s.Text); m != nil {
+		rest := s.Text[len(m[0]):]
+		if err := s.at(rest); err == nil || m[1] != "" || strings.HasPrefix(rest, "//") {
+			return true, err
+		}
+	}
+	if s.stat(s.Text) == nil {
+		return true, nil
+	}
+	return looksLikePath(s.Text), missing(s.Text, fs.ErrNotExist)
+}
+
+// at takes PATH[:NAME], or what follows the scheme of a URL: ///DIR, and //FILE of dive.
+func (s *Spec) at(text string) error {
+	path, name := splitPath(text)
+	if rest, ok := strings.CutPrefix(text, "//"); ok && !exists(path) {
+		path, name = splitPath(rest)
+	}
+	err := s.stat(path)
+	if err == nil {
+		s.Name = name
+	}
+	return err
+}
+
+// stat takes a path, if it exists.
+func (s *Spec) stat(path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return missing(path, err)
+	}
+	if s.Path, s.Kind = path, Archive; fi.IsDir() {
+		s.Kind = Layout
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // missing is err about a path, without the name of the system call.
 func missing(path string, err error) error {
-	if err == nil {
-		return nil
-	}
 	return fmt.Errorf("%s: %w", path, durable.Cause(err))
 }
 
@@ -117,24 +130,13 @@ func (s Spec) Explain(err error) error {
 	return fmt.Errorf("%w; nor is there a file or directory of that name", err)
 }
 
-// hasHost reports whether a text begins like oci://HOST, which Helm's users write before a name, or like
-// another scheme of URLs.
-func hasHost(s string) bool {
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok || strings.HasPrefix(rest, "/") {
-		return false
-	}
-	switch strings.ToLower(scheme) {
-	case "docker", "oci", "https", "http":
-		return true
-	}
-	return false
-}
+// withHost begins like oci://HOST, which Helm's users write before a name, or like another scheme of URLs.
+var withHost = regexp.MustCompile(`(?i)^(docker|oci|https?)://[^/]`)
 
 // RegistryOf is the registry that a text means which names no repository in it, or empty if it means
 // something else: host:port, a host with dots, or any host with a scheme or a slash at its end.
 func RegistryOf(text string) string {
-	if _, err := os.Stat(text); err == nil && !hasHost(text) || looksLikePath(text) && !hasHost(text) {
+	if !withHost.MatchString(text) && (exists(text) || looksLikePath(text)) {
 		return ""
 	}
 	name, sure := strings.CutSuffix(registry.TrimScheme(text), "/")
@@ -152,61 +154,25 @@ func RegistryOf(text string) string {
 	return ref.Registry
 }
 
-// splitPath divides PATH[:NAME]. The longest path that exists is the PATH: names of files may hold colons. If
-// nothing exists, PATH ends at the first colon, but not at that of a Windows drive.
+// splitPath divides PATH[:NAME] or PATH@DIGEST. The longest path that exists is the PATH: names of files may
+// hold colons. If nothing exists, PATH ends at the first colon, but not at that of a Windows drive.
 func splitPath(s string) (path, name string) {
-	for end := len(s); end > 0; end = strings.LastIndexByte(s[:end], ':') {
-		if _, err := os.Stat(s[:end]); err == nil {
-			return s[:end], strings.TrimPrefix(s[end:], ":")
+	for end := len(s); end > 0; end = strings.LastIndexAny(s[:end], ":@") {
+		if exists(s[:end]) {
+			return s[:end], s[min(end+1, len(s)):]
 		}
 	}
-	skip := 0
-	if hasDrive(s) {
-		skip = 2
-	}
+	skip := len(drive.FindString(s))
 	before, after, _ := strings.Cut(s[skip:], ":")
 	return s[:skip] + before, after
 }
 
-func hasDrive(s string) bool {
-	return len(s) > 2 && s[1] == ':' && (s[2] == '\\' || s[2] == '/') && (s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z')
-}
-
 // looksLikePath reports whether a name that no file has must be meant as that of a file, not of an image.
 func looksLikePath(s string) bool {
-	if hasDrive(s) || strings.Contains(s, `\`) || filepath.IsAbs(s) ||
-		strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
-		return true
-	}
-	return isTar(s)
+	return drive.MatchString(s) || filepath.IsAbs(s) || archive.MatchString(s)
 }
 
-const (
-	maxList = 16 << 20 // bytes of a list of names
-	maxName = 4 << 10  // bytes of a line in it
+var (
+	drive   = regexp.MustCompile(`^[a-zA-Z]:[\\/]`)
+	archive = regexp.MustCompile(`(?i)^\.\.?/|\\|\.(tar|t[gx]z|tzst|gz|zst|xz|bz2|lz4|lzma|br|zip|7z)$`)
 )
-
-// ReadList reads names of images: one a line, and # begins a comment. The text is in UTF-8 or UTF-16, with
-// any line ends.
-func ReadList(r io.Reader) (names []string, err error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxList+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(raw) > maxList:
-		return nil, usage.Errorf("more than %d MiB: this is no list of images", maxList>>20)
-	}
-	invisible := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
-	text := strings.ReplaceAll(string(plaintext.UTF8(raw)), "\r", "\n")
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
-		line = strings.TrimFunc(line, invisible) // lists that were put together have byte order marks inside
-		switch {
-		case len(line) > maxName:
-			return nil, usage.Errorf("a line of %d bytes: this is no list of images", len(line))
-		case line != "":
-			names = append(names, line)
-		}
-	}
-	return names, nil
-}
