@@ -28,6 +28,7 @@ type committer struct {
 type destination interface {
 	image.Source
 	Push(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error
+	Lacking(blobs []v1.Descriptor) []v1.Descriptor
 	Enter(ctx context.Context, entries []layout.Entry) (old []v1.Descriptor, err error)
 }
 
@@ -92,6 +93,7 @@ func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 		}
 	}
 	c.manifests(ctx, batch)
+	refill(ctx, batch, c.dst)
 	var (
 		entries []layout.Entry
 		named   []*Result // whose entries they are
@@ -110,7 +112,7 @@ func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 	replaced, err := c.dst.Enter(ctx, entries)
 	took := time.Since(begun)
 	for i, t := range named {
-		switch t.keep(c.dst); {
+		switch {
 		case err != nil:
 			t.Err = fmt.Errorf("name in the layout: %w", err)
 		case entries[i].Descriptor.Digest == t.Image.Root.Digest && replaced[i].Digest != t.Image.Root.Digest:
@@ -118,6 +120,24 @@ func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 		}
 	}
 	return took
+}
+
+// refill looks once more whether all parts of the images are there, and brings again what is not: somebody
+// may have cleaned up the layout, who could not know that a name was to come. What is gone for good is an
+// error of the image.
+func refill(ctx context.Context, images []*Result, dst destination) {
+	for _, r := range images {
+		if r.Err != nil || ctx.Err() != nil {
+			continue
+		}
+		for _, im := range r.Image.withReferrers() {
+			for _, d := range dst.Lacking(im.Parts()) {
+				if err := dst.Push(ctx, d, im.Source, nil); err != nil && r.Err == nil {
+					r.Err = fmt.Errorf("%s was removed from the layout meanwhile: %w", d.Digest, err)
+				}
+			}
+		}
+	}
 }
 
 // keep lets the parts of an image be read from dst, where they are now, and not from memory.

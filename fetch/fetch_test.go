@@ -410,24 +410,41 @@ func TestCancelled(t *testing.T) {
 	})
 }
 
-// Where the layout cannot take a blob, its image fails and the others do not.
-func TestLayoutRefusesBlob(t *testing.T) {
+// Wild case 42: a folder in the place of a blob is no reason to fail, and what it holds is kept.
+func TestWild42FolderInABlobsPlace(t *testing.T) {
 	onSite(t, func(s *site) {
 		blocked := layer(1, 1000)
-		s.reg.PutImage("bad", "1", imageOf(here, blocked))
-		s.reg.PutImage("good", "1", imageOf(here, layer(2, 1000)))
-		if err := os.MkdirAll(filepath.Join(s.path, "blobs", "sha256",
-			strings.TrimPrefix(digestOf(blocked), "sha256:"), "x"), 0o755); err != nil {
+		s.reg.PutImage("app", "1", imageOf(here, blocked))
+		place := filepath.Join(s.path, "blobs", "sha256", strings.TrimPrefix(digestOf(blocked), "sha256:"))
+		if err := os.MkdirAll(filepath.Join(place, "x"), 0o755); err != nil {
 			s.Fatal(err)
 		}
-		results := s.fetch(fetch.Options{}, "bad:1", "good:1")
-		if results[0].Err == nil || !strings.Contains(results[0].Err.Error(), "not a regular file") ||
-			results[1].Err != nil {
-			s.Errorf("%v, %v", results[0].Err, results[1].Err)
+		s.good(fetch.Options{}, "app:1")
+		s.complete("app:1")
+		kept, err := filepath.Glob(filepath.Join(s.path, ".drayage", filepath.Base(place)+".*", "x"))
+		if err != nil || len(kept) != 1 {
+			s.Errorf("the folder is now %q, %v", kept, err)
 		}
-		if diff := cmp.Diff([]string{"good:1"}, s.names()); diff != "" {
-			s.Error(diff)
+	})
+}
+
+// Wild case 40: somebody who cleans up the layout takes away what nothing refers to yet. fetch looks again
+// before it names an image.
+func TestWild40BlobsRemovedBesideAFetch(t *testing.T) {
+	onSite(t, func(s *site) {
+		first, last := layer(1, 1000), layer(2, 2000)
+		s.reg.PutImage("app", "1", imageOf(here, first, last))
+		clean := func(v1.Descriptor, int64) {
+			for _, name := range s.files("blobs/sha256") {
+				os.Remove(filepath.Join(s.path, "blobs", "sha256", name))
+			}
 		}
+		opts := fetch.Options{Jobs: 1, Progress: clean}
+		results, err := fetch.Images(s.Context(), s.client, s.refs("app:1"), s.dir, opts)
+		if err != nil || results[0].Err != nil {
+			s.Fatal(results[0].Err, err)
+		}
+		s.complete("app:1")
 	})
 }
 

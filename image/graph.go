@@ -45,6 +45,15 @@ func (g *Graph) Forget() {
 	}
 }
 
+// Parts lists all blobs and manifests.
+func (g *Graph) Parts() []v1.Descriptor {
+	all := slices.Clone(g.Blobs)
+	for i := range g.Manifests {
+		all = append(all, g.Manifests[i].Descriptor)
+	}
+	return all
+}
+
 // RootNode is the manifest or index that names the image.
 func (g *Graph) RootNode() *Node { return &g.Manifests[len(g.Manifests)-1] }
 

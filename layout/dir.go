@@ -9,11 +9,11 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/durable"
-	"drayage/internal/filelock"
 )
 
 const (
@@ -33,8 +33,9 @@ type Dir struct {
 	*Layout
 	root  *os.Root
 	path  string
-	fresh bool     // CreateDir made the directory
-	right sync.Map // digests of blobs that this Dir has stored, or has found right
+	fresh bool        // CreateDir made the directory
+	alone atomic.Bool // there are no locks, so that nothing may be shared with other processes
+	right sync.Map    // digests of blobs that this Dir has stored, or has found right
 
 	// touched has the directories of blobs that have been stored, by this process or another one. They are
 	// synced before index.json refers to the blobs, once for all blobs of an image.
@@ -132,6 +133,11 @@ func (d *Dir) checkEmpty() error {
 // Path returns the path that the layout was opened with.
 func (d *Dir) Path() string { return d.path }
 
+// Locks reports whether the file system of the layout has locks, as far as the Dir has met that. Without them
+// several processes may still write to the layout at once, but none goes on with a partial blob that another
+// one has left.
+func (d *Dir) Locks() bool { return !d.alone.Load() }
+
 // Close releases the directory.
 func (d *Dir) Close() error { return d.root.Close() }
 
@@ -144,8 +150,9 @@ func (d *Dir) Discard(ctx context.Context) {
 	_ = d.locked(ctx, func() error {
 		// Directories that hold something are not removed, and then nothing else is.
 		for _, name := range []string{partDir, v1.ImageBlobsDir + "/sha256", v1.ImageBlobsDir,
-			v1.ImageLayoutFile, v1.ImageIndexFile, lockFile, workDir} {
-			if err := d.root.Remove(name); err != nil {
+			v1.ImageLayoutFile, v1.ImageIndexFile, lockFile, heldFile, workDir} {
+			err := d.root.Remove(name)
+			if err != nil && (name != heldFile || !errors.Is(err, fs.ErrNotExist)) {
 				return err
 			}
 		}
@@ -213,21 +220,6 @@ func (d *Dir) writeMissing(name string, data []byte) error {
 		return nil
 	}
 	return d.write(name, data)
-}
-
-// locked runs f while no other process changes index.json.
-func (d *Dir) locked(ctx context.Context, f func() error) error {
-	file, err := d.openWork(func() (*os.File, error) {
-		return d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
-	})
-	if err == nil {
-		defer file.Close()
-		err = filelock.Lock(ctx, file)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.path, err)
-	}
-	return f()
 }
 
 // openWork opens a file in workDir, which a layout of another tool does not have yet.

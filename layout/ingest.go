@@ -11,6 +11,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/durable"
+	"drayage/internal/filelock"
 	"drayage/internal/transfer"
 	"drayage/internal/verify"
 )
@@ -36,7 +37,7 @@ func (d *Dir) Push(
 			}
 			return err
 		}
-		p, err := d.openPartial(ctx, desc)
+		p, err := d.openPartial(desc, filelock.Waiting(ctx))
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
@@ -66,7 +67,7 @@ func (d *Dir) located(err error) error {
 	return err
 }
 
-// has reports whether the blob is there, whole and right. It refuses what is not a regular file: nothing is
+// has reports whether the blob is there, whole and right. What is not a regular file is replaced: nothing is
 // ever written through that.
 func (d *Dir) has(ctx context.Context, desc v1.Descriptor) (bool, error) {
 	name := blobPath(desc)
@@ -77,10 +78,7 @@ func (d *Dir) has(ctx context.Context, desc v1.Descriptor) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", d.path, err)
 	}
-	if !fi.Mode().IsRegular() {
-		return false, fmt.Errorf("%s: %s is not a regular file (%s)", d.path, name, fi.Mode().Type())
-	}
-	if fi.Size() != desc.Size {
+	if !fi.Mode().IsRegular() || fi.Size() != desc.Size {
 		return false, nil
 	}
 	if _, known := d.right.Load(desc.Digest); known {
@@ -94,6 +92,20 @@ func (d *Dir) has(ctx context.Context, desc v1.Descriptor) (bool, error) {
 		d.right.Store(desc.Digest, true)
 	}
 	return ok, nil
+}
+
+// Lacking lists those of the blobs that are not there, or not of their size. It reads nothing. Other programs
+// may have removed what was there a moment ago.
+func (d *Dir) Lacking(blobs []v1.Descriptor) (all []v1.Descriptor) {
+	for _, b := range blobs {
+		if verify.Descriptor(b) != nil {
+			continue // it is in no layout
+		}
+		if fi, err := d.root.Lstat(blobPath(b)); err != nil || !fi.Mode().IsRegular() || fi.Size() != b.Size {
+			all = append(all, b)
+		}
+	}
+	return all
 }
 
 // isRight reports whether the bytes of a blob are what its digest says.

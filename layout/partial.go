@@ -2,6 +2,8 @@ package layout
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"os"
 	"path"
 	"runtime"
@@ -24,20 +26,48 @@ type partial struct {
 	name string
 	file *os.File
 	mark *os.File // nil: the blob is written in order
+	own  bool     // the file is for this run alone
 }
 
-// openPartial opens and locks the partial file of desc. It returns nil if meanwhile the file was given its
-// final name.
-func (d *Dir) openPartial(ctx context.Context, desc v1.Descriptor) (*partial, error) {
+// openPartial opens the partial file of desc and locks it by lock. It returns nil if meanwhile the file was
+// given its final name. Without locks it makes a file of its own, which nobody goes on with.
+func (d *Dir) openPartial(desc v1.Descriptor, lock func(*os.File) error) (_ *partial, err error) {
 	p := d.partial(desc)
-	var err error
-	p.file, err = d.openWork(func() (*os.File, error) {
-		return durable.OpenLocked(d.root, p.name, 0o644, filelock.Waiting(ctx))
-	})
+	if err := d.clearPlace(p.name); err != nil {
+		return nil, err
+	}
+	if d.Locks() {
+		p.file, err = d.openWork(func() (*os.File, error) {
+			return durable.OpenLocked(d.root, p.name, 0o644, lock)
+		})
+		if errors.Is(err, filelock.ErrUnsupported) {
+			d.alone.Store(true)
+		}
+	}
+	if !d.Locks() {
+		p.own = true
+		p.file, err = d.openWork(func() (f *os.File, err error) {
+			f, p.name, err = durable.OpenOwn(d.root, d.partial(desc).name, 0o644)
+			return f, err
+		})
+	}
 	if p.file == nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// clearPlace makes room for a file where something is that is none, such as a pipe, a link or a directory.
+// A directory that holds something is kept in workDir: nobody knows what is in it.
+func (d *Dir) clearPlace(name string) error {
+	fi, err := d.root.Lstat(name)
+	if err != nil || fi.Mode().IsRegular() {
+		return nil // whoever opens it finds out
+	}
+	if err := d.root.Remove(name); err == nil || !fi.IsDir() {
+		return err
+	}
+	return d.root.Rename(name, workDir+"/"+path.Base(name)+"."+rand.Text())
 }
 
 func (d *Dir) partial(desc v1.Descriptor) *partial {
@@ -115,6 +145,9 @@ func (p *partial) publish() error {
 	if err := p.dir.root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
+	if err := p.dir.clearPlace(name); err != nil {
+		return err
+	}
 	if err := p.file.Sync(); err != nil {
 		return err
 	}
@@ -133,7 +166,7 @@ func (p *partial) keep(n int64) {
 	if p.mark != nil {
 		n = p.marked(p.mark)
 	}
-	if n <= 0 {
+	if n <= 0 || p.own {
 		p.dropMark()
 		p.dir.root.Remove(p.name)
 		return
@@ -141,6 +174,14 @@ func (p *partial) keep(n int64) {
 	if fi, err := p.file.Stat(); p.mark == nil && err == nil && fi.Size() > n {
 		p.file.Truncate(n)
 	}
+}
+
+// leave ends the use of a partial file that was only for its lock.
+func (p *partial) leave() {
+	if fi, err := p.file.Stat(); err == nil && fi.Size() == 0 {
+		p.dir.root.Remove(p.name)
+	}
+	p.file.Close()
 }
 
 // marked is how many bytes are marked, or -1 if mark is not the mark of this blob.
@@ -156,7 +197,7 @@ func (p *partial) marked(mark *os.File) int64 {
 func (d *Dir) partialSize(b v1.Descriptor) int64 {
 	p := d.partial(b)
 	fi, err := d.root.Stat(p.name)
-	if err != nil {
+	if err != nil || !d.Locks() {
 		return 0
 	}
 	if mark, err := d.root.Open(p.markName()); err == nil {

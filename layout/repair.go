@@ -1,14 +1,12 @@
 package layout
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
+	"path"
 	"runtime"
 	"slices"
 	"sync"
@@ -18,8 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
-	"drayage/internal/jsonkeys"
-	"drayage/internal/lenient"
+	"drayage/internal/durable"
+	"drayage/internal/filelock"
 	"drayage/internal/limits"
 	"drayage/internal/verify"
 )
@@ -34,14 +32,16 @@ type Repaired struct {
 	Kept     string          // the unreadable index.json is now this file of the layout; empty if there was none
 	Saved    int             // entries of the unreadable index.json that could be read
 	Nameless int             // entries that were made for images without a name
+	Entries  int             // entries of a readable index.json that were wrong
 	Removed  []digest.Digest // blobs that were not what their names say, in order
 }
 
 // Repair rebuilds what can be rebuilt of the layout in a directory. It removes blobs that are not what
-// their names say, so that the next fetch brings them again. An index.json that can be read stays as it is.
+// their names say, so that the next fetch brings them again. Of an index.json that can be read it corrects
+// sizes and media types, and removes an entry that leads to nothing beside another one of the same name.
 // Of any other it keeps the entries before the damage, and makes an entry without a name for each manifest
-// that nothing refers to. No other process may write blobs meanwhile. Repair waits for processes that
-// change index.json.
+// that nothing refers to. Other processes may write to the layout meanwhile: Repair waits for those that
+// change index.json, and leaves blobs to those that store them.
 func Repair(ctx context.Context, path string) (*Repaired, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -77,6 +77,10 @@ func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 	if err != nil {
 		return nil, err
 	}
+	odd, err := d.removeUnless(ctx, d.misplaced(), d.isStored)
+	if err != nil {
+		return nil, err
+	}
 	var small []v1.Descriptor
 	large := map[digest.Digest]v1.Descriptor{}
 	for _, b := range blobs {
@@ -87,6 +91,7 @@ func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 		}
 	}
 	removed, err := d.removeUnless(ctx, small, d.isRight)
+	removed = append(removed, odd...)
 	if err != nil || len(large) == 0 {
 		return removed, err
 	}
@@ -138,26 +143,20 @@ func (d *Dir) sizes(
 }
 
 // removeUnless removes blobs that are not right.
-func (d *Dir) removeUnless(
-	ctx context.Context, blobs []v1.Descriptor, isRight func(context.Context, v1.Descriptor) (bool, error),
-) ([]digest.Digest, error) {
+func (d *Dir) removeUnless(ctx context.Context, blobs []v1.Descriptor, right judge) ([]digest.Digest, error) {
 	var mu sync.Mutex
 	var removed []digest.Digest
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(runtime.GOMAXPROCS(0))
 	for _, b := range blobs {
 		eg.Go(func() error {
-			right, err := isRight(ctx, b)
-			if err != nil || right {
-				return err
+			gone, err := d.removeOne(ctx, b, right)
+			if gone {
+				mu.Lock()
+				defer mu.Unlock()
+				removed = append(removed, b.Digest)
 			}
-			if err := d.root.Remove(blobPath(b)); err != nil {
-				return fmt.Errorf("%s: %w", d.path, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			removed = append(removed, b.Digest)
-			return nil
+			return err
 		})
 	}
 	err := eg.Wait()
@@ -165,127 +164,77 @@ func (d *Dir) removeUnless(
 	return removed, err
 }
 
-func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
-	raw, err := readFile(d.fsys, v1.ImageIndexFile, limits.IndexJSON)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", d.path, err)
-	}
-	if err == nil {
-		if _, err := d.Images(); err == nil {
-			return nil
+// judge reports whether a blob is right.
+type judge func(ctx context.Context, b v1.Descriptor) (bool, error)
+
+// removeOne removes a blob if it is not right, while nobody else can store it: a fetch beside it may just
+// have replaced what was wrong. It leaves a blob alone that somebody is storing.
+func (d *Dir) removeOne(ctx context.Context, b v1.Descriptor, right judge) (removed bool, err error) {
+	ok, err := right(ctx, b)
+	for range durable.MaxLost {
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil // somebody else has removed it
 		}
-		if r.Kept, err = d.setAside(v1.ImageIndexFile, raw); err != nil {
-			return err
+		if ok || err != nil {
+			return false, err
 		}
+		p, err := d.openPartial(b, filelock.TryLock)
+		if errors.Is(err, filelock.ErrLocked) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", d.path, err)
+		}
+		if p != nil {
+			defer p.leave()
+			if ok, err = d.judgeAgain(ctx, b, right); ok || err != nil {
+				return false, err
+			}
+			return true, d.located(d.removeBlob(b))
+		}
+		ok, err = d.judgeAgain(ctx, b, right)
 	}
-	r.Index = true
-	ix := emptyIndex()
-	ix.entries = readable(raw)
-	r.Saved = len(ix.entries)
-	nameless, err := d.unnamed(ctx, ix.entries)
+	return false, err
+}
+
+// judgeAgain judges a blob that may have been replaced.
+func (d *Dir) judgeAgain(ctx context.Context, b v1.Descriptor, right judge) (bool, error) {
+	if now, err := d.Stat(b.Digest); err == nil && now.Size == b.Size {
+		return right(ctx, b)
+	}
+	return d.isStored(ctx, b)
+}
+
+// isStored reports whether there is now a blob with the digest of b and the right content, of whatever size.
+func (d *Dir) isStored(ctx context.Context, b v1.Descriptor) (bool, error) {
+	now, err := d.Stat(b.Digest)
 	if err != nil {
-		return err
+		return false, ctx.Err()
 	}
-	r.Nameless = len(nameless)
-	ix.entries = append(ix.entries, nameless...)
-	if raw, err = ix.marshal(); err != nil {
-		return err
-	}
-	return d.write(v1.ImageIndexFile, raw)
+	return d.isRight(ctx, now)
 }
 
-// setAside writes what a file holds to another file, and returns the name of that. The first file stays
-// until it is replaced: whoever is killed in between must find it again.
-func (d *Dir) setAside(name string, raw []byte) (string, error) {
-	for i := 1; i < 1000; i++ {
-		aside := fmt.Sprintf("%s.damaged-%d", name, i)
-		was, err := readFile(d.fsys, aside, limits.IndexJSON)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return aside, d.write(aside, raw)
-		case err == nil && bytes.Equal(was, raw):
-			return aside, nil
-		}
-	}
-	return "", fmt.Errorf("%s: too many damaged files: remove %s.damaged-*", d.path, name)
-}
-
-// readable returns the entries of a damaged index.json that stand before the damage.
-func readable(raw []byte) (all []entry) {
-	start := bytes.Index(raw, []byte(`"manifests"`))
-	if start < 0 {
-		return nil
-	}
-	rest := raw[start+len(`"manifests"`):]
-	open := bytes.IndexByte(rest, '[')
-	if open < 0 || len(bytes.TrimLeft(rest[:open], ": \t\r\n")) > 0 {
-		return nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(rest[open:]))
-	if _, err := dec.Token(); err != nil {
-		return nil
-	}
-	for dec.More() {
-		var e entry
-		if dec.Decode(&e.raw) != nil {
-			return all
-		}
-		known := json.Unmarshal(e.raw, (*lenient.Descriptor)(&e.desc)) == nil && jsonkeys.UniqueRead(e.raw) == nil
-		if known && verify.Descriptor(e.desc) == nil {
-			all = append(all, e)
+// misplaced lists what has the name of a blob and is no file: links, pipes, directories.
+func (d *Dir) misplaced() (all []v1.Descriptor) {
+	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+		entries, _ := fs.ReadDir(d.fsys, path.Join(v1.ImageBlobsDir, a.String())) // Blobs has told of errors
+		for _, e := range entries {
+			id := digest.NewDigestFromEncoded(a, e.Name())
+			if !e.Type().IsRegular() && verify.Digest(id) == nil {
+				all = append(all, v1.Descriptor{Digest: id})
+			}
 		}
 	}
 	return all
 }
 
-// unnamed makes entries for the manifests that neither the known entries nor other manifests lead to.
-func (d *Dir) unnamed(ctx context.Context, known []entry) (all []entry, err error) {
-	blobs, err := d.Blobs()
-	if err != nil {
-		return nil, err
+func (d *Dir) removeBlob(b v1.Descriptor) error {
+	err := d.clearPlace(blobPath(b))
+	if err == nil {
+		err = d.root.Remove(blobPath(b))
 	}
-	found := map[digest.Digest]v1.Descriptor{} // of manifests
-	led := map[digest.Digest]bool{}
-	for _, e := range known {
-		led[e.desc.Digest] = true
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	for _, b := range blobs {
-		doc, ok, err := d.document(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		b.MediaType = doc.MediaType
-		if doc.Subject != nil {
-			b.Annotations = map[string]string{AnnotationSubject: doc.Subject.Digest.String()}
-		}
-		found[b.Digest] = b
-		for _, c := range doc.Children() {
-			led[c.Digest] = true
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(found)) {
-		if !led[id] {
-			all = append(all, entry{desc: found[id]})
-		}
-	}
-	return all, nil
-}
-
-// document returns a blob as a manifest or index, and reports whether it is one.
-func (d *Dir) document(ctx context.Context, b v1.Descriptor) (image.Document, bool, error) {
-	if b.Size > image.MaxManifestSize || b.Size < 2 {
-		return image.Document{}, false, nil
-	}
-	raw, err := image.ReadAll(ctx, d, b, image.MaxManifestSize)
-	if err != nil {
-		return image.Document{}, false, err
-	}
-	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
-		return image.Document{}, false, nil
-	}
-	doc, err := image.ParseManifest("", raw)
-	return doc, err == nil, nil
+	return err
 }

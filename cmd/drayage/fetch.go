@@ -82,6 +82,9 @@ func (c call) fetch(ctx context.Context) error {
 	switch {
 	case durable.DiskFailed(err):
 		err = fmt.Errorf("fetch: %w", err)
+	case err != nil && !dst.Locks():
+		err = fmt.Errorf("fetch: %w; whole blobs are kept in %s, going on in one takes a file system with locks",
+			err, dir)
 	case err != nil:
 		err = fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dir)
 	default:

@@ -214,12 +214,23 @@ func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Op
 	}
 	defer f.Abort()
 	if err := dockerarchive.Write(ctx, f, s.format, s.images, opts); err != nil {
-		if !errors.Is(err, registry.ErrIntegrity) && f.Keep() { // what is wrong in the registry stays wrong
-			err = fmt.Errorf("%w; what has arrived is kept in %s.partial, the same command goes on with it", err, out)
-		}
-		return err
+		return keep(f, err)
 	}
 	return f.Commit()
+}
+
+// keep leaves what there is for another run, and says so in the error that has ended this one.
+func keep(f *durable.Resumable, err error) error {
+	if errors.Is(err, registry.ErrIntegrity) { // what is wrong in the registry stays wrong
+		return err
+	}
+	if f.Keep() {
+		return fmt.Errorf("%w; what has arrived is kept in %s, the same command goes on with it", err, f.Partial())
+	}
+	if !f.Shared() {
+		return fmt.Errorf("%w; nothing is kept: going on takes a file system with locks", err)
+	}
+	return err
 }
 
 // compressFile writes a compressed tar to a file. It reads each layer once and believes what the layer says

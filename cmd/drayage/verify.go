@@ -112,10 +112,14 @@ func (c call) repair(ctx context.Context, spec source.Spec) error {
 		c.note("index.json is new: %d entries of the old one could be read, %d images were found besides, "+
 			"whose names are lost: fetch them again by name", r.Saved, r.Nameless)
 	}
+	if r.Entries > 0 {
+		c.note("%d entries of index.json were wrong: their size, their type, or a second one of the same name",
+			r.Entries)
+	}
 	if r.Marker {
 		c.note("oci-layout is new")
 	}
-	if len(r.Removed) == 0 && !r.Index && !r.Marker {
+	if len(r.Removed)+r.Entries == 0 && !r.Index && !r.Marker {
 		c.note("nothing had to be repaired")
 	}
 	return nil

@@ -1,28 +1,36 @@
 package durable
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"drayage/internal/filelock"
 )
 
 // Output is a file that is being made. It is written as NAME.partial beside its final name, which Commit
-// gives it. A second process that makes the same file is refused.
+// gives it. A second process that makes the same file is refused. Where there are no locks, each process has
+// a partial file of its own instead.
 type Output struct {
 	File
 	root *os.Root
 	name string
+	tmp  string // its name until Commit
 	path string
+	old  fs.FileInfo // of the file that is replaced; or nil
+	own  bool        // tmp is for this process alone
 	done bool
 }
 
-// CreateOutput begins the file at path. It follows links: what they point to is replaced. The caller ends
-// the output with Commit or Abort.
+// CreateOutput begins the file at path. It follows links, to what is not there yet too: what they point to is
+// replaced, and keeps its mode. The caller ends the output with Commit or Abort.
 func CreateOutput(path string) (*Output, error) {
 	o, err := newOutput(path)
 	if err != nil {
@@ -38,28 +46,85 @@ func CreateOutput(path string) (*Output, error) {
 
 // newOutput opens and locks the partial file as it is.
 func newOutput(path string) (*Output, error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	path, err := target(path)
+	if err != nil {
+		return nil, err
 	}
-	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+	old, err := os.Stat(path) // nil if there is an error
+	switch {
+	case err == nil && !old.Mode().IsRegular():
 		return nil, fmt.Errorf("%s: not a regular file", path)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err // it could not get this name in the end
 	}
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	o := &Output{root: root, name: filepath.Base(path), path: path}
+	o := &Output{root: root, name: filepath.Base(path), path: path, old: old}
+	o.tmp = partialName(o.name)
 	if o.File.File, err = o.open(); err != nil {
 		root.Close()
 		return nil, err
 	}
+	if old != nil {
+		KeepOwner(o.File.File, old)
+		_ = o.Chmod(old.Mode().Perm() | 0o600) // another run must be able to go on
+	}
 	return o, nil
 }
 
-func (o *Output) partial() string { return o.name + ".partial" }
+// maxLinks is how many links in a row are followed.
+const maxLinks = 40
+
+// target follows the links at path, even if the last one leads to nothing yet.
+func target(path string) (string, error) {
+	for range maxLinks {
+		fi, err := os.Lstat(path)
+		if err != nil || fi.Mode()&fs.ModeSymlink == 0 {
+			return path, nil // whoever opens it finds out
+		}
+		link, err := os.Readlink(path)
+		if err != nil {
+			return "", err
+		}
+		dir := filepath.Dir(path)
+		if path = link; !filepath.IsAbs(link) {
+			path = dir + string(filepath.Separator) + link // not cleaned: what ".." means depends on links before it
+		}
+		parent, name := filepath.Split(path)
+		if parent, err = filepath.EvalSymlinks(parent); err != nil {
+			return "", err
+		}
+		path = filepath.Join(parent, name)
+	}
+	return "", fmt.Errorf("%s: too many links", path)
+}
+
+// Names longer than maxPlain bytes get a shorter partial one: file systems end at 255 bytes, some at 143, and
+// the partial file and its marks have more than the name.
+const (
+	maxPlain = 100
+	keptOf   = 60
+)
+
+// partialName is what a file is called until it is whole. It is the same for each run.
+func partialName(name string) string {
+	if len(name) > maxPlain {
+		hash := sha256.Sum256([]byte(name))
+		name = strings.ToValidUTF8(name[:keptOf], "") + "." + hex.EncodeToString(hash[:8])
+	}
+	return name + ".partial"
+}
+
+// Partial is the path of the file until Commit.
+func (o *Output) Partial() string { return filepath.Join(filepath.Dir(o.path), o.tmp) }
+
+// Shared reports whether another run finds the partial file again. It does not where there are no locks.
+func (o *Output) Shared() bool { return !o.own }
 
 // marks is the name of the file of marks that a [Resumable] has.
-func (o *Output) marks() string { return o.partial() + ".marks" }
+func (o *Output) marks() string { return o.tmp + ".marks" }
 
 // MaxLost is how often [OpenLocked] may lose a partial file to another process, which has finished it. Where
 // the file system cannot tell files apart it would go on for ever.
@@ -67,7 +132,11 @@ const MaxLost = 100
 
 func (o *Output) open() (*os.File, error) {
 	for range MaxLost {
-		f, err := OpenLocked(o.root, o.partial(), 0o644, filelock.TryLock)
+		f, err := OpenLocked(o.root, o.tmp, 0o644, filelock.TryLock)
+		if errors.Is(err, filelock.ErrUnsupported) {
+			o.own = true
+			f, o.tmp, err = OpenOwn(o.root, o.tmp, 0o644)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.path, Cause(err))
 		}
@@ -80,7 +149,7 @@ func (o *Output) open() (*os.File, error) {
 
 // OpenLocked opens the file with a name in root and locks it by lock. It makes the file, with perm, if there
 // is none. It returns no file and no error if another process has renamed or removed the file before it was
-// locked.
+// locked. Where there are no locks the error wraps filelock.ErrUnsupported, and [OpenOwn] is what is left.
 func OpenLocked(root *os.Root, name string, perm os.FileMode, lock func(*os.File) error) (*os.File, error) {
 	if fi, err := root.Lstat(name); err == nil && !fi.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", name)
@@ -90,7 +159,11 @@ func OpenLocked(root *os.Root, name string, perm os.FileMode, lock func(*os.File
 		return nil, err
 	}
 	if err := lock(f); err != nil {
+		fi, serr := f.Stat()
 		f.Close()
+		if errors.Is(err, filelock.ErrUnsupported) && serr == nil && fi.Size() == 0 {
+			root.Remove(name) // nobody is going to use it
+		}
 		return nil, err
 	}
 	opened, err1 := f.Stat()
@@ -100,6 +173,14 @@ func OpenLocked(root *os.Root, name string, perm os.FileMode, lock func(*os.File
 		return nil, nil
 	}
 	return f, nil
+}
+
+// OpenOwn makes a file that no other process has, for where there are no locks. It returns its name, which
+// begins with the given one.
+func OpenOwn(root *os.Root, name string, perm os.FileMode) (*os.File, string, error) {
+	own := name + "." + rand.Text()[:13]
+	f, err := root.OpenFile(own, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+	return f, own, err
 }
 
 // Cause drops the path of a PathError, for callers that have named it already.
@@ -113,6 +194,9 @@ func Cause(err error) error {
 
 // Commit makes the content durable and gives the file its name, replacing what had it.
 func (o *Output) Commit() error {
+	if o.old != nil {
+		_ = o.Chmod(o.old.Mode().Perm()) // not every file system has modes
+	}
 	if err := o.Sync(); err != nil {
 		o.Abort()
 		return err
@@ -120,7 +204,7 @@ func (o *Output) Commit() error {
 	if runtime.GOOS == "windows" { // an open file cannot be renamed there
 		o.File.Close()
 	}
-	if err := Replace(o.root, o.partial(), o.name); err != nil {
+	if err := Replace(o.root, o.tmp, o.name); err != nil {
 		o.Abort()
 		return err
 	}
@@ -132,7 +216,7 @@ func (o *Output) Commit() error {
 // Abort removes what has been written. After Commit it does nothing.
 func (o *Output) Abort() {
 	if !o.done {
-		o.root.Remove(o.partial())
+		o.root.Remove(o.tmp)
 		o.root.Remove(o.marks())
 		o.end()
 	}

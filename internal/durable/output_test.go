@@ -5,8 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"drayage/internal/durable"
@@ -159,4 +161,111 @@ func TestOutputCommitFails(t *testing.T) {
 		t.Error("no error")
 	}
 	check(t, "after a failed Commit", tree(t, dir), map[string]string{"out.tar": fs.ModeDir.String()})
+}
+
+// Wild case 45: a link that leads to nothing yet stays, and what it names is written.
+func TestWild45OutputFollowsDanglingLinks(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.MkdirAll(at("disk/deep"), 0o755),
+		os.Symlink(filepath.Join("disk", "deep"), at("short")),
+		os.Symlink("short/../second.tar", at("link.tar")), // which is disk/second.tar
+		os.Symlink(at("disk/real.tar"), at("disk/second.tar")),
+		os.Symlink("loop.tar", at("loop.tar")), os.Symlink("absent/x.tar", at("lost.tar"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(t, at("link.tar"), "new").Commit(); err != nil {
+		t.Fatal(err)
+	}
+	link := fs.ModeSymlink.String()
+	want := map[string]string{"disk": fs.ModeDir.String(), "disk/deep": fs.ModeDir.String(), "short": link,
+		"link.tar": link, "disk/second.tar": link, "disk/real.tar": "new", "loop.tar": link, "lost.tar": link}
+	check(t, "link", tree(t, dir), want)
+	for _, name := range []string{"loop.tar", "lost.tar"} {
+		if o, err := durable.CreateOutput(at(name)); err == nil {
+			o.Abort()
+			t.Errorf("%s was accepted", name)
+		}
+	}
+	check(t, "afterwards", tree(t, dir), want)
+}
+
+// Wild case 45: a file that is replaced keeps its mode, before it is whole too.
+func TestWild45OutputKeepsTheMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no modes")
+	}
+	path := filepath.Join(t.TempDir(), "out.tar")
+	for _, mode := range []os.FileMode{0o600, 0o664, 0o400} {
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		o := create(t, path, "new")
+		if fi, err := os.Stat(o.Partial()); err != nil || fi.Mode().Perm()&0o077 != mode&0o077 {
+			t.Errorf("%v: the partial file is %v, %v", mode, fi.Mode(), err)
+		}
+		if err := o.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if fi, err := os.Stat(path); err != nil || fi.Mode() != mode {
+			t.Errorf("%v: the file is %v, %v", mode, fi.Mode(), err)
+		}
+		os.Remove(path)
+	}
+}
+
+// Wild case 45: a name of up to 255 bytes has room for what the partial file has more.
+func TestWild45OutputWithALongName(t *testing.T) {
+	for _, name := range []string{strings.Repeat("x", 255), strings.Repeat("x", 248), strings.Repeat("x", 242),
+		strings.Repeat("x", 101), "x" + strings.Repeat("\u00e9", 127), strings.Repeat("y", 251) + ".tar"} {
+		dir := t.TempDir()
+		open := func(name string) *durable.Resumable {
+			r, err := durable.ResumeOutput(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		one, other := open(name), open(name[:97]+".tar")
+		if left, err := os.ReadDir(dir); err != nil || len(left) != 4 || one.Partial() == other.Partial() {
+			t.Errorf("%.9s: %v, %v", name, left, err)
+		}
+		other.Abort()
+		one.WriteString("new")
+		if err := one.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		check(t, name, tree(t, dir), map[string]string{name: "new"})
+	}
+}
+
+// Wild case 42: where there are no locks, two runs that make one file do not write into one partial file.
+// What one of them leaves is of no use to another.
+func TestWild42OutputWithoutLocks(t *testing.T) {
+	for _, reason := range []error{syscall.ENOLCK, syscall.EINVAL, syscall.EPERM, syscall.ENOTSUP} {
+		t.Run(reason.Error(), func(t *testing.T) {
+			defer filelock.Without(reason)()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "out.tar")
+			one, two := create(t, path, "one"), create(t, path, "twelve")
+			if one.Partial() == two.Partial() || one.Shared() {
+				t.Errorf("both are %s", one.Partial())
+			}
+			if err := errors.Join(two.Commit(), one.Commit()); err != nil {
+				t.Fatal(err)
+			}
+			check(t, "the last one", tree(t, dir), map[string]string{"out.tar": "one"})
+			r, err := durable.ResumeOutput(path)
+			if err == nil {
+				err = r.Begin([]byte("plan"), []int64{2 << 20})
+			}
+			if err == nil {
+				err = r.Part(0, 0).Mark(0, 2<<20)
+			}
+			if err != nil || r.Keep() {
+				t.Errorf("it kept something: %v", err)
+			}
+			check(t, "in the end", tree(t, dir), map[string]string{"out.tar": "one"})
+		})
+	}
 }

@@ -29,7 +29,7 @@ func ResumeOutput(path string) (*Resumable, error) {
 	r := &Resumable{Output: o}
 	if fi, err := o.root.Lstat(o.marks()); err == nil && !fi.Mode().IsRegular() {
 		o.end()
-		return nil, fmt.Errorf("%s.partial.marks: not a regular file", o.path)
+		return nil, fmt.Errorf("%s.marks: not a regular file", o.Partial())
 	}
 	if r.file, err = o.root.OpenFile(o.marks(), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		o.end()
@@ -56,10 +56,10 @@ func (r *Resumable) Begin(plan []byte, sizes []int64) error {
 // Part returns the part with a number, which begins at off, after Begin.
 func (r *Resumable) Part(number int, off int64) *marks.Part { return r.set.Part(number, r, off) }
 
-// Keep ends the output and leaves what is there for another run. If that is too little, Keep is Abort and
-// returns false.
+// Keep ends the output and leaves what is there for another run. If that is too little, or no other run would
+// find it, Keep is Abort and returns false.
 func (r *Resumable) Keep() bool {
-	if r.done || r.set == nil || r.set.Sum() < worthKeeping {
+	if r.done || r.own || r.set == nil || r.set.Sum() < worthKeeping {
 		r.Abort()
 		return false
 	}

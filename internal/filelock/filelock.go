@@ -5,7 +5,9 @@ package filelock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"drayage/internal/retry"
@@ -14,11 +16,14 @@ import (
 // ErrLocked says that another process, or another open file of this one, holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
+// ErrUnsupported says that the file system gives no lock, as many network file systems do. Whoever gets it
+// has to work in a way that needs none.
+var ErrUnsupported = errors.New("the file system has no locks")
+
 // poll is the time between two tries of a held lock. A system call that waits would not end with a context.
 const poll = 50 * time.Millisecond
 
-// Lock waits until f is locked exclusively or ctx ends. On file systems without locks it succeeds without a
-// lock: a single process is still safe there.
+// Lock waits until f is locked exclusively or ctx ends. Its other errors wrap ErrUnsupported.
 func Lock(ctx context.Context, f *os.File) error {
 	for {
 		err := TryLock(f)
@@ -36,5 +41,26 @@ func Waiting(ctx context.Context) func(*os.File) error {
 	return func(f *os.File) error { return Lock(ctx, f) }
 }
 
-// TryLock locks f exclusively, or returns ErrLocked at once.
-func TryLock(f *os.File) error { return tryLock(f) }
+// TryLock locks f exclusively, or returns ErrLocked at once. All other errors wrap ErrUnsupported: what a
+// file system without locks answers is not agreed upon.
+func TryLock(f *os.File) error {
+	err := error(nil)
+	if without := simulated.Load(); without != nil {
+		err = *without
+	} else {
+		err = tryLock(f)
+	}
+	if err == nil || errors.Is(err, ErrLocked) {
+		return err
+	}
+	return fmt.Errorf("%w (%v)", ErrUnsupported, err)
+}
+
+var simulated atomic.Pointer[error]
+
+// Without is for tests: until the function that it returns is called, no file can be locked, for the reason
+// err.
+func Without(err error) (end func()) {
+	simulated.Store(&err)
+	return func() { simulated.Store(nil) }
+}
