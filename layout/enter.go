@@ -22,7 +22,7 @@ type Entry struct {
 // Enter puts entries into index.json, all or none of them. What they lead to must be in the layout. Enter
 // returns the descriptor that each name referred to before, if any. Entries and fields of other tools stay
 // as they are. Enter may be called concurrently.
-func (d *Dir) Enter(ctx context.Context, entries []Entry) ([]v1.Descriptor, error) {
+func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, err error) {
 	for _, e := range entries {
 		if err := verify.Descriptor(e.Descriptor); err != nil {
 			return nil, err
@@ -31,19 +31,15 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) ([]v1.Descriptor, erro
 			return nil, errors.New("an entry of index.json needs a name")
 		}
 	}
-	var old []v1.Descriptor
-	err := d.change(ctx, func(ix *index) (changed bool) {
-		var before []v1.Descriptor
-		for _, e := range entries {
-			was, one := ix.put(e)
-			before, changed = append(before, was), changed || one
-		}
-		if old == nil {
-			old = before
+	old = make([]v1.Descriptor, len(entries))
+	return old, d.change(ctx, func(ix *index) (changed bool) {
+		for i, e := range entries {
+			var one bool
+			old[i], one = ix.put(e)
+			changed = changed || one
 		}
 		return changed
 	})
-	return old, err
 }
 
 // Tag is Enter of one entry with a name and without a platform.

@@ -247,8 +247,10 @@ func (l *Layout) Stat(d digest.Digest) (v1.Descriptor, error) {
 // Blobs lists the blobs that are there with their sizes, whether an image leads to them or not. It reads
 // nothing of them, so their media types are unknown. It fails where the file system cannot list
 // directories, as that of an archive.
-func (l *Layout) Blobs() ([]v1.Descriptor, error) {
-	var all []v1.Descriptor
+func (l *Layout) Blobs() ([]v1.Descriptor, error) { return l.blobs(true) }
+
+// blobs lists what has the name of a blob: the files, or all else.
+func (l *Layout) blobs(regular bool) (all []v1.Descriptor, _ error) {
 	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
 		entries, err := fs.ReadDir(l.fsys, path.Join(v1.ImageBlobsDir, a.String()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -256,7 +258,7 @@ func (l *Layout) Blobs() ([]v1.Descriptor, error) {
 		}
 		for _, e := range entries {
 			d := digest.NewDigestFromEncoded(a, e.Name())
-			if verify.Digest(d) != nil || !e.Type().IsRegular() {
+			if verify.Digest(d) != nil || e.Type().IsRegular() != regular {
 				continue
 			}
 			fi, err := e.Info()

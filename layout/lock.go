@@ -45,7 +45,7 @@ const (
 // hold makes heldFile, when nobody else has it.
 func (d *Dir) hold(ctx context.Context) error {
 	var watched fs.FileInfo
-	var since time.Time
+	var since time.Time // of this clock: the server's may be another one
 	for {
 		f, err := d.root.OpenFile(heldFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err == nil {
@@ -55,11 +55,9 @@ func (d *Dir) hold(ctx context.Context) error {
 			return err
 		}
 		now, err := d.root.Lstat(heldFile)
-		switch {
-		case err != nil: // it has gone
-		case watched == nil || !os.SameFile(watched, now) || !watched.ModTime().Equal(now.ModTime()):
-			watched, since = now, time.Now() // of this clock: the server's may be another one
-		case time.Since(since) > abandoned:
+		if err != nil || !os.SameFile(watched, now) || !watched.ModTime().Equal(now.ModTime()) {
+			watched, since = now, time.Now()
+		} else if time.Since(since) > abandoned {
 			_ = d.root.Remove(heldFile)
 		}
 		if err := retry.Sleep(ctx, heldPoll); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"runtime"
 	"slices"
 	"sync"
@@ -19,7 +18,6 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/filelock"
 	"drayage/internal/limits"
-	"drayage/internal/verify"
 )
 
 // ErrDamaged is wrapped by errors about an index.json that cannot be read. [Repair] makes a new one.
@@ -74,11 +72,8 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 // that nothing refers to.
 func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 	blobs, err := d.Blobs()
-	if err != nil {
-		return nil, err
-	}
-	odd, err := d.removeUnless(ctx, d.misplaced(), d.isStored)
-	if err != nil {
+	odd, oddErr := d.blobs(false)
+	if err = errors.Join(err, oddErr); err != nil {
 		return nil, err
 	}
 	var small []v1.Descriptor
@@ -90,8 +85,7 @@ func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 			small = append(small, b)
 		}
 	}
-	removed, err := d.removeUnless(ctx, small, d.isRight)
-	removed = append(removed, odd...)
+	removed, err := d.removeUnless(ctx, append(odd, small...), d.isStored)
 	if err != nil || len(large) == 0 {
 		return removed, err
 	}
@@ -190,7 +184,11 @@ func (d *Dir) removeOne(ctx context.Context, b v1.Descriptor, right judge) (remo
 			if ok, err = d.judgeAgain(ctx, b, right); ok || err != nil {
 				return false, err
 			}
-			return true, d.located(d.removeBlob(b))
+			err = d.clearPlace(blobPath(b))
+			if gone := d.root.Remove(blobPath(b)); err == nil && !errors.Is(gone, fs.ErrNotExist) {
+				err = gone
+			}
+			return err == nil, d.located(err)
 		}
 		ok, err = d.judgeAgain(ctx, b, right)
 	}
@@ -212,29 +210,4 @@ func (d *Dir) isStored(ctx context.Context, b v1.Descriptor) (bool, error) {
 		return false, ctx.Err()
 	}
 	return d.isRight(ctx, now)
-}
-
-// misplaced lists what has the name of a blob and is no file: links, pipes, directories.
-func (d *Dir) misplaced() (all []v1.Descriptor) {
-	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
-		entries, _ := fs.ReadDir(d.fsys, path.Join(v1.ImageBlobsDir, a.String())) // Blobs has told of errors
-		for _, e := range entries {
-			id := digest.NewDigestFromEncoded(a, e.Name())
-			if !e.Type().IsRegular() && verify.Digest(id) == nil {
-				all = append(all, v1.Descriptor{Digest: id})
-			}
-		}
-	}
-	return all
-}
-
-func (d *Dir) removeBlob(b v1.Descriptor) error {
-	err := d.clearPlace(blobPath(b))
-	if err == nil {
-		err = d.root.Remove(blobPath(b))
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -61,24 +61,24 @@ func (d *Dir) repairEntries(ctx context.Context, raw []byte, r *Repaired) error 
 		return err
 	}
 	good := map[string]bool{} // names that lead to something
+	var lost []*entry
 	for i := range ix.entries {
 		e := &ix.entries[i]
 		found, err := d.described(ctx, e.desc)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			lost = append(lost, e)
+		case err != nil:
 			return fmt.Errorf("%s: %w", d.path, err)
-		}
-		good[e.image().Name] = true
-		if e.describe(found) {
-			r.Entries++
+		default:
+			good[e.image().Name] = true
+			if e.describe(found) {
+				r.Entries++
+			}
 		}
 	}
-	for i := range ix.entries {
-		e := &ix.entries[i]
-		name := e.image().Name
-		if _, err := d.Stat(e.desc.Digest); name != "" && good[name] && errors.Is(err, fs.ErrNotExist) {
+	for _, e := range lost {
+		if name := e.image().Name; name != "" && good[name] {
 			e.gone = true
 			r.Entries++
 		}

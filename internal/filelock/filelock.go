@@ -44,11 +44,9 @@ func Waiting(ctx context.Context) func(*os.File) error {
 // TryLock locks f exclusively, or returns ErrLocked at once. All other errors wrap ErrUnsupported: what a
 // file system without locks answers is not agreed upon.
 func TryLock(f *os.File) error {
-	err := error(nil)
-	if without := simulated.Load(); without != nil {
-		err = *without
-	} else {
-		err = tryLock(f)
+	err := tryLock(f)
+	if reason := without.Load(); reason != nil {
+		err = *reason
 	}
 	if err == nil || errors.Is(err, ErrLocked) {
 		return err
@@ -56,11 +54,10 @@ func TryLock(f *os.File) error {
 	return fmt.Errorf("%w (%v)", ErrUnsupported, err)
 }
 
-var simulated atomic.Pointer[error]
+var without atomic.Pointer[error]
 
-// Without is for tests: until the function that it returns is called, no file can be locked, for the reason
-// err.
-func Without(err error) (end func()) {
-	simulated.Store(&err)
-	return func() { simulated.Store(nil) }
+// Without is for tests: until end is called, no file can be locked, for the given reason.
+func Without(reason error) (end func()) {
+	without.Store(&reason)
+	return func() { without.Store(nil) }
 }
