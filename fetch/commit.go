@@ -28,7 +28,6 @@ type committer struct {
 type destination interface {
 	image.Source
 	Push(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error
-	Lacking(blobs []v1.Descriptor) []v1.Descriptor
 	Enter(ctx context.Context, entries []layout.Entry) (old []v1.Descriptor, err error)
 }
 
@@ -131,7 +130,7 @@ func refill(ctx context.Context, images []*Result, dst destination) {
 			continue
 		}
 		for _, im := range r.Image.withReferrers() {
-			for _, d := range dst.Lacking(im.Parts()) {
+			for _, d := range im.Parts() {
 				if err := dst.Push(ctx, d, im.Source, nil); err != nil && r.Err == nil {
 					r.Err = fmt.Errorf("%s was removed from the layout meanwhile: %w", d.Digest, err)
 				}

@@ -33,8 +33,6 @@ func (s *slowIndex) Enter(_ context.Context, entries []layout.Entry) ([]v1.Descr
 
 func (s *slowIndex) Push(context.Context, v1.Descriptor, image.Source, func(int64)) error { return nil }
 
-func (s *slowIndex) Lacking([]v1.Descriptor) []v1.Descriptor { return nil }
-
 func (s *slowIndex) Open(context.Context, v1.Descriptor, int64, int64) (io.ReadCloser, error) {
 	return nil, errors.New("nobody reads it")
 }

@@ -94,20 +94,6 @@ func (d *Dir) has(ctx context.Context, desc v1.Descriptor) (bool, error) {
 	return ok, nil
 }
 
-// Lacking lists those of the blobs that are not there, or not of their size. It reads nothing. Other programs
-// may have removed what was there a moment ago.
-func (d *Dir) Lacking(blobs []v1.Descriptor) (all []v1.Descriptor) {
-	for _, b := range blobs {
-		if verify.Descriptor(b) != nil {
-			continue // it is in no layout
-		}
-		if fi, err := d.root.Lstat(blobPath(b)); err != nil || !fi.Mode().IsRegular() || fi.Size() != b.Size {
-			all = append(all, b)
-		}
-	}
-	return all
-}
-
 // isRight reports whether the bytes of a blob are what its digest says.
 func (d *Dir) isRight(ctx context.Context, b v1.Descriptor) (bool, error) {
 	rc, err := d.Open(ctx, b, 0, image.ToEnd)

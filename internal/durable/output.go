@@ -2,8 +2,6 @@ package durable
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/filelock"
 )
@@ -80,39 +80,27 @@ const maxLinks = 40
 // target follows the links at path, even if the last one leads to nothing yet.
 func target(path string) (string, error) {
 	for range maxLinks {
-		fi, err := os.Lstat(path)
-		if err != nil || fi.Mode()&fs.ModeSymlink == 0 {
-			return path, nil // whoever opens it finds out
-		}
 		link, err := os.Readlink(path)
 		if err != nil {
+			return path, nil // it is none
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Dir(path) + "/" + link // not cleaned: what ".." means depends on links before it
+		}
+		dir, name := filepath.Split(link)
+		if dir, err = filepath.EvalSymlinks(dir); err != nil {
 			return "", err
 		}
-		dir := filepath.Dir(path)
-		if path = link; !filepath.IsAbs(link) {
-			path = dir + string(filepath.Separator) + link // not cleaned: what ".." means depends on links before it
-		}
-		parent, name := filepath.Split(path)
-		if parent, err = filepath.EvalSymlinks(parent); err != nil {
-			return "", err
-		}
-		path = filepath.Join(parent, name)
+		path = filepath.Join(dir, name)
 	}
 	return "", fmt.Errorf("%s: too many links", path)
 }
 
-// Names longer than maxPlain bytes get a shorter partial one: file systems end at 255 bytes, some at 143, and
-// the partial file and its marks have more than the name.
-const (
-	maxPlain = 100
-	keptOf   = 60
-)
-
-// partialName is what a file is called until it is whole. It is the same for each run.
+// partialName is what a file is called until it is whole. It is the same for each run. A long name gets a
+// shorter one: file systems end at 255 bytes, some at 143, and partial files and their marks have more.
 func partialName(name string) string {
-	if len(name) > maxPlain {
-		hash := sha256.Sum256([]byte(name))
-		name = strings.ToValidUTF8(name[:keptOf], "") + "." + hex.EncodeToString(hash[:8])
+	if len(name) > 100 {
+		name = strings.ToValidUTF8(name[:60], "") + "." + digest.FromString(name).Encoded()[:16]
 	}
 	return name + ".partial"
 }
