@@ -122,7 +122,7 @@ func (p *plan) heads(f func(head []byte, off int64) error) error {
 // writeHeads writes all that is in memory. What nobody writes to is zero.
 func (p *plan) writeHeads(f File) error {
 	if err := f.Truncate(p.end + int64(len(archiveEnd))); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrInOrder, err)
 	}
 	var run []byte // heads without a gap, which one call writes
 	at := int64(0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -21,6 +22,29 @@ import (
 var unsized = []string{"zstd", "zstd below gzip", "two members", "estargz", "not a multiple of blocks",
 	"smaller than its blob", "everything",
 	"a late layer twice", "images that share layers", "one image is part of another", "empty layers"}
+
+// short is a file that cannot be made longer without writing to it.
+type short struct{ memory }
+
+func (s *short) Truncate(size int64) error {
+	if size > int64(len(s.data)) {
+		return syscall.EPERM
+	}
+	return s.memory.Truncate(size)
+}
+
+// Wild case 45: a file system may refuse to extend a file. Write says so before it writes anything.
+func TestWild45FileThatIsNotExtended(t *testing.T) {
+	s := newStore(t)
+	im := s.image("a", nil, s.layer(tarball(2, 2000), zipped))
+	for _, format := range []dockerarchive.Format{dockerarchive.Docker, dockerarchive.OCI} {
+		f := &short{}
+		err := dockerarchive.Write(t.Context(), f, format, []*image.Image{im}, dockerarchive.Options{})
+		if !errors.Is(err, dockerarchive.ErrInOrder) || !errors.Is(err, syscall.EPERM) || len(f.data) > 0 {
+			t.Errorf("%s: %d bytes, %v", format, len(f.data), err)
+		}
+	}
+}
 
 func TestStreamOnce(t *testing.T) {
 	for name, given := range shapes(t) {

@@ -80,6 +80,10 @@ type File interface {
 // it has been unpacked. Without Once, Stream can write the same images.
 var ErrUnsized = errors.New("its size shows only when it has been unpacked")
 
+// ErrInOrder is wrapped by the error of Write about a file that cannot be written out of order, because its
+// file system does not extend files. Nothing has been written then, and Stream can write the same images.
+var ErrInOrder = errors.New("the file system does not extend the file")
+
 // Write writes images to f. It brings blobs side by side, each straight to its place, and checks every digest
 // and diff ID. The same images give the same bytes, whatever the source and the number of jobs. What f holds
 // is worth something only if Write returns nil. Making it durable and naming it is the caller's.

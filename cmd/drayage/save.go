@@ -197,7 +197,7 @@ func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options
 	if s.compress != pack.None {
 		err = s.compressFile(ctx, f, opts)
 	} else {
-		err = dockerarchive.Write(ctx, f, s.format, s.images, opts)
+		err = s.writeAt(ctx, f, f, opts)
 	}
 	if err != nil {
 		return err
@@ -213,10 +213,19 @@ func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Op
 		return err
 	}
 	defer f.Abort()
-	if err := dockerarchive.Write(ctx, f, s.format, s.images, opts); err != nil {
+	if err := s.writeAt(ctx, f, f, opts); err != nil {
 		return keep(f, err)
 	}
 	return f.Commit()
+}
+
+// writeAt writes the archive out of order where the file system takes that.
+func (s *saver) writeAt(ctx context.Context, f dockerarchive.File, w io.Writer, o dockerarchive.Options) error {
+	err := dockerarchive.Write(ctx, f, s.format, s.images, o)
+	if errors.Is(err, dockerarchive.ErrInOrder) && !durable.DiskFailed(err) {
+		err = s.stream(ctx, w, "a file on this file system", o)
+	}
+	return err
 }
 
 // keep leaves what there is for another run, and says so in the error that has ended this one.

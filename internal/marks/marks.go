@@ -79,10 +79,12 @@ func (s *Set) Found() bool {
 
 // Begin empties the file of marks: no block of any part is there.
 func (s *Set) Begin() error {
-	if err := errors.Join(s.file.Truncate(0), s.file.Truncate(s.at[len(s.sizes)])); err != nil {
+	if err := s.file.Truncate(0); err != nil {
 		return err
 	}
-	_, err := s.file.WriteAt(s.start, 0)
+	empty := make([]byte, s.at[len(s.sizes)]) // written, because not every file system extends a file unwritten
+	copy(empty, s.start)
+	_, err := s.file.WriteAt(empty, 0)
 	return err
 }
 
