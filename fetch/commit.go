@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/retry"
 	"drayage/internal/transfer"
 	"drayage/layout"
 )
@@ -22,6 +23,7 @@ type committer struct {
 	dst   destination
 	ready chan *Result // has room for all: those who bring blobs do not wait for the disk
 	wg    sync.WaitGroup
+	gone  bool // parts of images were, when all had been there
 }
 
 // destination is a layout.Dir.
@@ -92,7 +94,7 @@ func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 		}
 	}
 	c.manifests(ctx, batch)
-	refill(ctx, batch, c.dst)
+	c.gone = refill(ctx, batch, c.dst) || c.gone
 	var (
 		entries []layout.Entry
 		named   []*Result // whose entries they are
@@ -123,19 +125,35 @@ func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 
 // refill looks once more whether all parts of the images are there, and brings again what is not: somebody
 // may have cleaned up the layout, who could not know that a name was to come. What is gone for good is an
-// error of the image.
-func refill(ctx context.Context, images []*Result, dst destination) {
+// error of the image. It reports whether anything was gone.
+func refill(ctx context.Context, images []*Result, dst destination) (gone bool) {
 	for _, r := range images {
 		if r.Err != nil || ctx.Err() != nil {
 			continue
 		}
 		for _, im := range r.Image.withReferrers() {
 			for _, d := range im.Parts() {
-				if err := dst.Push(ctx, d, im.Source, nil); err != nil && r.Err == nil {
+				err := dst.Push(ctx, d, im.Source, func(held int64) { gone = gone || held < d.Size })
+				if err != nil && r.Err == nil {
 					r.Err = fmt.Errorf("%s was removed from the layout meanwhile: %w", d.Digest, err)
 				}
 			}
 		}
+	}
+	return gone
+}
+
+// settle is how long to wait for somebody who cleans up, and who may have read index.json before the names
+// were in it.
+const settle = time.Second
+
+// recheck looks at images that have been named until nothing is gone, a few times at most.
+func (c *committer) recheck(ctx context.Context, images []*Result) {
+	for range 5 {
+		if gone := refill(ctx, images, c.dst); !gone && !c.gone || retry.Sleep(ctx, settle) != nil {
+			return
+		}
+		c.gone = false
 	}
 }
 

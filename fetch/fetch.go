@@ -185,7 +185,7 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	}
 	transfer.Run(ctx, plan.Jobs(), opts.Jobs, push, plan.Done)
 	committer.close()
-	refill(ctx, images, dst)
+	committer.recheck(ctx, images)
 	for _, r := range images {
 		if r.Err == nil {
 			r.keep(dst)

@@ -120,8 +120,8 @@ func (d *Dir) checkEmpty() error {
 		}
 		return nil
 	}
-	if _, err := d.root.Lstat(workDir); err == nil {
-		return nil // we were here before and did not get far
+	if _, err := d.root.Lstat(workDir); err == nil || isUnmarked(d.root.FS()) {
+		return nil // we were here before and did not get far, or another tool writes no marker
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("%s: neither empty nor an OCI layout (it holds %q): take another directory",

@@ -133,3 +133,20 @@ func TestWild42RepairRemovesWhatIsNoFile(t *testing.T) {
 		}
 	}
 }
+
+// Wild cases 27 and 41: a layout whose marker is missing can be fetched into, as it can be read. It gets one.
+func TestWild41FetchIntoALayoutWithoutItsMarker(t *testing.T) {
+	dir, images, index := damaged(t)
+	write(t, filepath.Join(dir, "index.json"), string(index))
+	if err := errors.Join(os.Remove(filepath.Join(dir, "oci-layout")),
+		os.RemoveAll(filepath.Join(dir, ".drayage"))); err != nil {
+		t.Fatal(err)
+	}
+	d, before := create(t, dir), len(listed(t, dir))
+	if _, err := d.Tag(t.Context(), images[0], "docker.io/library/new:1", "1"); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil || len(listed(t, dir)) != before+1 {
+		t.Errorf("%v; %d images", err, len(listed(t, dir)))
+	}
+}

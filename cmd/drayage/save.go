@@ -220,7 +220,8 @@ func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Op
 }
 
 // writeAt writes the archive out of order where the file system takes that.
-func (s *saver) writeAt(ctx context.Context, f dockerarchive.File, w io.Writer, o dockerarchive.Options) error {
+func (s *saver) writeAt(
+	ctx context.Context, f dockerarchive.File, w io.Writer, o dockerarchive.Options) error {
 	err := dockerarchive.Write(ctx, f, s.format, s.images, o)
 	if errors.Is(err, dockerarchive.ErrInOrder) && !durable.DiskFailed(err) {
 		err = s.stream(ctx, w, "a file on this file system", o)
