@@ -25,6 +25,7 @@ type Output struct {
 	tmp  string // its name until Commit
 	path string
 	old  fs.FileInfo // of the file that is replaced; or nil
+	mode os.FileMode // until Commit
 	own  bool        // tmp is for this process alone
 	done bool
 }
@@ -61,7 +62,10 @@ func newOutput(path string) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Output{root: root, name: filepath.Base(path), path: path, old: old}
+	o := &Output{root: root, name: filepath.Base(path), path: path, old: old, mode: 0o644}
+	if old != nil {
+		o.mode = old.Mode().Perm() | 0o600 // another run must be able to go on
+	}
 	o.tmp = partialName(o.name)
 	if o.File.File, err = o.open(); err != nil {
 		root.Close()
@@ -69,7 +73,7 @@ func newOutput(path string) (*Output, error) {
 	}
 	if old != nil {
 		KeepOwner(o.File.File, old)
-		_ = o.Chmod(old.Mode().Perm() | 0o600) // another run must be able to go on
+		_ = o.Chmod(o.mode)
 	}
 	return o, nil
 }
@@ -120,10 +124,10 @@ const MaxLost = 100
 
 func (o *Output) open() (*os.File, error) {
 	for range MaxLost {
-		f, err := OpenLocked(o.root, o.tmp, 0o644, filelock.TryLock)
+		f, err := OpenLocked(o.root, o.tmp, o.mode, filelock.TryLock)
 		if errors.Is(err, filelock.ErrUnsupported) {
 			o.own = true
-			f, o.tmp, err = OpenOwn(o.root, o.tmp, 0o644)
+			f, o.tmp, err = OpenOwn(o.root, o.tmp, o.mode)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.path, Cause(err))
