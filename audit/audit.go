@@ -7,8 +7,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
-	"reflect"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -105,24 +105,13 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 // firsts finds for each target the first one that is the same image: another name of it. One image has the
 // same parts absent on purpose, whatever its names.
 func firsts(targets []Target) []int {
-	type key struct {
-		source  image.Source
-		digest  digest.Digest
-		size    int64
-		kind    string
-		absents int
-	}
-	known, first := map[key]int{}, make([]int, len(targets))
+	known, first := map[string]int{}, make([]int, len(targets))
 	for i, t := range targets {
-		first[i] = i
-		if t.Saved != nil || !reflect.ValueOf(t.Source).Comparable() {
-			continue
-		}
-		k := key{t.Source, t.Root.Digest, t.Root.Size, t.Root.MediaType, len(t.Absent)}
-		if j, ok := known[k]; ok && len(t.Root.Data) == 0 {
+		what := fmt.Sprintf("%p %s %d %s %d", t.Source, t.Root.Digest, t.Root.Size, t.Root.MediaType, len(t.Absent))
+		if j, ok := known[what]; ok && t.Saved == nil && len(t.Root.Data) == 0 {
 			first[i] = j
 		} else {
-			known[k] = i
+			first[i], known[what] = i, i
 		}
 	}
 	return first
@@ -189,21 +178,17 @@ func reachedFrom(
 		return nil, false, nil
 	}
 	w := newWalker()
-	sure = true
-	type key struct {
-		digest    digest.Digest
-		size      int64
-		mediaType string
+	targets := make([]Target, len(images))
+	for i, im := range images {
+		targets[i] = Target{Root: im.Descriptor, Source: l}
 	}
-	seen := map[key]bool{}
-	for _, im := range images {
-		k := key{im.Descriptor.Digest, im.Descriptor.Size, im.Descriptor.MediaType}
-		if seen[k] {
+	sure = true
+	for i, first := range firsts(targets) {
+		var r Result
+		if i != first {
 			continue
 		}
-		seen[k] = true
-		var r Result
-		w.begin(Target{Root: im.Descriptor, Source: l}, &r)
+		w.begin(targets[i], &r)
 		if err := w.image(ctx); err != nil {
 			return nil, false, cmp.Or(context.Cause(ctx), err)
 		}

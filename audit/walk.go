@@ -34,13 +34,7 @@ type walker struct {
 	result *Result
 	tree   *image.Tree            // of its source
 	absent map[digest.Digest]bool // what is not read of it
-	told   map[embeddedKey]bool   // reported descriptors with wrong data
-}
-
-// embeddedKey is a descriptor that carries content.
-type embeddedKey struct {
-	part   image.Part
-	digest digest.Digest
+	told   map[string]bool        // reported descriptors with wrong data
 }
 
 func newWalker() *walker {
@@ -54,7 +48,7 @@ func newWalker() *walker {
 
 // begin takes the next target.
 func (w *walker) begin(t Target, r *Result) {
-	w.target, w.result, w.told = t, r, map[embeddedKey]bool{}
+	w.target, w.result, w.told = t, r, map[string]bool{}
 	r.Absent, w.absent = slices.Clone(t.Absent), map[digest.Digest]bool{}
 	for _, a := range t.Absent {
 		w.absent[a.Descriptor.Digest] = true
@@ -83,7 +77,7 @@ func (w *walker) embedded(part image.Part, d v1.Descriptor) {
 	if len(d.Data) == 0 || verify.Descriptor(d) != nil || verify.Bytes(d, d.Data) == nil {
 		return
 	}
-	if key := (embeddedKey{part, d.Digest}); !w.told[key] {
+	if key := string(part) + d.Digest.String(); !w.told[key] {
 		w.told[key] = true
 		w.fault(part, d, fmt.Errorf("the data in its descriptor is something else: %w", ErrIntegrity))
 	}

@@ -166,13 +166,20 @@ func (c *Contents) remarkOdd(d digest.Digest, odd []string) {
 func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
 	made, stay := map[digest.Digest][]byte{}, map[*root]bool{} // referrers that stay behind
 	var images []layout.Image
-	shown := toShow(roots)
+	shown, firsts := toShow(roots), map[string]*root{} // the first name of each image
 	for _, r := range shown {
 		switch {
 		case c.tolerant && (r.owner != nil || !hasItems):
 		case r.owner != nil:
 			stay[r] = !r.complete()
 		default:
+			if same := firsts[r.key()]; same != nil && len(same.leaves) == len(r.leaves) {
+				if same.remark != nil {
+					r.desc, r.raw, r.kept, r.remark = same.desc, same.raw, same.kept, same.remark
+				}
+				continue
+			}
+			firsts[r.key()] = r
 			if err := r.narrow(); err != nil {
 				c.Faults[r.desc.Digest] = err
 			} else {

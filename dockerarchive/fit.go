@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
@@ -41,39 +42,23 @@ func fit(entries []*tarEntry) error {
 // weight is what an image makes those hold who read it from a layout.
 type weight struct {
 	leaves, parts int
-	bytes         int64 // of manifests
-}
-
-func weigh(g *image.Graph) (w weight) {
-	seen := map[string]bool{}
-	for _, n := range g.Manifests {
-		w.bytes += n.Descriptor.Size
-		w.parts += 1 + len(n.Document.Layers)
-		for _, c := range n.Document.Manifests {
-			if image.IsIndex(c.MediaType) {
-				continue
-			}
-			key := fmt.Sprint(c.Digest, c.Size, c.MediaType)
-			if p := c.Platform; p != nil {
-				key += image.FormatPlatform(*p) + " " + p.OSVersion
-			}
-			if !seen[key] {
-				seen[key] = true
-				w.leaves++
-			}
-		}
-	}
-	w.leaves = max(w.leaves, 1)
-	w.parts += w.leaves + len(g.Blobs)
-	return w
+	bytes         int64 // of manifests, each once
+	known         map[digest.Digest]bool
 }
 
 // carry adds an image with so many entries in index.json.
 func (w *weight) carry(g *image.Graph, entries int) error {
-	one := weigh(g)
-	w.leaves += one.leaves * entries
-	w.parts += one.parts * entries
-	w.bytes += one.bytes
+	leaves, parts := 1, len(g.Blobs)
+	for _, n := range g.Manifests {
+		leaves += len(n.Document.Manifests)
+		parts += 1 + len(n.Document.Layers)
+		if !w.known[n.Descriptor.Digest] {
+			w.known[n.Descriptor.Digest] = true
+			w.bytes += n.Descriptor.Size
+		}
+	}
+	w.leaves += leaves * entries
+	w.parts += (leaves + parts) * entries
 	return cmp.Or(tooMany(w.leaves, limits.AllLeaves, "manifests, counted for each name"),
 		tooMany(w.parts, limits.AllParts, "manifests and layers, counted for each name"),
 		tooMany(w.bytes, limits.AllHeld, "bytes of manifests"))

@@ -29,6 +29,7 @@ type ociTar struct {
 // so that a reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
 func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
 	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[4]string]bool{}}
+	t.weight.known = map[digest.Digest]bool{}
 	for _, im := range images {
 		if err := t.add(ctx, im, im.Names); err != nil {
 			return nil, err
@@ -40,9 +41,6 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 		}
 	}
 	index, err := t.indexJSON()
-	if err == nil {
-		err = tooMany(len(t.index), limits.Images, "names")
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +70,9 @@ func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error
 	if err != nil {
 		return err
 	}
-	t.addRoot(im, root, names)
+	if t.addRoot(im, root, names); len(t.index) > limits.Images {
+		return tooMany(len(t.index), limits.Images, "names")
+	}
 	if im.Subject != "" {
 		return nil
 	}

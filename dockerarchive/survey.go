@@ -48,10 +48,10 @@ type leaf struct {
 
 // facts are what a manifest says, as far as it matters to where it is read from.
 type facts struct {
-	config digest.Digest   // empty if the manifest is absent
-	layers []v1.Descriptor // of it
-	plain  bool            // a container image with layers that are all uncompressed
-	absent []image.Absent  // the manifest itself, or its configuration and layers
+	config digest.Digest  // empty if the manifest is absent
+	paths  digest.Digest  // of its layers, as an item of manifest.json would have them
+	plain  bool           // a container image with layers that are all uncompressed
+	absent []image.Absent // the manifest itself, or its configuration and layers
 }
 
 // whole reports whether all is there that an image needs: what was left out on purpose is elsewhere.
@@ -72,17 +72,16 @@ func (r *root) whole() bool {
 // complete reports whether nothing of it is absent, as far as somebody has looked.
 func (r *root) complete() bool { return r.err == nil && !slices.ContainsFunc(r.leaves, leaf.lacks) }
 
-// has reports whether one of its images, whole or not, has the configuration.
-func (r *root) has(config digest.Digest, whole bool) bool {
-	has := func(l leaf) bool { return l.config == config && (l.whole() || !whole) }
-	return slices.ContainsFunc(r.leaves, has)
-}
-
 // isNamed reports whether index.json or manifest.json gives it a name, or index.json another reference.
 func (r *root) isNamed() bool { return r.Name != "" || len(r.names) > 0 || r.Ref != "" }
 
 // plain reports whether it is a single image with uncompressed layers.
 func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.leaves[0].plain }
+
+// key is what describes the manifest or index. All names of one lead to the same.
+func (r *root) key() string {
+	return fmt.Sprint(r.Descriptor.Digest, r.Descriptor.Size, r.Descriptor.MediaType)
+}
 
 // surveyor looks at what an index.json leads to.
 type surveyor struct {
@@ -94,7 +93,7 @@ type surveyor struct {
 	reads   func(v1.Descriptor) bool // whether an entry of an index is read; nil means every manifest
 	tree    *image.Tree
 	known   map[*image.Node]*facts
-	leaves  int
+	visited int // manifests, counted for each name that leads to them
 }
 
 // survey looks at everything that index.json leads to. It fails only if ctx ends, or if a limit is reached.
@@ -123,7 +122,7 @@ func (s *surveyor) survey(ctx context.Context, images []layout.Image) (roots []*
 	}
 	indexes := map[string]*root{} // that have been walked, by what describes them
 	for _, r := range looks {
-		key := fmt.Sprint(r.Descriptor.Digest, r.Descriptor.Size, r.Descriptor.MediaType)
+		key := r.key()
 		if first := indexes[key]; first != nil {
 			err = s.share(r, first)
 		} else {
@@ -143,11 +142,11 @@ func (s *surveyor) survey(ctx context.Context, images []layout.Image) (roots []*
 // share lets another name of an index have what the first has found.
 func (s *surveyor) share(r, first *root) error {
 	r.leaves, r.below, r.index, r.err = first.leaves, first.below, first.index, first.err
-	return s.count(len(r.leaves))
+	return s.count(max(len(r.below), 1))
 }
 
-func (s *surveyor) count(leaves int) error {
-	if s.leaves += leaves; s.leaves > limits.AllLeaves {
+func (s *surveyor) count(manifests int) error {
+	if s.visited += manifests; s.visited > limits.AllLeaves {
 		return fmt.Errorf("index.json leads to more than %d manifests", limits.AllLeaves)
 	}
 	return nil
@@ -157,6 +156,9 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 	n := v.Node
 	if v.Depth > 0 {
 		r.below = append(r.below, v.Descriptor.Digest)
+	}
+	if err := s.count(1); err != nil {
+		return err
 	}
 	switch {
 	case n != nil && errors.Is(n.Err, image.ErrTooMany):
@@ -169,9 +171,6 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 			r.index = &n.Document
 		}
 		return nil
-	}
-	if err := s.count(1); err != nil {
-		return err
 	}
 	f := s.known[n]
 	if f == nil || n == nil {
@@ -204,7 +203,8 @@ func (s *surveyor) facts(v image.Visit) *facts {
 		f.config = doc.Config.Digest
 		lacks(image.PartConfig, *doc.Config)
 	}
-	f.layers, f.plain = doc.Layers, doc.MayBeImage() && len(doc.Layers) > 0
+	f.paths = hashOf(doc.Layers, func(d v1.Descriptor) string { return ociPath(d.Digest) })
+	f.plain = doc.MayBeImage() && len(doc.Layers) > 0
 	for _, l := range doc.Layers {
 		f.plain = f.plain && image.ParseLayerType(l.MediaType) == image.LayerType{Tar: true}
 		lacks(image.PartLayer, l)

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
 	"drayage/internal/limits"
@@ -18,9 +17,10 @@ import (
 type union struct {
 	archive  *Reader
 	contents *Contents
-	byName   map[string][]*root        // entries of index.json, without referrers
-	byConfig map[digest.Digest][]*root // all entries
-	held     int                       // bytes of configurations
+	byName   map[string]*broken // entries of index.json, without referrers
+	carries  map[[2]string]bool // names with configurations that they have there
+	alike    map[likeness]*alike
+	held     int // bytes of configurations
 	tolerant bool
 }
 
@@ -28,7 +28,7 @@ type union struct {
 // index.json does not have it, or does not have it as a registry would.
 func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem, tolerant bool) error {
 	u := &union{archive: a, contents: c, tolerant: tolerant}
-	u.byName, u.byConfig = map[string][]*root{}, map[digest.Digest][]*root{}
+	u.byName, u.carries, u.alike = map[string]*broken{}, map[[2]string]bool{}, map[likeness]*alike{}
 	for _, r := range roots {
 		u.enter(r)
 	}
@@ -44,14 +44,36 @@ func (a *Reader) unite(c *Contents, roots []*root, items []manifestItem, toleran
 }
 
 func (u *union) enter(r *root) {
+	whole := r.whole()
 	if r.Name != "" && r.owner == nil {
-		u.byName[r.Name] = append(u.byName[r.Name], r)
-	}
-	for _, l := range r.leaves {
-		if c := l.config; c != "" && !slices.Contains(u.byConfig[c], r) {
-			u.byConfig[c] = append(u.byConfig[c], r)
+		if u.byName[r.Name] == nil {
+			u.byName[r.Name] = &broken{first: r}
+		}
+		if !whole {
+			u.byName[r.Name].enter(r)
 		}
 	}
+	for _, l := range which(r.leaves, func(l leaf) bool { return l.config != "" }) {
+		if r.owner == nil {
+			u.carries[[2]string{r.Name, string(l.config)}] = true
+		}
+		for _, rebuilt := range []bool{false, true} {
+			switch any := u.like(likeness{config: l.config, rebuilt: rebuilt}); {
+			case !whole || rebuilt && r.plain():
+				any.broken.enter(r)
+			case l.whole():
+				any.enter(r)
+				u.like(likeness{l.config, l.paths, rebuilt}).enter(r)
+			}
+		}
+	}
+}
+
+func (u *union) like(l likeness) *alike {
+	if u.alike[l] == nil {
+		u.alike[l] = &alike{}
+	}
+	return u.alike[l]
 }
 
 func (u *union) take(item manifestItem) error {
@@ -63,35 +85,32 @@ func (u *union) take(item manifestItem) error {
 	if err := u.contradiction(id, names); id != "" && err != nil {
 		return err
 	}
-	rebuilt := func(r *root) bool { return r.plain() && item.LayerSources.rebuilt() }
-	covers := which(u.byConfig[id], func(r *root) bool { return r.has(id, true) && r.whole() && !rebuilt(r) })
-	if same := which(covers, func(r *root) bool { return r.consistsOf(item) }); len(same) > 0 {
-		covers = same // artifacts share the empty configuration
+	like := likeness{id, hashOf(item.Layers, tarfs.Clean), item.LayerSources.rebuilt()}
+	about := u.alike[like]
+	if like.layers = ""; about == nil {
+		about = u.like(like)
 	}
-	if len(covers) > 0 {
-		name(covers, names)
-		covers[0].odd = append(covers[0].odd, odd...)
+	if about.first != nil {
+		about.name(names, odd)
 		return nil
 	}
-	instead := which(u.byConfig[id], func(r *root) bool { return rebuilt(r) || !r.whole() })
+	instead := []*broken{&about.broken}
 	for _, n := range names {
-		for _, r := range u.byName[n] {
-			if !r.whole() && !slices.Contains(instead, r) {
-				instead = append(instead, r)
-			}
+		if same := u.byName[n]; same != nil {
+			instead = append(instead, same)
 		}
 	}
-	if slices.ContainsFunc(instead, (*root).damaged) {
+	if slices.ContainsFunc(instead, func(b *broken) bool { return b.damaged }) {
 		return nil // manifest.json may hide what is damaged
 	}
 	return u.save(item, instead)
 }
 
 // save reads an image by manifest.json, instead of the given ones of index.json.
-func (u *union) save(item manifestItem, instead []*root) error {
+func (u *union) save(item manifestItem, instead []*broken) error {
 	im, err := u.archive.read(item, u.tolerant)
 	faulty := err != nil || slices.ContainsFunc(im.Absent, image.Absent.IsFault)
-	if faulty && slices.ContainsFunc(instead, func(r *root) bool { return !r.whole() }) {
+	if faulty && slices.ContainsFunc(instead, func(b *broken) bool { return b.lacking }) {
 		return nil // neither file leads to all of the image, and the entry of index.json tells what is missing
 	}
 	if err != nil {
@@ -100,17 +119,21 @@ func (u *union) save(item manifestItem, instead []*root) error {
 	if u.held += len(im.Config); u.held > limits.Configs {
 		return fmt.Errorf("the configurations take more than %d bytes", limits.Configs)
 	}
-	for _, r := range instead {
-		if r.Name != "" && !slices.Contains(im.Names, r.Name) && !r.superseded {
+	for _, b := range instead {
+		for _, r := range b.roots {
+			if r.superseded {
+				continue
+			}
 			im.Names = append(im.Names, r.Name)
+			if r.superseded, r.saved = true, im.ID; !r.whole() {
+				u.contents.Remarks = append(u.contents.Remarks, Remark{Image: im.ID,
+					Text: "not all of what index.json says of it is in the archive: " +
+						"it is read by manifest.json, and has another manifest and digest"})
+			}
 		}
-		if !r.superseded && !r.whole() {
-			u.contents.Remarks = append(u.contents.Remarks, Remark{Image: im.ID,
-				Text: "not all of what index.json says of it is in the archive: " +
-					"it is read by manifest.json, and has another manifest and digest"})
-		}
-		r.superseded, r.saved = true, im.ID
+		b.roots = nil
 	}
+	im.Names, _ = fullNames(im.Names)
 	u.contents.addSaved(im)
 	return nil
 }
@@ -119,10 +142,9 @@ func (u *union) save(item manifestItem, instead []*root) error {
 func (u *union) contradiction(id digest.Digest, names []string) error {
 	for _, n := range names {
 		same := u.byName[n]
-		agrees := func(r *root) bool { return r.has(id, false) || !r.whole() }
-		if len(same) > 0 && !slices.ContainsFunc(same, agrees) {
+		if same != nil && !same.lacking && !u.carries[[2]string{n, string(id)}] {
 			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, "+
-				"in manifest.json: %w", n, same[0].desc.Digest, id, ErrIntegrity)
+				"in manifest.json: %w", n, same.first.desc.Digest, id, ErrIntegrity)
 		}
 	}
 	return nil
@@ -130,19 +152,6 @@ func (u *union) contradiction(id digest.Digest, names []string) error {
 
 func which[T any](all []T, is func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(all), func(one T) bool { return !is(one) })
-}
-
-// name gives an entry without a name, or else the first, those names that no entry of the image has yet.
-func name(roots []*root, names []string) {
-	to := roots[0]
-	if i := slices.IndexFunc(roots, func(r *root) bool { return r.Name == "" }); i >= 0 {
-		to = roots[i]
-	}
-	for _, n := range names {
-		if !slices.ContainsFunc(roots, func(r *root) bool { return r.Name == n || slices.Contains(r.names, n) }) {
-			to.names = append(to.names, n)
-		}
-	}
 }
 
 // itemID is the digest of the configuration. A digest that the name of the file promises is checked later.
@@ -157,21 +166,12 @@ func (a *Reader) itemID(item manifestItem) (digest.Digest, error) {
 	return digest.FromBytes(raw), nil
 }
 
-// consistsOf reports whether one of its images has the layers of an item, which name their digests.
-func (r *root) consistsOf(item manifestItem) bool {
-	return slices.ContainsFunc(r.leaves, func(l leaf) bool {
-		return slices.EqualFunc(l.layers, item.Layers, func(d v1.Descriptor, p string) bool {
-			return tarfs.Clean(p) == ociPath(d.Digest)
-		})
-	})
-}
-
 // entries lists what an index.json has for the image: one entry for each name.
 func (r *root) entries() []layout.Image {
 	im := r.Image
 	im.Descriptor = r.desc
 	all := []layout.Image{im}
-	for i, n := range slices.Sorted(slices.Values(r.names)) {
+	for i, n := range slices.Compact(slices.Sorted(slices.Values(r.names))) {
 		_, tag, _ := splitName(n)
 		if i == 0 && r.Name == "" {
 			all[0].Name, all[0].Ref = n, cmp.Or(r.Ref, tag)

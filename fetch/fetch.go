@@ -15,6 +15,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/durable"
+	"drayage/internal/limits"
 	"drayage/internal/transfer"
 	"drayage/layout"
 	"drayage/registry"
@@ -256,7 +257,7 @@ func referrersOf(
 	if err != nil {
 		return nil, err
 	}
-	if len(listed) > image.MaxReferrers { // before any of them is read
+	if len(listed) > limits.Referrers { // before any of them is read
 		return nil, image.ErrTooManyReferrers
 	}
 	var all []*image.Image

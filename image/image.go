@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -82,11 +81,6 @@ func judge(ctx context.Context, src Source, doc *Document) (Judgement, error) {
 	}
 	config, err := ReadAll(ctx, src, *doc.Config, MaxConfigSize)
 	return doc.Judge(config), err
-}
-
-// Lacks reports whether a blob of the image is absent.
-func (im *Image) Lacks(d digest.Digest) bool {
-	return slices.ContainsFunc(im.Absent, func(a Absent) bool { return a.Descriptor.Digest == d })
 }
 
 // Travelling lists the blobs of the image that are not absent.

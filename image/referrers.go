@@ -3,7 +3,6 @@ package image
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -11,9 +10,6 @@ import (
 
 	"drayage/internal/limits"
 )
-
-// MaxReferrers bounds what one image can drag along.
-const MaxReferrers = limits.Referrers
 
 // FindReferrers returns what belongs to one manifest. It is called concurrently.
 type FindReferrers func(ctx context.Context, subject digest.Digest) ([]*Image, error)
@@ -48,7 +44,7 @@ func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, er
 				tagged[r.Tag] = true
 			}
 		}
-		if len(all) > MaxReferrers {
+		if len(all) > limits.Referrers {
 			return nil, ErrTooManyReferrers
 		}
 	}
@@ -56,7 +52,7 @@ func Referrers(ctx context.Context, im *Image, find FindReferrers) ([]*Image, er
 }
 
 // ErrTooManyReferrers is the error about an image with more referrers than are carried.
-var ErrTooManyReferrers = fmt.Errorf("more than %d referrers", MaxReferrers)
+var ErrTooManyReferrers = fmt.Errorf("more than %d referrers", limits.Referrers)
 
 // subjects lists the digests that something may belong to, and notes them.
 func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
@@ -72,9 +68,11 @@ func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
 // NamesOf lists the names that a referrer of the image has by its tag: one in each repository in which the
 // image has a name.
 func (im *Image) NamesOf(referrer *Image) (names []string) {
+	seen := map[string]bool{}
 	for _, n := range im.Names {
 		repository := n[:strings.LastIndex(n, ":")+1]
-		if name := repository + referrer.Tag; referrer.Tag != "" && !slices.Contains(names, name) {
+		if name := repository + referrer.Tag; referrer.Tag != "" && !seen[name] {
+			seen[name] = true
 			names = append(names, name)
 		}
 	}

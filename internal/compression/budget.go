@@ -24,7 +24,7 @@ func NewBudget(size int64) *Budget { return &Budget{size, semaphore.NewWeighted(
 // other way round: so nobody waits for himself.
 var (
 	Layers  = NewBudget(limits.Decoders)
-	Sources = NewBudget(maxDictionary) // of layers that are unpacked before they are read as layers
+	Sources = NewBudget(limits.Dictionary) // of layers that are unpacked before they are read as layers
 )
 
 // lease is a part of a budget.

@@ -27,9 +27,6 @@ const (
 // PeekSize is how many bytes [Detect] needs at most.
 const PeekSize = 10
 
-// maxWindow bounds what a zstd stream can make the decoder allocate. The zstd program has the same limit.
-const maxWindow = limits.Window
-
 // Detect tells the format from the first bytes of a stream.
 func Detect(prefix []byte) string {
 	has := func(magic string) bool { return bytes.HasPrefix(prefix, []byte(magic)) }
@@ -76,9 +73,6 @@ func open(ctx context.Context, r *bufio.Reader, kind string, budget *Budget) (io
 	return io.NopCloser(r), nil
 }
 
-// maxDictionary bounds what an xz stream can make the decoder allocate: xz -9 needs that much.
-const maxDictionary = limits.Dictionary
-
 // xzReader returns the errors that readers of other formats do. Any block may have a dictionary of its own,
 // so it takes room for the largest.
 type xzReader struct {
@@ -90,12 +84,12 @@ type xzReader struct {
 }
 
 func newXzReader(ctx context.Context, r *padded, b *Budget) (io.ReadCloser, error) {
-	l, err := b.take(ctx, maxDictionary)
+	l, err := b.take(ctx, limits.Dictionary)
 	if err != nil {
 		return nil, context.Cause(ctx)
 	}
 	x := &xzReader{from: r, lease: l}
-	if x.z, err = xz.NewReader(r, maxDictionary); err != nil {
+	if x.z, err = xz.NewReader(r, limits.Dictionary); err != nil {
 		x.end()
 		return nil, xzError(err)
 	}
@@ -137,7 +131,7 @@ func xzError(err error) error {
 	case errors.Is(err, xz.ErrBuf):
 		return io.ErrUnexpectedEOF
 	case errors.Is(err, xz.ErrMemlimit):
-		return fmt.Errorf("its dictionary has more than the %d MiB that are accepted", maxDictionary>>20)
+		return fmt.Errorf("its dictionary has more than the %d MiB that are accepted", limits.Dictionary>>20)
 	}
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"math/bits"
 
 	"github.com/klauspost/compress/zstd"
+
+	"drayage/internal/limits"
 )
 
 // zstdReader decodes a zstd stream. Each frame may need another window. Where one needs a larger window than
@@ -63,7 +65,7 @@ func (s *zstdReader) open() (err error) {
 		s.frames.window = window
 	}
 	s.z, err = zstd.NewReader(&s.frames, zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		zstd.WithDecoderMaxWindow(limits.Window), zstd.WithDecoderLowmem(true))
 	return err
 }
 
@@ -178,6 +180,6 @@ func (f *frames) frame(head []byte) {
 		}
 	}
 	f.left, f.inside, f.sum = int64(at+size), true, int64(d>>2&1)*4
-	window = min(max(window, smallWindow), maxWindow)
+	window = min(max(window, smallWindow), limits.Window)
 	f.wants = 1 << bits.Len64(window-1)
 }

@@ -205,14 +205,11 @@ func leastCase(r rune) rune {
 	return least
 }
 
-// MaxValues bounds a document that describes images: json.Unmarshal may take a hundred bytes of memory for
-// two bytes of text. Real documents of 4 MiB have half as many values.
-const MaxValues = limits.Values
-
-// Bounded returns an error if raw has more than [MaxValues] values. raw need not be valid JSON.
+// Bounded returns an error if raw has too many values: json.Unmarshal may take a hundred bytes of memory for
+// two bytes of text. Real documents of 4 MiB have half as many as are accepted. raw need not be valid JSON.
 func Bounded(raw []byte) error {
-	if n := Values(raw); n > MaxValues {
-		return fmt.Errorf("it has %d values, more than the %d that are accepted", n, MaxValues)
+	if n := Values(raw); n > limits.Values {
+		return fmt.Errorf("it has %d values, more than the %d that are accepted", n, limits.Values)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"drayage/internal/jsonkeys"
+	"drayage/internal/limits"
 )
 
 // count is the number of values in a document that has been parsed.
@@ -36,7 +37,7 @@ func TestValues(t *testing.T) {
 }
 
 func TestBounded(t *testing.T) {
-	for n, ok := range map[int]bool{jsonkeys.MaxValues - 1: true, jsonkeys.MaxValues: false} {
+	for n, ok := range map[int]bool{limits.Values - 1: true, limits.Values: false} {
 		raw := []byte("[" + strings.Repeat("0,", n-1) + "0]")
 		if err := jsonkeys.Bounded(raw); (err == nil) != ok {
 			t.Errorf("a list of %d: %v", n, err)

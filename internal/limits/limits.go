@@ -24,7 +24,7 @@ const (
 	AllManifests = 200_000
 	AllHeld      = 256 << 20 // bytes of these
 	AllRead      = 1 << 30   // bytes of manifests, counted for each image that is loaded
-	// AllLeaves are manifests that are no indexes, counted for each name that leads to them, in an archive.
+	// AllLeaves are manifests and indexes, counted for each name that leads to them, in an archive.
 	AllLeaves = 200_000
 	// AllParts are manifests, configurations and layers, counted for each name that leads to them.
 	AllParts = 2_000_000

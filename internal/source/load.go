@@ -24,47 +24,33 @@ type loads struct {
 func (s *Set) load(
 	ctx context.Context, src image.Source, root v1.Descriptor, sel image.Selection,
 ) (*image.Image, error) {
-	key := fmt.Sprint(root.Digest, root.Size, root.MediaType, sel)
 	s.loads.mu.Lock()
+	defer s.loads.mu.Unlock()
+	key := fmt.Sprint(root.Digest, root.Size, root.MediaType, sel)
 	g := s.loads.graphs[key]
-	s.loads.mu.Unlock()
-	var err error
 	if g == nil {
-		if g, err = image.Load(ctx, src, root, sel); err == nil {
-			err = s.loads.enter(key, g)
+		var err error
+		if g, err = image.Load(ctx, src, root, sel); err != nil {
+			return nil, err
 		}
+		for _, n := range g.Manifests {
+			s.loads.read += n.Descriptor.Size
+		}
+		if s.loads.read > limits.AllRead {
+			return nil, fmt.Errorf("the manifests of all images take more than %d bytes: choose some by name: %w",
+				limits.AllRead, image.ErrTooMany)
+		}
+		if s.loads.graphs == nil {
+			s.loads.graphs = map[string]*image.Graph{}
+		}
+		s.loads.graphs[key] = g
 	}
-	if err == nil {
-		err = s.Take(len(g.Manifests) + len(g.Blobs))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &image.Image{Graph: g, Source: g.Source(src)}, nil
-}
-
-func (l *loads) enter(key string, g *image.Graph) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, n := range g.Manifests {
-		l.read += n.Descriptor.Size
-	}
-	if l.read > limits.AllRead {
-		return fmt.Errorf("the manifests of all images take more than %d bytes: choose some by name: %w",
-			limits.AllRead, image.ErrTooMany)
-	}
-	if l.graphs == nil {
-		l.graphs = map[string]*image.Graph{}
-	}
-	l.graphs[key] = g
-	return nil
+	return &image.Image{Graph: g, Source: g.Source(src)}, s.Take(len(g.Manifests) + len(g.Blobs))
 }
 
 // Take notes that a name of the set leads to so many manifests, configurations and layers. It fails if all
-// names together lead to too many.
+// names together lead to too many. No image is loaded meanwhile.
 func (s *Set) Take(parts int) error {
-	s.loads.mu.Lock()
-	defer s.loads.mu.Unlock()
 	if s.loads.parts += parts; s.loads.parts > limits.AllParts {
 		return fmt.Errorf("all images together have more than %d manifests and layers, counted for each name: "+
 			"choose some by name: %w", limits.AllParts, image.ErrTooMany)

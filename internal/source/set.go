@@ -65,10 +65,13 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 	for _, im := range s.Images {
 		im.Fault, im.NotHere = c.Faults[im.Digest()], c.Absent[im.Digest()]
 	}
+	about := map[digest.Digest]*Image{} // the first of several names
+	for _, im := range slices.Backward(s.Images) {
+		about[im.Digest()] = im
+	}
 	for _, r := range c.Remarks {
-		about := func(im *Image) bool { return im.Digest() == r.Image } // perhaps under several names
-		if i := slices.IndexFunc(s.Images, about); i >= 0 {
-			s.Remarks = append(s.Remarks, Remark{s.Images[i], r.Text})
+		if im := about[r.Image]; im != nil {
+			s.Remarks = append(s.Remarks, Remark{im, r.Text})
 		}
 	}
 	return nil

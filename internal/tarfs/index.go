@@ -26,12 +26,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// Limits on what a tar can make us hold. Real archives have some hundred entries.
-const (
-	maxEntries = limits.Entries
-	maxNames   = limits.EntryNames
-	maxLinks   = 8 // that are followed one after another
-)
+// maxLinks is how many links are followed one after another.
+const maxLinks = 8
 
 const (
 	blockSize   = 512 // the unit of tar
@@ -136,11 +132,11 @@ func (x *Index) damaged(err error) error {
 }
 
 func (x *Index) add(h *tar.Header, offset int64) error {
-	if x.count++; x.count > maxEntries {
-		return verify.Mismatchf("archive has more than %d entries", maxEntries)
+	if x.count++; x.count > limits.Entries {
+		return verify.Mismatchf("archive has more than %d entries", limits.Entries)
 	}
-	if x.names += len(h.Name) + len(h.Linkname); x.names > maxNames {
-		return verify.Mismatchf("the names of the archive's entries take more than %d bytes", maxNames)
+	if x.names += len(h.Name) + len(h.Linkname); x.names > limits.EntryNames {
+		return verify.Mismatchf("the names of the archive's entries take more than %d bytes", limits.EntryNames)
 	}
 	sparse := isSparse(h)
 	if sparse {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"drayage/internal/limits"
 )
 
 // model is what a table must be like: the simplest way to have it.
@@ -122,7 +124,7 @@ func TestTable(t *testing.T) {
 // One name very often must not take longer than many names.
 func TestTableOfOneName(t *testing.T) {
 	tb := newTable(nil)
-	for i := range maxEntries {
+	for i := range limits.Entries {
 		tb.add("a", Entry{Offset: int64(i)})
 	}
 	n := 0
@@ -132,7 +134,7 @@ func TestTableOfOneName(t *testing.T) {
 		}
 		n++
 	}
-	if n != maxEntries || len(tb.last) != 1 {
+	if n != limits.Entries || len(tb.last) != 1 {
 		t.Errorf("%d entries of %d names", n, len(tb.last))
 	}
 }

@@ -16,7 +16,8 @@ import (
 // layout is an archive in OCI's format in the making.
 type layout struct {
 	members []imagetest.Entry
-	layers  []any // descriptors
+	known   map[string]bool // names of blobs
+	layers  []any           // descriptors
 	config  map[string]any
 	fields  map[string]any // of the manifest, besides
 }
@@ -28,14 +29,15 @@ func describe(mediaType string, raw []byte) map[string]any {
 
 func (l *layout) put(mediaType string, raw []byte) map[string]any {
 	name := "blobs/sha256/" + digest.FromBytes(raw).Encoded()
-	if !slices.ContainsFunc(l.members, func(m imagetest.Entry) bool { return m.Name == name }) {
+	if !l.known[name] {
+		l.known[name] = true
 		l.members = append(l.members, imagetest.Entry{Name: name, Body: string(raw)})
 	}
 	return describe(mediaType, raw)
 }
 
 func newLayout() *layout {
-	l := &layout{fields: map[string]any{}}
+	l := &layout{known: map[string]bool{}, fields: map[string]any{}}
 	tar := layerTar("one", 9000)
 	l.layers = []any{l.put(v1.MediaTypeImageLayerGzip, imagetest.Gzip(tar))}
 	l.config = l.put(v1.MediaTypeImageConfig, configOf(tar))

@@ -38,13 +38,21 @@ func layerTar(name string, size int) []byte {
 }
 
 func configOf(layers ...[]byte) []byte {
-	c := v1.Image{Author: "hostile", Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
-		RootFS: v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}}
-	for _, l := range layers {
-		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, digest.FromBytes(l))
-	}
-	return imagetest.Encode(c)
+	return imagetest.Encode(v1.Image{Author: "hostile", Platform: linux(),
+		RootFS: v1.RootFS{Type: "layers", DiffIDs: diffIDs(layers...)}})
 }
+
+func linux() v1.Platform { return v1.Platform{OS: "linux", Architecture: "amd64"} }
+
+func diffIDs(layers ...[]byte) []digest.Digest {
+	all := []digest.Digest{}
+	for _, l := range layers {
+		all = append(all, digest.FromBytes(l))
+	}
+	return all
+}
+
+func hexOf(raw []byte) string { return digest.FromBytes(raw).Encoded() }
 
 func newImage() *image {
 	im := &image{layers: [][]byte{layerTar("one", 9000), layerTar("two", 5000)}}
