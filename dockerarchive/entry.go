@@ -166,10 +166,7 @@ func (b *blob) writeOnce(ctx context.Context, w io.Writer, reported func(int64))
 		return 0, b.judge(err, stored)
 	}
 	defer plain.Close()
-	content, err := b.notPackedTwice(plain)
-	if err != nil {
-		return 0, b.named(err)
-	}
+	content, packed := packedTwice(plain)
 	h := b.diffID.Algorithm().Hash()
 	n, err, werr := pipe(io.MultiWriter(h, w), content, stop)
 	if werr != nil {
@@ -181,19 +178,20 @@ func (b *blob) writeOnce(ctx context.Context, w io.Writer, reported func(int64))
 	if err != nil {
 		return n, b.judge(err, stored)
 	}
-	return n, b.named(unpack.CheckDiffID(digest.NewDigest(b.diffID.Algorithm(), h), b.diffID))
+	err = unpack.CheckDiffID(digest.NewDigest(b.diffID.Algorithm(), h), b.diffID)
+	return n, b.named(cmp.Or(err, packed))
 }
 
-// notPackedTwice refuses a layer that is still compressed when it has been unpacked: whoever loads it from a
-// docker tar would unpack it once more. It returns the content from its beginning.
-func (b *blob) notPackedTwice(plain io.Reader) (io.Reader, error) {
+// packedTwice is the error about a layer that is still compressed when it has been unpacked: whoever loads it
+// from a docker tar would unpack it once more. It returns the content from its beginning too.
+func packedTwice(plain io.Reader) (content io.Reader, err error) {
 	head := make([]byte, compression.PeekSize)
 	n, _ := io.ReadFull(plain, head) // an error comes again
 	if kind := compression.Detect(head[:n]); kind != compression.None {
-		return nil, fmt.Errorf("what it unpacks to is compressed once more (%s): "+
+		err = fmt.Errorf("what it unpacks to is compressed once more (%s): "+
 			"only --format oci could carry it: %w", kind, image.ErrUnsupported)
 	}
-	return io.MultiReader(bytes.NewReader(head[:n]), plain), nil
+	return io.MultiReader(bytes.NewReader(head[:n]), plain), err
 }
 
 // judge explains why a layer could not be read to its end.

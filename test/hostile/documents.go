@@ -63,7 +63,7 @@ func giants() []Archive {
 		refused(47, "five million layers without names", func(im *image) {
 			im.manifest = crowd(`[{"Config":"`+im.Config+`","Layers":[`, `""`, 5_000_000, "]}]")
 		}),
-		refused(47, "a tag of 15 MiB", func(im *image) { im.RepoTags = []string{strings.Repeat("a", 15<<20)} }),
+		taken(47, "a tag of 2 MiB", func(im *image) { im.RepoTags = []string{strings.Repeat("a", 2<<20)} }),
 		refused(47, "two million steps of a build that are nothing", func(im *image) {
 			im.reconfigure(crowd(`{"history":[`, "{}", 2_000_000, "]}"))
 		}),
@@ -103,10 +103,10 @@ func crowded(name string, taken bool, n, length int) Archive {
 
 func texts() []Archive {
 	return []Archive{
-		refused(55, "a tag with an escape sequence", func(im *image) {
+		taken(55, "a tag with an escape sequence", func(im *image) {
 			im.RepoTags = []string{"hostile:1\x1b[2J"}
 		}),
-		refused(55, "a tag with a newline", func(im *image) { im.RepoTags = []string{"hostile:1\nroot:x"} }),
+		taken(55, "a tag with a newline", func(im *image) { im.RepoTags = []string{"hostile:1\nroot:x"} }),
 		refused(55, "a missing layer whose name is an escape sequence", func(im *image) {
 			im.Layers[0] = "\x1b]0;evil\x07"
 		}),

@@ -96,6 +96,8 @@ type figures struct {
 	refused, taken int
 	peak           int64
 	worst          string // the attack that took the most memory
+	slowest        time.Duration
+	longest        string // the attack that took the most time
 }
 
 // Every attack is refused, or taken for the oddity that it is, by whatever reads archives: within bounds,
@@ -143,6 +145,9 @@ func count(f *figures, a hostile.Archive, took outcome) *figures {
 	if took.peak > f.peak {
 		f.peak, f.worst = took.peak, a.Name
 	}
+	if took.time > f.slowest {
+		f.slowest, f.longest = took.time, a.Name
+	}
 	return f
 }
 
@@ -156,6 +161,7 @@ func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 type outcome struct {
 	code int
 	peak int64
+	time time.Duration
 }
 
 // attack lets drayage read the archive in one way and checks what must hold for all of them.
@@ -212,7 +218,9 @@ func (w *world) drayage(r run) (o outcome, stdout, stderr string) {
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	begun := time.Now()
 	runErr := cmd.Run()
+	took := time.Since(begun)
 	raw, err := os.ReadFile(report)
 	if err != nil {
 		w.Fatalf("%v did not end: %v\n%s", r.args, runErr, errs.String())
@@ -221,7 +229,7 @@ func (w *world) drayage(r run) (o outcome, stdout, stderr string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return outcome{cmd.ProcessState.ExitCode(), kib << 10}, out.String(), errs.String()
+	return outcome{cmd.ProcessState.ExitCode(), kib << 10, took}, out.String(), errs.String()
 }
 
 // checkFiles checks that there is nothing but the archive, and what was saved of it if it is one to be taken.
@@ -262,13 +270,14 @@ func enter(t *testing.T, all map[string]*figures) {
 			"%d archives attack the reader (cases 42 to 60), and each is read in six ways. Every wrong "+
 				"archive is refused, and every archive that is only odd is taken. A command that only looks "+
 				"does not read layers, and so does not see what is wrong with them. Peak memory includes 18 MiB "+
-				"of the program that measures.", len(archives)),
-		Head: []string{"read by", "refused", "taken", "peak memory", "most by"},
+				"of the program that measures. The longest time is of a machine that is busy with the other "+
+				"archives.", len(archives)),
+		Head: []string{"read by", "refused", "taken", "peak memory", "most by", "longest time", "longest by"},
 	}
 	for _, r := range first {
 		f := all[r.name]
 		s.Rows = append(s.Rows, []string{r.name, fmt.Sprint(f.refused), fmt.Sprint(f.taken),
-			fmt.Sprintf("%d MiB", f.peak>>20), f.worst})
+			fmt.Sprintf("%d MiB", f.peak>>20), f.worst, fmt.Sprintf("%.1f s", f.slowest.Seconds()), f.longest})
 	}
 	if err := s.Save(filepath.Join("..", "reliability", "testdata"), "70-hostile"); err != nil {
 		t.Error(err)
