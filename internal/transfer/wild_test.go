@@ -27,6 +27,9 @@ type farSource struct {
 	rate    int           // bytes a millisecond of each stream; 0: all at once
 	burst   int           // bytes of each stream that come at once before that
 	stuck   bool          // behind them nothing comes
+	breaks  int           // bytes of each stream, after which it breaks; 0: it does not
+	warmUp  int           // bytes of all streams, until which they have that rate; 0: always
+	soFar   int           // bytes of all streams
 	refused error         // of all requests but the first
 
 	line  chan struct{} // all streams take turns if it is there
@@ -89,6 +92,14 @@ func (s *farStream) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := min(len(p), len(s.rest))
+	if s.breaks > 0 {
+		if n = min(n, s.breaks-s.came); n == 0 {
+			return 0, retry.Transient(io.ErrUnexpectedEOF)
+		}
+	}
+	if s.warm() {
+		return s.give(p[:n]), nil
+	}
 	if s.came >= s.burst && s.rate > 0 {
 		if s.stuck {
 			<-s.ctx.Done()
@@ -103,14 +114,25 @@ func (s *farStream) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	copy(p, s.rest[:n])
+	return s.give(p[:n]), nil
+}
+
+// warm reports whether the source has become fast.
+func (s *farStream) warm() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.warmUp > 0 && s.soFar >= s.warmUp
+}
+
+func (s *farStream) give(p []byte) int {
+	n := copy(p, s.rest)
 	s.rest, s.came = s.rest[n:], s.came+n
-	if s.first {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.soFar += n; s.first {
 		s.done += int64(n)
 	}
-	return n, nil
+	return n
 }
 
 func (s *farStream) Close() error { return nil }
@@ -142,6 +164,10 @@ func TestWild31SlowFirstBytes(t *testing.T) {
 		"slow, refuses":            {&farSource{rate: slowRate, refused: errors.New("403")}, 2, 2, true},
 		"slow, too many requests":  {&farSource{rate: slowRate, refused: busy}, 2, 4, true},
 		"stops after a while":      {&farSource{rate: 1, burst: 5 << 20, stuck: true}, 6, 60, false},
+		"slow, 503 ms later":       {&farSource{rate: slowRate, later: 503 * time.Millisecond}, 2, 60, false},
+		"breaks after a while":     {&farSource{rate: fastRate, breaks: 5 << 20}, 4, 40, false},
+		"slow, breaks":             {&farSource{rate: slowRate, breaks: 5 << 20}, 5, 80, false},
+		"slow at first":            {&farSource{rate: slowRate, warmUp: 2 << 20}, 1, 40, false},
 		"one line for all":         {&farSource{rate: slowRate, line: make(chan struct{}, 1)}, 2, 40, false},
 	} {
 		for way, read := range ways {
@@ -149,6 +175,7 @@ func TestWild31SlowFirstBytes(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					src := c.farSource
 					src.content, src.asked, src.done, src.free = content, nil, 0, make(chan struct{}, 32)
+					src.soFar = 0
 					if src.line != nil {
 						src.line = make(chan struct{}, 1)
 					}
