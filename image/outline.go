@@ -155,6 +155,7 @@ func beside(leaves, chosen []Leaf) (attestations, others []digest.Digest) {
 	}
 	for _, l := range leaves {
 		switch {
+		case about[l.Descriptor.Digest]:
 		case l.IsAttestation() && about[l.Attested()]:
 			attestations = append(attestations, l.Descriptor.Digest)
 		case (l.Platform.OS == "" || l.Platform.OS == "unknown") && l.Attested() == "":

@@ -313,6 +313,10 @@ func TestWild55OnlyImageOfAnIndex(t *testing.T) {
 			w.name("only:1", w.put(v1.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"manifests":[`+
 				string(first)+`,`+strings.TrimSuffix(string(second), "}")+platform+`}]}`)))
 			w.carried(t, "only:1", "")
+			_, stderr, _ := w.run("save", "only:1", "-o", filepath.Join(t.TempDir(), "out.tar"))
+			if !strings.Contains(stderr, "note: 1 artifact ") { // the chart, and not the image
+				t.Errorf("what stays behind: %s", stderr)
+			}
 			if stdout, stderr, code := w.run("config", "only:1"); code != 0 || !strings.Contains(stdout, "diff_ids") {
 				t.Errorf("config: %d, %s%s", code, stdout, stderr)
 			}
