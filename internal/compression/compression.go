@@ -47,16 +47,22 @@ func Detect(prefix []byte) string {
 
 // NewReader returns what r holds, uncompressed, and the format it was in. Decoders that need much memory wait
 // for room in the budget, as long as ctx lasts, and give it back when they are closed or have come to the
-// end. Closing the reader does not close r.
+// end. Closing the reader does not close r. Nobody may read meanwhile.
 func NewReader(ctx context.Context, r io.Reader, budget *Budget) (io.ReadCloser, string, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
+	b := inputs.Get().(*bufio.Reader)
+	b.Reset(r)
 	prefix, err := b.Peek(PeekSize)
 	if err != nil && err != io.EOF {
+		release(b)
 		return nil, None, err
 	}
 	kind := Detect(prefix)
 	rc, err := open(ctx, b, kind, budget)
-	return rc, kind, err
+	if err != nil {
+		release(b)
+		return nil, kind, err
+	}
+	return &reused{rc, b}, kind, nil
 }
 
 func open(ctx context.Context, r *bufio.Reader, kind string, budget *Budget) (io.ReadCloser, error) {

@@ -31,8 +31,9 @@ type gzipReader struct {
 }
 
 func newGzipReader(b *bufio.Reader) (io.ReadCloser, error) {
-	z, err := gzip.NewReader(b)
-	if err != nil {
+	z := gzips.Get().(*gzip.Reader)
+	if err := z.Reset(b); err != nil {
+		gzips.Put(z)
 		return nil, err
 	}
 	z.Multistream(false)
@@ -65,7 +66,12 @@ func (g *gzipReader) next() error {
 	return err
 }
 
-func (g *gzipReader) Close() error { return g.z.Close() }
+// Close is called once.
+func (g *gzipReader) Close() error {
+	err := g.z.Close()
+	gzips.Put(g.z)
+	return err
+}
 
 // padded ends a stream whose last byte is zero in some more zeros. A decoder that looks for the beginning of
 // a further stream then finds zeros there, however few there are.
