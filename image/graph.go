@@ -141,13 +141,14 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 // check looks at the platform of an image without an index.
 func (l *loader) check(ctx context.Context, root *Node, sel Selection) (err error) {
 	p := NewLeaf(l.graph.Root).Platform
-	if p.OS != "" {
-		l.graph.chosen = &p
-	} else {
+	told := p.OS != ""
+	if !told {
 		j, judged := l.tree.judge(ctx, root)
 		p, err = j.Config.Platform, judged
 	}
-	l.graph.Platforms = []v1.Platform{p}
+	if l.graph.Platforms = []v1.Platform{p}; told {
+		l.graph.chosen = &l.graph.Platforms[0]
+	}
 	return cmp.Or(err, sel.Check(p))
 }
 
@@ -211,5 +212,21 @@ func (l *loader) collect() {
 		g.Manifests = append(g.Manifests, *n)
 	}
 	visit(g.Root)
-	g.Blobs = append(make([]v1.Descriptor, 0, len(g.Blobs)), g.Blobs...) // graphs are kept: no room to grow
+	g.Blobs = slices.Clip(slices.Clone(g.Blobs)) // graphs are kept: no room to grow
+	g.share()
+}
+
+// share lets the manifest of a graph that has no other one refer to the blobs in place of a list of its own.
+// There may be very many such graphs.
+func (g *Graph) share() {
+	if len(g.Manifests) != 1 {
+		return
+	}
+	d := &g.Manifests[0].Document
+	if d.Config == nil || len(g.Blobs) != 1+len(d.Layers) {
+		return
+	}
+	if d.Config = &g.Blobs[0]; len(d.Layers) > 0 {
+		d.Layers = g.Blobs[1:]
+	}
 }

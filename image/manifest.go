@@ -116,7 +116,8 @@ func (l *list) UnmarshalJSON(raw []byte) error {
 
 func (w *wire) document() Document {
 	d := Document{
-		MediaType: w.MediaType, ArtifactType: string(w.ArtifactType), Config: (*v1.Descriptor)(w.Config),
+		MediaType: lenient.Shared(w.MediaType), ArtifactType: string(w.ArtifactType),
+		Config: (*v1.Descriptor)(w.Config),
 		Layers: lenient.Descriptors(w.Layers), Manifests: lenient.Descriptors(w.Manifests.all),
 		Subject: w.Subject.V, Annotations: w.Annotations.V,
 		FSLayers: w.FSLayers != nil && string(w.FSLayers) != "null",
@@ -201,12 +202,6 @@ func (d *Document) kind() (string, error) {
 }
 
 func (d *Document) validate() error {
-	if d.Config != nil {
-		d.Config.MediaType = shared(d.Config.MediaType)
-	}
-	for i := range d.Layers {
-		d.Layers[i].MediaType = shared(d.Layers[i].MediaType)
-	}
 	for _, c := range d.Children() {
 		if err := verify.Descriptor(c); err != nil {
 			return fmt.Errorf("manifest refers to %w", err)
@@ -242,18 +237,6 @@ func (d *Document) About() string {
 // untelling are types of configurations that do not tell what an artifact is.
 var untelling = []string{"", DockerConfig, v1.MediaTypeImageConfig, v1.MediaTypeEmptyJSON,
 	"application/octet-stream"}
-
-// commonTypes are what most manifests have.
-var commonTypes = []string{v1.MediaTypeImageManifest, v1.MediaTypeImageConfig, v1.MediaTypeImageLayerGzip,
-	v1.MediaTypeImageLayer, v1.MediaTypeImageLayerZstd, DockerManifest, DockerConfig, DockerLayer}
-
-// shared returns a media type that is equal and, if it is a common one, takes no memory of its own.
-func shared(mediaType string) string {
-	if i := slices.Index(commonTypes, mediaType); i >= 0 {
-		return commonTypes[i]
-	}
-	return mediaType
-}
 
 // Children are the descriptors of all that the document consists of, in its order, config first.
 func (d *Document) Children() []v1.Descriptor {

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -145,6 +146,7 @@ type Descriptor v1.Descriptor
 // UnmarshalJSON implements json.Unmarshaler.
 func (d *Descriptor) UnmarshalJSON(raw []byte) error {
 	if *d = (Descriptor{}); json.Unmarshal(raw, (*v1.Descriptor)(d)) == nil {
+		d.MediaType = Shared(d.MediaType)
 		return nil // as nearly all
 	}
 	var found struct {
@@ -167,6 +169,9 @@ func (d *Descriptor) UnmarshalJSON(raw []byte) error {
 	}
 	return nil
 }
+
+// Shared is a string that very many documents have, such as a media type. All copies of it are one.
+func Shared(s string) string { return unique.Make(s).Value() }
 
 // Descriptors are those of a list.
 func Descriptors(all []Descriptor) []v1.Descriptor {
