@@ -182,8 +182,8 @@ func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
 			firsts[r.key()] = r
 			if err := r.narrow(); err != nil {
 				c.Faults[r.desc.Digest] = err
-			} else {
-				c.Absent[r.desc.Digest] = r.absent()
+			} else if absent := r.absent(); len(absent) > 0 {
+				c.Absent[r.desc.Digest] = absent
 			}
 		}
 	}

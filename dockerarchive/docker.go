@@ -58,7 +58,7 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 	item, top := manifestItem{Config: digest.FromBytes(raw).Encoded() + ".json", Layers: []string{}}, ""
 	for i, dir := range dirs {
 		top = dir.id
-		b := &blob{Descriptor: doc.Layers[i], source: im.Source, diffID: diffIDs[i], image: id}
+		b := &blob{Descriptor: &doc.Layers[i], source: im.Source, diffID: diffIDs[i], image: id}
 		item.Layers = append(item.Layers, t.addLayer(dir, b, created))
 	}
 	if !t.known[item.Config] {
@@ -95,28 +95,20 @@ func dockerConfig(ctx context.Context, im *image.Image) (raw []byte, j image.Jud
 // is written once. The others get a link to it, as Docker makes. addLayer returns the name of the file
 // itself, for manifest.json: some readers follow no links.
 func (t *dockerTar) addLayer(dir v1Layer, b *blob, created time.Time) (name string) {
-	content := t.files[b.diffID]
+	content, own := t.files[b.diffID], &tarEntry{name: dir.id, kind: layerDir, modified: created.Unix()}
 	if content == nil {
-		content = blobFile(dir.id+"/layer.tar", b, created)
-		t.files[b.diffID] = content
+		content, own.blob, own.data = own, b, dir.json
+		t.files[b.diffID] = own
 	}
-	name, b = content.name, content.blob
+	name = content.path()
 	if t.known[dir.id] {
 		return name
 	}
 	t.known[dir.id] = true
-	if name != dir.id+"/layer.tar" {
-		content = link(dir.id+"/layer.tar", "../"+name, created)
+	if own.beside = content.blob; own != content {
+		own.link, own.data = "../"+name, dir.json
 	}
-	for _, e := range []*tarEntry{
-		directory(dir.id+"/", created),
-		file(dir.id+"/VERSION", []byte("1.0"), created),
-		file(dir.id+"/json", dir.json, created),
-		content,
-	} {
-		e.beside = b
-		t.layers = append(t.layers, e)
-	}
+	t.layers = append(t.layers, own)
 	return name
 }
 

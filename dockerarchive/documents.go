@@ -3,6 +3,7 @@ package dockerarchive
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -36,7 +37,7 @@ func (r *repoTags) UnmarshalJSON(raw []byte) error {
 // documents are manifest.json and repositories, which both formats have.
 type documents struct {
 	items        []manifestItem
-	itemOf       map[string]int               // by what the image consists of
+	itemOf       map[[sha256.Size]byte]int    // by what the image consists of
 	repositories map[string]map[string]string // by repository and tag: the top layer
 	owners       map[string]digest.Digest     // of names
 	configs      int64                        // bytes of what is read by manifest.json
@@ -44,7 +45,8 @@ type documents struct {
 
 func newDocuments() documents {
 	return documents{
-		itemOf: map[string]int{}, repositories: map[string]map[string]string{}, owners: map[string]digest.Digest{},
+		itemOf: map[[sha256.Size]byte]int{}, repositories: map[string]map[string]string{},
+		owners: map[string]digest.Digest{},
 	}
 }
 
@@ -70,7 +72,7 @@ func (d *documents) claim(names []string, id digest.Digest) (fresh []string, err
 // add enters an image and its top layer. If the image is there already, it gets the names too. config is the
 // size of its configuration, if that is read by manifest.json.
 func (d *documents) add(item manifestItem, names []string, top string, config int64) error {
-	key := item.Config + " " + strings.Join(item.Layers, " ")
+	key := sha256.Sum256([]byte(item.Config + " " + strings.Join(item.Layers, " ")))
 	i, known := d.itemOf[key]
 	if !known {
 		i = len(d.items)

@@ -1,7 +1,6 @@
 package dockerarchive
 
 import (
-	"archive/tar"
 	"bytes"
 	"cmp"
 	"context"
@@ -10,94 +9,17 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
 	"drayage/internal/compression"
-	"drayage/internal/marks"
 	"drayage/internal/retry"
 	"drayage/internal/transfer"
 	"drayage/internal/unpack"
 	"drayage/internal/verify"
 )
-
-const (
-	blockSize = 512       // the unit of a tar: headers are blocks, and content is padded to whole ones
-	maxUSTAR  = 1<<33 - 1 // the largest size or time that a plain header holds
-)
-
-// tarEntry is one file of an archive that is to be written: its header, and how its content comes. An archive
-// may have very many.
-type tarEntry struct {
-	name, link string
-	kind       byte   // a tar.Type...
-	modified   int64  // in seconds since 1970
-	data       []byte // the content, if it is in memory
-	blob       *blob  // the content, if it is read from a source
-
-	// beside is the blob whose place this entry shares: if the size of that is known only when it has been
-	// written, the entry stands behind all others. nil means that the entry keeps its place.
-	beside *blob
-}
-
-func file(name string, data []byte, t time.Time) *tarEntry {
-	return &tarEntry{name: name, kind: tar.TypeReg, modified: t.Unix(), data: data}
-}
-
-func blobFile(name string, b *blob, t time.Time) *tarEntry {
-	return &tarEntry{name: name, kind: tar.TypeReg, modified: t.Unix(), blob: b}
-}
-
-func directory(name string, t time.Time) *tarEntry {
-	return &tarEntry{name: name, kind: tar.TypeDir, modified: t.Unix()}
-}
-
-func link(name, target string, t time.Time) *tarEntry {
-	return &tarEntry{name: name, kind: tar.TypeSymlink, modified: t.Unix(), link: target}
-}
-
-// mode is what permissions the entry gets where it is unpacked.
-func (e *tarEntry) mode() int64 {
-	switch e.kind {
-	case tar.TypeDir:
-		return 0o755
-	case tar.TypeSymlink:
-		return 0o777
-	}
-	return 0o644
-}
-
-// head makes b what stands before the content of a blob: the header. Of any other entry it is all.
-func (e *tarEntry) head(b *bytes.Buffer) error {
-	b.Reset()
-	h := tar.Header{Name: e.name, Linkname: e.link, Typeflag: e.kind, Mode: e.mode(),
-		ModTime: time.Unix(e.modified, 0), Size: int64(len(e.data))}
-	if e.blob != nil {
-		h.Size = e.blob.size
-	}
-	if h.Size > maxUSTAR || h.ModTime.Unix() > maxUSTAR {
-		// This format holds any number in a single block, so the place of what follows does not depend on it.
-		h.Format = tar.FormatGNU
-	}
-	if err := tar.NewWriter(b).WriteHeader(&h); err != nil {
-		return fmt.Errorf("%s: %v", h.Name, err)
-	}
-	b.Write(e.data)
-	b.Write(padding(int64(len(e.data))))
-	return nil
-}
-
-// late reports whether the entry stands behind those whose sizes are known.
-func (e *tarEntry) late() bool { return e.beside != nil && e.beside.late }
-
-func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
-
-func padding(n int64) []byte { return archiveEnd[:padded(n)-n] }
-
-var archiveEnd = make([]byte, 2*blockSize) // closes every tar
 
 // ErrIntegrity is wrapped where content is not what its digest or diff ID says.
 var ErrIntegrity = verify.ErrMismatch
@@ -110,18 +32,17 @@ const (
 var buffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 // blob is content that is read from a source and verified by its digest. With a diff ID it is a layer that
-// stands in the archive unpacked, and is verified by that too.
+// stands in the archive unpacked, and is verified by that too. Its descriptor is that of the image.
 type blob struct {
-	v1.Descriptor
+	*v1.Descriptor
 	source image.Source
 	diffID digest.Digest
 	image  digest.Digest // of a layer, for messages: the ID of the first image that has it
 
-	size     int64       // in the archive, as far as it is known
-	late     bool        // the size cannot be told before the layer has been unpacked
-	measured bool        // the layer has been unpacked once to learn its size
-	off      int64       // of the content in the archive, if that is written at offsets and the blob is not late
-	place    *marks.Part // the part of the file at off
+	size     int64 // in the archive, as far as it is known
+	off      int64 // of the content in the archive, if that is written at offsets and the blob is not late
+	late     bool  // the size cannot be told before the layer has been unpacked
+	measured bool  // the layer has been unpacked once to learn its size
 }
 
 func (b *blob) unpacked() bool { return b.diffID != "" }
@@ -151,7 +72,7 @@ func (c changed) Unwrap() error { return c.error }
 func (b *blob) writeOnce(ctx context.Context, w io.Writer, reported func(int64)) (int64, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	raw := image.NewReader(ctx, transfer.ReadAhead(b.source), b.Descriptor)
+	raw := image.NewReader(ctx, transfer.ReadAhead(b.source), *b.Descriptor)
 	defer raw.Close()
 	if reported != nil {
 		reported(0)
@@ -264,7 +185,7 @@ func (b *blob) guess(ctx context.Context) (err error) {
 	case b.MediaType == v1.MediaTypeImageLayer:
 		size = b.Size
 	case image.ParseLayerType(b.MediaType).Compression == "gzip" && b.Size < maxHinted && b.Size > 18:
-		if size, err = trailer(ctx, b.source, b.Descriptor); err != nil {
+		if size, err = trailer(ctx, b.source, *b.Descriptor); err != nil {
 			return err
 		}
 	}

@@ -24,9 +24,14 @@ func tooMany[N int | int64](n, limit N, what string) error {
 
 // fit says whether readers accept so many entries, and so large descriptions of images.
 func fit(entries []*tarEntry) error {
-	names := 0
+	files, names := 0, 0
 	for _, e := range entries {
-		if names += len(e.name) + len(e.link); e.name != "manifest.json" && e.name != v1.ImageIndexFile {
+		e.files(func(f tarEntry) bool {
+			files++
+			names += len(f.name) + len(f.link)
+			return true
+		})
+		if e.name != "manifest.json" && e.name != v1.ImageIndexFile {
 			continue
 		}
 		err := cmp.Or(tooMany(len(e.data), limits.ArchiveJSON, "bytes in "+e.name),
@@ -35,7 +40,7 @@ func fit(entries []*tarEntry) error {
 			return err
 		}
 	}
-	return cmp.Or(tooMany(len(entries), limits.Entries, "entries"),
+	return cmp.Or(tooMany(files, limits.Entries, "entries"),
 		tooMany(names, limits.EntryNames, "bytes in the names of its entries"))
 }
 

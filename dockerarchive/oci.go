@@ -174,24 +174,25 @@ func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 func (t *ociTar) blobs() []*tarEntry {
 	seen := map[digest.Digest]bool{}
 	var small, large []*tarEntry
-	add := func(to *[]*tarEntry, d v1.Descriptor, src image.Source) {
+	add := func(to *[]*tarEntry, d *v1.Descriptor, src image.Source) {
 		if !seen[d.Digest] {
 			seen[d.Digest] = true
-			b := &blob{Descriptor: d, source: src}
-			*to = append(*to, blobFile(ociPath(d.Digest), b, time.Unix(0, 0)))
+			*to = append(*to, blobFile("", &blob{Descriptor: d, source: src}, time.Unix(0, 0)))
 		}
 	}
 	for _, im := range t.images {
-		for _, n := range im.Manifests {
-			add(&small, n.Descriptor, im.Source)
+		for i := range im.Manifests {
+			n := &im.Manifests[i]
+			add(&small, &n.Descriptor, im.Source)
 			if c := n.Document.Config; c != nil {
-				add(&small, *c, im.Source)
+				add(&small, c, im.Source)
 			}
 		}
 	}
 	for _, im := range t.images {
-		for _, d := range im.Travelling() {
-			add(&large, d, im.Source)
+		blobs := im.Travelling()
+		for i := range blobs {
+			add(&large, &blobs[i], im.Source)
 		}
 	}
 	byDigest := func(a, b *tarEntry) int { return cmp.Compare(a.blob.Digest, b.blob.Digest) }

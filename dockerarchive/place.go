@@ -37,8 +37,10 @@ func (a *archive) writeAt(ctx context.Context, f File) error {
 	}
 	var otherSize atomic.Bool
 	var tasks []task
-	for _, b := range p.blobs {
-		tasks = append(tasks, task{b.Size, func(ctx context.Context) error { return a.fill(ctx, b, &otherSize) }})
+	for i, b := range p.blobs {
+		tasks = append(tasks, task{b.Size, func(ctx context.Context) error {
+			return a.fill(ctx, b, p.place(i), &otherSize)
+		}})
 	}
 	if len(p.late) > 0 {
 		tasks = append(tasks, task{p.lateSize(), func(ctx context.Context) error { return a.writeLate(ctx, f, p) }})
@@ -54,6 +56,8 @@ type plan struct {
 	blobs []*blob     // of the same entries
 	end   int64       // of the same entries
 	late  []*tarEntry // those that go behind
+
+	place func(blob int) *marks.Part // of blobs, where it is in the file
 }
 
 const maxArchive = 1 << 62 // bytes of a tar; more cannot be an offset in a file
@@ -82,8 +86,10 @@ func (a *archive) plan() (*plan, error) {
 
 // lateSize estimates the room of the late entries: a layer of unknown size counts as if not compressed.
 func (p *plan) lateSize() (n int64) {
+	var head bytes.Buffer
 	for _, e := range p.late {
-		n = verify.AddSize(n, blockSize+padded(int64(len(e.data))))
+		_ = e.head(&head) // an error comes again
+		n = verify.AddSize(n, int64(head.Len()))
 		if e.blob != nil {
 			n = verify.AddSize(n, max(e.blob.size, e.blob.Size))
 		}
@@ -94,8 +100,8 @@ func (p *plan) lateSize() (n int64) {
 // room is about how many bytes of the archive are still to be written.
 func (p *plan) room() int64 {
 	n := verify.AddSize(p.lateSize(), p.end+int64(len(archiveEnd)))
-	for _, b := range p.blobs {
-		n -= marks.Sum(b.place.Held())
+	for i := range p.blobs {
+		n -= marks.Sum(p.place(i).Held())
 	}
 	return n
 }
@@ -142,13 +148,13 @@ func (p *plan) writeHeads(f File) error {
 }
 
 // fill writes a blob to its place. It notes in otherSize if that has not the right size.
-func (a *archive) fill(ctx context.Context, b *blob, otherSize *atomic.Bool) error {
+func (a *archive) fill(ctx context.Context, b *blob, place *marks.Part, otherSize *atomic.Bool) error {
 	reported := a.reported(b)
 	if !b.unpacked() {
-		_, err := transfer.Fill(ctx, b.source, b.Descriptor, b.place, reported)
+		_, err := transfer.Fill(ctx, b.source, *b.Descriptor, place, reported)
 		return err
 	}
-	there := func() io.Writer { return &bounded{io.NewOffsetWriter(b.place, 0), b.size} }
+	there := func() io.Writer { return &bounded{io.NewOffsetWriter(place, 0), b.size} }
 	n, err := b.write(ctx, there, reported)
 	if errors.Is(err, errOtherSize) || err == nil && n != b.size {
 		b.late = true
@@ -163,25 +169,28 @@ func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
 	var head bytes.Buffer
 	off := p.end
 	for _, e := range p.late {
-		at, body := off, int64(0)
+		at := off
+		if err := e.head(&head); err != nil {
+			return err
+		}
+		off += int64(head.Len())
 		if b := e.blob; b != nil {
-			content := func() io.Writer { return io.NewOffsetWriter(f, at+blockSize) }
+			content := func() io.Writer { return io.NewOffsetWriter(f, off) }
 			n, err := b.write(ctx, content, a.reported(b))
 			if err != nil {
 				return err
 			}
-			b.size, body = n, padded(n)
-			if _, err := f.WriteAt(padding(n), at+blockSize+n); err != nil {
+			if _, err := f.WriteAt(padding(n), off+n); err != nil {
 				return err
 			}
-		}
-		if err := e.head(&head); err != nil {
-			return err
+			b.size, off = n, off+padded(n)
+			if err := e.head(&head); err != nil {
+				return err
+			}
 		}
 		if _, err := f.WriteAt(head.Bytes(), at); err != nil {
 			return err
 		}
-		off += int64(head.Len()) + body
 	}
 	if _, err := f.WriteAt(archiveEnd, off); err != nil {
 		return err
@@ -202,9 +211,7 @@ type resumable interface {
 func (p *plan) begin(f File) error {
 	r, ok := f.(resumable)
 	if !ok {
-		for _, b := range p.blobs {
-			b.place = marks.NewPart(f, b.off, b.size, nil)
-		}
+		p.place = func(i int) *marks.Part { return marks.NewPart(f, p.blobs[i].off, p.blobs[i].size, nil) }
 		return f.Truncate(0)
 	}
 	hash := sha256.New()
@@ -221,8 +228,6 @@ func (p *plan) begin(f File) error {
 	if err := r.Begin(hash.Sum(nil), sizes); err != nil {
 		return err
 	}
-	for i, b := range p.blobs {
-		b.place = r.Part(i, b.off)
-	}
+	p.place = func(i int) *marks.Part { return r.Part(i, p.blobs[i].off) }
 	return nil
 }

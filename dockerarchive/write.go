@@ -139,13 +139,16 @@ func prepare(ctx context.Context, format Format, images []*image.Image, opts Opt
 		return nil, err
 	}
 	a := &archive{entries: entries, opts: opts}
-	var all []v1.Descriptor
 	for _, e := range entries {
 		if e.blob != nil {
-			a.blobs, all = append(a.blobs, e.blob), append(all, e.blob.Descriptor)
+			a.blobs = append(a.blobs, e.blob)
 		}
 	}
 	if opts.Planned != nil {
+		all := make([]v1.Descriptor, len(a.blobs))
+		for i, b := range a.blobs {
+			all[i] = *b.Descriptor
+		}
 		opts.Planned(all)
 	}
 	listed := func(e *tarEntry) bool { return e.name == "manifest.json" }
@@ -205,7 +208,7 @@ func (a *archive) reported(b *blob) func(int64) {
 		} else if second {
 			n = b.Size/2 + (n+1)/2
 		}
-		a.opts.Progress(b.Descriptor, n)
+		a.opts.Progress(*b.Descriptor, n)
 	}
 }
 
