@@ -108,6 +108,14 @@ func (l *Layout) With(images []Image, made map[digest.Digest][]byte) *Layout {
 	return &Layout{fsys: l.fsys, view: &view{images, made}}
 }
 
+// Content returns the layout as a source of its blobs alone, without what it lists.
+func (l *Layout) Content() image.Source {
+	if l.view == nil {
+		return l
+	}
+	return l.With(nil, l.view.made)
+}
+
 // RawIndex returns index.json as it stands.
 func (l *Layout) RawIndex() ([]byte, error) {
 	return readFile(l.fsys, v1.ImageIndexFile, limits.IndexJSON)

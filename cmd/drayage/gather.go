@@ -121,6 +121,7 @@ func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
 		}
 		set.Images[i] = nil // there may be very many
 	}
+	set.Forget()
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (s *Set) savedImage(saved *dockerarchive.SavedImage) *Image {
 }
 
 func (s *Set) storedImage(e layout.Image) *Image {
-	im := &Image{Label: e.Descriptor.Digest.String(), root: e.Descriptor, source: s.Layout, set: s,
+	im := &Image{Label: e.Descriptor.Digest.String(), root: e.Descriptor, source: s.content, set: s,
 		Referrer: e.Subject != ""}
 	switch {
 	case e.Name != "":

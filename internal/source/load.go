@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
@@ -15,9 +16,16 @@ import (
 // images may share their parts: what all of them make drayage do is bounded.
 type loads struct {
 	mu     sync.Mutex
-	graphs map[string]*image.Graph
+	graphs map[loadKey]*image.Graph
 	read   int64 // bytes of manifests, as often as they were read
 	parts  int   // manifests and blobs, as often as a name leads to them
+}
+
+// loadKey is what is loaded: how the manifest or index is described, and which platforms are selected of it.
+type loadKey struct {
+	digest               digest.Digest
+	size                 int64
+	mediaType, selection string
 }
 
 // load loads an image once, whatever names it has.
@@ -26,7 +34,7 @@ func (s *Set) load(
 ) (*image.Image, error) {
 	s.loads.mu.Lock()
 	defer s.loads.mu.Unlock()
-	key := fmt.Sprint(root.Digest, root.Size, root.MediaType, sel)
+	key := loadKey{root.Digest, root.Size, root.MediaType, fmt.Sprint(sel)}
 	g := s.loads.graphs[key]
 	if g == nil {
 		var err error
@@ -41,7 +49,7 @@ func (s *Set) load(
 				limits.AllRead, image.ErrTooMany)
 		}
 		if s.loads.graphs == nil {
-			s.loads.graphs = map[string]*image.Graph{}
+			s.loads.graphs = map[loadKey]*image.Graph{}
 		}
 		s.loads.graphs[key] = g
 	}

@@ -25,11 +25,16 @@ type Set struct {
 	Archive *dockerarchive.Reader // nil unless SOURCE is an archive that is not read in one pass
 	Pass    *dockerarchive.Pass   // brings the blobs of an archive that is read in one pass; or nil
 
+	content   image.Source                     // of Layout
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
 	absent    map[digest.Digest][]image.Absent // what SOURCE lacks on purpose, by image
 	closes    []func() error
 	loads     loads
 }
+
+// Forget drops what is known of the set, for callers that have loaded what they need: only the content of
+// loaded images can still be read, until the set is closed. There may be very many images.
+func (s *Set) Forget() { *s = Set{Spec: s.Spec, Archive: s.Archive, Pass: s.Pass, closes: s.closes} }
 
 // Remark is something that users should know of an image.
 type Remark struct {
@@ -49,6 +54,9 @@ func (s *Set) Close() {
 func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 	if s.Layout = c.Layout; opts.Blobs {
 		return nil
+	}
+	if s.Layout != nil {
+		s.content = s.Layout.Content()
 	}
 	stored, err := s.entries()
 	if err != nil {
