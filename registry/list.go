@@ -81,6 +81,23 @@ type nameList struct {
 	firstInvalid string
 }
 
+// listed is a name in a list. A number is meant as its text: tags are made from YAML, in which 1.10 is none.
+// Anything else becomes a text that is no name.
+type listed string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *listed) UnmarshalJSON(raw []byte) error {
+	switch c := raw[0]; {
+	case c == '"':
+		return json.Unmarshal(raw, (*string)(l))
+	case c >= '0' && c <= '9':
+		*l = listed(raw)
+	default:
+		*l = "JSON " + listed(raw)
+	}
+	return nil
+}
+
 func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, error) {
 	l.seen = map[string]bool{}
 	pages := pager{what: l.what, host: h, first: req, add: l.add}
@@ -97,7 +114,7 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		return 0, refuse("%s: the answer is a web page: is this address a registry?", l.what)
 	}
 	var page struct {
-		Tags, Repositories []string
+		Tags, Repositories []listed
 		Errors             []json.RawMessage
 	}
 	if json.Unmarshal(plaintext.UTF8(raw), &page) != nil {
@@ -111,7 +128,8 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		code, message := parseErrorBody("", raw)
 		return 0, refuse("%s: there is an error in its place: %s %s", l.what, code, message)
 	}
-	for _, name := range names {
+	for _, n := range names {
+		name := string(n)
 		switch {
 		case !l.valid(name):
 			if l.invalid++; l.invalid == 1 {

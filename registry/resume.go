@@ -156,7 +156,12 @@ func (u *upload) resume(ctx context.Context, cause error) error {
 		if last-best >= progress {
 			best, stalls = last, 0
 		}
-		if cause = u.send(ctx); !isBroken(cause) {
+		cause = u.send(ctx)
+		if takesNoPatch(cause) {
+			u.forget()
+			return retry.Transient(cause) // the next try sends all of it in a PUT
+		}
+		if !isBroken(cause) {
 			return cause
 		}
 	}

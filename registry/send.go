@@ -101,19 +101,23 @@ func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Respon
 			err = http.ErrSchemeMismatch
 		}
 		cancel(nil)
+		ended(ctx, sent)
 		return nil, &url.Error{Op: r.method, URL: w.at.String(), Err: err}
 	}
 	h.answered.Store(true)
 	resp.Request = req
 	r.cookies.keep(resp)
-	closed := func() {
-		select {
-		case <-sent:
-		case <-ctx.Done():
-		}
-	}
+	closed := func() { ended(ctx, sent) }
 	resp.Body = &watchedBody{ReadCloser: resp.Body, dog: dog, ctx: watched, cancel: cancel, sent: closed}
 	return resp, nil
+}
+
+// ended waits until the content of a request is closed: net/http may read on after it has given up.
+func ended(ctx context.Context, sent <-chan struct{}) {
+	select {
+	case <-sent:
+	case <-ctx.Done():
+	}
 }
 
 // authorized makes the request that is sent for r, without its body.

@@ -327,3 +327,17 @@ func TestWild17Repositories(t *testing.T) {
 		}
 	})
 }
+
+// Tags that are numbers are shown as they are written. What is no text and no number is left out.
+func TestTagsThatAreNoText(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.pages([2]string{`{"tags":[1.10,"a",20260101,null,{"name":"b"},["c"],true,-1,3e2,"3e2"]}`, ""})
+		got, err := w.repo("app").Tags(w.Context())
+		if diff := cmp.Diff([]string{"1.10", "a", "20260101", "3e2"}, got); diff != "" || err != nil {
+			w.Error(diff, err)
+		}
+		if told := w.told(); len(told) != 1 || !strings.Contains(told[0], `5 tags that are none, the first is "JSON null"`) {
+			w.Errorf("told %q", told)
+		}
+	})
+}

@@ -52,10 +52,8 @@ func (u *upload) run(ctx context.Context) error {
 		return err
 	}
 	err = u.send(ctx)
-	if err != nil && u.stream && host.noPatch.Load() {
-		u.forget()
-		u.abort(ctx)
-		return u.run(ctx)
+	if err != nil && u.stream && (host.noPatch.Load() || takesNoPatch(err)) {
+		return u.whole(ctx, err)
 	}
 	if isBroken(err) && (restored || !host.small.Load() && !host.noPatch.Load()) {
 		err = u.resume(ctx, err)
@@ -65,6 +63,39 @@ func (u *upload) run(ctx context.Context) error {
 		err = retry.Transient(err) // a new upload may not be refused
 	}
 	return u.end(ctx, err)
+}
+
+// takesNoPatch reports whether PATCH is refused as such: by the registry, or by something in front of it, which
+// says no more than the status.
+func takesNoPatch(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.Method != http.MethodPatch {
+		return false
+	}
+	switch e.Status {
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusLengthRequired:
+		return e.Code == ""
+	}
+	return false
+}
+
+// whole sends a stream in one PUT, after a PATCH was refused. If that is taken, it is the way for all streams.
+func (u *upload) whole(ctx context.Context, refused error) error {
+	u.forget()
+	u.abort(ctx)
+	host := u.place.host
+	known := host.noPatch.Swap(true)
+	err := u.run(ctx)
+	if err == nil || known || isStatus(refused, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
+		return err
+	}
+	host.noPatch.Store(false)
+	if isRefused(err) {
+		return refused
+	}
+	return err
 }
 
 func (u *upload) begin(ctx context.Context) error {
@@ -166,9 +197,6 @@ func (u *upload) patch(ctx context.Context, b *body) error {
 	case isStatus(err, http.StatusExpectationFailed) && !host.streams.Swap(true):
 		return u.patch(ctx, b)
 	case err != nil:
-		if u.stream && isStatus(err, http.StatusMethodNotAllowed, http.StatusNotImplemented) {
-			host.noPatch.Store(true)
-		}
 		return err
 	case b.length < 0:
 		host.streams.Store(true)

@@ -479,6 +479,66 @@ func TestUploadWithoutPatch(t *testing.T) {
 	}
 }
 
+// A proxy that does not let PATCH through says so in its own way (moby#27877). Then whole blobs may pass. A
+// registry's own word is not doubted, and nothing is remembered of what was not taken either way.
+func TestUploadThroughAProxyWithoutPatch(t *testing.T) {
+	page := []string{"Content-Type", "text/html"}
+	for name, tc := range map[string]struct {
+		patch, put fakeregistry.Fault
+		want       string // requests for two streams; empty: they fail
+	}{
+		"400 with a page": {fakeregistry.Answer(400, "<html>Bad Request</html>", page...), nil, "POST PATCH DELETE POST PUT POST PUT"},
+		"403 with a page": {fakeregistry.Answer(403, "<html>Forbidden</html>", page...), nil, "POST PATCH DELETE POST PUT POST PUT"},
+		"400 early":       {fakeregistry.Early(400), nil, "POST PATCH DELETE POST PUT POST PUT"},
+		"411 at all events": {fakeregistry.Status(411), nil,
+			"POST PATCH DELETE POST PATCH DELETE POST PUT POST PUT"},
+		"a registry's 400": {fakeregistry.Answer(400, `{"errors":[{"code":"BLOB_UPLOAD_INVALID"}]}`), nil, ""},
+		"a registry's 403": {fakeregistry.Answer(403, `{"errors":[{"code":"DENIED"}]}`), nil, ""},
+		"neither way":      {fakeregistry.Answer(400, "", page...), fakeregistry.Status(403), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.reg.On(fakeregistry.Match{Method: "PATCH"}, tc.patch)
+				if tc.put != nil {
+					w.reg.On(fakeregistry.Match{Method: "PUT"}, tc.put)
+				}
+				for _, c := range [][]byte{noise(300_000), noise(300_001)} {
+					o := &opener{content: c}
+					_, err := w.repo("app").Pusher().PushStream(w.Context(), "", o.open, PushOptions{})
+					var e *Error
+					if tc.want == "" && (!errors.As(err, &e) || e.Method != "PATCH") || tc.want != "" && err != nil {
+						w.Error(err)
+					}
+					if n := o.left.Load(); n != 0 {
+						w.Errorf("%d readers are left open", n)
+					}
+				}
+				if got := sequence(w.reg); tc.want != "" && got != tc.want {
+					w.Errorf("requests %q, want %q", got, tc.want)
+				}
+				if again := w.repo("app").own.host.noPatch.Load(); again != (tc.want != "") {
+					w.Errorf("remembered: %v", again)
+				}
+			})
+		})
+	}
+}
+
+// An upload that broke off does not go on where PATCH does not pass: it begins again.
+func TestUploadGoesOnWithoutPatch(t *testing.T) {
+	for _, fault := range []fakeregistry.Fault{fakeregistry.Status(405), fakeregistry.Early(400)} {
+		inBubble(t, func(w *world) {
+			w.reg.On(fakeregistry.Match{Method: "PATCH"}, fault)
+			w.reg.On(fakeregistry.Match{Method: "PUT", Path: "/uploads/", Count: 1}, fakeregistry.Abort(200_000))
+			c := noise(300_000)
+			if err := w.repo("app").Pusher().Push(w.Context(), describe(c), memory(c), PushOptions{}); err != nil {
+				w.Error(err)
+			}
+			w.stored(c)
+		})
+	}
+}
+
 // What cannot be read is no registry's fault.
 func TestUploadWithoutPatchOfWhatCannotBeRead(t *testing.T) {
 	inBubble(t, func(w *world) {
@@ -490,5 +550,34 @@ func TestUploadWithoutPatchOfWhatCannotBeRead(t *testing.T) {
 			w.Errorf("%v, want %v", err, broken)
 		}
 		w.nothingStored()
+	})
+}
+
+// hasty gives up on a body while it is still being read, as a http.RoundTripper may.
+type hasty struct{ http.RoundTripper }
+
+func (h hasty) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.ContentLength == 0 {
+		return h.RoundTripper.RoundTrip(req)
+	}
+	go func() {
+		time.Sleep(time.Second)
+		req.Body.Close()
+	}()
+	return nil, errors.New("server closed idle connection")
+}
+
+// No content is read any more when a push has returned, however its requests ended.
+func TestUploadLeavesNoReaderBehind(t *testing.T) {
+	bothWays(t, func(w *world, content []byte, push func(*opener) error) {
+		h := w.repo("app").own.host
+		h.transport = hasty{h.transport}
+		o := &opener{content: content}
+		if err := push(o); !errors.Is(err, ErrUnavailable) {
+			w.Error(err)
+		}
+		if n := o.left.Load(); n != 0 {
+			w.Errorf("%d readers not closed", n)
+		}
 	})
 }
