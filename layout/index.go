@@ -113,6 +113,9 @@ func (ix *index) parseEntries(dec *json.Decoder, raw []byte) error {
 	}
 	for dec.More() {
 		e := entry{raw: value(dec, raw)}
+		if string(e.raw) == "null" { // nothing, as in every list
+			continue
+		}
 		if err := json.Unmarshal(e.raw, (*lenient.Descriptor)(&e.desc)); err != nil {
 			return fmt.Errorf("%w: entry %d: %v", ErrDamaged, len(ix.entries), err)
 		}

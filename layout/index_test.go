@@ -208,7 +208,7 @@ func TestTagRefusesWhatWouldSpoilTheIndex(t *testing.T) {
 
 func TestImagesRefusesBadDescriptors(t *testing.T) {
 	d := newDir(t)
-	for _, entry := range []string{`{}`, `null`, `{"digest":"sha256:../../x","size":1}`,
+	for _, entry := range []string{`{}`, `null,{}`, `{"digest":"sha256:../../x","size":1}`,
 		`{"digest":"` + desc("1").Digest.String() + `","size":-1}`} {
 		if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(`{"manifests":[`+entry+`]}`),
 			0o644); err != nil {
@@ -217,6 +217,25 @@ func TestImagesRefusesBadDescriptors(t *testing.T) {
 		if images, err := d.Images(); err == nil {
 			t.Errorf("%s: %v", entry, images)
 		}
+	}
+}
+
+// What is null in a list is nothing.
+func TestImagesPassesOverNull(t *testing.T) {
+	d := newDir(t)
+	entry := `{"digest":"` + desc("1").Digest.String() + `","size":1,"x":1}`
+	path := filepath.Join(d.Path(), "index.json")
+	if err := os.WriteFile(path, []byte(`{"manifests":[null,`+entry+`,null]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if images, err := d.Images(); err != nil || len(images) != 1 {
+		t.Errorf("%v, %v", images, err)
+	}
+	if _, err := d.Tag(t.Context(), desc("new"), "docker.io/library/new:1", ""); err != nil {
+		t.Error(err)
+	}
+	if raw, err := os.ReadFile(path); err != nil || !strings.Contains(string(raw), entry) {
+		t.Errorf("index.json became %s, %v", raw, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,8 @@ type Repaired struct {
 // sizes and media types, and removes an entry that leads to nothing beside another one of the same name.
 // Of any other it keeps the entries before the damage, and makes an entry without a name for each manifest
 // that nothing refers to. Other processes may write to the layout meanwhile: Repair waits for those that
-// change index.json, and leaves blobs to those that store them.
+// change index.json, and leaves blobs to those that store them. Where single blobs cannot be read or removed
+// it goes on with the others, and returns what it has done beside the error.
 func Repair(ctx context.Context, path string) (*Repaired, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -51,11 +53,13 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 			path, v1.ImageBlobsDir)
 	}
 	d := &Dir{Layout: &Layout{fsys: root.FS()}, root: root, path: path}
-	r := &Repaired{}
-	if r.Removed, err = d.removeWrong(ctx); err != nil {
+	rm := &removal{dir: d}
+	if err = rm.all(ctx); err != nil {
 		return nil, err
 	}
-	return r, d.locked(ctx, func() error {
+	slices.Sort(rm.removed)
+	r := &Repaired{Removed: rm.removed}
+	err = d.locked(ctx, func() error {
 		if err := d.repairIndex(ctx, r); err != nil {
 			return err
 		}
@@ -65,16 +69,39 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 		r.Marker = true
 		return d.write(v1.ImageLayoutFile, []byte(marker))
 	})
+	return r, cmp.Or(err, rm.failure())
 }
 
-// removeWrong removes blobs that are not what their names say. It reads small ones first: manifests among
-// them tell how large the others have to be. It does not read a large blob that has another size, nor one
-// that nothing refers to.
-func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
+// removal is the removal of wrong blobs.
+type removal struct {
+	dir     *Dir
+	mu      sync.Mutex
+	removed []digest.Digest
+	failed  []error // one for each blob that may still be wrong
+}
+
+// failure tells of what could not be removed.
+func (rm *removal) failure() error {
+	switch n := len(rm.failed); n {
+	case 0:
+		return nil
+	case 1:
+		return rm.failed[0]
+	default:
+		first := slices.MinFunc(rm.failed, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+		return fmt.Errorf("%d blobs cannot be read or removed, the first: %w", n, first)
+	}
+}
+
+// all removes blobs that are not what their names say. It reads small ones first: manifests among them tell
+// how large the others have to be. It does not read a large blob that has another size, nor one that nothing
+// refers to.
+func (rm *removal) all(ctx context.Context) error {
+	d := rm.dir
 	blobs, err := d.Blobs()
 	odd, oddErr := d.blobs(false)
 	if err = errors.Join(err, oddErr); err != nil {
-		return nil, err
+		return err
 	}
 	var small []v1.Descriptor
 	large := map[digest.Digest]v1.Descriptor{}
@@ -85,27 +112,23 @@ func (d *Dir) removeWrong(ctx context.Context) ([]digest.Digest, error) {
 			small = append(small, b)
 		}
 	}
-	removed, err := d.removeUnless(ctx, append(odd, small...), d.isStored)
-	if err != nil || len(large) == 0 {
-		return removed, err
+	if err := rm.unless(ctx, append(odd, small...), d.isStored); err != nil || len(large) == 0 {
+		return err
 	}
 	fits, err := d.sizes(ctx, small, large)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var referred []v1.Descriptor
 	for id := range fits {
 		referred = append(referred, large[id])
 	}
-	more, err := d.removeUnless(ctx, referred, func(ctx context.Context, b v1.Descriptor) (bool, error) {
+	return rm.unless(ctx, referred, func(ctx context.Context, b v1.Descriptor) (bool, error) {
 		if !fits[b.Digest] {
 			return false, nil
 		}
 		return d.isRight(ctx, b)
 	})
-	removed = append(removed, more...)
-	slices.Sort(removed)
-	return removed, err
 }
 
 // sizes tells of those large blobs that something refers to whether they have the size that is said there.
@@ -124,7 +147,7 @@ func (d *Dir) sizes(
 	}
 	for _, b := range small {
 		doc, ok, err := d.document(ctx, b)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have been removed
+		if err != nil {
 			return nil, err
 		}
 		if ok {
@@ -136,26 +159,28 @@ func (d *Dir) sizes(
 	return fits, nil
 }
 
-// removeUnless removes blobs that are not right.
-func (d *Dir) removeUnless(ctx context.Context, blobs []v1.Descriptor, right judge) ([]digest.Digest, error) {
-	var mu sync.Mutex
-	var removed []digest.Digest
-	eg, ctx := errgroup.WithContext(ctx)
+// unless removes blobs that are not right. It fails only if ctx ends.
+func (rm *removal) unless(ctx context.Context, blobs []v1.Descriptor, right judge) error {
+	var eg errgroup.Group
 	eg.SetLimit(runtime.GOMAXPROCS(0))
 	for _, b := range blobs {
 		eg.Go(func() error {
-			gone, err := d.removeOne(ctx, b, right)
-			if gone {
-				mu.Lock()
-				defer mu.Unlock()
-				removed = append(removed, b.Digest)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
-			return err
+			gone, err := rm.dir.removeOne(ctx, b, right)
+			rm.mu.Lock()
+			defer rm.mu.Unlock()
+			if gone {
+				rm.removed = append(rm.removed, b.Digest)
+			}
+			if err != nil {
+				rm.failed = append(rm.failed, err)
+			}
+			return context.Cause(ctx)
 		})
 	}
-	err := eg.Wait()
-	slices.Sort(removed)
-	return removed, err
+	return eg.Wait()
 }
 
 // judge reports whether a blob is right.

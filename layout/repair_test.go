@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -222,5 +224,37 @@ func TestWild39RepairLooksAtSizesFirst(t *testing.T) {
 				t.Errorf("removed %v", r.Removed)
 			}
 		})
+	}
+}
+
+// A wrong blob that nobody can remove stays, and all else is repaired.
+func TestRepairAroundWhatStays(t *testing.T) {
+	dir, images, index := damaged(t)
+	blob := func(d v1.Descriptor) string { return filepath.Join(dir, "blobs", "sha256", d.Digest.Encoded()) }
+	for i, d := range images[:2] {
+		if err := os.WriteFile(blob(d), []byte{'{', byte(i)}, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := exec.Command("chattr", "+i", blob(images[0])).Run(); err != nil {
+		t.Skip("files cannot be made immutable here:", err)
+	}
+	defer exec.Command("chattr", "-i", blob(images[0])).Run()
+	for _, raw := range [][]byte{index, index[:len(index)-9], nil} {
+		if err := os.WriteFile(filepath.Join(dir, "index.json"), raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := layout.Repair(t.Context(), dir)
+		if err == nil || !strings.Contains(err.Error(), images[0].Digest.Encoded()) || r == nil {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if _, err := os.Stat(blob(images[1])); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the other one: %v", err)
+		}
+		if l, err := layout.OpenDir(dir); err != nil {
+			t.Error(err)
+		} else if _, err := l.Images(); err != nil || l.Close() != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -98,13 +98,17 @@ func (d *Dir) described(ctx context.Context, b v1.Descriptor) (v1.Descriptor, er
 	if err != nil {
 		return b, err
 	}
+	was := b
 	b.Size = found.Size
 	if b.Size > image.MaxManifestSize {
 		return b, nil
 	}
 	raw, err := image.ReadAll(ctx, d, b, image.MaxManifestSize)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), ctx.Err() != nil:
 		return b, err
+	case err != nil:
+		return was, nil // it is wrong, but could not be removed
 	}
 	if _, err := image.ParseManifest(b.MediaType, raw); err == nil && image.IsManifest(b.MediaType) {
 		return b, nil
@@ -201,8 +205,8 @@ func (d *Dir) document(ctx context.Context, b v1.Descriptor) (image.Document, bo
 		return image.Document{}, false, nil
 	}
 	raw, err := image.ReadAll(ctx, d, b, image.MaxManifestSize)
-	if err != nil {
-		return image.Document{}, false, err
+	if err != nil { // it has been removed, or could not be though it is wrong
+		return image.Document{}, false, ctx.Err()
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
 		return image.Document{}, false, nil

@@ -99,7 +99,7 @@ func (c call) repair(ctx context.Context, spec source.Spec) error {
 			"a tar is written again by the command that made it")
 	}
 	r, err := layout.Repair(ctx, spec.Path)
-	if err != nil {
+	if r == nil {
 		return err
 	}
 	for _, d := range r.Removed {
@@ -119,10 +119,10 @@ func (c call) repair(ctx context.Context, spec source.Spec) error {
 	if r.Marker {
 		c.note("oci-layout is new")
 	}
-	if len(r.Removed)+r.Entries == 0 && !r.Index && !r.Marker {
+	if len(r.Removed)+r.Entries == 0 && !r.Index && !r.Marker && err == nil {
 		c.note("nothing had to be repaired")
 	}
-	return nil
+	return err
 }
 
 // verifier is one verify command.
