@@ -44,7 +44,7 @@ type Contents struct {
 
 // Remark is something that the user has to know of an image.
 type Remark struct {
-	Image digest.Digest // of its manifest or index in Layout, or the ID of a saved image
+	Image digest.Digest // of its manifest or index in Layout, or the ID of a saved image; empty: of none
 	Text  string        // goes on after the image's name and a colon
 }
 
@@ -75,7 +75,7 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 	if err != nil {
 		return nil, err
 	}
-	roots, err := a.survey(ctx, l, tolerant)
+	roots, err := a.survey(ctx, l, c)
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +158,18 @@ func (c *Contents) remarkOdd(d digest.Digest, odd []string) {
 	text := fmt.Sprintf("the archive also calls it %s, which is no name of an image and is left out",
 		shortened(quoted, ", "))
 	c.Remarks = append(c.Remarks, Remark{Image: d, Text: text})
+}
+
+// remarkStrays tells which entries of index.json are no images.
+func (c *Contents) remarkStrays(strays []*root) {
+	var all []string
+	for _, r := range strays {
+		all = append(all, fmt.Sprintf("%.100q %s", r.Descriptor.MediaType, r.Descriptor.Digest))
+	}
+	if len(all) > 0 {
+		c.Remarks = append(c.Remarks, Remark{Text: "index.json also lists what is no manifest, and that " +
+			"stays behind: " + shortened(all, ", ")})
+	}
 }
 
 // show makes the layout of the images that are not read by manifest.json, if there is one. Engines save what

@@ -40,11 +40,11 @@ func OfLayout(ctx context.Context, l *layout.Layout, entries bool) (*Contents, e
 		s.has = func(digest.Digest) bool { return true }
 		s.reads = func(d v1.Descriptor) bool { return image.IsIndex(d.MediaType) }
 	}
-	roots, err := s.survey(ctx, images)
+	c := newContents(entries)
+	roots, err := s.survey(ctx, images, c)
 	if err != nil {
 		return nil, err
 	}
-	c := newContents(entries)
 	c.show(l, roots, false)
 	return c, nil
 }

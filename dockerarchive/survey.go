@@ -78,6 +78,19 @@ func (r *root) isNamed() bool { return r.Name != "" || len(r.names) > 0 || r.Ref
 // plain reports whether it is a single image with uncompressed layers.
 func (r *root) plain() bool { return r.index == nil && len(r.leaves) == 1 && r.leaves[0].plain }
 
+// stray reports whether an entry is no manifest by its type, and is none in spite of that. An index may list
+// other things beside images
+// (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#indexjson-file).
+func (r *root) stray() bool {
+	t := r.Descriptor.MediaType
+	return t != "" && !image.IsManifest(t) && !r.damaged() && (r.err != nil || r.Label() == "" && r.lost())
+}
+
+// lost reports whether the manifest itself is absent.
+func (r *root) lost() bool {
+	return len(r.leaves) == 1 && r.leaves[0].lacks() && r.leaves[0].absent[0].Part == image.PartManifest
+}
+
 // key is what describes the manifest or index. All names of one lead to the same.
 func (r *root) key() string {
 	return fmt.Sprint(r.Descriptor.Digest, r.Descriptor.Size, r.Descriptor.MediaType)
@@ -96,18 +109,19 @@ type surveyor struct {
 	visited int // manifests, counted for each name that leads to them
 }
 
-// survey looks at everything that index.json leads to. It fails only if ctx ends, or if a limit is reached.
-func (a *Reader) survey(ctx context.Context, l *layout.Layout, tolerant bool) ([]*root, error) {
+// survey looks at everything that index.json leads to, and enters into c which entries stay behind. It fails
+// only if ctx ends, or if a limit is reached.
+func (a *Reader) survey(ctx context.Context, l *layout.Layout, c *Contents) ([]*root, error) {
 	everything := func(*root) bool { return true }
-	s := &surveyor{place: "archive", entries: tolerant, layout: l, has: a.hasBlob, looks: everything}
+	s := &surveyor{place: "archive", entries: c.tolerant, layout: l, has: a.hasBlob, looks: everything}
 	images, err := l.Images()
 	if err != nil {
 		return nil, err
 	}
-	return s.survey(ctx, images)
+	return s.survey(ctx, images, c)
 }
 
-func (s *surveyor) survey(ctx context.Context, images []layout.Image) (roots []*root, err error) {
+func (s *surveyor) survey(ctx context.Context, images []layout.Image, c *Contents) (roots []*root, err error) {
 	policy := image.Policy{Tolerant: true, Reads: s.reads,
 		MaxManifests: limits.AllLeaves, MaxBytes: limits.AllHeld}
 	s.tree, s.known = image.NewTree(s.layout, policy), map[*image.Node]*facts{}
@@ -135,7 +149,8 @@ func (s *surveyor) survey(ctx context.Context, images []layout.Image) (roots []*
 			indexes[key] = r
 		}
 	}
-	roots, err = s.sortOut(ctx, roots)
+	c.remarkStrays(which(roots, (*root).stray))
+	roots, err = s.sortOut(ctx, which(roots, func(r *root) bool { return !r.stray() }))
 	return roots, cmp.Or(err, ctx.Err())
 }
 

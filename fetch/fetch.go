@@ -45,8 +45,8 @@ type Image struct {
 	image.Image
 	Reference registry.Reference
 
-	// IndexReferrers are the referrers of the index that the name stands for, if they were asked for and do not
-	// travel because only some of its platforms do.
+	// IndexReferrers are the referrers of the index that the name stands for, and theirs in turn, if they were
+	// asked for and do not travel because only some of its platforms do.
 	IndexReferrers []digest.Digest
 
 	// Schema1 is set if the registry has the image in Docker's schema 1, and is the digest by which the
@@ -103,7 +103,7 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 			return nil, err
 		}
 		if im.Root.Digest != root.Digest {
-			im.IndexReferrers, err = referrerDigests(ctx, repo, root.Digest)
+			im.IndexReferrers, err = allReferrerDigests(ctx, repo, root.Digest)
 		}
 	}
 	return im, err
@@ -228,6 +228,38 @@ func Referrers(ctx context.Context, repo *registry.Repository, im *image.Image) 
 	return image.Referrers(ctx, im, func(ctx context.Context, subject digest.Digest) ([]*image.Image, error) {
 		return referrersOf(ctx, repo, subject)
 	})
+}
+
+// allReferrerDigests lists what belongs to a manifest and, in turn, to that, each once.
+func allReferrerDigests(
+	ctx context.Context, repo *registry.Repository, subject digest.Digest,
+) (all []digest.Digest, _ error) {
+	seen := map[digest.Digest]bool{subject: true}
+	for level := []digest.Digest{subject}; len(level) > 0; {
+		found := make([][]digest.Digest, len(level))
+		eg, egctx := errgroup.WithContext(ctx)
+		eg.SetLimit(parallelImages)
+		for i, d := range level {
+			eg.Go(func() (err error) {
+				found[i], err = referrerDigests(egctx, repo, d)
+				return err
+			})
+		}
+		if err := eg.Wait(); err != nil {
+			return nil, err
+		}
+		level = nil
+		for _, d := range slices.Concat(found...) {
+			if !seen[d] {
+				seen[d] = true
+				all, level = append(all, d), append(level, d)
+			}
+		}
+		if len(all) > limits.Referrers {
+			return nil, image.ErrTooManyReferrers
+		}
+	}
+	return all, nil
 }
 
 // referrerDigests lists what belongs to a manifest, without reading it.

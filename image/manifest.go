@@ -103,7 +103,7 @@ type wire struct {
 	FSLayers     json.RawMessage                  `json:"fsLayers"`
 }
 
-// list is a list of descriptors that may be null.
+// list is a list of descriptors that may be null, and leaves out what is null in it.
 type list struct {
 	all  []lenient.Descriptor
 	null bool
@@ -111,7 +111,17 @@ type list struct {
 
 func (l *list) UnmarshalJSON(raw []byte) error {
 	l.null = string(raw) == "null"
-	return json.Unmarshal(raw, &l.all)
+	var all []*lenient.Descriptor
+	err := json.Unmarshal(raw, &all)
+	if all != nil {
+		l.all = make([]lenient.Descriptor, 0, len(all))
+	}
+	for _, d := range all {
+		if d != nil {
+			l.all = append(l.all, *d)
+		}
+	}
+	return err
 }
 
 func (w *wire) document() Document {

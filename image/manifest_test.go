@@ -150,8 +150,8 @@ func TestParseRefusesBadReferences(t *testing.T) {
 			"layer":  document(v1.MediaTypeImageManifest, `"config":`+config+`,"layers":[`+layer+`,`+bad+`]`),
 			"child":  document(v1.MediaTypeImageIndex, `"manifests":[`+child+`,`+bad+`]`),
 		} {
-			if d, err := image.ParseManifest("", []byte(raw)); err == nil {
-				t.Errorf("%s %s was accepted: %+v", place, bad, d.Children())
+			if d, err := image.ParseManifest("", []byte(raw)); (err == nil) != (bad == "null" && place == "child") {
+				t.Errorf("%s %s gives %+v, %v", place, bad, d.Manifests, err)
 			}
 		}
 	}
@@ -180,7 +180,15 @@ func TestChildren(t *testing.T) {
 	if diff := cmp.Diff([]digest.Digest{digest.FromString("child")}, digests(index)); diff != "" {
 		t.Errorf("index (-want +got):\n%s", diff)
 	}
-	if got := digests(document(v1.MediaTypeImageIndex, `"manifests":[]`)); got != nil {
+	// What is null in the list is nothing: the bytes travel as they are.
+	if diff := cmp.Diff([]digest.Digest{digest.FromString("child")},
+		digests(document(v1.MediaTypeImageIndex, `"manifests":[null,`+child+`,null]`))); diff != "" {
+		t.Errorf("index with null (-want +got):\n%s", diff)
+	}
+	if got := digests(document(v1.MediaTypeImageIndex, `"manifests":[null]`)); len(got) > 0 {
+		t.Errorf("index of null: %v", got)
+	}
+	if got := digests(document(v1.MediaTypeImageIndex, `"manifests":[]`)); len(got) > 0 {
 		t.Errorf("empty index: %v", got)
 	}
 }

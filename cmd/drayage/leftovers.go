@@ -44,6 +44,7 @@ func (l *leftovers) enter(taken *image.Image, referrers, ofIndex []digest.Digest
 	l.ofIndexes.add(ofIndex)
 	for _, r := range taken.Referrers {
 		delete(l.attestations, r.Root.Digest) // with a subject they travel
+		delete(l.ofIndexes, r.Root.Digest)
 	}
 }
 

@@ -49,7 +49,11 @@ func (c call) sourceOptions() source.Options {
 // noteRemarks says what users should know of the images of a SOURCE.
 func (c call) noteRemarks(set *source.Set) {
 	for _, r := range set.Remarks {
-		c.note("note: %s: %s", terminal.Quote(r.Image.Label), r.Text)
+		about := set.Spec.Text
+		if r.Image != nil {
+			about = r.Image.Label
+		}
+		c.note("note: %s: %s", terminal.Quote(about), r.Text)
 	}
 }
 

@@ -171,7 +171,7 @@ func TestWild11SubjectsArriveFirst(t *testing.T) {
 		expect(t, 0, "", "with 1 referrers", "fetch", under+"app:1", "-o", dir, "--referrers", "--platform",
 			"linux/amd64")
 		_, errs, _ := command(t, "fetch", under+"app:1", "-o", dir, "--referrers", "--platform", "linux/amd64")
-		if strings.Contains(errs, "attestation and") || !strings.Contains(errs, "1 referrer, which stay behind") {
+		if strings.Contains(errs, "attestation and") || !strings.Contains(errs, "2 referrers, which stay behind") {
 			t.Errorf("the attestation is here: %s", errs)
 		}
 	})

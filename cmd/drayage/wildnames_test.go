@@ -187,10 +187,10 @@ func TestWild11SignatureOfTheIndex(t *testing.T) {
 	sign(s.reg, "team/app", index)
 	dir, one, out := filepath.Join(t.TempDir(), "all"), filepath.Join(t.TempDir(), "one"),
 		filepath.Join(t.TempDir(), "x.tar")
-	said := "2 referrers.* stay behind: --platform all takes them along"
+	said := "3 referrers.* stay behind: --platform all takes them along"
 	expect(t, 0, "", "also has "+said, "fetch", s.host+"/team/app:1", "-o", one, "--referrers", "--platform",
 		"linux/arm64")
-	expect(t, 0, "", "2 referrers .* left out: --platform all takes", "save", s.host+"/team/app:1", "-o", out,
+	expect(t, 0, "", "3 referrers .* left out: --platform all takes", "save", s.host+"/team/app:1", "-o", out,
 		"--format", "oci", "--referrers", "--platform", "linux/arm64")
 	expect(t, 0, "", "with 3 referrers", "fetch", s.host+"/team/app:1", "-o", dir, "--referrers", "--platform",
 		"all")

@@ -38,7 +38,7 @@ func (s *Set) Forget() { *s = Set{Spec: s.Spec, Archive: s.Archive, Pass: s.Pass
 
 // Remark is something that users should know of an image.
 type Remark struct {
-	Image *Image
+	Image *Image // nil: it is about SOURCE
 	Text  string // goes on after the image's label and a colon
 }
 
@@ -78,7 +78,7 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 		about[im.Digest()] = im
 	}
 	for _, r := range c.Remarks {
-		if im := about[r.Image]; im != nil {
+		if im := about[r.Image]; im != nil || r.Image == "" && s.Spec.Name == "" {
 			s.Remarks = append(s.Remarks, Remark{im, r.Text})
 		}
 	}
