@@ -121,7 +121,9 @@ func (a *Reader) survey(ctx context.Context, l *layout.Layout, c *Contents) ([]*
 	return s.survey(ctx, images, c)
 }
 
-func (s *surveyor) survey(ctx context.Context, images []layout.Image, c *Contents) (roots []*root, err error) {
+func (s *surveyor) survey(
+	ctx context.Context, images []layout.Image, c *Contents,
+) (roots []*root, err error) {
 	policy := image.Policy{Tolerant: true, Reads: s.reads,
 		MaxManifests: limits.AllLeaves, MaxBytes: limits.AllHeld}
 	s.tree, s.known = image.NewTree(s.layout, policy), map[*image.Node]*facts{}

@@ -65,8 +65,8 @@ func (u *upload) run(ctx context.Context) error {
 	return u.end(ctx, err)
 }
 
-// takesNoPatch reports whether PATCH is refused as such: by the registry, or by something in front of it, which
-// says no more than the status.
+// takesNoPatch reports whether PATCH is refused as such: by the registry, or by something in front of it,
+// which says no more than the status.
 func takesNoPatch(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || e.Method != http.MethodPatch {
@@ -81,7 +81,8 @@ func takesNoPatch(err error) bool {
 	return false
 }
 
-// whole sends a stream in one PUT, after a PATCH was refused. If that is taken, it is the way for all streams.
+// whole sends a stream in one PUT, after a PATCH was refused. If that is taken, it is the way for all
+// streams.
 func (u *upload) whole(ctx context.Context, refused error) error {
 	u.forget()
 	u.abort(ctx)

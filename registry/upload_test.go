@@ -482,14 +482,14 @@ func TestUploadWithoutPatch(t *testing.T) {
 // A proxy that does not let PATCH through says so in its own way (moby#27877). Then whole blobs may pass. A
 // registry's own word is not doubted, and nothing is remembered of what was not taken either way.
 func TestUploadThroughAProxyWithoutPatch(t *testing.T) {
-	page := []string{"Content-Type", "text/html"}
+	page, once := []string{"Content-Type", "text/html"}, "POST PATCH DELETE POST PUT POST PUT"
 	for name, tc := range map[string]struct {
 		patch, put fakeregistry.Fault
 		want       string // requests for two streams; empty: they fail
 	}{
-		"400 with a page": {fakeregistry.Answer(400, "<html>Bad Request</html>", page...), nil, "POST PATCH DELETE POST PUT POST PUT"},
-		"403 with a page": {fakeregistry.Answer(403, "<html>Forbidden</html>", page...), nil, "POST PATCH DELETE POST PUT POST PUT"},
-		"400 early":       {fakeregistry.Early(400), nil, "POST PATCH DELETE POST PUT POST PUT"},
+		"400 with a page": {fakeregistry.Answer(400, "<html>Bad Request</html>", page...), nil, once},
+		"403 with a page": {fakeregistry.Answer(403, "<html>Forbidden</html>", page...), nil, once},
+		"400 early":       {fakeregistry.Early(400), nil, once},
 		"411 at all events": {fakeregistry.Status(411), nil,
 			"POST PATCH DELETE POST PATCH DELETE POST PUT POST PUT"},
 		"a registry's 400": {fakeregistry.Answer(400, `{"errors":[{"code":"BLOB_UPLOAD_INVALID"}]}`), nil, ""},
