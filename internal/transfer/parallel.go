@@ -9,7 +9,6 @@ import (
 
 	"drayage/image"
 	"drayage/internal/marks"
-	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
 
@@ -104,7 +103,7 @@ func (l *parallel) judge() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	extra := len(l.streams) - 1
-	if l.spread.measure(extra, l.moved.Load(), time.Since(l.began)) || !l.spread.ready() || l.ctx.Err() != nil {
+	if l.spread.measure(extra, l.moved.Load(), time.Since(l.began)) || l.ctx.Err() != nil {
 		return
 	}
 	for ; extra < l.spread.allowed && l.idle() >= 0; extra++ {
@@ -120,7 +119,7 @@ func (l *parallel) judge() {
 		l.start(r.by, release, func() error { return l.read(r) })
 	}
 	part := l.slowest()
-	if part == nil || l.asking || extra >= maxStreams {
+	if part == nil || l.asking || extra >= maxStreams || !l.spread.ready() {
 		return
 	}
 	if release := l.src.ExtraStream(); release != nil {
@@ -140,8 +139,7 @@ func (l *parallel) takeOver(r *reading) error {
 		return err
 	}
 	l.asking = false
-	l.spread.useless()
-	l.spread.never = err != errOvertaken && !retry.IsTransient(err)
+	l.spread.lost(err)
 	return nil
 }
 

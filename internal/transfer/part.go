@@ -91,8 +91,7 @@ func (s *readAheadStream) bring(p *part) {
 	p.err, p.done = err, true
 	if p.before != nil {
 		s.asking = false
-		s.spread.useless()
-		s.spread.never = err != errOvertaken && !retry.IsTransient(err)
+		s.spread.lost(err)
 		p.drop()
 	}
 	s.came.Broadcast()

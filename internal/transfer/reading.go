@@ -69,6 +69,10 @@ func (r *reading) write(p []byte, off int64) (int, error) {
 		r.begin(s)
 	}
 	s := r.stretch
+	had := max(min(int64(len(p)), s.Off-off), 0) // another stream has brought that
+	if p, off = p[had:], off+had; len(p) == 0 {
+		return int(had), nil
+	}
 	r.mu.Lock()
 	p = p[:max(min(int64(len(p)), s.End-off), 0)]
 	s.upTo = off + int64(len(p))
@@ -82,12 +86,12 @@ func (r *reading) write(p []byte, off int64) (int, error) {
 	whole := s.whole()
 	r.mu.Unlock()
 	if err := r.mark.wrote(s.at); err != nil {
-		return len(p), err
+		return int(had) + len(p), err
 	}
 	if whole {
 		defer r.woke()
 	}
-	return len(p), r.hash(p, off)
+	return int(had) + len(p), r.hash(p, off)
 }
 
 // woke tells follow that there is something to do.

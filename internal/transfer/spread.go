@@ -3,6 +3,8 @@ package transfer
 import (
 	"sync/atomic"
 	"time"
+
+	"drayage/internal/retry"
 )
 
 const (
@@ -93,4 +95,16 @@ func (s *spread) useless() {
 	s.allowed = 0
 	s.after = time.Now().Add(min((firstPause+s.begins())<<min(2*s.failed, 8), maxPause))
 	s.failed++
+}
+
+// lost is called when an extra stream has brought nothing of the part that it asked for. Where others are of
+// use it may only have been late.
+func (s *spread) lost(err error) {
+	passing := err == errOvertaken || retry.IsTransient(err)
+	if passing && s.allowed > 0 {
+		s.after = time.Now().Add(max(prompt, s.begins()))
+		return
+	}
+	s.useless()
+	s.never = !passing
 }

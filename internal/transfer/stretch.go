@@ -143,8 +143,8 @@ func (l *parallel) slowest() (p *takeover) {
 		return nil
 	}
 	p.Off, p.all = p.of.upTo, all
-	if p.pace > 0 {
-		p.Off = l.toBlock(p.Off + max(l.spread.ahead(p.pace), min(minPiece, (p.of.End-p.Off)/2)))
+	if ahead := l.spread.ahead(p.pace); ahead >= l.file.Block() { // a slower one leaves everything to others
+		p.Off = l.toBlock(p.Off + max(ahead, min(minPiece, (p.of.End-p.Off)/2)))
 	}
 	p.End = min(l.toBlock(p.Off+max(minPiece, l.spread.underway(p.pace))), p.of.End)
 	if p.Off >= p.End {
@@ -153,17 +153,18 @@ func (l *parallel) slowest() (p *takeover) {
 	return p
 }
 
-// claim gives a stream the part that it has asked for, now that the first bytes of that are there. It returns
-// nil if the stream that was to read the part has come to it: then nothing is gained.
+// claim gives a stream the part that it has asked for, now that the first bytes of that are there. Of a part
+// that another stream has just begun it gives the rest. It returns nil if that stream has come further: then
+// nothing is gained.
 func (l *parallel) claim(p *takeover, st *stream) *stretch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.Index(l.stretches, p.of)
-	if i < 0 || p.of.upTo > p.Off {
+	if i < 0 || p.of.upTo > p.Off+(p.End-p.Off)/4 {
 		return nil
 	}
 	l.asking = false
-	l.cut(i, p.Off)
+	l.cut(i, max(p.Off, p.of.upTo))
 	l.cut(i+1, p.End)
 	l.stretches[i+1].by = st
 	if p.of.whole() {

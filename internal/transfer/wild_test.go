@@ -219,3 +219,19 @@ func TestWild31RangesGrowWithLatency(t *testing.T) {
 		})
 	}
 }
+
+// A server that holds a stream after a while, and lets a byte through now and then, does not keep what is
+// left from others.
+func TestWild31HeldStreams(t *testing.T) {
+	content, d := large(t)
+	for _, begins := range []time.Duration{time.Millisecond, 100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			src := &farSource{content: content, burst: 5 << 20, rate: 1, begins: begins,
+				free: make(chan struct{}, 32)}
+			n, err := ways["into a file"](t, src, d)
+			if err != nil || n != size || len(src.asked) > 12 {
+				t.Errorf("after %v each: %d bytes, %v; asked %d times: %v", begins, n, err, len(src.asked), src.asked)
+			}
+		})
+	}
+}
