@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,17 +100,34 @@ func (d *documents) entries() (all []*tarEntry, err error) {
 	if len(d.items) == 0 {
 		return nil, nil
 	}
-	if all, err = appendJSON(all, "manifest.json", d.items); err != nil || len(d.repositories) == 0 {
+	items, err := marshalList(d.items)
+	if all = append(all, jsonFile("manifest.json", items)); err != nil || len(d.repositories) == 0 {
 		return all, err
 	}
-	return appendJSON(all, "repositories", d.repositories)
+	repositories, err := json.Marshal(d.repositories)
+	return append(all, jsonFile("repositories", repositories)), err
 }
 
-// appendJSON appends a file of JSON with a final newline, as Docker writes it.
-func appendJSON(all []*tarEntry, name string, v any) ([]*tarEntry, error) {
-	var b bytes.Buffer
-	err := json.NewEncoder(&b).Encode(v)
-	return append(all, file(name, b.Bytes(), time.Unix(0, 0))), err
+// jsonFile is a file of JSON with a final newline, as Docker writes it.
+func jsonFile(name string, raw []byte) *tarEntry {
+	return file(name, slices.Concat(raw, []byte("\n")), time.Unix(0, 0))
+}
+
+// marshalList is json.Marshal of a list. It holds the text of a very long one only twice.
+func marshalList[T any](list []T) ([]byte, error) {
+	b := bytes.NewBufferString("[")
+	for i, one := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		raw, err := json.Marshal(one)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(raw)
+	}
+	b.WriteByte(']')
+	return b.Bytes(), nil
 }
 
 // splitName divides a full name into the repository in Docker's short form and the tag.

@@ -132,13 +132,19 @@ func (p *plan) writeHeads(f File) error {
 	}
 	var run []byte // heads without a gap, which one call writes
 	at := int64(0)
-	err := p.heads(func(h []byte, off int64) error {
-		if off == at+int64(len(run)) && len(run) < chunkSize {
-			run = append(run, h...)
-			return nil
+	err := p.heads(func(h []byte, off int64) (err error) {
+		if off != at+int64(len(run)) || len(run)+len(h) > chunkSize {
+			_, err = f.WriteAt(run, at)
+			run, at = run[:0], off
 		}
-		_, err := f.WriteAt(run, at)
-		run, at = append(run[:0], h...), off
+		switch {
+		case err != nil:
+		case len(h) <= chunkSize:
+			run = append(run, h...)
+		default:
+			_, err = f.WriteAt(h, off)
+			at += int64(len(h))
+		}
 		return err
 	})
 	if err == nil {

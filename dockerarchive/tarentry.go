@@ -82,7 +82,9 @@ func (e *tarEntry) mode() int64 {
 // head makes b what stands before the content of a blob: the header. Of any other entry it is all. Its length
 // does not depend on the size of the blob.
 func (e *tarEntry) head(b *bytes.Buffer) (err error) {
-	b.Reset()
+	if b.Reset(); b.Cap() > chunkSize {
+		*b = bytes.Buffer{} // the room of a very long document is needed for nothing else
+	}
 	e.files(func(f tarEntry) bool {
 		err = f.write(b)
 		return err == nil
