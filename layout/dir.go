@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/durable"
+	"drayage/internal/limits"
 )
 
 const (
@@ -40,6 +42,9 @@ type Dir struct {
 	// touched has the directories of blobs that have been stored, by this process or another one. They are
 	// synced before index.json refers to the blobs, once for all blobs of an image.
 	touched sync.Map
+
+	indexing sync.Mutex
+	last     *index // what index.json was when this Dir looked at it last, to change it; or nil
 }
 
 // OpenDir opens the layout at path. The caller closes it.
@@ -174,11 +179,18 @@ func (d *Dir) marshal(ix *index) ([]byte, error) {
 
 // change reads index.json, lets f change it, and writes it if it did, while nobody else can.
 func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
-	return d.locked(ctx, func() error {
-		ix, err := readIndex(d.root.FS())
+	return d.locked(ctx, func() (err error) {
+		d.indexing.Lock()
+		defer d.indexing.Unlock()
+		ix, err := d.index()
 		if err != nil {
-			return fmt.Errorf("%s: %w", d.path, err)
+			return err
 		}
+		defer func() {
+			if d.last = nil; err == nil {
+				d.last = ix
+			}
+		}()
 		if !f(ix) {
 			return nil
 		}
@@ -195,6 +207,24 @@ func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
 		}
 		return d.write(v1.ImageIndexFile, raw)
 	})
+}
+
+// index reads index.json. It is parsed only if somebody else has changed it: an index of very many images
+// is changed very often.
+func (d *Dir) index() (*index, error) {
+	raw, err := readFile(d.root.FS(), v1.ImageIndexFile, limits.IndexJSON)
+	if err == nil && d.last != nil && bytes.Equal(raw, d.last.raw) {
+		return d.last, nil
+	}
+	d.last = nil
+	var ix *index
+	if err == nil {
+		ix, err = parseIndex(raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.path, err)
+	}
+	return ix, nil
 }
 
 // write replaces a file, while the lock is held. So temporary files of it were left by processes that were

@@ -55,7 +55,19 @@ func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (ol
 // Fits returns an error if index.json would grow too large to be read with these entries. It is for asking
 // before anything is fetched. [Dir.Enter] asks the same.
 func (d *Dir) Fits(entries []Entry) error {
-	ix, err := readIndex(d.root.FS())
+	raw, err := d.RawIndex()
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
+	more := emptyIndex()
+	for _, e := range entries {
+		more.put(e)
+	}
+	added, err := more.marshal()
+	if err != nil || withinLimits(raw, added) == nil { // mostly, and it need not be parsed for that
+		return err
+	}
+	ix, err := parseIndex(raw)
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.path, err)
 	}

@@ -24,13 +24,15 @@ type index struct {
 	entries []entry
 	at      map[string][]int // where entries with a name are, and referrers: see [index.find]; nil: not known
 	added   bool             // the entries are not in their order
+	raw     []byte           // what was read or has been made
 }
 
 // entry is a descriptor with its original bytes, if it has any.
 type entry struct {
 	raw  json.RawMessage
 	desc v1.Descriptor
-	gone bool // it is not written
+	keys []string // of [index.find], once it has been asked for them
+	gone bool     // it is not written
 }
 
 // fullName returns s as the full name of an image. It returns nothing if s is no name: regctl writes
@@ -60,18 +62,26 @@ func readIndex(fsys fs.FS) (*index, error) {
 }
 
 // withinLimits is for those who read index.json and for those who write it.
-func withinLimits(raw []byte) error {
-	if len(raw) > limits.IndexJSON {
-		return fmt.Errorf("index.json has %d bytes, more than the %d that are accepted", len(raw), limits.IndexJSON)
+func withinLimits(parts ...[]byte) error {
+	bytes, values := 0, 0
+	for _, raw := range parts {
+		bytes += len(raw)
 	}
-	if n := jsonkeys.Values(raw); n > limits.IndexValues {
-		return fmt.Errorf("index.json has %d values, more than the %d that are accepted", n, limits.IndexValues)
+	if bytes > limits.IndexJSON {
+		return fmt.Errorf("index.json has %d bytes, more than the %d that are accepted", bytes, limits.IndexJSON)
+	}
+	for _, raw := range parts {
+		values += jsonkeys.Values(raw)
+	}
+	if values > limits.IndexValues {
+		return fmt.Errorf("index.json has %d values, more than the %d that are accepted", values,
+			limits.IndexValues)
 	}
 	return nil
 }
 
 func parseIndex(raw []byte) (*index, error) {
-	ix := &index{fields: map[string]json.RawMessage{}}
+	ix := &index{fields: map[string]json.RawMessage{}, raw: raw}
 	raw = plaintext.UTF8(raw)
 	if err := withinLimits(raw); err != nil {
 		return nil, err
@@ -141,11 +151,14 @@ func (s *skipped) UnmarshalJSON(v []byte) error {
 	return nil
 }
 
+// marshal returns the index as it is to be written.
 func (ix *index) marshal() ([]byte, error) {
 	ix.sort()
 	fields := maps.Clone(ix.fields)
 	fields["manifests"] = nil
-	b := bytes.NewBufferString("{")
+	b := bytes.NewBuffer(make([]byte, 0, len(ix.raw)+len(ix.raw)/8))
+	b.WriteByte('{')
+	ends := make([]int, len(ix.entries))
 	for i, name := range slices.Sorted(maps.Keys(fields)) {
 		if i > 0 {
 			b.WriteByte(',')
@@ -157,35 +170,37 @@ func (ix *index) marshal() ([]byte, error) {
 		b.Write(append(key, ':'))
 		if name != "manifests" {
 			b.Write(fields[name])
-		} else if err := ix.writeEntries(b); err != nil {
+		} else if err := ix.writeEntries(b, ends); err != nil {
 			return nil, err
 		}
 	}
 	b.WriteByte('}')
-	return b.Bytes(), nil
+	ix.raw = b.Bytes()
+	for i := range ix.entries { // so that what was read before is held no longer
+		e := &ix.entries[i]
+		e.raw = ix.raw[ends[i]-len(e.raw) : ends[i] : ends[i]]
+	}
+	return ix.raw, nil
 }
 
-// writeEntries writes the list of entries. Those that were read keep their bytes, because they may have
-// fields that desc does not know.
-func (ix *index) writeEntries(b *bytes.Buffer) error {
+// writeEntries writes the list of entries, and notes where each one ends. Those that were read keep their
+// bytes, because they may have fields that desc does not know.
+func (ix *index) writeEntries(b *bytes.Buffer, ends []int) error {
 	b.WriteByte('[')
-	first := true
-	for _, e := range ix.entries {
-		if e.gone {
-			continue
+	for i := range ix.entries {
+		e := &ix.entries[i]
+		if e.raw == nil {
+			raw, err := json.Marshal(e.desc)
+			if err != nil {
+				return err
+			}
+			e.raw = raw
 		}
-		raw, err := []byte(e.raw), error(nil)
-		if raw == nil {
-			raw, err = json.Marshal(e.desc)
-		}
-		if err != nil {
-			return err
-		}
-		if !first {
+		if i > 0 {
 			b.WriteByte(',')
 		}
-		first = false
-		b.Write(raw)
+		b.Write(e.raw)
+		ends[i] = b.Len()
 	}
 	b.WriteByte(']')
 	return nil

@@ -151,6 +151,9 @@ func openFile(fsys fs.FS, name string) (fs.File, error) {
 	return fsys.Open(name)
 }
 
+// wholeRead is how many bytes of a file are believed to be there. An index of very many images is shorter.
+const wholeRead = 8 << 20
+
 // readFile reads a small file; one that is larger than limit is an error.
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	f, err := openFile(fsys, name)
@@ -158,14 +161,17 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	var b bytes.Buffer
+	if fi, err := f.Stat(); err == nil {
+		b.Grow(int(min(max(fi.Size(), 0), limit, wholeRead)) + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, err
 	}
-	if int64(len(raw)) > limit {
+	if int64(b.Len()) > limit {
 		return nil, fmt.Errorf("%s: larger than %d bytes", name, limit)
 	}
-	return raw, nil
+	return b.Bytes(), nil
 }
 
 // blobPath is the name of the file of a blob, whose digest must be valid.

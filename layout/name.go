@@ -15,16 +15,27 @@ import (
 func (ix *index) find(key string) []int {
 	if ix.at == nil {
 		ix.at = make(map[string][]int, len(ix.entries))
-		for i, e := range ix.entries {
-			if name := e.image().Name; name != "" {
-				ix.at[name] = append(ix.at[name], i)
-			}
-			if s := e.desc.Annotations[AnnotationSubject]; s != "" {
-				ix.at[referrer(e.desc.Digest, s)] = append(ix.at[referrer(e.desc.Digest, s)], i)
+		for i := range ix.entries {
+			for _, k := range ix.entries[i].known() {
+				ix.at[k] = append(ix.at[k], i)
 			}
 		}
 	}
 	return ix.at[key]
+}
+
+// known returns the keys of an entry.
+func (e *entry) known() []string {
+	if e.keys == nil {
+		e.keys = []string{}
+		if name := e.image().Name; name != "" {
+			e.keys = append(e.keys, name)
+		}
+		if s := e.desc.Annotations[AnnotationSubject]; s != "" {
+			e.keys = append(e.keys, referrer(e.desc.Digest, s))
+		}
+	}
+	return e.keys
 }
 
 // referrer is the key of a referrer: no name has a space.
@@ -115,6 +126,11 @@ func (e *entry) describe(d v1.Descriptor) (changed bool) {
 // sort sorts the entries by name, and referrers without a name by their subject, so that the order in which
 // images arrive does not show.
 func (ix *index) sort() {
+	all := len(ix.entries)
+	ix.entries = slices.DeleteFunc(ix.entries, func(e entry) bool { return e.gone })
+	if len(ix.entries) < all {
+		ix.at = nil
+	}
 	if !ix.added {
 		return
 	}
