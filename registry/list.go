@@ -1,12 +1,14 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -88,6 +90,8 @@ type listed string
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *listed) UnmarshalJSON(raw []byte) error {
 	switch c := raw[0]; {
+	case c == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw): // as nearly all
+		*l = listed(raw[1 : len(raw)-1])
 	case c == '"':
 		return json.Unmarshal(raw, (*string)(l))
 	case c >= '0' && c <= '9':
@@ -99,7 +103,6 @@ func (l *listed) UnmarshalJSON(raw []byte) error {
 }
 
 func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, error) {
-	l.seen = map[string]bool{}
 	pages := pager{what: l.what, host: h, first: req, add: l.add}
 	err := pages.readNumbered(ctx)
 	if l.invalid > 0 {
@@ -117,16 +120,26 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		Tags, Repositories []listed
 		Errors             []json.RawMessage
 	}
-	if json.Unmarshal(plaintext.UTF8(raw), &page) != nil {
+	names := &page.Tags
+	if l.kind == "repositories" {
+		names = &page.Repositories
+	}
+	raw = plaintext.UTF8(raw)
+	*names = make([]listed, 0, 1+bytes.Count(raw, []byte(`","`)))
+	if json.Unmarshal(raw, &page) != nil {
 		return 0, refuse("%s is none: %q", l.what, printable(string(raw), 60))
 	}
-	names := page.Tags
-	if l.kind == "repositories" {
-		names = page.Repositories
-	}
-	if names == nil && len(page.Errors) > 0 {
+	if len(*names) == 0 && len(page.Errors) > 0 {
 		code, message := parseErrorBody("", raw)
 		return 0, refuse("%s: there is an error in its place: %s %s", l.what, code, message)
+	}
+	l.take(*names)
+	return len(*names), nil
+}
+
+func (l *nameList) take(names []listed) {
+	if l.seen == nil { // mostly there is one page
+		l.seen, l.names = make(map[string]bool, len(names)), make([]string, 0, len(names))
 	}
 	for _, n := range names {
 		name := string(n)
@@ -140,7 +153,6 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 			l.names = append(l.names, name)
 		}
 	}
-	return len(names), nil
 }
 
 // Referrers lists the manifests that name d as their subject: signatures, SBOMs and the like. A registry

@@ -60,6 +60,7 @@ func (c call) printResult(doc any, lines []string) error {
 		return nil
 	}
 	var b strings.Builder
+	b.Grow(len(lines) * (1 + len(lines[0])))
 	for _, l := range lines {
 		b.WriteString(terminal.Line(l))
 		b.WriteByte('\n')

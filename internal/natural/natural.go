@@ -11,7 +11,11 @@ import (
 // Sort orders runs of digits by their value, so that 1.9 comes before 1.10, and everything else byte by byte.
 // Texts that differ only in leading zeros are ordered too, so that the order is total.
 func Sort(texts []string) {
-	keys, ends := []byte{}, make([]int, len(texts)+1)
+	length := 0
+	for _, t := range texts {
+		length += len(t)
+	}
+	keys, ends := make([]byte, 0, 3*length), make([]int, len(texts)+1) // mostly enough
 	order, sorted := make([]int, len(texts)), make([]string, len(texts))
 	for i, t := range texts {
 		keys = appendKey(keys, t)
@@ -32,13 +36,16 @@ func Sort(texts []string) {
 // appendKey appends s with the length of each number before it: numbers may be long.
 func appendKey(k []byte, s string) []byte {
 	for s != "" {
-		if s[0] < '0' || s[0] > '9' {
+		end := 0
+		for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+			end++
+		}
+		if end == 0 {
 			k, s = append(k, s[0]), s[1:]
 			continue
 		}
-		number := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
-		s = s[len(number):]
-		number = strings.TrimLeft(number, "0")
+		number := strings.TrimLeft(s[:end], "0")
+		s = s[end:]
 		k = append(k, '0') // a number is where digits are among other characters
 		k = append(binary.BigEndian.AppendUint32(k, uint32(len(number))), number...)
 	}

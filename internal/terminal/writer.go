@@ -54,6 +54,9 @@ func (a argument) Format(f fmt.State, verb rune) {
 func Line(s string) string { return escape(s, func(rune) bool { return false }) }
 
 func escape(s string, keep func(rune) bool) string {
+	if isPlain(s, keep) {
+		return s
+	}
 	plain := func(r rune) bool { return printable(r) || keep(r) }
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
 		return s
@@ -78,6 +81,16 @@ func escape(s string, keep func(rune) bool) string {
 		}
 	}
 	return b.String()
+}
+
+// isPlain reports whether s is ASCII without anything to escape, as nearly all texts are.
+func isPlain(s string, keep func(rune) bool) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < ' ' || c >= 0x7f) && (c >= utf8.RuneSelf || !keep(rune(c))) {
+			return false
+		}
+	}
+	return true
 }
 
 // printable reports whether a character shows as what it is. Go counts some letters as printable that show
