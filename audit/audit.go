@@ -167,9 +167,9 @@ func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unref
 	return &Unreferenced{n, bytes}, nil
 }
 
-// reachedFrom returns every digest that the index of a layout leads to. It reads only manifests and
-// configurations. sure reports that there are no more digests: nobody knows what is below a damaged manifest.
-// A missing manifest leads to nothing. reachedFrom fails only if ctx ends.
+// reachedFrom returns every digest that the index of a layout leads to. It reads only manifests. sure reports
+// that there are no more digests: nobody knows what is below a damaged manifest. A missing manifest leads to
+// nothing. reachedFrom fails only if ctx ends.
 func reachedFrom(
 	ctx context.Context, l *layout.Layout,
 ) (reached map[digest.Digest]bool, sure bool, err error) {
@@ -178,6 +178,7 @@ func reachedFrom(
 		return nil, false, nil
 	}
 	w := newWalker()
+	w.listing = true
 	targets := make([]Target, len(images))
 	for i, im := range images {
 		targets[i] = Target{Root: im.Descriptor, Source: l}

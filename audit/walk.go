@@ -29,6 +29,8 @@ type walker struct {
 	tasks   map[taskKey]*task
 	order   []*task
 	uses    []use
+	parts   int  // blobs, counted for each image that has them
+	listing bool // only what is reached is wanted
 
 	target Target // the current one
 	result *Result
@@ -100,7 +102,7 @@ func (w *walker) image(ctx context.Context) error {
 			visited[key] = true
 			w.manifest(ctx, v)
 		}
-		if len(w.uses) > limits.AllParts {
+		if w.parts > limits.AllParts {
 			return fmt.Errorf("all images together have more than %d parts, counted for each name: "+
 				"choose some by name: %w", limits.AllParts, image.ErrTooMany)
 		}
@@ -144,8 +146,11 @@ func (w *walker) judge(ctx context.Context, n *image.Node) judgement {
 
 // blobs notes the configuration and the layers of one manifest.
 func (w *walker) blobs(ctx context.Context, n *image.Node) {
-	judged := w.judge(ctx, n)
-	if judged.Kind == image.Artifact {
+	var judged judgement
+	if !w.listing {
+		judged = w.judge(ctx, n)
+	}
+	if judged.Kind == image.Artifact { // also if nobody has looked
 		for _, d := range n.Document.Children() {
 			w.blob(image.PartBlob, d, "")
 		}
@@ -189,12 +194,16 @@ func (w *walker) saved(im *dockerarchive.SavedImage) {
 		t := w.task(taskKey{blobKey: blobKey{l.DiffID, l.Size()}, path: l.Path, algorithm: a}, d, l.Source())
 		d.Digest = l.DiffID
 		w.uses = append(w.uses, use{task: t, result: w.result, part: image.PartLayer, desc: d, diffID: l.DiffID})
+		w.parts++
 	}
 }
 
 // blob notes a blob of the current image. If diffID is not empty, the blob must unpack to it.
 func (w *walker) blob(part image.Part, d v1.Descriptor, diffID digest.Digest) {
 	w.reached[d.Digest] = true
+	if w.parts++; w.listing {
+		return
+	}
 	if err := verify.Descriptor(d); err != nil {
 		w.fault(part, d, err)
 		return
