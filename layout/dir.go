@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -94,7 +96,7 @@ func (d *Dir) initialise(ctx context.Context) error {
 		return err
 	}
 	for _, dir := range []string{partDir, v1.ImageBlobsDir + "/sha256"} { // workDir first, for checkEmpty
-		if err := d.root.MkdirAll(dir, 0o755); err != nil {
+		if err := d.makeDir(dir); err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)
 		}
 	}
@@ -120,7 +122,7 @@ func (d *Dir) checkEmpty() error {
 		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	if _, err := d.root.Lstat(v1.ImageLayoutFile); err == nil {
-		if _, err := d.root.Lstat(v1.ImageIndexFile); err != nil {
+		if _, err := d.root.Stat(v1.ImageIndexFile); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s: %w: it is missing from the layout", d.path, ErrDamaged)
 		}
 		return nil
@@ -252,11 +254,27 @@ func (d *Dir) writeMissing(name string, data []byte) error {
 	return d.write(name, data)
 }
 
+// makeDir makes a directory and those above it. A file or a pipe in the place of one gets another name. A link
+// stays: it may lead to another disk.
+func (d *Dir) makeDir(name string) error {
+	err := d.root.MkdirAll(name, 0o755)
+	for at := name; err != nil && at != "."; at = path.Dir(at) {
+		fi, serr := d.root.Lstat(at)
+		if serr != nil || fi.IsDir() || fi.Mode()&fs.ModeSymlink != 0 {
+			continue
+		}
+		if err = d.root.Rename(at, at+"."+rand.Text()); err == nil {
+			err = d.root.MkdirAll(name, 0o755)
+		}
+	}
+	return err
+}
+
 // openWork opens a file in workDir, which a layout of another tool does not have yet.
 func (d *Dir) openWork(open func() (*os.File, error)) (*os.File, error) {
 	f, err := open()
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = d.root.MkdirAll(partDir, 0o755); err == nil {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		if err = d.makeDir(partDir); err == nil {
 			f, err = open()
 		}
 	}

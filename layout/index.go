@@ -3,6 +3,7 @@ package layout
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -55,6 +56,9 @@ func emptyIndex() *index {
 
 func readIndex(fsys fs.FS) (*index, error) {
 	raw, err := readFile(fsys, v1.ImageIndexFile, limits.IndexJSON)
+	if errors.Is(err, errNotRegular) {
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -138,6 +138,8 @@ func readVersion(fsys fs.FS) (string, error) {
 	return found.Version, nil
 }
 
+var errNotRegular = errors.New("not a regular file")
+
 // openFile opens a regular file. Everything else is refused unopened: a named pipe would wait for its other
 // end.
 func openFile(fsys fs.FS, name string) (fs.File, error) {
@@ -146,7 +148,7 @@ func openFile(fsys fs.FS, name string) (fs.File, error) {
 		return nil, err
 	}
 	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file (%s)", name, fi.Mode().Type())
+		return nil, fmt.Errorf("%s is %w (%s)", name, errNotRegular, fi.Mode().Type())
 	}
 	return fsys.Open(name)
 }
@@ -266,7 +268,11 @@ func (l *Layout) Blobs() ([]v1.Descriptor, error) { return l.blobs(true) }
 // blobs lists what has the name of a blob: the files, or all else.
 func (l *Layout) blobs(regular bool) (all []v1.Descriptor, _ error) {
 	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
-		entries, err := fs.ReadDir(l.fsys, path.Join(v1.ImageBlobsDir, a.String()))
+		dir := path.Join(v1.ImageBlobsDir, a.String())
+		if fi, err := fs.Stat(l.fsys, dir); err == nil && !fi.IsDir() {
+			continue // reading a pipe would wait for its other end
+		}
+		entries, err := fs.ReadDir(l.fsys, dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

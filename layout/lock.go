@@ -14,9 +14,11 @@ import (
 
 // locked runs f while no other process changes index.json.
 func (d *Dir) locked(ctx context.Context, f func() error) error {
-	file, err := d.openWork(func() (*os.File, error) {
-		return d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644)
-	})
+	open := func() (*os.File, error) { return d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o644) }
+	file, err := d.openWork(open)
+	if err != nil && d.clearPlace(lockFile) == nil {
+		file, err = d.openWork(open)
+	}
 	if err == nil {
 		defer file.Close()
 		err = filelock.Lock(ctx, file)

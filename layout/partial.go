@@ -142,7 +142,7 @@ func (p *partial) closeMark() {
 
 func (p *partial) publish() error {
 	name := blobPath(p.desc)
-	if err := p.dir.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := p.dir.makeDir(path.Dir(name)); err != nil {
 		return err
 	}
 	if err := p.dir.clearPlace(name); err != nil {
@@ -199,6 +199,9 @@ func (d *Dir) partialSize(b v1.Descriptor) int64 {
 	fi, err := d.root.Stat(p.name)
 	if err != nil || !d.Locks() {
 		return 0
+	}
+	if at, err := d.root.Lstat(p.markName()); err != nil || !at.Mode().IsRegular() {
+		return fi.Size()
 	}
 	if mark, err := d.root.Open(p.markName()); err == nil {
 		defer mark.Close()

@@ -67,6 +67,9 @@ func Repair(ctx context.Context, path string) (*Repaired, error) {
 			return nil // if the version is not known here, it is not for us to change
 		}
 		r.Marker = true
+		if err := d.clearPlace(v1.ImageLayoutFile); err != nil {
+			return d.located(err)
+		}
 		return d.write(v1.ImageLayoutFile, []byte(marker))
 	})
 	return r, cmp.Or(err, rm.failure())

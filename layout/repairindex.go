@@ -40,7 +40,7 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 	}
 	r.Index = true
 	ix := emptyIndex()
-	ix.entries = readable(raw)
+	ix.entries = d.healed(ctx, readable(raw))
 	r.Saved = len(ix.entries)
 	nameless, err := d.unnamed(ctx, ix.entries)
 	if err != nil {
@@ -52,6 +52,16 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 		return err
 	}
 	return d.write(v1.ImageIndexFile, raw)
+}
+
+// healed returns those of the entries that can stand in index.json, with the right sizes where there are blobs.
+func (d *Dir) healed(ctx context.Context, entries []entry) []entry {
+	for i := range entries {
+		if found, err := d.described(ctx, entries[i].desc); err == nil {
+			entries[i].describe(found)
+		}
+	}
+	return slices.DeleteFunc(entries, func(e entry) bool { return verify.Descriptor(e.desc) != nil })
 }
 
 // repairEntries corrects what entries of a readable index.json say of what they lead to.
@@ -155,8 +165,11 @@ func readable(raw []byte) (all []entry) {
 		if dec.Decode(&e.raw) != nil {
 			return all
 		}
-		known := json.Unmarshal(e.raw, (*lenient.Descriptor)(&e.desc)) == nil && jsonkeys.UniqueRead(e.raw) == nil
-		if known && verify.Descriptor(e.desc) == nil {
+		if json.Unmarshal(e.raw, (*lenient.Descriptor)(&e.desc)) != nil {
+			lenient.Decode(e.raw, &e.desc)
+			e.desc.Size = -1 // its blob tells
+		}
+		if jsonkeys.UniqueRead(e.raw) == nil && verify.Digest(e.desc.Digest) == nil {
 			all = append(all, e)
 		}
 	}

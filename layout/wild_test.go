@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -148,5 +149,83 @@ func TestWild41FetchIntoALayoutWithoutItsMarker(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil || len(listed(t, dir)) != before+1 {
 		t.Errorf("%v; %d images", err, len(listed(t, dir)))
+	}
+}
+
+// A directory of the layout whose place a file or a pipe has is made again. Nobody waits for a pipe.
+func TestWild42DirectoriesThatAreNone(t *testing.T) {
+	for what, plant := range map[string]func(path string) error{
+		"pipe": makePipe,
+		"file": func(path string) error { return os.WriteFile(path, []byte("x"), 0o644) },
+	} {
+		for _, name := range []string{"blobs", "blobs/sha256", ".drayage", ".drayage/partial"} {
+			dir := t.TempDir()
+			create(t, dir)
+			place := filepath.Join(dir, name)
+			if err := errors.Join(os.RemoveAll(place), plant(place)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := layout.Repair(t.Context(), dir); err != nil && name != "blobs" {
+				t.Errorf("%s at %s: repair: %v", what, name, err)
+			}
+			d := create(t, dir)
+			if err := d.Push(t.Context(), desc, &tt.Source{Content: content}, nil); err != nil {
+				t.Errorf("%s at %s: %v", what, name, err)
+			}
+			if got := blobs(t, dir)[blob]; got != string(content) {
+				t.Errorf("%s at %s: the blob is %q", what, name, got)
+			}
+		}
+	}
+}
+
+// The same of files: repair makes them again, and of index.json everyone says that it can be repaired.
+func TestWild42FilesThatAreNone(t *testing.T) {
+	for what, plant := range map[string]func(path string) error{
+		"pipe":                  makePipe,
+		"link to itself":        func(path string) error { return os.Symlink(filepath.Base(path), path) },
+		"link to nothing":       func(path string) error { return os.Symlink("nothing", path) },
+		"directory":             func(path string) error { return os.Mkdir(path, 0o755) },
+		"directory with a file": func(path string) error { return os.MkdirAll(path+"/x", 0o755) },
+	} {
+		for _, name := range []string{"oci-layout", "index.json", ".drayage/lock"} {
+			dir := t.TempDir()
+			create(t, dir)
+			place := filepath.Join(dir, name)
+			if err := errors.Join(os.RemoveAll(place), plant(place)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := layout.CreateDir(t.Context(), dir)
+			if name == "index.json" && what != "link to itself" && !errors.Is(err, layout.ErrDamaged) {
+				t.Errorf("%s at %s: %v", what, name, err)
+			}
+			if _, err := layout.Repair(t.Context(), dir); err != nil {
+				t.Errorf("%s at %s: repair: %v", what, name, err)
+			}
+			if err := create(t, dir).Push(t.Context(), desc, &tt.Source{Content: content}, nil); err != nil {
+				t.Errorf("%s at %s: %v", what, name, err)
+			}
+		}
+	}
+}
+
+// A size that is none does not cost the name of the image, if its blob is there.
+func TestWild41RepairOfImpossibleSizes(t *testing.T) {
+	for _, size := range []string{"-1", `"5"`, "1.5", "{}", "1e30"} {
+		dir, images, index := damaged(t)
+		wrong := strings.Replace(string(index), fmt.Sprintf(`"size":%d`, images[0].Size), `"size":`+size, 1)
+		lost := strings.Replace(wrong, images[1].Digest.Encoded(), strings.Repeat("0", 64), 1)
+		for what, text := range map[string]string{"": wrong, " beside a lost one": lost} {
+			write(t, filepath.Join(dir, "index.json"), text)
+			if _, err := layout.Repair(t.Context(), dir); err != nil {
+				t.Fatal(err)
+			}
+			all := listed(t, dir)
+			if !slices.ContainsFunc(all, func(im layout.Image) bool {
+				return im.Name == "docker.io/library/a:1" && im.Descriptor.Size == images[0].Size
+			}) {
+				t.Errorf("size %s%s: %+v", size, what, all)
+			}
+		}
 	}
 }
