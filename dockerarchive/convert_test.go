@@ -83,6 +83,9 @@ func TestUnpackedLayersThatAreWrong(t *testing.T) {
 	}{
 		"another diff ID":      {idA, linesXz},
 		"another diff ID, bz2": {idA, linesBz2},
+		"another diff ID, gz":  {idA, string(gz(t, nil, []byte(lines)))},
+		"another diff ID, zst": {idA, string(zstded.pack(t, []byte(lines)))},
+		"cut off, gz":          {digest.FromString(lines), string(gz(t, nil, []byte(lines)))[:20]},
 		"cut off":              {digest.FromString(lines), linesXz[:60]},
 		"cut off, bz2":         {digest.FromString(lines), linesBz2[:30]},
 		"cut in the header":    {digest.FromString(lines), linesXz[:8]},

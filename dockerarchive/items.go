@@ -153,7 +153,7 @@ func (a *Reader) findLayers(item manifestItem, diffIDs []digest.Digest, im *Save
 		}
 		content, err := a.tar.Find(p)
 		if err == nil {
-			im.Layers = append(im.Layers, SavedLayer{id, tarfs.Clean(p), content})
+			im.Layers = append(im.Layers, SavedLayer{id, tarfs.Clean(p), content, &a.known})
 			continue
 		}
 		reason := a.reason(p)

@@ -84,7 +84,7 @@ func (p *Pass) confirm(ctx context.Context) error {
 // Plan finds out from what the stream begins with what images there are. An error that wraps [ErrOrder] says
 // why that cannot be told yet.
 func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
-	p.plan = &Reader{p.stream.Plan()}
+	p.plan = &Reader{tar: p.stream.Plan()}
 	contents, err := p.predict(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

@@ -24,6 +24,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"drayage/internal/jsonkeys"
 	"drayage/internal/plaintext"
@@ -39,7 +40,10 @@ var ErrGone = tarfs.ErrGone
 
 // Reader gives access to the images of an archive. It reads them where they lie, and never uses a name from
 // the archive as a path. It may be used concurrently.
-type Reader struct{ tar *tarfs.Index }
+type Reader struct {
+	tar   *tarfs.Index
+	known sync.Map // for SavedLayer
+}
 
 // NewReader opens the uncompressed archive in r, which is size bytes long. The Reader reads from r as long as
 // it is used. It does not close r.
@@ -54,7 +58,7 @@ func newReader(tar *tarfs.Index, err error) (*Reader, error) {
 	if err != nil {
 		return nil, tarError(err)
 	}
-	a := &Reader{tar}
+	a := &Reader{tar: tar}
 	for _, dir := range tar.Around() {
 		if a.imageIn(dir) {
 			tar.SetRoot(dir) // somebody has packed the whole directory

@@ -2,11 +2,13 @@ package dockerarchive
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -37,6 +39,13 @@ type SavedLayer struct {
 	DiffID  digest.Digest // what its uncompressed content must hash to; not verified
 	Path    string        // in the archive
 	content *tarfs.File
+	known   *sync.Map // of the archive: descriptors of layers that have been read, by their layerKey
+}
+
+// layerKey tells layers of an archive apart.
+type layerKey struct {
+	offset int64
+	diffID digest.Digest
 }
 
 // Open returns the layer as it is stored. It may be called any number of times and concurrently.
@@ -106,8 +115,9 @@ func fullName(name string) (string, error) {
 }
 
 // Image is the saved image as one that can be written again. It has a manifest of its own, in which layers
-// stand as they are stored. Image reads those that are stored compressed once, to learn their digests. Layers
-// in bzip2 and xz, which have no media type, are unpacked. The image can be used as long as its archive.
+// stand as they are stored. Image reads those that are stored compressed once, to learn their digests and to
+// check their diff IDs, which nobody does who copies them later. Layers in bzip2 and xz, which have no media
+// type, are unpacked. The image can be used as long as its archive.
 func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
 	m := v1.Manifest{
 		MediaType: v1.MediaTypeImageManifest,
@@ -144,24 +154,36 @@ func (l SavedLayer) describe(ctx context.Context) (d v1.Descriptor, src image.So
 	if err != nil {
 		return d, nil, err
 	}
-	d = v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}
+	d, src = v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}, l.Source()
 	switch kind {
 	case compression.None:
-		return d, l.Source(), nil
+		return d, src, nil
 	case compression.Gzip:
 		d.MediaType = v1.MediaTypeImageLayerGzip
 	case compression.Zstd:
 		d.MediaType = v1.MediaTypeImageLayerZstd
 	default:
-		layer, err := unpack.Sum(ctx, l.Open(), l.DiffID.Algorithm(), nil)
-		if err == nil {
-			err = unpack.CheckDiffID(layer.DiffID, l.DiffID)
-		}
-		d.Size = layer.Size
-		return d, unpackedLayer{l}, err
+		src = unpackedLayer{l}
 	}
-	d.Digest, err = l.content.SHA256(ctx)
-	return d, l.Source(), err
+	key := layerKey{l.content.Entry().Offset, l.DiffID}
+	if known, ok := l.known.Load(key); ok {
+		return known.(v1.Descriptor), src, nil
+	}
+	h := sha256.New()
+	layer, err := unpack.Sum(ctx, io.TeeReader(l.Open(), h), l.DiffID.Algorithm(), nil)
+	if err == nil {
+		err = unpack.CheckDiffID(layer.DiffID, l.DiffID)
+	}
+	if err != nil {
+		return d, nil, err
+	}
+	if d.MediaType == v1.MediaTypeImageLayer {
+		d.Size = layer.Size
+	} else {
+		d.Digest = digest.NewDigest(digest.SHA256, h)
+	}
+	l.known.Store(key, d)
+	return d, src, nil
 }
 
 // savedSource gives out the layers of a saved image. It is no [image.ParallelSource]: every range of a layer

@@ -292,7 +292,7 @@ func (v *v1Archive) image(chain []*v1Dir) (SavedImage, error) {
 	var diffIDs []digest.Digest
 	for _, l := range chain {
 		history, diffIDs = append(history, l.history), append(diffIDs, l.diffID)
-		im.Layers = append(im.Layers, SavedLayer{DiffID: l.diffID, Path: l.name + "/layer.tar", content: l.content})
+		im.Layers = append(im.Layers, SavedLayer{l.diffID, l.name + "/layer.tar", l.content, &v.a.known})
 	}
 	raw, err := v.description(top)
 	if err != nil {
