@@ -120,13 +120,10 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 		Tags, Repositories []listed
 		Errors             []json.RawMessage
 	}
-	names := &page.Tags
-	if l.kind == "repositories" {
-		names = &page.Repositories
+	if len(l.names)+l.invalid+bytes.Count(raw, []byte{','}) >= maxNames { // before they take memory
+		return 0, refuse("%s has more than %d %s", l.what, maxNames, l.kind)
 	}
-	raw = plaintext.UTF8(raw)
-	*names = make([]listed, 0, 1+bytes.Count(raw, []byte(`","`)))
-	if json.Unmarshal(raw, &page) != nil {
+	if json.Unmarshal(plaintext.UTF8(raw), &page) != nil {
 		return 0, refuse("%s is none: %q", l.what, printable(string(raw), 60))
 	}
 	if len(*names) == 0 && len(page.Errors) > 0 {

@@ -10,7 +10,9 @@ import (
 )
 
 const (
-	maxPages = 10_000   // some registries give fifty names at once, whatever they are asked for
+	maxPages = 10_000 // some registries give fifty names at once, whatever they are asked for
+	maxEmpty = 500    // pages in a row that name nothing, as where a user may see few of many
+	maxNames = 1 << 19
 	maxList  = 16 << 20 // bytes: some hundred thousand names, and what they take in memory
 	// largePage is how many names are asked for at once where a registry gives few. ECR gives no more.
 	largePage = 1000
@@ -30,6 +32,7 @@ type pager struct {
 
 	seen   map[string]bool
 	bytes  int
+	empty  int  // pages that came last and name nothing
 	astray bool // Links lead to wrong addresses: only what they say of the place in the list counts
 }
 
@@ -109,6 +112,8 @@ func (l *pager) page(ctx context.Context, at *url.URL) error {
 		return refuse("%s leads in a circle, after %d pages", l.what, len(l.seen))
 	case len(l.seen) == maxPages:
 		return refuse("%s has more than %d pages", l.what, maxPages)
+	case l.empty == maxEmpty:
+		return refuse("%s goes on and on, and its last %d pages name nothing", l.what, maxEmpty)
 	case l.bytes >= maxList:
 		return refuse("%s is larger than %d bytes", l.what, maxList)
 	case l.seen == nil:
@@ -124,6 +129,9 @@ func (l *pager) page(ctx context.Context, at *url.URL) error {
 	link := nextLink(resp.Header.Values("Link"))
 	l.bytes += len(raw) + len(link) // addresses are kept too
 	entries, err := l.add(resp.Header, raw)
+	if l.empty++; entries > 0 {
+		l.empty = 0
+	}
 	if err == nil {
 		l.from, l.base, l.link, l.entries = at, resp.Request.URL, link, entries
 	}

@@ -170,14 +170,22 @@ func TestTagsRefuse(t *testing.T) {
 	}
 }
 
-// A list without an end is given up, be its pages small or large.
+// A list without an end is given up, be its pages small, empty or large.
 func TestTagsAreBounded(t *testing.T) {
 	for name, tc := range map[string]struct {
-		size, atMost int
-	}{"pages": {10, maxPages}, "bytes": {maxList / 8, 9}} {
+		size   int
+		tags   string
+		atMost int
+	}{
+		"pages":       {10, `"a"`, maxPages},
+		"empty pages": {10, ``, maxEmpty + 1},
+		"bytes":       {maxList / 8, `"a"`, 9},
+		"names":       {0, `"a"` + strings.Repeat(`,""`, maxNames/5), 6},
+		"names, once": {0, strings.Repeat(`"",`, maxNames) + `"a"`, 1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				page, asked := strings.Repeat(" ", tc.size)+`{"tags":[]}`, 0
+				page, asked := strings.Repeat(" ", tc.size)+`{"tags":[`+tc.tags+`]}`, 0
 				w.reg.On(tagLists, func(http.Handler) http.Handler {
 					return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 						asked++
