@@ -123,7 +123,13 @@ func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 	if len(l.names)+l.invalid+bytes.Count(raw, []byte{','}) >= maxNames { // before they take memory
 		return 0, refuse("%s has more than %d %s", l.what, maxNames, l.kind)
 	}
-	if json.Unmarshal(plaintext.UTF8(raw), &page) != nil {
+	names := &page.Tags
+	if l.kind == "repositories" {
+		names = &page.Repositories
+	}
+	raw = plaintext.UTF8(raw)
+	*names = make([]listed, 0, 1+bytes.Count(raw, []byte(`","`)))
+	if json.Unmarshal(raw, &page) != nil {
 		return 0, refuse("%s is none: %q", l.what, printable(string(raw), 60))
 	}
 	if len(*names) == 0 && len(page.Errors) > 0 {
