@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -115,10 +116,17 @@ func (c *Client) Repository(ref Reference) *Repository {
 	}
 	if r.own == nil {
 		r.own = c.at(ref, DefaultEndpoint(ref.Registry))
+		r.own.tags, r.own.digests = false, false
+		r.own.noRead = fmt.Errorf("no endpoint of %s is configured for reading", ref.Registry)
 		r.own.noPush = fmt.Errorf("no endpoint of %s is configured for pushing", ref.Registry)
 	}
 	if err != nil {
-		r.own.noRead, r.own.noPush = err, err
+		r.readers, r.own.noRead, r.own.noPush = nil, err, err
+	}
+	r.asked = r.own
+	answers := func(p *place) bool { return p.tags && p.digests }
+	if i := slices.IndexFunc(r.readers, answers); i >= 0 && !answers(r.own) {
+		r.asked = r.readers[i]
 	}
 	return r
 }

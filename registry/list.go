@@ -38,15 +38,16 @@ func validTag(name string) bool { return validName(name, ".-", 128) }
 func validRepository(name string) bool { return validName(name, ".-/", 255) }
 
 // Tags lists the tags of the repository in the registry's order, each once. It leaves out what is no valid
-// tag, and tells Client.Notify. It does not ask mirrors: they need not know all tags. If the list breaks off,
-// Tags returns what came before together with the error.
+// tag, and tells Client.Notify. It asks a mirror, which need not know all tags, only where
+// the registry itself is not to be asked. If the list breaks off, Tags returns what came before together with
+// the error.
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {
-	req, err := r.own.request(ctx, http.MethodGet, "/tags/list", http.StatusOK)
+	req, err := r.asked.request(ctx, http.MethodGet, "/tags/list", http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
 	l := nameList{what: r.Name() + ": the list of tags", kind: "tags", valid: validTag}
-	return l.read(ctx, r.own.host, req)
+	return l.read(ctx, r.asked.host, req)
 }
 
 // Repositories lists the repositories of a registry in its order, each once, as far as the registry shows
@@ -164,9 +165,9 @@ func (r *Repository) Referrers(ctx context.Context, d digest.Digest) ([]v1.Descr
 	if err := verify.Digest(d); err != nil {
 		return nil, err
 	}
-	all, err := r.own.referrersAPI(ctx, d)
+	all, err := r.asked.referrersAPI(ctx, d)
 	if errors.Is(err, errNoReferrersAPI) {
-		all, err = r.own.referrersTag(ctx, d)
+		all, err = r.asked.referrersTag(ctx, d)
 	}
 	return all, err
 }

@@ -3,11 +3,13 @@ package registry
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
 	"drayage/internal/fakeregistry"
@@ -193,4 +195,38 @@ func TestMirrorDownAndNothingElse(t *testing.T) {
 			w.Errorf("%d bytes, %v", len(p), err)
 		}
 	})
+}
+
+// A registry that is blocked, or only pushed to, is asked nothing: a mirror tells tags and referrers too.
+func TestBlockedIsNotAsked(t *testing.T) {
+	for name, own := range map[string]*Endpoint{"blocked": nil, "only for pushes": {Push: true}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				mirror := w.mirrored("registry.test")
+				all, _ := w.client.Endpoints(Reference{})
+				if all = all[:1]; own != nil {
+					own.URL = url.URL{Scheme: "http", Host: "registry.test", Path: "/v2/"}
+					all = append(all, *own)
+				}
+				w.client.Endpoints = func(Reference) ([]Endpoint, error) { return all, nil }
+				d := mirror.PutManifest("app", "1", v1.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"manifests":[]}`))
+				repo := w.repo("app")
+				if tags, err := repo.Tags(w.Context()); err != nil || !slices.Equal(tags, []string{"1"}) {
+					w.Errorf("tags %v, %v", tags, err)
+				}
+				if got, err := repo.Digest(w.Context(), "1"); err != nil || got != d.Digest {
+					w.Errorf("digest %s, %v", got, err)
+				}
+				if _, err := repo.Referrers(w.Context(), d.Digest); err != nil {
+					w.Errorf("referrers: %v", err)
+				}
+				if _, err := repo.Exists(w.Context(), d); (err == nil) != (own != nil) {
+					w.Errorf("before a push: %v", err)
+				}
+				if n := len(w.reg.Requests("GET", "")); n > 0 {
+					w.Errorf("the registry got %d requests", n)
+				}
+			})
+		})
+	}
 }

@@ -22,7 +22,7 @@ type attempt struct {
 func (r *Repository) reading(ctx context.Context, byTag bool, f func(context.Context, *place) error) error {
 	places := r.able(byTag)
 	switch {
-	case r.own.noRead != nil:
+	case len(places) == 0 && r.own.noRead != nil:
 		return r.own.noRead
 	case len(places) == 0:
 		return fmt.Errorf("no endpoint of %s is configured for reading", r.own.registry)

@@ -13,10 +13,11 @@ import (
 
 // Repository is one repository of a registry, for reading. It is an [image.Source] of the blobs and
 // manifests in it; [Repository.Pusher] writes. If [Client.Endpoints] names mirrors, Resolve, Raw, Open,
-// Stat and Quota ask those first; all other methods ask the endpoint that is pushed to. A Repository may be
-// used concurrently.
+// Stat and Quota ask those first. All other methods ask the endpoint that is pushed to, or the first mirror if that
+// endpoint is not to be read from. A Repository may be used concurrently.
 type Repository struct {
 	own     *place   // where pushes go
+	asked   *place   // what has the word on tags and referrers: own, unless nothing may be read there
 	readers []*place // where to read from
 	history history
 }
@@ -62,12 +63,15 @@ func (r *Repository) Raw(ctx context.Context, target string) (d v1.Descriptor, r
 // Digest asks what manifest a tag or digest stands for. The answer is the registry's word, or empty where the
 // registry has none. Only where HEAD does not tell, the manifest is fetched.
 func (r *Repository) Digest(ctx context.Context, target string) (digest.Digest, error) {
-	return r.own.digest(ctx, target)
+	return r.asked.digest(ctx, target)
 }
 
 // Exists reports whether the repository has a blob, by the registry's word. A registry that refuses to say is
 // taken to have none: a push finds out what is allowed.
 func (r *Repository) Exists(ctx context.Context, d v1.Descriptor) (bool, error) {
+	if r.own.noPush != nil {
+		return false, r.own.noPush
+	}
 	return r.own.exists(ctx, d)
 }
 
