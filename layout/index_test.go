@@ -209,6 +209,7 @@ func TestTagRefusesWhatWouldSpoilTheIndex(t *testing.T) {
 func TestImagesRefusesBadDescriptors(t *testing.T) {
 	d := newDir(t)
 	for _, entry := range []string{`{}`, `null,{}`, `{"digest":"sha256:../../x","size":1}`,
+		`{"digest":"` + desc("1").Digest.String() + `"}`,
 		`{"digest":"` + desc("1").Digest.String() + `","size":-1}`} {
 		if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(`{"manifests":[`+entry+`]}`),
 			0o644); err != nil {

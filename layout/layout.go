@@ -305,6 +305,11 @@ func (l *Layout) Images() ([]Image, error) {
 	}
 	all := make([]Image, 0, len(ix.entries))
 	for _, e := range ix.entries {
+		if e.desc.Size == verify.NoSize {
+			if found, err := l.Stat(e.desc.Digest); err == nil {
+				e.desc.Size = found.Size
+			}
+		}
 		if err := verify.Descriptor(e.desc); err != nil {
 			return nil, fmt.Errorf("index.json refers to %w", err)
 		}

@@ -143,6 +143,20 @@ func TestRepairOther(t *testing.T) {
 	if r, err := layout.Repair(t.Context(), dir); err != nil || !r.Index || r.Saved != 1 {
 		t.Errorf("an entry with two sizes: %+v, %v", r, err)
 	}
+	write("index.json", bytes.ReplaceAll(index, []byte(`"size":`), []byte(`"sizes":`)))
+	if d, err := layout.OpenDir(dir); err != nil {
+		t.Error(err)
+	} else if _, err := d.Images(); err == nil || !strings.Contains(err.Error(), "has no size") {
+		t.Errorf("a blob that is not there and has no size: %v", err)
+	}
+	if r, err := layout.Repair(t.Context(), dir); err != nil || r.Index || r.Entries == 0 {
+		t.Errorf("entries without a size: %+v, %v", r, err)
+	}
+	if d, err := layout.OpenDir(dir); err != nil {
+		t.Error(err)
+	} else if now, err := d.Images(); err != nil || len(now) != 2 {
+		t.Errorf("after that: %v, %v", now, err)
+	}
 	write("oci-layout", []byte(`{"imageLayoutVersion":"2.0.0"}`))
 	if r, err := layout.Repair(t.Context(), dir); err != nil || r.Marker {
 		t.Errorf("a version that is not known: %+v, %v", r, err)

@@ -31,8 +31,8 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	if err == nil {
-		if _, err := d.Images(); err == nil {
-			return d.repairEntries(ctx, raw, r)
+		if ix, err := parseIndex(raw); err == nil && !slices.ContainsFunc(ix.entries, entry.isWrong) {
+			return d.repairEntries(ctx, ix, r)
 		}
 		if r.Kept, err = d.setAside(v1.ImageIndexFile, raw); err != nil {
 			return err
@@ -65,11 +65,7 @@ func (d *Dir) healed(ctx context.Context, entries []entry) []entry {
 }
 
 // repairEntries corrects what entries of a readable index.json say of what they lead to.
-func (d *Dir) repairEntries(ctx context.Context, raw []byte, r *Repaired) error {
-	ix, err := parseIndex(raw)
-	if err != nil {
-		return err
-	}
+func (d *Dir) repairEntries(ctx context.Context, ix *index, r *Repaired) error {
 	good := map[string]bool{} // names that lead to something
 	var lost []*entry
 	for i := range ix.entries {
@@ -78,6 +74,11 @@ func (d *Dir) repairEntries(ctx context.Context, raw []byte, r *Repaired) error 
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			lost = append(lost, e)
+			if found.Size == verify.NoSize {
+				found.Size = 0
+				e.describe(found)
+				r.Entries++
+			}
 		case err != nil:
 			return fmt.Errorf("%s: %w", d.path, err)
 		default:
@@ -96,10 +97,19 @@ func (d *Dir) repairEntries(ctx context.Context, raw []byte, r *Repaired) error 
 	if r.Entries == 0 {
 		return nil
 	}
-	if raw, err = d.marshal(ix); err != nil {
+	raw, err := d.marshal(ix)
+	if err != nil {
 		return err
 	}
 	return d.write(v1.ImageIndexFile, raw)
+}
+
+// isWrong reports whether it cannot be told what the entry leads to. A missing size can be told.
+func (e entry) isWrong() bool {
+	if e.desc.Size == verify.NoSize {
+		return verify.Digest(e.desc.Digest) != nil
+	}
+	return verify.Descriptor(e.desc) != nil
 }
 
 // described returns a descriptor with the size and the media type that its blob has.

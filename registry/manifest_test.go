@@ -143,6 +143,8 @@ func TestResolveRefuses(t *testing.T) {
 				`{"config":{"digest":"sha256:../../../etc/passwd","size":1},"layers":[]}`, "invalid digest"},
 			"negative": {v1.MediaTypeImageManifest, `{"config":{"digest":"` + someDigest +
 				`","size":-1},"layers":[]}`, "impossible size"},
+			"no size": {v1.MediaTypeImageManifest, `{"config":{"digest":"` + someDigest + `"},"layers":[]}`,
+				"has no size"},
 			"no JSON": {v1.MediaTypeImageManifest, "hello", "not valid JSON"},
 		} {
 			w.reg.PutManifest("app", tag, tc.mediaType, []byte(tc.body))

@@ -13,8 +13,8 @@ import (
 
 // Repository is one repository of a registry, for reading. It is an [image.Source] of the blobs and
 // manifests in it; [Repository.Pusher] writes. If [Client.Endpoints] names mirrors, Resolve, Raw, Open,
-// Stat and Quota ask those first. All other methods ask the endpoint that is pushed to, or the first mirror if that
-// endpoint is not to be read from. A Repository may be used concurrently.
+// Stat and Quota ask those first. All other methods ask the endpoint that is pushed to, or the first mirror
+// if that endpoint is not to be read from. A Repository may be used concurrently.
 type Repository struct {
 	own     *place   // where pushes go
 	asked   *place   // what has the word on tags and referrers: own, unless nothing may be read there

@@ -16,6 +16,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/jsonkeys"
+	"drayage/internal/verify"
 )
 
 // Decode reads raw into what v points to, as json.Unmarshal does, with three differences. What is of another
@@ -140,12 +141,12 @@ func (v *Value[T]) UnmarshalJSON(raw []byte) error {
 }
 
 // Descriptor is a descriptor (https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md). Its
-// media type, digest and size have to be of the right types.
+// media type, digest and size have to be of the right types. A missing size is [verify.NoSize].
 type Descriptor v1.Descriptor
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (d *Descriptor) UnmarshalJSON(raw []byte) error {
-	if *d = (Descriptor{}); json.Unmarshal(raw, (*v1.Descriptor)(d)) == nil {
+	if *d = (Descriptor{Size: verify.NoSize}); json.Unmarshal(raw, (*v1.Descriptor)(d)) == nil {
 		d.MediaType = Shared(d.MediaType)
 		return nil // as nearly all
 	}
@@ -159,6 +160,7 @@ func (d *Descriptor) UnmarshalJSON(raw []byte) error {
 		Platform     Value[*v1.Platform]      `json:"platform"`
 		ArtifactType Text                     `json:"artifactType"`
 	}
+	found.Size = verify.NoSize
 	if err := json.Unmarshal(raw, &found); err != nil {
 		return err
 	}

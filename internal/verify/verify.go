@@ -22,6 +22,9 @@ var ErrMismatch = errors.New("integrity check failed")
 // above any real layer.
 const MaxBlobSize = 1 << 50
 
+// NoSize stands for the size of a descriptor that has none. [Descriptor] refuses it.
+const NoSize = -MaxBlobSize
+
 // AddSize adds the size of one more blob to a sum, or takes it away if it is negative. Descriptors may
 // promise more bytes together than an int64 holds: then and from there on the sum is the largest int64.
 func AddSize(sum, size int64) int64 {
@@ -48,6 +51,9 @@ func Digest(d digest.Digest) error {
 func Descriptor(d v1.Descriptor) error {
 	if err := Digest(d.Digest); err != nil {
 		return err
+	}
+	if d.Size == NoSize {
+		return fmt.Errorf("%s: its descriptor has no size", d.Digest)
 	}
 	if d.Size < 0 || d.Size > MaxBlobSize {
 		return fmt.Errorf("%s: impossible size %d", d.Digest, d.Size)
