@@ -242,7 +242,7 @@ func (s *surveyor) platforms(ctx context.Context, group []*root) bool {
 		if l.Platform.OS == "" && r.Label() != "" {
 			l.Platform = s.configured(ctx, r)
 		}
-		key := image.FormatPlatform(l.Platform) + " " + l.Platform.OSVersion
+		key := image.FormatPlatforms([]v1.Platform{l.Platform})
 		switch {
 		case l.IsAttestation():
 			continue

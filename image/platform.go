@@ -98,12 +98,20 @@ func BestPlatform(want v1.Platform, have []v1.Platform) int {
 	return best
 }
 
+// features are those of the system that tell p from others, as words behind the platform.
+func features(p v1.Platform) string {
+	if len(p.OSFeatures) == 0 {
+		return ""
+	}
+	return " with " + strings.Join(p.OSFeatures, "+")
+}
+
 // FormatPlatforms writes platforms as one line for a message: sorted, each once, pseudo-platforms left out.
 func FormatPlatforms(all []v1.Platform) string {
 	var names []string
 	for _, p := range all {
 		if p.OS != "unknown" { // as attestations are
-			names = append(names, FormatPlatform(p))
+			names = append(names, FormatPlatform(p)+features(p))
 		}
 	}
 	slices.Sort(names)

@@ -97,6 +97,12 @@ func TestList(t *testing.T) {
 	if got, want := image.FormatPlatforms(all), "linux/amd64, linux/arm/v7, linux/s390x, unknown"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	twins := []v1.Platform{{OS: "windows", Architecture: "amd64", OSVersion: "10.0.1"},
+		{OS: "windows", Architecture: "amd64", OSVersion: "10.0.1", OSFeatures: []string{"win32k"}}}
+	want := "windows/amd64:10.0.1, windows/amd64:10.0.1 with win32k"
+	if got := image.FormatPlatforms(twins); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	if got := image.FormatPlatforms(nil); got != "" {
 		t.Errorf("%q for no platform", got)
 	}

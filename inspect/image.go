@@ -41,6 +41,7 @@ type Image struct {
 type Platform struct {
 	Platform     string        `json:"platform,omitempty"`  // os/arch[/variant]; empty if nothing says it
 	OSVersion    string        `json:"osVersion,omitempty"` // of images for Windows
+	OSFeatures   []string      `json:"osFeatures,omitempty"`
 	Digest       digest.Digest `json:"digest,omitempty"`    // of the manifest; empty in a docker tar
 	MediaType    string        `json:"mediaType,omitempty"` // of the manifest
 	Size         int64         `json:"size,omitempty"`      // of the manifest

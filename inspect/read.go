@@ -161,7 +161,7 @@ func (r *reader) platform(ctx context.Context, l image.Leaf) (Platform, error) {
 // place notes the platform of p, unless p has one.
 func (p *Platform) place(of v1.Platform) {
 	if p.Platform == "" && of.OS != "" {
-		p.OSVersion, of.OSVersion = of.OSVersion, ""
+		p.OSVersion, of.OSVersion, p.OSFeatures = of.OSVersion, "", of.OSFeatures
 		p.Platform = image.FormatPlatform(of)
 	}
 }

@@ -158,7 +158,7 @@ func (p *Placement) Add(t Target, names []string, label string) error {
 // Nameless is the error about images without a name.
 func (d Destination) Nameless(labels string) error {
 	return usage.Errorf(
-		"%s has no name: give a full DEST such as %srepository:tag, or %[2]srepository for images "+
+		"image %s has no name: give a full DEST such as %srepository:tag, or %[2]srepository for images "+
 			"that have a tag", labels, d)
 }
 

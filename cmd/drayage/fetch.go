@@ -14,6 +14,7 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/source"
 	"drayage/internal/tally"
+	"drayage/internal/terminal"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -134,9 +135,13 @@ func (c call) noteConverted(im *fetch.Image) {
 
 func (c call) noteFetched(r fetch.Result) {
 	root := r.Image.Root
-	c.note("%s@%s (%s)", r.Reference.Name(), root.Digest, image.FormatPlatforms(r.Image.Platforms))
+	what := image.FormatPlatforms(r.Image.Platforms)
+	if t := artifactType(r.Image); t != "" {
+		what = terminal.Quote(t)
+	}
+	c.note("%s@%s (%s)", r.Reference.Name(), root.Digest, what)
 	if n := len(r.Image.Referrers); n > 0 {
-		c.note("with %d referrers (signatures, attestations, SBOMs)", n)
+		c.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
 	}
 	if r.Image.Rewritten {
 		c.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's",
@@ -155,15 +160,26 @@ func (c call) noteFetched(r fetch.Result) {
 	}
 }
 
+// artifactType is what an image is that is none: a Helm chart, a signature.
+func artifactType(im *fetch.Image) string {
+	doc := &im.Manifests[len(im.Manifests)-1].Document
+	if len(im.Platforms) > 0 && im.Platforms[0].OS != "" || doc.MayBeImage() {
+		return ""
+	}
+	return doc.About()
+}
+
 // fetchedImage is an image in the JSON result.
 type fetchedImage struct {
 	Name      string   `json:"name"`
 	Digest    string   `json:"digest,omitempty"`
 	MediaType string   `json:"mediaType,omitempty"`
 	Platforms []string `json:"platforms,omitempty"`
-	Rewritten bool     `json:"rewritten,omitempty"`
-	Schema1   string   `json:"schema1Digest,omitempty"` // as the registry knows an image that was converted
-	Error     string   `json:"error,omitempty"`
+
+	ArtifactType string `json:"artifactType,omitempty"` // of what is no image
+	Rewritten    bool   `json:"rewritten,omitempty"`
+	Schema1      string `json:"schema1Digest,omitempty"` // as the registry knows an image that was converted
+	Error        string `json:"error,omitempty"`
 }
 
 func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error {
@@ -183,8 +199,11 @@ func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error
 		} else {
 			im.Digest, im.MediaType = r.Image.Root.Digest.String(), r.Image.Root.MediaType
 			im.Schema1, im.Rewritten = r.Image.Schema1.String(), r.Image.Rewritten
+			im.ArtifactType = artifactType(r.Image)
 			for _, p := range r.Image.Platforms {
-				im.Platforms = append(im.Platforms, image.FormatPlatform(p))
+				if p.OS != "" {
+					im.Platforms = append(im.Platforms, image.FormatPlatform(p))
+				}
 			}
 		}
 		doc.Images = append(doc.Images, im)

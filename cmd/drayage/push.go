@@ -273,7 +273,7 @@ func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
 		n += len(results)
 	}
 	if n > 0 {
-		p.note("with %d referrers (signatures, attestations, SBOMs)", n)
+		p.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
 	}
 	return nil
 }

@@ -85,11 +85,7 @@ func (p *tables) image(im *inspect.Image) {
 // overview lists the platforms of an image.
 func (p *tables) overview(im *inspect.Image) {
 	if im.Kind == inspect.Index {
-		holds := terminal.Count(len(im.Platforms), "platform")
-		if n := len(im.Attestations); n > 0 {
-			holds += ", " + terminal.Count(n, "attestation")
-		}
-		p.line("holds    %s", holds)
+		p.line("holds    %s", holds(im))
 		p.line("size     %s %s in %s",
 			terminal.Size(im.LayerBytes), stored(im), terminal.Count(im.Layers, "different layer"))
 		p.line("")
@@ -105,6 +101,21 @@ func (p *tables) overview(im *inspect.Image) {
 		rows = append(rows, row)
 	}
 	p.table(rows)
+}
+
+func isImage(pl inspect.Platform) bool { return pl.ArtifactType == "" }
+
+// holds counts what an index holds.
+func holds(im *inspect.Image) string {
+	artifacts := len(slices.DeleteFunc(slices.Clone(im.Platforms), isImage))
+	all := []string{terminal.Count(len(im.Platforms)-artifacts, "platform")}
+	if artifacts > 0 {
+		all = append(all, terminal.Count(artifacts, "artifact"))
+	}
+	if n := len(im.Attestations); n > 0 {
+		all = append(all, terminal.Count(n, "attestation"))
+	}
+	return strings.Join(all, ", ")
 }
 
 // stored says what the sizes of layers are: those of a docker tar are mostly uncompressed.
@@ -135,9 +146,11 @@ func (p *tables) legend(images []*inspect.Image, spec source.Spec) {
 	}
 	p.ids("the IMAGE ID", containerd)
 	switch {
-	case !p.several && len(first.Platforms) > 0:
-		p.line("one platform in detail:\n  drayage inspect %s --platform %s",
-			terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[0].Platform, maxText))
+	case !p.several:
+		if i := slices.IndexFunc(first.Platforms, isImage); i >= 0 {
+			p.line("one platform in detail:\n  drayage inspect %s --platform %s",
+				terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[i].Platform, maxText))
+		}
 	case spec.Path != "":
 		p.line("one image in detail:\n  drayage inspect %s:%s:NAME",
 			kindOf(spec, first.Kind == inspect.SavedTar), terminal.ShellWord(spec.Path))
@@ -149,10 +162,13 @@ func platformLabel(pl inspect.Platform) string {
 	if pl.OSVersion != "" {
 		label += ":" + pl.OSVersion // as --platform takes it
 	}
-	if label == "" {
+	if len(pl.OSFeatures) > 0 {
+		label += " with " + strings.Join(pl.OSFeatures, "+")
+	}
+	if pl.ArtifactType != "" {
 		label = pl.ArtifactType
 	}
-	return terminal.Escape(label, 40)
+	return terminal.Escape(label, 60)
 }
 
 // platform shows one platform, or an artifact, in detail.

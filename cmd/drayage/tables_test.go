@@ -52,7 +52,7 @@ func draw(p tables, images ...*inspect.Image) string {
 func TestOverview(t *testing.T) {
 	want := `registry.example/app:1
 index    sha256:1111111111111111111111111111111111111111111111111111111111111111
-holds    4 platforms, 1 attestation
+holds    3 platforms, 1 artifact, 1 attestation
 size     3.5 MB compressed in 2 different layers
 
 PLATFORM                            MANIFEST      IMAGE ID      COMPRESSED  LAYERS

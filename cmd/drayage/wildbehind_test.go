@@ -168,7 +168,7 @@ func TestWild11SubjectsArriveFirst(t *testing.T) {
 		tag := tagOf(amd, "")
 		s.reg.PutIndex(repository, tag, false, entry(attested))
 		dir := filepath.Join(t.TempDir(), "dir")
-		expect(t, 0, "", "with 1 referrers", "fetch", under+"app:1", "-o", dir, "--referrers", "--platform",
+		expect(t, 0, "", "with 1 referrer", "fetch", under+"app:1", "-o", dir, "--referrers", "--platform",
 			"linux/amd64")
 		_, errs, _ := command(t, "fetch", under+"app:1", "-o", dir, "--referrers", "--platform", "linux/amd64")
 		if strings.Contains(errs, "attestation and") || !strings.Contains(errs, "2 referrers, which stay behind") {
@@ -209,4 +209,26 @@ func TestWild11ReferrersTagIsTheImage(t *testing.T) {
 	if code != 0 || strings.Contains(errs, "referrer") {
 		t.Errorf("%d\n%s", code, errs)
 	}
+}
+
+// More neighbours of wild case 11: an artifact is called by its type and counted as one, and two images that
+// only a feature of the system tells apart do not look the same.
+func TestWild11ArtifactsByName(t *testing.T) {
+	s := newShelf(t)
+	amd, twin, index := s.image("amd64", "11"), s.image("amd64", "12"), s.artifact("soci", nil)
+	twin.Platform.OSFeatures = []string{"sse4"}
+	chart := s.artifact("chart", nil)
+	s.write(entry(s.list(amd, twin, index), layout.AnnotationName, "x.test/app:1"),
+		entry(chart, layout.AnnotationName, "x.test/chart:1"))
+	s.both("", func(t *testing.T, src, under string) {
+		dir := filepath.Join(t.TempDir(), "dir")
+		expect(t, 0, chart.Digest.String(), nothingSaid, "push", src, under)
+		expect(t, 0, "", `\(application/vnd.example.chart\)`, "fetch", under+"chart:1", "-o", dir)
+		expect(t, 0, `"artifactType": *"application/vnd.example.chart"`, "", "fetch", under+"chart:1", "-o", dir,
+			"--json")
+		expect(t, 0, "holds    2 platforms, 1 artifact\n(.*\n)*linux/amd64 with sse4 (.*\n)*"+
+			"application/vnd.example.soci ", "", "inspect", under+"app:1")
+		expect(t, 3, "", "it has: linux/amd64, linux/amd64 with sse4", "fetch", under+"app:1", "-o", dir,
+			"--platform", "linux/s390x")
+	})
 }

@@ -152,7 +152,7 @@ func TestWild27SignaturesWithTheNameOfTheirImage(t *testing.T) {
 	s.write(entry(root, "kind", "dev.cosignproject.cosign/imageIndex"),
 		entry(signature, "kind", "dev.cosignproject.cosign/sigs"))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, root.Digest.String(), "with 1 referrers", "push", src, under+"n:1", "--referrers")
+		expect(t, 0, root.Digest.String(), "with 1 referrer", "push", src, under+"n:1", "--referrers")
 		s.there(t, under+"n:"+tag, signature)
 	})
 	// The store of hauler is a layout but for the file that says so.
@@ -160,7 +160,7 @@ func TestWild27SignaturesWithTheNameOfTheirImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, root.Digest.String(), "with 1 referrers", "push", src, under+"m:1", "--referrers")
+		expect(t, 0, root.Digest.String(), "with 1 referrer", "push", src, under+"m:1", "--referrers")
 		expect(t, 0, "^ok ", "bad: 0", "verify", src)
 	})
 }
@@ -231,7 +231,7 @@ func TestWild53AbsentPlatforms(t *testing.T) {
 			under)
 		expect(t, 0, "", "2 referrers stay behind, because .*"+signature.Digest.Encoded(), "push", src, under)
 		expect(t, 0, "", "1 referrer .* stay behind: --referrers", "push", src, under)
-		expect(t, 0, "", "with 1 referrers", "push", src, under, "--referrers")
+		expect(t, 0, "", "with 1 referrer", "push", src, under, "--referrers")
 		s.there(t, under+"app:1", amd)
 		expect(t, 0, "x.test/app:1", "lacks linux/mips", "inspect", src)
 		out := filepath.Join(t.TempDir(), "out.tar")
