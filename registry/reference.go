@@ -1,7 +1,7 @@
 package registry
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -27,16 +27,16 @@ func ParseReference(s string) (Reference, error) {
 	name := TrimScheme(s)
 	parsed, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
-		safe := secrets.Redact(s)
-		if safe != s {
-			err = errors.New("a user name and password are no part of it")
+		why := misread(name, unreadable)
+		if secrets.Redact(s) != s {
+			why = "a user name and password are no part of it"
 		}
-		return Reference{}, fmt.Errorf("invalid image reference %q: %v", safe, err)
+		return Reference{}, invalid(s, cmp.Or(why, err.Error()))
 	}
 	r := Reference{Registry: reference.Domain(parsed), Repository: reference.Path(parsed)}
 	if d, ok := parsed.(reference.Digested); ok {
 		if err := verify.Digest(d.Digest()); err != nil {
-			return Reference{}, fmt.Errorf("invalid image reference %q: %v", s, err)
+			return Reference{}, invalid(s, err.Error())
 		}
 		r.Digest = d.Digest()
 	}
@@ -46,6 +46,10 @@ func ParseReference(s string) (Reference, error) {
 		r.Tag = "latest"
 	}
 	return r, nil
+}
+
+func invalid(name, why string) error {
+	return fmt.Errorf("invalid image reference %q: %s", secrets.Redact(name), why)
 }
 
 // schemes are what people write before names, with the port that a host without a dot then needs so that it

@@ -72,6 +72,40 @@ func TestParseReferenceRefuses(t *testing.T) {
 	}
 }
 
+// Wild case 18: names in the spellings of other tools, and of people who paste.
+func TestWild18TypedNames(t *testing.T) {
+	for in, want := range map[string]string{
+		" alpine:3.20\n":                           "docker.io/library/alpine:3.20",
+		"docker:27":                                "docker.io/library/docker:27",
+		"registry:2":                               "docker.io/library/registry:2",
+		"corp.test/app.tar":                        "corp.test/app.tar:latest",
+		"LOCALHOST:5000/app:1@" + someDigest:       "LOCALHOST:5000/app:1@" + someDigest,
+		"https://[fd00::1]:5000/a/b@" + someDigest: "[fd00::1]:5000/a/b@" + someDigest,
+	} {
+		if got, err := ParseTyped(in); err != nil || got.String() != want {
+			t.Errorf("%q: %s, %v; want %s", in, got, err, want)
+		}
+	}
+	for in, want := range map[string]string{
+		"": "", "-": "", `"alpine"`: "quotes", "'alpine": "", "docker:alpine:3": "docker://NAME",
+		"registry:corp.test/app:1": "NAME alone", "docker-daemon:app": "docker save", "oci:dir": "directory",
+		"containers-storage:app": "podman save", "images.tgz": "like a file", "all.tar.zst": "like a file",
+		"./images": "path", `C:\images`: "path", "C:/images": "path", "/images": "path", "~/images": "path",
+		"app: 1": "space", "corp.test/app?tab=tags": "web page", "corp.test/app#readme": "web page",
+		"::1:5000/app": "brackets", "fd00::1/app": "brackets", "a//b": "two slashes", "app/": "slash",
+		"app:": "tag is empty", "app:@" + someDigest: "tag is empty", "app:1.0+2": "Helm",
+		"app:" + strings.Repeat("t", 129): "longer", "app@sha256:abc": "digest", "app@1.0": "digest",
+		"ftp://corp.test/app": "docker://", "docker://docker://a": "docker://", "App": "lowercase",
+		"äpp":                             "characters",
+		"https://hub.docker.com/_/alpine": "people", "app\x00": "characters",
+	} {
+		got, err := ParseTyped(in)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %s, %v; want %q", in, got, err, want)
+		}
+	}
+}
+
 func TestReferenceForms(t *testing.T) {
 	for in, want := range map[string][4]string{
 		"alpine:3.20": {"docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20", "3.20",

@@ -25,6 +25,7 @@ type Destination struct {
 // ParseDestination reads the name of an image, or a prefix of names that ends in / and begins with a
 // registry's host.
 func ParseDestination(text string) (Destination, error) {
+	text = strings.TrimSpace(text)
 	d := Destination{text: registry.TrimScheme(text)}
 	name := d.text
 	if d.prefix = strings.HasSuffix(name, "/"); d.prefix {
@@ -34,8 +35,11 @@ func ParseDestination(text string) (Destination, error) {
 		}
 		name += "image"
 	}
-	ref, err := registry.ParseReference(name)
+	ref, err := registry.ParseTyped(name)
 	if err != nil {
+		if _, err := registry.ParseTyped(strings.TrimSuffix(text, "/")); err != nil {
+			return d, usage.Errorf("DEST: %v", err)
+		}
 		return d, usage.Errorf("DEST %q is not the name of an image or a prefix of names that ends in /",
 			secrets.Redact(text))
 	}

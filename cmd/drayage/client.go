@@ -275,13 +275,13 @@ func rateLimit(c *cli.Context) (*registry.Limit, error) {
 func reference(c *cli.Context, name string) (registry.Reference, error) {
 	base := c.String("registry")
 	if base == "" {
-		return registry.ParseReference(name)
+		return registry.ParseTyped(name)
 	}
 	host, err := hostOf(base)
 	if err != nil {
 		return registry.Reference{}, err
 	}
-	repository := strings.TrimPrefix(registry.TrimScheme(name), host+"/")
+	repository := strings.TrimPrefix(registry.TrimScheme(strings.TrimSpace(name)), host+"/")
 	ref, err := registry.ParseReference("registry.invalid/" + repository)
 	ref.Registry = host
 	return ref, err

@@ -213,48 +213,52 @@ func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error
 
 // imageNames reads the names of images from the arguments and from --from, each once.
 func (c call) imageNames() ([]registry.Reference, error) {
-	names := c.Args().Slice()
-	if from := c.String("from"); from != "" {
-		listed, err := c.readList(from)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, listed...)
-	}
-	if len(names) == 0 {
-		return nil, usagef("fetch needs an image name, such as alpine:3.20")
-	}
 	var refs []registry.Reference
 	seen := map[registry.Reference]bool{}
-	for _, n := range names {
-		ref, err := reference(c.Context, n)
-		if err != nil {
-			return nil, usagef("%v", err)
-		}
-		if !seen[ref] {
+	take := func(name string) error {
+		ref, err := reference(c.Context, name)
+		if err == nil && !seen[ref] {
 			seen[ref] = true
 			refs = append(refs, ref)
 		}
+		return err
+	}
+	for _, n := range c.Args().Slice() {
+		if err := take(n); err != nil {
+			return nil, usagef("%v", err)
+		}
+	}
+	if from := c.String("from"); from != "" {
+		if err := c.readList(from, take); err != nil {
+			return nil, err
+		}
+	}
+	if len(refs) == 0 {
+		return nil, usagef("fetch needs an image name, such as alpine:3.20")
 	}
 	return refs, nil
 }
 
-func (e *environment) readList(path string) ([]string, error) {
+func (e *environment) readList(path string, take func(name string) error) error {
 	var r io.Reader = e.stdin
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("--from: %w", err)
+			return fmt.Errorf("--from: %w", err)
 		}
 		defer f.Close()
 		r = f
 	}
-	names, err := source.ReadList(r)
-	if err != nil {
-		return nil, fmt.Errorf("--from %s: %w", path, err)
+	names := 0
+	err := source.ReadList(r, func(name string) error {
+		names++
+		return take(name)
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("--from %s: %w", path, err)
+	case names == 0:
+		return usagef("--from %s names no image", path)
 	}
-	if len(names) == 0 {
-		return nil, usagef("--from %s names no image", path)
-	}
-	return names, nil
+	return nil
 }

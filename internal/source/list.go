@@ -16,31 +16,40 @@ const maxList, maxName = 16 << 20, 4 << 10 // bytes of a list of names, and of a
 // listed is a name in a list. In lines of YAML it has a key, and a dash before that.
 var listed = regexp.MustCompile("(?is)^(?:[-*]\\s+)?(?:\"?image\"?:\\s*)?[\"'`]?(.*?)[\"'`]?,?$")
 
-// ReadList reads names of images: one a line, and # begins a comment. The text is in UTF-8 or UTF-16, with
-// any line ends. It may be lines of YAML such as "- image: NAME", or an array of JSON.
-func ReadList(r io.Reader) (names []string, err error) {
+// ReadList reads names of images, and gives each to take: one a line, and # begins a comment. The text is in
+// UTF-8 or UTF-16, with any line ends. It may be lines of YAML such as "- image: NAME", or an array of JSON.
+// Errors of take get the number of the line.
+func ReadList(r io.Reader, take func(name string) error) error {
 	raw, err := io.ReadAll(io.LimitReader(r, maxList+1))
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case len(raw) > maxList:
-		return nil, usage.Errorf("more than %d MiB: this is no list of images", maxList>>20)
+		return usage.Errorf("more than %d MiB: this is no list of images", maxList>>20)
 	}
-	text := strings.ReplaceAll(string(plaintext.UTF8(raw)), "\r", "\n")
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(plaintext.UTF8(raw)))
+	var names []string
 	if strings.HasPrefix(trim(text), "[") && json.Unmarshal([]byte(text), &names) == nil {
 		text = strings.Join(names, "\n")
 	}
-	names = nil
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(strings.ReplaceAll(line, "\x00", ""), "#") // UTF-16 was appended to other text
-		switch name := trim(listed.FindStringSubmatch(trim(line))[1]); {
-		case len(name) > maxName:
-			return nil, usage.Errorf("a line of %d bytes: this is no list of images", len(name))
-		case name != "" && name != "---": // which begins a document of YAML
-			names = append(names, name)
+	for i, line := range strings.Split(text, "\n") {
+		if 2*strings.Count(line, "\x00")+1 >= len(line) { // UTF-16 that was appended to other text
+			line = strings.ReplaceAll(line, "\x00", "")
+		}
+		for part := range strings.SplitSeq(line, "\x00") { // as find -print0 divides them
+			part, _, _ = strings.Cut(part, "#")
+			switch name := trim(listed.FindStringSubmatch(trim(part))[1]); {
+			case len(name) > maxName:
+				return usage.Errorf("line %d has %d bytes: this is no list of images", i+1, len(name))
+			case name == "", name == "---", name == "...": // documents of YAML
+			default:
+				if err := take(name); err != nil {
+					return usage.Errorf("line %d: %v", i+1, err)
+				}
+			}
 		}
 	}
-	return names, nil
+	return nil
 }
 
 // trim takes off what nobody sees. Lists that were put together have byte order marks inside.

@@ -3,7 +3,6 @@ package source_test
 import (
 	"encoding/binary"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -11,10 +10,16 @@ import (
 
 	"drayage/internal/source"
 	"drayage/internal/usage"
+	"drayage/registry"
 )
 
 func readList(text string) (names []string, err error) {
-	return source.ReadList(strings.NewReader(text))
+	err = source.ReadList(strings.NewReader(text), func(name string) error {
+		names = append(names, name)
+		_, err := registry.ParseTyped(name)
+		return err
+	})
+	return names, err
 }
 
 func utf16(order binary.AppendByteOrder, text string) string {
@@ -40,11 +45,13 @@ func TestWild23Lists(t *testing.T) {
 		"UTF-16 without a mark":         utf16(little, list),
 		"UTF-16 that >> has added":      "alpine:3.20\n" + utf16(little, "corp.test/app:1\r\n"),
 		"UTF-32":                        utf16(little, "\ufeff\x00"+strings.ReplaceAll(list, "", "\x00")),
+		"find -print0":                  "alpine:3.20\x00corp.test/app:1\x00",
 		"zeros behind its end":          "alpine:3.20\ncorp.test/app:1\n\x00\x00\x00",
 		"control-Z":                     "alpine:3.20\r\ncorp.test/app:1\r\n\x1a",
 		"grep image: of a chart":        "        image: alpine:3.20\n      - image: \"corp.test/app:1\"  # ours\n",
 		"grep image of JSON":            "  \"image\": \"alpine:3.20\",\n  \"image\": \"corp.test/app:1\"\n",
 		"kubectl describe":              "    Image:  alpine:3.20\n    Image:  corp.test/app:1\n",
+		"a list of YAML":                "---\n- alpine:3.20\n- 'corp.test/app:1'\n...\n",
 		"bullets":                       "* `alpine:3.20`\n* corp.test/app:1\n",
 		"quotes and commas":             "\"alpine:3.20\",\n\"corp.test/app:1\",\n",
 		"an array of JSON":              "\ufeff[\n \"alpine:3.20\",\n \"corp.test/app:1\"]\n",
@@ -61,13 +68,31 @@ func TestWild23Lists(t *testing.T) {
 	}
 }
 
-// Wild case 23, continued: what is no list, and lists of nothing.
+// Wild case 23, continued: of what is no list, the error says where and what it is.
 func TestWild23NoLists(t *testing.T) {
-	if _, err := readList(strings.Repeat("x", 5000)); !errors.As(err, new(*usage.Error)) {
-		t.Errorf("no list: %v", err)
+	for text, want := range map[string]string{
+		strings.Repeat("x", 5000):              "line 1 has 5000 bytes",
+		"alpine\r\nalpine 3.20\n":              "line 2: ",
+		"alpine\n\n\nlibrary/alpine/\n":        "line 4: ",
+		"services:\n  web:\n    image: a\n":    "line 1: ",
+		"{\"images\": [\"alpine\"]}":           "line 1: ",
+		"[\"alpine\", \"a b\"]":                "line 2: ",
+		"docker pull alpine\n":                 "a space",
+		"alpine corp.test/alpine\n":            "a space",
+		"FROM alpine AS build\n":               "a space",
+		"alpine, busybox":                      "a space",
+		"alpine\nimages.tar.gz\n":              "called like a file",
+		"https://corp.test/app?tab=tags":       "web page",
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00": "line 1: ",
+		"image: docker-daemon:app:1":           "docker save",
+	} {
+		_, err := readList(text)
+		if !errors.As(err, new(*usage.Error)) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: %v, want %q", text, err, want)
+		}
 	}
-	for _, text := range []string{"", "\xff\xfe", "\xef\xbb\xbf", "# nothing", "[]", "---\n", "- image:\n"} {
-		if got, err := readList(text); err != nil || len(got) > 0 && got[0] != "image:" {
+	for _, text := range []string{"", "\xff\xfe", "\xef\xbb\xbf", "# nothing", "[]", "---\n"} {
+		if got, err := readList(text); err != nil || len(got) > 0 {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
@@ -77,9 +102,15 @@ func FuzzReadList(f *testing.F) {
 	f.Add("\xff\xfea\x00")
 	f.Add("- image: \"a\"\n[\"b\"]")
 	f.Fuzz(func(t *testing.T, text string) {
-		names, err := readList(text)
-		if err == nil && len(strings.Join(names, "")) > 2*len(text) || slices.Contains(names, "") {
-			t.Errorf("%q: %q", text, names)
+		size := 0
+		err := source.ReadList(strings.NewReader(text), func(name string) error {
+			if size += len(name); name == "" {
+				t.Error("a name is empty")
+			}
+			return nil
+		})
+		if err == nil && size > 2*len(text) {
+			t.Errorf("%d bytes of names in %d", size, len(text))
 		}
 	})
 }

@@ -61,6 +61,7 @@ func TestParse(t *testing.T) {
 		{Text: "oci-archive:a.tar:", Kind: source.Archive, Path: "a.tar"},
 		{Text: "oci://corp.test/x:1", Kind: source.Registry, Ref: helm},
 		{Text: "https://corp.test/x:1", Kind: source.Registry, Ref: helm},
+		{Text: " corp.test/x:1\u00a0", Kind: source.Registry, Ref: helm},
 		{Text: "docker-archive://a.tar", Kind: source.Archive, Path: "a.tar"},
 		{Text: "oci://dir:x:1", Kind: source.Layout, Path: "dir", Name: "x:1"},
 		{Text: "oci-layout://dir", Kind: source.Layout, Path: "dir"},
@@ -68,10 +69,12 @@ func TestParse(t *testing.T) {
 		{Text: "oci-dir:dir@sha256:12", Kind: source.Layout, Path: "dir", Name: "sha256:12"},
 		{Text: "oci:dir:x:1@sha256:12", Kind: source.Layout, Path: "dir", Name: "x:1@sha256:12"},
 		{Text: "file:a.tar", Kind: source.Archive, Path: "a.tar"},
+		{Text: "file://" + odd, Kind: source.Archive, Path: odd},
+		{Text: "file://" + strings.ReplaceAll(odd, " ", "%20"), Kind: source.Archive, Path: odd},
 		{Text: "docker-archive:" + odd + ":x:1", Kind: source.Archive, Path: odd, Name: "x:1"},
 		{Text: odd, Kind: source.Archive, Path: odd},
 	} {
-		got, err := source.Parse(want.Text, registry.ParseReference)
+		got, err := source.Parse(want.Text, registry.ParseTyped)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v%s", want.Text, err, diff)
 		}
@@ -82,15 +85,17 @@ func TestParse(t *testing.T) {
 		"none.tar":   func(err error) bool { return errors.Is(err, fs.ErrNotExist) },
 		"No:No:No":   func(err error) bool { return errors.As(err, new(*usage.Error)) },
 	} {
-		if _, err := source.Parse(text, registry.ParseReference); err == nil || !is(err) {
+		if _, err := source.Parse(text, registry.ParseTyped); err == nil || !is(err) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	for text, want := range map[string]string{ // wild case 18
+		"docker-daemon:app": "docker save", "containers-storage:[overlay@/x]app:1": "podman save",
 		"oci-archive:none.tar": "no such file", `docker-archive:C:\none.tar:app:1`: `C:\none.tar: no such file`,
 		"images.tar.lz4": "not exist", "ocidir://none": "no such file",
+		"library://a/b": "docker://", "hub.docker.com/r/bitnami/redis": "bitnami/redis",
 	} {
-		_, err := source.Parse(text, registry.ParseReference)
+		_, err := source.Parse(text, registry.ParseTyped)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}

@@ -14,9 +14,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"drayage/internal/durable"
@@ -67,6 +69,9 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 	if _, path, _ := strings.Cut(text, "://"); isName && s.at(path) == nil { // oci://DIR
 		return s, nil
 	}
+	if errors.As(err, new(*usage.Error)) {
+		return s, err
+	}
 	return s, usage.Errorf("%v, and there is no file of that name", err)
 }
 
@@ -84,15 +89,24 @@ func (s *Spec) local() (found bool, err error) {
 	return looksLikePath(s.Text), missing(s.Text, fs.ErrNotExist)
 }
 
-// at takes PATH[:NAME], or what follows the scheme of a URL: ///DIR, and //FILE of dive.
-func (s *Spec) at(text string) error {
-	path, name := splitPath(text)
-	if rest, ok := strings.CutPrefix(text, "//"); ok && !exists(path) {
-		path, name = splitPath(rest)
+// at takes PATH[:NAME], or what follows the scheme of a URL: ///DIR, ///C:/my%20images, and //FILE of dive.
+func (s *Spec) at(text string) (err error) {
+	texts := []string{text}
+	if bare := strings.TrimLeft(text, "/"); drive.MatchString(bare) {
+		texts = append(texts, bare)
+	} else if rest, ok := strings.CutPrefix(text, "//"); ok {
+		texts = append(texts, rest)
 	}
-	err := s.stat(path)
-	if err == nil {
-		s.Name = name
+	if plain, err := url.PathUnescape(texts[len(texts)-1]); err == nil && plain != text {
+		texts = append(texts, plain)
+	}
+	for i, t := range slices.Backward(texts) {
+		if path, name := splitPath(t); i == 0 || exists(path) {
+			if err = s.stat(path); err == nil {
+				s.Name = name
+			}
+			return err
+		}
 	}
 	return err
 }
