@@ -59,6 +59,9 @@ func readIndex(fsys fs.FS) (*index, error) {
 	if errors.Is(err, errNotRegular) {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("index.json, which lists the images of the layout: %w", fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, err
 	}

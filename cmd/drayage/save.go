@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -103,6 +104,9 @@ func (c call) newSaver() (*saver, error) {
 		return nil, usagef("there is no --format %q, only docker and oci", string(format))
 	case c.Bool("referrers") && !whole:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
+	case strings.HasPrefix(out, "oci:"):
+		return nil, usagef("save writes a tar, and %q means a layout: drayage fetch NAME -o %s makes one, or "+
+			"drayage save SOURCE -o %s.tar --format oci", out, out[4:], out[4:])
 	case out == "-" && isTerminal(c.rawOut):
 		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
 	}

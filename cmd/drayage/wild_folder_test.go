@@ -128,14 +128,16 @@ func TestWild22FoldersThatAreNoImage(t *testing.T) {
 		"podman/overlay-images/images.json", "dockerd/image/overlay2/repositories.json", "dockerd/containers/x",
 		"containerd/io.containerd.content.v1.content/x", "registry/docker/registry/v2/x", "root/etc/x",
 		"root/usr/x", "tars/a.tar", "tars/b\x1b.tar.gz", "source/Dockerfile", "several/app:1/oci-layout",
-		"several/app:2/manifest.json",
+		"several/app:2/manifest.json", "bundle/config.json", "bundle/rootfs/x", "alpine/bin/x", "alpine/etc/x",
+		"podman-build/Containerfile", "noindex/blobs/sha256/x", "blobs/" + strings.Repeat("0", 64),
 	} {
 		writeFile(t, filepath.Join(dir, file), "x")
 	}
 	for name, want := range map[string]string{
 		"podman": "podman save", "dockerd": "docker save", "containerd": "ctr images export",
 		"registry": "run the registry", "root": "docker import", "tars": "a.tar",
-		"source": "docker build", "several": "app:2",
+		"source": "docker build", "several": "app:2", "bundle": "runtime",
+		"alpine": "docker import", "podman-build": "docker build", "blobs": "above",
 	} {
 		for _, args := range [][]string{{"inspect"}, {"verify"}, {"save", "-o", "x.tar"}, {"ls"}} {
 			_, stderr, code := command(t, append(args, filepath.Join(dir, name))...)
@@ -144,7 +146,16 @@ func TestWild22FoldersThatAreNoImage(t *testing.T) {
 			}
 		}
 	}
-	_, stderr, code := command(t, "ls", t.TempDir())
+	writeFile(t, filepath.Join(dir, "noindex/oci-layout"), `{"imageLayoutVersion":"1.0.0"}`)
+	_, stderr, _ := command(t, "ls", filepath.Join(dir, "noindex"))
+	if strings.Contains(stderr, "statat") || !strings.Contains(stderr, "index.json, which lists") {
+		t.Error(stderr)
+	}
+	_, stderr, code := command(t, "save", folders["oci"], "-o", "oci:images")
+	if code != exitUsage || !strings.Contains(stderr, "fetch NAME -o images") {
+		t.Errorf("save -o oci:images: %d, %s", code, stderr)
+	}
+	_, stderr, code = command(t, "ls", t.TempDir())
 	if code != exitUsage || !strings.Contains(stderr, "empty") {
 		t.Errorf("empty: %d, %s", code, stderr)
 	}

@@ -24,6 +24,9 @@ const (
 	Xz    = "xz" // https://tukaani.org/xz/xz-file-format.txt
 )
 
+// ErrMemory is matched by errors about streams that are right, but take too much memory to decode.
+var ErrMemory = errors.New("is larger than the limit")
+
 // PeekSize is how many bytes [Detect] needs at most.
 const PeekSize = 10
 
@@ -37,7 +40,8 @@ func Detect(prefix []byte) string {
 		return Zstd
 	case len(prefix) >= 4 && prefix[0]&0xf0 == 0x50 && string(prefix[1:4]) == "\x2a\x4d\x18":
 		return Zstd // a skippable frame comes first, as zstd:chunked has
-	case len(prefix) >= 10 && has("BZh") && string(prefix[4:10]) == "\x31\x41\x59\x26\x53\x59":
+	case len(prefix) >= 10 && has("BZh") &&
+		(string(prefix[4:10]) == "\x31\x41\x59\x26\x53\x59" || string(prefix[4:10]) == "\x17\x72\x45\x38\x50\x90"):
 		return Bzip2
 	case has("\xfd7zXZ\x00"):
 		return Xz
@@ -137,7 +141,7 @@ func xzError(err error) error {
 	case errors.Is(err, xz.ErrBuf):
 		return io.ErrUnexpectedEOF
 	case errors.Is(err, xz.ErrMemlimit):
-		return fmt.Errorf("its dictionary has more than the %d MiB that are accepted", limits.Dictionary>>20)
+		return fmt.Errorf("its dictionary %w of %d MiB", ErrMemory, limits.Dictionary>>20)
 	}
 	return err
 }

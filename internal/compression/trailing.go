@@ -3,6 +3,7 @@ package compression
 import (
 	"bufio"
 	"compress/bzip2"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -23,6 +24,8 @@ func zerosOnly(b *bufio.Reader, other error) error {
 		}
 	}
 }
+
+var errTrailing = errors.New("something that is not gzip stands behind its end")
 
 // gzipReader reads the members of a gzip file one after another.
 type gzipReader struct {
@@ -59,7 +62,10 @@ func (g *gzipReader) next() error {
 		return err
 	}
 	if first[0] == 0 {
-		return zerosOnly(g.b, gzip.ErrHeader)
+		return zerosOnly(g.b, errTrailing)
+	}
+	if magic, _ := g.b.Peek(2); first[0] != 0x1f || len(magic) == 2 && magic[1] != 0x8b {
+		return errTrailing
 	}
 	err = g.z.Reset(g.b)
 	g.z.Multistream(false)

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/bits"
@@ -44,6 +46,9 @@ func (s *zstdReader) Read(p []byte) (int, error) {
 		s.close()
 		if err != io.EOF || s.frames.wants <= s.frames.window {
 			s.err = err
+		}
+		if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+			s.err = fmt.Errorf("its window of %d MiB %w of %d MiB", s.frames.full>>20, ErrMemory, limits.Window>>20)
 		}
 		if n > 0 {
 			return n, nil
@@ -90,12 +95,13 @@ func (s *zstdReader) Close() error {
 // frame that needs a larger window. What is no such stream passes as it is: the decoder says what is wrong.
 type frames struct {
 	r      *bufio.Reader
-	window int64 // that a frame may need
-	wants  int64 // the window of the last frame that has been looked at
-	left   int64 // bytes that may pass before the next look
-	inside bool  // blocks come next, not a frame
-	sum    int64 // bytes of a checksum behind the last block
-	err    error // for the next Read
+	window int64  // that a frame may need
+	wants  int64  // the window of the last frame that has been looked at
+	left   int64  // bytes that may pass before the next look
+	inside bool   // blocks come next, not a frame
+	sum    int64  // bytes of a checksum behind the last block
+	full   uint64 // the window of that frame, as it says
+	err    error  // for the next Read
 }
 
 func (f *frames) Read(p []byte) (int, error) {
@@ -179,7 +185,7 @@ func (f *frames) frame(head []byte) {
 			window += 256
 		}
 	}
-	f.left, f.inside, f.sum = int64(at+size), true, int64(d>>2&1)*4
+	f.left, f.inside, f.sum, f.full = int64(at+size), true, int64(d>>2&1)*4, window
 	window = min(max(window, smallWindow), limits.Window)
 	f.wants = 1 << bits.Len64(window-1)
 }

@@ -164,6 +164,8 @@ func (f *folder) explain(notLayout error) error {
 		return is("it is a directory of images: name one of them: %s", List(found))
 	case len(f.names) == 0:
 		return is("it is empty")
+	case skopeoFile.MatchString(f.names[0]):
+		return is("it is the blobs of a layout: name the directory that holds index.json, which is above it")
 	}
 	return notLayout
 }
@@ -181,12 +183,17 @@ var foreignFolders = []struct {
 		"the data of containerd: ctr images export writes a tar of an image"},
 	{[]string{"docker/registry/v2"}, registrys},
 	{[]string{"registry/v2/repositories"}, registrys},
-	{[]string{"etc", "usr"}, "the file system of a machine or container: docker import makes an image of one"},
-	{[]string{"Dockerfile"}, "what an image is built from: docker build makes one of it"},
+	{[]string{"etc", "usr"}, machines},
+	{[]string{"config.json", "rootfs"}, "the bundle of a runtime, such as runc: save the image it was made of"},
+	{[]string{"bin", "etc"}, machines},
+	{[]string{"Dockerfile"}, recipes},
+	{[]string{"Containerfile"}, recipes},
 	{[]string{"sha256"}, "the blobs of a layout: name the directory above it"},
 }
 
 const (
 	podmans   = "the storage of podman: podman save writes a tar of an image"
 	registrys = "the storage of a registry: run the registry on it, and fetch from there"
+	machines  = "the file system of a machine or container: docker import makes an image of one"
+	recipes   = "what an image is built from: docker build makes one of it"
 )

@@ -81,6 +81,8 @@ func streamError(kind string, err error) error {
 	switch {
 	case kind == compression.None, errors.As(err, new(*fs.PathError)):
 		return err
+	case errors.Is(err, compression.ErrMemory):
+		return fmt.Errorf("the compressed archive cannot be read: %w", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the compressed archive is cut off: %w", registry.ErrIntegrity)
 	}
