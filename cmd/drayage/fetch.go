@@ -214,6 +214,11 @@ func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error
 // imageNames reads the names of images from the arguments and from --from, each once.
 func (c call) imageNames() ([]registry.Reference, error) {
 	var refs []registry.Reference
+	for _, n := range c.Args().Slice() {
+		if err := notRegistry(n); err != nil && c.String("registry") == "" {
+			return nil, err
+		}
+	}
 	seen := map[registry.Reference]bool{}
 	take := func(name string) error {
 		ref, err := reference(c.Context, name)

@@ -120,6 +120,11 @@ func (c call) destination(text string) (upload.Destination, error) {
 		text = registry.TrimScheme(text)
 		text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(text, host), "/")
 	}
+	if c.String("registry") == "" {
+		if err := notRegistry(text); err != nil {
+			return upload.Destination{}, err
+		}
+	}
 	dest, err := upload.ParseDestination(text)
 	if err != nil || !c.Bool("keep-host") {
 		return dest, err

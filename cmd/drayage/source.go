@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"drayage/image"
+	"drayage/internal/secrets"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/internal/usage"
@@ -21,9 +23,25 @@ func usagef(format string, args ...any) error { return usage.Errorf(format, args
 
 // parseSource reads a SOURCE argument.
 func (c call) parseSource(text string) (source.Spec, error) {
+	if c.String("registry") == "" {
+		if err := notRegistry(text); err != nil {
+			return source.Spec{}, err
+		}
+	}
 	return source.Parse(text, func(name string) (registry.Reference, error) {
 		return reference(c.Context, name)
 	})
+}
+
+// notRegistry refuses what names a registry with a port and no repository in it. Read as an image it would be
+// one of Docker Hub.
+func notRegistry(text string) error {
+	name := source.RegistryOf(text)
+	if name == "" || !strings.Contains(name, ":") || strings.HasSuffix(text, "/") {
+		return nil
+	}
+	return usagef("%q names a registry: give %s/REPOSITORY:TAG, or docker.io/library/%s for an image of "+
+		"Docker Hub", secrets.Redact(text), name, name)
 }
 
 // kindOf is the kind that stands before the path of a layout or an archive.

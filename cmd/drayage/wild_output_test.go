@@ -21,6 +21,23 @@ import (
 )
 
 // Wild case 18: Helm's users write oci://, those of browsers https://.
+// What names a registry and no repository is no image of Docker Hub.
+func TestWild17RegistryAsImage(t *testing.T) {
+	s := newShelf(t)
+	s.write(entry(s.image("amd64", "17"), "io.containerd.image.name", "x.test/a:1"))
+	out := filepath.Join(t.TempDir(), "out")
+	for _, name := range []string{s.host, "localhost:5000", "registry.test:5000", "oci://registry.test:5000"} {
+		for _, args := range [][]string{
+			{"push", s.dir.Path(), name}, {"fetch", name, "-o", out}, {"save", name, "-o", out},
+			{"inspect", name}, {"digest", name}, {"manifest", name}, {"config", name},
+		} {
+			expect(t, exitUsage, "", "names a registry: give .*/REPOSITORY:TAG", args...)
+		}
+	}
+	expect(t, 0, "", "", "ls", s.host)
+	expect(t, 0, "@sha256:", "", "push", "--registry", "http://"+s.host+"/", s.dir.Path(), s.host+"/b:1")
+}
+
 func TestWild18SchemeBeforeName(t *testing.T) {
 	_, host := lookingRegistry(t)
 	dir := filepath.Join(t.TempDir(), "images")
