@@ -82,14 +82,16 @@ func nextLink(headers []string) string {
 	return ""
 }
 
-// link reads one <target>; name=value; name="value".
+// link reads one <target>; name=value; name="value". The brackets may be missing.
 func (s *scanner) link() (target, relations string, ok bool) {
 	s.skip(" \t,")
-	target, after, found := strings.Cut(s.rest, ">")
-	if !found || !strings.HasPrefix(target, "<") {
+	if s.cut("<") {
+		if target, s.rest, ok = strings.Cut(s.rest, ">"); !ok {
+			return "", "", false
+		}
+	} else if target = s.until("; \t"); target == "" {
 		return "", "", false
 	}
-	s.rest = after
 	seen := false
 	for s.skip(" \t"); strings.HasPrefix(s.rest, ";"); s.skip(" \t") {
 		s.skip("; \t")
@@ -104,7 +106,7 @@ func (s *scanner) link() (target, relations string, ok bool) {
 			relations, seen = value, true
 		}
 	}
-	return target[1:], relations, s.rest == "" || s.rest[0] == ','
+	return target, relations, s.rest == "" || s.rest[0] == ','
 }
 
 type scanner struct{ rest string }

@@ -27,7 +27,7 @@ func TestNextLink(t *testing.T) {
 		{"", nil},
 		{"", []string{""}},
 		{"", []string{`</n>`}},
-		{"", []string{`/n; rel="next"`}},
+		{"/n", []string{`/n; rel="next"`}}, // without its brackets
 		{"", []string{`</n; rel="next"`}},
 		{"", []string{`</n>; rel="next`}},
 		{"", []string{`</n>; rel="next\`}},

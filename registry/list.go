@@ -184,6 +184,9 @@ func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Des
 		list, err := parseReferrers(raw)
 		switch mediaTypeOf(h) {
 		case v1.MediaTypeImageIndex:
+			if err != nil && saysNothing(raw) {
+				return 0, errNoReferrersAPI
+			}
 		case "", "application/json":
 			if err != nil {
 				return 0, errNoReferrersAPI
@@ -209,6 +212,13 @@ func (p *place) referrersAPI(ctx context.Context, d digest.Digest) (all []v1.Des
 		err = errNoReferrersAPI
 	}
 	return all, err
+}
+
+// saysNothing reports whether a document is empty, null or an object without fields.
+func saysNothing(raw []byte) bool {
+	var fields map[string]json.RawMessage
+	raw = bytes.TrimSpace(plaintext.UTF8(raw))
+	return len(raw) == 0 || json.Unmarshal(raw, &fields) == nil && len(fields) == 0
 }
 
 // parseReferrers reads an index of referrers. Some registries leave out an empty list.

@@ -25,6 +25,12 @@ func isRefused(err error) bool {
 		!errors.Is(err, ErrNotFound) && !e.passing() && !e.RateLimited()
 }
 
+// isLimited reports whether err is about too many questions.
+func isLimited(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.RateLimited()
+}
+
 // look asks what is at a path: with HEAD and, where that is refused, with GET. It reads no body.
 func (p *place) look(ctx context.Context, path string) (*http.Response, error) {
 	resp, err := p.ask(ctx, http.MethodHead, path, http.StatusOK)
@@ -55,7 +61,7 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 	}
 	path := "/blobs/" + d.String()
 	resp, err := p.look(ctx, path)
-	if err == nil && resp.ContentLength < 0 || isAnswer(err) && errors.Is(err, ErrNotFound) {
+	if err == nil && resp.ContentLength < 0 || isAnswer(err) && !isLimited(err) {
 		resp, err = p.ask(ctx, http.MethodGet, path, http.StatusOK)
 	}
 	if err != nil {

@@ -82,6 +82,23 @@ func TestWild07HeadRefusedByStorage(t *testing.T) {
 	}
 }
 
+// To ask how large a blob is means to want it: where HEAD fails, GET is tried.
+func TestWild07SizeWithoutHead(t *testing.T) {
+	for _, status := range []int{401, 403, 404, 405, 500, 503} {
+		inBubble(t, func(w *world) {
+			storage, content := w.other("storage.test:80"), noise(1000)
+			d := storage.PutBlob("app", content)
+			w.reg.On(fakeregistry.Match{Path: "/blobs/sha256"},
+				fakeregistry.Redirect(307, "http://storage.test"))
+			storage.On(fakeregistry.Match{Method: "HEAD"}, fakeregistry.Status(status))
+			got, err := w.repo("app").Stat(w.Context(), d.Digest)
+			if err != nil || got.Size != 1000 {
+				w.Errorf("%d: %d bytes, %v", status, got.Size, err)
+			}
+		})
+	}
+}
+
 // A web page is no blob, whatever its status.
 func TestWild07WebPageIsNoBlob(t *testing.T) {
 	inBubble(t, func(w *world) {

@@ -278,6 +278,22 @@ func TestWild09LinkLeadsNowhere(t *testing.T) {
 	}
 }
 
+// Some write the address without its brackets.
+func TestWild09LinkWithoutBrackets(t *testing.T) {
+	inBubble(t, func(w *world) {
+		first, second := tagLists, tagLists
+		first.Func = func(req *http.Request) bool { return req.URL.Query().Get("last") == "" }
+		second.Func = func(req *http.Request) bool { return req.URL.Query().Get("last") == "a" }
+		w.reg.On(first, fakeregistry.Answer(200, `{"tags":["a"]}`,
+			"Link", `/v2/app/tags/list?last=a&n=1; rel="next"`))
+		w.reg.On(second, fakeregistry.Answer(200, `{"tags":["b"]}`, "Link", "; <, preload"))
+		got, err := w.repo("app").Tags(w.Context())
+		if err != nil || !slices.Equal(got, []string{"a", "b"}) {
+			w.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
 func TestWild09BrokenOff(t *testing.T) {
 	for name, link := range map[string]string{
 		"no place": "/v2/wrong", "refused there too": "/v2/wrong?last=a", "no address": "http://[::1/",

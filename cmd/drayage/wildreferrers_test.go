@@ -92,6 +92,7 @@ func TestWild28NullReferrers(t *testing.T) {
 		"absent": `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex + `"}`,
 		"untold": `{"schemaVersion":2,"manifests":null}`,
 		"marked": "\xef\xbb\xbf" + `{"schemaVersion":2,"manifests":[]}`,
+		"object": `{}`, "no object": "null", "nothing": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg, host := lookingRegistry(t)
