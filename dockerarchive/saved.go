@@ -86,7 +86,7 @@ func namedDigest(name string) (digest.Digest, bool) {
 
 // fullNames reads RepoTags, each name once. Tools write there what is no name: docker-drag makes one of a
 // digest, Bazel one of a path with capitals, and old rules_oci an empty one of the end of a file. All but
-// empty ones are odd.
+// empty ones are odd. So is a name with a digest: no image in an archive has one that an engine could load.
 func fullNames(tags []string) (names, odd []string) {
 	seen := map[string]bool{"": true}
 	for _, t := range tags {
@@ -110,6 +110,9 @@ func fullName(name string) (string, error) {
 	}
 	if err != nil {
 		return "", verify.Mismatchf("invalid name %.200q: %v", name, err)
+	}
+	if _, digested := ref.(reference.Digested); digested {
+		return "", verify.Mismatchf("invalid name %.200q: it has a digest", name)
 	}
 	return reference.TagNameOnly(ref).String(), nil
 }

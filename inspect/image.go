@@ -26,6 +26,7 @@ const (
 // Image is what an image consists of.
 type Image struct {
 	Names        []string      `json:"names"`
+	Ref          string        `json:"ref,omitempty"` // what a layout calls it that has no name: mostly a tag
 	Kind         Kind          `json:"kind"`
 	MediaType    string        `json:"mediaType,omitempty"` // of what the name stands for, like Digest and Size
 	Digest       digest.Digest `json:"digest,omitempty"`    // empty in a docker tar

@@ -88,7 +88,10 @@ func (l *looker) inspectNamed(
 	}
 	known[s.Digest()] = im
 	named := *im
-	named.Names = append([]string{}, s.Names...)
+	named.Names, named.Ref = append([]string{}, s.Names...), ""
+	if len(s.Names) == 0 && s.Saved == nil && s.Label != s.Digest().String() {
+		named.Ref = s.Label
+	}
 	parts := len(im.Platforms)
 	for _, p := range im.Platforms {
 		parts += len(p.Layers)

@@ -63,7 +63,11 @@ func (p *tables) image(im *inspect.Image) {
 	for _, n := range im.Names {
 		p.line("%s", terminal.Escape(n, maxName))
 	}
-	if len(im.Names) == 0 {
+	switch {
+	case len(im.Names) > 0:
+	case im.Ref != "":
+		p.line("%s (no name)", terminal.Escape(im.Ref, maxName))
+	default:
 		p.line("(no name)")
 	}
 	if im.Kind == inspect.Index {

@@ -173,6 +173,18 @@ func kindOfPath(path string) string {
 }
 
 // Wild case 30: several images that have tags and no names, as regctl, umoci and skopeo keep them.
+// Images without names are told apart by what the layout calls them.
+func TestWild30InspectShowsTags(t *testing.T) {
+	s := newShelf(t)
+	one, two := s.image("amd64", "30"), s.image("amd64", "31")
+	s.write(entry(one, v1.AnnotationRefName, "1"), entry(two, v1.AnnotationRefName, "2"),
+		entry(s.image("amd64", "32")))
+	s.both("", func(t *testing.T, src, _ string) {
+		expect(t, 0, `1 \(no name\)(.|\n)*2 \(no name\)(.|\n)*\n\(no name\)`, "", "inspect", src)
+		expect(t, 0, `"ref": "1"(.|\n)*"ref": "2"`, "", "inspect", "--json", src)
+	})
+}
+
 func TestWild30TagsAlone(t *testing.T) {
 	s := newShelf(t)
 	one, two := s.image("amd64", "30"), s.image("amd64", "31")
@@ -246,6 +258,22 @@ func TestWild53AbsentPlatforms(t *testing.T) {
 }
 
 // Wild case 6: what is no name is passed over, and that is said (rules_docker#1648).
+func TestWild06RepoTagsWithDigests(t *testing.T) {
+	s := newShelf(t)
+	im := s.image("amd64", "60")
+	name := "x.test/a@" + im.Digest.String()
+	for _, names := range [][]string{{name}, {name, "x.test/a:1"}} {
+		src, out := s.tar(s.items(names, im)), filepath.Join(t.TempDir(), "out.tar")
+		said := `calls it "x.test/a@sha256:.*, which is no name`
+		expect(t, 0, "", said, "verify", src)
+		for _, format := range []string{"docker", "oci"} {
+			expect(t, 0, "", said, "save", src, "-o", out, "--format", format)
+			expect(t, 0, "", "", "verify", out)
+		}
+		expect(t, 0, "given@sha256", said, "push", src, s.host+"/given:1")
+	}
+}
+
 func TestWild06RepoTagsThatAreNone(t *testing.T) {
 	s := newShelf(t)
 	im := s.image("amd64", "6")
