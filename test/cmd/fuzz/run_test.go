@@ -9,9 +9,9 @@ import (
 
 const count = "fuzz: elapsed: 3s, execs: 1234 (411/sec), new interesting: 3 (total: 40)\n"
 
-// TestOnlyFailingInputsAreFindings has what the test binaries that Go builds for fuzzing say before they exit
-// with 1.
-func TestOnlyFailingInputsAreFindings(t *testing.T) {
+// TestWild56OnlyFailingInputsAreFindings has what the test binaries that Go builds for fuzzing say before
+// they exit with 1.
+func TestWild56OnlyFailingInputsAreFindings(t *testing.T) {
 	for name, tc := range map[string]struct {
 		says    string
 		finding bool
