@@ -157,6 +157,9 @@ var (
 	digestPattern = regexp.MustCompile(`@(sha\d+:|[a-z0-9+._-]+:[0-9a-fA-F]{32})`)
 	kindPattern   = regexp.MustCompile(`^\W*(oci|oci-archive|docker-archive):`)
 	portPattern   = regexp.MustCompile(`^\d+(/|$)`)
+	// addressPattern ends where a URL has its user, or a network path such as //user@host. Shells and people
+	// leave out a slash or double one.
+	addressPattern = regexp.MustCompile(`://+|^\W*//+`)
 )
 
 // userinfo finds the password, or the token, before the host of a name or URL. It returns two equal numbers
@@ -172,8 +175,8 @@ func userinfo(word string) (from, to int) {
 	}
 	start := len(kindPattern.FindString(word[:at]))
 	isURL := false
-	if i := strings.Index(word[:at], "://"); i >= 0 {
-		start, isURL = i+len("://"), true
+	if i := addressPattern.FindStringIndex(word[:at]); i != nil {
+		start, isURL = i[1], true
 	}
 	user, rest, ok := strings.Cut(word[start:at], ":")
 	drive := len(user) == 1 && (strings.HasPrefix(rest, `\`) || strings.HasPrefix(rest, "/"))

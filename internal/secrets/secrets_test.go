@@ -86,6 +86,8 @@ func TestWild44MessagesMaskPasswords(t *testing.T) {
 		"GET https://a:b@host/v2/: 401":               "GET https://a:***@host/v2/: 401",
 		"(https://token@host)":                        "(https://***@host)",
 		`["u:p@host/a","b"]`:                          `["u:***@host/a","b"]`,
+		`file "//u:p@host/app" is not there`:          `file "//u:***@host/app" is not there`,
+		"//u:p@host:5000/app, https:///u:p@host/a":    "//u:***@host:5000/app, https:///u:***@host/a",
 		"alpine:3@sha256:12, b:2@sha512:3":            "alpine:3@sha256:12, b:2@sha512:3",
 		"https://host/v2/a@b and ann@host":            "https://host/v2/a@b and ann@host",
 		"oci-archive:a@b.tar: no such file":           "oci-archive:a@b.tar: no such file",
