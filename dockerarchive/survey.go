@@ -179,7 +179,7 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 	}
 	switch {
 	case n != nil && errors.Is(n.Err, image.ErrTooMany):
-		return fmt.Errorf("the manifests of the archive take more than %d bytes", limits.AllHeld)
+		return n.Err
 	case n != nil && n.Err != nil && !errors.Is(n.Err, fs.ErrNotExist):
 		r.err = cmp.Or(r.err, n.Err)
 		return nil

@@ -53,6 +53,7 @@ type Tree struct {
 	nodes   map[claim]*Node
 	content map[digest.Digest][]byte
 	held    int64
+	entries int // of all indexes
 }
 
 // claim is a manifest as a descriptor describes it. Two descriptors may agree about a digest and about
@@ -150,7 +151,7 @@ func (t *Tree) readLevel(ctx context.Context, level []v1.Descriptor) ([]*Node, e
 // node reads one manifest, before which so many have been read.
 func (t *Tree) node(ctx context.Context, d v1.Descriptor, before int) *Node {
 	n := &Node{Descriptor: d}
-	if before >= t.policy.MaxManifests {
+	if before >= t.policy.MaxManifests || t.policy.Tolerant && !t.enter(0) {
 		n.Err = t.tooMany()
 		return n
 	}
@@ -164,12 +165,23 @@ func (t *Tree) node(ctx context.Context, d v1.Descriptor, before int) *Node {
 	}
 	if !t.policy.Tolerant {
 		n.Raw = raw
+	} else if !t.enter(len(n.Document.Manifests)) {
+		n.Document, n.Err = Document{}, t.tooMany()
 	}
 	return n
 }
 
+// enter reports whether the tree may hold so many more entries of indexes: the memory that they take is many
+// times that of the bytes.
+func (t *Tree) enter(entries int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entries += entries
+	return t.entries <= t.policy.MaxManifests
+}
+
 func (t *Tree) tooMany() error {
-	return fmt.Errorf("there are more than %d manifests, or more than %d bytes of them: %w",
+	return fmt.Errorf("there are more than %d manifests or entries of indexes, or more than %d bytes of them: %w",
 		t.policy.MaxManifests, t.policy.MaxBytes, ErrTooMany)
 }
 
