@@ -160,7 +160,8 @@ func (p *Pusher) PutManifest(ctx context.Context, target, mediaType string, raw 
 		}
 	}
 	answer, err := p.put(ctx, target, mediaType, raw)
-	if isRefused(err) && !IsBlobUnknown(err) { // somebody else may have stored it meanwhile
+	refused := isRefused(err) || isAnswer(err) && errors.Is(err, ErrNotFound)
+	if refused && !IsBlobUnknown(err) { // somebody else may have stored it meanwhile
 		if there, derr := p.place.digest(ctx, target); derr == nil && there == d.Digest {
 			return nil
 		}

@@ -179,7 +179,7 @@ func TestWild07ReferrersRefused(t *testing.T) {
 
 // Somebody else may store a manifest meanwhile: who is refused then looks.
 func TestWild47ManifestIsThere(t *testing.T) {
-	for _, status := range []int{400, 403, 409, 412} {
+	for _, status := range []int{400, 403, 404, 409, 412, 422} {
 		inBubble(t, func(w *world) {
 			d := w.reg.PutImage("app", "1", oneLayer)
 			raw := w.reg.Manifest("app", d.Digest)
