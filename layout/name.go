@@ -8,6 +8,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
 )
 
 // find returns where the entries with a key are. Names and referrers have keys of their own. The first call
@@ -101,18 +103,25 @@ func (e entry) refers() bool {
 	return e.image().Subject != "" || kind != nil && kind[1] == ""
 }
 
-// describe makes an entry say what d says of its own digest: the size, the media type and the platform. All
-// else that the entry has stays.
+// describe makes an entry say what d says of its own digest: the size, the media type and the platform.
+// Embedded content that is something else goes. All else that the entry has stays.
 func (e *entry) describe(d v1.Descriptor) (changed bool) {
-	if e.desc.Size == d.Size && e.desc.MediaType == d.MediaType &&
+	wrong := len(e.desc.Data) > 0 && verify.Bytes(d, e.desc.Data) != nil
+	if !wrong && e.desc.Size == d.Size && e.desc.MediaType == d.MediaType &&
 		reflect.DeepEqual(e.desc.Platform, d.Platform) {
 		return false
 	}
 	e.desc.Size, e.desc.MediaType, e.desc.Platform = d.Size, d.MediaType, d.Platform
+	if wrong {
+		e.desc.Data = nil
+	}
 	var fields map[string]json.RawMessage
 	if e.raw == nil || json.Unmarshal(e.raw, &fields) != nil {
 		e.raw = nil
 		return true
+	}
+	if wrong {
+		delete(fields, "data")
 	}
 	delete(fields, "platform")
 	said, _ := json.Marshal(v1.Descriptor{

@@ -33,6 +33,7 @@ func TestWild41EntriesThatAreWrong(t *testing.T) {
 		"media type":       strings.Replace(entry, v1.MediaTypeImageManifest, v1.MediaTypeImageIndex, 1),
 		"no media type":    strings.Replace(entry, `"mediaType":"`+v1.MediaTypeImageManifest+`",`, "", 1),
 		"a layer's type":   strings.Replace(entry, v1.MediaTypeImageManifest, v1.MediaTypeImageLayer, 1),
+		"embedded content": strings.Replace(entry, "{", `{"data":"AAAA",`, 1),
 		"twice":            entry + "," + nothing,
 		"twice, first bad": nothing + "," + entry,
 	} {
@@ -67,7 +68,8 @@ func TestWild41EntriesThatAreWrong(t *testing.T) {
 			for _, im := range listed(t, dir) {
 				if d := im.Descriptor; im.Name == name {
 					found++
-					if d.Digest != images[0].Digest || d.Size != images[0].Size || d.MediaType != images[0].MediaType {
+					if d.Digest != images[0].Digest || d.Size != images[0].Size ||
+						d.MediaType != images[0].MediaType || d.Data != nil {
 						t.Errorf("%s, %s: the entry is %+v", how, what, d)
 					}
 				}
