@@ -181,7 +181,8 @@ func (t *Tree) enter(entries int) bool {
 }
 
 func (t *Tree) tooMany() error {
-	return fmt.Errorf("there are more than %d manifests or entries of indexes, or more than %d bytes of them: %w",
+	return fmt.Errorf(
+		"there are more than %d manifests or entries of indexes, or more than %d bytes of them: %w",
 		t.policy.MaxManifests, t.policy.MaxBytes, ErrTooMany)
 }
 

@@ -254,8 +254,8 @@ func (d *Dir) writeMissing(name string, data []byte) error {
 	return d.write(name, data)
 }
 
-// makeDir makes a directory and those above it. A file or a pipe in the place of one gets another name. A link
-// stays: it may lead to another disk.
+// makeDir makes a directory and those above it. A file or a pipe in the place of one gets another name. A
+// link stays: it may lead to another disk.
 func (d *Dir) makeDir(name string) error {
 	err := d.root.MkdirAll(name, 0o755)
 	for at := name; err != nil && at != "."; at = path.Dir(at) {

@@ -54,7 +54,8 @@ func (d *Dir) repairIndex(ctx context.Context, r *Repaired) error {
 	return d.write(v1.ImageIndexFile, raw)
 }
 
-// healed returns those of the entries that can stand in index.json, with the right sizes where there are blobs.
+// healed returns those of the entries that can stand in index.json, with the right sizes where there are
+// blobs.
 func (d *Dir) healed(ctx context.Context, entries []entry) []entry {
 	for i := range entries {
 		if found, err := d.described(ctx, entries[i].desc); err == nil {

@@ -107,21 +107,6 @@ func (p *tables) overview(im *inspect.Image) {
 	p.table(rows)
 }
 
-func isImage(pl inspect.Platform) bool { return pl.ArtifactType == "" }
-
-// holds counts what an index holds.
-func holds(im *inspect.Image) string {
-	artifacts := len(slices.DeleteFunc(slices.Clone(im.Platforms), isImage))
-	all := []string{terminal.Count(len(im.Platforms)-artifacts, "platform")}
-	if artifacts > 0 {
-		all = append(all, terminal.Count(artifacts, "artifact"))
-	}
-	if n := len(im.Attestations); n > 0 {
-		all = append(all, terminal.Count(n, "attestation"))
-	}
-	return strings.Join(all, ", ")
-}
-
 // stored says what the sizes of layers are: those of a docker tar are mostly uncompressed.
 func stored(im *inspect.Image) string {
 	if im.Kind == inspect.SavedTar {
@@ -159,20 +144,6 @@ func (p *tables) legend(images []*inspect.Image, spec source.Spec) {
 		p.line("one image in detail:\n  drayage inspect %s:%s:NAME",
 			kindOf(spec, first.Kind == inspect.SavedTar), terminal.ShellWord(spec.Path))
 	}
-}
-
-func platformLabel(pl inspect.Platform) string {
-	label := pl.Platform
-	if pl.OSVersion != "" {
-		label += ":" + pl.OSVersion // as --platform takes it
-	}
-	if len(pl.OSFeatures) > 0 {
-		label += " with " + strings.Join(pl.OSFeatures, "+")
-	}
-	if pl.ArtifactType != "" {
-		label = pl.ArtifactType
-	}
-	return terminal.Escape(label, 60)
 }
 
 // platform shows one platform, or an artifact, in detail.
