@@ -157,12 +157,14 @@ func (c *committer) recheck(ctx context.Context, images []*Result) {
 	}
 }
 
-// keep lets the parts of an image be read from dst, where they are now, and not from memory.
-func (r *Result) keep(dst image.Source) {
+// keep lets the parts of an image be read from dst, where they are now, and not from memory. What the image is
+// for comes to light now, if its configuration was not read before.
+func (r *Result) keep(ctx context.Context, dst image.Source) {
 	for _, im := range r.Image.withReferrers() {
 		im.Source = dst
 		im.Forget()
 	}
+	r.Image.Tell(ctx)
 }
 
 // manifests stores all manifests of a batch side by side, each once. They are in memory.

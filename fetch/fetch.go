@@ -68,13 +68,19 @@ type Result struct {
 // the order of refs, and one that fails does not stop the others. No layer is read, so that an image in
 // Docker's schema 1 has no manifest yet: [Image.Convert] or [Into] make one.
 func Resolve(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
+	return resolveAll(ctx, c, refs, image.Selection{All: opts.All, Platforms: opts.Platforms}, opts.Referrers)
+}
+
+func resolveAll(
+	ctx context.Context, c *registry.Client, refs []registry.Reference, sel image.Selection, referrers bool,
+) []Result {
 	results := make([]Result, len(refs))
 	var eg errgroup.Group
 	eg.SetLimit(parallelImages)
 	for i, ref := range refs {
 		eg.Go(func() error {
 			results[i] = Result{Reference: ref}
-			results[i].Image, results[i].Err = resolve(ctx, c, ref, opts)
+			results[i].Image, results[i].Err = resolve(ctx, c, ref, sel, referrers)
 			return nil
 		})
 	}
@@ -82,13 +88,14 @@ func Resolve(ctx context.Context, c *registry.Client, refs []registry.Reference,
 	return results
 }
 
-func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, opts Options) (*Image, error) {
+func resolve(
+	ctx context.Context, c *registry.Client, ref registry.Reference, sel image.Selection, referrers bool,
+) (*Image, error) {
 	repo := c.Repository(ref)
 	root, raw, err := repo.Resolve(ctx, ref.Target())
 	if err != nil {
 		return nil, err
 	}
-	sel := image.Selection{All: opts.All, Platforms: opts.Platforms}
 	if root.MediaType == image.Schema1 {
 		return resolveSchema1(ctx, repo, ref, raw, sel)
 	}
@@ -98,7 +105,7 @@ func resolve(ctx context.Context, c *registry.Client, ref registry.Reference, op
 		return nil, err
 	}
 	im := &Image{Reference: ref, Image: image.Image{Graph: g, Source: g.Source(repo), Names: ref.Names()}}
-	if opts.Referrers {
+	if referrers {
 		if im.Referrers, err = Referrers(ctx, repo, &im.Image); err != nil {
 			return nil, err
 		}
@@ -126,8 +133,9 @@ func Images(
 			}
 			continue
 		}
+		sel := image.Selection{All: opts.All, Platforms: opts.Platforms, Later: true}
 		var more []Result
-		more, err = into(ctx, Resolve(ctx, c, part, opts), dst, opts, named)
+		more, err = into(ctx, resolveAll(ctx, c, part, sel, opts.Referrers), dst, opts, named)
 		results = append(results, more...)
 	}
 	return results, err
@@ -189,7 +197,7 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	committer.recheck(ctx, images)
 	for _, r := range images {
 		if r.Err == nil {
-			r.keep(dst)
+			r.keep(ctx, dst)
 		}
 	}
 	return context.Cause(ctx)

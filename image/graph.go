@@ -142,7 +142,7 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 func (l *loader) check(ctx context.Context, root *Node, sel Selection) (err error) {
 	p := NewLeaf(l.graph.Root).Platform
 	told := p.OS != ""
-	if !told {
+	if !told && !sel.waits(root.Document.Config) {
 		j, judged := l.tree.judge(ctx, root)
 		p, err = j.Config.Platform, judged
 	}

@@ -75,6 +75,17 @@ func (im *Image) Entry(ctx context.Context, src Source) (v1.Descriptor, error) {
 	return d, err
 }
 
+// Tell finds out the platform of an image that was loaded with [Selection].Later. A configuration that cannot
+// be read tells none.
+func (im *Image) Tell(ctx context.Context) {
+	if IsIndex(im.Root.MediaType) || len(im.Platforms) != 1 || im.Platforms[0].OS != "" {
+		return
+	}
+	if j, err := im.Judge(ctx); err == nil {
+		im.Platforms[0] = j.Config.Platform
+	}
+}
+
 func judge(ctx context.Context, src Source, doc *Document) (Judgement, error) {
 	if !doc.MayBeImage() {
 		return Judgement{}, nil

@@ -122,6 +122,16 @@ func FormatPlatforms(all []v1.Platform) string {
 type Selection struct {
 	All       bool          // everything, the index unchanged
 	Platforms []v1.Platform // the wanted ones
+
+	// Later leaves the configuration of an image without an index unread if nobody asks for its platform: the
+	// image can then begin to move at once. [Image.Tell] finds out the platform when all is there.
+	Later bool
+}
+
+// waits reports whether the configuration of an image without an index may be read when it has moved.
+func (s Selection) waits(config *v1.Descriptor) bool {
+	_, asked := s.wanted()
+	return s.Later && (s.All || !asked) && config != nil && config.Size <= MaxConfigSize
 }
 
 // wanted is the list that an empty selection stands for, and whether the user gave it.
