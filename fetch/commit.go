@@ -157,8 +157,8 @@ func (c *committer) recheck(ctx context.Context, images []*Result) {
 	}
 }
 
-// keep lets the parts of an image be read from dst, where they are now, and not from memory. What the image is
-// for comes to light now, if its configuration was not read before.
+// keep lets the parts of an image be read from dst, where they are now, and not from memory. The platform
+// comes to light now, if the configuration was not read before.
 func (r *Result) keep(ctx context.Context, dst image.Source) {
 	for _, im := range r.Image.withReferrers() {
 		im.Source = dst
