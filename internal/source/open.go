@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
@@ -50,10 +51,17 @@ func (s Spec) Open(ctx context.Context, opts Options) (*Set, error) {
 	set := &Set{Spec: s}
 	if err := set.open(ctx, opts); err != nil {
 		set.Close()
+		if s.Kind == Archive && divided.MatchString(s.Path) && ctx.Err() == nil {
+			err = fmt.Errorf("%w; it is called like one part of a divided file: join all parts first", err)
+		}
 		return nil, err
 	}
 	return set, nil
 }
+
+// divided is the end of the name of a part, as split, 7z and others write it.
+var divided = regexp.MustCompile(
+	`(?i)\.(tar|t?gz|tzst|zst|t?xz|bz2|zip|7z)\.?(part[-_.]?\w{1,4}|\d{2,4}|a[a-z])$`)
 
 func (s *Set) open(ctx context.Context, opts Options) error {
 	switch s.Spec.Kind {

@@ -228,3 +228,21 @@ func TestChoose(t *testing.T) {
 		t.Errorf("what is not there: %v", err)
 	}
 }
+
+// Wild case 21, continued: a part of a divided archive is named as one, with what to do.
+func TestWild21PartsOfAnArchive(t *testing.T) {
+	dir := t.TempDir()
+	for name, part := range map[string]bool{
+		"x.tar.part1": true, "x.tar.gz.aa": true, "x.tar.001": true, "x.7z.002": true, "x.tar.gz.partab": true,
+		"x.tar": false, "x.tar.gz": false, "x.tar.zst": false, "x.tar.old1": false,
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("a part"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := source.Spec{Kind: source.Archive, Path: path}.Open(t.Context(), source.Options{})
+		if err == nil || strings.Contains(err.Error(), "join all parts") != part {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
