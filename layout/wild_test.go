@@ -231,3 +231,19 @@ func TestWild41RepairOfImpossibleSizes(t *testing.T) {
 		}
 	}
 }
+
+// Wild case 42: a directory in the place of oci-layout is no reason to give up either.
+func TestWild42RepairReplacesAMarkerThatIsNoFile(t *testing.T) {
+	dir, _, _ := damaged(t)
+	marker := filepath.Join(dir, "oci-layout")
+	if err := os.Remove(marker); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(marker, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := layout.Repair(t.Context(), dir); err != nil || !r.Marker {
+		t.Errorf("%+v, %v", r, err)
+	}
+	listed(t, dir)
+}
