@@ -59,6 +59,10 @@ func (u use) judge(before map[told]bool) {
 		u.result.Absent = append(u.result.Absent, absent)
 		return
 	}
+	if large := new(unpack.Error); u.task.key.path == "" && errors.As(err, &large) && large.Large() {
+		u.result.Sealed = append(u.result.Sealed, "layer "+u.desc.Digest.String()+": "+large.Error())
+		return // its digest is right: task.read looks at that first
+	}
 	if err == nil && u.diffID != "" {
 		err = unpack.CheckDiffID(u.task.diffID, u.diffID)
 	}

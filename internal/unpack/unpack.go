@@ -25,14 +25,25 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	if e.Large() {
+		return "it cannot be unpacked here: " + e.Err.Error()
+	}
 	if e.Verified {
 		return fmt.Sprintf("it cannot be decompressed, although its digest is right: %v: %v", e.Err, e.Unwrap())
 	}
 	return fmt.Sprintf("it cannot be decompressed (%s): %v: %v", e.Kind, e.Err, e.Unwrap())
 }
 
-// Unwrap returns [verify.ErrMismatch].
-func (e *Error) Unwrap() error { return verify.ErrMismatch }
+// Large reports whether nothing speaks against the layer but the memory that unpacking it takes.
+func (e *Error) Large() bool { return errors.Is(e.Err, compression.ErrMemory) }
+
+// Unwrap returns [verify.ErrMismatch], or [compression.ErrMemory] for a layer that takes too much memory.
+func (e *Error) Unwrap() error {
+	if e.Large() {
+		return compression.ErrMemory
+	}
+	return verify.ErrMismatch
+}
 
 // Explain finds out more about err, which this package returned for a blob that verifies itself at its end,
 // as image.Reader does. If err is an [Error], Explain reads the rest of the blob. It returns the blob's own

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -150,6 +151,11 @@ func TestErrors(t *testing.T) {
 	want := "it cannot be decompressed, although its digest is right: unexpected EOF: integrity check failed"
 	if err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+	large := &unpack.Error{Kind: "zstd", Err: fmt.Errorf("its window %w", compression.ErrMemory)}
+	want = "it cannot be unpacked here: its window is larger than the limit"
+	if errors.Is(large, verify.ErrMismatch) || large.Error() != want {
+		t.Errorf("a layer that takes too much memory: %v", large)
 	}
 	if err := unpack.CheckDiffID("sha256:a", "sha256:b"); !errors.Is(err, verify.ErrMismatch) {
 		t.Error(err)
