@@ -17,6 +17,10 @@ import (
 // unless all are such: bundles of public CAs hold some. Its errors are to follow the name of the file.
 func CAs(raw []byte) (all []*x509.Certificate, err error) {
 	bad := errors.New("holds no certificate")
+	if form := isPKCS7(plaintext.UTF8(raw)); form != "" {
+		return nil, fmt.Errorf("holds certificates in PKCS #7, which are not read: "+
+			"openssl pkcs7 -inform %s -print_certs -in FILE -out FILE.pem makes PEM of them", form)
+	}
 	for _, der := range certificates(plaintext.UTF8(raw)) {
 		if ca, err := x509.ParseCertificate(der); err == nil {
 			all = append(all, ca)
@@ -28,6 +32,28 @@ func CAs(raw []byte) (all []*x509.Certificate, err error) {
 		return nil, bad
 	}
 	return all, nil
+}
+
+// signedData begins a message of PKCS #7 with certificates
+// (https://www.rfc-editor.org/rfc/rfc2315#section-14).
+var signedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+
+// isPKCS7 is what openssl calls the form of PKCS #7, or empty if raw is something else.
+func isPKCS7(raw []byte) string {
+	if block, _ := pem.Decode(raw); block != nil {
+		if block.Type == "PKCS7" || block.Type == "CMS" {
+			return "PEM"
+		}
+		return ""
+	}
+	var message struct {
+		Type    asn1.ObjectIdentifier
+		Content asn1.RawValue
+	}
+	if _, err := asn1.Unmarshal(raw, &message); err == nil && message.Type.Equal(signedData) {
+		return "DER"
+	}
+	return ""
 }
 
 // certificates lists what are certificates by their form.

@@ -110,3 +110,16 @@ func FuzzCAs(f *testing.F) {
 		}
 	})
 }
+
+// PKCS #7, as Windows exports whole chains, is told by its name, with the way to PEM.
+func TestPKCS7(t *testing.T) {
+	der := []byte("\x30\x0f\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x02\x30\x00")
+	for form, raw := range map[string][]byte{
+		"DER": der, "PEM": pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: der}),
+	} {
+		_, err := certfile.CAs(raw)
+		if err == nil || !strings.Contains(err.Error(), "openssl pkcs7 -inform "+form+" -print_certs") {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+}
