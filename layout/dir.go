@@ -69,6 +69,9 @@ func CreateDir(ctx context.Context, path string) (*Dir, error) {
 	_, err := os.Lstat(path)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(path, 0o755); err != nil {
+		if to, linkErr := os.Readlink(path); linkErr == nil {
+			return nil, fmt.Errorf("%s: it is a link to %q, which is no directory: make that first", path, to)
+		}
 		return nil, fmt.Errorf("%s: the directory cannot be made: %w", path, err)
 	}
 	root, err := os.OpenRoot(path)

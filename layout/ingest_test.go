@@ -359,3 +359,29 @@ func TestPushReplacesWhatHasRotted(t *testing.T) {
 		d.Close()
 	}
 }
+
+// The lock may belong to another user. To lock it, it is enough to read it.
+func TestLockOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	create(t, dir)
+	lock := filepath.Join(dir, ".drayage", "lock")
+	for _, mode := range []os.FileMode{0o444, 0} {
+		for _, d := range []string{"", "blobs", "blobs/sha256", ".drayage", ".drayage/partial"} {
+			if err := os.Chmod(filepath.Join(dir, d), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chmod(lock, mode); err != nil {
+			t.Fatal(err)
+		}
+		cmd := child(t, dir, "other")
+		if err := demote(cmd, dir); err != nil {
+			t.Skip(err)
+		}
+		said, err := cmd.CombinedOutput()
+		if ok := err == nil; ok != (mode != 0) ||
+			!ok && !strings.Contains(string(said), "lock: permission denied: give") {
+			t.Errorf("%v: %s, %v", mode, said, err)
+		}
+	}
+}

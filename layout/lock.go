@@ -19,6 +19,11 @@ func (d *Dir) locked(ctx context.Context, f func() error) error {
 	if err != nil && d.clearPlace(lockFile) == nil {
 		file, err = d.openWork(open)
 	}
+	if errors.Is(err, fs.ErrPermission) { // another user's file, perhaps: to lock it is enough to read it
+		if file, err = d.root.Open(lockFile); err != nil {
+			err = fmt.Errorf("%w: give yourself access to it, or remove it while nobody uses the layout", err)
+		}
+	}
 	if err == nil {
 		defer file.Close()
 		err = filelock.Lock(ctx, file)
