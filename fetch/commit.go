@@ -3,6 +3,7 @@ package fetch
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type destination interface {
 	image.Source
 	Push(ctx context.Context, d v1.Descriptor, src image.Source, reported func(held int64)) error
 	Enter(ctx context.Context, entries []layout.Entry) (old []v1.Descriptor, err error)
+	Missing(entries []layout.Entry) ([]int, error)
 }
 
 // Names wait pauses times as long as naming the last ones took, and maxPause at most. Whoever kills the
@@ -149,12 +151,52 @@ const settle = time.Second
 
 // recheck looks at images that have been named until nothing is gone, a few times at most.
 func (c *committer) recheck(ctx context.Context, images []*Result) {
+	var lost []*Result
 	for range 5 {
-		if gone := refill(ctx, images, c.dst); !gone && !c.gone || retry.Sleep(ctx, settle) != nil {
+		gone := refill(ctx, images, c.dst)
+		lost = c.restore(ctx, images)
+		if len(lost) == 0 && !gone && !c.gone || retry.Sleep(ctx, settle) != nil {
 			return
 		}
 		c.gone = false
 	}
+	for _, r := range lost {
+		if r.Err == nil {
+			r.Err = errors.New("another program removes its name from index.json again and again: " +
+				"fetch it again when that has ended")
+		}
+	}
+}
+
+// restore enters again what is not in index.json any more: a tool that had read index.json before may have
+// written it after us. It returns the images that this has befallen.
+func (c *committer) restore(ctx context.Context, images []*Result) (lost []*Result) {
+	var entries, again []layout.Entry
+	var named []*Result // whose entries they are
+	for _, r := range images {
+		if r.Err == nil {
+			for _, e := range r.entries() {
+				entries, named = append(entries, e), append(named, r)
+			}
+		}
+	}
+	if len(entries) == 0 || ctx.Err() != nil {
+		return nil
+	}
+	missing, err := c.dst.Missing(entries)
+	for _, i := range missing {
+		again, lost = append(again, entries[i]), append(lost, named[i])
+	}
+	if len(again) > 0 {
+		_, err = c.dst.Enter(ctx, again)
+		named = lost
+	}
+	if err != nil {
+		for _, r := range named {
+			r.Err = fmt.Errorf("name in the layout: %w", err)
+		}
+	}
+	return lost
 }
 
 // keep lets the parts of an image be read from dst, where they are now, and not from memory. The platform

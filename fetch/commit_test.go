@@ -65,3 +65,45 @@ func TestWild32NamingStaysCheap(t *testing.T) {
 		})
 	}
 }
+
+func (s *slowIndex) Missing([]layout.Entry) ([]int, error) { return nil, nil }
+
+// overwritten is a layout in which another tool overwrites index.json as often as it is told.
+type overwritten struct {
+	slowIndex
+	times, entered int
+}
+
+func (o *overwritten) Missing(entries []layout.Entry) (all []int, _ error) {
+	if o.times--; o.times >= 0 {
+		all = append(all, len(entries)-1)
+	}
+	return all, nil
+}
+
+func (o *overwritten) Enter(_ context.Context, entries []layout.Entry) ([]v1.Descriptor, error) {
+	o.entered += len(entries)
+	return make([]v1.Descriptor, len(entries)), nil
+}
+
+// A tool that had read index.json before us may write it after us. Our names are entered again then, and
+// whoever goes on doing it is told of.
+func TestNamesAreEnteredAgain(t *testing.T) {
+	for times, fails := range map[int]bool{0: false, 1: false, 4: false, 5: true} {
+		synctest.Test(t, func(t *testing.T) {
+			dst := &overwritten{times: times}
+			var images []*Result
+			for i := range 2 {
+				ref := registry.Reference{Registry: "registry.test", Repository: fmt.Sprint("app", i), Tag: "1"}
+				im := &Image{Image: image.Image{Graph: &image.Graph{}}, Reference: ref}
+				images = append(images, &Result{Reference: ref, Image: im})
+			}
+			c := newCommitter(t.Context(), dst, 0)
+			c.close()
+			c.recheck(t.Context(), images)
+			if images[0].Err != nil || (images[1].Err != nil) != fails || dst.entered != times {
+				t.Errorf("%d times: %v, %v, entered %d", times, images[0].Err, images[1].Err, dst.entered)
+			}
+		})
+	}
+}

@@ -42,6 +42,21 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, 
 	})
 }
 
+// Missing lists which of the entries are not in index.json any more, by their places. What its name refers to
+// now may be something else.
+func (d *Dir) Missing(entries []Entry) (missing []int, _ error) {
+	ix, err := readIndex(d.root.FS())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.path, err)
+	}
+	for i, e := range entries {
+		if old, changed := ix.put(e); changed && old.Digest == "" {
+			missing = append(missing, i)
+		}
+	}
+	return missing, nil
+}
+
 // Tag is Enter of one entry with a name and without a platform.
 func (d *Dir) Tag(ctx context.Context, desc v1.Descriptor, name, tag string) (old v1.Descriptor, err error) {
 	desc.Platform = nil

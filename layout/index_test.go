@@ -339,3 +339,29 @@ func TestNameOfAnEntry(t *testing.T) {
 		}
 	}
 }
+
+// Missing tells what a tool that overwrites index.json has removed, and not what somebody has replaced.
+func TestMissing(t *testing.T) {
+	d := newDir(t)
+	entries := []Entry{{Descriptor: desc("1"), Name: "docker.io/library/a:1", Tag: "1"},
+		{Descriptor: desc("2"), Subject: desc("1").Digest}, {Descriptor: desc("3"), Name: "docker.io/library/b:1"}}
+	if missing, err := d.Missing(entries); err != nil || len(missing) != 3 {
+		t.Errorf("before: %v, %v", missing, err)
+	}
+	if _, err := d.Enter(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Tag(t.Context(), desc("new"), "docker.io/library/b:1", ""); err != nil {
+		t.Fatal(err)
+	}
+	if missing, err := d.Missing(entries); err != nil || len(missing) > 0 {
+		t.Errorf("after: %v, %v", missing, err)
+	}
+	other := `{"manifests":[{"digest":"` + desc("x").Digest.String() + `","size":1}]}`
+	if err := os.WriteFile(filepath.Join(d.Path(), "index.json"), []byte(other), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if missing, err := d.Missing(entries); err != nil || len(missing) != 3 {
+		t.Errorf("overwritten: %v, %v", missing, err)
+	}
+}
