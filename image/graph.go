@@ -21,9 +21,9 @@ type Graph struct {
 	// not the one that the source knows.
 	Rewritten bool
 
-	// Passed lists what could have been chosen as well as one of Platforms, and differs from it only in the
-	// version of the system: images for Windows.
-	Passed []v1.Platform
+	// Passed lists what could have been chosen as well as one of Platforms. It differs from it only in the
+	// version of the system, as images for Windows do, or not at all.
+	Passed []Leaf
 
 	// Attestations are the manifests of the index that are about the chosen images and do not travel with them:
 	// BuildKit's provenance and SBOMs. Others are what else is for no platform and does not travel.
@@ -127,7 +127,7 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 		}
 	}
 	for _, c := range chosen {
-		g.Passed = append(g.Passed, sel.passed(c.Platform, platformsOf(leaves))...)
+		g.Passed = append(g.Passed, sel.passed(c, leaves)...)
 	}
 	if len(chosen) == 1 {
 		d := chosen[0].Descriptor

@@ -191,11 +191,9 @@ func LoadOutline(ctx context.Context, src Source, root v1.Descriptor) (*Outline,
 // IsIndex reports whether the image has an index.
 func (o *Outline) IsIndex() bool { return IsIndex(o.Root.Document.MediaType) }
 
-// Passed lists the platforms of leaves that [Outline.Pick] could have taken as well as the given one: they
-// differ from it only in the version of the system.
-func (o *Outline) Passed(taken Leaf, sel Selection) []v1.Platform {
-	return sel.passed(taken.Platform, platformsOf(o.Leaves))
-}
+// Passed lists the leaves that [Outline.Pick] could have taken as well as the given one: their platforms
+// differ only in the version of the system, or not at all.
+func (o *Outline) Passed(taken Leaf, sel Selection) []Leaf { return sel.passed(taken, o.Leaves) }
 
 // Pick returns the best leaf for each wanted platform, in the order of the leaves, with its platform filled
 // in. An image without an index is taken whatever its platform if the selection is empty. What tells no

@@ -142,17 +142,20 @@ func (s Selection) wanted() ([]v1.Platform, bool) {
 	return []v1.Platform{DefaultPlatform()}, false
 }
 
-// passed lists what of have could have been taken as well as taken: it differs only in the version of the
-// system.
-func (s Selection) passed(taken v1.Platform, have []v1.Platform) (all []v1.Platform) {
+// passed lists what of have could have been taken as well as taken: its platform differs only in the version
+// of the system, or not at all.
+func (s Selection) passed(taken Leaf, have []Leaf) (all []Leaf) {
 	want, _ := s.wanted()
-	for _, p := range have {
-		if p.OSVersion == taken.OSVersion || formatBare(p) != formatBare(taken) {
+	of := taken.Platform
+	for _, l := range have {
+		p, same := l.Platform, l.Descriptor.Digest == taken.Descriptor.Digest
+		if same && p.OSVersion == of.OSVersion || formatBare(p) != formatBare(of) ||
+			l.Descriptor.ArtifactType != taken.Descriptor.ArtifactType {
 			continue
 		}
-		matches := func(w v1.Platform) bool { return MatchPlatform(w, taken) && MatchPlatform(w, p) }
+		matches := func(w v1.Platform) bool { return MatchPlatform(w, of) && MatchPlatform(w, p) }
 		if slices.ContainsFunc(want, matches) {
-			all = append(all, p)
+			all = append(all, l)
 		}
 	}
 	return all

@@ -210,11 +210,26 @@ func (c call) noteDefaultPlatform(choice string) {
 	c.note("platform %s (the default here; --platform chooses %s)", here, choice)
 }
 
-// notePassed says which version of a system was taken where there are several.
-func (c call) notePassed(name string, taken, passed []v1.Platform) {
-	if len(passed) > 0 {
+// notePassed says which version of a system was taken where there are several, and which manifest where
+// several are for one platform.
+func (c call) notePassed(name string, taken []v1.Platform, passed []image.Leaf) {
+	var versions []v1.Platform
+	var same []string
+	for _, l := range passed {
+		if image.FormatPlatforms([]v1.Platform{l.Platform}) == image.FormatPlatforms(taken) {
+			same = append(same, l.Descriptor.Digest.String())
+		} else {
+			versions = append(versions, l.Platform)
+		}
+	}
+	if len(versions) > 0 {
 		c.note("note: of %s this is %s; there is also %s: --platform OS/ARCH:VERSION chooses another",
-			terminal.Quote(name), image.FormatPlatforms(taken), image.FormatPlatforms(passed))
+			terminal.Quote(name), image.FormatPlatforms(taken), image.FormatPlatforms(versions))
+	}
+	if len(same) > 0 {
+		c.note("note: of %s this is the first for %s; there is also %s: in a registry NAME@DIGEST "+
+			"chooses another",
+			terminal.Quote(name), image.FormatPlatforms(taken), strings.Join(same[:min(len(same), 10)], ", "))
 	}
 }
 

@@ -331,6 +331,32 @@ func TestWild55OnlyImageOfAnIndex(t *testing.T) {
 }
 
 // Wild case 14: the versions that Homebrew gives its bottles have a space.
+// A list may leave out the versions, and may have two images for one platform.
+func TestWild14SeveralForOnePlatform(t *testing.T) {
+	w := newWildLayout(t)
+	index := v1.Index{MediaType: v1.MediaTypeImageIndex}
+	for _, version := range []string{"10.0.17763.1", "10.0.20348.2"} {
+		layer, diffID := w.layer(v1.MediaTypeImageLayerGzip, version)
+		config := amd64(diffID)
+		config.OS, config.OSVersion = "windows", version
+		d := w.manifest("", v1.MediaTypeImageManifest, w.putJSON(v1.MediaTypeImageConfig, config), layer)
+		d.Platform = &v1.Platform{OS: "windows", Architecture: "amd64"}
+		index.Manifests = append(index.Manifests, d)
+	}
+	index.Manifests = append(index.Manifests, index.Manifests[0])
+	w.name("nano:1", w.putJSON(v1.MediaTypeImageIndex, index))
+	other := index.Manifests[1].Digest.String()
+	for _, args := range [][]string{
+		{"digest", "nano:1"}, {"save", "nano:1", "-o", filepath.Join(t.TempDir(), "a.tar")},
+		{"save", "nano:1", "-o", filepath.Join(t.TempDir(), "a.tar"), "--format", "oci"},
+	} {
+		_, stderr, code := w.run(args[0], args[1], append(args[2:], "--platform", "windows/amd64")...)
+		if code != 0 || !strings.Contains(stderr, "the first for windows/amd64; there is also "+other+": in a") {
+			t.Errorf("%q: %d, %s", args, code, stderr)
+		}
+	}
+}
+
 func TestWild14VersionsWithSpaces(t *testing.T) {
 	w := newWildLayout(t)
 	var all []v1.Descriptor
