@@ -42,7 +42,7 @@ type LayerType struct {
 
 // vague matches media types that fit a layer but are not those of layers. Some builders use them.
 var vague = regexp.MustCompile(
-	`^(application/(octet-stream|(x-)?(g?tar|gzip|zstd)(\+(gzip|zstd))?))?$|\.t(ar)?gz$`)
+	`^(application/(octet-stream|(x-)?(g?tar|gzip|zstd)(\+(gzip|zstd))?))?$|\.t(ar)?gz$|\+(x-)?gtar$`)
 
 // compressions are the words in media types for what layers are compressed with, if that is known here.
 var compressions = map[string]string{
@@ -54,8 +54,7 @@ var compressions = map[string]string{
 // (https://www.rfc-editor.org/rfc/rfc6838#section-4.2).
 func ParseLayerType(mediaType string) LayerType {
 	t := LayerType{Foreign: IsForeign(mediaType)}
-	name, _, _ := strings.Cut(strings.ToLower(mediaType), ";")
-	name = strings.TrimSpace(name)
+	name := essence(mediaType)
 	_, suffix, tar := strings.Cut(name, ".tar")
 	if t.Tar = tar && (suffix == "" || suffix[0] == '.' || suffix[0] == '+'); !t.Tar {
 		t.Other = !vague.MatchString(name)
@@ -71,6 +70,12 @@ func ParseLayerType(mediaType string) LayerType {
 	return t
 }
 
+// essence is a media type without its parameters, in lower case.
+func essence(mediaType string) string {
+	name, _, _ := strings.Cut(strings.ToLower(mediaType), ";")
+	return strings.TrimSpace(name)
+}
+
 // Sealed says why a layer of the type cannot be unpacked, in words that follow its digest, or nothing.
 func (t LayerType) Sealed() string {
 	switch {
@@ -84,7 +89,8 @@ func (t LayerType) Sealed() string {
 
 // MayBeImage reports whether the document may describe a container image, as far as a manifest tells without
 // its configuration. Signatures and attestations have an image's configuration too, but no layer of an image.
-// Old images name their configuration application/octet-stream: all their layers tell what they are.
+// Old images name their configuration application/octet-stream or the like: all their layers tell what they
+// are.
 func (d *Document) MayBeImage() bool {
 	if d.Config == nil {
 		return false
@@ -97,13 +103,20 @@ func (d *Document) MayBeImage() bool {
 			others++
 		}
 	}
-	switch d.Config.MediaType {
-	case DockerConfig, v1.MediaTypeImageConfig:
+	if d.hasImageConfig() {
 		return tars > 0 || others == 0
-	case "application/octet-stream", "":
+	}
+	switch essence(d.Config.MediaType) {
+	case "application/octet-stream", "application/json", "text/plain", "":
 		return d.ArtifactType == "" && tars > 0 && tars == len(d.Layers)
 	}
 	return false
+}
+
+// hasImageConfig reports whether the configuration has the type of an image's.
+func (d *Document) hasImageConfig() bool {
+	t := essence(d.Config.MediaType)
+	return t == DockerConfig || t == v1.MediaTypeImageConfig
 }
 
 // Judge says what the document describes. config is the content of its configuration, or nil where nobody
@@ -137,8 +150,7 @@ func (d *Document) Judge(config []byte) Judgement {
 // digest. Where the media types do not promise an image, the configuration has to have a diff ID for each
 // layer.
 func (d *Document) judgeConfig(raw []byte) (j Judgement) {
-	promised := d.ArtifactType == "" && (d.Config.MediaType == DockerConfig ||
-		d.Config.MediaType == v1.MediaTypeImageConfig)
+	promised := d.ArtifactType == "" && d.hasImageConfig()
 	var err error
 	if j.Config, err = ParseConfig(raw); err != nil {
 		if promised && len(bytes.TrimSpace(raw)) > 0 && !json.Valid(raw) {
