@@ -219,7 +219,8 @@ func TestContentsOfPartialIndexes(t *testing.T) {
 			got, f := contents(t, e.save(items, c.absent, named(c.root, nameA)))
 			if c.want.Digest == "" {
 				err := got.Faults[c.root.Digest]
-				if !errors.Is(err, dockerarchive.ErrIntegrity) || !strings.Contains(err.Error(), c.says) ||
+				if !errors.Is(err, dockerarchive.ErrIncomplete) || errors.Is(err, dockerarchive.ErrIntegrity) ||
+					!strings.Contains(err.Error(), c.says) ||
 					f.Faults != 1 || len(got.Remarks) > 0 {
 					t.Errorf("%s: %+v, %v", name, f, err)
 				}

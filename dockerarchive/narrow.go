@@ -2,6 +2,7 @@ package dockerarchive
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,8 +11,10 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
-	"drayage/internal/verify"
 )
+
+// ErrIncomplete is wrapped where nothing of an image is there whole. No byte is wrong then.
+var ErrIncomplete = errors.New("is incomplete")
 
 // narrow puts what is there of an index in the place of the index if parts of it are absent: container
 // engines save the platforms that they have.
@@ -25,10 +28,10 @@ func (r *root) narrow() error {
 	case r.complete():
 		return nil
 	case r.index == nil:
-		return fmt.Errorf("%s is incomplete: it lacks %s: %w", r.place, r.leaves[0].lacking(), verify.ErrMismatch)
+		return fmt.Errorf("%s %w: it lacks %s", r.place, ErrIncomplete, r.leaves[0].lacking())
 	case len(kept) == 0:
-		return fmt.Errorf("%s is incomplete: it has none of the %d images of index %s whole: %s: %w",
-			r.place, len(images), r.desc.Digest, lackingList(images), verify.ErrMismatch)
+		return fmt.Errorf("%s %w: it has none of the %d images of index %s whole: %s",
+			r.place, ErrIncomplete, len(images), r.desc.Digest, lackingList(images))
 	case len(kept) == 1:
 		r.single(kept[0])
 		return nil

@@ -88,7 +88,7 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.As(err, &several) && several.failed < several.total, errors.As(err, new(*incomplete)):
 		return exitPartly
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage),
-		errors.Is(err, layout.ErrDamaged):
+		errors.Is(err, dockerarchive.ErrIncomplete), errors.Is(err, layout.ErrDamaged):
 		return exitIntegrity
 	case errors.Is(err, registry.ErrDenied), errors.Is(err, engineconfig.ErrBlocked), errors.As(err, &unusable):
 		return exitDenied
