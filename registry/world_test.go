@@ -54,6 +54,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 
 func (w *world) close() {
 	w.client.Close()
+	time.Sleep(10 * time.Second) // a server that closes one connection while another ends would stop the clock
 	for _, s := range w.servers {
 		s.Close()
 	}

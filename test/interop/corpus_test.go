@@ -42,6 +42,16 @@ func (c *carried) names() (all []string) {
 	return all
 }
 
+// tagged counts the images that have a tag and no full name.
+func (c *carried) tagged() (n int) {
+	for _, l := range c.images {
+		if l.name == "" && l.tag != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // nameless counts images without a name.
 func (c *carried) nameless() (n int) {
 	for _, l := range c.images {
@@ -68,6 +78,7 @@ func (c *carried) look(t *testing.T) {
 	var doc struct {
 		Images []struct {
 			Names     []string
+			Ref       string
 			Platforms []struct {
 				Platform string
 				ImageID  digest.Digest
@@ -97,6 +108,7 @@ func (c *carried) look(t *testing.T) {
 				c.images = append(c.images, l)
 			}
 			if len(im.Names) == 0 {
+				l.tag = im.Ref
 				c.images = append(c.images, l)
 			}
 		}
@@ -237,7 +249,7 @@ func same(got, want loaded, foreign bool) bool {
 	if foreign {
 		name = strings.Replace(name, "localhost/", hub, 1)
 	}
-	return name == want.name || name == unknown || foreign && want.name == ""
+	return name == want.name || name == unknown || want.name == "" && (foreign || want.tag != "")
 }
 
 // expect is what an engine makes of an archive that drayage saved: it takes all of it, but for what is known
@@ -249,6 +261,8 @@ func (e engine) expect(c *carried) grade {
 		return refused // it learnt zstd in 23.0
 	case e.name == skopeoOCI && c.format == "docker":
 		return refused
+	case e.name == containerd16 && c.format == "oci" && c.tagged() == len(c.images):
+		return all // it makes a name of the date and the tag
 	case e.name == containerd16 && c.nameless() == len(c.images):
 		return none // it keeps images under names
 	case (e.name == containerd16 || e.name == skopeoOCI && several) && c.nameless() > 0:

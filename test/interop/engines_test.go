@@ -22,6 +22,7 @@ type loaded struct {
 	name    string // full, with a tag; empty if it has none, unknown if the program does not tell
 	id      digest.Digest
 	diffIDs []digest.Digest
+	tag     string // of an image in an archive that has no full name; engines make names of it
 }
 
 // unknown is the name of an image that was taken without saying which.
@@ -223,7 +224,7 @@ func skopeoCopies(t *testing.T, source string, flags ...string) (l loaded, err e
 		return l, err
 	}
 	err = readJSON(filepath.Join(dir, m.Config.Digest.Encoded()), &config)
-	return loaded{unknown, m.Config.Digest, config.RootFS.DiffIDs}, err
+	return loaded{name: unknown, id: m.Config.Digest, diffIDs: config.RootFS.DiffIDs}, err
 }
 
 // skopeoDockerArchive reads what skopeo finds by manifest.json.
