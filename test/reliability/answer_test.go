@@ -150,7 +150,8 @@ func listFails(f fakeregistry.Fault, says string) func(*try) {
 	return func(t *try) {
 		s, _ := t.seeded()
 		s.On(fakeregistry.Match{Path: "/tags/list"}, f)
-		t.bounded(t.fails([]int{exitOther, exitNetwork, exitIntegrity}, []string{says}, "ls", s.ref("app")))
+		codes := []int{exitOther, exitNetwork, exitIntegrity, exitPartly}
+		t.bounded(t.fails(codes, []string{says}, "ls", s.ref("app")))
 	}
 }
 

@@ -29,7 +29,7 @@ var archiveCases = []trouble{
 				a.image.Config = "../../../../etc/passwd"
 			})},
 			{name: "in Layers", local: true, run: refuses(func(a *archive) { a.image.Layers[0] = "/etc/passwd" })},
-			{name: "in RepoTags", local: true, run: refuses(func(a *archive) {
+			{name: "in RepoTags", local: true, run: leavesOutNames(func(a *archive) {
 				a.image.RepoTags = []string{"../../evil:1"}
 			})},
 		}},
@@ -232,6 +232,40 @@ func refuses(change func(*archive), says ...string) func(*try) {
 	}
 }
 
+// wrongOrLarge are the codes for a layer that nobody here can unpack: verify calls it bad.
+var wrongOrLarge = []int{exitOther, exitIntegrity}
+
+// refusesWith is for what is refused though no byte is wrong.
+func refusesWith(codes []int, change func(*archive)) func(*try) {
+	return func(t *try) {
+		a := newArchive(t)
+		change(a)
+		t.write("in/image.tar", a.bytes())
+		t.refusedFileWith(codes)
+	}
+}
+
+// leavesOutNames is for archives whose images have names that are none: the image goes where it is told to, and
+// a note names what is left out.
+func leavesOutNames(change func(*archive)) func(*try) {
+	return func(t *try) {
+		a := newArchive(t)
+		change(a)
+		t.write("in/image.tar", a.bytes())
+		before := t.files("..")
+		s := t.registry()
+		for _, args := range [][]string{{"push", "in/image.tar", s.ref("app:1")}, {"verify", "in/image.tar"}} {
+			r := t.run(args...)
+			t.bounded(r)
+			obeyed := strings.ContainsAny(r.stderr, "\x1b\x00\x07")
+			if r.code != 0 || !strings.Contains(r.stderr, "note: ") || obeyed {
+				t.Errorf("%v: exit %d: %q", args, r.code, r.stderr)
+			}
+		}
+		t.nothingNew(before)
+	}
+}
+
 func (t *try) refused(raw []byte, says ...string) {
 	t.write("in/image.tar", raw)
 	t.refusedFile(says...)
@@ -239,7 +273,9 @@ func (t *try) refused(raw []byte, says ...string) {
 
 // refusedFile has the archive in in/image.tar read in three ways. None may take much memory, write anything
 // or publish anything.
-func (t *try) refusedFile(says ...string) {
+func (t *try) refusedFile(says ...string) { t.refusedFileWith([]int{exitIntegrity}, says...) }
+
+func (t *try) refusedFileWith(codes []int, says ...string) {
 	before := t.files("..")
 	s := t.registry()
 	for _, args := range [][]string{
@@ -247,7 +283,7 @@ func (t *try) refusedFile(says ...string) {
 		{"verify", "in/image.tar"},
 	} {
 		r := t.run(args...)
-		t.failed(r, []int{exitIntegrity}, says...)
+		t.failed(r, codes, says...)
 		t.bounded(r)
 		if strings.ContainsAny(r.stderr, "\x1b\x00\x07") {
 			t.Errorf("the error holds control characters: %q", r.stderr)

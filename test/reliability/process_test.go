@@ -483,7 +483,9 @@ func planted(path string) func(*try) {
 		}
 		t.plant("images/"+path, func(kind string) {
 			if r := t.run("fetch", s.ref("app:1"), "-o", "images"); r.code == 0 {
-				t.Errorf("%s: not refused", kind)
+				if v := t.run("verify", "images"); v.code != 0 { // it has been replaced, or it must be refused
+					t.Errorf("%s: neither refused nor healed: %v", kind, v)
+				}
 			} else {
 				t.failed(r, []int{exitOther, exitIntegrity}, "regular|directory|escapes|symbolic|"+filepath.Base(path))
 			}
