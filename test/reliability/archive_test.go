@@ -254,7 +254,9 @@ func leavesOutNames(change func(*archive)) func(*try) {
 		t.write("in/image.tar", a.bytes())
 		before := t.files("..")
 		s := t.registry()
-		for _, args := range [][]string{{"push", "in/image.tar", s.ref("app:1")}, {"verify", "in/image.tar"}} {
+		for _, args := range [][]string{
+			{"push", "in/image.tar", s.ref("app:1")}, {"verify", "in/image.tar"},
+		} {
 			r := t.run(args...)
 			t.bounded(r)
 			obeyed := strings.ContainsAny(r.stderr, "\x1b\x00\x07")
