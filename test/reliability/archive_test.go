@@ -245,8 +245,8 @@ func refusesWith(codes []int, change func(*archive)) func(*try) {
 	}
 }
 
-// leavesOutNames is for archives whose images have names that are none: the image goes where it is told to, and
-// a note names what is left out.
+// leavesOutNames is for archives whose images have names that are none: the image goes where it is told to,
+// and a note names what is left out.
 func leavesOutNames(change func(*archive)) func(*try) {
 	return func(t *try) {
 		a := newArchive(t)
