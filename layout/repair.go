@@ -200,12 +200,12 @@ func (d *Dir) removeOne(ctx context.Context, b v1.Descriptor, right judge) (remo
 		if ok || err != nil {
 			return false, err
 		}
-		p, err := d.openPartial(b, filelock.TryLock)
-		if errors.Is(err, filelock.ErrLocked) {
+		p, failed := d.openPartial(b, filelock.TryLock)
+		if errors.Is(failed, filelock.ErrLocked) {
 			return false, nil
 		}
-		if err != nil {
-			return false, fmt.Errorf("%s: %w", d.path, err)
+		if failed != nil {
+			return false, fmt.Errorf("%s: %w", d.path, failed)
 		}
 		if p != nil {
 			defer p.leave()

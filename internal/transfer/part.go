@@ -84,7 +84,7 @@ func (s *readAheadStream) bring(p *part) {
 		off, err = from.once(s.parting, off)
 	}
 	if err == nil || p.before == nil && retry.IsTransient(err) {
-		off, err = from.read(s.parting, off)
+		_, err = from.read(s.parting, off)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
