@@ -73,7 +73,9 @@ func (p *point) tryError(n int) (at string, err error) {
 // remembering for the next time. All that a push writes is of that kind.
 func mayFail(at string) bool {
 	call, name, _ := strings.Cut(at, " ")
-	return call == "unlinkat" || call == "fchown" || strings.Contains(name, ".mark")
+	// an output may keep a mode that nobody can change; a lock that cannot be written to is opened for reading
+	kept := call == "fchmod" || call == "openat" && name == "lock"
+	return kept || call == "unlinkat" || call == "fchown" || strings.Contains(name, ".mark")
 }
 
 // completeBut is complete, but what could not be removed may stay.
