@@ -221,7 +221,7 @@ func TestContentsRefusesContradictions(t *testing.T) {
 	}
 }
 
-// A signature is none of the images. If it is absent, that is said.
+// A signature is none of the images. If it is absent, a note says so.
 func TestContentsWithReferrers(t *testing.T) {
 	e := engine{newStore(t)}
 	one := e.child("amd64", zipped)

@@ -257,7 +257,7 @@ func TestWild53AbsentPlatforms(t *testing.T) {
 	})
 }
 
-// Wild case 6: what is no name is passed over, and that is said (rules_docker#1648).
+// Wild case 6: what is no name is passed over, and a note says so (rules_docker#1648).
 func TestWild06RepoTagsWithDigests(t *testing.T) {
 	s := newShelf(t)
 	im := s.image("amd64", "60")

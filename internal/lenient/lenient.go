@@ -1,4 +1,4 @@
-// Package lenient reads JSON of which only a part matters. [Decode] takes what has the wanted type and leaves
+// Package lenient reads JSON where only a part matters. [Decode] takes what has the wanted type and leaves
 // out the rest. [Text] and [Value] do that for one field of a document that json.Unmarshal reads. A
 // [Descriptor] is strict about what bytes are found and checked by, and lenient about the rest.
 //
