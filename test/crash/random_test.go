@@ -213,15 +213,20 @@ func (g *gallery) killAfter(d time.Duration) bool {
 
 // recover looks at what a kill has left, runs the command again and returns how much was transferred more
 // than once.
+//
+// A kill may come after the output has its name. Nothing is lost then, and a second run is new work.
 func (g *gallery) recover() (again int64, err error) {
 	if err := g.s.sound(g.point); err != nil {
 		return 0, err
 	}
+	finished := g.clean["image.tar"] != "" && g.snapshot()["image.tar"] == g.clean["image.tar"]
 	if r := g.drayage(g.s.args(g.world)...); r.code != 0 {
 		return 0, fmt.Errorf("the second run: %s", r)
 	}
 	g.settle()
-	again = max(g.transferred()-g.weight, 0)
+	if !finished {
+		again = max(g.transferred()-g.weight, 0)
+	}
 	if g.bound > 0 && again > g.bound {
 		return again, fmt.Errorf("%s were transferred again", kib(again))
 	}
