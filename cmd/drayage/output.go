@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"drayage/internal/progress"
 	"drayage/internal/secrets"
 	"drayage/internal/terminal"
 )
@@ -15,17 +16,25 @@ import (
 // environment is where a command reads and writes.
 type environment struct {
 	stdin          *os.File
-	stdout, stderr io.Writer // for text: what is not printable comes out escaped, secrets in messages masked
-	rawOut, rawErr io.Writer // as they are: for the bytes of tars and blobs, and for bars
+	stdout, stderr io.Writer        // for text: what is not printable is escaped, secrets are masked
+	rawOut, rawErr io.Writer        // as they are: for the bytes of tars and blobs
+	screen         *progress.Screen // is below stdout and stderr where they are a terminal
 	mask           func(string) string
 }
 
 func newEnvironment(args []string, stdin *os.File, stdout, stderr io.Writer) *environment {
-	mask := secrets.Masking(args)
-	return &environment{
-		stdin: stdin, rawOut: stdout, rawErr: stderr, mask: mask,
-		stdout: terminal.Writer{W: stdout}, stderr: terminal.Writer{W: stderr, Mask: mask},
+	mask, screen := secrets.Masking(args), progress.NewScreen(stderr)
+	e := &environment{stdin: stdin, rawOut: stdout, rawErr: stderr, screen: screen, mask: mask}
+	e.stdout, e.stderr = terminal.Writer{W: e.aboveStatus()}, terminal.Writer{W: screen, Mask: mask}
+	return e
+}
+
+// aboveStatus is standard output. On a terminal it comes out above the status line.
+func (e *environment) aboveStatus() io.Writer {
+	if isTerminal(e.rawOut) {
+		return e.screen.Above(e.rawOut)
 	}
+	return e.rawOut
 }
 
 // note tells the user something that is not a result.
@@ -41,7 +50,7 @@ func (e *environment) cause(err error) string { return e.mask(err.Error()) }
 // rawOutput is standard output for bytes from elsewhere.
 func (e *environment) rawOutput() io.Writer {
 	if isTerminal(e.rawOut) {
-		return terminal.TextOnly{W: e.rawOut}
+		return terminal.TextOnly{W: e.aboveStatus()}
 	}
 	return e.rawOut
 }

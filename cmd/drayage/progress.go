@@ -6,9 +6,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"drayage/internal/progress"
 	"drayage/internal/tally"
 )
 
@@ -17,26 +17,30 @@ const (
 	lineEvery = 5 * time.Second
 )
 
-// meter shows a tally from a goroutine of its own: as a bar on a terminal, else as a line every few seconds.
+// meter shows a tally from a goroutine of its own: as a status line on a terminal, else as a line of text
+// every few seconds.
 type meter struct {
 	*tally.Tally
-	verb string
-	out  io.Writer // for lines
-	bars io.Writer // for bars
-	bar  *progressbar.ProgressBar
+	verb   string
+	out    io.Writer // for lines
+	screen *progress.Screen
+	width  func() int
 
 	stop, stopped chan struct{}
 }
 
 // newMeter starts showing progress on standard error, unless the user wants none. The caller calls finish.
 func (c call) newMeter(verb string) *meter {
-	m := &meter{Tally: tally.New(), verb: verb, out: c.stderr, bars: c.rawErr}
+	m := &meter{Tally: tally.New(), verb: verb, out: c.stderr, screen: c.screen}
 	if c.Bool("quiet") {
 		return m
 	}
 	m.stop, m.stopped = make(chan struct{}), make(chan struct{})
 	if isTerminal(c.rawErr) {
-		go m.show(drawEvery, m.draw)
+		m.width = func() int { return width(c.rawErr) }
+		go m.show(drawEvery, func(s tally.Sum) {
+			m.screen.Show(progress.Cut(m.verb+"  "+s.Line(), m.width()-1))
+		})
 	} else {
 		go m.show(lineEvery, func(s tally.Sum) { fmt.Fprintf(m.out, "%s: %s\n", m.verb, s.Line()) })
 	}
@@ -46,6 +50,16 @@ func (c call) newMeter(verb string) *meter {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width returns how many cells a line of a terminal has.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 80
 }
 
 // finish stops showing progress and returns the sum.
@@ -66,9 +80,7 @@ func (m *meter) show(every time.Duration, show func(tally.Sum)) {
 	for {
 		select {
 		case <-m.stop:
-			if m.bar != nil {
-				_ = m.bar.Clear()
-			}
+			m.screen.Show("")
 			return
 		case <-tick.C:
 		}
@@ -76,20 +88,4 @@ func (m *meter) show(every time.Duration, show func(tally.Sum)) {
 			show(s)
 		}
 	}
-}
-
-// draw shows a bar: bytes, rate, time left and how many blobs are done.
-func (m *meter) draw(s tally.Sum) {
-	if m.bar == nil {
-		m.bar = progressbar.NewOptions64(s.Total, progressbar.OptionSetWriter(m.bars),
-			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionShowTotalBytes(true),
-			progressbar.OptionSetWidth(24),
-			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-			progressbar.OptionThrottle(drawEvery/2))
-	}
-	if m.bar.GetMax64() != s.Total {
-		m.bar.ChangeMax64(s.Total)
-	}
-	m.bar.Describe(fmt.Sprintf("%s %d/%d", m.verb, s.Ready, s.Blobs))
-	_ = m.bar.Set64(min(s.Moved, s.Total-1)) // a full bar would end itself
 }

@@ -37,7 +37,7 @@ var upon = map[string][]string{
 const vocabulary = "image"
 
 // commandOnly lists modules that only the command may use: a library knows nothing of terminals.
-var commandOnly = []string{"github.com/urfave/cli", "github.com/schollz/progressbar", "golang.org/x/term"}
+var commandOnly = []string{"github.com/urfave/cli", "golang.org/x/term"}
 
 // testOnly lists packages for tests whose names do not end in "test".
 var testOnly = []string{"internal/fakeregistry", "internal/pipenet"}
