@@ -18,7 +18,7 @@ type Destination struct {
 	prefix   bool
 	tagged   bool // text has a tag
 	keepsTag bool
-	keepHost bool
+	renaming Renaming // below the prefix
 	ref      registry.Reference
 }
 
@@ -46,7 +46,7 @@ func ParseDestination(text string) (Destination, error) {
 	if ref.Digest != "" {
 		return d, usage.Errorf("DEST %q has a digest, which cannot be chosen: give a tag", text)
 	}
-	d.ref, d.tagged = ref, strings.Contains(d.text[strings.LastIndexByte(d.text, '/')+1:], ":")
+	d.ref, d.tagged = ref, hasTag(d.text)
 	return d, nil
 }
 
@@ -57,24 +57,14 @@ func (d Destination) KeepTags() (Destination, bool) {
 	return d, d.keepsTag
 }
 
-// KeepHosts makes a prefix one under which the registries of names stay, as the first part of the path:
-// docker.io/library/alpine. Where no path can hold a registry's name, as that of localhost:5000, other
-// characters become dashes. Of a destination that is no prefix it changes nothing.
-func (d Destination) KeepHosts() Destination {
-	d.keepHost = true
-	return d
-}
-
-// hostPath is a registry's name as a part of a path
-// (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
-func hostPath(host string) string {
-	fits := func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
-			return r
-		}
-		return '-'
+// Rename makes a prefix one below which images are called as r says. A name or a renaming that makes no sense
+// is a usage error.
+func (d Destination) Rename(r Renaming) (Destination, error) {
+	if !d.prefix {
+		return d, usage.Errorf("DEST %q is one name: to rename images, end it in /", secrets.Redact(d.text))
 	}
-	return strings.Trim(strings.Map(fits, strings.ToLower(host)), "-.")
+	d.renaming = r
+	return d, r.check()
 }
 
 func (d Destination) String() string { return d.text }
@@ -97,18 +87,7 @@ func (d Destination) of(name string) (registry.Reference, error) {
 	if err != nil {
 		return old, fmt.Errorf("image name %q: %w", name, err)
 	}
-	target := d.text + old.Repository
-	if d.keepHost {
-		target = d.text + hostPath(old.Registry) + "/" + old.Repository
-	}
-	if old.Tag != "" {
-		target += ":" + old.Tag
-	} else {
-		target += "@" + old.Digest.String()
-	}
-	ref, err := registry.ParseReference(target)
-	ref.Digest = ""
-	return ref, err
+	return d.under(d.renaming.of(old))
 }
 
 // Placement gives images their places in a registry.
@@ -185,7 +164,9 @@ func (p *Placement) take(ref registry.Reference, im taken) (there bool, err erro
 	if there && first.image != im.image {
 		return false, &CollisionError{first.label, im.label, ref.String()}
 	}
-	p.taken[ref.String()] = im
+	if !there {
+		p.taken[ref.String()] = im
+	}
 	return there, nil
 }
 

@@ -81,7 +81,7 @@ func (p *pusher) placeOne(ctx context.Context, im *source.Image) (placed bool, e
 func (p *pusher) collision(err error) error {
 	how := "choose one by its name (as in oci:DIR:NAME), and give each a DEST of its own"
 	if p.dest.IsPrefix() && !p.Bool("keep-host") {
-		how = "--keep-host keeps their registries apart, or " + how
+		how = "--keep-host keeps their registries apart, --map FILE gives each a name, or " + how
 	}
 	return usagef("%v: %s", err, how)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
@@ -40,15 +39,13 @@ func pushCommand(env *environment) *cli.Command {
 			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
 			&cli.BoolFlag{Name: "referrers",
 				Usage: "of a layout or an OCI tar: also the referrers of the images, which fetch --referrers brings"},
-			&cli.BoolFlag{Name: "keep-host", Usage: "with DEST/: keep the registry of each name too, " +
-				"as in DEST/docker.io/library/alpine:3.20"},
 			&cli.StringFlag{Name: "compression", Value: "gzip",
 				Usage: "of layers that are not compressed yet: `gzip`, " +
 					"zstd (smaller, faster; Docker pulls it since 23.0) or none"},
 			&cli.IntFlag{Name: "compression-level", Usage: "gzip 1 to 9, zstd 1 to 22", DefaultText: "gzip 4, zstd 1"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
-		}, registryFlags()...), outputFlags()...),
+		}, append(renameFlags(), registryFlags()...)...), outputFlags()...),
 		Action: env.run(call.push),
 	}
 }
@@ -108,31 +105,6 @@ func (c call) packing() (upload.Compression, error) {
 		return p, usagef("%v", err)
 	}
 	return p, nil
-}
-
-// destination reads DEST. With --registry it is a repository there.
-func (c call) destination(text string) (upload.Destination, error) {
-	if base := c.String("registry"); base != "" {
-		host, err := hostOf(base)
-		if err != nil {
-			return upload.Destination{}, err
-		}
-		text = registry.TrimScheme(text)
-		text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(text, host), "/")
-	}
-	if c.String("registry") == "" {
-		if err := notRegistry(text); err != nil {
-			return upload.Destination{}, err
-		}
-	}
-	dest, err := upload.ParseDestination(text)
-	if err != nil || !c.Bool("keep-host") {
-		return dest, err
-	}
-	if !dest.IsPrefix() {
-		return dest, usagef("--keep-host needs a DEST that ends in /")
-	}
-	return dest.KeepHosts(), nil
 }
 
 // pusher is one push command.
