@@ -1,6 +1,6 @@
 // Package inspect tells what an image is without reading its layers. [Read] describes an image in a registry
-// or a layout, [Saved] one in a docker tar. Both return an [Image]; [NewReport] sums up several. All of these
-// encode as JSON.
+// or a layout, [Saved] one in a docker tar. Both return an [Image], which encodes as JSON; [Total] sums up
+// several.
 package inspect
 
 import (
@@ -25,17 +25,17 @@ const (
 
 // Image is what an image consists of.
 type Image struct {
-	Names        []string      `json:"names"`
+	Names        []string      `json:"names,omitzero"`
 	Ref          string        `json:"ref,omitempty"` // what a layout calls it that has no name: mostly a tag
-	Kind         Kind          `json:"kind"`
+	Kind         Kind          `json:"kind,omitempty"`
 	MediaType    string        `json:"mediaType,omitempty"` // of what the name stands for, like Digest and Size
 	Digest       digest.Digest `json:"digest,omitempty"`    // empty in a docker tar
-	Size         int64         `json:"size,omitempty"`
-	Platforms    []Platform    `json:"platforms"`
+	Size         int64         `json:"sizeBytes,omitempty"`
+	Platforms    []Platform    `json:"platforms,omitempty"`
 	Attestations []Attestation `json:"attestations,omitempty"`
-	Referrers    []Referrer    `json:"referrers,omitempty"` // empty unless somebody asked for them
-	Layers       int           `json:"layers"`              // different ones in all Platforms together
-	LayerBytes   int64         `json:"layerBytes"`          // their size, each counted once
+	Referrers    []Referrer    `json:"referrers,omitempty"`  // empty unless somebody asked for them
+	Layers       int           `json:"layerCount,omitempty"` // different ones in all Platforms together
+	LayerBytes   int64         `json:"layerBytes,omitempty"` // their size, each counted once
 }
 
 // Platform is an image for one platform, or an artifact.
@@ -45,7 +45,7 @@ type Platform struct {
 	OSFeatures   []string      `json:"osFeatures,omitempty"`
 	Digest       digest.Digest `json:"digest,omitempty"`    // of the manifest; empty in a docker tar
 	MediaType    string        `json:"mediaType,omitempty"` // of the manifest
-	Size         int64         `json:"size,omitempty"`      // of the manifest
+	Size         int64         `json:"sizeBytes,omitempty"` // of the manifest
 	ArtifactType string        `json:"artifactType,omitempty"`
 
 	// Sealed says why layers cannot be unpacked, such as that they are encrypted. It is empty for all others.
@@ -56,9 +56,9 @@ type Platform struct {
 
 	ID          digest.Digest     `json:"imageID,omitempty"` // digest of the configuration
 	DockerID    *DockerID         `json:"dockerImages,omitempty"`
-	Config      *Config           `json:"config,omitempty"` // nil for an artifact, or if nobody asked for it
-	Layers      []Layer           `json:"layers,omitempty"` // base first
-	LayerBytes  int64             `json:"layerBytes"`       // as they are stored, each counted once
+	Config      *Config           `json:"config,omitempty"`     // nil for an artifact, or if nobody asked for it
+	Layers      []Layer           `json:"layers,omitempty"`     // base first
+	LayerBytes  int64             `json:"layerBytes,omitempty"` // as they are stored, each counted once
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
@@ -73,13 +73,13 @@ type Layer struct {
 	Digest    digest.Digest `json:"digest,omitempty"` // empty if it would take reading the layer
 	DiffID    digest.Digest `json:"diffID,omitempty"` // of the uncompressed content; empty if unknown
 	MediaType string        `json:"mediaType"`
-	Size      int64         `json:"size"`
+	Size      int64         `json:"sizeBytes"`
 }
 
 // Attestation is what a builder says about how it made an image. It is not for a platform.
 type Attestation struct {
 	Digest digest.Digest `json:"digest"`
-	For    digest.Digest `json:"for,omitempty"` // the manifest that it is about
+	For    digest.Digest `json:"subject,omitempty"` // the manifest that it is about
 }
 
 // Referrer belongs to an image without being part of it: a signature, an attestation, an SBOM.
@@ -105,28 +105,12 @@ type Config struct {
 	StopSignal   string            `json:"stopSignal,omitempty"`
 }
 
-// Report describes all images of a source.
-type Report struct {
-	Source     string   `json:"source"`
-	Images     []*Image `json:"images"`
-	Layers     int      `json:"layers"`     // different ones in all images together
-	LayerBytes int64    `json:"layerBytes"` // their size, each counted once
-	Quota      *Quota   `json:"pullQuota,omitempty"`
-}
-
 // Quota says how many pulls a registry grants.
 type Quota struct {
 	Limit         int    `json:"limit"`
 	Remaining     int    `json:"remaining"`
 	WindowSeconds int    `json:"windowSeconds,omitempty"`
 	Source        string `json:"source,omitempty"` // whom the registry counts the pulls for
-}
-
-// NewReport sums up images.
-func NewReport(source string, images []*Image) *Report {
-	r := &Report{Source: source, Images: append([]*Image{}, images...)}
-	r.Layers, r.LayerBytes = Total(images)
-	return r
 }
 
 // ReadQuota asks a registry how many pulls of an image it still grants. target is a tag or digest. ReadQuota

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -41,6 +42,15 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 		}
 	}
 	return slices.Concat(args[:2], flags, []string{"--"}, positional), nil
+}
+
+// typed notes what was typed before anything is known to be right, for the document of a wrong command line.
+func (e *environment) typed(app *cli.App, args []string) {
+	if len(args) > 1 && app.Command(args[1]) != nil {
+		e.command = app.Command(args[1]).Name
+	}
+	flags := args[:cmp.Or(slices.Index(args, "--")+1, len(args)+1)-1]
+	e.json = slices.Contains(flags, "--json")
 }
 
 // checkFlag refuses a flag with a password that is written to it without a space. The flag parser would

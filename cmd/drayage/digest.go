@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
-	"drayage/image"
+	"drayage/internal/report"
 	"drayage/internal/source"
 )
 
@@ -38,14 +37,6 @@ func digestCommand(env *environment) *cli.Command {
 	}
 }
 
-// digestResult is an image in the JSON result.
-type digestResult struct {
-	Name      string        `json:"name"`      // as the source has it
-	Reference string        `json:"reference"` // repository@digest, or the digest alone if there is no name
-	Digest    digest.Digest `json:"digest"`
-	Platform  string        `json:"platform,omitempty"`
-}
-
 func (l *looker) digest(ctx context.Context, arg string) error {
 	want, err := l.onePlatform()
 	if err != nil {
@@ -57,21 +48,21 @@ func (l *looker) digest(ctx context.Context, arg string) error {
 	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("digest %s: %w", arg, err)
 	}
-	var results []digestResult
+	doc := report.Document{Source: arg, Images: []report.Image{}}
 	var lines []string
 	for _, im := range l.set.Images {
 		r, err := l.digestOf(ctx, im, want)
 		if err != nil {
 			return fmt.Errorf("digest %s: %w", arg, err)
 		}
-		results = append(results, r)
+		doc.Images = append(doc.Images, r)
 		lines = append(lines, r.Reference)
 	}
-	return l.printResult(imageList[digestResult]{results}, lines)
+	return l.result(doc, lines)
 }
 
-func (l *looker) digestOf(ctx context.Context, im *source.Image, want []v1.Platform) (digestResult, error) {
-	r := digestResult{Name: im.Label}
+func (l *looker) digestOf(ctx context.Context, im *source.Image, want []v1.Platform) (report.Image, error) {
+	r := report.Image{Name: im.Label, OK: true}
 	if im.Saved != nil {
 		return r, noManifest(im)
 	}
@@ -87,7 +78,7 @@ func (l *looker) digestOf(ctx context.Context, im *source.Image, want []v1.Platf
 			return r, fmt.Errorf("%s: %w", im.Label, err)
 		}
 		if r.Digest = leaf.Descriptor.Digest; leaf.Platform.OS != "" {
-			r.Platform = image.FormatPlatform(leaf.Platform)
+			r.Platforms = report.Platforms([]v1.Platform{leaf.Platform})
 		}
 	}
 	r.Reference = im.At(r.Digest)

@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/durable"
+	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/tally"
 	"drayage/internal/terminal"
@@ -115,7 +117,7 @@ func (c call) fetched(dir string, results []fetch.Result, sum tally.Sum) error {
 		}
 		c.noteFetched(r)
 	}
-	if err := c.fetchJSON(dir, results, sum); err != nil {
+	if err := c.fetchResult(dir, results, sum); err != nil {
 		return err
 	}
 	err := outcome(errs)
@@ -169,46 +171,31 @@ func artifactType(im *fetch.Image) string {
 	return doc.About()
 }
 
-// fetchedImage is an image in the JSON result.
-type fetchedImage struct {
-	Name      string   `json:"name"`
-	Digest    string   `json:"digest,omitempty"`
-	MediaType string   `json:"mediaType,omitempty"`
-	Platforms []string `json:"platforms,omitempty"`
-
-	ArtifactType string `json:"artifactType,omitempty"` // of what is no image
-	Rewritten    bool   `json:"rewritten,omitempty"`
-	Schema1      string `json:"schema1Digest,omitempty"` // as the registry knows an image that was converted
-	Error        string `json:"error,omitempty"`
-}
-
-func (c call) fetchJSON(dir string, results []fetch.Result, sum tally.Sum) error {
-	if !c.Bool("json") {
-		return nil
-	}
-	doc := struct {
-		Layout      string         `json:"layout"`
-		Images      []fetchedImage `json:"images"`
-		Transferred int64          `json:"transferredBytes"`
-		Present     int64          `json:"presentBytes"`
-	}{Layout: dir, Transferred: sum.Moved, Present: sum.Present}
+// fetchResult keeps the JSON result.
+func (c call) fetchResult(dir string, results []fetch.Result, sum tally.Sum) error {
+	doc := report.Document{Output: dir, Images: []report.Image{}, Transfer: transferred(sum)}
 	for _, r := range results {
-		im := fetchedImage{Name: r.Reference.String()}
-		if r.Err != nil {
-			im.Error = c.cause(r.Err)
-		} else {
-			im.Digest, im.MediaType = r.Image.Root.Digest.String(), r.Image.Root.MediaType
-			im.Schema1, im.Rewritten = r.Image.Schema1.String(), r.Image.Rewritten
-			im.ArtifactType = artifactType(r.Image)
-			for _, p := range r.Image.Platforms {
-				if p.OS != "" {
-					im.Platforms = append(im.Platforms, image.FormatPlatform(p))
-				}
-			}
+		im := report.Image{
+			Name: r.Reference.String(), OK: r.Err == nil, Error: c.reported(c.Context.Context, r.Err),
+		}
+		if r.Err == nil {
+			im.Digest, im.MediaType = r.Image.Root.Digest, r.Image.Root.MediaType
+			im.Reference = r.Reference.Name() + "@" + im.Digest.String()
+			im.Platforms, im.ArtifactType = report.Platforms(r.Image.Platforms), artifactType(r.Image)
+			im.Schema1, im.Rewritten = r.Image.Schema1, r.Image.Rewritten
+			im.Replaced = r.Replaced.Digest
 		}
 		doc.Images = append(doc.Images, im)
 	}
-	return c.printJSON(doc)
+	return c.result(doc, nil)
+}
+
+// transferred is what a command has moved, in its JSON result.
+func transferred(sum tally.Sum) *report.Transfer {
+	return &report.Transfer{
+		TransferredBytes: sum.Moved, PresentBytes: sum.Present,
+		Seconds: sum.Elapsed.Round(time.Millisecond).Seconds(),
+	}
 }
 
 // imageNames reads the names of images from the arguments and from --from, each once.

@@ -10,6 +10,7 @@ import (
 
 	"drayage/image"
 	"drayage/inspect"
+	"drayage/internal/report"
 	"drayage/internal/source"
 )
 
@@ -65,11 +66,11 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 		}
 		images = append(images, shown)
 	}
-	doc := inspect.NewReport(arg, images)
+	var quota *inspect.Quota
 	if len(images) > 0 && l.set.Images[0].Repo != nil {
-		doc.Quota = inspect.ReadQuota(ctx, l.set.Images[0].Repo, l.set.Images[0].Ref.Target())
+		quota = inspect.ReadQuota(ctx, l.set.Images[0].Repo, l.set.Images[0].Ref.Target())
 	}
-	if err := l.printInspection(doc, all || len(want) > 0); err != nil {
+	if err := l.inspected(arg, images, quota, all || len(want) > 0); err != nil {
 		return err
 	}
 	return outcome(errs)
@@ -126,22 +127,25 @@ func (l *looker) inspectOne(
 	return im, err
 }
 
-func (l *looker) printInspection(doc *inspect.Report, detailed bool) error {
+// inspected shows images.
+func (l *looker) inspected(arg string, images []*inspect.Image, quota *inspect.Quota, detailed bool) error {
 	if l.Bool("json") {
-		return l.printJSON(doc)
+		doc := report.Document{Source: arg, Images: report.Inspected(images), PullQuota: quota}
+		doc.LayerCount, doc.LayerBytes = inspect.Total(images)
+		return l.result(doc, nil)
 	}
-	p := &tables{w: l.stdout, detailed: detailed, several: len(doc.Images) > 1}
-	for i, im := range doc.Images {
+	p := &tables{w: l.stdout, detailed: detailed, several: len(images) > 1}
+	for i, im := range images {
 		if i > 0 {
 			p.line("")
 		}
 		p.image(im)
 	}
-	if !detailed && len(doc.Images) > 0 && (p.several || len(doc.Images[0].Platforms) != 1) {
-		p.legend(doc.Images, l.set.Spec)
+	if !detailed && len(images) > 0 && (p.several || len(images[0].Platforms) != 1) {
+		p.legend(images, l.set.Spec)
 	}
-	if doc.Quota != nil {
-		p.quota(doc.Quota)
+	if quota != nil {
+		p.quota(quota)
 	}
 	return p.err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/natural"
+	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/registry"
 )
@@ -90,13 +91,14 @@ func (l *looker) listed(of, kind string, names []string, err error) error {
 	if len(names) == 0 {
 		l.note("%s has no %s", of, kind)
 	}
-	what := map[string]string{"tags": "repository", "repositories": "registry"}[kind]
-	result := map[string]any{what: of, kind: append([]string{}, names...)}
+	doc := report.Document{Repository: of, Tags: append([]string{}, names...)}
+	if kind == "repositories" {
+		doc = report.Document{Registry: of, Repositories: doc.Tags}
+	}
 	if err != nil {
-		result["incomplete"] = true
 		err = &incomplete{fmt.Errorf("ls %s: the list broke off after %d %s: %w", of, len(names), kind, err)}
 	}
-	return errors.Join(l.printResult(result, names), err)
+	return errors.Join(l.result(doc, names), err)
 }
 
 // listImages shows the names in a layout or an archive, and the digest or ID of images without a name.
@@ -104,18 +106,19 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("ls %s: %w", arg, err)
 	}
-	images := []string{}
+	names := []string{}
 	for _, s := range l.set.Images {
 		if len(s.Names) == 0 {
-			images = append(images, s.Label)
+			names = append(names, s.Label)
 		}
-		images = append(images, s.Names...)
+		names = append(names, s.Names...)
 	}
 	if !l.Bool("unsorted") {
-		natural.Sort(images)
+		natural.Sort(names)
 	}
-	return l.printResult(struct {
-		Source string   `json:"source"`
-		Images []string `json:"images"`
-	}{arg, images}, images)
+	doc := report.Document{Source: arg, Images: []report.Image{}}
+	for _, n := range names {
+		doc.Images = append(doc.Images, report.Image{Name: n, OK: true})
+	}
+	return l.result(doc, names)
 }

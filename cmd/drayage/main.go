@@ -37,10 +37,12 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	defer stop()
 	log.SetOutput(io.Discard) // net/http tells there what servers do wrong, and ours to say is what comes of it
 	app := newApp(env)
+	env.typed(app, args)
 	args, err := reorder(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
+	err = env.printDocument(ctx, err)
 	if err != nil {
 		fmt.Fprintf(env.stderr, "drayage: %s\n", describe(err))
 	}
@@ -100,6 +102,7 @@ Results go to standard output, everything else to standard error.`,
 	for _, c := range app.Commands {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
+		c.Before = func(c *cli.Context) error { env.json = wantsJSON(c); return nil }
 		for _, f := range c.Flags {
 			if b, ok := f.(*cli.BoolFlag); ok {
 				b.DisableDefaultText = true // everybody knows that it is false

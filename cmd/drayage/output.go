@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +10,10 @@ import (
 	"os"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"drayage/internal/progress"
+	"drayage/internal/report"
 	"drayage/internal/secrets"
 	"drayage/internal/terminal"
 )
@@ -20,6 +25,10 @@ type environment struct {
 	rawOut, rawErr io.Writer        // as they are: for the bytes of tars and blobs
 	screen         *progress.Screen // is below stdout and stderr where they are a terminal
 	mask           func(string) string
+
+	command  string           // the name of the command that was typed
+	json     bool             // it prints a document
+	document *report.Document // its result, as far as it has one
 }
 
 func newEnvironment(args []string, stdin *os.File, stdout, stderr io.Writer) *environment {
@@ -44,8 +53,13 @@ func (c call) note(format string, args ...any) {
 	}
 }
 
-// cause is the text of an error in a JSON result.
-func (e *environment) cause(err error) string { return e.mask(err.Error()) }
+// reported is an error in a JSON result.
+func (e *environment) reported(ctx context.Context, err error) *report.Error {
+	if err == nil {
+		return nil
+	}
+	return &report.Error{Code: report.Code(exitCode(ctx, err)), Text: e.mask(describe(err))}
+}
 
 // rawOutput is standard output for bytes from elsewhere.
 func (e *environment) rawOutput() io.Writer {
@@ -55,17 +69,11 @@ func (e *environment) rawOutput() io.Writer {
 	return e.rawOut
 }
 
-// imageList is the JSON result of a command that says something of each image.
-type imageList[T any] struct {
-	Images []T `json:"images"`
-}
-
-// printResult prints doc with --json, or else the lines.
-func (c call) printResult(doc any, lines []string) error {
-	if c.Bool("json") {
-		return c.printJSON(doc)
-	}
-	if len(lines) == 0 {
+// result keeps doc for the end of the command, which prints it with --json. Otherwise it prints the lines.
+func (c call) result(doc report.Document, lines []string) error {
+	doc.Source, doc.Destination = c.mask(doc.Source), c.mask(doc.Destination)
+	c.document = &doc
+	if c.Bool("json") || len(lines) == 0 {
 		return nil
 	}
 	var b strings.Builder
@@ -78,13 +86,22 @@ func (c call) printResult(doc any, lines []string) error {
 	return err
 }
 
-// printJSON prints a result as one JSON document.
-func (e *environment) printJSON(v any) error {
-	text, err := encode(v, "  ")
-	if err == nil {
-		_, err = io.WriteString(e.stdout, text)
+// wantsJSON reports whether a command prints a document. With -o - standard output is for something else.
+func wantsJSON(c *cli.Context) bool { return c.Bool("json") && c.String("output") != "-" }
+
+// printDocument prints the document of a command that has ended with err, if the user wants one.
+func (e *environment) printDocument(ctx context.Context, err error) error {
+	if !e.json || err == nil && e.document == nil { // there are commands without a result
+		return err
 	}
-	return err
+	doc := cmp.Or(e.document, &report.Document{})
+	doc.Schema, doc.Command = report.Schema, e.command
+	doc.OK, doc.ExitCode, doc.Error = err == nil, exitCode(ctx, err), e.reported(ctx, err)
+	text, printErr := encode(doc, "  ")
+	if printErr == nil {
+		_, printErr = io.WriteString(e.stdout, text)
+	}
+	return errors.Join(err, printErr)
 }
 
 // encode writes v as JSON that keeps < and &, and ends it with a line end. Without an indent it is one line.

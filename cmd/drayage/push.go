@@ -9,6 +9,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/layercache"
+	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/registry"
@@ -182,16 +183,19 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 		return fmt.Errorf("push: %w; what has arrived stays in the registry, the same command sends the rest", err)
 	}
 	errs := make([]error, len(results))
-	var pushed []pushedImage
+	doc := report.Document{
+		Source: p.Args().First(), Destination: p.dest.String(),
+		Images: []report.Image{}, Transfer: transferred(sum),
+	}
 	var lines []string
 	for i, r := range results {
-		im := pushedImage{Name: r.Target.Name()}
+		im := report.Image{Name: r.Target.Name(), OK: r.Err == nil, Converted: r.Err == nil && r.Converted}
 		if r.Err != nil {
 			errs[i] = p.failed(fmt.Errorf("push %s: %w", im.Name, r.Err), len(results))
-			im.Error = p.cause(r.Err)
+			im.Error = p.reported(ctx, r.Err)
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
-			im.MediaType = r.Descriptor.MediaType
+			im.Digest, im.MediaType = r.Descriptor.Digest, r.Descriptor.MediaType
 			lines = append(lines, im.Reference)
 		}
 		if r.Err == nil && r.Converted {
@@ -202,9 +206,9 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 			p.note("note: %s takes no manifest of this kind: its media types were converted, "+
 				"so its digest is another%s", im.Name, behind)
 		}
-		pushed = append(pushed, im)
+		doc.Images = append(doc.Images, im)
 	}
-	if err := p.printResult(imageList[pushedImage]{pushed}, lines); err != nil {
+	if err := p.result(doc, lines); err != nil {
 		return err
 	}
 	if err := p.referrers(ctx, results); err != nil {
@@ -215,14 +219,6 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 		p.note("%s: %s", p.dest, sum)
 	}
 	return err
-}
-
-// pushedImage is an image in the JSON result.
-type pushedImage struct {
-	Name      string `json:"name"`
-	Reference string `json:"reference,omitempty"`
-	MediaType string `json:"mediaType,omitempty"`
-	Error     string `json:"error,omitempty"`
 }
 
 // referrers pushes the referrers of the images that have been pushed, and says how many stay behind.

@@ -18,6 +18,7 @@ import (
 	"drayage/image"
 	"drayage/internal/durable"
 	"drayage/internal/pack"
+	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/tally"
 	"drayage/internal/terminal"
@@ -289,24 +290,13 @@ func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts docke
 	})
 }
 
-// savedImage is an image in the JSON result.
-type savedImage struct {
-	ID       string   `json:"id,omitempty"`
-	Names    []string `json:"names"`
-	Manifest string   `json:"manifest"`
-}
-
 func (s *saver) report(out string) error {
 	if out == "-" {
 		return nil
 	}
-	doc := struct {
-		File   string       `json:"file"`
-		Size   int64        `json:"size"`
-		Images []savedImage `json:"images"`
-	}{File: out}
+	doc := report.Document{Output: out, Images: []report.Image{}, Transfer: transferred(s.sum)}
 	if fi, err := os.Stat(out); err == nil {
-		doc.Size = fi.Size()
+		doc.OutputBytes = fi.Size()
 	}
 	for _, im := range s.images {
 		doc.Images = append(doc.Images, describeSaved(im, im.Names))
@@ -314,17 +304,14 @@ func (s *saver) report(out string) error {
 			doc.Images = append(doc.Images, describeSaved(r, im.NamesOf(r)))
 		}
 	}
-	s.note("%s: %s, %s, in %s", out, terminal.Size(doc.Size),
+	s.note("%s: %s, %s, in %s", out, terminal.Size(doc.OutputBytes),
 		imageCount(len(s.images), len(doc.Images)-len(s.images)), s.sum.Elapsed.Round(10*time.Millisecond))
 	if s.loadable {
 		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
 	} else {
 		s.note("it holds no container image: engines load nothing from it, push takes it to a registry")
 	}
-	if !s.Bool("json") {
-		return nil
-	}
-	return s.printJSON(doc)
+	return s.result(doc, nil)
 }
 
 // imageCount counts images, and referrers apart from them.
@@ -335,10 +322,16 @@ func imageCount(images, referrers int) string {
 	return fmt.Sprintf("images: %d, referrers: %d", images, referrers)
 }
 
-func describeSaved(im *image.Image, names []string) savedImage {
-	saved := savedImage{Names: names, Manifest: im.Root.Digest.String()}
-	if config := im.RootNode().Document.Config; config != nil { // an index has none
-		saved.ID = config.Digest.String()
+func describeSaved(im *image.Image, names []string) report.Image {
+	saved := report.Image{Name: im.Root.Digest.String(), OK: true}
+	saved.Names = append([]string{}, names...)
+	if len(names) > 0 {
+		saved.Name = names[0]
+	}
+	saved.Digest, saved.MediaType = im.Root.Digest, im.Root.MediaType
+	saved.Platforms, saved.Rewritten = report.Platforms(im.Platforms), im.Rewritten
+	if config := im.RootNode().Document.Config; config != nil && len(saved.Platforms) == 1 { // an index has none
+		saved.Platforms[0].ID = config.Digest
 	}
 	return saved
 }

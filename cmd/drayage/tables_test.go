@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/inspect"
+	"drayage/internal/report"
 	"drayage/internal/source"
 )
 
@@ -164,10 +165,11 @@ func TestWindow(t *testing.T) {
 func TestJSONIsSafeForTerminals(t *testing.T) {
 	var b bytes.Buffer
 	e := newEnvironment(nil, nil, &b, nil)
-	if err := e.printJSON(map[string]string{"k": "\u009b31m\u007f <&> é \x1b"}); err != nil {
+	e.json, e.document = true, &report.Document{Source: "\u009b31m\u007f <&> é \x1b"}
+	if err := e.printDocument(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if want := "{\n  \"k\": \"\\u009b31m\\u007f <&> é \\u001b\"\n}\n"; b.String() != want {
+	if want := "\n  \"source\": \"\\u009b31m\\u007f <&> é \\u001b\"\n}\n"; !strings.HasSuffix(b.String(), want) {
 		t.Errorf("%q", b.String())
 	}
 }

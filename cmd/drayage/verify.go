@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
 	"drayage/audit"
 	"drayage/image"
+	"drayage/inspect"
+	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/layout"
@@ -141,33 +142,8 @@ func target(ctx context.Context, im *source.Image) (audit.Target, error) {
 	return audit.Target{Root: root, Source: src, Absent: im.NotHere}, err
 }
 
-// verified is the JSON result.
-type verified struct {
-	imageList[verifiedImage]
-	Unreferred *audit.Unreferenced `json:"unreferred,omitempty"`
-}
-
-// verifiedImage is an image in the JSON result.
-type verifiedImage struct {
-	Name   string          `json:"name"`
-	OK     bool            `json:"ok"`
-	Digest digest.Digest   `json:"digest,omitempty"`
-	ID     digest.Digest   `json:"id,omitempty"` // of an image of a docker tar
-	Faults []verifiedFault `json:"faults,omitempty"`
-	Absent []digest.Digest `json:"absent,omitempty"` // what need not be there
-}
-
-type verifiedFault struct {
-	Kind   image.Part    `json:"kind"`
-	Digest digest.Digest `json:"digest,omitempty"`
-	Path   string        `json:"path,omitempty"` // in a docker tar
-	Reason string        `json:"reason"`
-
-	blob string
-}
-
 func (v *verifier) report(r *audit.Report) error {
-	var images []verifiedImage
+	images := []report.Image{}
 	var lines []string
 	bad := 0
 	for i, result := range r.Results {
@@ -181,13 +157,17 @@ func (v *verifier) report(r *audit.Report) error {
 		for _, why := range result.Sealed {
 			v.note("note: %s: %s: compared with digests only, not unpacked", terminal.Quote(im.Name), why)
 		}
-		images, lines = append(images, im), append(lines, im.line())
+		images, lines = append(images, im), append(lines, line(im, result))
 	}
 	left, err := v.unreferenced(v.Context.Context, r)
 	if err != nil {
 		return err
 	}
-	if err := v.printResult(verified{imageList[verifiedImage]{images}, left}, lines); err != nil {
+	doc := report.Document{Source: v.Args().First(), Images: images}
+	if left != nil {
+		doc.Unreferenced = &report.Blobs{BlobCount: left.Blobs, SizeBytes: left.Bytes}
+	}
+	if err := v.result(doc, lines); err != nil {
 		return err
 	}
 	if left != nil && left.Blobs > 0 {
@@ -231,15 +211,21 @@ func absentList(blobs []image.Absent) string {
 	return source.List(names)
 }
 
-func (v *verifier) image(i int, result audit.Result) verifiedImage {
-	im := verifiedImage{Name: v.set.Images[i].Label, OK: len(result.Faults) == 0}
+func (v *verifier) image(i int, result audit.Result) report.Image {
+	im := report.Image{Name: v.set.Images[i].Label, OK: len(result.Faults) == 0}
 	if saved := v.targets[i].Saved; saved != nil {
-		im.ID = saved.ID
+		im.Platforms = []inspect.Platform{{ID: saved.ID}}
 	} else {
 		im.Digest = v.targets[i].Root.Digest
 	}
+	if !im.OK {
+		text := fmt.Sprintf("%s: bad or missing: %d", im.Name, len(result.Faults))
+		im.Error = &report.Error{Code: report.Code(exitIntegrity), Text: text}
+	}
 	for _, f := range result.Faults {
-		im.Faults = append(im.Faults, verifiedFault{f.Part, f.Descriptor.Digest, f.Path, f.Cause(), f.Blob()})
+		im.Faults = append(im.Faults, report.Fault{
+			Kind: f.Part, Digest: f.Descriptor.Digest, Path: f.Path, Reason: f.Cause(),
+		})
 	}
 	for _, a := range result.Absent {
 		im.Absent = append(im.Absent, a.Descriptor.Digest)
@@ -247,20 +233,18 @@ func (v *verifier) image(i int, result audit.Result) verifiedImage {
 	return im
 }
 
-func (im verifiedImage) line() string {
+// line is the line of an image in the result for people.
+func line(im report.Image, result audit.Result) string {
 	name := terminal.Quote(im.Name)
 	switch {
 	case !im.OK:
 		var faults []string // there may be very many
-		for _, f := range im.Faults {
-			faults = append(faults, fmt.Sprintf("%s %s: %s", f.Kind, f.blob, terminal.Quote(f.Reason)))
-		}
-		if len(faults) == 0 {
-			return "bad " + name
+		for _, f := range result.Faults {
+			faults = append(faults, fmt.Sprintf("%s %s: %s", f.Part, f.Blob(), terminal.Quote(f.Cause())))
 		}
 		return "bad " + name + ": " + strings.Join(faults, "; ")
-	case im.ID != "":
-		return fmt.Sprintf("ok %s image ID %s", name, im.ID)
+	case im.Digest == "":
+		return fmt.Sprintf("ok %s image ID %s", name, im.Platforms[0].ID)
 	case name == im.Digest.String():
 		return "ok " + name
 	}

@@ -311,13 +311,13 @@ func checkLoose(t *testing.T, path string, blobs, size int) {
 	t.Helper()
 	stdout, stderr, code := command(t, "verify", path, "--json")
 	var doc struct {
-		Images     []struct{ OK bool }
-		Unreferred *struct{ Blobs, Bytes int }
+		Images       []struct{ OK bool }
+		Unreferenced *struct{ BlobCount, SizeBytes int }
 	}
-	if err := json.Unmarshal([]byte(stdout), &doc); err != nil || code != 0 || doc.Unreferred == nil {
+	if err := json.Unmarshal([]byte(stdout), &doc); err != nil || code != 0 || doc.Unreferenced == nil {
 		t.Fatalf("%s: %v: %s%s", filepath.Base(path), err, stdout, stderr)
 	}
-	if doc.Unreferred.Blobs != blobs || doc.Unreferred.Bytes != size || len(doc.Images) == 0 {
+	if doc.Unreferenced.BlobCount != blobs || doc.Unreferenced.SizeBytes != size || len(doc.Images) == 0 {
 		t.Errorf("%s: %s, want %d blobs with %d bytes", filepath.Base(path), stdout, blobs, size)
 	}
 	note := fmt.Sprintf("note: no image leads to %d blobs with %d B", blobs, size)

@@ -29,6 +29,8 @@ var public = map[string][]string{
 var upon = map[string][]string{
 	// What a SOURCE means is the command's affair, but all its verbs and tests share the one way to open it.
 	"internal/source": {"image", "registry", "layout", "dockerarchive"},
+	// The results of all commands are one document. What inspect says of an image is a part of it.
+	"internal/report": {"inspect"},
 	// What the engines' files say of a registry is a registry.Endpoint.
 	"internal/hostconfig": {"registry"},
 }

@@ -1,0 +1,128 @@
+// Package report holds the one document that every command prints with --json. The same thing has the same
+// name in the results of all commands, and the unit of a number is the end of its name.
+package report
+
+import (
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/inspect"
+)
+
+// Schema is the number of the document's form. It grows when a field changes its meaning or goes away. It
+// stays when a field is added.
+const Schema = 1
+
+// Document is the result of one command. A field that says nothing of a command is not in its document.
+type Document struct {
+	Schema   int    `json:"schema"`
+	Command  string `json:"command,omitempty"` // empty if what was typed is no command
+	OK       bool   `json:"ok"`                // everything that was asked for has been done
+	ExitCode int    `json:"exitCode"`
+	Error    *Error `json:"error,omitempty"` // set if not OK
+
+	Source      string `json:"source,omitempty"`      // SOURCE as it was typed
+	Destination string `json:"destination,omitempty"` // DEST, in full
+	Registry    string `json:"registry,omitempty"`    // whose repositories are listed
+	Repository  string `json:"repository,omitempty"`  // whose tags are listed
+	Output      string `json:"output,omitempty"`      // the directory or file that was written
+	OutputBytes int64  `json:"outputBytes,omitempty"` // the size of that file
+
+	Images       []Image  `json:"images,omitzero"`
+	Tags         []string `json:"tags,omitzero"`
+	Repositories []string `json:"repositories,omitzero"`
+
+	Transfer     *Transfer      `json:"transfer,omitempty"`
+	LayerCount   int            `json:"layerCount,omitempty"` // different layers in all images together
+	LayerBytes   int64          `json:"layerBytes,omitempty"` // their size, each counted once
+	Unreferenced *Blobs         `json:"unreferenced,omitempty"`
+	PullQuota    *inspect.Quota `json:"pullQuota,omitempty"`
+}
+
+// Image is what a command has to say of one image.
+type Image struct {
+	Name      string `json:"name,omitempty"` // what messages call it: a name, or else a digest or image ID
+	OK        bool   `json:"ok"`
+	Error     *Error `json:"error,omitempty"`     // set if not OK
+	Reference string `json:"reference,omitempty"` // what to pull it by: repository@digest
+
+	inspect.Image
+
+	ArtifactType string          `json:"artifactType,omitempty"` // of what is no container image
+	Rewritten    bool            `json:"rewritten,omitempty"`    // only some platforms, in a new index
+	Converted    bool            `json:"converted,omitempty"`    // the registry wanted other media types
+	Schema1      digest.Digest   `json:"schema1Digest,omitempty"`
+	Replaced     digest.Digest   `json:"replacedDigest,omitempty"` // what had the name before
+	Faults       []Fault         `json:"faults,omitempty"`
+	Absent       []digest.Digest `json:"absent,omitempty"` // what is not here and need not be
+}
+
+// Fault is a part of an image that is bad or missing.
+type Fault struct {
+	Kind   image.Part    `json:"kind"`
+	Digest digest.Digest `json:"digest,omitempty"`
+	Path   string        `json:"path,omitempty"` // in a tar or layout
+	Reason string        `json:"reason"`
+}
+
+// Transfer is what a command has moved.
+type Transfer struct {
+	TransferredBytes int64   `json:"transferredBytes"`
+	PresentBytes     int64   `json:"presentBytes"` // there already
+	Seconds          float64 `json:"seconds"`
+}
+
+// Blobs counts blobs or files.
+type Blobs struct {
+	BlobCount int   `json:"blobCount"`
+	SizeBytes int64 `json:"sizeBytes"`
+}
+
+// Error says why something failed.
+type Error struct {
+	Code string `json:"code"` // what kind of failure it is: one word for each exit code
+	Text string `json:"text"` // for people; its wording may change
+}
+
+// codes are the words for exit codes.
+var codes = map[int]string{
+	2: "usage", 3: "not-found", 4: "denied", 5: "unavailable", 6: "integrity", 7: "partly",
+}
+
+// Code is the word for an exit code.
+func Code(exit int) string {
+	if exit > 128 { // a signal
+		return "interrupted"
+	}
+	if word := codes[exit]; word != "" {
+		return word
+	}
+	return "other"
+}
+
+// Platforms describes platforms of which nothing else is known.
+func Platforms(all []v1.Platform) []inspect.Platform {
+	var shown []inspect.Platform
+	for _, p := range all {
+		if p.OS == "" {
+			continue
+		}
+		shown = append(shown, inspect.Platform{
+			Platform: strings.TrimSuffix(image.FormatPlatform(p), ":"+p.OSVersion), OSVersion: p.OSVersion,
+			OSFeatures: p.OSFeatures,
+		})
+	}
+	return shown
+}
+
+// Inspected makes results of descriptions.
+func Inspected(images []*inspect.Image) []Image {
+	all := []Image{}
+	for _, im := range images {
+		all = append(all, Image{OK: true, Image: *im})
+	}
+	return all
+}
