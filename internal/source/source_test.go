@@ -104,14 +104,18 @@ func TestWild16Parse(t *testing.T) {
 }
 
 // dockerTar is a docker tar of an image with one large layer. Docker's order has the description at the end.
-func dockerTar(t *testing.T, describedFirst bool) []byte {
+func dockerTar(t *testing.T, describedFirst bool, names ...string) []byte {
 	t.Helper()
+	if names == nil {
+		names = []string{"app:1"}
+	}
 	layer := fakeregistry.Tar(map[string]string{"large": strings.Repeat("0123456789abcdef", 9<<16)})
 	config := fmt.Appendf(nil,
 		`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`,
 		digest.FromBytes(layer))
 	name := digest.FromBytes(config).Encoded() + ".json"
-	manifest := fmt.Appendf(nil, `[{"Config":%q,"RepoTags":["app:1"],"Layers":["layer.tar"]}]`, name)
+	manifest := fmt.Appendf(nil, `[{"Config":%q,"RepoTags":["%s"],"Layers":["layer.tar"]}]`, name,
+		strings.Join(names, `","`))
 	files := []struct {
 		name string
 		body []byte
