@@ -29,44 +29,66 @@ const maxPassword = 64 << 10
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		quietFlag(),
-		&cli.BoolFlag{Name: "json", Usage: "print the result as one JSON document"},
+		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print the result as one JSON document"},
 	}
 }
 
 func quietFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"},
+	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: groupOutput,
 		Usage: "no progress and no notes, only results and errors"}
 }
 
 func jobsFlag(what, number string) cli.Flag {
-	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, DefaultText: number,
+	return &cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Category: groupFast, DefaultText: number,
 		Usage: "`N` " + what + " at once"}
 }
 
+// platformFlag is for one platform, or for several where the usage says so.
 func platformFlag(usage string) cli.Flag {
-	return &cli.StringSliceFlag{Name: "platform", Usage: usage}
+	return &cli.StringSliceFlag{Name: "platform", Category: groupWhat, Usage: usage}
 }
 
-func registryFlags() []cli.Flag {
+// registryFlags are those of commands that read blobs from a registry.
+func registryFlags() []cli.Flag { return append(writeFlags(), mirrorFlag()) }
+
+// lookFlags are those of commands that read little from a registry: none needs to be slow.
+func lookFlags() []cli.Flag {
+	return append(accessFlags(), limitRateFlag(true), apiFlag(), mirrorFlag())
+}
+
+// writeFlags are those of commands that write into a registry.
+func writeFlags() []cli.Flag { return append(accessFlags(), limitRateFlag(false), apiFlag()) }
+
+func accessFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "creds",
+		&cli.StringFlag{Name: "creds", Category: groupAccess,
 			Usage: "log in as `USER[:PASSWORD]` instead of with what docker or podman have stored"},
-		&cli.BoolFlag{Name: "password-stdin", Usage: "read the password for --creds USER from standard input"},
+		&cli.BoolFlag{Name: "password-stdin", Category: groupAccess,
+			Usage: "read the password for --creds USER from standard input"},
 		authFileFlag("take credentials from `FILE` only, docker's config.json or podman's auth.json"),
-	}, append(connectionFlags(), endpointFlags()...)...)
+	}, connectionFlags()...)
 }
 
-func authFileFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "authfile", Usage: usage} }
+func authFileFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "authfile", Category: groupAccess, Usage: usage}
+}
 
 // connectionFlags say how a registry is reached.
 func connectionFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "plain-http", Usage: "speak http to the registry; one on this machine needs no flag"},
-		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the registry's TLS certificate"},
-		&cli.StringFlag{Name: "ca-file", Usage: "file with CA certificates to trust besides the system's"},
-		&cli.StringFlag{Name: "limit-rate",
-			Usage: "use no more than `BYTES` per second of the network, such as 500k or 2M"},
+		&cli.BoolFlag{Name: "plain-http", Category: groupAccess,
+			Usage: "speak http to the registry; one on this machine needs no flag"},
+		&cli.BoolFlag{Name: "insecure", Category: groupAccess,
+			Usage: "do not verify the registry's TLS certificate"},
+		&cli.StringFlag{Name: "ca-file", Category: groupAccess,
+			Usage: "trust the CA certificates in `FILE` too, not only the system's"},
 	}
+}
+
+// limitRateFlag is hidden where next to nothing is transferred, but scripts may give it.
+func limitRateFlag(hidden bool) cli.Flag {
+	return &cli.StringFlag{Name: "limit-rate", Category: groupFast, Hidden: hidden,
+		Usage: "use no more than `BYTES` per second of the network, such as 500k or 2M"}
 }
 
 // newClient makes the client that the flags ask for. The command talks to no other registries. A strict
@@ -126,8 +148,9 @@ func tlsConfig(c *cli.Context) (*tls.Config, error) {
 }
 
 func foreignFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "foreign-urls", Usage: "fetch foreign layers that the registry does not have " +
-		"from the URLs in their manifest, without credentials"}
+	return &cli.BoolFlag{Name: "foreign-urls", Category: groupWhat,
+		Usage: "fetch foreign layers that the registry does not have from the URLs in their manifest, " +
+			"without credentials"}
 }
 
 // foreignTransport is for what --foreign-urls allows. It verifies certificates even with --insecure: to
@@ -218,16 +241,18 @@ func (c call) platforms() (chosen []v1.Platform, all bool, err error) {
 	return chosen, false, nil
 }
 
-// endpointFlags choose where a registry is reached.
-func endpointFlags() []cli.Flag {
-	return []cli.Flag{
-		baseFlag("`URL` of the registry's API, with its path prefix; image names are then repositories in it"),
-		&cli.StringSliceFlag{Name: "mirror",
-			Usage: "read from `[REGISTRY=]URL` first (without REGISTRY= it stands in for docker.io)"},
-	}
+func apiFlag() cli.Flag {
+	return baseFlag("`URL` of the registry's API, with its path prefix; image names are then repositories in it")
 }
 
-func baseFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "registry", Usage: usage} }
+func mirrorFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "mirror", Category: groupWhere,
+		Usage: "read from `[REGISTRY=]URL` first; without REGISTRY= it stands in for docker.io"}
+}
+
+func baseFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "registry", Category: groupWhere, Usage: usage}
+}
 
 // newHosts returns what the machine's configuration files say of registries, with what the flags add.
 func newHosts(c *cli.Context) (*engineconfig.Hosts, error) {

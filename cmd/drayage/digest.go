@@ -25,14 +25,16 @@ EXAMPLES:
 func digestCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "digest",
+		Category:    commandsLook,
 		Usage:       "print the digest of an image",
 		UsageText:   "drayage digest SOURCE",
 		Description: digestHelp,
 		Flags: append(append([]cli.Flag{
-			&cli.BoolFlag{Name: "list", Usage: "of the index, or whatever else the tag stands for"},
+			&cli.BoolFlag{Name: "list", Category: groupWhat,
+				Usage: "of the index, or whatever else the tag stands for"},
 			platformFlag(onePlatformUsage),
 			tempDirFlag(),
-		}, registryFlags()...), outputFlags()...),
+		}, lookFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).digest),
 	}
 }

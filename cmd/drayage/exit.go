@@ -39,7 +39,7 @@ const exitCodesHelp = `EXIT CODES:
    4  authentication or permission
    5  network, rate limit or registry failure
    6  integrity: a digest or an archive is wrong
-   7  partly done: some images failed, the others are complete; or a list broke off
+   7  partly done: some images failed, others are complete; a list broke off
    129, 130, 143  hung up, interrupted, terminated
 `
 

@@ -26,22 +26,25 @@ it is. Images share blobs; what is there already is not transferred again. Every
 
 EXAMPLES:
    drayage fetch alpine:3.20 -o images
-   drayage fetch alpine:3.20 ghcr.io/team/app@sha256:... -o images --platform linux/arm64
+   drayage fetch alpine:3.20 ghcr.io/a/b@sha256:... -o images
+   drayage fetch alpine:3.20 -o images --platform linux/arm64
    drayage fetch --from list.txt -o images --platform all`
 
 func fetchCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "fetch",
+		Category:    commandsMove,
 		Usage:       "fetch images from a registry into an OCI layout directory",
 		UsageText:   "drayage fetch IMAGE... -o DIR",
 		Description: fetchHelp,
 		Flags: append(append([]cli.Flag{
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "layout `DIR`ectory"},
-			platformFlag("`OS/ARCH[/VARIANT][:VERSION]`, repeatable, or all " +
-				"(default: linux on this machine's architecture)"),
-			&cli.StringFlag{Name: "from",
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupWhere,
+				Usage: "the layout is `DIR`: made if it is not there, else added to"},
+			platformFlag("for `OS/ARCH`, such as linux/arm64/v8 or windows/amd64:10.0.17763, or all; " +
+				"without it for linux on this machine's architecture"),
+			&cli.StringFlag{Name: "from", Category: groupWhat,
 				Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
-			&cli.BoolFlag{Name: "referrers",
+			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),

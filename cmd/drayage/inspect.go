@@ -24,21 +24,21 @@ EXAMPLES:
    drayage inspect alpine:3.20 --platform linux/arm64
    drayage inspect images
    drayage inspect alpine.tar
-   drayage inspect ghcr.io/team/app:1 --json | jq -r '.images[].platforms[].imageID'`
+   drayage inspect ghcr.io/a/b:1 --json | jq -r '.images[].platforms[].imageID'`
 
 func inspectCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "inspect",
+		Category:    commandsLook,
 		Usage:       "show what an image is, without downloading it",
 		UsageText:   "drayage inspect SOURCE",
 		Description: inspectHelp,
 		Flags: append(append([]cli.Flag{
-			platformFlag("only `OS/ARCH[/VARIANT][:VERSION]`, in detail; repeatable, or all " +
-				"(default: an overview of all)"),
-			&cli.BoolFlag{Name: "referrers",
+			platformFlag("show only what is for `OS/ARCH`, or all, in detail; without it an overview of all"),
+			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
 			tempDirFlag(),
-		}, registryFlags()...), outputFlags()...),
+		}, lookFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).inspect),
 	}
 }

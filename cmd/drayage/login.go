@@ -22,7 +22,7 @@ Docker Hub is meant. What is not given is asked for on the terminal.
 EXAMPLES:
    drayage login registry.corp
    drayage login registry.corp:5000 -u robot --password-stdin < token.txt
-   drayage login registry.corp -u ann --authfile auth.json      docker's or podman's format
+   drayage login registry.corp -u ann --authfile auth.json
    drayage login --registry https://nexus.corp/repository/docker -u ann`
 
 const logoutHelp = `Removes what login has stored. Without a REGISTRY, Docker Hub is meant.
@@ -33,16 +33,19 @@ EXAMPLES:
 func loginCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "login",
+		Category:    commandsAccess,
 		Usage:       "check and store a user name and password for a registry",
 		UsageText:   "drayage login [REGISTRY]",
 		Description: loginHelp,
 		Flags: append(append([]cli.Flag{
-			&cli.StringFlag{Name: "username", Aliases: []string{"u"}, Usage: "log in as `USER`"},
-			&cli.StringFlag{Name: "password", Aliases: []string{"p"},
-				Usage: "`PASSWORD`, which others then see in the process list: better --password-stdin"},
-			&cli.BoolFlag{Name: "password-stdin", Usage: "read the password from standard input"},
+			&cli.StringFlag{Name: "username", Aliases: []string{"u"}, Category: groupAccess,
+				Usage: "log in as `USER`"},
+			&cli.StringFlag{Name: "password", Aliases: []string{"p"}, Category: groupAccess,
+				Usage: "the `PASSWORD`, which others can see in the list of processes: better --password-stdin"},
+			&cli.BoolFlag{Name: "password-stdin", Category: groupAccess,
+				Usage: "read the password from standard input"},
 			authFileFlag("store it in `FILE` instead, in docker's and podman's format"),
-		}, connectionFlags()...), quietFlag(),
+		}, connectionFlags()...), limitRateFlag(true), quietFlag(),
 			baseFlag("`URL` of the registry's API, with its path prefix, to check with; "+
 				"stored is what is for its host")),
 		Action: env.run(call.login),
@@ -52,6 +55,7 @@ func loginCommand(env *environment) *cli.Command {
 func logoutCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "logout",
+		Category:    commandsAccess,
 		Usage:       "remove what login has stored",
 		UsageText:   "drayage logout [REGISTRY]",
 		Description: logoutHelp,

@@ -30,13 +30,14 @@ EXAMPLES:
 func lsCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "ls",
+		Category:    commandsLook,
 		Usage:       "list the tags of a repository, or the repositories of a registry",
 		UsageText:   "drayage ls REPOSITORY|REGISTRY|LAYOUT|FILE",
 		Description: lsHelp,
 		Flags: append(append([]cli.Flag{
-			&cli.BoolFlag{Name: "unsorted", Usage: "in the order of the registry"},
+			&cli.BoolFlag{Name: "unsorted", Category: groupOutput, Usage: "in the order of the registry"},
 			tempDirFlag(),
-		}, registryFlags()...), outputFlags()...),
+		}, lookFlags()...), outputFlags()...),
 		Action: env.look("REPOSITORY", (*looker).ls),
 	}
 }

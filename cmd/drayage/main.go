@@ -64,7 +64,9 @@ func (e *environment) run(do func(call, context.Context) error) cli.ActionFunc {
 }
 
 func newApp(env *environment) *cli.App {
-	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version"}
+	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this page"}
+	cli.HelpPrinter = printHelp
 	app := &cli.App{
 		Name:      "drayage",
 		Usage:     "move container images across an air gap, without a container engine",
@@ -72,9 +74,9 @@ func newApp(env *environment) *cli.App {
 		Version:   versionString(),
 		Description: `The way of an image, and what to type:
 
-   drayage fetch alpine:3.20 -o images            registry -> OCI layout directory
-   drayage save images -o alpine.tar              layout or registry -> tar for docker load
-   drayage push alpine.tar registry.corp/mirror/  tar or layout -> private registry
+   drayage fetch alpine:3.20 -o images     registry -> OCI layout directory
+   drayage save images -o alpine.tar       layout, registry -> tar for docker
+   drayage push alpine.tar harbor.corp/m/  tar, layout -> private registry
 
 SOURCE is an image name (alpine, ghcr.io/a/b:1@sha256:...), a path to a layout or a saved
 tar, or one of those with its kind before it: oci:DIR[:NAME], docker-archive:FILE[:NAME].
@@ -97,17 +99,11 @@ Results go to standard output, everything else to standard error.`,
 			}
 			return cli.ShowAppHelp(c)
 		},
-		CustomAppHelpTemplate: cli.AppHelpTemplate + "\n" + exitCodesHelp,
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
 		c.Before = func(c *cli.Context) error { env.json = wantsJSON(c); return nil }
-		for _, f := range c.Flags {
-			if b, ok := f.(*cli.BoolFlag); ok {
-				b.DisableDefaultText = true // everybody knows that it is false
-			}
-		}
 	}
 	return app
 }

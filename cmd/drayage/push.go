@@ -33,20 +33,22 @@ EXAMPLES:
 func pushCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "push",
+		Category:    commandsMove,
 		Usage:       "push a saved tar or a layout into a registry",
 		UsageText:   "drayage push SOURCE DEST",
 		Description: pushHelp,
 		Flags: append(append([]cli.Flag{
-			platformFlag("of a layout: only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
-			&cli.BoolFlag{Name: "referrers",
+			platformFlag("of a layout, push only what is for `OS/ARCH`; without it everything, unchanged"),
+			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "of a layout or an OCI tar: also the referrers of the images, which fetch --referrers brings"},
-			&cli.StringFlag{Name: "compression", Value: "gzip",
-				Usage: "of layers that are not compressed yet: `gzip`, " +
-					"zstd (smaller, faster; Docker pulls it since 23.0) or none"},
-			&cli.IntFlag{Name: "compression-level", Usage: "gzip 1 to 9, zstd 1 to 22", DefaultText: "gzip 4, zstd 1"},
+			&cli.StringFlag{Name: "compression", Category: groupWhat, Value: "gzip",
+				Usage: "`gzip|zstd|none`: of layers that are not compressed yet; zstd is smaller and faster, " +
+					"and Docker pulls it since 23.0"},
+			&cli.IntFlag{Name: "compression-level", Category: groupWhat, DefaultText: "gzip 4, zstd 1",
+				Usage: "`N`: 1 to 9 for gzip, 1 to 22 for zstd"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
-		}, append(renameFlags(), registryFlags()...)...), outputFlags()...),
+		}, append(renameFlags(), writeFlags()...)...), outputFlags()...),
 		Action: env.run(call.push),
 	}
 }

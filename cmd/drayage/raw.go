@@ -38,12 +38,13 @@ EXAMPLES:
    drayage manifest alpine:3.20 --platform linux/arm64 | jq .layers
    drayage manifest oci:images:alpine:3.20 | sha256sum`
 
-const onePlatformUsage = "`OS/ARCH[/VARIANT][:VERSION]` of the image " +
-	"(default: linux on this machine's architecture)"
+const onePlatformUsage = "of the image for `OS/ARCH`, such as linux/arm64/v8; " +
+	"without it for linux on this machine's architecture"
 
 func configCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "config",
+		Category:    commandsLook,
 		Usage:       "print the raw configuration of an image",
 		UsageText:   "drayage config SOURCE",
 		Description: configHelp,
@@ -55,18 +56,19 @@ func configCommand(env *environment) *cli.Command {
 func manifestCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "manifest",
+		Category:    commandsLook,
 		Usage:       "print the raw manifest or index of an image",
 		UsageText:   "drayage manifest SOURCE",
 		Description: manifestHelp,
 		Flags: rawFlags(platformFlag(
-			"`OS/ARCH[/VARIANT][:VERSION]`: the manifest for this platform (default: what the tag stands for)")),
+			"the manifest for `OS/ARCH`, such as linux/arm64/v8; without it what the tag stands for")),
 		Action: env.look("SOURCE", printing((*looker).manifest)),
 	}
 }
 
 // rawFlags are those of commands that print bytes as they are.
 func rawFlags(own ...cli.Flag) []cli.Flag {
-	return append(append(own, registryFlags()...), tempDirFlag(), quietFlag())
+	return append(append(own, lookFlags()...), tempDirFlag(), quietFlag())
 }
 
 // readFunc returns the bytes to print of an image, for the platform that was chosen or for none.
@@ -132,17 +134,18 @@ EXAMPLES:
    drayage blob oci:images@sha256:... -o layer.tar.gz      from a layout`
 
 func outputFlag(value string) cli.Flag {
-	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: value,
-		Usage: "`FILE` to write, - for standard output"}
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupWhere, Value: value,
+		Usage: "write `FILE`, - for standard output"}
 }
 
 func blobCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "blob",
+		Category:    commandsLook,
 		Usage:       "fetch one blob by its digest",
 		UsageText:   "drayage blob REPOSITORY@DIGEST [-o FILE|-]",
 		Description: blobHelp,
-		Flags:       rawFlags(outputFlag("-")),
+		Flags:       append(registryFlags(), outputFlag("-"), tempDirFlag(), quietFlag()),
 		Action:      env.look("REPOSITORY@DIGEST", (*looker).blob),
 	}
 }

@@ -14,14 +14,18 @@ import (
 // renameFlags say what images are called below DEST/.
 func renameFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "keep-host", Usage: "with DEST/: keep the registry of each name too, " +
-			"as in DEST/docker.io/library/alpine:3.20"},
-		&cli.StringSliceFlag{Name: "strip-prefix", Usage: "with DEST/: take `PREFIX/` off the paths of images, " +
-			"repeatable: team/, or ghcr.io/team/ of one registry only"},
-		&cli.BoolFlag{Name: "flatten", Usage: "with DEST/: keep only the last part of each path, " +
-			"as in DEST/alpine:3.20"},
-		&cli.StringFlag{Name: "map", Usage: "with DEST/: take names from `FILE`, with FROM and TO in each line; " +
-			"both end in / for all that begin so"},
+		&cli.BoolFlag{Name: "keep-host", Category: groupWhere,
+			Usage: "with DEST/: keep the registry of each name too, " +
+				"as in DEST/docker.io/library/alpine:3.20"},
+		&cli.StringSliceFlag{Name: "strip-prefix", Category: groupWhere,
+			Usage: "with DEST/: take `PREFIX/` off the paths of images, " +
+				"as in team/, or ghcr.io/team/ of one registry only"},
+		&cli.BoolFlag{Name: "flatten", Category: groupWhere,
+			Usage: "with DEST/: keep only the last part of each path, " +
+				"as in DEST/alpine:3.20"},
+		&cli.StringFlag{Name: "map", Category: groupWhere,
+			Usage: "with DEST/: take names from `FILE`, with FROM and TO in each line; " +
+				"both end in / for all that begin so"},
 	}
 }
 

@@ -45,21 +45,23 @@ EXAMPLES:
 func saveCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "save",
+		Category:    commandsMove,
 		Usage:       "save images from a layout or a registry as a tar for docker load",
 		UsageText:   "drayage save SOURCE... -o FILE|-",
 		Description: saveHelp,
 		Flags: append(append([]cli.Flag{
 			outputFlag(""),
-			&cli.StringFlag{Name: "format", Value: string(dockerarchive.Docker),
-				Usage: "`FORMAT` of the tar: docker, or oci, which is smaller and keeps manifest digests"},
-			platformFlag("`OS/ARCH[/VARIANT][:VERSION]` of the images " +
-				"(default: linux on this machine's architecture); oci also takes several, or all"),
-			&cli.BoolFlag{Name: "referrers",
+			&cli.StringFlag{Name: "format", Category: groupOutput, Value: string(dockerarchive.Docker),
+				Usage: "`docker|oci`: format of the tar; oci is smaller and keeps manifest digests"},
+			platformFlag("for `OS/ARCH`, such as linux/arm64/v8 or windows/amd64:10.0.17763; " +
+				"--format oci also takes several, or all; without it for linux on this machine's architecture"),
+			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "with --format oci: also the referrers of the images: signatures, attestations, SBOMs"},
-			&cli.StringFlag{Name: "compress", Usage: "compress the whole tar: `gzip`, which every Docker loads, " +
-				"or zstd, which is faster and smaller and which Docker loads since 23.0"},
-			&cli.StringSliceFlag{Name: "tag",
-				Usage: "`NAME:TAG` of the image in the tar instead of the names it has, repeatable; for a single image"},
+			&cli.StringFlag{Name: "compress", Category: groupOutput,
+				Usage: "`gzip|zstd`: compress the whole tar; gzip loads in every Docker, " +
+					"zstd is faster and smaller and loads in Docker since 23.0"},
+			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
+				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
 			foreignFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),
 			tempDirFlag(),

@@ -38,11 +38,12 @@ EXAMPLES:
 func verifyCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "verify",
+		Category:    commandsLook,
 		Usage:       "check that everything in a layout or saved tar is what it should be",
 		UsageText:   "drayage verify SOURCE",
 		Description: verifyHelp,
 		Flags: append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag(),
-			&cli.BoolFlag{Name: "repair",
+			&cli.BoolFlag{Name: "repair", Category: groupWhat,
 				Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"},
 		}, outputFlags()...),
 		Action: env.run(call.verify),

@@ -1,0 +1,133 @@
+// Package guide leads people who are at the command line: help pages that fit their terminal, the word that a
+// mistyped one probably means, and what to type here instead of what another tool calls it.
+package guide
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Columns is the width of help pages. A terminal of 80 columns shows as many without a wrap.
+const Columns = 79
+
+const (
+	margin    = "   "
+	maxColumn = 30 // where the texts of entries begin at most; longer heads have a line of their own
+)
+
+// Page is a help page.
+type Page struct {
+	Name, Summary string
+	Usage         string
+	Text          string // see [Page.Write]
+	Sections      []Section
+	Footer        string
+}
+
+// Section is a titled list of flags or commands.
+type Section struct {
+	Title   string
+	Entries []Entry
+}
+
+// Entry is one line of a section, such as a flag with what it does.
+type Entry struct{ Head, Text string }
+
+// Write writes the page. Paragraphs of Text and Footer are filled to the width of the page. Lines in them
+// that begin with a space, such as examples, and titles in capitals stay as they are.
+func (p Page) Write(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "NAME:\n%s\n\nUSAGE:\n%s%s\n",
+		hang(margin, p.Name+" - "+p.Summary, len(margin)+2), margin, p.Usage)
+	writeText(&b, p.Text)
+	column := p.column()
+	for _, s := range p.Sections {
+		fmt.Fprintf(&b, "\n%s:\n", strings.ToUpper(s.Title))
+		for _, e := range s.Entries {
+			b.WriteString(e.line(column))
+		}
+	}
+	writeText(&b, strings.TrimSuffix(p.Footer, "\n"))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// column is where the texts of all entries begin.
+func (p Page) column() int {
+	column := 0
+	for _, s := range p.Sections {
+		for _, e := range s.Entries {
+			if n := len(margin) + utf8.RuneCountInString(e.Head) + 2; n <= maxColumn {
+				column = max(column, n)
+			}
+		}
+	}
+	return column
+}
+
+func (e Entry) line(column int) string {
+	head := margin + e.Head
+	if e.Text == "" {
+		return head + "\n"
+	}
+	if n := utf8.RuneCountInString(head); n+2 <= column {
+		return hang(head+strings.Repeat(" ", column-n), e.Text, column) + "\n"
+	}
+	return head + "\n" + hang(strings.Repeat(" ", column), e.Text, column) + "\n"
+}
+
+func writeText(b *strings.Builder, text string) {
+	if text == "" {
+		return
+	}
+	b.WriteString("\n")
+	indent := margin
+	var paragraph []string
+	flush := func() {
+		if len(paragraph) > 0 {
+			b.WriteString(hang(indent, strings.Join(paragraph, " "), len(indent)) + "\n")
+		}
+		paragraph = nil
+	}
+	for _, line := range strings.Split(text, "\n") {
+		switch {
+		case isTitle(line):
+			flush()
+			b.WriteString(line + "\n")
+		case line == "", strings.HasPrefix(line, " "):
+			flush()
+			b.WriteString(line + "\n")
+		default:
+			paragraph = append(paragraph, line)
+		}
+	}
+	flush()
+}
+
+func isTitle(line string) bool {
+	return strings.HasSuffix(line, ":") && strings.ToUpper(line) == line
+}
+
+// hang writes text behind head and breaks it between words. Its further lines begin at the column.
+func hang(head, text string, column int) string {
+	var b strings.Builder
+	b.WriteString(head)
+	at, first := utf8.RuneCountInString(head), true
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case first:
+		case at+1+n > Columns:
+			b.WriteString("\n" + strings.Repeat(" ", column))
+			at = column
+		default:
+			b.WriteString(" ")
+			at++
+		}
+		b.WriteString(word)
+		at, first = at+n, false
+	}
+	return b.String()
+}
