@@ -89,7 +89,7 @@ func (s *scanner) link() (target, relations string, ok bool) {
 		if target, s.rest, ok = strings.Cut(s.rest, ">"); !ok {
 			return "", "", false
 		}
-	} else if target = s.until("; \t"); target == "" {
+	} else if target = s.until("; \t"); target == "" || strings.ContainsAny(target, "<>\"") {
 		return "", "", false
 	}
 	seen := false
