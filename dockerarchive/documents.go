@@ -80,6 +80,7 @@ func (d *documents) add(item manifestItem, names []string, top string, config in
 		d.items, d.itemOf[key] = append(d.items, item), i
 		d.configs += config
 	}
+	names = tagged(names)
 	d.items[i].RepoTags = append(d.items[i].RepoTags, names...)
 	for _, n := range names {
 		repository, tag, _ := splitName(n) // claim has seen it
@@ -130,17 +131,26 @@ func marshalList[T any](list []T) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// splitName divides a full name into the repository in Docker's short form and the tag.
+// splitName divides a full name into the repository in Docker's short form and the tag. A name with a digest
+// has no tag.
 func splitName(name string) (familiar, tag string, err error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
 		return "", "", fmt.Errorf("invalid image name %q: %v", name, err)
 	}
-	t, ok := ref.(reference.NamedTagged)
-	if _, digested := ref.(reference.Digested); !ok || digested {
-		return "", "", fmt.Errorf("invalid image name %q: an archive holds names with a tag and no digest", name)
+	t, tagged := ref.(reference.Tagged)
+	if _, digested := ref.(reference.Digested); tagged == digested {
+		return "", "", fmt.Errorf("invalid image name %q: an archive holds names with a tag or a digest", name)
 	}
-	return reference.FamiliarName(ref), t.Tag(), nil
+	if tagged {
+		tag = t.Tag()
+	}
+	return reference.FamiliarName(ref), tag, nil
+}
+
+// tagged leaves out names with a digest: engines take none from manifest.json and repositories.
+func tagged(names []string) []string {
+	return which(names, func(n string) bool { return !strings.Contains(n, "@") })
 }
 
 // layerSources are the descriptors that Docker adds to an image in manifest.json. Since version 25 its graph

@@ -97,8 +97,11 @@ func (t *ociTar) addRoot(im *image.Image, root v1.Descriptor, names []string) {
 		enter(map[string]string{v1.AnnotationRefName: im.Tag})
 	}
 	for _, n := range names {
-		_, tag, _ := splitName(n)
-		enter(map[string]string{layout.AnnotationName: n, v1.AnnotationRefName: tag})
+		annotations := map[string]string{layout.AnnotationName: n}
+		if _, tag, _ := splitName(n); tag != "" {
+			annotations[v1.AnnotationRefName] = tag
+		}
+		enter(annotations)
 	}
 }
 

@@ -265,7 +265,7 @@ func TestWriteOCIRefuses(t *testing.T) {
 		want   error
 	}{
 		"no images":               {nil, nil},
-		"name with a digest":      {whole("docker.io/library/a@" + good.diffID.String()), nil},
+		"name with both":          {whole("docker.io/library/a:1@" + good.diffID.String()), nil},
 		"name without a tag":      {whole("docker.io/library/a"), nil},
 		"one name for two images": {append(whole("docker.io/library/a:1"), other), nil},
 		"changed blob":            {wrong, dockerarchive.ErrIntegrity},
@@ -278,6 +278,45 @@ func TestWriteOCIRefuses(t *testing.T) {
 		if err := dockerarchive.Stream(t.Context(), &bytes.Buffer{}, dockerarchive.OCI, c.images,
 			dockerarchive.Options{}); err == nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: StreamOCI: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// A name with a digest stands in index.json. Engines take none from manifest.json.
+func TestPinnedName(t *testing.T) {
+	s := newStore(t)
+	im := s.image("a", nil, s.layer(tarball(1, 3000), zipped))
+	pinned := "docker.io/library/a@" + im.Root.Digest.String()
+	im.Names = []string{pinned, "docker.io/library/a:1"}
+	for _, format := range []dockerarchive.Format{dockerarchive.Docker, dockerarchive.OCI} {
+		raw := written(t, format, dockerarchive.Options{}, im)
+		r, err := dockerarchive.NewReader(bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents, err := r.Contents(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, saved := range contents.Saved {
+			names = append(names, saved.Names...)
+		}
+		if contents.Layout != nil {
+			entries, _ := contents.Layout.Images()
+			for _, e := range entries {
+				names = append(names, e.Name)
+			}
+		}
+		want := []string{"docker.io/library/a:1"}
+		if format == dockerarchive.OCI {
+			want = append(want, pinned)
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("%s: %q, want %q", format, names, want)
+		}
+		if items := bytes.Count(raw, []byte(`"RepoTags":["docker.io/library/a:1"]`)); items != 1 {
+			t.Errorf("%s: %d items with the tag alone", format, items)
 		}
 	}
 }

@@ -84,9 +84,10 @@ var ErrUnsized = errors.New("its size shows only when it has been unpacked")
 // file system does not extend files. Nothing has been written then, and Stream can write the same images.
 var ErrInOrder = errors.New("the file system does not extend the file")
 
-// Write writes images to f. It brings blobs side by side, each straight to its place, and checks every digest
-// and diff ID. The same images give the same bytes, whatever the source and the number of jobs. What f holds
-// is worth something only if Write returns nil. Making it durable and naming it is the caller's.
+// Write writes images to f. A docker tar keeps only names with a tag, an OCI tar also those with a digest.
+// Write brings blobs side by side, each straight to its place, and checks every digest and diff ID. The same
+// images give the same bytes, whatever the source and the number of jobs. What f holds is worth something
+// only if Write returns nil. Making it durable and naming it is the caller's.
 func Write(ctx context.Context, f File, format Format, images []*image.Image, opts Options) error {
 	a, err := prepare(ctx, format, images, opts)
 	if err != nil {

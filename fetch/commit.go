@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -233,8 +232,7 @@ func (c *committer) manifests(ctx context.Context, batch []*Result) {
 
 // entries returns what index.json is to say about an image, first, and about its referrers.
 func (r *Result) entries() []layout.Entry {
-	name := cmp.Or(r.Reference.Tagged(), r.Reference.String())
-	all := []layout.Entry{{Descriptor: r.Image.Root, Name: name, Tag: r.Reference.Tag}}
+	all := []layout.Entry{{Descriptor: r.Image.Root, Name: r.Reference.Recorded(), Tag: r.Reference.Tag}}
 	for _, f := range r.Image.Referrers {
 		e := layout.Entry{Descriptor: f.Root}
 		if f.Tag == "" {

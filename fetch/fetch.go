@@ -104,7 +104,8 @@ func resolve(
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Reference: ref, Image: image.Image{Graph: g, Source: g.Source(repo), Names: ref.Names()}}
+	im := &Image{Reference: ref}
+	im.Image = image.Image{Graph: g, Source: g.Source(repo), Names: []string{ref.Recorded()}}
 	if referrers {
 		if im.Referrers, err = Referrers(ctx, repo, &im.Image); err != nil {
 			return nil, err

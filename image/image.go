@@ -15,7 +15,7 @@ import (
 type Image struct {
 	*Graph
 	Source Source   // gives out the manifests and blobs of Graph, except for those in Absent
-	Names  []string // full names with a tag, such as docker.io/library/alpine:3.20; may be none
+	Names  []string // full names, each with a tag or with a digest; may be none
 	Absent []Absent // parts that Source lacks
 
 	Referrers []*Image // signatures, SBOMs and the like, as far as they were asked for

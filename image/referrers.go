@@ -70,8 +70,11 @@ func (im *Image) subjects(seen map[digest.Digest]bool) (all []digest.Digest) {
 func (im *Image) NamesOf(referrer *Image) (names []string) {
 	seen := map[string]bool{}
 	for _, n := range im.Names {
-		repository := n[:strings.LastIndex(n, ":")+1]
-		if name := repository + referrer.Tag; referrer.Tag != "" && !seen[name] {
+		name, _, _ := strings.Cut(n, "@")
+		if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+			name = name[:i]
+		}
+		if name += ":" + referrer.Tag; referrer.Tag != "" && !seen[name] {
 			seen[name] = true
 			names = append(names, name)
 		}

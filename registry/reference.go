@@ -92,7 +92,7 @@ func (r Reference) String() string {
 	return s
 }
 
-// Tagged is the full form without a digest, as archives and layouts record it, or empty if there is no tag.
+// Tagged is the full form without a digest, as docker tars keep it, or empty if there is no tag.
 func (r Reference) Tagged() string {
 	if r.Tag == "" {
 		return ""
@@ -100,13 +100,9 @@ func (r Reference) Tagged() string {
 	return r.Name() + ":" + r.Tag
 }
 
-// Names is Tagged as a list, as image.Image has it, or nil if there is no tag.
-func (r Reference) Names() []string {
-	if r.Tag == "" {
-		return nil
-	}
-	return []string{r.Tagged()}
-}
+// Recorded is the full form under which layouts and OCI tars keep the image: with its tag, or with its digest
+// if there is no tag.
+func (r Reference) Recorded() string { return cmp.Or(r.Tagged(), r.String()) }
 
 // Target is what a manifest is asked for by: the digest if there is one, else the tag.
 func (r Reference) Target() string {

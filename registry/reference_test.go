@@ -106,6 +106,17 @@ func TestWild18TypedNames(t *testing.T) {
 	}
 }
 
+func TestRecorded(t *testing.T) {
+	for in, want := range map[string]string{
+		"alpine": "docker.io/library/alpine:latest", "a/b:1@" + someDigest: "docker.io/a/b:1",
+		"a/b@" + someDigest: "docker.io/a/b@" + someDigest,
+	} {
+		if r, err := ParseReference(in); err != nil || r.Recorded() != want {
+			t.Errorf("%s: %q, want %q (%v)", in, r.Recorded(), want, err)
+		}
+	}
+}
+
 func TestReferenceForms(t *testing.T) {
 	for in, want := range map[string][4]string{
 		"alpine:3.20": {"docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20", "3.20",

@@ -50,8 +50,8 @@ func ParseDestination(text string) (Destination, error) {
 	return d, nil
 }
 
-// KeepTags makes a destination without a tag that of several images of one repository, which keep their tags.
-// It reports whether the destination is one.
+// KeepTags makes a destination without a tag that of several images of one repository, which keep their tags
+// and digests. It reports whether the destination is one.
 func (d Destination) KeepTags() (Destination, bool) {
 	d.keepsTag = !d.prefix && !d.tagged
 	return d, d.keepsTag
@@ -75,8 +75,14 @@ func (d Destination) IsPrefix() bool { return d.prefix }
 // Registry is the name of the registry.
 func (d Destination) Registry() string { return d.ref.Registry }
 
-// of is where the image with a full name goes. If it keeps its tag, the name may be the tag alone.
+// of is where the image with a full name goes. If it keeps its tag, the name may be the tag alone. A name
+// with a digest in place of a tag gets none: the image is pushed by its digest.
 func (d Destination) of(name string) (registry.Reference, error) {
+	if d.keepsTag && strings.Contains(name, "@") {
+		ref := d.ref
+		ref.Tag = ""
+		return ref, nil
+	}
 	if d.keepsTag {
 		return registry.ParseReference(d.text + ":" + name[strings.LastIndexByte(name, ':')+1:])
 	}

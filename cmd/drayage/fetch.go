@@ -138,6 +138,16 @@ func (c call) noteConverted(im *fetch.Image) {
 	}
 }
 
+// notePinned says that the digest in a name is not that of what travels: it is of an index, and a platform
+// was chosen from that.
+func (c call) notePinned(im *fetch.Image) {
+	pinned, root := im.Reference.Digest, im.Root.Digest
+	if pinned != "" && pinned != root && !im.Rewritten && im.Schema1 == "" {
+		c.note("note: %s is the digest of an index: only %s travels, whose digest is %s; --platform all keeps both",
+			pinned, image.FormatPlatforms(im.Platforms), root)
+	}
+}
+
 func (c call) noteFetched(r fetch.Result) {
 	root := r.Image.Root
 	what := image.FormatPlatforms(r.Image.Platforms)
@@ -160,6 +170,7 @@ func (c call) noteFetched(r fetch.Result) {
 	}
 	c.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
 	c.noteConverted(r.Image)
+	c.notePinned(r.Image)
 	if r.Replaced.Digest != "" {
 		c.note("note: %s was %s before", r.Reference, r.Replaced.Digest)
 	}

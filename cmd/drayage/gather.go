@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"drayage/fetch"
 	"drayage/image"
@@ -42,9 +43,21 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	var others []string
 	if !s.format.Whole() {
 		others = append(others, "--format oci")
+		s.noteDigests()
 	}
 	s.noteLeft(&s.left, "left out", others...)
 	return nil
+}
+
+// noteDigests says what of the registry a docker tar does not keep.
+func (s *saver) noteDigests() {
+	switch {
+	case len(s.pinned) > 0:
+		s.note("note: a docker tar does not keep the registry's digests, nor names that hold one (%s): "+
+			"--format oci keeps both, --tag NAME:TAG gives another name", source.List(s.pinned))
+	case s.digests:
+		s.note("note: a docker tar does not keep the registry's digests, only image IDs: --format oci keeps both")
+	}
 }
 
 // noteDefault says once which platform is taken of images for several platforms.
@@ -95,6 +108,9 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 	}
 	s.noteConverted(r.Image)
 	s.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
+	if s.format.Whole() {
+		s.notePinned(r.Image)
+	}
 	s.pulled = append(s.pulled, r)
 	s.left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
 	s.take(&r.Image.Image)
@@ -166,6 +182,12 @@ func (s *saver) take(im *image.Image) {
 	if len(im.Names) == 0 && len(s.names) == 0 && !im.Uncompressed {
 		s.note("note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
+	for _, n := range im.Names {
+		if strings.Contains(n, "@") && len(s.names) == 0 {
+			s.pinned = append(s.pinned, n)
+		}
+	}
+	s.digests = s.digests || !im.Uncompressed
 	s.images = append(s.images, im)
 	if im.Rewritten && s.format.Whole() {
 		s.note("note: only some platforms travel, in a new index: its digest is not the registry's")

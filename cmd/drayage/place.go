@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,15 +27,14 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 	if err != nil {
 		return err
 	}
-	p.left, p.strays, p.placed = leftovers{}, nil, upload.NewPlacement(p.client, dest)
-	var nameless []string
+	p.left, p.strays, p.nameless, p.placed = leftovers{}, nil, nil, upload.NewPlacement(p.client, dest)
 	for _, im := range images {
 		placed, err := p.placeOne(ctx, im)
 		if err != nil {
 			return err
 		}
 		if !placed {
-			nameless = append(nameless, im.Label)
+			p.nameless = append(p.nameless, im.Label)
 		}
 	}
 	for _, t := range p.placed.Targets {
@@ -42,10 +42,7 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 			p.left.travel(t.Image.Root.Digest)
 		}
 	}
-	if len(p.placed.Targets) == 0 {
-		nameless = append(nameless, p.strays...)
-	}
-	if len(nameless) > 0 {
+	if nameless := append(p.nameless, p.strays...); len(p.placed.Targets) == 0 && len(nameless) > 0 {
 		return dest.Nameless(source.List(nameless))
 	}
 	return nil
@@ -92,8 +89,8 @@ func isArtifact(im *image.Image) bool {
 }
 
 // going chooses which images go where. An image without a name goes by the names that it has elsewhere.
-// Images with several tags go into one repository under their own tags, if DEST has none and they are of one
-// repository.
+// Images with several tags or digests go into one repository under their own, if DEST has none and they are
+// of one repository.
 func (p *pusher) going(set *source.Set) (upload.Destination, []*source.Image, error) {
 	if len(set.Images) == 0 {
 		return p.dest, nil, fmt.Errorf("there is no image to push: %w", registry.ErrNotFound)
@@ -106,8 +103,8 @@ func (p *pusher) going(set *source.Set) (upload.Destination, []*source.Image, er
 		named[im.Digest()] = named[im.Digest()] || len(im.Names) > 0
 		for _, n := range im.Names {
 			ref, err := registry.ParseReference(n)
-			untagged = untagged || err != nil || ref.Tag == ""
-			tags[ref.Tag], repositories[ref.Name()] = true, true
+			untagged = untagged || err != nil
+			tags[cmp.Or(ref.Tag, ref.Digest.String())], repositories[ref.Name()] = true, true
 		}
 		if untagged = untagged || len(im.Names) == 0 && im.Tag == ""; im.Tag != "" {
 			tags[im.Tag] = true

@@ -113,14 +113,15 @@ func (c call) packing() (upload.Compression, error) {
 // pusher is one push command.
 type pusher struct {
 	call
-	client  *registry.Client
-	dest    upload.Destination
-	sel     image.Selection // of images in a layout
-	opts    upload.Options
-	placed  *upload.Placement
-	left    leftovers
-	strays  []string               // artifacts without a name
-	foreign map[digest.Digest]bool // layers that the user has been told of
+	client   *registry.Client
+	dest     upload.Destination
+	sel      image.Selection // of images in a layout
+	opts     upload.Options
+	placed   *upload.Placement
+	left     leftovers
+	strays   []string               // artifacts without a name
+	nameless []string               // other images without a name, beside images that have one
+	foreign  map[digest.Digest]bool // layers that the user has been told of
 }
 
 // open opens SOURCE and gives its images their places. push reads an archive that is a stream, or
@@ -210,6 +211,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 		}
 		doc.Images = append(doc.Images, im)
 	}
+	errs = append(errs, p.unplaced(set.Spec, &doc)...)
 	if err := p.result(doc, lines); err != nil {
 		return err
 	}
@@ -221,6 +223,25 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 		p.note("%s: %s", p.dest, sum)
 	}
 	return err
+}
+
+// unplaced adds the images that could not be pushed because they have no name. One line says so of all.
+func (p *pusher) unplaced(spec source.Spec, doc *report.Document) (errs []error) {
+	if len(p.nameless) == 0 {
+		return nil
+	}
+	how := ""
+	if spec.Path != "" {
+		one := kindOf(spec, spec.Kind == source.Archive) + ":" + spec.Path + ":" + p.nameless[0]
+		how = fmt.Sprintf(", as in drayage push %s %srepository:tag", terminal.ShellWord(one), p.dest)
+	}
+	err := usagef("it has no name: give it a DEST of its own%s", how)
+	_ = p.failed(fmt.Errorf("push %s: %w", source.List(p.nameless), err), len(doc.Images)+1)
+	for _, label := range p.nameless {
+		doc.Images = append(doc.Images, report.Image{Name: label, Error: p.reported(p.Context.Context, err)})
+		errs = append(errs, err)
+	}
+	return errs
 }
 
 // referrers pushes the referrers of the images that have been pushed, and says how many stay behind.

@@ -164,6 +164,8 @@ type saver struct {
 	noted    bool     // the user knows the default platform
 	loadable bool     // engines find an image in it
 	names    []string // given with --tag
+	pinned   []string // names with a digest
+	digests  bool     // an image has the digest that it has in a registry
 	sum      tally.Sum
 	left     leftovers
 }

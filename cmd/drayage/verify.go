@@ -249,5 +249,6 @@ func line(im report.Image, result audit.Result) string {
 	case name == im.Digest.String():
 		return "ok " + name
 	}
+	name, _, _ = strings.Cut(name, "@")
 	return fmt.Sprintf("ok %s@%s", name, im.Digest)
 }

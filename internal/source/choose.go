@@ -39,6 +39,9 @@ func rules(name string) []rule {
 			})
 		},
 	}
+	if ref, err := registry.ParseReference(name); err == nil && ref.Digest != "" {
+		all = append(all, pinnedTo(ref))
+	}
 	if shortDigest.MatchString(name) {
 		all = append(all, func(_ []string, id string) bool {
 			_, hex, _ := strings.Cut(id, ":")
@@ -46,6 +49,38 @@ func rules(name string) []rule {
 		})
 	}
 	return all
+}
+
+// pinnedTo is the rule for REPOSITORY@DIGEST: the digest decides, and any name in the repository will do.
+func pinnedTo(ref registry.Reference) rule {
+	end := "/" + strings.TrimPrefix(ref.Repository, "library/")
+	return func(names []string, id string) bool {
+		return id == ref.Digest.String() && slices.ContainsFunc(names, func(n string) bool {
+			own, err := registry.ParseReference(n)
+			return err == nil && (own.Name() == ref.Name() || strings.HasSuffix(own.Name(), end))
+		})
+	}
+}
+
+// asPinned makes one of several names of an image that was asked for by its digest: the one with the tag that
+// was asked for too, or else the digest itself.
+func asPinned(found []*Image, name string) []*Image {
+	ref, err := registry.ParseReference(name)
+	if err != nil || ref.Digest == "" || len(found) == 0 {
+		return found
+	}
+	for _, im := range found {
+		if im.Digest() != ref.Digest || len(im.Names) == 0 {
+			return found
+		}
+		if own, err := registry.ParseReference(im.Names[0]); err == nil && own.Tag != "" && own.Tag == ref.Tag {
+			return []*Image{im}
+		}
+	}
+	one := *found[0]
+	one.Label = one.At(ref.Digest)
+	one.Names = []string{one.Label}
+	return []*Image{&one}
 }
 
 // Match returns the places of the entries of a layout that a name means. They are several if the name is
@@ -95,7 +130,8 @@ func (s *Set) choose(stored []layout.Image, saved []*Image, referrers bool) ([]*
 		for _, i := range matching(stored, is) {
 			found = append(found, s.storedImage(stored[i]))
 		}
-		if found = append(found, named(saved, is)...); len(found) > 1 {
+		found = asPinned(append(found, named(saved, is)...), name)
+		if len(found) > 1 {
 			return nil, usage.Errorf("%q means several images: %s", name, Labels(found))
 		}
 		if len(found) > 0 {
