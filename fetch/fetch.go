@@ -105,7 +105,7 @@ func resolve(
 		return nil, err
 	}
 	im := &Image{Reference: ref}
-	im.Image = image.Image{Graph: g, Source: g.Source(repo), Names: []string{ref.Recorded()}}
+	im.Image = image.Image{Graph: g, Source: g.Source(repo), Names: ref.Names()}
 	if referrers {
 		if im.Referrers, err = Referrers(ctx, repo, &im.Image); err != nil {
 			return nil, err

@@ -58,7 +58,7 @@ func resolveSchema1(
 		return nil, err
 	}
 	return &Image{
-		Image:     image.Image{Graph: g, Source: repo, Names: []string{ref.Recorded()}},
+		Image:     image.Image{Graph: g, Source: repo, Names: ref.Names()},
 		Reference: ref, Schema1: g.Root.Digest,
 		unconverted: &unconverted{image: parsed, known: map[digest.Digest]schema1.Blob{}},
 	}, nil

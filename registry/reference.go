@@ -104,6 +104,9 @@ func (r Reference) Tagged() string {
 // if there is no tag.
 func (r Reference) Recorded() string { return cmp.Or(r.Tagged(), r.String()) }
 
+// Names is Recorded as a list, as image.Image has it.
+func (r Reference) Names() []string { return []string{r.Recorded()} }
+
 // Target is what a manifest is asked for by: the digest if there is one, else the tag.
 func (r Reference) Target() string {
 	if r.Digest != "" {

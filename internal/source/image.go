@@ -133,7 +133,7 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 	}
 	for _, name := range im.Names { // one at most
 		if ref, err := registry.ParseReference(name); err == nil {
-			loaded.Names = []string{ref.Recorded()}
+			loaded.Names = ref.Names()
 		}
 	}
 	loaded.Tag = im.Tag
