@@ -176,6 +176,9 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	if err := dst.Fits(entries); err != nil {
 		return err
 	}
+	if err := dst.Claim(ctx, partsOf(images)); err != nil {
+		return err
+	}
 	if opts.Planned != nil {
 		opts.Planned(plan.Blobs())
 	}
@@ -202,6 +205,16 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// partsOf lists all that images consist of.
+func partsOf(images []*Result) (all []v1.Descriptor) {
+	for _, r := range images {
+		for _, im := range r.Image.withReferrers() {
+			all = append(all, im.Parts()...)
+		}
+	}
+	return all
 }
 
 // twins finds out whether two images would have one name in the layout. It has what each name refers to.

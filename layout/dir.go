@@ -45,6 +45,8 @@ type Dir struct {
 	// synced before index.json refers to the blobs, once for all blobs of an image.
 	touched sync.Map
 
+	claims claims
+
 	indexing sync.Mutex
 	last     *index // what index.json was when this Dir looked at it last, to change it; or nil
 }
@@ -148,8 +150,11 @@ func (d *Dir) Path() string { return d.path }
 // one has left.
 func (d *Dir) Locks() bool { return !d.alone.Load() }
 
-// Close releases the directory.
-func (d *Dir) Close() error { return d.root.Close() }
+// Close releases the directory, and ends the claims on its blobs.
+func (d *Dir) Close() error {
+	d.dropClaims()
+	return d.root.Close()
+}
 
 // Discard removes the layout again if CreateDir made its directory and nothing has been put into it, not
 // even a part of a blob. It is for commands that fail before there is anything to keep.
@@ -157,6 +162,7 @@ func (d *Dir) Discard(ctx context.Context) {
 	if !d.fresh {
 		return
 	}
+	d.dropClaims()
 	_ = d.locked(ctx, func() error {
 		// Directories that hold something are not removed, and then nothing else is.
 		for _, name := range []string{partDir, v1.ImageBlobsDir + "/sha256", v1.ImageBlobsDir,
@@ -183,7 +189,7 @@ func (d *Dir) marshal(ix *index) ([]byte, error) {
 }
 
 // change reads index.json, lets f change it, and writes it if it did, while nobody else can.
-func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
+func (d *Dir) change(ctx context.Context, f func(*index) (changed bool, err error)) error {
 	return d.locked(ctx, func() (err error) {
 		d.indexing.Lock()
 		defer d.indexing.Unlock()
@@ -196,8 +202,8 @@ func (d *Dir) change(ctx context.Context, f func(*index) bool) error {
 				d.last = ix
 			}
 		}()
-		if !f(ix) {
-			return nil
+		if changed, err := f(ix); err != nil || !changed {
+			return err
 		}
 		raw, err := d.marshal(ix)
 		if err != nil {
@@ -226,10 +232,15 @@ func (d *Dir) index() (*index, error) {
 	if err == nil {
 		ix, err = parseIndex(raw)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.path, err)
+	return ix, d.named(err)
+}
+
+// named is err with the name of the layout, if it is an error.
+func (d *Dir) named(err error) error {
+	if err == nil {
+		return nil
 	}
-	return ix, nil
+	return fmt.Errorf("%s: %w", d.path, err)
 }
 
 // write replaces a file, while the lock is held. So temporary files of it were left by processes that were

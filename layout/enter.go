@@ -32,13 +32,13 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, 
 		}
 	}
 	old = make([]v1.Descriptor, len(entries))
-	return old, d.change(ctx, func(ix *index) (changed bool) {
+	return old, d.change(ctx, func(ix *index) (changed bool, _ error) {
 		for i, e := range entries {
 			var one bool
 			old[i], one = ix.put(e)
 			changed = changed || one
 		}
-		return changed
+		return changed, nil
 	})
 }
 

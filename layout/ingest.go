@@ -27,6 +27,9 @@ func (d *Dir) Push(
 	if err := verify.Descriptor(desc); err != nil {
 		return err
 	}
+	if err := d.Claim(ctx, []v1.Descriptor{desc}); err != nil {
+		return err
+	}
 	for range durable.MaxLost {
 		if ok, err := d.has(ctx, desc); ok || err != nil {
 			if ok {

@@ -303,6 +303,11 @@ func (l *Layout) Images() ([]Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ix.images(l)
+}
+
+// images are the entries of an index of a layout, in its order.
+func (ix *index) images(l *Layout) ([]Image, error) {
 	all := make([]Image, 0, len(ix.entries))
 	for _, e := range ix.entries {
 		if e.desc.Size == verify.NoSize {

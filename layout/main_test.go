@@ -84,7 +84,7 @@ func create(t *testing.T, path string) *layout.Dir {
 	return d
 }
 
-// tree lists the files below dir with their content, without empty directories and the lock.
+// tree lists the files below dir with their content, without empty directories, the lock and claims.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -98,7 +98,7 @@ func tree(t *testing.T, dir string) map[string]string {
 			return nil
 		}
 		raw, err := os.ReadFile(path)
-		if found[rel] = string(raw); rel == ".drayage/lock" {
+		if found[rel] = string(raw); rel == ".drayage/lock" || strings.HasPrefix(rel, ".drayage/claim-") {
 			delete(found, rel)
 		}
 		return err

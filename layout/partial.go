@@ -129,7 +129,10 @@ func (p *partial) part(size int64) (_ *marks.Part, err error) {
 	return part, part.Trim(size) // a power cut may take bytes and leave their marks
 }
 
-func (p *partial) markName() string { return p.name + ".mark" }
+// markSuffix ends the name of the mark of a partial file.
+const markSuffix = ".mark"
+
+func (p *partial) markName() string { return p.name + markSuffix }
 
 func (p *partial) dropMark() { _ = p.dir.root.Remove(p.markName()) }
 
