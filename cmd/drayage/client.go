@@ -29,8 +29,12 @@ const maxPassword = 64 << 10
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		quietFlag(),
-		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print the result as one JSON document"},
+		jsonFlag(),
 	}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print the result as one JSON document"}
 }
 
 func quietFlag() cli.Flag {

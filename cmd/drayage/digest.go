@@ -44,7 +44,7 @@ func (l *looker) digest(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	if l.Bool("list") && len(want) > 0 {
+	if l.Bool("list") && l.given("platform") {
 		return usagef("--list is about all platforms: leave out --platform")
 	}
 	if err := l.open(ctx, arg); err != nil {

@@ -85,7 +85,7 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch
 // fetching says how images come from a registry.
 func (s *saver) fetching() fetch.Options {
 	return fetch.Options{
-		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.Bool("referrers"), Jobs: s.Int("jobs"),
+		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.referrers(), Jobs: s.Int("jobs"),
 	}
 }
 
@@ -165,7 +165,7 @@ func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 			return fmt.Errorf("%s: %w", im.Label, &registry.ForeignError{Layer: a.Descriptor})
 		}
 	}
-	if s.Bool("referrers") {
+	if s.referrers() {
 		if loaded.Referrers, err = im.Referrers(ctx, loaded); err != nil {
 			return err
 		}

@@ -165,9 +165,10 @@ func (c call) typedCredential(ctx context.Context) (cred dockerauth.Credential, 
 		return cred, usagef("a password needs --username USER")
 	case stdin:
 		cred.Password, err = readPassword(c.stdin)
-	case c.IsSet("password"):
+	case c.given("password"):
 		c.note("warning: others can see --password in the process list, and the shell remembers it; " +
 			"--password-stdin is safe")
+	case c.IsSet("password"): // by its variable
 	case cred.Username == "":
 		if cred.Username, err = c.ask(ctx, "User name", readLine); err == nil {
 			cred.Password, err = c.ask(ctx, "Password", c.readSecret)

@@ -42,6 +42,9 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
+	if err != nil {
+		err = env.blame(err)
+	}
 	err = env.printDocument(ctx, err)
 	if err != nil {
 		fmt.Fprintf(env.stderr, "drayage: %s\n", describe(err))
@@ -85,7 +88,7 @@ Results go to standard output, everything else to standard error.`,
 			fetchCommand(env), saveCommand(env), pushCommand(env), verifyCommand(env),
 			inspectCommand(env), lsCommand(env), digestCommand(env),
 			manifestCommand(env), configCommand(env), blobCommand(env),
-			loginCommand(env), logoutCommand(env),
+			loginCommand(env), logoutCommand(env), settingsCommand(env),
 		},
 		Writer:               env.stdout,
 		ErrWriter:            env.stderr,
@@ -103,7 +106,8 @@ Results go to standard output, everything else to standard error.`,
 	for _, c := range app.Commands {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		c.Before = func(c *cli.Context) error { env.json = wantsJSON(c); return nil }
+		c.Before = env.begin
+		c.Flags = append(c.Flags, configFlag())
 	}
 	return app
 }

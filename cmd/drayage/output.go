@@ -15,6 +15,7 @@ import (
 	"drayage/internal/progress"
 	"drayage/internal/report"
 	"drayage/internal/secrets"
+	"drayage/internal/settings"
 	"drayage/internal/terminal"
 )
 
@@ -29,11 +30,14 @@ type environment struct {
 	command  string           // the name of the command that was typed
 	json     bool             // it prints a document
 	document *report.Document // its result, as far as it has one
+
+	elsewhere map[string]settings.Setting // flags that are set, but not on the command line
 }
 
 func newEnvironment(args []string, stdin *os.File, stdout, stderr io.Writer) *environment {
-	mask, screen := secrets.Masking(args), progress.NewScreen(stderr)
+	mask, screen := secrets.Masking(withVariables(args)), progress.NewScreen(stderr)
 	e := &environment{stdin: stdin, rawOut: stdout, rawErr: stderr, screen: screen, mask: mask}
+	e.elsewhere = map[string]settings.Setting{}
 	e.stdout, e.stderr = terminal.Writer{W: e.aboveStatus()}, terminal.Writer{W: screen, Mask: mask}
 	return e
 }

@@ -105,7 +105,7 @@ func (c call) newSaver() (*saver, error) {
 		return nil, usagef("save needs -o FILE, or -o - for standard output")
 	case format != dockerarchive.Docker && format != dockerarchive.OCI:
 		return nil, usagef("there is no --format %q, only docker and oci", string(format))
-	case c.Bool("referrers") && !whole:
+	case c.given("referrers") && c.Bool("referrers") && !whole:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
 	case strings.HasPrefix(out, "oci:"):
 		return nil, usagef("save writes a tar, and %q means a layout: drayage fetch NAME -o %s makes one, or "+
@@ -169,6 +169,9 @@ type saver struct {
 	sum      tally.Sum
 	left     leftovers
 }
+
+// referrers reports whether referrers travel too. A docker tar has no room for them, whatever settings say.
+func (s *saver) referrers() bool { return s.Bool("referrers") && s.format.Whole() }
 
 func (s *saver) close() {
 	for _, f := range slices.Backward(s.closes) {

@@ -40,6 +40,9 @@ type Document struct {
 	LayerBytes   int64          `json:"layerBytes,omitempty"` // their size, each counted once
 	Unreferenced *Blobs         `json:"unreferenced,omitempty"`
 	PullQuota    *inspect.Quota `json:"pullQuota,omitempty"`
+
+	ConfigFile string    `json:"configFile,omitempty"` // where settings are, or would be
+	Settings   []Setting `json:"settings,omitzero"`
 }
 
 // Image is what a command has to say of one image.
@@ -79,6 +82,15 @@ type Transfer struct {
 type Blobs struct {
 	BlobCount int   `json:"blobCount"`
 	SizeBytes int64 `json:"sizeBytes"`
+}
+
+// Setting is the value of a flag that is set elsewhere than on the command line.
+type Setting struct {
+	Name       string   `json:"name"`
+	ForCommand string   `json:"forCommand,omitempty"` // empty: for all that have the flag
+	Values     []string `json:"values"`               // passwords masked
+	From       string   `json:"from"`                 // the name of a variable, or FILE:LINE
+	Overridden bool     `json:"overridden,omitempty"` // a variable counts instead
 }
 
 // Error says why something failed.

@@ -37,8 +37,8 @@ func (f Flags) kind(verb, flag string) (k Kind, known bool) {
 	return 0, false
 }
 
-// names lists the flags of all verbs.
-func (f Flags) names() []string {
+// Names lists the flags of all verbs.
+func (f Flags) Names() []string {
 	all := map[string]bool{}
 	for _, flags := range f {
 		for name := range flags {
@@ -90,14 +90,14 @@ func (r Reader) Parse(path string, raw []byte) (*File, error) {
 		_, isFlag := r.Flags.kind("", name)
 		table, isTable := value.(map[string]any)
 		switch {
-		case !isTable || isFlag:
-			p.found = append(p.found, found{"", name, value})
-		case r.Flags[name] == nil:
-			p.found = append(p.found, found{name, "", value})
-		default:
+		case isTable && r.Flags[name] != nil: // there may be a flag of that name too
 			for key, value := range table {
 				p.found = append(p.found, found{name, key, value})
 			}
+		case isTable && !isFlag:
+			p.found = append(p.found, found{name, "", value})
+		default:
+			p.found = append(p.found, found{"", name, value})
 		}
 	}
 	slices.SortFunc(p.found, func(a, b found) int {

@@ -37,8 +37,8 @@ var keys = []key{
 	{"quiet", `true`, "no progress and no notes", false},
 }
 
-// secrets are flags with passwords.
-var secrets = []string{"creds", "password", "password-stdin", "username"}
+// passwords are flags about a login.
+var passwords = []string{"creds", "password", "password-stdin", "username"}
 
 // perRegistry are flags that weaken the way to a registry. Set for all of them, nobody would notice.
 var perRegistry = []string{"insecure", "plain-http"}
@@ -65,7 +65,7 @@ func Keys(flags Flags) []string {
 // refusal says why the file may not set a flag that there is.
 func refusal(flag string) error {
 	switch {
-	case slices.Contains(secrets, flag):
+	case slices.Contains(passwords, flag):
 		return fmt.Errorf("%q does not belong in this file: drayage login stores passwords where docker does, "+
 			"and in a CI job %s gives one", flag, Variable("creds"))
 	case slices.Contains(perRegistry, flag):

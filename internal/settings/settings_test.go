@@ -15,6 +15,7 @@ import (
 
 var flags = settings.Flags{
 	"fetch": {"mirror": settings.List, "jobs": settings.Number, "ca-file": settings.Text, "creds": settings.Text,
+		"save":  settings.Text,
 		"quiet": settings.Switch, "insecure": settings.Switch, "output": settings.Text, "limit-rate": settings.Text},
 	"save":   {"jobs": settings.Number, "format": settings.Text, "platform": settings.List},
 	"verify": {"jobs": settings.Number},
@@ -234,4 +235,47 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAbout(t *testing.T) {
+	set := map[string]settings.Setting{
+		"compression":       {Values: []string{"lzma"}, From: "DRAYAGE_COMPRESSION"},
+		"compression-level": {Values: []string{"20"}, From: "f:2"},
+		"quiet":             {Values: []string{"true"}, From: "f:3"},
+		"mirror":            {Values: []string{"http://a", "http://b"}, From: "f:4"},
+	}
+	for message, want := range map[string]string{
+		"--compression-level 20":     "--compression-level is set by f:2",
+		"--compression is wrong":     "--compression is set by DRAYAGE_COMPRESSION",
+		`there is no "lzma"`:         "--compression is set by DRAYAGE_COMPRESSION",
+		"that is true: 20 lzmas":     "",
+		"http://b: down":             "--mirror is set by f:4",
+		"--mirror http://x, --quiet": "--mirror is set by f:4, --quiet is set by f:3",
+	} {
+		if got := settings.About(message, set); got != want {
+			t.Errorf("%q: %q, want %q", message, got, want)
+		}
+	}
+}
+
+func TestGather(t *testing.T) {
+	f, err := reader.Parse("f", []byte("jobs = 3\n[save]\njobs = 4\nformat = 'oci'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"DRAYAGE_JOBS": "7", "DRAYAGE_CREDS": "ann:pw"}
+	found, err := settings.Gather(flags, f, func(name string) string { return env[name] })
+	var got []string
+	for _, s := range found {
+		got = append(got, strings.TrimSpace(fmt.Sprint(s.Verb, " ", s.Flag, s.Shown(), s.From, " ", s.Beaten)))
+	}
+	want := []string{"creds[ann:***]DRAYAGE_CREDS", "jobs[7]DRAYAGE_JOBS", "jobs[3]f:1 DRAYAGE_JOBS",
+		"save jobs[4]f:3 DRAYAGE_JOBS", "save format[oci]f:4"}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	env["DRAYAGE_JOBS"] = "x"
+	if _, err := settings.Gather(flags, f, func(name string) string { return env[name] }); err == nil {
+		t.Error("a bad variable is none")
+	}
 }
