@@ -37,7 +37,8 @@ func settingsCommand(env *environment) *cli.Command {
 		UsageText:   "drayage settings",
 		Description: settingsHelp,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "template", Category: groupWhat, Usage: "print a file to begin with, in which every line is a comment"},
+			&cli.BoolFlag{Name: "template", Category: groupWhat,
+				Usage: "print a file to begin with, in which every line is a comment"},
 			jsonFlag(),
 		},
 		Action: env.run(call.settings),

@@ -66,8 +66,8 @@ func quoted(kind settings.Kind, value string) string {
 	return value
 }
 
-// TestPrecedence tries every flag of every command: what stands on the command line counts before the variable,
-// that before the table of the command in the file, that before the top of the file.
+// TestPrecedence tries every flag of every command: what stands on the command line counts before the
+// variable, that before the table of the command in the file, that before the top of the file.
 func TestPrecedence(t *testing.T) {
 	all := flagsOf(newApp(newEnvironment(nil, nil, nil, nil)))
 	keys := settings.Keys(all)

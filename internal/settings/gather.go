@@ -61,7 +61,8 @@ func About(message string, set map[string]Setting) string {
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		s := set[name]
 		telling := func(value string) bool {
-			return name != "config" && len(value) >= minTelling && value != "true" && value != "false" && mentions(message, value)
+			isWord := value == "true" || value == "false"
+			return name != "config" && len(value) >= minTelling && !isWord && mentions(message, value)
 		}
 		if mentions(message, "--"+name) || slices.ContainsFunc(s.Values, telling) {
 			about = append(about, fmt.Sprintf("--%s is set by %s", name, s.From))

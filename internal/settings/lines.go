@@ -6,8 +6,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// lines are the lines of the keys in a document: {"", key} at the top, {table, key} in a table of the top. The
-// tables are among the keys at the top.
+// lines are the lines of the keys in a document: {"", key} at the top, {table, key} in a table of the top.
+// The tables are among the keys at the top.
 type lines struct {
 	raw        []byte
 	read, line int // up to where lines have been counted

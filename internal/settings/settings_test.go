@@ -16,7 +16,8 @@ import (
 var flags = settings.Flags{
 	"fetch": {"mirror": settings.List, "jobs": settings.Number, "ca-file": settings.Text, "creds": settings.Text,
 		"save":  settings.Text,
-		"quiet": settings.Switch, "insecure": settings.Switch, "output": settings.Text, "limit-rate": settings.Text},
+		"quiet": settings.Switch, "insecure": settings.Switch,
+		"output": settings.Text, "limit-rate": settings.Text},
 	"save":   {"jobs": settings.Number, "format": settings.Text, "platform": settings.List},
 	"verify": {"jobs": settings.Number},
 }
