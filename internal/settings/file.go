@@ -155,7 +155,7 @@ func (p *parser) file() (*File, error) {
 }
 
 func (p *parser) setting(f found) (Setting, error) {
-	kind, known := p.Flags.kind("", f.key)
+	_, known := p.Flags.kind("", f.key)
 	switch {
 	case f.verb != "" && p.Flags[f.verb] == nil:
 		return Setting{}, fmt.Errorf("there is no command %q%s", f.verb,
@@ -165,7 +165,8 @@ func (p *parser) setting(f found) (Setting, error) {
 	case find(f.key) == nil:
 		return Setting{}, refusal(f.key)
 	}
-	if kind, known = p.Flags.kind(f.verb, f.key); !known {
+	kind, known := p.Flags.kind(f.verb, f.key)
+	if !known {
 		return Setting{}, fmt.Errorf("the command %s has no %q", f.verb, f.key)
 	}
 	values, err := texts(f.value, kind)
