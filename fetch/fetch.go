@@ -21,9 +21,6 @@ import (
 	"drayage/registry"
 )
 
-// parallelImages is how many images are resolved at once; each is a few small requests.
-const parallelImages = 8
-
 // Options say what of each image is wanted, and how it is brought. The zero value means the default
 // platform, and nobody is told anything.
 type Options struct {
@@ -31,6 +28,11 @@ type Options struct {
 	Platforms []v1.Platform // the wanted ones; none means linux on this machine's architecture
 	Referrers bool          // signatures, SBOMs and whatever else belongs to the images too
 	Jobs      int           // blobs that move at once; 0 means 8
+
+	// There returns where a copy of an image may be. If that name stands for the same image there, its
+	// manifests are read there: registries count the manifests that are pulled, and no questions. nil, or a
+	// zero Reference: nowhere.
+	There func(registry.Reference) registry.Reference
 
 	// Planned is called once, before anything is transferred, with every blob that the images
 	// consist of, each once. [Images] may call it again.
@@ -61,60 +63,8 @@ type Result struct {
 	Reference registry.Reference
 	Image     *Image        // nil if it could not be resolved
 	Replaced  v1.Descriptor // what the name referred to in the layout before, if it was something else
+	There     bool          // the copy that Options.There names is the same image
 	Err       error
-}
-
-// Resolve asks registries for the manifests of images and chooses among their platforms. The results are in
-// the order of refs, and one that fails does not stop the others. No layer is read, so that an image in
-// Docker's schema 1 has no manifest yet: [Image.Convert] or [Into] make one.
-func Resolve(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
-	return resolveAll(ctx, c, refs, image.Selection{All: opts.All, Platforms: opts.Platforms}, opts.Referrers)
-}
-
-func resolveAll(
-	ctx context.Context, c *registry.Client, refs []registry.Reference, sel image.Selection, referrers bool,
-) []Result {
-	results := make([]Result, len(refs))
-	var eg errgroup.Group
-	eg.SetLimit(parallelImages)
-	for i, ref := range refs {
-		eg.Go(func() error {
-			results[i] = Result{Reference: ref}
-			results[i].Image, results[i].Err = resolve(ctx, c, ref, sel, referrers)
-			return nil
-		})
-	}
-	_ = eg.Wait() // each has its own outcome
-	return results
-}
-
-func resolve(
-	ctx context.Context, c *registry.Client, ref registry.Reference, sel image.Selection, referrers bool,
-) (*Image, error) {
-	repo := c.Repository(ref)
-	root, raw, err := repo.Resolve(ctx, ref.Target())
-	if err != nil {
-		return nil, err
-	}
-	if root.MediaType == image.Schema1 {
-		return resolveSchema1(ctx, repo, ref, raw, sel)
-	}
-	first := &image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: repo}
-	g, err := image.Load(ctx, first, root, sel)
-	if err != nil {
-		return nil, err
-	}
-	im := &Image{Reference: ref}
-	im.Image = image.Image{Graph: g, Source: g.Source(repo), Names: ref.Names()}
-	if referrers {
-		if im.Referrers, err = Referrers(ctx, repo, &im.Image); err != nil {
-			return nil, err
-		}
-		if im.Root.Digest != root.Digest {
-			im.IndexReferrers, err = allReferrerDigests(ctx, repo, root.Digest)
-		}
-	}
-	return im, err
 }
 
 // window is how many images [Images] resolves before it brings them. It bounds what is in memory of their
@@ -136,7 +86,7 @@ func Images(
 		}
 		sel := image.Selection{All: opts.All, Platforms: opts.Platforms, Later: true}
 		var more []Result
-		more, err = into(ctx, resolveAll(ctx, c, part, sel, opts.Referrers), dst, opts, named)
+		more, err = into(ctx, resolveAll(ctx, c, part, sel, opts), dst, opts, named)
 		results = append(results, more...)
 	}
 	return results, err

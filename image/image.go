@@ -130,8 +130,9 @@ func (im *Image) LeaveOut(parts []Absent) {
 // (https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
 func (im *Image) LeaveOutForeign(ctx context.Context) error {
 	for _, d := range im.ForeignLayers() {
-		rc, err := im.Source.Open(ctx, d, 0, 0)
+		rc, err := im.Source.Open(ctx, d, max(d.Size-1, 0), 1)
 		switch {
+		case errors.Is(err, ErrNoRanges): // it is there
 		case errors.Is(err, fs.ErrNotExist):
 			im.Absent = append(im.Absent, Absent{Part: PartLayer, Descriptor: d, Reason: ForeignLayer, Err: err})
 		case err != nil:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,7 +24,7 @@ const (
 )
 
 // ForeignError says that a foreign layer is missing, and that Client.Foreign does not allow asking at the
-// addresses in its descriptor. It matches ErrNotFound.
+// addresses in its descriptor. It matches ErrNotFound and fs.ErrNotExist.
 type ForeignError struct{ Layer v1.Descriptor }
 
 func (e *ForeignError) Error() string {
@@ -46,7 +47,9 @@ func (e *ForeignError) Error() string {
 }
 
 // Is implements matching for errors.Is.
-func (e *ForeignError) Is(target error) bool { return target == ErrNotFound }
+func (e *ForeignError) Is(target error) bool {
+	return target == ErrNotFound || target == fs.ErrNotExist
+}
 
 // openForeign asks the addresses in a descriptor, in their order, for a layer that is not in the registry.
 func (r *Repository) openForeign(

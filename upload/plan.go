@@ -52,6 +52,7 @@ type job = transfer.Job[key]
 // task is what is done for a key.
 type task struct {
 	repo     *registry.Repository
+	from     *registry.Repository      // where the image is already; may be nil
 	layer    *dockerarchive.SavedLayer // nil: the blob goes as it is
 	repeated bool                      // another job brings it into the same registry: it is mounted after that
 }
@@ -111,7 +112,9 @@ func (p *pusher) add(r *Result, j job, l *dockerarchive.SavedLayer) {
 	repo := r.Target.Repository
 	j.Key = key{repo.Name(), j.Blob.Digest, j.Blob.Size, l != nil}
 	if p.tasks[j.Key] == nil {
-		p.tasks[j.Key] = &task{repo: repo, layer: l, repeated: p.repeated(j.Blob.Digest, repo)}
+		p.tasks[j.Key] = &task{
+			repo: repo, from: r.Target.From, layer: l, repeated: p.repeated(j.Blob.Digest, repo),
+		}
 	}
 	p.plan.Add(r, j)
 }
@@ -137,15 +140,19 @@ func (p *pusher) do(ctx context.Context, j job) error {
 		l := layerPush{p, t.repo, t.layer, reported}
 		return l.push(ctx)
 	}
+	if t.from != nil && t.from.SameRegistry(t.repo) {
+		p.knows(t.from, j.Blob.Digest)
+	}
 	return p.blob(ctx, t.repo, j, reported)
 }
 
-// blob pushes content as it is, or has it mounted from where it has been pushed before.
+// blob pushes content as it is, or has it mounted from where it has been pushed before. Of a source that is
+// slow for each request, it reads several parts at once.
 func (p *pusher) blob(ctx context.Context, repo *registry.Repository, j job, reported func(int64)) error {
 	journal := p.journal(repo, j.Blob.Digest, j.Blob.Size, p.cache.BlobJournal)
 	defer journal.Close()
 	opts := registry.PushOptions{From: p.origin(repo, j.Blob.Digest), Journal: journal, Progress: reported}
-	if err := repo.Pusher().Push(ctx, j.Blob, j.Source, opts); err != nil {
+	if err := repo.Pusher().Push(ctx, j.Blob, transfer.ReadAhead(j.Source), opts); err != nil {
 		return err
 	}
 	p.place(repo, j.Blob.Digest)
@@ -158,7 +165,7 @@ func (p *pusher) origin(repo *registry.Repository, d digest.Digest) string {
 	p.mu.Lock()
 	from := p.placed[d]
 	p.mu.Unlock()
-	if from != nil && from.SameRegistry(repo) {
+	if from != nil && from.SameRegistry(repo) && from.Path() != repo.Path() {
 		return from.Path()
 	}
 	if at := p.cache.Where(repo.Registry(), d); at != repo.Path() {
@@ -169,6 +176,11 @@ func (p *pusher) origin(repo *registry.Repository, d digest.Digest) string {
 
 func (p *pusher) place(repo *registry.Repository, d digest.Digest) {
 	p.cache.Placed(repo.Registry(), repo.Path(), d)
+	p.knows(repo, d)
+}
+
+// knows notes that a repository has a blob.
+func (p *pusher) knows(repo *registry.Repository, d digest.Digest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.placed[d] == nil {

@@ -21,6 +21,10 @@ type Target struct {
 
 	Image *image.Image              // is pushed byte for byte, but for what is absent
 	Saved *dockerarchive.SavedImage // of a docker tar; its layers are compressed on the way
+
+	// From is where Image is already; nil: nowhere. If that is in the registry that the image goes to, the
+	// registry is asked to take over the blobs by itself.
+	From *registry.Repository
 }
 
 // Options say how images are pushed. The zero value is good.
