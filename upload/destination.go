@@ -75,9 +75,9 @@ func (d Destination) IsPrefix() bool { return d.prefix }
 // Registry is the name of the registry.
 func (d Destination) Registry() string { return d.ref.Registry }
 
-// of is where the image with a full name goes. If it keeps its tag, the name may be the tag alone. A name
+// Place is where the image with a full name goes. If images keep their tags, the name may be the tag alone. A name
 // with a digest in place of a tag gets none: the image is pushed by its digest.
-func (d Destination) of(name string) (registry.Reference, error) {
+func (d Destination) Place(name string) (registry.Reference, error) {
 	if d.keepsTag && strings.Contains(name, "@") {
 		ref := d.ref
 		ref.Tag = ""
@@ -128,7 +128,7 @@ func (p *Placement) Add(t Target, names []string, label string) error {
 		return p.dest.Nameless(label)
 	}
 	for _, n := range names {
-		ref, err := p.dest.of(n)
+		ref, err := p.dest.Place(n)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -152,7 +153,12 @@ func (p *pusher) blob(ctx context.Context, repo *registry.Repository, j job, rep
 	journal := p.journal(repo, j.Blob.Digest, j.Blob.Size, p.cache.BlobJournal)
 	defer journal.Close()
 	opts := registry.PushOptions{From: p.origin(repo, j.Blob.Digest), Journal: journal, Progress: reported}
-	if err := repo.Pusher().Push(ctx, j.Blob, transfer.ReadAhead(j.Source), opts); err != nil {
+	src := transfer.ReadAhead(j.Source)
+	err := repo.Pusher().Push(ctx, j.Blob, src, opts)
+	if _, remote := image.AsParallel(j.Source); remote && errors.Is(err, image.ErrIntegrity) {
+		err = repo.Pusher().Push(ctx, j.Blob, src, opts) // it may have been damaged on the way, or at a mirror
+	}
+	if err != nil {
 		return err
 	}
 	p.place(repo, j.Blob.Digest)

@@ -176,13 +176,7 @@ func (c call) credentials(registries []string, strict bool) (credentialsFunc, er
 		if c.Bool("password-stdin") {
 			return nil, usagef("--password-stdin needs --creds USER")
 		}
-		if path := c.String("authfile"); path != "" {
-			if _, err := os.Stat(path); err != nil {
-				return nil, fmt.Errorf("--authfile: %w", err)
-			}
-		}
-		logins := &engineconfig.Logins{AuthFile: c.String("authfile"), Strict: strict, Warn: c.warning()}
-		return logins.Credential, nil
+		return c.logins(strict)
 	}
 	slices.Sort(registries)
 	registries = slices.Compact(registries)
@@ -190,19 +184,35 @@ func (c call) credentials(registries []string, strict bool) (credentialsFunc, er
 		return nil, usagef("--creds is for one registry, but the command talks to %s",
 			strings.Join(registries, " and "))
 	}
-	user, password, ok := strings.Cut(c.String("creds"), ":")
-	if c.Bool("password-stdin") {
-		if ok {
-			return nil, usagef("--password-stdin, but --creds holds a password too")
-		}
-		var err error
-		if password, err = readPassword(c.stdin); err != nil {
-			return nil, err
-		}
-	} else if !ok {
-		return nil, usagef("--creds holds no password: add :PASSWORD or --password-stdin")
+	if c.Bool("password-stdin") && strings.Contains(c.String("creds"), ":") {
+		return nil, usagef("--password-stdin, but --creds holds a password too")
 	}
-	return only(registries[0], registry.Credential{Username: user, Password: password}), nil
+	cred, err := c.credential("creds")
+	return only(registries[0], cred), err
+}
+
+// logins are the credentials that are stored.
+func (c call) logins(strict bool) (credentialsFunc, error) {
+	if path := c.String("authfile"); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("--authfile: %w", err)
+		}
+	}
+	logins := &engineconfig.Logins{AuthFile: c.String("authfile"), Strict: strict, Warn: c.warning()}
+	return logins.Credential, nil
+}
+
+// credential reads a flag for a credential. If it has no password, that comes with --password-stdin.
+func (c call) credential(flag string) (cred registry.Credential, err error) {
+	user, password, ok := strings.Cut(c.String(flag), ":")
+	switch {
+	case ok:
+	case c.Bool("password-stdin"):
+		password, err = readPassword(c.stdin)
+	default:
+		err = usagef("--%s holds no password: add :PASSWORD or --password-stdin", flag)
+	}
+	return registry.Credential{Username: user, Password: password}, err
 }
 
 // warning returns a function that shows a warning.

@@ -89,24 +89,14 @@ func (s *saver) fetching() fetch.Options {
 	}
 }
 
-// addPulled adds an image in a registry. One in schema 1 has to be read whole to know what it consists of.
+// addPulled adds an image in a registry.
 func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 	if r.Err != nil {
 		return r.Err
 	}
-	if r.Image.Schema1 != "" {
-		s.note("%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
-			r.Reference)
-		meter := s.newMeter("read")
-		opts := s.fetching()
-		opts.Planned, opts.Progress = meter.Plan, meter.Update
-		err := r.Image.Convert(ctx, opts)
-		meter.finish()
-		if err != nil {
-			return err
-		}
+	if err := s.convert(ctx, r, s.fetching()); err != nil {
+		return err
 	}
-	s.noteConverted(r.Image)
 	s.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
 	if s.format.Whole() {
 		s.notePinned(r.Image)
@@ -115,6 +105,23 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 	s.left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
 	s.take(&r.Image.Image)
 	return nil
+}
+
+// convert makes an image of one in schema 1, which has to be read whole for that.
+func (c call) convert(ctx context.Context, r fetch.Result, opts fetch.Options) error {
+	if r.Image.Schema1 == "" {
+		return nil
+	}
+	c.note("%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
+		r.Reference)
+	meter := c.newMeter("read")
+	opts.Planned, opts.Progress = meter.Plan, meter.Update
+	err := r.Image.Convert(ctx, opts)
+	meter.finish()
+	if err == nil {
+		c.noteConverted(r.Image)
+	}
+	return err
 }
 
 // addLocal adds the images of a layout or an archive.

@@ -80,12 +80,13 @@ func newApp(env *environment) *cli.App {
    drayage fetch alpine:3.20 -o images     registry -> OCI layout directory
    drayage save images -o alpine.tar       layout, registry -> tar for docker
    drayage push alpine.tar harbor.corp/m/  tar, layout -> private registry
+   drayage copy alpine:3.20 harbor.corp/m/ registry -> private registry
 
 SOURCE is an image name (alpine, ghcr.io/a/b:1@sha256:...), a path to a layout or a saved
 tar, or one of those with its kind before it: oci:DIR[:NAME], docker-archive:FILE[:NAME].
 Results go to standard output, everything else to standard error.`,
 		Commands: []*cli.Command{
-			fetchCommand(env), saveCommand(env), pushCommand(env), verifyCommand(env),
+			fetchCommand(env), saveCommand(env), pushCommand(env), copyCommand(env), verifyCommand(env),
 			inspectCommand(env), lsCommand(env), digestCommand(env),
 			manifestCommand(env), configCommand(env), blobCommand(env),
 			loginCommand(env), logoutCommand(env), settingsCommand(env),

@@ -67,15 +67,14 @@ func (p *pusher) placeOne(ctx context.Context, im *source.Image) (placed bool, e
 	case len(names) == 0:
 		names = []string{im.Tag}
 	}
-	err = p.placed.Add(t, names, im.Label)
-	if errors.As(err, new(*upload.CollisionError)) {
-		return true, p.collision(err)
-	}
-	return true, err
+	return true, p.collision(p.placed.Add(t, names, im.Label))
 }
 
 // collision adds to an error about two images for one place what to do about it.
 func (p *pusher) collision(err error) error {
+	if !errors.As(err, new(*upload.CollisionError)) {
+		return err
+	}
 	how := "choose one by its name (as in oci:DIR:NAME), and give each a DEST of its own"
 	if p.dest.IsPrefix() && !p.Bool("keep-host") {
 		how = "--keep-host keeps their registries apart, --map FILE gives each a name, or " + how

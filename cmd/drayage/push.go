@@ -57,10 +57,6 @@ func (c call) push(ctx context.Context) error {
 	if c.NArg() != 2 {
 		return usagef("push needs a SOURCE and a DEST: %d arguments given", c.NArg())
 	}
-	packed, err := c.packing()
-	if err != nil {
-		return err
-	}
 	dest, err := c.destination(c.Args().Get(1))
 	if err != nil {
 		return err
@@ -72,14 +68,27 @@ func (c call) push(ctx context.Context) error {
 	if spec.Kind == source.Registry {
 		return usagef("push takes a saved tar or a layout, and %q is neither: fetch it first", spec.Text)
 	}
+	return c.pushLocal(ctx, spec, dest)
+}
+
+// pushLocal pushes what a layout or an archive holds.
+func (c call) pushLocal(ctx context.Context, spec source.Spec, dest upload.Destination) error {
 	if spec.Kind == source.Stdin && c.Bool("password-stdin") {
 		return errOneStdin()
+	}
+	packed, err := c.packing()
+	if err != nil {
+		return err
 	}
 	chosen, all, err := c.platforms()
 	if err != nil {
 		return err
 	}
-	client, err := c.newClient([]string{dest.Registry()}, true)
+	credentials, err := c.bothCredentials(nil, dest.Registry())
+	if err != nil {
+		return err
+	}
+	client, err := c.clientWith(credentials)
 	if err != nil {
 		return err
 	}
@@ -91,11 +100,11 @@ func (c call) push(ctx context.Context) error {
 	}
 	set, err := p.open(ctx, spec)
 	if err != nil {
-		return fmt.Errorf("push %s: %w", spec.Text, err)
+		return fmt.Errorf("%s %s: %w", c.Command.Name, spec.Text, err)
 	}
 	defer set.Close()
 	c.noteRemarks(set)
-	return p.push(ctx, set)
+	return p.push(ctx)
 }
 
 // packing reads --compression and --compression-level.
@@ -122,6 +131,7 @@ type pusher struct {
 	strays   []string               // artifacts without a name
 	nameless []string               // other images without a name, beside images that have one
 	foreign  map[digest.Digest]bool // layers that the user has been told of
+	lost     []upload.Result        // of images that could not be found out about
 }
 
 // open opens SOURCE and gives its images their places. push reads an archive that is a stream, or
@@ -176,15 +186,17 @@ func (p *pusher) noteForeign(im *image.Image) {
 	}
 }
 
-func (p *pusher) push(ctx context.Context, set *source.Set) error {
-	meter := p.newMeter("push")
+func (p *pusher) push(ctx context.Context) error {
+	meter := p.newMeter(p.Command.Name)
 	opts := p.opts
 	opts.Planned, opts.Progress = meter.Plan, meter.Update
 	results, err := upload.Push(ctx, p.placed.Targets, opts)
 	sum := meter.finish()
 	if err != nil {
-		return fmt.Errorf("push: %w; what has arrived stays in the registry, the same command sends the rest", err)
+		return fmt.Errorf("%s: %w; what has arrived stays in the registry, the same command sends the rest",
+			p.Command.Name, err)
 	}
+	results = append(results, p.lost...)
 	errs := make([]error, len(results))
 	doc := report.Document{
 		Source: p.Args().First(), Destination: p.dest.String(),
@@ -194,7 +206,7 @@ func (p *pusher) push(ctx context.Context, set *source.Set) error {
 	for i, r := range results {
 		im := report.Image{Name: r.Target.Name(), OK: r.Err == nil, Converted: r.Err == nil && r.Converted}
 		if r.Err != nil {
-			errs[i] = p.failed(fmt.Errorf("push %s: %w", im.Name, r.Err), len(results))
+			errs[i] = p.failed(fmt.Errorf("%s %s: %w", p.Command.Name, im.Name, r.Err), len(results))
 			im.Error = p.reported(ctx, r.Err)
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()

@@ -11,7 +11,7 @@ import (
 )
 
 // flags are the flags whose values have passwords.
-var flags = []string{"creds", "password", "p"}
+var flags = []string{"creds", "src-creds", "dest-creds", "password", "p"}
 
 // alike are flags whose names begin like those with passwords.
 var alike = []string{"password-stdin", "plain-http", "platform"}
@@ -72,9 +72,10 @@ func CutFlag(flag string) string {
 	return flag
 }
 
-// password is the password in the value of a flag. In the value of --creds it follows the user's name.
+// password is the password in the value of a flag. In the value of --creds and its like it follows the user's
+// name.
 func password(flag, value string) string {
-	if strings.TrimLeft(flag, "-") != "creds" {
+	if !strings.HasSuffix(flag, "creds") {
 		return value
 	}
 	_, password, _ := strings.Cut(value, ":")

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/urfave/cli/v2"
+
+	"drayage/fetch"
+	"drayage/image"
+	"drayage/internal/layercache"
+	"drayage/internal/source"
+	"drayage/registry"
+	"drayage/upload"
+)
+
+const copyHelp = `Copies images from registry to registry. Nothing is stored on disk. Images go byte for byte and
+with all their platforms, so that digests stay. What the destination has is not sent again, and an image
+that is there already costs no pull. SOURCE may also be a layout or a saved tar, as for push.
+
+DEST is the new name of a single image, or ends in / and takes every image under its own
+repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20. A DEST
+without a tag takes several tags of one repository.
+
+EXAMPLES:
+   drayage copy alpine:3.20 registry.corp/team/alpine:3.20
+   drayage copy alpine:3.20 ghcr.io/team/app:1.2 registry.corp/mirror/
+   drayage copy --from list.txt registry.corp/mirror/ --keep-host
+   drayage copy quay.io/team/app:1 registry.corp/app:1 --platform linux/amd64 --referrers`
+
+func copyCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:        "copy",
+		Aliases:     []string{"cp"},
+		Usage:       "copy images from registry to registry",
+		UsageText:   "drayage copy SOURCE... DEST",
+		Description: copyHelp,
+		Flags: slices.Concat([]cli.Flag{
+			platformFlag("only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
+			&cli.StringFlag{Name: "from",
+				Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
+			&cli.BoolFlag{Name: "referrers",
+				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
+			foreignFlag(),
+			jobsFlag("transfers", "8, and 16 more of small blobs"),
+			tempDirFlag(),
+		}, renameFlags(), sideFlags(), bothFlags(), outputFlags()),
+		Action: env.run(call.copy),
+	}
+}
+
+func (c call) copy(ctx context.Context) error {
+	args := c.Args().Slice()
+	if len(args) == 0 || len(args) == 1 && c.String("from") == "" {
+		return usagef("copy needs a SOURCE and a DEST: %d arguments given", len(args))
+	}
+	names, to := args[:len(args)-1], args[len(args)-1]
+	if err := notCopied(names, to); err != nil {
+		return err
+	}
+	dest, err := c.destination(to)
+	if err != nil {
+		return err
+	}
+	refs, local, err := c.copied(names)
+	switch {
+	case err != nil:
+		return err
+	case local != nil:
+		return c.pushLocal(ctx, *local, dest)
+	}
+	return c.copyImages(ctx, refs, dest)
+}
+
+// notCopied refuses a DEST that means a file, a directory or an engine, and says what brings images there.
+func notCopied(names []string, to string) error {
+	what := "SOURCE"
+	if len(names) > 0 {
+		what = strings.Join(names, " ")
+	}
+	kind, path, _ := strings.Cut(to, ":")
+	how := ""
+	switch {
+	case slices.Contains([]string{"oci", "ocidir", "oci-layout", "dir"}, kind):
+		how = "drayage fetch " + what + " -o " + path
+	case kind == "oci-archive":
+		how = "drayage save " + what + " -o " + path + " --format oci"
+	case kind == "docker-archive":
+		how = "drayage save " + what + " -o " + path
+	case kind == "docker-daemon":
+		how = "drayage save " + what + " -o - | docker load"
+	case kind == "containers-storage":
+		how = "drayage save " + what + " -o - | podman load"
+	case strings.HasSuffix(to, ".tar"):
+		how = "drayage save " + what + " -o " + to
+	default:
+		return nil
+	}
+	return usagef("copy takes images to a registry, and %q is none: %s", to, how)
+}
+
+// copied tells what is to be copied: images in registries, each once, or a layout or an archive.
+func (c call) copied(names []string) (refs []registry.Reference, local *source.Spec, err error) {
+	take := func(name string) error {
+		spec, err := c.parseSource(name)
+		switch {
+		case err != nil:
+			return err
+		case spec.Kind != source.Registry && (len(names) > 1 || c.String("from") != ""):
+			return usagef("%q is no image in a registry: copy it alone", name)
+		case spec.Kind != source.Registry:
+			local = &spec
+		case !slices.Contains(refs, spec.Ref):
+			refs = append(refs, spec.Ref)
+		}
+		return nil
+	}
+	for _, n := range names {
+		if err := take(n); err != nil {
+			return nil, nil, fmt.Errorf("copy %w", err)
+		}
+	}
+	if from := c.String("from"); from != "" {
+		if c.Bool("password-stdin") && from == "-" {
+			return nil, nil, usagef("the list and the password cannot both come from standard input")
+		}
+		err = c.readList(from, take)
+	}
+	return refs, local, err
+}
+
+// copyImages copies images that are in registries.
+func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest upload.Destination) error {
+	chosen, all, err := c.platforms()
+	if err != nil {
+		return err
+	}
+	if dest, err = copyTo(refs, dest); err != nil {
+		return err
+	}
+	credentials, err := c.bothCredentials(hosts(refs), dest.Registry())
+	if err != nil {
+		return err
+	}
+	client, err := c.clientWith(credentials)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	p := &pusher{
+		call: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
+		sel:    image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
+		opts:   upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir()},
+		placed: upload.NewPlacement(client, dest),
+	}
+	opts := fetch.Options{
+		All: p.sel.All, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"), There: p.copyAt,
+	}
+	there := 0
+	for _, r := range fetch.Resolve(ctx, client, refs, opts) {
+		if err := p.placeFound(ctx, r, opts); err != nil {
+			return err
+		}
+		if r.There {
+			there++
+		}
+	}
+	if there > 0 {
+		c.note("%d of %d images are there already, unchanged", there, len(refs))
+	}
+	return p.push(ctx)
+}
+
+// copyTo is where images go: several need a DEST that keeps their names or their tags.
+func copyTo(refs []registry.Reference, dest upload.Destination) (upload.Destination, error) {
+	if dest.IsPrefix() || len(refs) == 1 {
+		return dest, nil
+	}
+	ofOne := !slices.ContainsFunc(refs, func(r registry.Reference) bool {
+		return r.Name() != refs[0].Name() || r.Tag == ""
+	})
+	kept, ok := dest.KeepTags()
+	switch {
+	case ok && ofOne:
+		return kept, nil
+	case ofOne:
+		return dest, usagef("%s is the name of one image, but there are %d: leave out its tag to keep theirs",
+			dest, len(refs))
+	}
+	return dest, usagef("%s is the name of one image, but there are %d: end DEST in / to keep their names",
+		dest, len(refs))
+}
+
+// copyAt is where an image goes.
+func (p *pusher) copyAt(ref registry.Reference) registry.Reference {
+	at, err := p.dest.Place(ref.String())
+	if err != nil {
+		return registry.Reference{}
+	}
+	return at
+}
+
+// placeFound gives an image its place, unless it could not be found out about.
+func (p *pusher) placeFound(ctx context.Context, r fetch.Result, opts fetch.Options) error {
+	at, err := p.dest.Place(r.Reference.String())
+	if err != nil {
+		return usagef("%v", err)
+	}
+	if r.Err == nil {
+		r.Err = p.prepare(ctx, r, opts)
+	}
+	if r.Err != nil {
+		p.lost = append(p.lost, upload.Result{
+			Target: upload.Target{Repository: p.client.Repository(at), Tag: at.Tag},
+			Err:    fmt.Errorf("from %s: %w", r.Reference, r.Err),
+		})
+		return nil
+	}
+	t := upload.Target{Image: &r.Image.Image, From: p.client.Repository(r.Reference)}
+	return p.collision(p.placed.Add(t, []string{r.Reference.String()}, r.Reference.String()))
+}
+
+// prepare makes an image ready to be pushed: one in schema 1 is converted, foreign layers may be absent.
+func (p *pusher) prepare(ctx context.Context, r fetch.Result, opts fetch.Options) error {
+	if err := p.convert(ctx, r, opts); err != nil {
+		return err
+	}
+	for _, im := range append([]*image.Image{&r.Image.Image}, r.Image.Referrers...) {
+		if err := im.LeaveOutForeign(ctx); err != nil {
+			return err
+		}
+	}
+	p.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
+	p.noteForeign(&r.Image.Image)
+	if r.Image.Rewritten {
+		p.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's",
+			r.Reference)
+	}
+	p.left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
+	return nil
+}
