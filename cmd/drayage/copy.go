@@ -17,36 +17,38 @@ import (
 	"drayage/upload"
 )
 
-const copyHelp = `Copies images from registry to registry. Nothing is stored on disk. Images go byte for byte and
-with all their platforms, so that digests stay. What the destination has is not sent again, and an image
-that is there already costs no pull. SOURCE may also be a layout or a saved tar, as for push.
+const copyHelp = `Copies images from registry to registry. Nothing is stored on disk. Images
+go byte for byte and with all platforms, so that digests stay. What the
+destination has is not sent again, and an image that is there already costs no
+pull. SOURCE may also be a layout or a saved tar, as for push.
 
-DEST is the new name of a single image, or ends in / and takes every image under its own
-repository path and tag: docker.io/library/alpine:3.20 becomes DEST + library/alpine:3.20. A DEST
-without a tag takes several tags of one repository.
+DEST is the new name of a single image, or ends in / and takes every image under
+its own path and tag: docker.io/library/alpine:3.20 becomes
+DEST + library/alpine:3.20. A DEST without a tag takes several tags of one
+repository.
 
 EXAMPLES:
-   drayage copy alpine:3.20 registry.corp/team/alpine:3.20
-   drayage copy alpine:3.20 ghcr.io/team/app:1.2 registry.corp/mirror/
-   drayage copy --from list.txt registry.corp/mirror/ --keep-host
-   drayage copy quay.io/team/app:1 registry.corp/app:1 --platform linux/amd64 --referrers`
+   drayage copy alpine:3.20 harbor.corp/team/alpine:3.20
+   drayage copy alpine:3.20 ghcr.io/team/app:1.2 harbor.corp/mirror/
+   drayage copy --from list.txt harbor.corp/mirror/ --keep-host
+   drayage copy quay.io/team/app:1 harbor.corp/app:1 --platform linux/amd64`
 
 func copyCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "copy",
 		Aliases:     []string{"cp"},
+		Category:    commandsMove,
 		Usage:       "copy images from registry to registry",
 		UsageText:   "drayage copy SOURCE... DEST",
 		Description: copyHelp,
 		Flags: slices.Concat([]cli.Flag{
-			platformFlag("only `OS/ARCH[/VARIANT]`, repeatable (default: everything, unchanged)"),
-			&cli.StringFlag{Name: "from",
-				Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
-			&cli.BoolFlag{Name: "referrers",
+			platformFlag("copy only what is for `OS/ARCH[/VARIANT]`; without it everything, unchanged"),
+			&cli.StringFlag{Name: "from", Category: groupWhat,
+				Usage: "read names from `FILE`, or - for standard input: one a line, # begins a comment"},
+			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
-			tempDirFlag(),
 		}, renameFlags(), sideFlags(), bothFlags(), outputFlags()),
 		Action: env.run(call.copy),
 	}

@@ -13,8 +13,10 @@ import (
 // sideFlags are for commands that read from one registry and write into another.
 func sideFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "src-creds", Usage: "log in as `USER[:PASSWORD]` where images come from"},
-		&cli.StringFlag{Name: "dest-creds", Usage: "log in as `USER[:PASSWORD]` where images go"},
+		&cli.StringFlag{Name: "src-creds", Category: groupAccess,
+			Usage: "log in as `USER[:PASSWORD]` where images come from"},
+		&cli.StringFlag{Name: "dest-creds", Category: groupAccess,
+			Usage: "log in as `USER[:PASSWORD]` where images go"},
 	}
 }
 
@@ -66,7 +68,8 @@ func (c call) sides(from []string, to string) (map[string]registry.Credential, e
 		return nil, usagef("--src-creds is for one registry, but images come from %s: drayage login stores "+
 			"a password for each", strings.Join(sources, " and "))
 	case c.Bool("password-stdin") && c.hasPassword("src-creds") == c.hasPassword("dest-creds"):
-		return nil, usagef("--password-stdin is for one of --src-creds and --dest-creds: the one without a password")
+		return nil, usagef("--password-stdin is for one of --src-creds and --dest-creds: the one without a " +
+			"password")
 	}
 	for _, side := range []struct{ flag, name string }{{"src-creds", sources[0]}, {"dest-creds", to}} {
 		if !c.IsSet(side.flag) {
