@@ -75,8 +75,8 @@ func (d Destination) IsPrefix() bool { return d.prefix }
 // Registry is the name of the registry.
 func (d Destination) Registry() string { return d.ref.Registry }
 
-// Place is where the image with a full name goes. If images keep their tags, the name may be the tag alone. A name
-// with a digest in place of a tag gets none: the image is pushed by its digest.
+// Place is where the image with a full name goes. If images keep their tags, the name may be the tag alone. A
+// name with a digest in place of a tag gets none: the image is pushed by its digest.
 func (d Destination) Place(name string) (registry.Reference, error) {
 	if d.keepsTag && strings.Contains(name, "@") {
 		ref := d.ref

@@ -72,7 +72,7 @@ func (c call) copy(ctx context.Context) error {
 	case err != nil:
 		return err
 	case local != nil:
-		return c.pushLocal(ctx, *local, dest)
+		return c.pushLocal(ctx, *local, dest, upload.Compression{})
 	}
 	return c.copyImages(ctx, refs, dest)
 }
@@ -173,7 +173,11 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 	if there > 0 {
 		c.note("%d of %d images are there already, unchanged", there, len(refs))
 	}
-	return p.push(ctx)
+	spec := source.Spec{Kind: source.Registry}
+	if len(refs) == 1 {
+		spec.Text = refs[0].String()
+	}
+	return p.push(ctx, spec)
 }
 
 // copyTo is where images go: several need a DEST that keeps their names or their tags.
@@ -182,7 +186,7 @@ func copyTo(refs []registry.Reference, dest upload.Destination) (upload.Destinat
 		return dest, nil
 	}
 	ofOne := !slices.ContainsFunc(refs, func(r registry.Reference) bool {
-		return r.Name() != refs[0].Name() || r.Tag == ""
+		return r.Name() != refs[0].Name()
 	})
 	kept, ok := dest.KeepTags()
 	switch {
@@ -198,7 +202,7 @@ func copyTo(refs []registry.Reference, dest upload.Destination) (upload.Destinat
 
 // copyAt is where an image goes.
 func (p *pusher) copyAt(ref registry.Reference) registry.Reference {
-	at, err := p.dest.Place(ref.String())
+	at, err := p.dest.Place(ref.Recorded())
 	if err != nil {
 		return registry.Reference{}
 	}
@@ -207,7 +211,7 @@ func (p *pusher) copyAt(ref registry.Reference) registry.Reference {
 
 // placeFound gives an image its place, unless it could not be found out about.
 func (p *pusher) placeFound(ctx context.Context, r fetch.Result, opts fetch.Options) error {
-	at, err := p.dest.Place(r.Reference.String())
+	at, err := p.dest.Place(r.Reference.Recorded())
 	if err != nil {
 		return usagef("%v", err)
 	}
@@ -222,7 +226,7 @@ func (p *pusher) placeFound(ctx context.Context, r fetch.Result, opts fetch.Opti
 		return nil
 	}
 	t := upload.Target{Image: &r.Image.Image, From: p.client.Repository(r.Reference)}
-	return p.collision(p.placed.Add(t, []string{r.Reference.String()}, r.Reference.String()))
+	return p.collision(p.placed.Add(t, r.Reference.Names(), r.Reference.String()))
 }
 
 // prepare makes an image ready to be pushed: one in schema 1 is converted, foreign layers may be absent.

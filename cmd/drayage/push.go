@@ -57,6 +57,10 @@ func (c call) push(ctx context.Context) error {
 	if c.NArg() != 2 {
 		return usagef("push needs a SOURCE and a DEST: %d arguments given", c.NArg())
 	}
+	packed, err := c.packing()
+	if err != nil {
+		return err
+	}
 	dest, err := c.destination(c.Args().Get(1))
 	if err != nil {
 		return err
@@ -68,17 +72,15 @@ func (c call) push(ctx context.Context) error {
 	if spec.Kind == source.Registry {
 		return usagef("push takes a saved tar or a layout, and %q is neither: fetch it first", spec.Text)
 	}
-	return c.pushLocal(ctx, spec, dest)
+	return c.pushLocal(ctx, spec, dest, packed)
 }
 
 // pushLocal pushes what a layout or an archive holds.
-func (c call) pushLocal(ctx context.Context, spec source.Spec, dest upload.Destination) error {
+func (c call) pushLocal(
+	ctx context.Context, spec source.Spec, dest upload.Destination, packed upload.Compression,
+) error {
 	if spec.Kind == source.Stdin && c.Bool("password-stdin") {
 		return errOneStdin()
-	}
-	packed, err := c.packing()
-	if err != nil {
-		return err
 	}
 	chosen, all, err := c.platforms()
 	if err != nil {
@@ -104,7 +106,7 @@ func (c call) pushLocal(ctx context.Context, spec source.Spec, dest upload.Desti
 	}
 	defer set.Close()
 	c.noteRemarks(set)
-	return p.push(ctx)
+	return p.push(ctx, set.Spec)
 }
 
 // packing reads --compression and --compression-level.
@@ -186,7 +188,7 @@ func (p *pusher) noteForeign(im *image.Image) {
 	}
 }
 
-func (p *pusher) push(ctx context.Context) error {
+func (p *pusher) push(ctx context.Context, spec source.Spec) error {
 	meter := p.newMeter(p.Command.Name)
 	opts := p.opts
 	opts.Planned, opts.Progress = meter.Plan, meter.Update
@@ -199,7 +201,7 @@ func (p *pusher) push(ctx context.Context) error {
 	results = append(results, p.lost...)
 	errs := make([]error, len(results))
 	doc := report.Document{
-		Source: p.Args().First(), Destination: p.dest.String(),
+		Source: spec.Text, Destination: p.dest.String(),
 		Images: []report.Image{}, Transfer: transferred(sum),
 	}
 	var lines []string
@@ -223,7 +225,7 @@ func (p *pusher) push(ctx context.Context) error {
 		}
 		doc.Images = append(doc.Images, im)
 	}
-	errs = append(errs, p.unplaced(set.Spec, &doc)...)
+	errs = append(errs, p.unplaced(spec, &doc)...)
 	if err := p.result(doc, lines); err != nil {
 		return err
 	}
