@@ -2,6 +2,7 @@ package upload
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -74,6 +75,25 @@ func (d Destination) IsPrefix() bool { return d.prefix }
 
 // Registry is the name of the registry.
 func (d Destination) Registry() string { return d.ref.Registry }
+
+// For is the destination for images with these names: several need a prefix, or have to be tags of one
+// repository and go into one, where they keep their tags.
+func (d Destination) For(names []registry.Reference) (Destination, error) {
+	if d.prefix || len(names) == 1 {
+		return d, nil
+	}
+	others := slices.ContainsFunc(names, func(r registry.Reference) bool { return r.Name() != names[0].Name() })
+	kept, ok := d.KeepTags()
+	switch {
+	case ok && !others:
+		return kept, nil
+	case !others:
+		return d, usage.Errorf("%s is the name of one image, but there are %d: leave out its tag to keep theirs",
+			d, len(names))
+	}
+	return d, usage.Errorf("%s is the name of one image, but there are %d: end DEST in / to keep their names",
+		d, len(names))
+}
 
 // Place is where the image with a full name goes. If images keep their tags, the name may be the tag alone. A
 // name with a digest in place of a tag gets none: the image is pushed by its digest.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
@@ -60,8 +59,8 @@ func (c call) copy(ctx context.Context) error {
 		return usagef("copy needs a SOURCE and a DEST: %d arguments given", len(args))
 	}
 	names, to := args[:len(args)-1], args[len(args)-1]
-	if err := notCopied(names, to); err != nil {
-		return err
+	if how := source.Bring(names, to); how != "" {
+		return usagef("copy takes images to a registry, and %q is none: %s", to, how)
 	}
 	dest, err := c.destination(to)
 	if err != nil {
@@ -75,33 +74,6 @@ func (c call) copy(ctx context.Context) error {
 		return c.pushLocal(ctx, *local, dest, upload.Compression{})
 	}
 	return c.copyImages(ctx, refs, dest)
-}
-
-// notCopied refuses a DEST that means a file, a directory or an engine, and says what brings images there.
-func notCopied(names []string, to string) error {
-	what := "SOURCE"
-	if len(names) > 0 {
-		what = strings.Join(names, " ")
-	}
-	kind, path, _ := strings.Cut(to, ":")
-	how := ""
-	switch {
-	case slices.Contains([]string{"oci", "ocidir", "oci-layout", "dir"}, kind):
-		how = "drayage fetch " + what + " -o " + path
-	case kind == "oci-archive":
-		how = "drayage save " + what + " -o " + path + " --format oci"
-	case kind == "docker-archive":
-		how = "drayage save " + what + " -o " + path
-	case kind == "docker-daemon":
-		how = "drayage save " + what + " -o - | docker load"
-	case kind == "containers-storage":
-		how = "drayage save " + what + " -o - | podman load"
-	case strings.HasSuffix(to, ".tar"):
-		how = "drayage save " + what + " -o " + to
-	default:
-		return nil
-	}
-	return usagef("copy takes images to a registry, and %q is none: %s", to, how)
 }
 
 // copied tells what is to be copied: images in registries, each once, or a layout or an archive.
@@ -140,7 +112,7 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 	if err != nil {
 		return err
 	}
-	if dest, err = copyTo(refs, dest); err != nil {
+	if dest, err = dest.For(refs); err != nil {
 		return err
 	}
 	credentials, err := c.bothCredentials(hosts(refs), dest.Registry())
@@ -178,26 +150,6 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 		spec.Text = refs[0].String()
 	}
 	return p.push(ctx, spec)
-}
-
-// copyTo is where images go: several need a DEST that keeps their names or their tags.
-func copyTo(refs []registry.Reference, dest upload.Destination) (upload.Destination, error) {
-	if dest.IsPrefix() || len(refs) == 1 {
-		return dest, nil
-	}
-	ofOne := !slices.ContainsFunc(refs, func(r registry.Reference) bool {
-		return r.Name() != refs[0].Name()
-	})
-	kept, ok := dest.KeepTags()
-	switch {
-	case ok && ofOne:
-		return kept, nil
-	case ofOne:
-		return dest, usagef("%s is the name of one image, but there are %d: leave out its tag to keep theirs",
-			dest, len(refs))
-	}
-	return dest, usagef("%s is the name of one image, but there are %d: end DEST in / to keep their names",
-		dest, len(refs))
 }
 
 // copyAt is where an image goes.

@@ -1,0 +1,32 @@
+package source
+
+import (
+	"slices"
+	"strings"
+)
+
+// Bring is the command that brings images to where a name means a file, a directory or an engine, as other
+// tools write it. It is empty for other names, such as those of registries.
+func Bring(images []string, to string) string {
+	what := "SOURCE"
+	if len(images) > 0 {
+		what = strings.Join(images, " ")
+	}
+	kind, path, _ := strings.Cut(to, ":")
+	switch {
+	case slices.Contains([]string{"oci", "ocidir", "oci-layout", "oci-dir", "dir"}, kind):
+		return "drayage fetch " + what + " -o " + path
+	case kind == "oci-archive", kind == "ocifile":
+		return "drayage save " + what + " -o " + path + " --format oci"
+	case kind == "docker-archive":
+		path, _, _ = strings.Cut(path, ":")
+		return "drayage save " + what + " -o " + path
+	case kind == "docker-daemon":
+		return "drayage save " + what + " -o - | docker load"
+	case kind == "containers-storage":
+		return "drayage save " + what + " -o - | podman load"
+	case strings.HasSuffix(to, ".tar"):
+		return "drayage save " + what + " -o " + to
+	}
+	return ""
+}
