@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/secrets"
+	"drayage/internal/settings"
 )
 
 // reorder moves the flags of a command before its arguments. The flag parser stops at the first argument, but
@@ -46,11 +48,13 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 
 // typed notes what was typed before anything is known to be right, for the document of a wrong command line.
 func (e *environment) typed(app *cli.App, args []string) {
-	if len(args) > 1 && app.Command(args[1]) != nil {
-		e.command = app.Command(args[1]).Name
-	}
 	flags := args[:cmp.Or(slices.Index(args, "--")+1, len(args)+1)-1]
 	e.json = slices.Contains(flags, "--json")
+	if len(args) > 1 && app.Command(args[1]) != nil {
+		command := app.Command(args[1])
+		e.command = command.Name
+		e.json = e.json || findFlag(command, "json") != nil && settings.On("json", os.Getenv)
+	}
 }
 
 // checkFlag refuses a flag with a password that is written to it without a space. The flag parser would

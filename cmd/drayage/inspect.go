@@ -54,6 +54,7 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.Bool("json")}
 	errs := make([]error, len(l.set.Images))
 	var images []*inspect.Image
+	bad := []report.Image{}
 	known := map[digest.Digest]*inspect.Image{} // one image may have very many names
 	for i, im := range l.set.Images {
 		shown, err := l.inspectNamed(ctx, im, opts, known)
@@ -62,6 +63,7 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 		}
 		if err != nil {
 			errs[i] = l.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
+			bad = append(bad, report.Image{Name: im.Label, Error: l.reported(ctx, errs[i])})
 			continue
 		}
 		images = append(images, shown)
@@ -70,7 +72,14 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	if len(images) > 0 && l.set.Images[0].Repo != nil {
 		quota = inspect.ReadQuota(ctx, l.set.Images[0].Repo, l.set.Images[0].Ref.Target())
 	}
-	if err := l.inspected(arg, images, quota, all || len(want) > 0); err != nil {
+	if l.Bool("json") {
+		doc := report.Document{Source: arg, Images: append(report.Inspected(images), bad...), PullQuota: quota}
+		doc.LayerCount, doc.LayerBytes = inspect.Total(images)
+		err = l.result(doc, nil)
+	} else {
+		err = l.inspected(images, quota, all || len(want) > 0)
+	}
+	if err != nil {
 		return err
 	}
 	return outcome(errs)
@@ -128,12 +137,7 @@ func (l *looker) inspectOne(
 }
 
 // inspected shows images.
-func (l *looker) inspected(arg string, images []*inspect.Image, quota *inspect.Quota, detailed bool) error {
-	if l.Bool("json") {
-		doc := report.Document{Source: arg, Images: report.Inspected(images), PullQuota: quota}
-		doc.LayerCount, doc.LayerBytes = inspect.Total(images)
-		return l.result(doc, nil)
-	}
+func (l *looker) inspected(images []*inspect.Image, quota *inspect.Quota, detailed bool) error {
 	p := &tables{w: l.stdout, detailed: detailed, several: len(images) > 1}
 	for i, im := range images {
 		if i > 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -80,9 +81,11 @@ func flagsOf(app *cli.App) settings.Flags {
 // begin is what happens before the action of every command: flags that do not stand on the command line get
 // what the environment or the file says.
 func (e *environment) begin(c *cli.Context) error {
-	err := e.defaults(call{e, c})
+	if err := e.defaults(call{e, c}); err != nil {
+		return err
+	}
 	e.json = wantsJSON(c)
-	return err
+	return nil
 }
 
 func (e *environment) defaults(c call) error {
@@ -100,11 +103,11 @@ func (e *environment) defaults(c call) error {
 			return err
 		}
 	}
-	for name, kind := range own {
+	for _, name := range slices.Sorted(maps.Keys(own)) {
 		if c.IsSet(name) {
 			continue
 		}
-		s, ok, err := settings.FromEnvironment(name, kind, os.Getenv)
+		s, ok, err := settings.FromEnvironment(name, own[name], os.Getenv)
 		if err != nil {
 			return usagef("%v", err)
 		}

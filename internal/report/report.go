@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -47,7 +48,7 @@ type Document struct {
 
 // Image is what a command has to say of one image.
 type Image struct {
-	Name      string `json:"name,omitempty"` // what messages call it: a name, or else a digest or image ID
+	Name      string `json:"name"` // what messages call it: a name, or else a digest or image ID
 	OK        bool   `json:"ok"`
 	Error     *Error `json:"error,omitempty"`     // set if not OK
 	Reference string `json:"reference,omitempty"` // what to pull it by: repository@digest
@@ -130,11 +131,23 @@ func Platforms(all []v1.Platform) []inspect.Platform {
 	return shown
 }
 
+// called is what to call an image that may have no name.
+func called(im *inspect.Image) string {
+	name := cmp.Or(im.Ref, im.Digest.String())
+	if len(im.Names) > 0 {
+		name = im.Names[0]
+	}
+	if name == "" && len(im.Platforms) > 0 {
+		name = im.Platforms[0].ID.String()
+	}
+	return name
+}
+
 // Inspected makes results of descriptions.
 func Inspected(images []*inspect.Image) []Image {
 	all := []Image{}
 	for _, im := range images {
-		all = append(all, Image{OK: true, Image: *im})
+		all = append(all, Image{Name: called(im), OK: true, Image: *im})
 	}
 	return all
 }

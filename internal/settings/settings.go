@@ -72,6 +72,13 @@ func FromEnvironment(flag string, kind Kind, getenv func(string) string) (s Sett
 	return s, len(s.Values) > 0, nil
 }
 
+// On reports whether the variable of a switch is set and true.
+func On(flag string, getenv func(string) string) bool {
+	s, ok, err := FromEnvironment(flag, Switch, getenv)
+	on, _ := strconv.ParseBool(strings.Join(s.Values, "")) // FromEnvironment has checked it
+	return ok && err == nil && on
+}
+
 // Unknown lists the variables in environ that begin like those of drayage and stand for none of the flags.
 func Unknown(environ []string, flags []string) []string {
 	known := map[string]bool{}

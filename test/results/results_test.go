@@ -1,0 +1,350 @@
+package results
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"drayage/internal/fakeregistry"
+)
+
+const docs = "../../docs"
+
+// binary is the command under test.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "drayage-results-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		binary, err = provide(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "results:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// provide finds or builds the command.
+func provide(ctx context.Context, dir string) (string, error) {
+	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
+		return filepath.Abs(given)
+	}
+	built := filepath.Join(dir, "drayage")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/drayage")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return built, err
+}
+
+// schema is docs/results.schema.json.
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	s, err := c.Compile(filepath.Join(docs, "results.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// parse reads exactly one document.
+func parse(text string) (any, error) { return jsonschema.UnmarshalJSON(strings.NewReader(text)) }
+
+// world is a directory to work in, and a registry with images: app:1 for two platforms, with an SBOM, solo:1,
+// and bad:1, a layer of which is damaged.
+type world struct {
+	*testing.T
+	dir  string
+	reg  *fakeregistry.Registry
+	host string
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{T: t, dir: t.TempDir(), reg: fakeregistry.New()}
+	server := httptest.NewServer(w.reg)
+	t.Cleanup(server.Close)
+	w.host = strings.TrimPrefix(server.URL, "http://")
+	layer := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"f": strings.Repeat("x", 5000)}))
+	put := func(repo, tag, arch string) v1.Descriptor {
+		im := fakeregistry.Image{Layers: []fakeregistry.Layer{layer}}
+		im.Platform = v1.Platform{OS: "linux", Architecture: arch}
+		im.Config.Config = v1.ImageConfig{Env: []string{"A=b"}, Labels: map[string]string{"l": "m"}}
+		return w.reg.PutImage(repo, tag, im)
+	}
+	w.reg.PutIndex("app", "1", false, put("app", "", "amd64"), put("app", "", "arm64"))
+	w.sign("solo", put("solo", "1", "amd64"))
+	put("bad", "1", "amd64")
+	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/bad/blobs/"}, fakeregistry.FlipByte(20))
+	return w
+}
+
+// sign adds an SBOM to an image.
+func (w *world) sign(repo string, image v1.Descriptor) {
+	config, blob := w.reg.PutBlob(repo, []byte("{}")), w.reg.PutBlob(repo, []byte("sbom"))
+	config.MediaType, blob.MediaType = v1.MediaTypeEmptyJSON, "text/plain"
+	subject := v1.Descriptor{MediaType: image.MediaType, Digest: image.Digest, Size: image.Size}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, ArtifactType: "application/sbom", Config: config,
+		Layers: []v1.Descriptor{blob}, Subject: &subject}
+	m.SchemaVersion = 2
+	raw, err := json.Marshal(m)
+	if err != nil {
+		w.Fatal(err)
+	}
+	sbom := w.reg.PutManifest(repo, "", m.MediaType, raw)
+	w.reg.PutIndex(repo, "sha256-"+image.Digest.Encoded(), false, sbom)
+}
+
+// run runs drayage. HOST in an argument is the registry.
+func (w *world) run(line string, env ...string) (stdout string, code int) {
+	w.Helper()
+	args := strings.Fields(strings.ReplaceAll(line, "HOST", w.host))
+	cmd := exec.CommandContext(w.Context(), binary, args...)
+	cmd.Dir = w.dir
+	cmd.Env = append([]string{"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.dir}, env...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		w.Fatal(err)
+	}
+	if code = cmd.ProcessState.ExitCode(); code != 0 && errs.Len() == 0 {
+		w.Errorf("%s: exit code %d and no message", line, code)
+	}
+	return out.String(), code
+}
+
+func (w *world) must(line string) {
+	w.Helper()
+	if _, code := w.run(line); code != 0 {
+		w.Fatalf("%s: exit code %d", line, code)
+	}
+}
+
+// cases are command lines and what their documents have to hold. The world has a layout "images" and an
+// archive of each format.
+var cases = []struct {
+	line string
+	code int
+	want string // a pattern
+}{
+	{"fetch HOST/app:1 HOST/solo:1 -o new --platform all --referrers", 0, `"transferredBytes":[1-9]`},
+	{"fetch HOST/app:1 -o new --platform linux/amd64", 0, `"replacedDigest":"sha256:`},
+	{"fetch HOST/app:1 HOST/nothing:1 -o new --platform all", 7, `"ok":false,"error":.*"not-found"`},
+	{"fetch HOST/bad:1 -o new2 --platform linux/amd64", 6, `"code":"integrity"`},
+	{"fetch", 2, `"code":"usage"`},
+	{"fetch HOST/app:1 -o new --bogus", 2, `"command":"fetch"`},
+	{"fetch HOST/app:1 -o new --jobs many", 2, `"code":"usage"`},
+	{"fetch 127.0.0.1:1/app:1 -o new", 5, `"code":"unavailable"`},
+	{"save images -o a.tar --platform linux/amd64", 0, `"outputBytes":[1-9]`},
+	{"save images -o b.tar --format oci --platform all --referrers", 0, `"names":\[`},
+	{"save images -o c.tar --platform all", 2, `"code":"usage"`},
+	{"push docker.tar HOST/pushed/", 0, `"reference":".*@sha256:`},
+	{"push images HOST/layout/ --referrers", 0, `"destination":"`},
+	{"push nowhere.tar HOST/x/", 3, `"code":"not-found"`},
+	{"push images HOST", 2, `"code":"usage"`},
+	{"verify images", 0, `"unreferenced":`},
+	{"verify docker.tar", 0, `"platforms":\[\{"imageID":"sha256:`},
+	{"verify broken", 6, `"faults":\[\{`},
+	{"verify nowhere.tar", 3, `"code":"not-found"`},
+	{"inspect HOST/solo:1 --referrers", 0, `"referrers":\[\{"digest":`},
+	{"inspect HOST/app:1 --platform all", 0, `"config":\{"env"`},
+	{"inspect images", 0, `"layerCount":[1-9]`},
+	{"inspect docker.tar", 0, `"kind":"saved"`},
+	{"inspect oci.tar", 0, `"kind":"index"`},
+	{"inspect broken --platform linux/amd64", 3, `"code":"not-found".*"images":\[\{"name":.*"ok":false`},
+	{"inspect HOST/nothing:1", 3, `"code":"not-found"`},
+	{"ls HOST", 0, `"repositories":\[`},
+	{"ls HOST/app", 0, `"tags":\["1"\]`},
+	{"ls images", 0, `"images":\[\{"name":`},
+	{"ls HOST/nothing", 0, `"tags":\[\]`},
+	{"ls 127.0.0.1:1", 5, `"code":"unavailable"`},
+	{"digest HOST/app:1 --list", 0, `"digest":"sha256:`},
+	{"digest images --platform linux/arm64", 3, `"exitCode":3`},
+	{"digest oci:images:HOST/app:1 --platform linux/arm64", 0, `"platforms":\[\{"platform":"linux/arm64"`},
+	{"settings", 0, `"settings":\[\]`},
+	{"manifest HOST/app:1", 2, `"command":"manifest"`},
+	{"nothing", 2, `"code":"usage"`},
+}
+
+func (w *world) prepare() {
+	w.must("fetch HOST/app:1 HOST/solo:1 -o images --platform all --referrers")
+	w.must("save images -o docker.tar --platform linux/amd64")
+	w.must("save images -o oci.tar --format oci --platform all")
+	w.must("fetch HOST/app:1 HOST/solo:1 -o broken --platform linux/amd64")
+	config, _ := w.run("config oci:broken:HOST/solo:1")
+	for blob := range maps.Keys(blobsOf(w.T, filepath.Join(w.dir, "broken"))) {
+		raw, err := os.ReadFile(blob)
+		if err == nil && string(raw) == config {
+			err = os.Remove(blob)
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+func blobsOf(t *testing.T, layout string) map[string]bool {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(layout, "blobs", "sha256", "*"))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no blobs: %v", err)
+	}
+	set := map[string]bool{}
+	for _, b := range all {
+		set[b] = true
+	}
+	return set
+}
+
+func TestDocumentsFollowTheSchema(t *testing.T) {
+	s, w := schema(t), newWorld(t)
+	w.prepare()
+	for _, tc := range cases {
+		stdout, code := w.run(tc.line + " --json")
+		w.check(s, tc.line, stdout, code)
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, []byte(stdout)); err != nil || code != tc.code ||
+			!regexp.MustCompile(tc.want).MatchString(compact.String()) {
+			t.Errorf("%s: exit code %d, want %d and %s: %v\n%s", tc.line, code, tc.code, tc.want, err, stdout)
+		}
+	}
+}
+
+// check compares a document with the schema, and its exit code with that of the process.
+func (w *world) check(s *jsonschema.Schema, line, stdout string, code int) {
+	w.Helper()
+	doc, err := parse(stdout)
+	if err == nil {
+		err = s.Validate(doc)
+	}
+	if err != nil {
+		w.Errorf("%s: %v\n%s", line, err, stdout)
+		return
+	}
+	if got := fmt.Sprint(doc.(map[string]any)["exitCode"]); got != fmt.Sprint(code) {
+		w.Errorf("%s: the document says %s, the process %d", line, got, code)
+	}
+}
+
+// Every command that takes --json is among the cases, and has an example in the documentation.
+func TestEveryCommandIsTried(t *testing.T) {
+	w := newWorld(t)
+	help, _ := w.run("--help")
+	tried, shown := map[string]bool{}, map[string]bool{}
+	for _, tc := range cases {
+		tried[strings.Fields(tc.line)[0]] = true
+	}
+	for _, e := range examples(t) {
+		shown[fmt.Sprint(e["command"])] = true
+	}
+	n := 0
+	for _, m := range regexp.MustCompile(`(?m)^   ([a-z-]+)[, ]`).FindAllStringSubmatch(help, -1) {
+		page, code := w.run(m[1] + " --help")
+		if code != 0 || !strings.Contains(page, " --json ") {
+			continue
+		}
+		n++
+		if !tried[m[1]] || !shown[m[1]] {
+			t.Errorf("%s --json: tried %v, in docs/json.md %v", m[1], tried[m[1]], shown[m[1]])
+		}
+	}
+	if n < 7 {
+		t.Errorf("only %d commands with --json found in:\n%s", n, help)
+	}
+}
+
+// A tar on standard output leaves no room for a document, and a variable asks for one as the flag does.
+func TestWhenThereIsADocument(t *testing.T) {
+	s, w := schema(t), newWorld(t)
+	w.prepare()
+	if stdout, code := w.run("save images -o - --json --platform linux/amd64"); code != 0 ||
+		strings.HasPrefix(stdout, "{") {
+		t.Errorf("save -o -: exit code %d, %.40q", code, stdout)
+	}
+	for _, line := range []string{"ls images", "ls images --bogus"} {
+		stdout, code := w.run(line, "DRAYAGE_JSON=true")
+		w.check(s, line, stdout, code)
+	}
+	if stdout, code := w.run("ls images --json=false", "DRAYAGE_JSON=true"); code != 0 || stdout[0] == '{' {
+		t.Errorf("--json=false: exit code %d, %s", code, stdout)
+	}
+	stdout, code := w.run("settings --json", "DRAYAGE_JOBS=3", "DRAYAGE_CREDS=ann:secret")
+	w.check(s, "settings", stdout, code)
+	if !strings.Contains(stdout, "DRAYAGE_JOBS") || strings.Contains(stdout, "secret") {
+		t.Errorf("settings: %s", stdout)
+	}
+	if stdout, code := w.run("fetch --help --json"); code != 0 || !strings.HasPrefix(stdout, "NAME:") {
+		t.Errorf("--help: exit code %d, %s", code, stdout)
+	}
+}
+
+// examples are the documents in docs/json.md.
+func examples(t *testing.T) (all []map[string]any) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(docs, "json.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("(?s)\n```json\n(.*?)\n```\n").FindAllSubmatch(page, -1) {
+		doc, err := parse(string(m[1]))
+		if err != nil {
+			t.Fatalf("%v: %s", err, m[1])
+		}
+		all = append(all, doc.(map[string]any))
+	}
+	return all
+}
+
+func TestExamplesFollowTheSchema(t *testing.T) {
+	s := schema(t)
+	all := examples(t)
+	if len(all) < 7 {
+		t.Errorf("only %d examples", len(all))
+	}
+	for _, e := range all {
+		if err := s.Validate(e); err != nil {
+			t.Errorf("%v: %v", e["command"], err)
+		}
+	}
+}
+
+// The schema refuses what it does not know: else the other tests would say nothing.
+func TestSchemaIsStrict(t *testing.T) {
+	s := schema(t)
+	good := `{"schema":1,"command":"digest","ok":true,"exitCode":0,"source":"a","images":[{"name":"a","ok":true}]}`
+	for _, change := range [][2]string{
+		{"", ""}, {`"schema":1`, `"schema":2`}, {`"exitCode":0`, `"exitCode":1`}, {`"source":"a",`, ``},
+		{`"source"`, `"sauce"`}, {`"name":"a",`, ``}, {`"ok":true}`, `"ok":false}`}, {`"ok":true}`, `"ok":true,"x":1}`},
+		{`"ok":true,"exit`, `"ok":false,"exit`}, {`"name":"a"`, `"name":"a","digest":"x"`},
+	} {
+		doc, err := parse(strings.Replace(good, change[0], change[1], 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(doc); (err == nil) != (change[0] == "") {
+			t.Errorf("%v: %v", change, err)
+		}
+	}
+}
