@@ -137,7 +137,7 @@ func (c call) take(s settings.Setting) error {
 // withVariables adds to arguments the flags with passwords that variables set, so that messages mask them.
 func withVariables(args []string) []string {
 	args = slices.Concat([]string{"drayage", ""}, args)
-	for _, flag := range []string{"creds", "password"} {
+	for _, flag := range []string{"creds", "src-creds", "dest-creds", "password"} {
 		args = append(args, "--"+flag, os.Getenv(settings.Variable(flag)))
 	}
 	return args

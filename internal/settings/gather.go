@@ -39,14 +39,16 @@ func Gather(flags Flags, file *File, getenv func(string) string) (found []Gather
 func (s Setting) Shown() []string {
 	shown := []string{}
 	for _, value := range s.Values {
-		switch s.Flag {
-		case "creds":
-			user, _, _ := strings.Cut(value, ":")
+		user, _, named := strings.Cut(value, ":")
+		switch {
+		case !HasPassword(s.Flag):
+			value = secrets.Redact(value)
+		case named && s.Flag != "password":
 			value = user + ":***"
-		case "password":
+		default:
 			value = "***"
 		}
-		shown = append(shown, secrets.Redact(value))
+		shown = append(shown, value)
 	}
 	return shown
 }

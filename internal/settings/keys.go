@@ -37,8 +37,11 @@ var keys = []key{
 	{"quiet", `true`, "no progress and no notes", false},
 }
 
-// passwords are flags about a login.
-var passwords = []string{"creds", "password", "password-stdin", "username"}
+// logins are flags about a login, besides those with [HasPassword].
+var logins = []string{"password-stdin", "username"}
+
+// HasPassword reports whether the value of a flag has a password in it.
+func HasPassword(flag string) bool { return flag == "password" || strings.HasSuffix(flag, "creds") }
 
 // perRegistry are flags that weaken the way to a registry. Set for all of them, nobody would notice.
 var perRegistry = []string{"insecure", "plain-http"}
@@ -65,9 +68,9 @@ func Keys(flags Flags) []string {
 // refusal says why the file may not set a flag that there is.
 func refusal(flag string) error {
 	switch {
-	case slices.Contains(passwords, flag):
+	case HasPassword(flag), slices.Contains(logins, flag):
 		return fmt.Errorf("%q does not belong in this file: drayage login stores passwords where docker does, "+
-			"and in a CI job %s gives one", flag, Variable("creds"))
+			"and in a CI job a variable such as %s gives one", flag, Variable("creds"))
 	case slices.Contains(perRegistry, flag):
 		return fmt.Errorf("%q is not for all registries at once: name the one with insecure = true in "+
 			"registries.conf, or give --%s", flag, flag)
