@@ -40,7 +40,9 @@ func TestSchemaHasEveryField(t *testing.T) {
 	} {
 		compare(t, name, schema.Defs[name], of)
 	}
-	for name, of := range map[string]any{"attestations": inspect.Attestation{}, "referrers": inspect.Referrer{}} {
+	for name, of := range map[string]any{
+		"attestations": inspect.Attestation{}, "referrers": inspect.Referrer{},
+	} {
 		var list object
 		if err := json.Unmarshal(schema.Defs["image"].Properties[name], &list); err != nil || list.Items == nil {
 			t.Fatalf("%s: %v", name, err)
@@ -82,8 +84,9 @@ func fields(of reflect.Type) (names []string) {
 }
 
 func TestCode(t *testing.T) {
-	for exit, want := range map[int]string{1: "other", 2: "usage", 3: "not-found", 7: "partly", 130: "interrupted",
-		99: "other"} {
+	for exit, want := range map[int]string{
+		1: "other", 2: "usage", 3: "not-found", 7: "partly", 130: "interrupted", 99: "other",
+	} {
 		if got := report.Code(exit); got != want {
 			t.Errorf("%d: %s", exit, got)
 		}
