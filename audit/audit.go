@@ -43,6 +43,9 @@ type Result struct {
 type Options struct {
 	Jobs int // blobs that are read at once; 0 means one for each processor
 
+	// Found is told of each target, counted from 0, which layers and other blobs it consists of. Of targets that
+	// are the same image it is told of the first. It is called before Planned.
+	Found func(target int, blobs []v1.Descriptor)
 	// Planned is called once, before any layer is read, with all of them.
 	Planned func(blobs []v1.Descriptor)
 	// Progress is told how many bytes of a blob have been read. It is called concurrently and must return at
@@ -72,11 +75,13 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 		if first[i] != i {
 			continue
 		}
+		before := len(w.uses)
 		if t.Saved != nil {
 			w.saved(t.Saved)
 		} else if err := w.image(ctx); err != nil {
 			return nil, cmp.Or(context.Cause(ctx), err)
 		}
+		opts.found(i, w.uses[before:])
 	}
 	if err := w.readAll(ctx, opts); err != nil {
 		return nil, err
@@ -100,6 +105,17 @@ func Check(ctx context.Context, targets []Target, opts Options) (*Report, error)
 		report.Bytes = verify.AddSize(report.Bytes, t.desc.Size)
 	}
 	return report, nil
+}
+
+func (o Options) found(target int, uses []use) {
+	if o.Found == nil {
+		return
+	}
+	var blobs []v1.Descriptor
+	for _, u := range uses {
+		blobs = append(blobs, u.task.desc)
+	}
+	o.Found(target, blobs)
 }
 
 // firsts finds for each target the first one that is the same image: another name of it. One image has the

@@ -34,11 +34,14 @@ type Options struct {
 	// zero Reference: nowhere.
 	There func(registry.Reference) registry.Reference
 
+	// Resolved is told of each image that is about to be brought, before Planned. Of an image in Docker's schema
+	// 1 the manifest is not known yet.
+	Resolved func(*Image)
 	// Planned is called once, before anything is transferred, with every blob that the images
 	// consist of, each once. [Images] may call it again.
 	Planned func(blobs []v1.Descriptor)
-	// Progress is told how many bytes of a blob are in the layout. It is called concurrently and must return
-	// at once.
+	// Progress is told how many bytes of a blob are in the layout: first what is there before anything is
+	// transferred, which may prove wrong. It is called concurrently and must return at once.
 	Progress func(blob v1.Descriptor, held int64)
 }
 
@@ -129,9 +132,7 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	if err := dst.Claim(ctx, partsOf(images)); err != nil {
 		return err
 	}
-	if opts.Planned != nil {
-		opts.Planned(plan.Blobs())
-	}
+	opts.begin(images, plan.Blobs(), dst)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	committer := newCommitter(ctx, dst, len(images))
@@ -140,6 +141,9 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 		err := dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
 		if durable.DiskFailed(err) {
 			stop(err) // no other blob would fare better
+		}
+		if report := opts.report(j.Blob); err == nil && report != nil {
+			report(j.Blob.Size) // several streams do not report in order
 		}
 		if err == nil {
 			learn(ctx, plan.Users(j.Key), dst, j.Blob)
@@ -185,13 +189,6 @@ func (named twins) refuse(results []Result) {
 		}
 		named[name] = r.Image.Root.Digest
 	}
-}
-
-func (o Options) report(d v1.Descriptor) func(int64) {
-	if o.Progress == nil {
-		return nil
-	}
-	return func(held int64) { o.Progress(d, held) }
 }
 
 // Referrers finds what belongs to an image in its repository and, in turn, to that. What has no subject of

@@ -120,11 +120,22 @@ func (d *Dir) Room(blobs []v1.Descriptor) error {
 		if verify.Descriptor(b) != nil {
 			continue // whoever fetches it says so
 		}
-		if fi, err := fs.Stat(d.fsys, blobPath(b)); err == nil && fi.Size() == b.Size {
-			continue
+		if held := d.Held(b); held < b.Size {
+			need = verify.AddSize(need, b.Size-held)
+			largest = max(largest, b.Size)
 		}
-		need = verify.AddSize(need, b.Size-min(d.partialSize(b), b.Size))
-		largest = max(largest, b.Size)
 	}
 	return durable.Room(d.path, need, largest)
+}
+
+// Held returns how many bytes of a blob the layout has, those that a Push that broke off has left included.
+// It reads none of them: only a Push tells whether they are right.
+func (d *Dir) Held(b v1.Descriptor) int64 {
+	if verify.Descriptor(b) != nil {
+		return 0
+	}
+	if fi, err := fs.Stat(d.fsys, blobPath(b)); err == nil && fi.Size() == b.Size {
+		return b.Size
+	}
+	return min(d.partialSize(b), b.Size)
 }

@@ -120,6 +120,7 @@ func (h *host) getBlob(ctx context.Context, req *request, d v1.Descriptor, p par
 	if err != nil {
 		return nil, err
 	}
+	resp.Body = counting{resp.Body, &h.client.received}
 	if err := unpackBlob(resp, d); err != nil {
 		return nil, retry.Transient(&NetworkError{Host: req.url.Host, Err: err})
 	}

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -58,6 +59,8 @@ type Client struct {
 	// registry asked for, a warning that it sent. Each message comes once. Notify may be called
 	// concurrently. nil: nobody is told.
 	Notify func(message string)
+
+	received, sent atomic.Int64 // bytes of blobs
 
 	mu     sync.Mutex
 	hosts  map[string]*host

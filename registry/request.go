@@ -34,6 +34,7 @@ type request struct {
 	body      *body    // nil: none
 	scope     string   // what a token must allow, such as repository:library/alpine:pull
 	cookies   *cookies // nil: none are kept
+	blob      bool     // the body is one, or a part of one
 	secret    bool     // the body logs in: it goes to no other origin
 	anonymous bool     // it goes out without an authorization
 	accept    []int    // statuses that are not errors

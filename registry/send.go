@@ -79,6 +79,9 @@ func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Respon
 		if content, err = r.body.open(); err != nil {
 			return nil, &ownError{err}
 		}
+		if r.blob {
+			content = counting{content, &h.client.sent}
+		}
 	}
 	watched, cancel := context.WithCancelCause(ctx)
 	req, err := h.authorized(watched, r, w)

@@ -211,7 +211,7 @@ func (u *upload) patch(ctx context.Context, b *body) error {
 
 func (u *upload) request(method string, to *url.URL, accept ...int) *request {
 	req := &request{method: method, url: to, told: u.place.host.base, header: http.Header{}, accept: accept,
-		cookies: u.cookies}
+		cookies: u.cookies, blob: true}
 	req.scope = scope(u.place.path, "pull,push")
 	if method == http.MethodPatch || method == http.MethodPut {
 		req.header.Set("Content-Type", "application/octet-stream")

@@ -92,13 +92,11 @@ func (p *pusher) enter(r *Result) {
 		}
 		return
 	}
-	s := r.Target.Saved
-	config := image.Describe(image.DockerConfig, s.Config)
-	src := &image.MemorySource{Content: map[digest.Digest][]byte{config.Digest: s.Config}}
-	p.add(r, job{Blob: config, Source: src}, nil)
-	for _, l := range s.Layers {
-		d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()}
-		p.add(r, job{Blob: d}, &l)
+	s, blobs := r.Target.Saved, r.Target.Blobs()
+	src := &image.MemorySource{Content: map[digest.Digest][]byte{blobs[0].Digest: s.Config}}
+	p.add(r, job{Blob: blobs[0], Source: src}, nil)
+	for i, l := range s.Layers {
+		p.add(r, job{Blob: blobs[1+i]}, &l)
 	}
 }
 

@@ -27,6 +27,18 @@ type Target struct {
 	From *registry.Repository
 }
 
+// Blobs lists what the image consists of, without what is absent, as Options.Planned has it.
+func (t Target) Blobs() []v1.Descriptor {
+	if t.Image != nil {
+		return t.Image.Travelling()
+	}
+	all := []v1.Descriptor{image.Describe(image.DockerConfig, t.Saved.Config)}
+	for _, l := range t.Saved.Layers {
+		all = append(all, v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size()})
+	}
+	return all
+}
+
 // Options say how images are pushed. The zero value is good.
 type Options struct {
 	Jobs     int    // layers that move at once; 0 means 8

@@ -26,11 +26,11 @@ import (
 // maxPassword bounds what --password-stdin reads. Tokens that serve as passwords reach some kilobytes.
 const maxPassword = 64 << 10
 
-func outputFlags() []cli.Flag {
-	return []cli.Flag{
+func outputFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{
 		quietFlag(),
 		jsonFlag(),
-	}
+	}, more...)
 }
 
 func jsonFlag() cli.Flag {

@@ -48,7 +48,7 @@ func copyCommand(env *environment) *cli.Command {
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
-		}, renameFlags(), sideFlags(), bothFlags(), outputFlags()),
+		}, renameFlags(), sideFlags(), bothFlags(), outputFlags(progressFlag())),
 		Action: env.run(call.copy),
 	}
 }

@@ -48,7 +48,7 @@ func fetchCommand(env *environment) *cli.Command {
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
-		}, registryFlags()...), outputFlags()...),
+		}, registryFlags()...), outputFlags(progressFlag())...),
 		Action: env.run(call.fetch),
 	}
 }
@@ -79,10 +79,11 @@ func (c call) fetch(ctx context.Context) error {
 		return fmt.Errorf("fetch into %w", err)
 	}
 	defer dst.Close()
-	meter := c.newMeter("fetch")
+	meter := c.newMeter("fetch", client.Received)
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
-		Planned: meter.Plan, Progress: meter.Update,
+		Resolved: func(im *fetch.Image) { meter.Name(im.Reference.String(), withReferrers(&im.Image)) },
+		Planned:  meter.Plan, Progress: meter.Update,
 	})
 	sum := meter.finish()
 	switch {
@@ -207,7 +208,7 @@ func (c call) fetchResult(dir string, results []fetch.Result, sum tally.Sum) err
 // transferred is what a command has moved, in its JSON result.
 func transferred(sum tally.Sum) *report.Transfer {
 	return &report.Transfer{
-		TransferredBytes: sum.Moved, PresentBytes: sum.Present,
+		TransferredBytes: sum.Transferred(), PresentBytes: sum.Present,
 		Seconds: sum.Elapsed.Round(time.Millisecond).Seconds(),
 	}
 }

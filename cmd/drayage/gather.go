@@ -78,6 +78,7 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch
 	if err != nil {
 		return nil, err
 	}
+	s.wire = client.Received
 	s.closes = append(s.closes, func() error { client.Close(); return nil })
 	return fetch.Resolve(ctx, client, refs, s.fetching()), nil
 }
@@ -114,7 +115,7 @@ func (c call) convert(ctx context.Context, r fetch.Result, opts fetch.Options) e
 	}
 	c.note("%s is in Docker's old schema 1, which does not say what is in its layers: they are read twice",
 		r.Reference)
-	meter := c.newMeter("read")
+	meter := c.newMeter("read", nil)
 	opts.Planned, opts.Progress = meter.Plan, meter.Update
 	err := r.Image.Convert(ctx, opts)
 	meter.finish()

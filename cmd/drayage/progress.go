@@ -1,50 +1,97 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
-	"time"
+	"runtime"
+	"slices"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"drayage/image"
 	"drayage/internal/progress"
 	"drayage/internal/tally"
 )
 
-const (
-	drawEvery = 150 * time.Millisecond
-	lineEvery = 5 * time.Second
-)
-
-// meter shows a tally from a goroutine of its own: as a status line on a terminal, else as a line of text
-// every few seconds.
+// meter is a tally that the user sees on standard error.
 type meter struct {
 	*tally.Tally
-	verb   string
-	out    io.Writer // for lines
-	screen *progress.Screen
-	width  func() int
-
-	stop, stopped chan struct{}
+	stop func()
 }
 
-// newMeter starts showing progress on standard error, unless the user wants none. The caller calls finish.
-func (c call) newMeter(verb string) *meter {
-	m := &meter{Tally: tally.New(), verb: verb, out: c.stderr, screen: c.screen}
-	if c.Bool("quiet") {
-		return m
+// newMeter begins to show progress. wire returns how many bytes of blobs have crossed the network; nil: none
+// do. The caller calls finish.
+func (c call) newMeter(verb string, wire func() int64) *meter {
+	m := &meter{Tally: tally.New(wire)}
+	shown := progress.Meter{
+		Verb: verb, Style: c.progressStyle(), Sum: m.Sum, Screen: c.screen, Lines: c.stderr,
+		Width: func() int { return width(c.rawErr) },
 	}
-	m.stop, m.stopped = make(chan struct{}), make(chan struct{})
-	if isTerminal(c.rawErr) {
-		m.width = func() int { return width(c.rawErr) }
-		go m.show(drawEvery, func(s tally.Sum) {
-			m.screen.Show(progress.Cut(m.verb+"  "+s.Line(), m.width()-1))
-		})
-	} else {
-		go m.show(lineEvery, func(s tally.Sum) { fmt.Fprintf(m.out, "%s: %s\n", m.verb, s.Line()) })
-	}
+	m.stop = shown.Start()
 	return m
+}
+
+// finish stops showing progress and returns the sum. It may be called more than once.
+func (m *meter) finish() tally.Sum {
+	m.stop()
+	m.stop = func() {}
+	return m.Sum()
+}
+
+// name tells the tally which blobs images consist of.
+func (m *meter) name(images []*image.Image) {
+	for _, im := range images {
+		names := append(slices.Clip(im.Names), im.Root.Digest.String())
+		m.Name(names[0], withReferrers(im))
+	}
+}
+
+// withReferrers lists the blobs of an image and of what belongs to it.
+func withReferrers(im *image.Image) []v1.Descriptor {
+	blobs := im.Travelling()
+	for _, r := range im.Referrers {
+		blobs = slices.Concat(blobs, r.Travelling())
+	}
+	return blobs
+}
+
+func progressFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "progress", Category: groupOutput, Value: "auto",
+		Usage: "`STYLE` of progress: bar, plain (lines of text), json (an object a line), none",
+		Action: func(_ *cli.Context, style string) error {
+			switch progress.Style(style) {
+			case "auto", progress.Bar, progress.Plain, progress.JSON, progress.None:
+				return nil
+			}
+			return usagef("there is no --progress %q, only auto, bar, plain, json and none", style)
+		},
+	}
+}
+
+// progressStyle is what the flags ask for. A terminal has a bar by default, unless it can only scroll.
+func (c call) progressStyle() progress.Style {
+	switch style := c.String("progress"); {
+	case c.Bool("quiet"):
+		return progress.None
+	case style != "" && style != "auto":
+		return progress.Style(style)
+	case isTerminal(c.rawErr) && !scrollsOnly():
+		return progress.Bar
+	}
+	return progress.Plain
+}
+
+// scrollsOnly reports whether the environment says that output goes to a log, or that the terminal moves no
+// cursor.
+func scrollsOnly() bool {
+	if ci := os.Getenv("CI"); ci != "" && ci != "false" && ci != "0" {
+		return true
+	}
+	kind, set := os.LookupEnv("TERM")
+	return kind == "dumb" || kind == "" && (set || runtime.GOOS != "windows")
 }
 
 func isTerminal(w io.Writer) bool {
@@ -60,32 +107,4 @@ func width(w io.Writer) int {
 		}
 	}
 	return 80
-}
-
-// finish stops showing progress and returns the sum.
-func (m *meter) finish() tally.Sum {
-	if m.stop != nil {
-		close(m.stop)
-		<-m.stopped
-		m.stop = nil
-	}
-	return m.Sum()
-}
-
-// show calls show regularly until finish is called.
-func (m *meter) show(every time.Duration, show func(tally.Sum)) {
-	defer close(m.stopped)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-m.stop:
-			m.screen.Show("")
-			return
-		case <-tick.C:
-		}
-		if s := m.Sum(); s.Blobs > 0 && s.Total > 0 {
-			show(s)
-		}
-	}
 }

@@ -48,7 +48,7 @@ func pushCommand(env *environment) *cli.Command {
 				Usage: "`N`: 1 to 9 for gzip, 1 to 22 for zstd"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
-		}, append(renameFlags(), writeFlags()...)...), outputFlags()...),
+		}, append(renameFlags(), writeFlags()...)...), outputFlags(progressFlag())...),
 		Action: env.run(call.push),
 	}
 }
@@ -189,7 +189,10 @@ func (p *pusher) noteForeign(im *image.Image) {
 }
 
 func (p *pusher) push(ctx context.Context, spec source.Spec) error {
-	meter := p.newMeter(p.Command.Name)
+	meter := p.newMeter(p.Command.Name, p.client.Sent)
+	for _, t := range p.placed.Targets {
+		meter.Name(t.Name(), t.Blobs())
+	}
 	opts := p.opts
 	opts.Planned, opts.Progress = meter.Plan, meter.Update
 	results, err := upload.Push(ctx, p.placed.Targets, opts)

@@ -212,7 +212,11 @@ func (l *looker) writeBlob(ctx context.Context, d v1.Descriptor, src image.Sourc
 		return err
 	}
 	defer f.Abort()
-	meter := l.newMeter("blob")
+	var wire func() int64
+	if l.client != nil {
+		wire = l.client.Received
+	}
+	meter := l.newMeter("blob", wire)
 	meter.Plan([]v1.Descriptor{d})
 	whole := marks.NewPart(f, 0, d.Size, nil)
 	_, err = transfer.Fill(ctx, src, d, whole, func(held int64) { meter.Update(d, held) })

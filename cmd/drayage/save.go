@@ -65,7 +65,7 @@ func saveCommand(env *environment) *cli.Command {
 			foreignFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),
 			tempDirFlag(),
-		}, registryFlags()...), outputFlags()...),
+		}, registryFlags()...), outputFlags(progressFlag())...),
 		Action: env.run(call.save),
 	}
 }
@@ -160,6 +160,7 @@ type saver struct {
 	sel      image.Selection
 	images   []*image.Image // in the order of the tar
 	pulled   []fetch.Result // those of images that come from a registry
+	wire     func() int64   // bytes of blobs that have come from registries; nil: there are none
 	closes   []func() error
 	noted    bool     // the user knows the default platform
 	loadable bool     // engines find an image in it
@@ -181,8 +182,9 @@ func (s *saver) close() {
 
 // write makes the archive: a file that appears when it is whole, or a stream.
 func (s *saver) write(ctx context.Context, out string) (err error) {
-	meter := s.newMeter("save")
+	meter := s.newMeter("save", s.wire)
 	defer func() { s.sum = meter.finish() }()
+	meter.name(s.images)
 	opts := dockerarchive.Options{
 		Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update, Loadable: func() { s.loadable = true },
 	}
@@ -311,8 +313,12 @@ func (s *saver) report(out string) error {
 			doc.Images = append(doc.Images, describeSaved(r, im.NamesOf(r)))
 		}
 	}
-	s.note("%s: %s, %s, in %s", out, terminal.Size(doc.OutputBytes),
-		imageCount(len(s.images), len(doc.Images)-len(s.images)), s.sum.Elapsed.Round(10*time.Millisecond))
+	came := ""
+	if s.wire != nil {
+		came = ", " + terminal.Size(s.sum.Moved) + " transferred"
+	}
+	s.note("%s: %s, %s%s, in %s", out, terminal.Size(doc.OutputBytes), imageCount(len(s.images),
+		len(doc.Images)-len(s.images)), came, s.sum.Elapsed.Round(10*time.Millisecond))
 	if s.loadable {
 		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
 	} else {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"drayage/audit"
@@ -45,7 +46,7 @@ func verifyCommand(env *environment) *cli.Command {
 		Flags: append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag(),
 			&cli.BoolFlag{Name: "repair", Category: groupWhat,
 				Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"},
-		}, outputFlags()...),
+		}, outputFlags(progressFlag())...),
 		Action: env.run(call.verify),
 	}
 }
@@ -83,9 +84,10 @@ func (c call) verify(ctx context.Context) error {
 		v.targets = append(v.targets, t)
 	}
 	c.noteRemarks(set)
-	meter := c.newMeter("verify")
+	meter := c.newMeter("verify", nil)
 	report, err := audit.Check(ctx, v.targets, audit.Options{
 		Jobs: c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update,
+		Found: func(i int, blobs []v1.Descriptor) { meter.Name(set.Images[i].Label, blobs) },
 	})
 	meter.finish()
 	if err != nil {

@@ -36,3 +36,18 @@ func Cut(s string, width int) string {
 	}
 	return s
 }
+
+// cutLeft is Cut at the beginning of a text: of the name of an image its end says most.
+func cutLeft(s string, width int) string {
+	n := Cells(s)
+	if n <= width {
+		return s
+	}
+	for i, r := range s {
+		if n <= width-1 {
+			return "~" + s[i:]
+		}
+		n -= cells(r)
+	}
+	return "~"
+}
