@@ -13,6 +13,7 @@ import (
 	"drayage/image"
 	"drayage/internal/progress"
 	"drayage/internal/tally"
+	"drayage/upload"
 )
 
 // meter is a tally that the user sees on standard error.
@@ -45,6 +46,12 @@ func (m *meter) name(images []*image.Image) {
 	for _, im := range images {
 		names := append(slices.Clip(im.Names), im.Root.Digest.String())
 		m.Name(names[0], withReferrers(im))
+	}
+}
+
+func (m *meter) nameTargets(targets []upload.Target) {
+	for _, t := range targets {
+		m.Name(t.Name(), t.Blobs())
 	}
 }
 

@@ -190,9 +190,7 @@ func (p *pusher) noteForeign(im *image.Image) {
 
 func (p *pusher) push(ctx context.Context, spec source.Spec) error {
 	meter := p.newMeter(p.Command.Name, p.client.Sent)
-	for _, t := range p.placed.Targets {
-		meter.Name(t.Name(), t.Blobs())
-	}
+	meter.nameTargets(p.placed.Targets)
 	opts := p.opts
 	opts.Planned, opts.Progress = meter.Plan, meter.Update
 	results, err := upload.Push(ctx, p.placed.Targets, opts)
