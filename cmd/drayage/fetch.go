@@ -82,7 +82,7 @@ func (c call) fetch(ctx context.Context) error {
 	meter := c.newMeter("fetch", client.Received)
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
-		Resolved: func(im *fetch.Image) { meter.Name(im.Reference.String(), withReferrers(&im.Image)) },
+		Resolved: func(im *fetch.Image) { meter.NameImage(im.Reference.String(), &im.Image) },
 		Planned:  meter.Plan, Progress: meter.Update,
 	})
 	sum := meter.finish()

@@ -188,11 +188,18 @@ func (p *pusher) noteForeign(im *image.Image) {
 	}
 }
 
+// metered begins to show progress, and returns the options that report to it.
+func (p *pusher) metered() (*meter, upload.Options) {
+	m, opts := p.newMeter(p.Command.Name, p.client.Sent), p.opts
+	for _, t := range p.placed.Targets {
+		m.Name(t.Name(), t.Blobs())
+	}
+	opts.Planned, opts.Progress = m.Plan, m.Update
+	return m, opts
+}
+
 func (p *pusher) push(ctx context.Context, spec source.Spec) error {
-	meter := p.newMeter(p.Command.Name, p.client.Sent)
-	meter.nameTargets(p.placed.Targets)
-	opts := p.opts
-	opts.Planned, opts.Progress = meter.Plan, meter.Update
+	meter, opts := p.metered()
 	results, err := upload.Push(ctx, p.placed.Targets, opts)
 	sum := meter.finish()
 	if err != nil {

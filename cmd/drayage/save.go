@@ -184,7 +184,9 @@ func (s *saver) close() {
 func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.newMeter("save", s.wire)
 	defer func() { s.sum = meter.finish() }()
-	meter.name(s.images)
+	for _, im := range s.images {
+		meter.NameImage("", im)
+	}
 	opts := dockerarchive.Options{
 		Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update, Loadable: func() { s.loadable = true },
 	}

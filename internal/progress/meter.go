@@ -9,17 +9,6 @@ import (
 	"drayage/internal/tally"
 )
 
-// Style is how progress is shown.
-type Style string
-
-// The styles of a Meter.
-const (
-	Bar   Style = "bar"   // a status line below the text
-	Plain Style = "plain" // a line of text now and then
-	JSON  Style = "json"  // a JSON object a line
-	None  Style = "none"
-)
-
 const (
 	drawEvery   = 200 * time.Millisecond
 	sampleEvery = time.Second

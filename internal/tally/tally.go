@@ -3,6 +3,7 @@
 package tally
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/terminal"
 	"drayage/internal/verify"
 )
@@ -93,6 +95,19 @@ func (t *Tally) Name(image string, blobs []v1.Descriptor) {
 		}
 	}
 	t.images = append(t.images, movingImage{image, missing})
+}
+
+// NameImage says which blobs an image consists of, those of its referrers included. Without a name it is the
+// first that the image has, or its digest.
+func (t *Tally) NameImage(name string, im *image.Image) {
+	blobs := im.Travelling()
+	for _, r := range im.Referrers {
+		blobs = slices.Concat(blobs, r.Travelling())
+	}
+	for _, n := range append(slices.Clip(im.Names), im.Root.Digest.String()) {
+		name = cmp.Or(name, n)
+	}
+	t.Name(name, blobs)
 }
 
 // Update takes how much of a blob is held. What the first report of a blob says was there before.
