@@ -184,9 +184,7 @@ func (s *saver) close() {
 func (s *saver) write(ctx context.Context, out string) (err error) {
 	meter := s.newMeter("save", s.wire)
 	defer func() { s.sum = meter.finish() }()
-	for _, im := range s.images {
-		meter.NameImage("", im)
-	}
+	meter.NameImages(s.images)
 	opts := dockerarchive.Options{
 		Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update, Loadable: func() { s.loadable = true },
 	}

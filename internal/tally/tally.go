@@ -97,6 +97,13 @@ func (t *Tally) Name(image string, blobs []v1.Descriptor) {
 	t.images = append(t.images, movingImage{image, missing})
 }
 
+// NameImages says which blobs images consist of, each under the first of its names.
+func (t *Tally) NameImages(images []*image.Image) {
+	for _, im := range images {
+		t.NameImage("", im)
+	}
+}
+
 // NameImage says which blobs an image consists of, those of its referrers included. Without a name it is the
 // first that the image has, or its digest.
 func (t *Tally) NameImage(name string, im *image.Image) {
