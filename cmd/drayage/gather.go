@@ -43,15 +43,19 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	var others []string
 	if !s.format.Whole() {
 		others = append(others, "--format oci")
-		s.noteDigests()
 	}
+	s.noteNames()
 	s.noteLeft(&s.left, "left out", others...)
 	return nil
 }
 
-// noteDigests says what of the registry a docker tar does not keep.
-func (s *saver) noteDigests() {
+// noteNames says what of the registry a docker tar does not keep, and which names engines do not see.
+func (s *saver) noteNames() {
 	switch {
+	case s.format.Whole() && len(s.pinned) > 0:
+		s.note("note: docker load gives no name to what was asked for by a digest (%s): --tag NAME:TAG gives one",
+			source.List(s.pinned))
+	case s.format.Whole():
 	case len(s.pinned) > 0:
 		s.note("note: a docker tar does not keep the registry's digests, nor names that hold one (%s): "+
 			"--format oci keeps both, --tag NAME:TAG gives another name", source.List(s.pinned))

@@ -42,11 +42,11 @@ var nameless = []struct {
 }
 
 func (im builtImage) byDigest() string {
-	return strings.TrimSuffix(im.ref, ":1") + "@" + im.digest.String()
+	return im.ref[:strings.LastIndex(im.ref, ":")] + "@" + im.digest.String()
 }
 
-// TestNamesOfNamelessImages checks what engines call an image that had no name: what --tag says, and else
-// nothing.
+// TestNamesOfNamelessImages checks what engines call an image that had no name with a tag: what --tag says,
+// and else nothing, or the name with a digest.
 func TestNamesOfNamelessImages(t *testing.T) {
 	requireDocker(t)
 	im := putImage(t, startRegistry3(t), "team/app", "1", kindOf(t, 0, oneFile(t, "a file")))
@@ -85,7 +85,11 @@ func dockerNames(t *testing.T, im builtImage, bare, tagged string) {
 func podmanNames(t *testing.T, im builtImage, bare, tagged string) {
 	p := newPodman(t)
 	p.run(t, "load", "-i", bare)
-	equalAll(t, "podman images", p.names(t), []string{"<none>:<none>"})
+	repository, _, digested := strings.Cut(drayage(t, "ls", "-q", bare).ok(t), "@") // of one image podman keeps it
+	if !digested {
+		repository = "<none>"
+	}
+	equalAll(t, "podman images", p.names(t), []string{repository + ":<none>"})
 	equal(t, "image ID", p.id(t, strings.TrimPrefix(im.id, "sha256:")), im.id)
 	p.run(t, "load", "-i", tagged)
 	got := p.names(t)
@@ -95,6 +99,47 @@ func podmanNames(t *testing.T, im builtImage, bare, tagged string) {
 		equal(t, "image ID of "+name, p.id(t, name), im.id)
 		equal(t, "podman run "+name, p.start(t, name), im.output)
 	}
+}
+
+// TestPinnedNames checks what engines make of an OCI tar with two images that were asked for by their digests
+// and one of them with a tag too. Docker and podman take the names with tags, skopeo finds these, and
+// containerd takes all.
+func TestPinnedNames(t *testing.T) {
+	requireDocker(t)
+	addr := startRegistry3(t)
+	one := putImage(t, addr, "team/app", "1", kindOf(t, 0, oneFile(t, "first")))
+	two := putImage(t, addr, "team/app", "2", kindOf(t, 0, oneFile(t, "second")))
+	layout, tar := filepath.Join(scratch(t), "layout"), filepath.Join(scratch(t), "pinned.tar")
+	drayage(t, "fetch", one.byDigest(), two.byDigest(), one.ref, "-o", layout).ok(t)
+	drayage(t, "save", layout, "-o", tar, "--format", "oci").ok(t)
+	t.Run("docker", func(t *testing.T) {
+		d := startDocker(t)
+		d.run(t, "load", "-i", tar)
+		equalAll(t, "docker images", d.names(t), []string{one.ref, "<none>:<none>"})
+		equal(t, "image ID", d.id(t, two.id), two.id)
+	})
+	t.Run("podman", func(t *testing.T) {
+		p := newPodman(t)
+		p.run(t, "load", "-i", tar)
+		got := p.names(t)
+		slices.Sort(got)
+		equalAll(t, "podman images", got, []string{one.ref, "<none>:<none>"})
+		equal(t, "image ID", p.id(t, strings.TrimPrefix(two.id, "sha256:")), two.id)
+	})
+	t.Run("containerd", func(t *testing.T) {
+		c := startContainerd(t)
+		c.ctr(t, "images", "import", tar)
+		got := strings.Fields(c.ctr(t, "images", "ls", "-q"))
+		slices.Sort(got)
+		want := []string{one.ref, one.byDigest(), two.byDigest()}
+		slices.Sort(want)
+		equalAll(t, "ctr images ls", got, want)
+		equal(t, "ctr run by digest", c.start(t, two.byDigest()), two.output)
+	})
+	t.Run("skopeo", func(t *testing.T) {
+		skopeo(t, "copy", "oci-archive:"+tar+":1", "dir:"+filepath.Join(scratch(t), "dir"))
+		skopeo(t, "copy", "docker-archive:"+tar+":"+one.ref, "dir:"+filepath.Join(scratch(t), "dir2"))
+	})
 }
 
 // containerdNames leaves out the tar without a name: ctr keeps nothing that it has no name for.
