@@ -58,9 +58,9 @@ func (c call) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir := c.String("output")
-	if dir == "" {
-		return usagef("fetch needs -o DIR, the layout directory")
+	dir, err := c.layoutOutput()
+	if err != nil {
+		return err
 	}
 	chosen, all, err := c.platforms()
 	if err != nil {

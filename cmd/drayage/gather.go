@@ -52,6 +52,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 // noteNames says what of the registry a docker tar does not keep, and which names engines do not see.
 func (s *saver) noteNames() {
 	switch {
+	case s.out.Form == source.LayoutDir:
 	case s.format.Whole() && len(s.pinned) > 0:
 		s.note("note: docker load gives no name to what was asked for by a digest (%s): --tag NAME:TAG gives one",
 			source.List(s.pinned))
@@ -191,7 +192,7 @@ func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 
 // take adds an image whose platforms have been chosen.
 func (s *saver) take(im *image.Image) {
-	if len(im.Names) == 0 && len(s.names) == 0 && !im.Uncompressed {
+	if len(im.Names) == 0 && len(s.names) == 0 && !im.Uncompressed && s.out.Form != source.LayoutDir {
 		s.note("note: %s has no name with a tag: it will be loaded without one", im.Root.Digest)
 	}
 	for _, n := range im.Names {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -39,7 +38,8 @@ EXAMPLES:
    drayage save alpine:3.20 -o alpine.tar          straight from the registry
    drayage save alpine:3.20 -o a.tar --format oci --platform all
    drayage save alpine:3.20 -o a.tar --tag registry.corp/alpine:3.20
-   drayage save alpine:3.20 -o alpine.tar.gz --compress gzip
+   drayage save alpine:3.20 -o alpine.tar.gz
+   drayage save alpine.tar -o oci:images           into a layout directory
    drayage save alpine:3.20 -o - | ssh host docker load`
 
 func saveCommand(env *environment) *cli.Command {
@@ -47,7 +47,7 @@ func saveCommand(env *environment) *cli.Command {
 		Name:        "save",
 		Category:    commandsMove,
 		Usage:       "save images from a layout or a registry as a tar for docker load",
-		UsageText:   "drayage save SOURCE... -o FILE|-",
+		UsageText:   "drayage save SOURCE... -o FILE|-|oci:DIR",
 		Description: saveHelp,
 		Flags: append(append([]cli.Flag{
 			outputFlag(""),
@@ -58,8 +58,8 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "with --format oci: also the referrers of the images: signatures, attestations, SBOMs"},
 			&cli.StringFlag{Name: "compress", Category: groupOutput,
-				Usage: "`gzip|zstd`: compress the whole tar; gzip loads in every Docker, " +
-					"zstd is faster and smaller and loads in Docker since 23.0"},
+				Usage: "`gzip|zstd|none`: compress the whole tar; gzip loads in every Docker, " +
+					"zstd is faster and smaller and loads in Docker since 23.0", DefaultText: "by the end of FILE"},
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
 			foreignFlag(),
@@ -87,30 +87,29 @@ func (c call) save(ctx context.Context) error {
 	if s.compress == pack.Zstd {
 		c.note("note: docker load takes zstd since Docker 23.0; --compress gzip is for older ones")
 	}
-	out := c.String("output")
-	if err := s.write(ctx, out); err != nil {
-		return fmt.Errorf("save %s: %w", out, err)
+	if s.out.Form == source.LayoutDir {
+		return s.intoLayout(ctx)
 	}
-	return s.report(out)
+	if err := s.write(ctx, s.out.Path); err != nil {
+		return fmt.Errorf("save %s: %w", s.out.Path, err)
+	}
+	return s.report(s.out.Path)
 }
 
 // newSaver reads the flags.
 func (c call) newSaver() (*saver, error) {
-	out, format := c.String("output"), dockerarchive.Format(c.String("format"))
+	if c.NArg() == 0 {
+		return nil, usagef("save needs a SOURCE: a layout directory or an image name")
+	}
+	out, format, err := c.tarOutput()
+	if err != nil {
+		return nil, err
+	}
 	whole := format.Whole()
 	switch {
-	case c.NArg() == 0:
-		return nil, usagef("save needs a SOURCE: a layout directory or an image name")
-	case out == "":
-		return nil, usagef("save needs -o FILE, or -o - for standard output")
-	case format != dockerarchive.Docker && format != dockerarchive.OCI:
-		return nil, usagef("there is no --format %q, only docker and oci", string(format))
 	case c.given("referrers") && c.Bool("referrers") && !whole:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
-	case strings.HasPrefix(out, "oci:"):
-		return nil, usagef("save writes a tar, and %q means a layout: drayage fetch NAME -o %s makes one, or "+
-			"drayage save SOURCE -o %s.tar --format oci", out, out[4:], out[4:])
-	case out == "-" && isTerminal(c.rawOut):
+	case out.Path == "-" && isTerminal(c.rawOut):
 		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
 	}
 	chosen, all, err := c.platforms()
@@ -120,41 +119,24 @@ func (c call) newSaver() (*saver, error) {
 	if !whole && (all || len(chosen) > 1) {
 		return nil, usagef("a docker tar holds one platform under a name: give one --platform, or --format oci")
 	}
-	names, err := c.tags()
+	names, err := c.tags(out.Name)
 	if err != nil {
 		return nil, err
 	}
-	compress := pack.Kind(c.String("compress"))
-	if c.IsSet("compress") && compress != pack.Gzip && compress != pack.Zstd {
-		return nil, usagef("there is no --compress %q, only gzip and zstd", string(compress))
+	compress, err := c.compression(out)
+	if err != nil {
+		return nil, err
 	}
 	return &saver{
-		call: c, format: format, compress: compress, names: names,
+		call: c, out: out, format: format, compress: compress, names: names,
 		sel: image.Selection{All: all, Platforms: chosen},
 	}, nil
-}
-
-// tags reads --tag, in full form and each name once.
-func (c call) tags() ([]string, error) {
-	var names []string
-	for _, text := range c.StringSlice("tag") {
-		ref, err := registry.ParseReference(text)
-		if err != nil {
-			return nil, usagef("--tag %q: %v", text, err)
-		}
-		if ref.Digest != "" {
-			return nil, usagef("--tag %q has a digest, which cannot be chosen: give a tag", text)
-		}
-		if name := ref.Tagged(); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, nil
 }
 
 // saver gathers the images of one save command.
 type saver struct {
 	call
+	out      source.Output
 	format   dockerarchive.Format
 	compress pack.Kind
 	sel      image.Selection

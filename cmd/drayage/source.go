@@ -87,6 +87,9 @@ func (c call) tempDir() string {
 		return dir
 	}
 	out := c.String("output")
+	if target, err := source.ParseOutput(out); err == nil {
+		out = target.Path
+	}
 	if c.Command.Name != "save" || out == "" || out == "-" {
 		return os.TempDir()
 	}

@@ -151,11 +151,7 @@ func TestWild22FoldersThatAreNoImage(t *testing.T) {
 	if strings.Contains(stderr, "statat") || !strings.Contains(stderr, "index.json, which lists") {
 		t.Error(stderr)
 	}
-	_, stderr, code := command(t, "save", folders["oci"], "-o", "oci:images")
-	if code != exitUsage || !strings.Contains(stderr, "fetch NAME -o images") {
-		t.Errorf("save -o oci:images: %d, %s", code, stderr)
-	}
-	_, stderr, code = command(t, "ls", t.TempDir())
+	_, stderr, code := command(t, "ls", t.TempDir())
 	if code != exitUsage || !strings.Contains(stderr, "empty") {
 		t.Errorf("empty: %d, %s", code, stderr)
 	}
