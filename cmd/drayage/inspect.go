@@ -12,6 +12,7 @@ import (
 	"drayage/inspect"
 	"drayage/internal/report"
 	"drayage/internal/source"
+	"drayage/internal/tables"
 )
 
 const inspectHelp = `Shows what an image is: names, platforms, digests, image IDs, sizes, and for
@@ -138,18 +139,18 @@ func (l *looker) inspectOne(
 
 // inspected shows images.
 func (l *looker) inspected(images []*inspect.Image, quota *inspect.Quota, detailed bool) error {
-	p := &tables{w: l.stdout, detailed: detailed, several: len(images) > 1}
+	p := &tables.Printer{W: l.stdout, Detailed: detailed, Several: len(images) > 1}
 	for i, im := range images {
 		if i > 0 {
-			p.line("")
+			p.Line("")
 		}
-		p.image(im)
+		p.Image(im)
 	}
-	if !detailed && len(images) > 0 && (p.several || len(images[0].Platforms) != 1) {
-		p.legend(images, l.set.Spec)
+	if !detailed && len(images) > 0 && (p.Several || len(images[0].Platforms) != 1) {
+		p.Legend(images, l.set.Spec)
 	}
 	if quota != nil {
-		p.quota(quota)
+		p.Quota(quota)
 	}
-	return p.err
+	return p.Err
 }

@@ -101,19 +101,19 @@ func (e *environment) printDocument(ctx context.Context, err error) error {
 	doc := cmp.Or(e.document, &report.Document{})
 	doc.Schema, doc.Command = report.Schema, e.command
 	doc.OK, doc.ExitCode, doc.Error = err == nil, exitCode(ctx, err), e.reported(ctx, err)
-	text, printErr := encode(doc, "  ")
+	text, printErr := encode(doc)
 	if printErr == nil {
 		_, printErr = io.WriteString(e.stdout, text)
 	}
 	return errors.Join(err, printErr)
 }
 
-// encode writes v as JSON that keeps < and &, and ends it with a line end. Without an indent it is one line.
-func encode(v any, indent string) (string, error) {
+// encode writes v as JSON that keeps < and &, and ends it with a line end.
+func encode(v any) (string, error) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
+	enc.SetIndent("", "  ")
 	err := enc.Encode(v)
 	return b.String(), err
 }

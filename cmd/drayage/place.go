@@ -135,7 +135,7 @@ func (p *pusher) several(set *source.Set, images int, ofOne bool) error {
 	}
 	return usagef("%s is the name of one image, but %s %d: %s: "+
 		"end DEST in / to keep their names, %sor choose one with %s:%s:NAME",
-		p.dest, there, images, source.Labels(set.Images), also, kindOf(set.Spec, set.Layout == nil), set.Spec.Path)
+		p.dest, there, images, source.Labels(set.Images), also, set.Spec.Before(set.Layout == nil), set.Spec.Path)
 }
 
 // load loads an image of a layout, with its referrers if they were asked for.

@@ -254,7 +254,7 @@ func (p *pusher) unplaced(spec source.Spec, doc *report.Document) (errs []error)
 	}
 	how := ""
 	if spec.Path != "" {
-		one := kindOf(spec, spec.Kind == source.Archive) + ":" + spec.Path + ":" + p.nameless[0]
+		one := spec.Before(spec.Kind == source.Archive) + ":" + spec.Path + ":" + p.nameless[0]
 		how = fmt.Sprintf(", as in drayage push %s %srepository:tag", terminal.ShellWord(one), p.dest)
 	}
 	err := usagef("it has no name: give it a DEST of its own%s", how)

@@ -17,6 +17,7 @@ import (
 
 	"drayage/internal/report"
 	"drayage/internal/settings"
+	"drayage/internal/tables"
 	"drayage/internal/terminal"
 )
 
@@ -224,10 +225,10 @@ func (c call) settings(context.Context) error {
 }
 
 func (c call) showSettings(path string, there bool, found []settings.Gathered, unset []string) error {
-	p := &tables{w: c.stdout}
-	p.line("file  %s", cmp.Or(path, "none: neither HOME nor XDG_CONFIG_HOME is set"))
+	p := &tables.Printer{W: c.stdout}
+	p.Line("file  %s", cmp.Or(path, "none: neither HOME nor XDG_CONFIG_HOME is set"))
 	if path != "" && !there {
-		p.line("      is not there: drayage settings --template prints one to begin with")
+		p.Line("      is not there: drayage settings --template prints one to begin with")
 	}
 	rows := [][]string{{"SETTING", "COMMAND", "VALUE", "FROM"}}
 	for _, s := range found {
@@ -235,13 +236,13 @@ func (c call) showSettings(path string, there bool, found []settings.Gathered, u
 		if s.Beaten != "" {
 			from += " (" + s.Beaten + " counts)"
 		}
-		value := terminal.Escape(strings.Join(s.Shown(), ", "), maxText)
+		value := terminal.Escape(strings.Join(s.Shown(), ", "), tables.MaxText)
 		rows = append(rows, []string{s.Flag, cmp.Or(s.Verb, "all"), value, from})
 	}
-	if p.line(""); len(found) > 0 {
-		p.table(rows)
-		p.line("")
+	if p.Line(""); len(found) > 0 {
+		p.Table(rows)
+		p.Line("")
 	}
-	p.line("not set: %s", strings.Join(unset, ", "))
-	return p.err
+	p.Line("not set: %s", strings.Join(unset, ", "))
+	return p.Err
 }

@@ -44,17 +44,6 @@ func notRegistry(text string) error {
 		"Docker Hub", secrets.Redact(text), name, name)
 }
 
-// kindOf is the kind that stands before the path of a layout or an archive.
-func kindOf(spec source.Spec, dockerTar bool) string {
-	switch {
-	case dockerTar:
-		return "docker-archive"
-	case spec.Kind == source.Layout:
-		return "oci"
-	}
-	return "oci-archive"
-}
-
 // sourceOptions say how a SOURCE is opened to be read at any place.
 func (c call) sourceOptions() source.Options {
 	return source.Options{

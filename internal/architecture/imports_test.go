@@ -31,6 +31,7 @@ var upon = map[string][]string{
 	"internal/source": {"image", "registry", "layout", "dockerarchive"},
 	// The results of all commands are one document. What inspect says of an image is a part of it.
 	"internal/report": {"inspect"},
+	"internal/tables": {"inspect"},
 	// What the engines' files say of a registry is a registry.Endpoint.
 	"internal/hostconfig": {"registry"},
 }

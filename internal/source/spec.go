@@ -133,6 +133,18 @@ func missing(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, durable.Cause(err))
 }
 
+// Before is the kind that stands before the path of a layout or an archive. dockerTar says that the images
+// are in a docker tar.
+func (s Spec) Before(dockerTar bool) string {
+	switch {
+	case dockerTar:
+		return "docker-archive"
+	case s.Kind == Layout:
+		return "oci"
+	}
+	return "oci-archive"
+}
+
 // Explain adds to an error about an image in a registry that there is no directory of that name, if the
 // user may have meant one.
 func (s Spec) Explain(err error) error {

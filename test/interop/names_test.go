@@ -85,7 +85,7 @@ func dockerNames(t *testing.T, im builtImage, bare, tagged string) {
 func podmanNames(t *testing.T, im builtImage, bare, tagged string) {
 	p := newPodman(t)
 	p.run(t, "load", "-i", bare)
-	repository, _, digested := strings.Cut(drayage(t, "ls", "-q", bare).ok(t), "@") // of one image podman keeps it
+	repository, _, digested := strings.Cut(drayage(t, "ls", "-q", bare).ok(t), "@") // podman keeps a single one
 	if !digested {
 		repository = "<none>"
 	}

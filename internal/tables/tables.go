@@ -1,8 +1,10 @@
-package main
+// Package tables shows images to people: what [inspect.Read] has found of them, as tables and lists.
+package tables
 
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -21,28 +23,28 @@ import (
 	"drayage/internal/verify"
 )
 
-// How much of a text from an image is shown: labels may hold whole documents.
-const (
-	maxText = 200
-	maxName = 512
-)
+// MaxText is how much of a text from an image is shown: labels may hold whole documents.
+const MaxText = 200
 
-// tables shows images to people, in lines of 80 characters where digests, names and texts allow it.
-type tables struct {
-	w        io.Writer
-	detailed bool  // every platform in detail, not only that of a single image
-	several  bool  // there is more than one image
-	err      error // the first one: nothing is written after it
+const maxName = 512
+
+// Printer shows images to people, in lines of 80 characters where digests, names and texts allow it.
+type Printer struct {
+	W        io.Writer
+	Detailed bool  // every platform in detail, not only that of a single image
+	Several  bool  // there is more than one image
+	Err      error // the first one: nothing is written after it
 }
 
-func (p *tables) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintln(p.w, terminal.Sprintf(format, args...))
+// Line writes a line.
+func (p *Printer) Line(format string, args ...any) {
+	if p.Err == nil {
+		_, p.Err = fmt.Fprintln(p.W, terminal.Sprintf(format, args...))
 	}
 }
 
-// table writes rows whose columns line up. The first row has the most cells.
-func (p *tables) table(rows [][]string) {
+// Table writes rows whose columns line up. The first row has the most cells.
+func (p *Printer) Table(rows [][]string) {
 	var b bytes.Buffer
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
@@ -55,30 +57,31 @@ func (p *tables) table(rows [][]string) {
 	}
 	t.Flush()
 	for l := range strings.Lines(b.String()) {
-		p.line("%s", strings.TrimRight(l, " \n"))
+		p.Line("%s", strings.TrimRight(l, " \n"))
 	}
 }
 
-func (p *tables) image(im *inspect.Image) {
+// Image shows an image: its platforms in an overview, or in detail.
+func (p *Printer) Image(im *inspect.Image) {
 	for _, n := range im.Names {
-		p.line("%s", terminal.Escape(n, maxName))
+		p.Line("%s", terminal.Escape(n, maxName))
 	}
 	switch {
 	case len(im.Names) > 0:
 	case im.Ref != "":
-		p.line("%s (no name)", terminal.Escape(im.Ref, maxName))
+		p.Line("%s (no name)", terminal.Escape(im.Ref, maxName))
 	default:
-		p.line("(no name)")
+		p.Line("(no name)")
 	}
 	if im.Kind == inspect.Index {
-		p.line("index    %s", im.Digest)
+		p.Line("index    %s", im.Digest)
 	}
-	if !p.detailed && (p.several || len(im.Platforms) != 1) {
+	if !p.Detailed && (p.Several || len(im.Platforms) != 1) {
 		p.overview(im)
 	} else {
 		for i := range im.Platforms {
 			if i > 0 {
-				p.line("")
+				p.Line("")
 			}
 			p.platform(im, &im.Platforms[i])
 		}
@@ -87,12 +90,12 @@ func (p *tables) image(im *inspect.Image) {
 }
 
 // overview lists the platforms of an image.
-func (p *tables) overview(im *inspect.Image) {
+func (p *Printer) overview(im *inspect.Image) {
 	if im.Kind == inspect.Index {
-		p.line("holds    %s", holds(im))
-		p.line("size     %s %s in %s",
+		p.Line("holds    %s", holds(im))
+		p.Line("size     %s %s in %s",
 			terminal.Size(im.LayerBytes), stored(im), terminal.Count(im.Layers, "different layer"))
-		p.line("")
+		p.Line("")
 	}
 	rows := [][]string{{"PLATFORM", "MANIFEST", "IMAGE ID", sizeTitle(im), "LAYERS"}}
 	for _, pl := range im.Platforms {
@@ -104,7 +107,7 @@ func (p *tables) overview(im *inspect.Image) {
 		}
 		rows = append(rows, row)
 	}
-	p.table(rows)
+	p.Table(rows)
 }
 
 // stored says what the sizes of layers are: those of a docker tar are mostly uncompressed.
@@ -117,64 +120,64 @@ func stored(im *inspect.Image) string {
 
 func sizeTitle(im *inspect.Image) string { return fmt.Sprintf("%10s", strings.ToUpper(stored(im))) }
 
-// legend ends an overview: it says what the IDs are good for, and how to see more.
-func (p *tables) legend(images []*inspect.Image, spec source.Spec) {
+// Legend ends an overview: it says what the IDs are good for, and how to see more.
+func (p *Printer) Legend(images []*inspect.Image, spec source.Spec) {
 	first := images[0]
 	containerd := "the index, or else the MANIFEST,"
 	switch {
 	case first.Kind == inspect.SavedTar:
 		containerd = "another ID"
-	case !p.several:
+	case !p.Several:
 		containerd = short(first.Digest)
 	}
-	p.line("")
-	if p.several {
+	p.Line("")
+	if p.Several {
 		n, bytes := inspect.Total(images)
-		p.line("%s, together %s %s in %s", terminal.Count(len(images), "image"), terminal.Size(bytes),
+		p.Line("%s, together %s %s in %s", terminal.Count(len(images), "image"), terminal.Size(bytes),
 			stored(first), terminal.Count(n, "different layer"))
 	}
 	p.ids("the IMAGE ID", containerd)
 	switch {
-	case !p.several:
+	case !p.Several:
 		if i := slices.IndexFunc(first.Platforms, isImage); i >= 0 {
-			p.line("one platform in detail:\n  drayage inspect %s --platform %s",
-				terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[i].Platform, maxText))
+			p.Line("one platform in detail:\n  drayage inspect %s --platform %s",
+				terminal.ShellWord(spec.Text), terminal.Escape(first.Platforms[i].Platform, MaxText))
 		}
 	case spec.Path != "":
-		p.line("one image in detail:\n  drayage inspect %s:%s:NAME",
-			kindOf(spec, first.Kind == inspect.SavedTar), terminal.ShellWord(spec.Path))
+		p.Line("one image in detail:\n  drayage inspect %s:%s:NAME",
+			spec.Before(first.Kind == inspect.SavedTar), terminal.ShellWord(spec.Path))
 	}
 }
 
 // platform shows one platform, or an artifact, in detail.
-func (p *tables) platform(im *inspect.Image, pl *inspect.Platform) {
+func (p *Printer) platform(im *inspect.Image, pl *inspect.Platform) {
 	kind, label := "platform", platformLabel(*pl)
 	if pl.ArtifactType != "" {
-		kind, label = "artifact", terminal.Escape(pl.ArtifactType, maxText)
+		kind, label = "artifact", terminal.Escape(pl.ArtifactType, MaxText)
 	}
 	for _, l := range [][2]string{{"manifest", string(pl.Digest)}, {"image ID", string(pl.ID)}, {kind, label}} {
 		if l[1] != "" {
-			p.line("%s %s", l[0], l[1])
+			p.Line("%s %s", l[0], l[1])
 		}
 	}
 	if pl.Missing {
-		p.line("         is not here")
+		p.Line("         is not here")
 		return
 	}
 	if pl.Sealed != "" {
-		p.line("sealed   %s", terminal.Escape(pl.Sealed, maxText))
+		p.Line("sealed   %s", terminal.Escape(pl.Sealed, MaxText))
 	}
 	p.settings(pl)
 	p.layers(im, pl)
 	p.dockerID(pl)
 }
 
-func (p *tables) settings(pl *inspect.Platform) {
+func (p *Printer) settings(pl *inspect.Platform) {
 	var rows [][]string
 	add := func(name string, values ...string) {
 		for _, v := range values {
 			if v != "" {
-				rows = append(rows, []string{name, terminal.Escape(v, maxText)})
+				rows = append(rows, []string{name, terminal.Escape(v, MaxText)})
 				name = ""
 			}
 		}
@@ -198,8 +201,8 @@ func (p *tables) settings(pl *inspect.Platform) {
 		add("annotations", pairs(pl.Annotations)...)
 	}
 	if len(rows) > 0 {
-		p.line("")
-		p.table(rows)
+		p.Line("")
+		p.Table(rows)
 	}
 }
 
@@ -208,8 +211,11 @@ func words(all []string) string {
 	if len(all) == 0 {
 		return ""
 	}
-	text, _ := encode(all, "") // strings can always be encoded
-	return strings.TrimSuffix(text, "\n")
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(all) // strings can always be encoded
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func pairs(m map[string]string) []string {
@@ -220,7 +226,7 @@ func pairs(m map[string]string) []string {
 	return all
 }
 
-func (p *tables) layers(im *inspect.Image, pl *inspect.Platform) {
+func (p *Printer) layers(im *inspect.Image, pl *inspect.Platform) {
 	rows := [][]string{{"LAYER", sizeTitle(im), "DIGEST", "DIFF ID", "TYPE"}}
 	sum := int64(0)
 	for i, l := range pl.Layers {
@@ -229,13 +235,13 @@ func (p *tables) layers(im *inspect.Image, pl *inspect.Platform) {
 			fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l.MediaType),
 		})
 	}
-	p.line("")
-	p.table(rows)
+	p.Line("")
+	p.Table(rows)
 	total := "total  " + alignSize(pl.LayerBytes)
 	if sum != pl.LayerBytes {
 		total += "  a layer that comes again is counted once"
 	}
-	p.line("%s", total)
+	p.Line("%s", total)
 }
 
 // layerType is the short name of a layer's media type: gzip, zstd or tar. Of artifacts it is the whole type.
@@ -254,7 +260,7 @@ func layerType(mediaType string) string {
 	return kind
 }
 
-func (p *tables) dockerID(pl *inspect.Platform) {
+func (p *Printer) dockerID(pl *inspect.Platform) {
 	if pl.DockerID == nil {
 		return
 	}
@@ -262,17 +268,17 @@ func (p *tables) dockerID(pl *inspect.Platform) {
 	if pl.DockerID.Containerd == "" {
 		containerd = "another ID, made when it is loaded,"
 	}
-	p.line("")
+	p.Line("")
 	p.ids(short(pl.DockerID.GraphDriver), containerd)
 }
 
 // ids says what docker images shows.
-func (p *tables) ids(graphDriver, containerd string) {
-	p.line("docker images will show as ID %s on the graph-driver store,\nand %s on the containerd store",
+func (p *Printer) ids(graphDriver, containerd string) {
+	p.Line("docker images will show as ID %s on the graph-driver store,\nand %s on the containerd store",
 		graphDriver, containerd)
 }
 
-func (p *tables) referrers(im *inspect.Image) {
+func (p *Printer) referrers(im *inspect.Image) {
 	if len(im.Referrers) == 0 {
 		return
 	}
@@ -284,11 +290,11 @@ func (p *tables) referrers(im *inspect.Image) {
 		}
 		rows = append(rows, []string{short(r.Digest), short(r.Subject), terminal.Escape(what, 100)})
 	}
-	p.line("")
-	p.table(rows)
+	p.Line("")
+	p.Table(rows)
 }
 
-func (p *tables) quota(q *inspect.Quota) {
+func (p *Printer) Quota(q *inspect.Quota) {
 	text := fmt.Sprintf("pull quota: %d of %d left", q.Remaining, q.Limit)
 	if q.WindowSeconds > 0 {
 		text += ", granted per " + window(time.Duration(q.WindowSeconds)*time.Second)
@@ -296,8 +302,8 @@ func (p *tables) quota(q *inspect.Quota) {
 	if q.Source != "" {
 		text += ", counted for " + q.Source
 	}
-	p.line("")
-	p.line("%s", text)
+	p.Line("")
+	p.Line("%s", text)
 }
 
 // window writes a whole number of hours or minutes short.

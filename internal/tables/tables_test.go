@@ -1,4 +1,4 @@
-package main
+package tables
 
 import (
 	"bytes"
@@ -11,7 +11,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/inspect"
-	"drayage/internal/report"
 	"drayage/internal/source"
 )
 
@@ -38,14 +37,14 @@ func indexPicture() *inspect.Image {
 	}
 }
 
-func draw(p tables, images ...*inspect.Image) string {
+func draw(p Printer, images ...*inspect.Image) string {
 	var b bytes.Buffer
-	p.w = &b
+	p.W = &b
 	for _, im := range images {
-		p.image(im)
+		p.Image(im)
 	}
-	if !p.detailed && (p.several || len(images[0].Platforms) != 1) {
-		p.legend(images, source.Spec{Text: "app:1"})
+	if !p.Detailed && (p.Several || len(images[0].Platforms) != 1) {
+		p.Legend(images, source.Spec{Text: "app:1"})
 	}
 	return b.String()
 }
@@ -70,7 +69,7 @@ and 111111111111 on the containerd store
 one platform in detail:
   drayage inspect app:1 --platform linux/amd64
 `
-	if diff := cmp.Diff(want, draw(tables{}, indexPicture())); diff != "" {
+	if diff := cmp.Diff(want, draw(Printer{}, indexPicture())); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -118,7 +117,7 @@ total      1.0 kB  a layer that comes again is counted once
 docker images will show as ID aaaaaaaaaaaa on the graph-driver store,
 and 333333333333 on the containerd store
 `
-	if diff := cmp.Diff(want, draw(tables{}, im)); diff != "" {
+	if diff := cmp.Diff(want, draw(Printer{}, im)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -127,7 +126,7 @@ and 333333333333 on the containerd store
 func TestPictureIsNarrow(t *testing.T) {
 	im := indexPicture()
 	im.Platforms = im.Platforms[:3]
-	for _, p := range []tables{{}, {detailed: true}, {several: true}} {
+	for _, p := range []Printer{{}, {Detailed: true}, {Several: true}} {
 		for l := range strings.Lines(draw(p, im)) {
 			if n := len(strings.TrimSuffix(l, "\n")); n > 80 {
 				t.Errorf("%d columns: %s", n, l)
@@ -138,10 +137,10 @@ func TestPictureIsNarrow(t *testing.T) {
 
 func TestPictureStopsAtTheFirstError(t *testing.T) {
 	w := &failing{}
-	p := tables{w: w}
-	p.image(indexPicture())
-	if p.err == nil || w.n != 1 {
-		t.Errorf("%v after %d writes", p.err, w.n)
+	p := Printer{W: w}
+	p.Image(indexPicture())
+	if p.Err == nil || w.n != 1 {
+		t.Errorf("%v after %d writes", p.Err, w.n)
 	}
 }
 
@@ -158,18 +157,5 @@ func TestWindow(t *testing.T) {
 		if got := window(d); got != want {
 			t.Errorf("%v: %q", d, got)
 		}
-	}
-}
-
-// JSON may hold what 8-bit terminals take for commands; escaped, it is the same JSON.
-func TestJSONIsSafeForTerminals(t *testing.T) {
-	var b bytes.Buffer
-	e := newEnvironment(nil, nil, &b, nil)
-	e.json, e.document = true, &report.Document{Source: "\u009b31m\u007f <&> é \x1b"}
-	if err := e.printDocument(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if want := "\n  \"source\": \"\\u009b31m\\u007f <&> é \\u001b\"\n}\n"; !strings.HasSuffix(b.String(), want) {
-		t.Errorf("%q", b.String())
 	}
 }
