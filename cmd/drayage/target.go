@@ -156,10 +156,14 @@ func (s *saver) intoLayout(ctx context.Context) error {
 		return fmt.Errorf("save into %w", err)
 	}
 	defer dst.Close()
-	meter := s.newMeter("save")
+	meter := s.newMeter("save", s.wire)
 	opts := s.fetching()
 	opts.Planned, opts.Progress = meter.Plan, meter.Update
-	results, err := fetch.Into(ctx, s.results(), dst, opts)
+	results := s.results()
+	for _, r := range results {
+		meter.NameImage(r.Reference.String(), &r.Image.Image)
+	}
+	results, err = fetch.Into(ctx, results, dst, opts)
 	sum := meter.finish()
 	if err != nil {
 		err = fmt.Errorf("save into %s: %w", s.out.Path, err)
