@@ -118,18 +118,18 @@ func (m *Meter) end() {
 type object struct {
 	Time    time.Time `json:"time"`
 	Event   string    `json:"event"`
-	Verb    string    `json:"verb"`
+	Verb    string    `json:"command"`
 	Held    int64     `json:"heldBytes"`
 	Total   int64     `json:"totalBytes"`
 	Present int64     `json:"presentBytes"`
 	Moved   int64     `json:"transferredBytes"`
-	Ready   int       `json:"blobsReady"`
-	Blobs   int       `json:"blobs"`
+	Ready   int       `json:"readyBlobCount"`
+	Blobs   int       `json:"blobCount"`
 	Rate    int64     `json:"bytesPerSecond,omitempty"`
 	Left    int64     `json:"secondsLeft,omitempty"`
 	Stuck   int64     `json:"secondsWaiting,omitempty"`
 	Image   string    `json:"image,omitempty"`
-	Images  int       `json:"imagesLeft"`
+	Images  int       `json:"leftImageCount"`
 	Last    bool      `json:"last,omitempty"`
 }
 

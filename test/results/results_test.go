@@ -57,12 +57,15 @@ func provide(ctx context.Context, dir string) (string, error) {
 }
 
 // schema is docs/results.schema.json.
-func schema(t *testing.T) *jsonschema.Schema {
+func schema(t *testing.T) *jsonschema.Schema { return part(t, "") }
+
+// part is a part of docs/results.schema.json, by its pointer.
+func part(t *testing.T, pointer string) *jsonschema.Schema {
 	t.Helper()
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
-	s, err := c.Compile(filepath.Join(docs, "results.schema.json"))
+	s, err := c.Compile(filepath.Join(docs, "results.schema.json") + pointer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +122,13 @@ func (w *world) sign(repo string, image v1.Descriptor) {
 // run runs drayage. HOST in an argument is the registry.
 func (w *world) run(line string, env ...string) (stdout string, code int) {
 	w.Helper()
+	stdout, _, code = w.both(line, env...)
+	return stdout, code
+}
+
+// both is run with what is written to standard error.
+func (w *world) both(line string, env ...string) (stdout, stderr string, code int) {
+	w.Helper()
 	args := strings.Fields(strings.ReplaceAll(line, "HOST", w.host))
 	cmd := exec.CommandContext(w.Context(), binary, args...)
 	cmd.Dir = w.dir
@@ -132,7 +142,7 @@ func (w *world) run(line string, env ...string) (stdout string, code int) {
 	if code = cmd.ProcessState.ExitCode(); code != 0 && errs.Len() == 0 {
 		w.Errorf("%s: exit code %d and no message", line, code)
 	}
-	return out.String(), code
+	return out.String(), errs.String(), code
 }
 
 func (w *world) must(line string) {
@@ -300,6 +310,34 @@ func TestWhenThereIsADocument(t *testing.T) {
 	}
 	if stdout, code := w.run("fetch --help --json"); code != 0 || !strings.HasPrefix(stdout, "NAME:") {
 		t.Errorf("--help: exit code %d, %s", code, stdout)
+	}
+}
+
+// Every line of --progress json follows the schema, and the last one says that it is.
+func TestProgressFollowsTheSchema(t *testing.T) {
+	s, w := part(t, "#/$defs/progress"), newWorld(t)
+	for _, line := range []string{
+		"fetch HOST/app:1 -o images --platform all", "save images -o o.tar --format oci --platform all",
+		"push images HOST/again/", "verify images", "copy HOST/app:1 HOST/copied:1",
+	} {
+		_, stderr, code := w.both(line + " --progress json")
+		var last any
+		for text := range strings.Lines(stderr) {
+			if !strings.HasPrefix(text, "{") {
+				continue // a note
+			}
+			doc, err := parse(text)
+			if err == nil {
+				last = doc.(map[string]any)["last"]
+				err = s.Validate(doc)
+			}
+			if err != nil {
+				t.Errorf("%s: %v: %s", line, err, text)
+			}
+		}
+		if code != 0 || last != true {
+			t.Errorf("%s: exit code %d, %s", line, code, stderr)
+		}
 	}
 }
 
