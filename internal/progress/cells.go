@@ -1,6 +1,9 @@
 package progress
 
-import "unicode"
+import (
+	"strings"
+	"unicode"
+)
 
 // Cells returns how many cells of a terminal a text takes at most.
 func Cells(s string) int {
@@ -37,15 +40,23 @@ func Cut(s string, width int) string {
 	return s
 }
 
-// cutLeft is Cut at the beginning of a text: of the name of an image its end says most.
-func cutLeft(s string, width int) string {
-	n := Cells(s)
-	if n <= width {
-		return s
+// cutName shortens the name of an image, whose end says most: it drops the registry first, then the folders,
+// and then cuts what is left.
+func cutName(name string, width int) string {
+	for Cells(name) > width {
+		_, rest, ok := strings.Cut(name, "/")
+		if !ok {
+			break
+		}
+		name = rest
 	}
-	for i, r := range s {
-		if n <= width-1 {
-			return "~" + s[i:]
+	n := Cells(name)
+	if n <= width {
+		return name
+	}
+	for i, r := range name {
+		if n < width {
+			return "~" + name[i:]
 		}
 		n -= cells(r)
 	}

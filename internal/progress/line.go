@@ -77,7 +77,7 @@ func (v View) form(f parts, width int) (string, bool) {
 		if most < least {
 			return "", false
 		}
-		name = cutLeft(name, most)
+		name = cutName(name, most)
 		tail += gap + name
 		room -= len(gap) + Cells(name)
 	}
