@@ -14,9 +14,10 @@ type Removal struct {
 	Removed []Image // the entries that were chosen
 	Along   []Image // referrers that belonged to nothing but these
 
-	// Unreferenced is how many bytes of blobs no entry leads to any more, those from before included.
-	// [Dir.Collect] frees them.
-	Unreferenced int64
+	// Blobs is how many blobs no entry leads to any more, those from before included, and Bytes is their size.
+	// [Dir.Collect] removes them.
+	Blobs int
+	Bytes int64
 }
 
 // Remove takes entries off index.json, together with the referrers that belong to nothing else in the layout.
@@ -93,7 +94,8 @@ func (h *holdings) remove(gone []bool) (*Removal, error) {
 	live := h.live(gone)
 	for _, b := range blobs {
 		if !h.has(live, b) {
-			done.Unreferenced += b.Size
+			done.Blobs++
+			done.Bytes += b.Size
 		}
 	}
 	return done, nil

@@ -63,8 +63,8 @@ func TestRemove(t *testing.T) {
 		slices.Sort(names)
 		slices.Sort(c.names)
 		same(t, c.what+": names", c.names, names)
-		if got := s.collect(layout.CollectOptions{}); got.Bytes != did.Unreferenced {
-			t.Errorf("%s: %d bytes were collected, %d announced", c.what, got.Bytes, did.Unreferenced)
+		if got := s.collect(layout.CollectOptions{}); got.Bytes != did.Bytes || got.Blobs != did.Blobs {
+			t.Errorf("%s: %+v were collected, %+v announced", c.what, got, did)
 		}
 		same(t, c.what+": blobs", c.blobs, s.stored())
 	}

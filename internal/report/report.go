@@ -40,6 +40,9 @@ type Document struct {
 	LayerCount   int            `json:"layerCount,omitempty"` // different layers in all images together
 	LayerBytes   int64          `json:"layerBytes,omitempty"` // their size, each counted once
 	Unreferenced *Blobs         `json:"unreferenced,omitempty"`
+	Freed        *Blobs         `json:"freed,omitempty"`  // what gc has removed
+	InUse        *Blobs         `json:"inUse,omitempty"`  // what no image needs, but a running fetch
+	DryRun       bool           `json:"dryRun,omitempty"` // nothing has been changed
 	PullQuota    *inspect.Quota `json:"pullQuota,omitempty"`
 
 	ConfigFile string    `json:"configFile,omitempty"` // where settings are, or would be

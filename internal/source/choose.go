@@ -1,11 +1,13 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	"drayage/internal/pattern"
 	"drayage/internal/usage"
 	"drayage/layout"
 	"drayage/registry"
@@ -182,4 +184,57 @@ func named(saved []*Image, is rule) (found []*Image) {
 		}
 	}
 	return found
+}
+
+// Choose returns the places of the entries of a layout that names and patterns mean. A name has to mean one
+// image, and a pattern at least one. A digest means all names of its image.
+func Choose(all []layout.Image, names []string) (at []int, err error) {
+	for _, name := range names {
+		var found []int
+		if pattern.IsGlob(name) {
+			found = globbed(all, name)
+		} else if found = Match(all, name); !oneImage(all, found) {
+			return nil, usage.Errorf("%q means several images: %s", name, labels(all, found))
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("the layout has no image %q; it has: %s: %w", name,
+				labels(all, globbed(all, "*")), registry.ErrNotFound)
+		}
+		at = append(at, found...)
+	}
+	slices.Sort(at)
+	return slices.Compact(at), nil
+}
+
+// oneImage reports whether entries are one image: one of them, or all those of one digest.
+func oneImage(all []layout.Image, at []int) bool {
+	for _, i := range at {
+		if all[i].Descriptor.Digest != all[at[0]].Descriptor.Digest {
+			return false
+		}
+	}
+	return true
+}
+
+// globbed lists the images that a pattern matches, by their full name, as Docker Hub's names are typed, or by
+// their digest.
+func globbed(all []layout.Image, glob string) (at []int) {
+	is := pattern.Glob(glob)
+	for i, im := range all {
+		short := strings.TrimPrefix(strings.TrimPrefix(im.Name, "docker.io/"), "library/")
+		names := []string{im.Label(), short, im.Descriptor.Digest.String()}
+		if im.Subject == "" && slices.ContainsFunc(names, is) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// labels lists entries for a message.
+func labels(all []layout.Image, at []int) string {
+	var names []string
+	for _, i := range at {
+		names = append(names, cmp.Or(all[i].Label(), all[i].Descriptor.Digest.String()))
+	}
+	return List(names)
 }
