@@ -65,8 +65,8 @@ var version = regexp.MustCompile(`\Av?([0-9]{1,18}(?:\.[0-9]{1,18}){0,2})(-.+)?\
 var space = regexp.MustCompile(`([<>=!~^])\s+`)
 
 // parseRange reads a range, which is several conditions with spaces between them. One that begins with - is a
-// pattern for the suffix. Without it a tag with a suffix is in no range: whether 1.2.3-rc1 and 1.2.3-alpine are
-// wanted beside 1.2.3 is not for a range to tell.
+// pattern for the suffix. Without it a tag with a suffix is in no range: whether 1.2.3-rc1 and 1.2.3-alpine
+// are wanted beside 1.2.3 is not for a range to tell.
 func parseRange(text string) (func(tag string) bool, error) {
 	suffix := func(s string) bool { return s == "" }
 	var terms []string
@@ -112,7 +112,9 @@ func Nearest(asked string, names []string, n int) []string {
 	sorted := slices.Clone(names)
 	natural.Sort(sorted)
 	slices.Reverse(sorted)
-	slices.SortStableFunc(sorted, func(a, b string) int { return cmp.Compare(common(asked, b), common(asked, a)) })
+	slices.SortStableFunc(sorted, func(a, b string) int {
+		return cmp.Compare(common(asked, b), common(asked, a))
+	})
 	return sorted[:min(n, len(sorted))]
 }
 
