@@ -1,16 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"fmt"
 
 	"github.com/urfave/cli/v2"
 
-	"drayage/internal/report"
-	"drayage/internal/source"
-	"drayage/internal/terminal"
-	"drayage/layout"
+	"drayage/internal/workplace"
 )
 
 const rmHelp = `Takes images out of a layout, by name, by digest, or by a pattern in which *
@@ -31,7 +27,10 @@ func rmCommand(env *environment) *cli.Command {
 		UsageText:   "drayage rm oci:DIR:NAME...",
 		Description: rmHelp,
 		Flags:       append([]cli.Flag{dryRunFlag()}, outputFlags()...),
-		Action:      env.run(call.rm),
+		Action: env.inLayout(1, maxArguments, func(c call, ctx context.Context, dir string, names []string) (
+			*workplace.Result, error) {
+			return workplace.Remove(ctx, dir, names, c.Bool("dry-run"))
+		}),
 	}
 }
 
@@ -40,72 +39,33 @@ func dryRunFlag() cli.Flag {
 		Usage: "change nothing, and say what would be done"}
 }
 
-// layoutSpec reads an argument that has to be a layout, or an image in one.
-func (c call) layoutSpec(arg string) (source.Spec, error) {
-	spec, err := c.parseSource(arg)
-	if err == nil && spec.Kind != source.Layout {
-		err = usagef("%s works in the directory of a layout, and %q is none: give %s",
-			c.Command.Name, c.mask(arg), c.Command.UsageText)
-	}
-	return spec, err
-}
+const maxArguments = 1 << 20
 
-func (c call) rm(ctx context.Context) error {
-	names := map[string][]string{}
-	var dirs []string
-	for _, arg := range c.Args().Slice() {
-		spec, err := c.layoutSpec(arg)
+// inLayout is the action of a command with at least so many arguments. The first ones, most of them at most,
+// are a layout or images in it.
+func (e *environment) inLayout(least, most int, do func(call, context.Context, string, []string) (
+	*workplace.Result, error)) cli.ActionFunc {
+	return e.run(func(c call, ctx context.Context) error {
+		if c.NArg() < least {
+			return usagef("%s needs more: %s", c.Command.Name, c.Command.UsageText)
+		}
+		dir, names, err := workplace.Parse(c.Args().Slice()[:min(most, c.NArg())], c.parseSource)
 		if err != nil {
 			return err
 		}
-		if spec.Name == "" {
-			return usagef("%q names no image: give oci:%s:NAME, or 'oci:%s:*' for all images", arg, spec.Path,
-				spec.Path)
+		r, err := do(c, ctx, dir, names)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", c.Command.Name, err)
 		}
-		if !slices.Contains(dirs, spec.Path) {
-			dirs = append(dirs, spec.Path)
+		if r == nil {
+			return err
 		}
-		names[spec.Path] = append(names[spec.Path], spec.Name)
-	}
-	switch len(dirs) {
-	case 0:
-		return usagef("rm needs an image: oci:DIR:NAME")
-	case 1:
-		return c.removeFrom(ctx, dirs[0], names[dirs[0]])
-	}
-	return usagef("rm works in one layout at a time, and these are %d: %s", len(dirs), source.List(dirs))
-}
-
-func (c call) removeFrom(ctx context.Context, dir string, names []string) error {
-	d, err := layout.OpenDir(dir)
-	if err != nil {
+		for _, n := range r.Notes {
+			c.note("%s", n)
+		}
+		if shown := c.result(r.Document, r.Lines); err == nil {
+			err = shown
+		}
 		return err
-	}
-	defer d.Close()
-	did, err := d.Remove(ctx, func(all []layout.Image) ([]int, error) {
-		return source.Choose(all, names)
-	}, c.Bool("dry-run"))
-	if err != nil {
-		return err
-	}
-	doc := report.Document{Output: dir, Images: []report.Image{}, DryRun: c.Bool("dry-run"),
-		Unreferenced: &report.Blobs{BlobCount: did.Blobs, SizeBytes: did.Bytes}}
-	var lines []string
-	for i, im := range slices.Concat(did.Removed, did.Along) {
-		name := cmp.Or(im.Label(), im.Descriptor.Digest.String())
-		shown := report.Image{Name: name, OK: true}
-		shown.Digest, shown.MediaType = im.Descriptor.Digest, im.Descriptor.MediaType
-		doc.Images = append(doc.Images, shown)
-		if i >= len(did.Removed) {
-			name += " (a referrer of " + im.Subject.String() + ", which nothing else has)"
-		}
-		lines = append(lines, name)
-	}
-	if c.Bool("dry-run") {
-		c.note("dry run: nothing has changed; without it drayage gc %s would free %s", dir,
-			terminal.Size(did.Bytes))
-	} else if did.Blobs > 0 {
-		c.note("drayage gc %s frees %s", terminal.ShellWord(dir), terminal.Size(did.Bytes))
-	}
-	return c.result(doc, lines)
+	})
 }

@@ -32,6 +32,8 @@ var upon = map[string][]string{
 	// The results of all commands are one document. What inspect says of an image is a part of it.
 	"internal/report": {"inspect"},
 	"internal/tables": {"inspect"},
+	// The verbs that work in a layout.
+	"internal/workplace": {"layout", "registry"},
 	// What the engines' files say of a registry is a registry.Endpoint.
 	"internal/hostconfig": {"registry"},
 }

@@ -238,3 +238,14 @@ func labels(all []layout.Image, at []int) string {
 	}
 	return List(names)
 }
+
+// ChooseOne returns the place of the one image of a layout that a name means. If the name is empty, the
+// layout must have one image.
+func ChooseOne(all []layout.Image, name string) ([]int, error) {
+	one := cmp.Or(name, "*")
+	at, err := Choose(all, []string{one})
+	if err == nil && !oneImage(all, at) {
+		err = usage.Errorf("there are several images: %s: choose one by its name", labels(all, at))
+	}
+	return at, err
+}
