@@ -165,8 +165,12 @@ func (c call) settingsFile(all settings.Flags) (*settings.File, error) {
 	if path == "" {
 		return nil, nil
 	}
-	if _, err := os.Stat(path); err != nil && !named { // not there, or in a home that is another's
+	fi, err := os.Stat(path)
+	switch {
+	case err != nil && !named: // not there, or in a home that is another's
 		return nil, nil
+	case err == nil && !named && !fi.Mode().IsRegular(): // reading a pipe might never end
+		return nil, fmt.Errorf("%s is no regular file", path)
 	}
 	home, _ := os.UserHomeDir()
 	file, err := settings.Reader{Flags: all, Home: home}.Read(path)
@@ -233,16 +237,19 @@ func (c call) showSettings(path string, there bool, found []settings.Gathered, u
 	rows := [][]string{{"SETTING", "COMMAND", "VALUE", "FROM"}}
 	for _, s := range found {
 		from := s.From
+		if line, ok := strings.CutPrefix(from, path+":"); ok {
+			from = "line " + line
+		}
 		if s.Beaten != "" {
-			from += " (" + s.Beaten + " counts)"
+			from += ", but " + s.Beaten + " counts"
 		}
 		value := terminal.Escape(strings.Join(s.Shown(), ", "), tables.MaxText)
 		rows = append(rows, []string{s.Flag, cmp.Or(s.Verb, "all"), value, from})
 	}
-	if p.Line(""); len(found) > 0 {
-		p.Table(rows)
-		p.Line("")
+	for _, flag := range unset {
+		rows = append(rows, []string{flag, "all", "-", "default"})
 	}
-	p.Line("not set: %s", strings.Join(unset, ", "))
+	p.Line("")
+	p.Table(rows)
 	return p.Err
 }

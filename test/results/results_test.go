@@ -169,6 +169,7 @@ var cases = []struct {
 	{"fetch 127.0.0.1:1/app:1 -o new", 5, `"code":"unavailable"`},
 	{"save images -o a.tar --platform linux/amd64", 0, `"outputBytes":[1-9]`},
 	{"save images -o b.tar --format oci --platform all --referrers", 0, `"names":\[`},
+	{"save images -o oci:saved", 0, `"output":"saved"`},
 	{"save images -o c.tar --platform all", 2, `"code":"usage"`},
 	{"push docker.tar HOST/pushed/", 0, `"reference":".*@sha256:`},
 	{"push images HOST/layout/ --referrers", 0, `"destination":"`},
