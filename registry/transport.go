@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -22,9 +23,10 @@ import (
 func NewTransport(config *tls.Config) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy:               proxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:         bulk(dialer.DialContext),
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: 15 * time.Second,
 		Protocols:           &protocols,
@@ -36,6 +38,32 @@ func NewTransport(config *tls.Config) *http.Transport {
 		ReadBufferSize:        64 << 10,
 		WriteBufferSize:       64 << 10,
 	}
+}
+
+// bulkSize is how much of a body is moved at once. It is more than the buffer from which net/http gives out
+// the body of an answer: what is read is then not copied there, and larger writes cost less for each byte.
+const bulkSize = 256 << 10
+
+var bulkBuffers = sync.Pool{New: func() any { return new([bulkSize]byte) }}
+
+// bulk makes connections to which bodies are written in large pieces. net/http would use small ones.
+func bulk(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return bulkConn{conn}, nil
+	}
+}
+
+type bulkConn struct{ net.Conn }
+
+// ReadFrom implements io.ReaderFrom.
+func (c bulkConn) ReadFrom(r io.Reader) (int64, error) {
+	buf := bulkBuffers.Get().(*[bulkSize]byte)
+	defer bulkBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{c.Conn}, struct{ io.Reader }{r}, buf[:])
 }
 
 func proxyFromEnvironment(req *http.Request) (*url.URL, error) { return proxies()(req.URL) }

@@ -62,7 +62,7 @@ func scenarios() []scenario {
 			targets: []target{fasterThanPeers(1), littleSent(0.001), littleCPU("push-docker-tar", 0.25)}},
 		{id: "push-shared-base", title: "docker tar to the registry that has its base", prepare: pushSharedBase,
 			targets: []target{fasterThanPeers(1)}},
-	}, slices.Concat(lateScenarios(), manyScenarios(), memoryScenarios(with))...)
+	}, slices.Concat(copyScenarios(), lateScenarios(), manyScenarios(), memoryScenarios(with))...)
 }
 
 // lateScenarios are registries that begin each answer late: an object store behind them, or a hash of the
@@ -102,6 +102,7 @@ func memoryScenarios(with func(string, func(context.Context, *env, string) ([]co
 			{"memory-save-", "memory, registry to docker tar, a layer of ",
 				readScenario(size, direct, dockerTarSavers)},
 			{"memory-push-", "memory, docker tar to registry, a layer of ", with(size, pushDockerTar)},
+			{"memory-copy-", "memory, registry to registry, a layer of ", readScenario(size, direct, copiers)},
 		} {
 			s := scenario{id: work.id + size, title: work.title + size, prepare: work.prepare, once: true,
 				huge:    size == "10GB",
