@@ -95,9 +95,9 @@ func TestWild18TypedNames(t *testing.T) {
 		"::1:5000/app": "brackets", "fd00::1/app": "brackets", "a//b": "two slashes", "app/": "slash",
 		"app:": "tag is empty", "app:@" + someDigest: "tag is empty", "app:1.0+2": "Helm",
 		"app:" + strings.Repeat("t", 129): "longer", "app@sha256:abc": "digest", "app@1.0": "digest",
-		"ftp://corp.test/app": "docker://", "docker://docker://a": "docker://", "App": "lowercase",
-		"äpp":                             "characters",
-		"https://hub.docker.com/_/alpine": "people", "app\x00": "characters",
+		"ftp://corp.test/app": "docker://", "docker://docker://a": "docker://", "App": "no capital",
+		"äpp":                               "characters",
+		"https://hub.docker.com/search?q=x": "people", "app\x00": "characters",
 	} {
 		got, err := ParseTyped(in)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -131,6 +131,68 @@ func TestReferenceForms(t *testing.T) {
 		}
 		if got := [4]string{r.String(), r.Tagged(), r.Target(), r.Name()}; got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Errors about names say what is wrong, each in its own way.
+func TestWrongNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"alpine:": "its tag is empty", "@sha256:abc": "no name stands before the digest",
+		"alpine@sha256:abc": "64 hexadecimal digits", "Alpine": "no capital letters",
+		"corp.test/Team/app:1": "no capital letters", "localhost/App": "no capital letters",
+		"corp.test:5000/App@" + someDigest: "no capital letters", "al pine": "a space", "alpine\t:1": "a space",
+		"\"alpine": "quotation mark", "alpine`": "quotation mark", "'alpine'": "in quotes", " ": "is empty",
+		"alpine,busybox": "comma", "alpine;": "semicolon", "${REGISTRY}/app:1": "variable",
+		"app:{{ .Values.tag }}": "variable", "alpine:3.20:1": "two tags", "corp.test:5000/a:1:2": "two tags",
+		"alpine:-1": "begins with a letter", "alpine:.1": "begins with a letter",
+		someDigest: "a digest alone", someDigest[7:]: "an image ID",
+	} {
+		_, err := ParseTyped(in)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), ": ") > 3 {
+			t.Errorf("%q: %v; want %q", in, err, want)
+		}
+	}
+	for _, in := range []string{"CORP.TEST/app", "LOCALHOST:5000/app:TAG", "a/b:UPPER",
+		"sha256/app:1", "sha256:1"} {
+		if _, err := ParseTyped(in); err != nil {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+}
+
+// Web pages about images are answered with the name of the image.
+func TestWebPages(t *testing.T) {
+	hub, github, mcr := "https://hub.docker.com/", "https://github.com/", "https://mcr.microsoft.com/"
+	quay := "https://quay.io/repository/"
+	for in, want := range map[string]string{
+		hub + "_/alpine":                                                     "alpine",
+		"hub.docker.com/_/alpine/tags?name=3":                                "alpine",
+		hub + "r/bitnami/redis":                                              "bitnami/redis",
+		hub + "r/bitnami/redis/tags#x":                                       "bitnami/redis",
+		hub + "repository/docker/me/a/general":                               "me/a",
+		hub + "layers/library/alpine/3.20/images/sha256-abc?context=explore": "alpine:3.20",
+		hub + "layers/grafana/grafana/11.0.0/images/sha256-abc":              "grafana/grafana:11.0.0",
+		quay + "prometheus/node-exporter?tab=tags":                           "quay.io/prometheus/node-exporter",
+		quay + "a/b/c":                                         "quay.io/a/b/c",
+		quay + "a/b/manifest/" + someDigest:                    "quay.io/a/b",
+		github + "orgs/fluxcd/packages/container/package/flux": "ghcr.io/fluxcd/flux",
+		github + "orgs/X/packages/container/a%2Fb/123?tag=1":   "ghcr.io/x/a/b",
+		github + "fluxcd/flux2/pkgs/container/flux-cli":        "ghcr.io/fluxcd/flux-cli",
+		"https://gallery.ecr.aws/docker/library/alpine":        "public.ecr.aws/docker/library/alpine",
+		mcr + "en-us/artifact/mar/dotnet/runtime/tags":         "mcr.microsoft.com/dotnet/runtime",
+		mcr + "product/dotnet/sdk/about":                       "mcr.microsoft.com/dotnet/sdk",
+		"https://gitlab.com/a/b/container_registry/1":          "registry.gitlab.com/a/b",
+		"https://gitlab.com/a/b/-/container_registry":          "registry.gitlab.com/a/b",
+	} {
+		_, err := ParseTyped(in)
+		if err == nil || !strings.HasSuffix(err.Error(), "web page: write "+want) {
+			t.Errorf("%q: %v; want %q", in, err, want)
+		}
+	}
+	for _, in := range []string{"quay.io/a/b", "mcr.microsoft.com/dotnet/runtime:8.0", "github.com/a/b"} {
+		if _, err := ParseTyped(in); err != nil {
+			t.Errorf("%q: %v", in, err)
 		}
 	}
 }

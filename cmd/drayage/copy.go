@@ -42,8 +42,7 @@ func copyCommand(env *environment) *cli.Command {
 		Description: copyHelp,
 		Flags: slices.Concat([]cli.Flag{
 			platformFlag("copy only what is for `OS/ARCH[/VARIANT]`; without it everything, unchanged"),
-			&cli.StringFlag{Name: "from", Category: groupWhat,
-				Usage: "read names from `FILE`, or - for standard input: one a line, # begins a comment"},
+			fromFlag(),
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
@@ -55,7 +54,7 @@ func copyCommand(env *environment) *cli.Command {
 
 func (c call) copy(ctx context.Context) error {
 	args := c.Args().Slice()
-	if len(args) == 0 || len(args) == 1 && c.String("from") == "" {
+	if len(args) == 0 || len(args) == 1 && len(c.lists()) == 0 {
 		return usagef("copy needs a SOURCE and a DEST: %d arguments given", len(args))
 	}
 	names, to := args[:len(args)-1], args[len(args)-1]
@@ -77,33 +76,20 @@ func (c call) copy(ctx context.Context) error {
 }
 
 // copied tells what is to be copied: images in registries, each once, or a layout or an archive.
-func (c call) copied(names []string) (refs []registry.Reference, local *source.Spec, err error) {
-	take := func(name string) error {
+func (c call) copied(args []string) (refs []registry.Reference, local *source.Spec, err error) {
+	names := source.Names{Parse: func(name string) (registry.Reference, error) {
 		spec, err := c.parseSource(name)
 		switch {
-		case err != nil:
-			return err
-		case spec.Kind != source.Registry && (len(names) > 1 || c.String("from") != ""):
-			return usagef("%q is no image in a registry: copy it alone", name)
-		case spec.Kind != source.Registry:
+		case err != nil || spec.Kind == source.Registry:
+		case len(args) > 1 || len(c.lists()) > 0:
+			err = usagef("%q is no image in a registry: copy it alone", name)
+		default:
 			local = &spec
-		case !slices.Contains(refs, spec.Ref):
-			refs = append(refs, spec.Ref)
 		}
-		return nil
-	}
-	for _, n := range names {
-		if err := take(n); err != nil {
-			return nil, nil, fmt.Errorf("copy %w", err)
-		}
-	}
-	if from := c.String("from"); from != "" {
-		if c.Bool("password-stdin") && from == "-" {
-			return nil, nil, usagef("the list and the password cannot both come from standard input")
-		}
-		err = c.readList(from, take)
-	}
-	return refs, local, err
+		return spec.Ref, err
+	}}
+	err = c.gather(&names, args)
+	return names.Refs, local, err
 }
 
 // copyImages copies images that are in registries.

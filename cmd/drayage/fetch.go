@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"drayage/image"
 	"drayage/internal/durable"
 	"drayage/internal/report"
-	"drayage/internal/source"
 	"drayage/internal/tally"
 	"drayage/internal/terminal"
 	"drayage/layout"
@@ -42,8 +39,7 @@ func fetchCommand(env *environment) *cli.Command {
 				Usage: "the layout is `DIR`: made if it is not there, else added to"},
 			platformFlag("for `OS/ARCH`, such as linux/arm64/v8 or windows/amd64:10.0.17763, or all; " +
 				"without it for linux on this machine's architecture"),
-			&cli.StringFlag{Name: "from", Category: groupWhat,
-				Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"},
+			fromFlag(),
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
@@ -211,61 +207,4 @@ func transferred(sum tally.Sum) *report.Transfer {
 		TransferredBytes: sum.Transferred(), PresentBytes: sum.Present,
 		Seconds: sum.Elapsed.Round(time.Millisecond).Seconds(),
 	}
-}
-
-// imageNames reads the names of images from the arguments and from --from, each once.
-func (c call) imageNames() ([]registry.Reference, error) {
-	var refs []registry.Reference
-	for _, n := range c.Args().Slice() {
-		if err := notRegistry(n); err != nil && c.String("registry") == "" {
-			return nil, err
-		}
-	}
-	seen := map[registry.Reference]bool{}
-	take := func(name string) error {
-		ref, err := reference(c.Context, name)
-		if err == nil && !seen[ref] {
-			seen[ref] = true
-			refs = append(refs, ref)
-		}
-		return err
-	}
-	for _, n := range c.Args().Slice() {
-		if err := take(n); err != nil {
-			return nil, usagef("%v", err)
-		}
-	}
-	if from := c.String("from"); from != "" {
-		if err := c.readList(from, take); err != nil {
-			return nil, err
-		}
-	}
-	if len(refs) == 0 {
-		return nil, usagef("fetch needs an image name, such as alpine:3.20")
-	}
-	return refs, nil
-}
-
-func (e *environment) readList(path string, take func(name string) error) error {
-	var r io.Reader = e.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return fmt.Errorf("--from: %w", err)
-		}
-		defer f.Close()
-		r = f
-	}
-	names := 0
-	err := source.ReadList(r, func(name string) error {
-		names++
-		return take(name)
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("--from %s: %w", path, err)
-	case names == 0:
-		return usagef("--from %s names no image", path)
-	}
-	return nil
 }

@@ -141,14 +141,6 @@ func (c call) saveInstead(out source.Output) error {
 		out.Text, strings.Join(names, " "), tar)
 }
 
-// lists are the files with names that fetch was given.
-func (c call) lists() []string {
-	if from := c.String("from"); from != "" {
-		return []string{from}
-	}
-	return nil
-}
-
 // intoLayout writes the images into a layout directory, as fetch does.
 func (s *saver) intoLayout(ctx context.Context) error {
 	dst, err := layout.CreateDir(ctx, s.out.Path)

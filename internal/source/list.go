@@ -17,9 +17,9 @@ const maxList, maxName = 16 << 20, 4 << 10 // bytes of a list of names, and of a
 var listed = regexp.MustCompile("(?is)^(?:[-*]\\s+)?(?:\"?image\"?:\\s*)?[\"'`]?(.*?)[\"'`]?,?$")
 
 // ReadList reads names of images, and gives each to take: one a line, and # begins a comment. The text is in
-// UTF-8 or UTF-16, with any line ends. It may be lines of YAML such as "- image: NAME", or an array of JSON.
-// Errors of take get the number of the line.
-func ReadList(r io.Reader, take func(name string) error) error {
+// UTF-8 or UTF-16, with any line ends. It may be lines of YAML such as "- image: NAME", or an array of JSON,
+// whose elements count as lines.
+func ReadList(r io.Reader, take func(line int, name string)) error {
 	raw, err := io.ReadAll(io.LimitReader(r, maxList+1))
 	switch {
 	case err != nil:
@@ -43,9 +43,7 @@ func ReadList(r io.Reader, take func(name string) error) error {
 				return usage.Errorf("line %d has %d bytes: this is no list of images", i+1, len(name))
 			case name == "", name == "---", name == "...": // documents of YAML
 			default:
-				if err := take(name); err != nil {
-					return usage.Errorf("line %d: %v", i+1, err)
-				}
+				take(i+1, name)
 			}
 		}
 	}

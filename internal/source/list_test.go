@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	stdcmp "cmp"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -14,12 +15,14 @@ import (
 )
 
 func readList(text string) (names []string, err error) {
-	err = source.ReadList(strings.NewReader(text), func(name string) error {
+	var bad error
+	err = source.ReadList(strings.NewReader(text), func(line int, name string) {
 		names = append(names, name)
-		_, err := registry.ParseTyped(name)
-		return err
+		if _, err := registry.ParseTyped(name); err != nil && bad == nil {
+			bad = usage.Errorf("line %d: %v", line, err)
+		}
 	})
-	return names, err
+	return names, stdcmp.Or(err, bad)
 }
 
 func utf16(order binary.AppendByteOrder, text string) string {
@@ -103,11 +106,10 @@ func FuzzReadList(f *testing.F) {
 	f.Add("- image: \"a\"\n[\"b\"]")
 	f.Fuzz(func(t *testing.T, text string) {
 		size := 0
-		err := source.ReadList(strings.NewReader(text), func(name string) error {
+		err := source.ReadList(strings.NewReader(text), func(_ int, name string) {
 			if size += len(name); name == "" {
 				t.Error("a name is empty")
 			}
-			return nil
 		})
 		if err == nil && size > 2*len(text) {
 			t.Errorf("%d bytes of names in %d", size, len(text))
