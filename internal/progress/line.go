@@ -47,11 +47,16 @@ const (
 	gap      = "  "
 	leastBar = 12
 	mostBar  = 30
+	// barFrom is the least width with a bar. Below, a bar would come and go with what is known.
+	barFrom = 90
 )
 
 // Line returns the richest status line that takes no more than width cells.
 func (v View) Line(width int) string {
 	for _, f := range forms {
+		if f.bar && (width < barFrom || v.Total <= 0) {
+			continue
+		}
 		if line, ok := v.form(f, width); ok {
 			return line
 		}
@@ -135,7 +140,7 @@ func (v View) percent() string {
 	if v.Total <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%3d%%", int(100*v.share()))
+	return fmt.Sprintf("%d%%", int(100*v.share()))
 }
 
 func (v View) rate() string { return terminal.Size(int64(v.Rate)) + "/s" }
@@ -174,7 +179,7 @@ func (v View) Text() string {
 			told = append(told, part)
 		}
 	}
-	put(strings.TrimSpace(v.percent()))
+	put(v.percent())
 	put(fmt.Sprintf("%d of %d blobs", v.Ready, v.Blobs))
 	put(v.bytes())
 	put(v.state())
@@ -209,8 +214,8 @@ func imageName(name string) string {
 	name = strings.TrimPrefix(terminal.Line(name), "docker.io/")
 	name = strings.TrimPrefix(name, "library/")
 	if at := strings.LastIndex(name, "@"); at >= 0 {
-		algorithm, hash, _ := strings.Cut(name[at:], ":")
-		name = name[:at] + algorithm + ":" + hash[:min(len(hash), 12)]
+		_, hash, _ := strings.Cut(name[at:], ":")
+		name = name[:at] + "@" + hash[:min(len(hash), 12)]
 	}
 	return name
 }
