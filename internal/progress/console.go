@@ -4,5 +4,5 @@ package progress
 
 import "os"
 
-// KnowsEscapes reports whether the terminal obeys escape sequences.
-func KnowsEscapes(*os.File) bool { return true }
+// knowsEscapes reports whether the terminal obeys escape sequences.
+func knowsEscapes(*os.File) bool { return true }

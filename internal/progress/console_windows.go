@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// KnowsEscapes reports whether the console of f obeys escape sequences. It asks the console to, which those
+// knowsEscapes reports whether the console of f obeys escape sequences. It asks the console to, which those
 // before Windows 10 do not do.
-func KnowsEscapes(f *os.File) bool {
+func knowsEscapes(f *os.File) bool {
 	var mode uint32
 	h := windows.Handle(f.Fd())
 	if windows.GetConsoleMode(h, &mode) != nil {

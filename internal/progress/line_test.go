@@ -20,14 +20,14 @@ var views = []struct {
 	name string
 	View
 }{
-	{"under way", View{Verb: "fetch", Rate: 12e6, Left: 11 * time.Second, Sum: tally.Sum{Total: 120e6, Held: 45.2e6,
-		Ready: 6, Blobs: 13, Image: "docker.io/library/alpine:3.20", Images: 3}}},
-	{"begun", View{Verb: "fetch", Sum: tally.Sum{Total: 120e6, Held: 30e6, Present: 30e6, Blobs: 13, Images: 1}}},
+	{"under way", View{Verb: "fetch", Rate: 12e6, Left: 11 * time.Second, Sum: tally.Sum{Total: 120e6,
+		Held: 45.2e6, Ready: 6, Blobs: 13, Image: "docker.io/library/alpine:3.20", Images: 3}}},
+	{"begun", View{Verb: "fetch", Sum: tally.Sum{Total: 120e6, Held: 30e6, Present: 30e6, Blobs: 13}}},
 	{"waiting", View{Verb: "push", Stuck: 75 * time.Second, Sum: tally.Sum{Total: 13.1e6, Ready: 0, Blobs: 4,
 		Image: "registry.corp:5000/mirror/ghcr.io/some-team/some-application:1.2.3-rc4", Images: 1}}},
 	{"finishing", View{Verb: "save", Sum: tally.Sum{Total: 9e9, Held: 9e9, Ready: 130, Blobs: 130, Images: 0}}},
-	{"long", View{Verb: "verify", Rate: 999.9e3, Left: 30 * time.Hour, Sum: tally.Sum{Total: 123.4e9, Held: 567.8e6,
-		Ready: 12345, Blobs: 67890, Image: "registry.corp/日本語/アプリ:最新", Images: 2000}}},
+	{"long", View{Verb: "verify", Rate: 999.9e3, Left: 30 * time.Hour, Sum: tally.Sum{Total: 123.4e9,
+		Held: 567.8e6, Ready: 12345, Blobs: 67890, Image: "registry.corp/日本語/アプリ:最新", Images: 2000}}},
 	{"digest", View{Verb: "fetch", Rate: 500, Left: time.Second, Sum: tally.Sum{Total: 2000, Held: 999, Blobs: 1,
 		Image: "ghcr.io/team/app@sha256:" + strings.Repeat("0123456789abcdef", 4), Images: 1}}},
 	{"nothing known", View{Verb: "fetch", Stuck: 4 * time.Second}},

@@ -5,6 +5,7 @@ package progress
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"sync"
 )
@@ -15,8 +16,7 @@ import (
 // The cursor waits at the beginning of the status line. A terminal that breaks the line when it becomes
 // narrower keeps the cursor there, so that everything behind the cursor is the line's and can be erased.
 type Screen struct {
-	// Plain is for terminals that know no escape sequences: the line is erased with spaces.
-	Plain bool
+	plain bool // the terminal knows no escape sequences: the line is erased with spaces
 
 	mu   sync.Mutex
 	w    io.Writer
@@ -25,7 +25,10 @@ type Screen struct {
 }
 
 // NewScreen returns a screen on w that shows no status line yet.
-func NewScreen(w io.Writer) *Screen { return &Screen{w: w} }
+func NewScreen(w io.Writer) *Screen {
+	f, ok := w.(*os.File)
+	return &Screen{w: w, plain: ok && !knowsEscapes(f)}
+}
 
 // Write implements io.Writer for text that stays.
 func (s *Screen) Write(p []byte) (int, error) { return s.put(s.w, p) }
@@ -67,7 +70,7 @@ func (s *Screen) draw(line string) {
 	}
 	text := "\r" + line
 	switch rest := Cells(s.line) - Cells(line); {
-	case !s.Plain:
+	case !s.plain:
 		text += "\x1b[J"
 	case rest > 0:
 		text += strings.Repeat(" ", rest)

@@ -68,7 +68,7 @@ func TestTextComesOutAboveTheStatusLine(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		g := &glass{width: 20}
 		s := NewScreen(g)
-		s.Plain = plain
+		s.plain = plain
 		var other bytes.Buffer
 		out := s.Above(io.MultiWriter(g, &other))
 		io.WriteString(s, "before\n")
