@@ -59,6 +59,8 @@ func flagKind(f cli.Flag) settings.Kind {
 		return settings.Switch
 	case *cli.IntFlag:
 		return settings.Number
+	case *cli.DurationFlag:
+		return settings.Time
 	case *cli.StringSliceFlag:
 		return settings.List
 	}

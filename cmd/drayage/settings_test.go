@@ -54,12 +54,13 @@ func (b *bench) write(text string) {
 // samples are values of each kind: for the command line, a variable, the table of a verb, and the top.
 var samples = map[settings.Kind][4]string{
 	settings.Text: {"/a", "/b", "/c", "/d"}, settings.Number: {"1", "2", "3", "4"},
+	settings.Time: {"1h0m0s", "2h0m0s", "3h0m0s", "4h0m0s"},
 	settings.List: {"a", "b", "c", "d"}, settings.Switch: {"false", "true", "false", "true"},
 }
 
 // quoted is a value as it stands in the file.
 func quoted(kind settings.Kind, value string) string {
-	if kind == settings.Text || kind == settings.List {
+	if kind == settings.Text || kind == settings.List || kind == settings.Time {
 		return `"` + value + `"`
 	}
 	return value

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Kind is what the value of a flag is.
@@ -18,11 +19,12 @@ const (
 	Number      // an integer
 	Switch      // true or false
 	List        // of texts
+	Time        // such as 24h
 )
 
 // describe names a kind for people.
 func (k Kind) describe() string {
-	return [...]string{"text in quotes", "a number", "true or false", "a text or a list of texts"}[k]
+	return [...]string{"text in quotes", "a number", "true or false", "a text or a list of texts", "text such as \"24h\""}[k]
 }
 
 // Setting is the value of a flag that does not stand on the command line.
@@ -59,6 +61,11 @@ func FromEnvironment(flag string, kind Kind, getenv func(string) string) (s Sett
 	case Switch:
 		if _, err := strconv.ParseBool(strings.TrimSpace(text)); err != nil {
 			return s, false, fmt.Errorf("%s: %q is neither true nor false", name, text)
+		}
+		s.Values[0] = strings.TrimSpace(text)
+	case Time:
+		if _, err := time.ParseDuration(strings.TrimSpace(text)); err != nil {
+			return s, false, fmt.Errorf("%s: %q is no time such as 24h", name, text)
 		}
 		s.Values[0] = strings.TrimSpace(text)
 	case List:

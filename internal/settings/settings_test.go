@@ -51,6 +51,8 @@ func TestFromEnvironment(t *testing.T) {
 		{settings.Switch, "false", []string{"false"}, ""},
 		{settings.Switch, "0", []string{"0"}, ""},
 		{settings.Switch, "maybe", nil, `DRAYAGE_X: "maybe" is neither true nor false`},
+		{settings.Time, "24h ", []string{"24h"}, ""},
+		{settings.Time, "soon", nil, `DRAYAGE_X: "soon" is no time such as 24h`},
 		{settings.List, "a, b,,c ", []string{"a", "b", "c"}, ""},
 		{settings.List, " , ", nil, ""},
 	} {

@@ -93,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	put := func(repo, tag, arch string) v1.Descriptor {
 		im := fakeregistry.Image{Layers: []fakeregistry.Layer{layer}}
 		im.Platform = v1.Platform{OS: "linux", Architecture: arch}
-		im.Config.Config = v1.ImageConfig{Env: []string{"A=b"}, Labels: map[string]string{"l": "m"}}
+		im.Config.Config = v1.ImageConfig{Env: []string{"A=" + repo}, Labels: map[string]string{"l": "m"}}
 		return w.reg.PutImage(repo, tag, im)
 	}
 	w.reg.PutIndex("app", "1", false, put("app", "", "amd64"), put("app", "", "arm64"))
@@ -197,6 +197,14 @@ var cases = []struct {
 	{"digest HOST/app:1 --list", 0, `"digest":"sha256:`},
 	{"digest images --platform linux/arm64", 3, `"exitCode":3`},
 	{"digest oci:images:HOST/app:1 --platform linux/arm64", 0, `"platforms":\[\{"platform":"linux/arm64"`},
+	{"tag oci:work:HOST/solo:1 corp.test/new:2", 0, `"reference":"corp.test/new@sha256:`},
+	{"tag oci:work:HOST/nothing:1 corp.test/new:2", 3, `"code":"not-found"`},
+	{"rm oci:work:HOST/solo:1 oci:work:corp.test/new:2 --dry-run", 0, `"dryRun":true`},
+	{"rm oci:work:HOST/solo:1 oci:work:corp.test/new:2", 0, `"unreferenced":\{"blobCount":[1-9]`},
+	{"rm oci:work:HOST/solo:1", 3, `"code":"not-found"`},
+	{"gc work --dry-run", 0, `"dryRun":true`},
+	{"gc work", 0, `"freed":\{"blobCount":[1-9]`},
+	{"gc nowhere", 2, `"ok":false`},
 	{"settings", 0, `"settings":\[\]`},
 	{"manifest HOST/app:1", 2, `"command":"manifest"`},
 	{"nothing", 2, `"code":"usage"`},
@@ -204,6 +212,7 @@ var cases = []struct {
 
 func (w *world) prepare() {
 	w.must("fetch HOST/app:1 HOST/solo:1 -o images --platform all --referrers")
+	w.must("fetch HOST/app:1 HOST/solo:1 -o work --platform all")
 	w.must("save images -o docker.tar --platform linux/amd64")
 	w.must("save images -o oci.tar --format oci --platform all")
 	w.must("fetch HOST/app:1 HOST/solo:1 -o broken --platform linux/amd64")
