@@ -24,7 +24,9 @@ const (
 
 // describe names a kind for people.
 func (k Kind) describe() string {
-	return [...]string{"text in quotes", "a number", "true or false", "a text or a list of texts", "text such as \"24h\""}[k]
+	return [...]string{
+		"text in quotes", "a number", "true or false", "a text or a list of texts", `text such as "24h"`,
+	}[k]
 }
 
 // Setting is the value of a flag that does not stand on the command line.

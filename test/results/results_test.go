@@ -187,7 +187,7 @@ var cases = []struct {
 	{"inspect images", 0, `"layerCount":[1-9]`},
 	{"inspect docker.tar", 0, `"kind":"saved"`},
 	{"inspect oci.tar", 0, `"kind":"index"`},
-	{"inspect broken --platform linux/amd64", 3, `"code":"not-found".*"images":\[\{"name":.*"ok":false`},
+	{"inspect broken --platform linux/amd64", 7, `"code":"partly".*"images":\[.*"ok":false,"error":`},
 	{"inspect HOST/nothing:1", 3, `"code":"not-found"`},
 	{"ls HOST", 0, `"repositories":\[`},
 	{"ls HOST/app", 0, `"tags":\["1"\]`},
