@@ -2,48 +2,44 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"drayage/internal/secrets"
+	"drayage/internal/guide"
 	"drayage/internal/settings"
 )
 
-// reorder moves the flags of a command before its arguments. The flag parser stops at the first argument, but
-// people write flags anywhere. After -- nothing is a flag.
-func reorder(app *cli.App, args []string) ([]string, error) {
+// interpret makes of what was typed what the flag parser takes. Notes say what words of other tools were
+// taken for.
+func (e *environment) interpret(app *cli.App, args []string) ([]string, error) {
 	if len(args) < 2 {
 		return args, nil
 	}
-	command := app.Command(args[1])
-	if command == nil {
-		return args, checkFlag(nil, args[1])
+	line, err := tool(app).Interpret(args[1:])
+	e.command = line.Command
+	if err != nil || line.Command == "" {
+		return args, err
 	}
-	var flags, positional []string
-	rest := args[2:]
-	for i := 0; i < len(rest); i++ {
-		arg := rest[i]
-		switch {
-		case arg == "--":
-			positional = append(positional, rest[i+1:]...)
-			i = len(rest)
-		case len(arg) < 2 || arg[0] != '-':
-			positional = append(positional, arg)
-		default:
-			if err := checkFlag(command, arg); err != nil {
-				return nil, err
-			}
-			flags = append(flags, arg)
-			if takesValue(command, arg) && i+1 < len(rest) {
-				i++
-				flags = append(flags, rest[i])
-			}
+	for _, n := range line.Notes {
+		fmt.Fprintf(e.stderr, "note: %s\n", n)
+	}
+	return slices.Concat(args[:1], []string{line.Command}, line.Flags, []string{"--"}, line.Arguments), nil
+}
+
+// tool is the command line as the guide knows it.
+func tool(app *cli.App) (t guide.Tool) {
+	for _, c := range app.VisibleCommands() {
+		command := guide.Command{Names: c.Names()}
+		for _, f := range c.Flags {
+			_, isBool := f.(*cli.BoolFlag)
+			command.Flags = append(command.Flags, guide.Flag{Names: f.Names(), Value: !isBool})
 		}
+		t = append(t, command)
 	}
-	return slices.Concat(args[:2], flags, []string{"--"}, positional), nil
+	return t
 }
 
 // typed notes what was typed before anything is known to be right, for the document of a wrong command line.
@@ -53,34 +49,10 @@ func (e *environment) typed(app *cli.App, args []string) {
 	if len(args) > 1 && app.Command(args[1]) != nil {
 		command := app.Command(args[1])
 		e.command = command.Name
-		e.json = e.json || findFlag(command, "json") != nil && settings.On("json", os.Getenv)
+		e.json = e.json || hasJSON(command) && settings.On("json", os.Getenv)
 	}
 }
 
-// checkFlag refuses a flag with a password that is written to it without a space. The flag parser would
-// quote the password.
-func checkFlag(command *cli.Command, arg string) error {
-	cut := secrets.CutFlag(arg)
-	if cut == arg || command != nil && findFlag(command, arg) != nil {
-		return nil
-	}
-	return usagef("there is no flag that begins with %s: the value of a flag follows after a space or =", cut)
-}
-
-// findFlag returns the flag of a command that a word means, or nil.
-func findFlag(command *cli.Command, arg string) cli.Flag {
-	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-	for _, f := range command.Flags {
-		if slices.Contains(f.Names(), name) {
-			return f
-		}
-	}
-	return nil
-}
-
-// takesValue reports whether the word after this flag belongs to it.
-func takesValue(command *cli.Command, arg string) bool {
-	f := findFlag(command, arg)
-	_, isBool := f.(*cli.BoolFlag)
-	return f != nil && !isBool && !strings.Contains(arg, "=")
+func hasJSON(c *cli.Command) bool {
+	return slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f.Names()[0] == "json" })
 }

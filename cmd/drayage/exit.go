@@ -101,7 +101,7 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 // describe makes one line of an error, with what users can do about it if that is known.
-func describe(err error) string {
+func (e *environment) describe(err error) string {
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if hint := durable.DiskHint(err); hint != "" {
 		return line + " (" + hint + ")"
@@ -116,15 +116,23 @@ func describe(err error) string {
 	case errors.Is(err, layout.ErrDamaged):
 		line += " (drayage verify --repair DIR rebuilds it)"
 	case errors.As(err, new(*usage.Error)):
-		line += " (see drayage --help)"
+		line += " (see " + e.helpLine() + ")"
 	}
 	return line
+}
+
+// helpLine is what to type to learn more about what was typed.
+func (e *environment) helpLine() string {
+	if e.command == "" || e.command == "help" {
+		return "drayage --help"
+	}
+	return "drayage " + e.command + " --help"
 }
 
 // failed returns err. If there are several images it also shows the error, because the command goes on.
 func (e *environment) failed(err error, images int) error {
 	if images > 1 {
-		fmt.Fprintf(e.stderr, "drayage: %s\n", describe(err))
+		fmt.Fprintf(e.stderr, "drayage: %s\n", e.describe(err))
 	}
 	return err
 }

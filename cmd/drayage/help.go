@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -30,7 +28,7 @@ const (
 	commandsLook   = "look at images"
 	commandsLayout = "work in a layout"
 	commandsAccess = "registries"
-	commandsHelp   = "help"
+	commandsHelp   = "drayage itself"
 )
 
 var commandGroups = []string{commandsMove, commandsLook, commandsLayout, commandsAccess, commandsHelp}
@@ -62,78 +60,31 @@ func appPage(app *cli.App) guide.Page {
 	for _, c := range app.VisibleCommands() {
 		in[c.Category] = append(in[c.Category], guide.Entry{Head: strings.Join(c.Names(), ", "), Text: c.Usage})
 	}
-	p.Sections = append(sections(in, commandGroups), flagSections(app.Flags)...)
+	p.Sections = append(guide.Sections(in, commandGroups), flagSections(app.Flags)...)
 	return p
-}
-
-// sections brings groups into their order. Groups that the order does not have come last.
-func sections(in map[string][]guide.Entry, order []string) (all []guide.Section) {
-	for _, title := range order {
-		if len(in[title]) > 0 {
-			all = append(all, guide.Section{Title: title, Entries: in[title]})
-		}
-		delete(in, title)
-	}
-	for title, entries := range in {
-		all = append(all, guide.Section{Title: "other " + title, Entries: entries})
-	}
-	return all
 }
 
 func flagSections(flags []cli.Flag) []guide.Section {
 	in := map[string][]guide.Entry{}
 	for _, f := range flags {
-		if v, ok := f.(cli.VisibleFlag); ok && !v.IsVisible() {
+		if v, ok := f.(cli.VisibleFlag); ok && !v.IsVisible() || f == cli.HelpFlag {
 			continue
 		}
-		group := groupHelp // cli's own --help
+		group := groupHelp // cli's own --version
 		if c, ok := f.(cli.CategorizableFlag); ok && c.GetCategory() != "" {
 			group = c.GetCategory()
 		}
 		in[group] = append(in[group], flagEntry(f))
 	}
-	return sections(in, groups)
+	in[groupHelp] = append(in[groupHelp], flagEntry(cli.HelpFlag))
+	return guide.Sections(in, groups)
 }
 
-// flagEntry writes a flag with its short name first, its placeholder, what it does and its default.
 func flagEntry(f cli.Flag) guide.Entry {
-	doc, ok := f.(cli.DocGenerationFlag)
-	if !ok {
-		return guide.Entry{Head: f.Names()[0]}
-	}
-	head, long := "    ", ""
-	for _, name := range slices.Backward(f.Names()) {
-		if len(name) == 1 {
-			head = "-" + name + ", "
-		} else {
-			long = "--" + name
-		}
-	}
-	placeholder, text := unquote(doc.GetUsage())
-	if head += long; doc.TakesValue() {
-		head += " " + placeholder
-	}
-	if s, ok := f.(cli.DocGenerationSliceFlag); ok && s.IsSliceFlag() {
-		text += "; may be repeated"
-	}
-	if d := defaultOf(doc); d != "" {
-		text += fmt.Sprintf(" (default: %s)", d)
-	}
-	return guide.Entry{Head: head, Text: text}
-}
-
-// unquote returns the placeholder that stands in backquotes in a usage, and the usage without them. A
-// placeholder with a colon at the beginning is no part of the text.
-func unquote(usage string) (placeholder, text string) {
-	before, rest, _ := strings.Cut(usage, "`")
-	name, after, closed := strings.Cut(rest, "`")
-	switch {
-	case !closed:
-		return "", usage
-	case before == "" && strings.HasPrefix(after, ": "):
-		return name, after[2:]
-	}
-	return name, before + name + after
+	doc := f.(cli.DocGenerationFlag)
+	_, repeats := f.(*cli.StringSliceFlag)
+	flag := guide.Flag{Names: f.Names(), Value: doc.TakesValue()}
+	return guide.FlagEntry(flag, doc.GetUsage(), defaultOf(doc), repeats)
 }
 
 func defaultOf(f cli.DocGenerationFlag) string {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v2"
+
+	"drayage/internal/guide"
 )
 
 var update = flag.Bool("update", false, "write the help pages into testdata/help")
@@ -76,7 +78,7 @@ func TestFlagsAreDescribed(t *testing.T) {
 				t.Errorf("%s --%s is in no group of flags", c.Name, f.Names()[0])
 			}
 			doc := f.(cli.DocGenerationFlag)
-			placeholder, text := unquote(doc.GetUsage())
+			placeholder, text := guide.Unquote(doc.GetUsage())
 			if text == "" || doc.TakesValue() != (placeholder != "") {
 				t.Errorf("%s --%s has the placeholder %q and the text %q", c.Name, f.Names()[0], placeholder, text)
 			}

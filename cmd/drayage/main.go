@@ -38,7 +38,7 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	log.SetOutput(io.Discard) // net/http tells there what servers do wrong, and ours to say is what comes of it
 	app := newApp(env)
 	env.typed(app, args)
-	args, err := reorder(app, args)
+	args, err := env.interpret(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
@@ -47,13 +47,10 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	}
 	err = env.printDocument(ctx, err)
 	if err != nil {
-		fmt.Fprintf(env.stderr, "drayage: %s\n", describe(err))
+		fmt.Fprintf(env.stderr, "drayage: %s\n", env.describe(err))
 	}
 	return exitCode(ctx, err)
 }
-
-// version is set by the Makefile. If it is empty, the version of the module is shown.
-var version string
 
 // call is a command as it was typed, and where it reads and writes.
 type call struct {
@@ -67,7 +64,7 @@ func (e *environment) run(do func(call, context.Context) error) cli.ActionFunc {
 }
 
 func newApp(env *environment) *cli.App {
-	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version"}
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version alone"}
 	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this page"}
 	cli.HelpPrinter = printHelp
 	app := &cli.App{
@@ -90,20 +87,16 @@ Results go to standard output, everything else to standard error.`,
 			inspectCommand(env), lsCommand(env), digestCommand(env),
 			manifestCommand(env), configCommand(env), blobCommand(env),
 			tagCommand(env), rmCommand(env), gcCommand(env),
-			loginCommand(env), logoutCommand(env), settingsCommand(env),
+			loginCommand(env), logoutCommand(env), settingsCommand(env), helpCommand(env), versionCommand(env),
 		},
 		Writer:               env.stdout,
 		ErrWriter:            env.stderr,
 		HideHelpCommand:      true,
+		Flags:                []cli.Flag{cli.HelpFlag}, // cli leaves it out because there is a command of that name
 		ExitErrHandler:       func(*cli.Context, error) {},
 		OnUsageError:         onUsageError,
 		EnableBashCompletion: true,
-		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return usagef("there is no command %q", c.Args().First())
-			}
-			return cli.ShowAppHelp(c)
-		},
+		Action:               func(c *cli.Context) error { return cli.ShowAppHelp(c) },
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = onUsageError
@@ -115,13 +108,3 @@ Results go to standard output, everything else to standard error.`,
 }
 
 func onUsageError(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
-
-func versionString() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}

@@ -62,7 +62,7 @@ func (e *environment) reported(ctx context.Context, err error) *report.Error {
 	if err == nil {
 		return nil
 	}
-	return &report.Error{Code: report.Code(exitCode(ctx, err)), Text: e.mask(describe(err))}
+	return &report.Error{Code: report.Code(exitCode(ctx, err)), Text: e.mask(e.describe(err))}
 }
 
 // rawOutput is standard output for bytes from elsewhere.

@@ -34,7 +34,7 @@ func (b *bench) run(verb string, args ...string) string {
 		}
 		return nil
 	}
-	args, err := reorder(app, append([]string{"drayage", verb}, args...))
+	args, err := env.interpret(app, append([]string{"drayage", verb}, args...))
 	if err == nil {
 		err = app.RunContext(b.Context(), args)
 	}

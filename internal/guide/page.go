@@ -5,6 +5,8 @@ package guide
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -130,4 +132,53 @@ func hang(head, text string, column int) string {
 		at, first = at+n, false
 	}
 	return b.String()
+}
+
+// Sections brings groups of entries into an order. Groups that the order does not have come last.
+func Sections(in map[string][]Entry, order []string) (all []Section) {
+	for _, title := range slices.Concat(order, slices.Sorted(maps.Keys(in))) {
+		if len(in[title]) > 0 {
+			all = append(all, Section{title, in[title]})
+		}
+		delete(in, title)
+	}
+	return all
+}
+
+// FlagEntry writes a flag with its short name first, its placeholder, what it does and its default. The
+// placeholder stands in backquotes in the usage.
+func FlagEntry(f Flag, usage, value string, repeats bool) Entry {
+	head, long := "    ", ""
+	for _, name := range slices.Backward(f.Names) {
+		if len(name) == 1 {
+			head = "-" + name + ", "
+		} else {
+			long = "--" + name
+		}
+	}
+	placeholder, text := Unquote(usage)
+	if head += long; f.Value {
+		head += " " + placeholder
+	}
+	if repeats {
+		text += "; may be repeated"
+	}
+	if value != "" {
+		text += fmt.Sprintf(" (default: %s)", value)
+	}
+	return Entry{Head: head, Text: text}
+}
+
+// Unquote returns the placeholder that stands in backquotes in a usage, and the usage without them. A
+// placeholder with a colon at the beginning is no part of the text.
+func Unquote(usage string) (placeholder, text string) {
+	before, rest, _ := strings.Cut(usage, "`")
+	name, after, closed := strings.Cut(rest, "`")
+	switch {
+	case !closed:
+		return "", usage
+	case before == "" && strings.HasPrefix(after, ": "):
+		return name, after[2:]
+	}
+	return name, before + name + after
 }

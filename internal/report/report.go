@@ -32,6 +32,8 @@ type Document struct {
 	Output      string `json:"output,omitempty"`      // the directory or file that was written
 	OutputBytes int64  `json:"outputBytes,omitempty"` // the size of that file
 
+	Build *Build `json:"build,omitempty"` // of drayage itself
+
 	Images       []Image  `json:"images,omitzero"`
 	Tags         []string `json:"tags,omitzero"`
 	Repositories []string `json:"repositories,omitzero"`

@@ -36,7 +36,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"result": report.Document{}, "error": report.Error{}, "image": report.Image{}, "fault": report.Fault{},
 		"transfer": report.Transfer{}, "blobs": report.Blobs{}, "setting": report.Setting{},
 		"platform": inspect.Platform{}, "config": inspect.Config{}, "layer": inspect.Layer{},
-		"pullQuota": inspect.Quota{},
+		"pullQuota": inspect.Quota{}, "build": report.Build{},
 	} {
 		compare(t, name, schema.Defs[name], of)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // flags are the flags whose values have passwords.
-var flags = []string{"creds", "src-creds", "dest-creds", "password", "p"}
+var flags = []string{"creds", "password", "p", "src-creds", "dest-creds", "src-password", "dest-password"}
 
 // alike are flags whose names begin like those with passwords.
 var alike = []string{"password-stdin", "plain-http", "platform"}

@@ -206,6 +206,7 @@ var cases = []struct {
 	{"gc work", 0, `"freed":\{"blobCount":[1-9]`},
 	{"gc nowhere", 2, `"ok":false`},
 	{"settings", 0, `"settings":\[\]`},
+	{"version", 0, `"build":\{"version":"`},
 	{"manifest HOST/app:1", 2, `"command":"manifest"`},
 	{"nothing", 2, `"code":"usage"`},
 }
