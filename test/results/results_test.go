@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -321,6 +322,37 @@ func TestWhenThereIsADocument(t *testing.T) {
 	}
 	if stdout, code := w.run("fetch --help --json"); code != 0 || !strings.HasPrefix(stdout, "NAME:") {
 		t.Errorf("--help: exit code %d, %s", code, stdout)
+	}
+}
+
+// An interrupted command prints a document too, with the error.
+func TestInterruptedCommandPrintsADocument(t *testing.T) {
+	s, w := schema(t), newWorld(t)
+	reached := make(chan struct{}, 100)
+	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/solo/blobs/"}, func(next http.Handler) http.Handler {
+		hang := fakeregistry.Hang()(next)
+		return http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			reached <- struct{}{}
+			hang.ServeHTTP(rw, req)
+		})
+	})
+	cmd := exec.CommandContext(t.Context(), binary, "fetch", w.host+"/app:1", w.host+"/solo:1", "-o", "images",
+		"--json", "--platform", "linux/amd64")
+	cmd.Dir, cmd.Env = w.dir, []string{"HOME=" + w.dir}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	code := cmd.ProcessState.ExitCode()
+	w.check(s, "fetch", out.String(), code)
+	if code != 130 || !strings.Contains(out.String(), `"code": "interrupted"`) {
+		t.Errorf("exit code %d: %s", code, out.String())
 	}
 }
 
