@@ -11,6 +11,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -50,64 +51,74 @@ type plan struct {
 
 const megabyte = 1000 * 1000
 
-// plans are the contents: five large layers, five of 304 MB together, a heavy one beside another, forty small
-// ones, twenty images that share a base, one layer of 2 or 10 GB.
-func (e *env) plan(ctx context.Context, name string) (p plan, err error) {
+// plan says what the contents are: five large layers, five of 304 MB together, a heavy one beside another,
+// forty small ones, twenty images that share a base, one layer of 2 or 10 GB.
+func (e *env) plan(ctx context.Context, name string) (plan, error) {
 	root, err := goRoot(ctx)
 	if err != nil {
-		return p, err
+		return plan{}, err
 	}
-	source := func(n int64, size int64, roots ...string) {
-		sizes := make([]int64, n)
-		for i := range sizes {
-			sizes[i] = max(size*megabyte*int64(e.Scale)/100, 10_000)
-		}
-		p.sizes = append(p.sizes, sizes)
-		p.source = append(p.source, trees(roots...))
-	}
-	goSource := filepath.Join(root, "src")
+	p, goSource := planner{root: root, unit: megabyte * int64(e.Scale) / 100}, filepath.Join(root, "src")
 	switch name {
 	case "five":
-		source(1, 280, "/usr/lib")
-		source(1, 200, filepath.Join(root, "pkg"), filepath.Join(root, "bin"), goSource)
-		source(1, 160, "/usr/share")
-		source(1, 78, goSource)
-		source(1, 5, "/usr/include", "/usr/share/doc", goSource)
-		p.images = [][]int{{0, 1, 2, 3, 4}}
+		p.five(280, 200, 160, 78, 5)
 	case "304MB":
-		source(1, 320, "/usr/lib")
-		source(1, 229, filepath.Join(root, "pkg"), filepath.Join(root, "bin"), goSource)
-		source(1, 183, "/usr/share")
-		source(1, 89, goSource)
-		source(1, 6, "/usr/include", "/usr/share/doc", goSource)
-		p.images = [][]int{{0, 1, 2, 3, 4}}
+		p.five(320, 229, 183, 89, 6)
 	case "heavy":
-		source(1, 570, "/usr/lib", filepath.Join(root, "pkg"))
-		source(1, 60, "/usr/share")
+		p.source(1, 570, "/usr/lib", filepath.Join(root, "pkg"))
+		p.source(1, 60, "/usr/share")
 		p.images = [][]int{{0, 1}}
 	case "forty":
-		source(40, 1, goSource)
+		p.source(40, 1, goSource)
 		p.images = [][]int{numbers(40)}
 	case "twenty":
-		source(1, 120, "/usr/share")
-		source(20, 5, goSource)
+		p.source(1, 120, "/usr/share")
+		p.source(20, 5, goSource)
 		for i := range 20 {
 			p.images = append(p.images, []int{0, 1 + i})
 		}
 	case "2GB":
-		source(1, 2000, "/usr/lib", root, "/usr/share")
-		p.images = [][]int{{0}}
+		p.large(2000)
 	case "10GB":
-		source(1, 10000, "/usr/lib", root, "/usr/share")
-		p.images = [][]int{{0}}
+		p.large(10000)
 	case fmt.Sprint("many", few):
-		planMany(&p, few, func(n, size int64) { source(n, size, goSource) })
+		planMany(&p.plan, few, func(n, size int64) { p.source(n, size, goSource) })
 	case fmt.Sprint("many", many):
-		planMany(&p, many, func(n, size int64) { source(n, size, goSource) })
+		planMany(&p.plan, many, func(n, size int64) { p.source(n, size, goSource) })
 	default:
-		return p, fmt.Errorf("there is no data set %q", name)
+		return plan{}, fmt.Errorf("there is no data set %q", name)
 	}
-	return p, nil
+	return p.plan, nil
+}
+
+// planner makes a plan. Sizes are in units.
+type planner struct {
+	plan
+	root string // of Go
+	unit int64
+}
+
+// source adds n layers of a size that take their files from some directories.
+func (p *planner) source(n, size int64, roots ...string) {
+	p.sizes = append(p.sizes, slices.Repeat([]int64{max(size*p.unit, 10_000)}, int(n)))
+	p.plan.source = append(p.plan.source, trees(roots...))
+}
+
+// five is an image of five layers.
+func (p *planner) five(libraries, tools, shared, sources, mixed int64) {
+	goSource := filepath.Join(p.root, "src")
+	p.source(1, libraries, "/usr/lib")
+	p.source(1, tools, filepath.Join(p.root, "pkg"), filepath.Join(p.root, "bin"), goSource)
+	p.source(1, shared, "/usr/share")
+	p.source(1, sources, goSource)
+	p.source(1, mixed, "/usr/include", "/usr/share/doc", goSource)
+	p.images = [][]int{{0, 1, 2, 3, 4}}
+}
+
+// large is an image of one layer.
+func (p *planner) large(size int64) {
+	p.source(1, size, "/usr/lib", p.root, "/usr/share")
+	p.images = [][]int{{0}}
 }
 
 func numbers(n int) []int {

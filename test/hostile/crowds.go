@@ -20,7 +20,7 @@ type Crowd struct {
 
 // Crowds lists inputs for every list that a foreign document may have.
 func Crowds() []Crowd {
-	return slices.Concat(savedCrowds(), entryCrowds(), manifestCrowds(), indexCrowds(), nameCrowds())
+	return slices.Concat(savedCrowds(), entryCrowds(), manifestCrowds(), indexCrowds(), referrerCrowds(), nameCrowds())
 }
 
 func savedCrowd(name string, change func(im *image, n int)) Crowd {
@@ -245,6 +245,12 @@ func indexCrowds() []Crowd {
 					`{"schemaVersion":2,"mediaType":%q,"manifests":[],"annotations":{"n":"%d"}}`, v1.MediaTypeImageIndex, i))
 			})...))
 		}),
+	}
+}
+
+// referrerCrowds have very many referrers.
+func referrerCrowds() []Crowd {
+	return []Crowd{
 		{Name: "OCI: n referrers of an image", OCI: true, Listed: true, Make: func(n int) []byte {
 			l := newLayout()
 			d := l.manifest()
