@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/audit"
+	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/inspect"
 	"drayage/internal/report"
@@ -186,9 +187,25 @@ func (v *verifier) report(r *audit.Report) error {
 	v.note("%s: %s, bad: %d, layers read: %d with %s",
 		text, imageCount(len(images)-referrers, referrers), bad, r.Blobs, terminal.Size(r.Bytes))
 	if bad > 0 {
-		return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, len(images), registry.ErrIntegrity)
+		return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, len(images), v.fault(r))
 	}
 	return nil
+}
+
+// fault says of all bad images together whether bytes are wrong or parts are only missing.
+func (v *verifier) fault(r *audit.Report) error {
+	for _, result := range r.Results {
+		for _, f := range result.Faults {
+			if f.Reason != image.Missing {
+				return registry.ErrIntegrity
+			}
+		}
+	}
+	what := "archive"
+	if v.set.Spec.Kind == source.Layout {
+		what = "layout"
+	}
+	return fmt.Errorf("the %s %w", what, dockerarchive.ErrIncomplete)
 }
 
 // unreferenced counts what no image leads to. It returns nil if that is unknown, or if not everything was
