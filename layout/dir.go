@@ -57,7 +57,10 @@ func OpenDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := New(root.FS())
+	var l *Layout
+	if err = checkLinks(root); err == nil {
+		l, err = New(root.FS())
+	}
 	if err != nil {
 		root.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -97,6 +100,9 @@ func CreateDir(ctx context.Context, path string) (*Dir, error) {
 
 // initialise writes what is missing of an empty layout.
 func (d *Dir) initialise(ctx context.Context) error {
+	if err := checkLinks(d.root); err != nil {
+		return fmt.Errorf("%s: %w", d.path, err)
+	}
 	if err := d.checkEmpty(); err != nil {
 		return err
 	}
