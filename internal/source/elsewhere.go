@@ -12,6 +12,9 @@ func Bring(images []string, to string) string {
 	if len(images) > 0 {
 		what = strings.Join(images, " ")
 	}
+	if withHost.MatchString(to) { // oci://HOST of Helm's users
+		return ""
+	}
 	kind, path, _ := strings.Cut(to, ":")
 	switch {
 	case slices.Contains([]string{"oci", "ocidir", "oci-layout", "oci-dir", "dir"}, kind):

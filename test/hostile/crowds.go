@@ -20,7 +20,8 @@ type Crowd struct {
 
 // Crowds lists inputs for every list that a foreign document may have.
 func Crowds() []Crowd {
-	return slices.Concat(savedCrowds(), entryCrowds(), manifestCrowds(), indexCrowds(), referrerCrowds(), nameCrowds())
+	return slices.Concat(savedCrowds(), entryCrowds(), manifestCrowds(), indexCrowds(), referrerCrowds(),
+		nameCrowds())
 }
 
 func savedCrowd(name string, change func(im *image, n int)) Crowd {
@@ -244,27 +245,6 @@ func indexCrowds() []Crowd {
 				return l.put(v1.MediaTypeImageIndex, fmt.Appendf(nil,
 					`{"schemaVersion":2,"mediaType":%q,"manifests":[],"annotations":{"n":"%d"}}`, v1.MediaTypeImageIndex, i))
 			})...))
-		}),
-	}
-}
-
-// referrerCrowds have very many referrers.
-func referrerCrowds() []Crowd {
-	return []Crowd{
-		{Name: "OCI: n referrers of an image", OCI: true, Listed: true, Make: func(n int) []byte {
-			l := newLayout()
-			d := l.manifest()
-			all := append(one(d), times(n, func(i int) any { return l.referrer(i, d) })...)
-			return l.packWith(imagetest.Encode(map[string]any{"schemaVersion": 2, "manifests": all}))
-		}},
-		ociCrowd("n referrers in a row", func(l *layout, n int) []any {
-			d := l.manifest()
-			all := one(d)
-			for i := range n {
-				d = l.referrer(i, d)
-				all = append(all, d)
-			}
-			return all
 		}),
 	}
 }
