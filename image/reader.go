@@ -20,6 +20,7 @@ type Reader struct {
 	src   Source
 	desc  v1.Descriptor
 	check *verify.Check
+	again *Rereader // may be nil
 
 	rc    io.ReadCloser
 	tries retry.Persistence
@@ -63,6 +64,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 			if _, cerr := r.check.Write(p[:n]); cerr != nil {
 				return 0, r.fail(cerr)
 			}
+			r.again.keep(r)
 			if r.check.Offset() == r.desc.Size {
 				if err := r.finish(); err != io.EOF {
 					return 0, err

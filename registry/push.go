@@ -46,7 +46,11 @@ func (r *Repository) Pusher() *Pusher { return &Pusher{r.own} }
 // source that is not what d says stores nothing. Push resumes an upload that breaks off, or begins it
 // again. It sends one PUT where the registry allows, because all registries take that form.
 func (p *Pusher) Push(ctx context.Context, d v1.Descriptor, src image.Source, opts PushOptions) error {
-	open := func() (io.ReadCloser, error) { return image.NewReader(ctx, src, d), nil }
+	content := image.NewRereader(src, d)
+	open := func(held int64) (io.ReadCloser, int64, error) {
+		rc, at := content.Open(ctx, held)
+		return rc, at, nil
+	}
 	return p.tries(ctx, func() error {
 		u := &upload{place: p.place, opts: opts, blob: d, open: open}
 		if !opts.Always {
@@ -71,8 +75,12 @@ func (p *Pusher) PushStream(
 	ctx context.Context, mediaType string, open func() (io.ReadCloser, error), opts PushOptions,
 ) (v1.Descriptor, error) {
 	var d v1.Descriptor
+	begin := func(int64) (io.ReadCloser, int64, error) {
+		rc, err := open()
+		return rc, 0, err
+	}
 	err := p.tries(ctx, func() error {
-		u := &upload{place: p.place, opts: opts, open: open, stream: true}
+		u := &upload{place: p.place, opts: opts, open: begin, stream: true}
 		err := u.run(ctx)
 		d = u.blob
 		return err

@@ -21,10 +21,11 @@ import (
 // registry has. There are three ways to send content: one PUT, one PATCH and a PUT for its end, or many
 // PATCHes and a PUT (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs).
 type upload struct {
-	place  *place
-	opts   PushOptions
-	blob   v1.Descriptor // of a stream: empty until all content has been sent or read
-	open   func() (io.ReadCloser, error)
+	place *place
+	opts  PushOptions
+	blob  v1.Descriptor // of a stream: empty until all content has been sent or read
+	// open opens the content at held bytes or before, and says where
+	open   func(held int64) (content io.ReadCloser, at int64, err error)
 	stream bool // the digest is not known before the content has been sent
 
 	home    *url.URL // where the upload was begun: it is asked and dropped there; nil: there is none
@@ -222,7 +223,7 @@ func (u *upload) request(method string, to *url.URL, accept ...int) *request {
 // learn reads a stream for its digest, because the registry takes whole blobs only. It reports whether the
 // registry has the blob. If not, the upload goes on as that of a blob that is known.
 func (u *upload) learn(ctx context.Context) (there bool, err error) {
-	rc, err := u.open()
+	rc, _, err := u.open(0)
 	if err != nil {
 		return false, err
 	}
@@ -235,18 +236,18 @@ func (u *upload) learn(ctx context.Context) (there bool, err error) {
 	return u.place.exists(ctx, u.blob)
 }
 
-// opened opens the content behind what the registry has. The bytes before are read all the same: they are
-// part of what is verified.
+// opened opens the content behind what the registry has. What has not been hashed of the bytes before is read
+// all the same: they are part of what is verified.
 func (u *upload) opened() (io.ReadCloser, error) {
-	rc, err := u.open()
+	rc, at, err := u.open(u.held)
 	if err != nil {
 		return nil, err
 	}
-	u.content = &counted{ReadCloser: rc, report: u.report}
+	u.content = &counted{ReadCloser: rc, report: u.report, n: at}
 	if u.stream {
 		u.content.hash = digest.SHA256.Digester()
 	}
-	if _, err = io.CopyN(io.Discard, u.content, u.held); err == nil {
+	if _, err = io.CopyN(io.Discard, u.content, u.held-at); err == nil {
 		return u.content, nil
 	}
 	rc.Close()

@@ -73,6 +73,20 @@ func NewCheck(d v1.Descriptor) *Check {
 	return &Check{want: d, hash: d.Digest.Algorithm().Hash()}
 }
 
+// Clone returns a check that has taken the same bytes. Neither changes with the other from then on. It is nil
+// if the hash cannot be copied.
+func (c *Check) Clone() *Check {
+	h, ok := c.hash.(hash.Cloner)
+	if !ok {
+		return nil
+	}
+	same, err := h.Clone()
+	if err != nil {
+		return nil
+	}
+	return &Check{want: c.want, hash: same, n: c.n}
+}
+
 // Offset is how many bytes have been taken so far.
 func (c *Check) Offset() int64 { return c.n }
 
