@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/guide"
 	"drayage/internal/report"
 	"drayage/internal/settings"
 	"drayage/internal/tables"
@@ -175,7 +176,7 @@ func (c call) settingsFile(all settings.Flags) (*settings.File, error) {
 		return nil, fmt.Errorf("%s is no regular file", path)
 	}
 	home, _ := os.UserHomeDir()
-	file, err := settings.Reader{Flags: all, Home: home}.Read(path)
+	file, err := settings.Reader{Flags: all, Home: home, Suggest: guide.Nearest}.Read(path)
 	switch {
 	case err == nil:
 		return file, nil
@@ -213,7 +214,11 @@ func (c call) settings(context.Context) error {
 		return usagef("%v", err)
 	}
 	for _, name := range settings.Unknown(os.Environ(), all.Names()) {
-		c.note("note: %s stands for no flag", name)
+		near := guide.Nearest(name, settings.Variables(all.Names()))
+		if near != "" {
+			near = ": did you mean " + near + "?"
+		}
+		c.note("note: %s stands for no flag%s", name, near)
 	}
 	path, _ := c.place()
 	doc := report.Document{ConfigFile: path, Settings: []report.Setting{}}

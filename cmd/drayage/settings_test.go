@@ -28,9 +28,12 @@ func (b *bench) run(verb string, args ...string) string {
 	app := newApp(env)
 	got := "no action"
 	app.Command(verb).Action = func(c *cli.Context) error {
-		got = fmt.Sprint(c.Value(b.flag))
 		if list := c.StringSlice(b.flag); list != nil {
 			got = strings.Join(list, ",")
+		} else if own, ok := c.Generic(b.flag).(fmt.Stringer); ok {
+			got = own.String()
+		} else {
+			got = fmt.Sprint(c.Value(b.flag))
 		}
 		return nil
 	}

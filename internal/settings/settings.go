@@ -5,6 +5,7 @@ package settings
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,15 +89,19 @@ func On(flag string, getenv func(string) string) bool {
 	return ok && err == nil && on
 }
 
+// Variables are those of flags.
+func Variables(flags []string) (names []string) {
+	for _, f := range flags {
+		names = append(names, Variable(f))
+	}
+	return names
+}
+
 // Unknown lists the variables in environ that begin like those of drayage and stand for none of the flags.
 func Unknown(environ []string, flags []string) []string {
-	known := map[string]bool{}
-	for _, f := range flags {
-		known[Variable(f)] = true
-	}
-	var unknown []string
+	known, unknown := Variables(flags), []string(nil)
 	for _, pair := range environ {
-		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, prefix) && !known[name] {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, prefix) && !slices.Contains(known, name) {
 			unknown = append(unknown, name)
 		}
 	}
