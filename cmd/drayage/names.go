@@ -30,6 +30,9 @@ func (p *paths) Set(path string) error {
 	return nil
 }
 
+// Get implements flag.Getter.
+func (p *paths) Get() any { return p.String() }
+
 func fromFlag() cli.Flag {
 	return &listsFlag{cli.GenericFlag{Name: "from", Category: groupWhat, Value: new(paths),
 		Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"}}
