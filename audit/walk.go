@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/image"
+	"drayage/internal/kind"
 	"drayage/internal/limits"
 	"drayage/internal/verify"
 )
@@ -81,7 +81,7 @@ func (w *walker) embedded(part image.Part, d v1.Descriptor) {
 	}
 	if key := string(part) + d.Digest.String(); !w.told[key] {
 		w.told[key] = true
-		w.fault(part, d, fmt.Errorf("the data in its descriptor is something else: %w", ErrIntegrity))
+		w.fault(part, d, verify.Mismatchf("the data in its descriptor is something else"))
 	}
 }
 
@@ -103,8 +103,8 @@ func (w *walker) image(ctx context.Context) error {
 			w.manifest(ctx, v)
 		}
 		if w.parts > limits.AllParts {
-			return fmt.Errorf("all images together have more than %d parts, counted for each name: "+
-				"choose some by name: %w", limits.AllParts, image.ErrTooMany)
+			return kind.Errorf(image.ErrTooMany, "all images together have more than %d parts, "+
+				"counted for each name: choose some by name", limits.AllParts)
 		}
 		return ctx.Err()
 	})

@@ -202,7 +202,7 @@ func plausible(size, compressed int64) bool {
 }
 
 func trailer(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error) {
-	tries := retry.Persistence{Since: d.Size - 4}
+	tries := retry.Persistence{Since: d.Size - 4, Tell: image.Retries(src, d)}
 	for {
 		size, err := trailerOnce(ctx, src, d)
 		if err == nil {
@@ -228,7 +228,7 @@ func trailerOnce(ctx context.Context, src image.Source, d v1.Descriptor) (int64,
 	case nil:
 		return int64(binary.LittleEndian.Uint32(field[:])), nil
 	case io.EOF, io.ErrUnexpectedEOF:
-		return 0, fmt.Errorf("%s: shorter than the %d bytes announced: %w", d.Digest, d.Size, ErrIntegrity)
+		return 0, verify.Mismatchf("%s: shorter than the %d bytes announced", d.Digest, d.Size)
 	default:
 		return 0, err
 	}

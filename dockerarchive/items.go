@@ -190,7 +190,7 @@ func (a *Reader) readConfig(item manifestItem, im *SavedImage) ([]digest.Digest,
 	if is := digest.FromBytes(config); !named {
 		im.ID = is
 	} else if found := promised.Algorithm().FromBytes(config); found != promised {
-		wrong = fmt.Errorf("the bytes hash to %s: %w", found, ErrIntegrity)
+		wrong = verify.Mismatchf("the bytes hash to %s", found)
 	} else {
 		im.ID = is // whatever the algorithm of the name: engines show this one
 	}
@@ -212,8 +212,8 @@ func (a *Reader) checkPaths(images []SavedImage) error {
 	for _, im := range images {
 		for _, l := range im.Layers {
 			if other, ok := used[l.Path]; ok && other != l.DiffID {
-				return fmt.Errorf("archive is contradictory: layer %q is said to be %s and %s: %w",
-					l.Path, other, l.DiffID, ErrIntegrity)
+				return verify.Mismatchf("archive is contradictory: layer %q is said to be %s and %s",
+					l.Path, other, l.DiffID)
 			}
 			used[l.Path] = l.DiffID
 		}

@@ -10,6 +10,7 @@ import (
 	"drayage/image"
 	"drayage/internal/limits"
 	"drayage/internal/tarfs"
+	"drayage/internal/verify"
 	"drayage/layout"
 )
 
@@ -143,8 +144,8 @@ func (u *union) contradiction(id digest.Digest, names []string) error {
 	for _, n := range names {
 		same := u.byName[n]
 		if same != nil && !same.lacking && !u.carries[[2]string{n, string(id)}] {
-			return fmt.Errorf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, "+
-				"in manifest.json: %w", n, same.first.desc.Digest, id, ErrIntegrity)
+			return verify.Mismatchf("archive is ambiguous: %q is %s in index.json and another image, with the ID %s, "+
+				"in manifest.json", n, same.first.desc.Digest, id)
 		}
 	}
 	return nil

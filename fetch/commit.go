@@ -20,6 +20,7 @@ import (
 // synced as a whole each time, so the committer names images together. A name waits longer where naming takes
 // longer, and so all naming together takes a small part of the time, however many images there are.
 type committer struct {
+	opts  Options
 	dst   destination
 	ready chan *Result // has room for all: those who bring blobs do not wait for the disk
 	wg    sync.WaitGroup
@@ -42,20 +43,25 @@ const (
 )
 
 // newCommitter returns a committer of so many images at most. The caller ends it with close.
-func newCommitter(ctx context.Context, dst destination, images int) *committer {
-	c := &committer{dst: dst, ready: make(chan *Result, images)}
+func newCommitter(ctx context.Context, dst destination, images int, opts Options) *committer {
+	c := &committer{opts: opts, dst: dst, ready: make(chan *Result, images)}
 	c.wg.Go(func() {
 		pause := time.Duration(0)
 		for t := range c.ready {
-			pause = min(pauses*c.commit(ctx, c.gather(t, pause)), maxPause)
+			batch := c.gather(t, pause)
+			pause = min(pauses*c.commit(ctx, batch), maxPause)
+			opts.complete(ctx, batch, dst)
 		}
 	})
 	return c
 }
 
 // add takes an image whose blobs are all there, or that has failed.
-func (c *committer) add(r *Result, err error) {
-	r.Err = err
+func (c *committer) add(ctx context.Context, r *Result, err error) {
+	if r.Err = err; err != nil {
+		c.opts.finished(ctx, r) // nobody waits for its name
+		return
+	}
 	c.ready <- r
 }
 

@@ -43,14 +43,14 @@ func TestWild32NamingStaysCheap(t *testing.T) {
 	for _, images := range []int{1, 100, 10_000} {
 		synctest.Test(t, func(t *testing.T) {
 			dst := &slowIndex{}
-			c := newCommitter(t.Context(), dst, images)
+			c := newCommitter(t.Context(), dst, images, Options{})
 			begun := time.Now()
 			for i := range images {
 				time.Sleep(100 * time.Microsecond)
 				name := fmt.Sprintf("app%d", i)
 				ref := registry.Reference{Registry: "registry.test", Repository: name, Tag: "1"}
 				im := &Image{Image: image.Image{Graph: &image.Graph{}}, Reference: ref}
-				c.add(&Result{Reference: ref, Image: im}, nil)
+				c.add(t.Context(), &Result{Reference: ref, Image: im}, nil)
 			}
 			c.close()
 			if dst.entries != images {
@@ -98,7 +98,7 @@ func TestNamesAreEnteredAgain(t *testing.T) {
 				im := &Image{Image: image.Image{Graph: &image.Graph{}}, Reference: ref}
 				images = append(images, &Result{Reference: ref, Image: im})
 			}
-			c := newCommitter(t.Context(), dst, 0)
+			c := newCommitter(t.Context(), dst, 0, Options{})
 			c.close()
 			c.recheck(t.Context(), images)
 			if images[0].Err != nil || (images[1].Err != nil) != fails || dst.entered != times {

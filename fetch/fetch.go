@@ -40,6 +40,11 @@ type Options struct {
 	// Planned is called once, before anything is transferred, with every blob that the images
 	// consist of, each once. [Images] may call it again.
 	Planned func(blobs []v1.Descriptor)
+	// Finished is told of each image once: as soon as it is complete and has its name in the layout, or has
+	// failed. [Resolve] tells of those that fail only. It is called by one goroutine at a time, and other
+	// images wait for it. It is not told of what the end of ctx or a full disk leaves unfinished, nor of what
+	// other programs take out of the layout afterwards: the results hold that too.
+	Finished func(Result)
 	// Progress is told how many bytes of a blob are in the layout: first what is there before anything is
 	// transferred, which may prove wrong. It is called concurrently and must return at once.
 	Progress func(blob v1.Descriptor, held int64)
@@ -80,6 +85,7 @@ func Images(
 	ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options,
 ) (results []Result, err error) {
 	named := twins{}
+	opts = opts.inTurn()
 	for part := range slices.Chunk(refs, window) {
 		if err != nil {
 			for _, ref := range part {
@@ -100,13 +106,13 @@ func Images(
 // named is read from dst from then on, and no more from its registry. The error is that of ctx, if it has
 // ended, or says that the disk takes nothing more.
 func Into(ctx context.Context, resolved []Result, dst *layout.Dir, opts Options) ([]Result, error) {
-	return into(ctx, slices.Clone(resolved), dst, opts, twins{})
+	return into(ctx, slices.Clone(resolved), dst, opts.inTurn(), twins{})
 }
 
 func into(
 	ctx context.Context, results []Result, dst *layout.Dir, opts Options, named twins,
 ) ([]Result, error) {
-	named.refuse(results)
+	named.refuse(results, func(r *Result) { opts.finished(ctx, r) })
 	var images []*Result
 	for i := range results {
 		if r := &results[i]; r.Err == nil {
@@ -135,8 +141,8 @@ func bring(ctx context.Context, images []*Result, dst *layout.Dir, opts Options)
 	opts.begin(images, plan.Blobs(), dst)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	committer := newCommitter(ctx, dst, len(images))
-	plan.Begin(committer.add)
+	committer := newCommitter(ctx, dst, len(images), opts)
+	plan.Begin(func(r *Result, err error) { committer.add(ctx, r, err) })
 	push := func(ctx context.Context, j transfer.Job[wanted]) error {
 		err := dst.Push(ctx, j.Blob, j.Source, opts.report(j.Blob))
 		if durable.DiskFailed(err) {
@@ -174,8 +180,8 @@ func partsOf(images []*Result) (all []v1.Descriptor) {
 // twins finds out whether two images would have one name in the layout. It has what each name refers to.
 type twins map[string]digest.Digest
 
-// refuse refuses images that would have the name of another one before them.
-func (named twins) refuse(results []Result) {
+// refuse refuses images that would have the name of another one before them, and tells of each.
+func (named twins) refuse(results []Result, tell func(*Result)) {
 	for i := range results {
 		r := &results[i]
 		name := r.Reference.Tagged()
@@ -185,6 +191,7 @@ func (named twins) refuse(results []Result) {
 		if first, ok := named[name]; ok && first != r.Image.Root.Digest {
 			r.Err = fmt.Errorf("%s would name two images, %s and %s: fetch them into two layouts, or without the tag",
 				name, first, r.Image.Root.Digest)
+			tell(r)
 			continue
 		}
 		named[name] = r.Image.Root.Digest

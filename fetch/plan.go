@@ -34,6 +34,17 @@ func (im *Image) jobs() []transfer.Job[wanted] {
 	return all
 }
 
+// Wanted lists the blobs of an image and of its referrers. Of one that was not resolved, nil, there are none.
+func (im *Image) Wanted() (blobs []v1.Descriptor) {
+	if im == nil {
+		return nil
+	}
+	for _, part := range im.withReferrers() {
+		blobs = append(blobs, part.Blobs...)
+	}
+	return blobs
+}
+
 func (im *Image) withReferrers() []*image.Image {
 	return append([]*image.Image{&im.Image}, im.Referrers...)
 }
@@ -105,6 +116,9 @@ func (a *alternatives) Open(
 	}
 	return nil, first
 }
+
+// Retrying implements image.RetryObserver.
+func (a *alternatives) Retrying(r image.Retry) { image.TellRetry(a.places[0].Source, r) }
 
 func (a *alternatives) ExtraStream() func() {
 	if l, ok := image.AsParallel(a.places[0].Source); ok {

@@ -17,7 +17,8 @@ const parallelImages = 8
 // the order of refs, and one that fails does not stop the others. No layer is read, so that an image in
 // Docker's schema 1 has no manifest yet: [Image.Convert] or [Into] make one.
 func Resolve(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
-	return resolveAll(ctx, c, refs, image.Selection{All: opts.All, Platforms: opts.Platforms}, opts)
+	sel := image.Selection{All: opts.All, Platforms: opts.Platforms}
+	return resolveAll(ctx, c, refs, sel, opts.inTurn())
 }
 
 func resolveAll(
@@ -29,7 +30,9 @@ func resolveAll(
 	for i, ref := range refs {
 		eg.Go(func() error {
 			r := resolver{client: c, ref: ref, repo: c.Repository(ref), sel: sel, opts: opts}
-			results[i] = r.result(ctx)
+			if results[i] = r.result(ctx); results[i].Err != nil {
+				opts.finished(ctx, &results[i])
+			}
 			return nil
 		})
 	}

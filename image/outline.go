@@ -2,12 +2,12 @@ package image
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/kind"
 	"drayage/internal/verify"
 )
 
@@ -62,7 +62,7 @@ func (t *Tree) leaves(root v1.Descriptor, unread func(mediaType string) bool) (a
 			return nil
 		}
 		if all = append(all, NewLeaf(v.Descriptor)); len(all) > t.policy.MaxManifests {
-			return fmt.Errorf("index refers to more than %d manifests: %w", t.policy.MaxManifests, ErrTooMany)
+			return kind.Errorf(ErrTooMany, "index refers to more than %d manifests", t.policy.MaxManifests)
 		}
 		return nil
 	})

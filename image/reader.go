@@ -29,7 +29,7 @@ type Reader struct {
 
 // NewReader returns the verified content of d from src. The caller closes it.
 func NewReader(ctx context.Context, src Source, d v1.Descriptor) *Reader {
-	r := &Reader{ctx: ctx, src: src, desc: d}
+	r := &Reader{ctx: ctx, src: src, desc: d, tries: retry.Persistence{Tell: Retries(src, d)}}
 	if err := verify.Descriptor(d); err != nil {
 		r.err = err
 		return r

@@ -8,10 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/internal/kind"
 	"drayage/internal/retry"
 	"drayage/internal/verify"
 )
@@ -61,7 +63,7 @@ func (m *MemorySource) Open(ctx context.Context, d v1.Descriptor, offset, length
 	p, ok := m.Content[d.Digest]
 	if !ok {
 		if m.Next == nil {
-			return nil, fmt.Errorf("%s: not here: %w", d.Digest, fs.ErrNotExist)
+			return nil, kind.Errorf(fs.ErrNotExist, "%s: not here", d.Digest)
 		}
 		return m.Next.Open(ctx, d, offset, length)
 	}
@@ -85,6 +87,40 @@ func AsParallel(src Source) (ParallelSource, bool) {
 	}
 	p, ok := src.(ParallelSource)
 	return p, ok
+}
+
+// Retry says that a stream of a blob broke and is about to be opened again.
+type Retry struct {
+	Blob   v1.Descriptor
+	Number int           // counted from 1; progress makes it begin anew
+	Most   int           // after so many in a row the stream is given up
+	Wait   time.Duration // until it is opened
+	Cause  error
+}
+
+// RetryObserver is a [Source] that is told when a stream that it has opened is about to be opened again.
+type RetryObserver interface {
+	Source
+	// Retrying is called before the wait. It may be called concurrently, and must return at once.
+	Retrying(Retry)
+}
+
+// Retrying implements [RetryObserver]: it tells the next source.
+func (m *MemorySource) Retrying(r Retry) { TellRetry(m.Next, r) }
+
+// TellRetry tells src that a stream is about to be opened again, if src is a [RetryObserver].
+func TellRetry(src Source, r Retry) {
+	if o, ok := src.(RetryObserver); ok {
+		o.Retrying(r)
+	}
+}
+
+// Retries returns a function that takes the numbers of retries of the streams of d, and tells src. Those who
+// repeat streams themselves use it.
+func Retries(src Source, d v1.Descriptor) func(number, most int, wait time.Duration, cause error) {
+	return func(number, most int, wait time.Duration, cause error) {
+		TellRetry(src, Retry{Blob: d, Number: number, Most: most, Wait: wait, Cause: cause})
+	}
 }
 
 // Section is for those who implement [Source]: it is the part of r that Open is asked for. size is the

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"drayage/internal/kind"
 	"drayage/internal/limits"
 )
 
@@ -123,7 +124,7 @@ func (t *Tree) readLevel(ctx context.Context, level []v1.Descriptor) ([]*Node, e
 	before := len(t.nodes)
 	t.mu.Unlock()
 	if n := t.policy.MaxManifests; !t.policy.Tolerant && before+len(level) > n {
-		return nil, fmt.Errorf("index refers to more than %d manifests: %w", n, ErrTooMany)
+		return nil, kind.Errorf(ErrTooMany, "index refers to more than %d manifests", n)
 	}
 	nodes := make([]*Node, len(level))
 	eg, egctx := errgroup.WithContext(ctx)

@@ -27,6 +27,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/jsonkeys"
+	"drayage/internal/kind"
 	"drayage/internal/limits"
 	"drayage/internal/plaintext"
 	"drayage/internal/verify"
@@ -193,7 +194,7 @@ func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) 
 	}
 	f, err := openFile(l.fsys, blobPath(d))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("layout has no blob %s: %w", d.Digest, fs.ErrNotExist)
+		return nil, kind.Errorf(fs.ErrNotExist, "layout has no blob %s", d.Digest)
 	}
 	if err != nil {
 		return nil, err
@@ -248,7 +249,7 @@ func (l *Layout) Stat(d digest.Digest) (v1.Descriptor, error) {
 	}
 	fi, err := fs.Stat(l.fsys, blobPath(desc))
 	if errors.Is(err, fs.ErrNotExist) {
-		return v1.Descriptor{}, fmt.Errorf("layout has no blob %s: %w", d, fs.ErrNotExist)
+		return v1.Descriptor{}, kind.Errorf(fs.ErrNotExist, "layout has no blob %s", d)
 	}
 	if err != nil {
 		return v1.Descriptor{}, err

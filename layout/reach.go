@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/kind"
 	"drayage/internal/limits"
 )
 
@@ -67,8 +68,8 @@ func (r *reach) from(ctx context.Context, root v1.Descriptor) (int32, error) {
 			todo = append(todo, all...)
 		}
 		if len(r.below) > limits.AllManifests || len(r.digests) > limits.AllParts || r.bytes > limits.AllRead {
-			return n, fmt.Errorf("the images have more than %d manifests, %d parts, or %d bytes of manifests: %w",
-				limits.AllManifests, limits.AllParts, limits.AllRead, image.ErrTooMany)
+			return n, kind.Errorf(image.ErrTooMany, "the images have more than %d manifests, %d parts, "+
+				"or %d bytes of manifests", limits.AllManifests, limits.AllParts, limits.AllRead)
 		}
 	}
 	return r.number(root.Digest), nil

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"drayage/internal/kind"
 )
 
 // Credential is what a user logs in to a registry with. The zero value is anonymous.
@@ -216,8 +218,8 @@ func (a *authorizer) pick(ctx context.Context, refused *http.Response, scope str
 		return challenge{}, err
 	}
 	if cred.Username == "" {
-		return challenge{}, fmt.Errorf("%s wants a user name and password: %w; "+
-			"give --creds or log in with drayage login", a.host.name, ErrDenied)
+		return challenge{}, kind.Errorf(ErrDenied, "%s wants a user name and password: "+
+			"give --creds or log in with drayage login", a.host.name)
 	}
 	return c, nil
 }
@@ -253,7 +255,7 @@ func (a *authorizer) denied(resp *http.Response, refused error) error {
 	if a.proven.Load() || a.challenge.scheme != "basic" || !sent {
 		return refused
 	}
-	err := fmt.Errorf("%s refuses the user name or password: %w", a.host.name, ErrDenied)
+	err := kind.Errorf(ErrDenied, "%s refuses the user name or password", a.host.name)
 	a.refused[basicKey(user)] = err
 	return err
 }

@@ -158,8 +158,8 @@ func (b *blobBody) begin(resp *http.Response, d v1.Descriptor, p part) error {
 		if isPage(resp.Header) {
 			return refuse("%s: the answer is a web page: is this address a registry?", redact(resp.Request.URL))
 		}
-		return fmt.Errorf("%s: the registry has %d bytes where the manifest says %d: %w",
-			d.Digest, n, d.Size, ErrIntegrity)
+		return verify.Mismatchf("%s: the registry has %d bytes where the manifest says %d",
+			d.Digest, n, d.Size)
 	}
 	if _, err := io.CopyN(io.Discard, b.ReadCloser, p.offset); err != nil {
 		return retry.Transient(&NetworkError{Host: b.host, Err: err})

@@ -55,16 +55,15 @@ type Client struct {
 	// ExtraStreams is how many streams may read ranges of large blobs from one registry at once, besides
 	// the first stream of each blob. 0: 32; negative: none.
 	ExtraStreams int
-	// Notify is told, in a line, what a user should know although no call fails for it: a wait that a
-	// registry asked for, a warning that it sent. Each message comes once. Notify may be called
-	// concurrently. nil: nobody is told.
-	Notify func(message string)
+	// Observe is told what happens meanwhile: retries, waits, endpoints that are given up, requests. It may be
+	// called concurrently and must return at once. nil: nobody is told.
+	Observe func(Event)
 
 	received, sent atomic.Int64 // bytes of blobs
 
 	mu     sync.Mutex
 	hosts  map[string]*host
-	told   map[string]bool     // messages that Notify has been given
+	told   map[string]bool     // what Observe has been told once
 	chunks *semaphore.Weighted // bytes of chunks that are held
 }
 
@@ -178,15 +177,5 @@ func (c *Client) Close() {
 		if t, ok := h.transport.(interface{ CloseIdleConnections() }); ok {
 			t.CloseIdleConnections()
 		}
-	}
-}
-
-func (c *Client) notify(message string) {
-	c.mu.Lock()
-	told := c.told[message]
-	c.told[message] = true
-	c.mu.Unlock()
-	if c.Notify != nil && !told {
-		c.Notify(message)
 	}
 }

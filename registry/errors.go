@@ -46,9 +46,8 @@ type Error struct {
 	after time.Duration // after so long
 }
 
-func (e *Error) status() string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)))
-}
+// Reason is the status and the code, without the rest.
+func (e *Error) Reason() string { return strings.TrimSuffix(e.status()+" "+e.Code, " ") }
 
 func (e *Error) Error() string {
 	var b strings.Builder

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"drayage/internal/kind"
 )
 
 // probeTime bounds the question which scheme a host speaks.
@@ -89,7 +90,7 @@ func (h *host) probe(ctx context.Context, u url.URL, scheme string) (*http.Respo
 	if err != nil {
 		return nil, err
 	}
-	resp, err := h.transport.RoundTrip(req)
+	resp, err := h.roundTrip(req, 1)
 	if err == nil {
 		resp.Body.Close()
 	}
@@ -156,7 +157,7 @@ func (h *host) login(ctx context.Context) error {
 			h.client.notify(h.name + " lets in users without a password too, so it may not have looked at yours")
 			return nil
 		case !wantsToken(resp):
-			return fmt.Errorf("%s refuses the user name or password: %w", h.name, ErrDenied)
+			return kind.Errorf(ErrDenied, "%s refuses the user name or password", h.name)
 		}
 	}
 	if _, err := h.auth.renew(ctx, resp, "", began); err != nil {

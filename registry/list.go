@@ -38,7 +38,7 @@ func validTag(name string) bool { return validName(name, ".-", 128) }
 func validRepository(name string) bool { return validName(name, ".-/", 255) }
 
 // Tags lists the tags of the repository in the registry's order, each once. It leaves out what is no valid
-// tag, and tells Client.Notify. It asks a mirror, which need not know all tags, only where
+// tag, and tells Client.Observe. It asks a mirror, which need not know all tags, only where
 // the registry itself is not to be asked. If the list breaks off, Tags returns what came before together with
 // the error.
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {

@@ -138,7 +138,8 @@ func (p *Pusher) tries(ctx context.Context, upload func() error) error {
 			return err
 		}
 		before = err
-		if serr := retry.Sleep(ctx, retry.Delay(n)); serr != nil {
+		next := &Retry{Number: n, Most: maxUploads - 1, Wait: retry.Delay(n), Cause: err}
+		if serr := p.place.host.again(ctx, next); serr != nil {
 			return serr
 		}
 	}
@@ -201,8 +202,8 @@ func (p *Pusher) put(ctx context.Context, target, mediaType string, raw []byte) 
 	}
 	got := digest.Digest(resp.Header.Get("Docker-Content-Digest"))
 	if verify.Digest(got) == nil && got.Algorithm() == d.Digest.Algorithm() && got != d.Digest {
-		return nil, fmt.Errorf("%s: the registry stored manifest %s as %s: %w",
-			p.place.Name(), d.Digest, got, ErrIntegrity)
+		return nil, verify.Mismatchf("%s: the registry stored manifest %s as %s",
+			p.place.Name(), d.Digest, got)
 	}
 	return resp.Header, nil
 }

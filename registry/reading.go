@@ -51,8 +51,8 @@ func (r *Repository) each(
 	for i, from := range places {
 		if i > 0 {
 			before := tried[i-1]
-			before.at.host.client.notify(fmt.Sprintf("%s cannot serve %s (%v): trying %s",
-				before.at.host.at.Host, r.Name(), before.err, from.host.at.Host))
+			g := &GivenUp{before.at.host.at.Host, from.host.at.Host, r.Name(), before.err}
+			from.host.client.once(g.key(), g)
 		}
 		wasDown := from.host.down()
 		err := f(ctx, from)

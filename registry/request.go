@@ -41,6 +41,7 @@ type request struct {
 	renewed   bool     // the authorization has been renewed, and is not renewed again
 	refusals  int      // of the authorization
 	tries     int      // how often it is sent at most; 0: maxTries
+	attempt   int      // how often it has been sent, this time included
 }
 
 // do sends r until it is answered with a status that r accepts. It authenticates and repeats r as needed.
@@ -51,6 +52,7 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		if err := h.pause.wait(ctx); err != nil {
 			return nil, err
 		}
+		r.attempt = try
 		began := time.Now()
 		resp, err := h.sendKnown(ctx, r)
 		if err == nil && slices.Contains(r.accept, resp.StatusCode) {
@@ -70,18 +72,29 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 			continue
 		}
 		delay, transient, err := h.failure(ctx, r, refused, err)
+		most := h.most(ctx, r, err)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case transient && !r.body.replayable():
 			return nil, retry.Transient(err)
-		case !transient || try >= h.most(ctx, r, err):
+		case !transient || try >= most:
 			return nil, err
 		}
-		if err := retry.Sleep(ctx, max(delay, retry.Delay(try))); err != nil {
+		again := &Retry{Number: try, Most: most - 1, Wait: max(delay, retry.Delay(try)), Cause: err}
+		if again.Asked = refused != nil && delay >= tellPause && h.pause.left() > 0; again.Asked {
+			again.Wait = max(again.Wait, h.pause.left())
+		}
+		if err := h.again(ctx, again); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// again tells of a retry and waits for it.
+func (h *host) again(ctx context.Context, r *Retry) error {
+	h.retrying(r)
+	return retry.Sleep(ctx, r.Wait)
 }
 
 // answer is do for a request whose answer says all in its status and headers. It closes the body.
@@ -123,7 +136,9 @@ func (h *host) read(ctx context.Context, r *request, limit int64) (*http.Respons
 		case try >= maxTries, hasOneTry(ctx):
 			return nil, nil, &NetworkError{Host: r.url.Host, Err: err}
 		}
-		if err := retry.Sleep(ctx, retry.Delay(try)); err != nil {
+		broken := &Retry{Number: try, Most: maxTries - 1, Wait: retry.Delay(try),
+			Cause: &NetworkError{Host: r.url.Host, Err: err}}
+		if err := h.again(ctx, broken); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -200,17 +215,20 @@ type pause struct {
 	end time.Time
 }
 
-func (p *pause) until(t time.Time) {
+// until makes the pause last until t at least. It reports whether it grows by something that is worth a word.
+func (p *pause) until(t time.Time) (grows bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.After(p.end) {
+	if grows = t.Sub(p.end) > time.Second; t.After(p.end) {
 		p.end = t
 	}
+	return grows
 }
 
-func (p *pause) wait(ctx context.Context) error {
+func (p *pause) left() time.Duration {
 	p.mu.Lock()
-	d := time.Until(p.end)
-	p.mu.Unlock()
-	return retry.Sleep(ctx, d)
+	defer p.mu.Unlock()
+	return time.Until(p.end)
 }
+
+func (p *pause) wait(ctx context.Context) error { return retry.Sleep(ctx, p.left()) }

@@ -141,7 +141,9 @@ func (u *upload) ask(ctx context.Context, tries int) error {
 func (u *upload) resume(ctx context.Context, cause error) error {
 	var first, last, best int64
 	for stalls := 1; stalls <= maxUploads; stalls++ {
-		if err := retry.Sleep(ctx, retry.Delay(stalls)); err != nil {
+		next := &Retry{Number: stalls, Most: maxUploads, Wait: retry.Delay(stalls), Cause: cause}
+		next.Blob = u.blob.Digest
+		if err := u.place.host.again(ctx, next); err != nil {
 			return err
 		}
 		if err := u.ask(ctx, 0); err != nil || u.held == 0 {

@@ -95,7 +95,7 @@ func (h *host) sendTo(ctx context.Context, r *request, w way) (resp *http.Respon
 	r.cookies.put(req)
 	// A body that was asked about and is not wanted is held back only if the connection ends with the answer.
 	req.Close = req.Header.Get("Expect") != ""
-	resp, err = h.transport.RoundTrip(req)
+	resp, err = h.roundTrip(req, r.attempt)
 	dog.Stop()
 	if err != nil {
 		if context.Cause(watched) == errStalled {

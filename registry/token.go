@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"drayage/internal/kind"
 	"drayage/internal/plaintext"
 	"drayage/internal/secrets"
 )
@@ -41,8 +42,8 @@ func (a *authorizer) fetchToken(ctx context.Context, scope string, scopes []stri
 		return newToken(cred.RegistryToken, registryTokenLife), nil
 	}
 	if a.misfits >= maxMisfits && cred.Username != "" && !a.proven.Load() {
-		return token{}, fmt.Errorf("%s has refused the user name or password %d times: %w; "+
-			"it is not sent again, so that the account is not locked", a.host.name, a.misfits, ErrDenied)
+		return token{}, kind.Errorf(ErrDenied, "%s has refused the user name or password %d times: "+
+			"it is not sent again, so that the account is not locked", a.host.name, a.misfits)
 	}
 	realm, err := told(a.host.base, a.challenge.params["realm"])
 	if err != nil {

@@ -593,7 +593,11 @@ func TestTokenRefusedIdentityIsSaid(t *testing.T) {
 		w.tokenServer(&fakeregistry.Tokens{Identity: "other"})
 		w.login(Credential{Username: "me", IdentityToken: "idt"})
 		var notes []string
-		w.client.Notify = func(m string) { notes = append(notes, m) }
+		w.client.Observe = func(e Event) {
+			if n, ok := e.(Notice); ok {
+				notes = append(notes, n.Text)
+			}
+		}
 		if err := w.resolve("app"); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "identity token") {
 			w.Errorf("%v, notes %q", err, notes)
 		}

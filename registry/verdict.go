@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,6 +14,8 @@ const (
 	// maxWait is the longest wait that a registry is granted. A pull limit of hours is better told to the user
 	// than slept through.
 	maxWait = 3 * time.Minute
+	// tellPause is the shortest wait that is told as a pause. A shorter one is told as a retry.
+	tellPause = 2 * time.Second
 	// maxBelieved is the longest wait that a registry can mean. Windows of pull limits have hours.
 	maxBelieved = 24 * time.Hour
 	// firstInstant is where numbers in Retry-After begin to be points in time, in Unix seconds.
@@ -104,10 +105,9 @@ func (h *host) respond(ctx context.Context, e *Error) (time.Duration, bool) {
 	case e.after == 0 || hasOneTry(ctx):
 		return 0, true
 	case e.Status >= 500 || e.RateLimited():
-		h.pause.until(time.Now().Add(e.after))
-	}
-	if e.after >= 2*time.Second {
-		h.client.notify(fmt.Sprintf("%s asks to wait %s (%s)", h.name, e.after.Round(time.Second), e.status()))
+		if h.pause.until(time.Now().Add(e.after)) && e.after >= tellPause {
+			h.client.observe(&Pause{h.name, e.after, e})
+		}
 	}
 	return e.after, true
 }

@@ -33,9 +33,10 @@ type world struct {
 
 	listeners map[string]net.Listener
 
-	mu    sync.Mutex
-	notes []string // what the client has told its user
-	asked int      // how often it has asked for credentials
+	mu     sync.Mutex
+	events []Event
+	notes  []string // what the client has told its user
+	asked  int      // how often it has asked for credentials
 }
 
 func inBubble(t *testing.T, f func(w *world)) {
@@ -45,7 +46,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 		w.cert = newCertificate(t)
 		pool := x509.NewCertPool()
 		pool.AddCert(w.cert.Leaf)
-		w.client = &Client{Transport: w.transport(&tls.Config{RootCAs: pool}), PlainHTTP: true, Notify: w.note}
+		w.client = &Client{Transport: w.transport(&tls.Config{RootCAs: pool}), PlainHTTP: true, Observe: w.observe}
 		w.serve("registry.test:80", w.reg)
 		defer w.close()
 		f(w)
@@ -100,10 +101,15 @@ func (w *world) login(c Credential) {
 	}
 }
 
-func (w *world) note(s string) {
+func (w *world) observe(e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.notes = append(w.notes, s)
+	w.events = append(w.events, e)
+	switch e.(type) {
+	case *Retry, *Exchange:
+	default:
+		w.notes = append(w.notes, e.String())
+	}
 }
 
 // told is what the client has told its user so far.

@@ -221,6 +221,17 @@ func (p *pusher) finish(ctx context.Context, r *Result, err error) {
 		if r.Err = err; err == nil {
 			r.Err = p.manifests(ctx, r)
 		}
+		p.finished(ctx, r)
 		return nil
 	})
+}
+
+// finished tells of a target that is finished. What failed after the end of ctx failed because of that.
+func (p *pusher) finished(ctx context.Context, r *Result) {
+	if p.opts.Finished == nil || r.Err != nil && ctx.Err() != nil {
+		return
+	}
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	p.opts.Finished(*r)
 }

@@ -28,6 +28,7 @@ type pusher struct {
 
 	encoders  pack.Encoders
 	finishing errgroup.Group // stores manifests beside the transfer of other images' blobs
+	telling   sync.Mutex     // held while Options.Finished is called
 
 	plan  *transfer.Plan[key, *Result]
 	tasks map[key]*task

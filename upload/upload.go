@@ -55,6 +55,10 @@ type Options struct {
 	// configurations to come. Those of docker tars have their diff ID as digest and their stored size,
 	// which for layers in a Stream is 0 here and right in Progress.
 	Planned func(blobs []v1.Descriptor)
+	// Finished is told of each target once: as soon as its image can be pulled, or has failed. It is called by
+	// one goroutine at a time, and other images wait for it. It is not told of what the end of ctx leaves
+	// unfinished: the results hold that too.
+	Finished func(Result)
 	// Progress is told how many bytes of such a blob have been dealt with. It is called concurrently and must
 	// return at once.
 	Progress func(blob v1.Descriptor, done int64)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"slices"
 
@@ -24,7 +23,7 @@ func (e *environment) interpret(app *cli.App, args []string) ([]string, error) {
 		return args, err
 	}
 	for _, n := range line.Notes {
-		fmt.Fprintf(e.stderr, "note: %s\n", n)
+		e.tell.Note("note: %s", n)
 	}
 	return slices.Concat(args[:1], []string{line.Command}, line.Flags, []string{"--"}, line.Arguments), nil
 }

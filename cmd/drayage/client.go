@@ -79,14 +79,14 @@ func authFileFlag(usage string) cli.Flag {
 
 // connectionFlags say how a registry is reached.
 func connectionFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.BoolFlag{Name: "plain-http", Category: groupAccess,
 			Usage: "speak http to the registry; one on this machine needs no flag"},
 		&cli.BoolFlag{Name: "insecure", Category: groupAccess,
 			Usage: "do not verify the registry's TLS certificate"},
 		&cli.StringFlag{Name: "ca-file", Category: groupAccess,
 			Usage: "trust the CA certificates in `FILE` too, not only the system's"},
-	}
+	}, tellFlags()...)
 }
 
 // limitRateFlag is hidden where next to nothing is transferred, but scripts may give it.
@@ -116,7 +116,7 @@ func (c call) clientWith(credentials credentialsFunc) (*registry.Client, error) 
 	client.Foreign = c.foreignTransport(hosts)
 	client.ExtraStreams = extraStreams(c.Int("jobs"))
 	client.UserAgent = "drayage/" + versionString()
-	client.Notify = func(message string) { c.note("note: %s", message) }
+	client.Observe = c.observe
 	return client, nil
 }
 

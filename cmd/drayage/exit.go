@@ -14,6 +14,9 @@ import (
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
 	"drayage/internal/interrupt"
+	"drayage/internal/report"
+	"drayage/internal/tell"
+	"drayage/internal/terminal"
 	"drayage/internal/usage"
 	"drayage/layout"
 	"drayage/registry"
@@ -64,6 +67,19 @@ func (e *imagesFailed) Unwrap() error {
 	return nil
 }
 
+// nothingWritten is the error of a command that takes all images or none. Each failure has been said already.
+type nothingWritten struct {
+	first         error
+	failed, total int
+}
+
+func (e *nothingWritten) Error() string {
+	return fmt.Sprintf("%d of %d images failed, so nothing is written", e.failed, e.total)
+}
+
+// Unwrap lets the first failure decide on the exit code.
+func (e *nothingWritten) Unwrap() error { return e.first }
+
 // incomplete is an error behind which there is a result, but not all of it.
 type incomplete struct{ error }
 
@@ -102,7 +118,7 @@ func exitCode(ctx context.Context, err error) int {
 
 // describe makes one line of an error, with what users can do about it if that is known.
 func (e *environment) describe(err error) string {
-	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	line := terminal.Once(strings.ReplaceAll(err.Error(), "\n", "; "))
 	if hint := durable.DiskHint(err); hint != "" {
 		return line + " (" + hint + ")"
 	}
@@ -132,7 +148,8 @@ func (e *environment) helpLine() string {
 // failed returns err. If there are several images it also shows the error, because the command goes on.
 func (e *environment) failed(err error, images int) error {
 	if images > 1 {
-		fmt.Fprintf(e.stderr, "drayage: %s\n", e.describe(err))
+		e.tell.Say(tell.Line{Level: tell.Error, Event: "image", Message: e.describe(err),
+			Code: report.Code(exitCode(context.Background(), err))})
 	}
 	return err
 }

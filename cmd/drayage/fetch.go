@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"drayage/fetch"
@@ -75,28 +76,42 @@ func (c call) fetch(ctx context.Context) error {
 		return fmt.Errorf("fetch into %w", err)
 	}
 	defer dst.Close()
-	meter := c.newMeter("fetch", client.Received)
+	meter, images := c.newMeter("fetch", client.Received), c.tellImages("fetch", len(refs))
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
 		Resolved: func(im *fetch.Image) { meter.NameImage(im.Reference.String(), &im.Image) },
-		Planned:  meter.Plan, Progress: meter.Update,
+		Planned:  meter.Plan, Progress: meter.Update, Finished: images.fetched,
 	})
 	sum := meter.finish()
-	switch {
-	case durable.DiskFailed(err):
-		err = fmt.Errorf("fetch: %w", err)
-	case err != nil && !dst.Locks():
-		err = fmt.Errorf("fetch: %w; whole blobs are kept in %s, going on in one takes a file system with locks",
-			err, dir)
-	case err != nil:
-		err = fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dir)
-	default:
-		err = c.fetched(dir, results, sum)
+	if err == nil {
+		err = c.fetched(dir, results, images, sum)
+	} else {
+		err = c.fetchBroken(dst, results, images, meter, err)
 	}
 	if err != nil {
 		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
 	}
 	return err
+}
+
+// fetchBroken says how far a fetch has come that err has broken off.
+func (c call) fetchBroken(
+	dst *layout.Dir, results []fetch.Result, images *imagesTold, meter *meter, err error,
+) error {
+	dir := c.String("output")
+	images.brokenOff(meter.Tally, dir, len(results), func(i int) (string, []v1.Descriptor, error) {
+		r := results[i]
+		return r.Reference.String(), r.Image.Wanted(), r.Err
+	})
+	_ = c.fetchResult(dir, results, meter.Sum())
+	switch {
+	case durable.DiskFailed(err):
+		return fmt.Errorf("fetch: %w", err)
+	case !dst.Locks():
+		return fmt.Errorf("fetch: %w; whole blobs are kept in %s, going on in one takes a file system with locks",
+			err, dir)
+	}
+	return fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dir)
 }
 
 // hosts lists the registries of images.
@@ -107,19 +122,20 @@ func hosts(refs []registry.Reference) (names []string) {
 	return names
 }
 
-// fetched says what has become of the images.
-func (c call) fetched(dir string, results []fetch.Result, sum tally.Sum) error {
+// fetched says what has become of the images, as far as that has not been said.
+func (c call) fetched(dir string, results []fetch.Result, images *imagesTold, sum tally.Sum) error {
 	errs := make([]error, len(results))
 	for i, r := range results {
 		if r.Err != nil {
-			errs[i] = c.failed(fmt.Errorf("fetch %s: %w", r.Reference, r.Err), len(results))
-			continue
+			errs[i] = images.failure(r.Reference.String(), r.Err)
 		}
-		c.noteFetched(r)
 	}
 	if err := c.fetchResult(dir, results, sum); err != nil {
 		return err
 	}
+	images.again("failed, as a list for --from:", len(results), func(i int) (string, error) {
+		return results[i].Reference.String(), results[i].Err
+	})
 	err := outcome(errs)
 	if err == nil || sum.Moved > 0 {
 		c.note("%s: %s", dir, sum)
@@ -151,7 +167,7 @@ func (c call) noteFetched(r fetch.Result) {
 	if t := artifactType(r.Image); t != "" {
 		what = terminal.Quote(t)
 	}
-	c.note("%s@%s (%s)", r.Reference.Name(), root.Digest, what)
+	c.sayImage(r.Reference.String(), root.Digest.String(), "%s@%s (%s)", r.Reference.Name(), root.Digest, what)
 	if n := len(r.Image.Referrers); n > 0 {
 		c.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
 	}

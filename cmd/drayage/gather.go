@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -26,7 +27,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 			refs = append(refs, spec.Ref)
 		}
 	}
-	resolved, err := s.resolve(ctx, refs)
+	resolved, err := s.resolve(ctx, refs, len(specs))
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,8 @@ func (s *saver) noteDefault() {
 }
 
 // resolve asks registries what the images in them consist of.
-func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch.Result, error) {
+// With several sources each failure is said at once, and all of them end the command.
+func (s *saver) resolve(ctx context.Context, refs []registry.Reference, sources int) ([]fetch.Result, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
@@ -85,7 +87,22 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference) ([]fetch
 	}
 	s.wire = client.Received
 	s.closes = append(s.closes, func() error { client.Close(); return nil })
-	return fetch.Resolve(ctx, client, refs, s.fetching()), nil
+	images, opts := s.tellImages("save", sources), s.fetching()
+	opts.Finished = images.fetched
+	resolved := fetch.Resolve(ctx, client, refs, opts)
+	lost := &nothingWritten{total: sources}
+	for _, r := range resolved {
+		if r.Err != nil && sources > 1 {
+			lost.failed, lost.first = lost.failed+1, cmp.Or(lost.first, r.Err)
+		}
+	}
+	if lost.failed == 0 || ctx.Err() != nil {
+		return resolved, nil
+	}
+	images.again("failed:", len(resolved), func(i int) (string, error) {
+		return resolved[i].Reference.String(), resolved[i].Err
+	})
+	return nil, lost
 }
 
 // fetching says how images come from a registry.

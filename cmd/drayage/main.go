@@ -31,7 +31,7 @@ func main() {
 func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	env := newEnvironment(args, stdin, stdout, stderr)
 	ctx, stop := interrupt.Context(context.Background(), func(s interrupt.Error) {
-		fmt.Fprintf(env.stderr, "drayage: %s; something does not answer\n", s)
+		env.sayError(fmt.Sprintf("%s; something does not answer", s), s.Code())
 		os.Exit(s.Code())
 	})
 	defer stop()
@@ -46,10 +46,11 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 		err = env.blame(err)
 	}
 	err = env.printDocument(ctx, err)
+	code := exitCode(ctx, err)
 	if err != nil {
-		fmt.Fprintf(env.stderr, "drayage: %s\n", env.describe(err))
+		env.sayError(env.describe(err), code)
 	}
-	return exitCode(ctx, err)
+	return code
 }
 
 // call is a command as it was typed, and where it reads and writes.
@@ -60,7 +61,12 @@ type call struct {
 
 // run returns the action of a command that does what do does.
 func (e *environment) run(do func(call, context.Context) error) cli.ActionFunc {
-	return func(c *cli.Context) error { return do(call{e, c}, c.Context) }
+	return func(c *cli.Context) error {
+		if err := checkLogFormat(c); err != nil {
+			return err
+		}
+		return do(call{e, c}, c.Context)
+	}
 }
 
 func newApp(env *environment) *cli.App {

@@ -102,10 +102,10 @@ func (c call) wrongNames(errs []error, more int) error {
 		return errs[0]
 	}
 	for _, err := range errs {
-		fmt.Fprintf(c.stderr, "drayage: %v\n", err)
+		c.sayWrong("%v", err)
 	}
 	if more > 0 {
-		fmt.Fprintf(c.stderr, "drayage: and %d more\n", more)
+		c.sayWrong("and %d more", more)
 	}
 	return usagef("%d names cannot be read: nothing was done", len(errs)+more)
 }

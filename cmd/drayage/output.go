@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"drayage/internal/report"
 	"drayage/internal/secrets"
 	"drayage/internal/settings"
+	"drayage/internal/tell"
 	"drayage/internal/terminal"
 )
 
@@ -26,6 +26,7 @@ type environment struct {
 	rawOut, rawErr io.Writer        // as they are: for the bytes of tars and blobs
 	screen         *progress.Screen // is below stdout and stderr where they are a terminal
 	mask           func(string) string
+	tell           *tell.Writer // on stderr: what is no result
 
 	command  string           // the name of the command that was typed
 	json     bool             // it prints a document
@@ -39,6 +40,7 @@ func newEnvironment(args []string, stdin *os.File, stdout, stderr io.Writer) *en
 	e := &environment{stdin: stdin, rawOut: stdout, rawErr: stderr, screen: screen, mask: mask}
 	e.elsewhere = map[string]settings.Setting{}
 	e.stdout, e.stderr = terminal.Writer{W: e.aboveStatus()}, terminal.Writer{W: screen, Mask: mask}
+	e.tell = &tell.Writer{W: e.stderr, Mask: mask, JSON: logsJSON(args)}
 	return e
 }
 
@@ -53,7 +55,15 @@ func (e *environment) aboveStatus() io.Writer {
 // note tells the user something that is not a result.
 func (c call) note(format string, args ...any) {
 	if !c.Bool("quiet") {
-		fmt.Fprintln(c.stderr, terminal.Sprintf(format, args...))
+		c.tell.Note(format, args...)
+	}
+}
+
+// sayImage says that an image is complete.
+func (c call) sayImage(name, digest, format string, args ...any) {
+	if !c.Bool("quiet") {
+		c.tell.Say(tell.Line{Level: tell.Info, Event: "image", Image: name, Digest: digest,
+			Message: terminal.Sprintf(format, args...)})
 	}
 }
 

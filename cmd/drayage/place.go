@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/image"
+	"drayage/internal/kind"
 	"drayage/internal/source"
 	"drayage/registry"
 	"drayage/upload"
@@ -92,7 +93,7 @@ func isArtifact(im *image.Image) bool {
 // of one repository.
 func (p *pusher) going(set *source.Set) (upload.Destination, []*source.Image, error) {
 	if len(set.Images) == 0 {
-		return p.dest, nil, fmt.Errorf("there is no image to push: %w", registry.ErrNotFound)
+		return p.dest, nil, kind.Errorf(registry.ErrNotFound, "there is no image to push")
 	}
 	digests, tags := map[digest.Digest]bool{}, map[string]bool{}
 	repositories, named := map[string]bool{}, map[digest.Digest]bool{}

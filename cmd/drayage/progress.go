@@ -22,8 +22,11 @@ type meter struct {
 func (c call) newMeter(verb string, wire func() int64) *meter {
 	m := &meter{Tally: tally.New(wire)}
 	style := progress.Style(c.String("progress")).Choose(isTerminal(c.rawErr))
-	if c.Bool("quiet") {
+	switch {
+	case c.Bool("quiet"):
 		style = progress.None
+	case c.tell.JSON && style != progress.None:
+		style = progress.JSON
 	}
 	shown := progress.Meter{
 		Verb: verb, Style: style, Sum: m.Sum, Lines: c.stderr,

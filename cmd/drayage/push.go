@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"drayage/image"
@@ -200,23 +201,50 @@ func (p *pusher) metered() (*meter, upload.Options) {
 
 func (p *pusher) push(ctx context.Context, spec source.Spec) error {
 	meter, opts := p.metered()
+	images := p.tellImages(p.Command.Name, len(p.placed.Targets)+len(p.lost))
+	opts.Finished = images.pushed
 	results, err := upload.Push(ctx, p.placed.Targets, opts)
 	sum := meter.finish()
 	if err != nil {
+		images.brokenOff(meter.Tally, "", len(results), func(i int) (string, []v1.Descriptor, error) {
+			return results[i].Target.Name(), results[i].Target.Blobs(), results[i].Err
+		})
 		return fmt.Errorf("%s: %w; what has arrived stays in the registry, the same command sends the rest",
 			p.Command.Name, err)
 	}
 	results = append(results, p.lost...)
-	errs := make([]error, len(results))
 	doc := report.Document{
 		Source: spec.Text, Destination: p.dest.String(),
 		Images: []report.Image{}, Transfer: transferred(sum),
 	}
-	var lines []string
+	lines, errs := p.outcomes(ctx, results, images, &doc)
+	errs = append(errs, p.unplaced(spec, &doc)...)
+	if err := p.result(doc, lines); err != nil {
+		return err
+	}
+	if err := p.referrers(ctx, results); err != nil {
+		return err
+	}
+	images.again("failed:", len(results), func(i int) (string, error) {
+		return results[i].Target.Name(), results[i].Err
+	})
+	err = outcome(errs)
+	if err == nil || sum.Moved > 0 {
+		p.note("%s: %s", p.dest, sum)
+	}
+	return err
+}
+
+// outcomes enters the images that were pushed into doc. It returns the lines of the result, and the error of
+// each image.
+func (p *pusher) outcomes(
+	ctx context.Context, results []upload.Result, images *imagesTold, doc *report.Document,
+) (lines []string, errs []error) {
+	errs = make([]error, len(results))
 	for i, r := range results {
 		im := report.Image{Name: r.Target.Name(), OK: r.Err == nil, Converted: r.Err == nil && r.Converted}
 		if r.Err != nil {
-			errs[i] = p.failed(fmt.Errorf("%s %s: %w", p.Command.Name, im.Name, r.Err), len(results))
+			errs[i] = images.failure(im.Name, r.Err)
 			im.Error = p.reported(ctx, r.Err)
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
@@ -233,18 +261,7 @@ func (p *pusher) push(ctx context.Context, spec source.Spec) error {
 		}
 		doc.Images = append(doc.Images, im)
 	}
-	errs = append(errs, p.unplaced(spec, &doc)...)
-	if err := p.result(doc, lines); err != nil {
-		return err
-	}
-	if err := p.referrers(ctx, results); err != nil {
-		return err
-	}
-	err = outcome(errs)
-	if err == nil || sum.Moved > 0 {
-		p.note("%s: %s", p.dest, sum)
-	}
-	return err
+	return lines, errs
 }
 
 // unplaced adds the images that could not be pushed because they have no name. One line says so of all.

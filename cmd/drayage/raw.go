@@ -14,6 +14,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/durable"
+	"drayage/internal/kind"
 	"drayage/internal/marks"
 	"drayage/internal/source"
 	"drayage/internal/transfer"
@@ -189,8 +190,8 @@ func (l *looker) openBlob(ctx context.Context, arg string) (d v1.Descriptor, src
 	}
 	repo := l.set.Images[0].Repo
 	if d, err = repo.Stat(ctx, hash); errors.Is(err, registry.ErrNotFound) {
-		err = fmt.Errorf("%s has no such blob (if it is a manifest: drayage manifest %s@%s): %w",
-			repo.Name(), repo.Name(), hash, registry.ErrNotFound)
+		err = kind.Errorf(registry.ErrNotFound, "%s has no such blob (if it is a manifest: drayage manifest %s@%s)",
+			repo.Name(), repo.Name(), hash)
 	}
 	return d, repo, err
 }

@@ -77,6 +77,9 @@ func (c call) save(ctx context.Context) error {
 	}
 	defer s.close()
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
+		if errors.As(err, new(*nothingWritten)) {
+			return fmt.Errorf("save: %w", err)
+		}
 		return fmt.Errorf("save %w", err)
 	}
 	if len(s.names) > 0 {
@@ -91,7 +94,7 @@ func (c call) save(ctx context.Context) error {
 		return s.intoLayout(ctx)
 	}
 	if err := s.write(ctx, s.out.Path); err != nil {
-		return fmt.Errorf("save %s: %w", s.out.Path, err)
+		return fmt.Errorf("save %s: %w", s.out.Path, s.brokenOff(err))
 	}
 	return s.report(s.out.Path)
 }
@@ -150,6 +153,8 @@ type saver struct {
 	pinned   []string // names with a digest
 	digests  bool     // an image has the digest that it has in a registry
 	sum      tally.Sum
+	kept     string // the file that another run goes on with
+	told     bool   // the error says what is kept
 	left     leftovers
 }
 
@@ -210,7 +215,7 @@ func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Op
 	}
 	defer f.Abort()
 	if err := s.writeAt(ctx, f, f, opts); err != nil {
-		return keep(f, err)
+		return s.keep(f, err)
 	}
 	return f.Commit()
 }
@@ -226,14 +231,15 @@ func (s *saver) writeAt(
 }
 
 // keep leaves what there is for another run, and says so in the error that has ended this one.
-func keep(f *durable.Resumable, err error) error {
+func (s *saver) keep(f *durable.Resumable, err error) error {
 	if errors.Is(err, registry.ErrIntegrity) { // what is wrong in the registry stays wrong
 		return err
 	}
 	if f.Keep() {
+		s.kept = f.Partial()
 		return fmt.Errorf("%w; what has arrived is kept in %s, the same command goes on with it", err, f.Partial())
 	}
-	if !f.Shared() {
+	if s.told = !f.Shared(); s.told {
 		return fmt.Errorf("%w; nothing is kept: going on takes a file system with locks", err)
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -61,6 +62,8 @@ func TestScripts(t *testing.T) {
 			"asked":      asked,
 			"unpack":     unpack,
 			"spoil":      spoil,
+			"stall":      stall,
+			"heal":       heal,
 			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 				path := ts.MkAbs(args[0])
 				fi, err := os.Stat(path)
@@ -208,6 +211,22 @@ func tarlist(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	slices.Sort(names)
 	fmt.Fprintln(ts.Stdout(), strings.Join(names, "\n"))
+}
+
+// stall REGISTRY PATH [FIRST] makes answers to GET below a path stop in the middle, from the FIRST on.
+func stall(ts *testscript.TestScript, _ bool, args []string) {
+	r, first := ts.Value(args[0]).(*fakeregistry.Registry), 1
+	if len(args) > 2 {
+		var err error
+		first, err = strconv.Atoi(args[2])
+		ts.Check(err)
+	}
+	r.On(fakeregistry.Match{Method: "GET", Path: args[1], First: first}, fakeregistry.Stall(100))
+}
+
+// heal REGISTRY takes back what stall has done.
+func heal(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value(args[0]).(*fakeregistry.Registry).Heal()
 }
 
 // has REGISTRY REPOSITORY TAG fails unless the registry in memory has the tag; "! has" the other way round.

@@ -89,6 +89,7 @@ func (e *environment) begin(c *cli.Context) error {
 		return err
 	}
 	e.json = wantsJSON(c)
+	e.tell.JSON = e.tell.JSON || c.String(logFormat) == "json"
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/image"
+	"drayage/internal/kind"
 	"drayage/internal/secrets"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
@@ -105,6 +106,9 @@ func (e *environment) look(what string, show lookFunc) cli.ActionFunc {
 		if c.NArg() != 1 {
 			return usagef("%s needs one %s: %d arguments given", c.Command.Name, what, c.NArg())
 		}
+		if err := checkLogFormat(c); err != nil {
+			return err
+		}
 		l := &looker{call: call{e, c}}
 		defer l.close()
 		return show(l, c.Context, c.Args().First())
@@ -159,7 +163,7 @@ func (l *looker) one(ctx context.Context, arg string) (want []v1.Platform, im *s
 	}
 	switch all := l.set.Images; len(all) {
 	case 0:
-		return nil, nil, fmt.Errorf("there is no image, only referrers: %w", registry.ErrNotFound)
+		return nil, nil, kind.Errorf(registry.ErrNotFound, "there is no image, only referrers")
 	case 1:
 		return want, all[0], nil
 	default:

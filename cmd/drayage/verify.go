@@ -12,6 +12,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/inspect"
+	"drayage/internal/kind"
 	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
@@ -187,17 +188,20 @@ func (v *verifier) report(r *audit.Report) error {
 	v.note("%s: %s, bad: %d, layers read: %d with %s",
 		text, imageCount(len(images)-referrers, referrers), bad, r.Blobs, terminal.Size(r.Bytes))
 	if bad > 0 {
-		return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, len(images), v.fault(r))
+		if fault := v.fault(r); fault != nil {
+			return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, len(images), fault)
+		}
+		return kind.Errorf(registry.ErrIntegrity, "verify %s: %d of %d images are bad", text, bad, len(images))
 	}
 	return nil
 }
 
-// fault says of all bad images together whether bytes are wrong or parts are only missing.
+// fault is the error of all bad images together if parts are only missing. It is nil if bytes are wrong.
 func (v *verifier) fault(r *audit.Report) error {
 	for _, result := range r.Results {
 		for _, f := range result.Faults {
 			if f.Reason != image.Missing {
-				return registry.ErrIntegrity
+				return nil
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func TestWild25SignatureInManifestJSON(t *testing.T) {
 		s.both(items, func(t *testing.T, src, under string) {
 			under += name + "/"
 			expect(t, 0, "^x.test/cos/app:1\nx.test/other:1\n$", "", "ls", src)
-			expect(t, 0, im.Digest.String(), "^note: 2 referrers .* stay behind", "push", src, under)
+			expect(t, 0, im.Digest.String(), "(?m)^note: 2 referrers .* stay behind", "push", src, under)
 			expect(t, 0, im.Digest.String(), "with 2 referrers", "push", src, under, "--referrers")
 			s.there(t, under+"cos/app:"+tag+".sig", signature)
 			if name == "named" {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/docker/go-units"
+	"drayage/internal/terminal"
 )
 
 // DiskFailed reports whether err means that this disk takes nothing more: it is full, read-only, broken, or
@@ -16,16 +16,33 @@ func DiskFailed(err error) bool {
 	return slices.ContainsFunc(all, func(e error) bool { return errors.Is(err, e) })
 }
 
+// RoomError says that there is less room than is needed, before anything is written. It wraps the error that
+// writing would meet.
+type RoomError struct {
+	Text string
+	Hint string // what to do; empty: what DiskHint says of the error that writing would meet
+	Err  error  // such as ENOSPC
+}
+
+// Error implements error. It does not repeat the error of the system: nothing has gone wrong yet.
+func (e *RoomError) Error() string { return e.Text }
+
+// Unwrap returns the error that writing would meet.
+func (e *RoomError) Unwrap() error { return e.Err }
+
 // DiskHint says what the user can do about an error of a disk. It is empty if there is nothing to say.
 func DiskHint(err error) string {
+	var room *RoomError
 	switch {
+	case errors.As(err, &room) && room.Hint != "":
+		return room.Hint
 	case errors.Is(err, syscall.EFBIG):
 		return "the file system cannot hold a file of this size: " +
-			"FAT32 ends at 4 GiB; take one with exFAT, NTFS or ext4"
+			"FAT32 ends at 4.3 GB; take one with exFAT, NTFS or ext4"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), !DiskFailed(err):
 		return ""
 	}
-	return "the disk is full: free some space and run the same command again"
+	return "free some space and run the same command again"
 }
 
 // Room returns an error if the file system of dir has less than need bytes left, or cannot hold a file of
@@ -33,12 +50,13 @@ func DiskHint(err error) string {
 // does not tell has room.
 func Room(dir string, need, largest int64) error {
 	if most := maxFile(dir); largest > most {
-		return fmt.Errorf("%s: a file of %s is needed: %w", dir, units.HumanSize(float64(largest)), syscall.EFBIG)
+		text := fmt.Sprintf("%s: a file of %s is needed", dir, terminal.Size(largest))
+		return &RoomError{Text: text, Err: syscall.EFBIG}
 	}
 	free, err := Free(dir)
 	if err != nil || free < 0 || need <= free {
 		return nil
 	}
-	return fmt.Errorf("%s: %s are needed, %s are free: %w",
-		dir, units.HumanSize(float64(need)), units.HumanSize(float64(free)), syscall.ENOSPC)
+	text := fmt.Sprintf("%s: %s are needed, %s are free", dir, terminal.Size(need), terminal.Size(free))
+	return &RoomError{Text: text, Err: syscall.ENOSPC}
 }

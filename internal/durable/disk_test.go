@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -29,5 +31,27 @@ func TestDiskFailed(t *testing.T) {
 		if got := durable.DiskHint(c.err); (got != "") != c.hint {
 			t.Errorf("DiskHint(%v) = %q", c.err, got)
 		}
+	}
+}
+
+// The disk is not full before anything is written, and sizes have one unit.
+func TestRoomErrorIsOneSentence(t *testing.T) {
+	dir := t.TempDir()
+	free, err := durable.Free(dir)
+	if err != nil || free < 0 {
+		t.Skip("the file system does not tell")
+	}
+	err = durable.Room(dir, math.MaxInt64, 1)
+	text := err.Error()
+	if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(text, dir+": 9.2 EB are needed, ") ||
+		!strings.HasSuffix(text, "B are free") || strings.Contains(text, "no space left") {
+		t.Error(text)
+	}
+	if hint := durable.DiskHint(err); hint != "free some space and run the same command again" {
+		t.Error(hint)
+	}
+	err = &durable.RoomError{Text: "x", Hint: "y", Err: syscall.ENOSPC}
+	if durable.DiskHint(fmt.Errorf("a: %w", err)) != "y" || !durable.DiskFailed(err) {
+		t.Error("the hint of the error itself is lost")
 	}
 }

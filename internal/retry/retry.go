@@ -69,7 +69,10 @@ const (
 
 // Persistence decides whether a stream that broke is opened again.
 type Persistence struct {
-	Since  int64 // offset of the last progress that counts, or at which the stream began
+	Since int64 // offset of the last progress that counts, or at which the stream began
+	// Tell is told of each time that the stream is about to be opened again: how often that was in a row, and
+	// how often it may be. nil: nobody is told.
+	Tell   func(number, most int, wait time.Duration, cause error)
 	stalls int
 }
 
@@ -89,5 +92,9 @@ func (p *Persistence) Again(ctx context.Context, d v1.Descriptor, off int64, cau
 		return fmt.Errorf("%s: gave up at byte %d of %d after %d broken connections in a row: %w",
 			d.Digest, off, d.Size, maxStalls, cause)
 	}
-	return Sleep(ctx, Delay(p.stalls))
+	wait := Delay(p.stalls)
+	if p.Tell != nil {
+		p.Tell(p.stalls, maxStalls, wait, cause)
+	}
+	return Sleep(ctx, wait)
 }

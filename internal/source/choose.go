@@ -2,11 +2,11 @@ package source
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	"drayage/internal/kind"
 	"drayage/internal/pattern"
 	"drayage/internal/usage"
 	"drayage/layout"
@@ -147,7 +147,7 @@ func (s *Set) choose(stored []layout.Image, saved []*Image, referrers bool) ([]*
 		stored = images(stored)
 	}
 	have := Labels(slices.Concat(s.storedImages(stored), saved))
-	return nil, fmt.Errorf("the %s has no image %q; it has: %s: %w", what, name, have, registry.ErrNotFound)
+	return nil, kind.Errorf(registry.ErrNotFound, "the %s has no image %q; it has: %s", what, name, have)
 }
 
 // images are the entries of an index that belong to no others.
@@ -197,8 +197,8 @@ func Choose(all []layout.Image, names []string) (at []int, err error) {
 			return nil, usage.Errorf("%q means several images: %s", name, labels(all, found))
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("the layout has no image %q; it has: %s: %w", name,
-				labels(all, globbed(all, "*")), registry.ErrNotFound)
+			return nil, kind.Errorf(registry.ErrNotFound, "the layout has no image %q; it has: %s", name,
+				labels(all, globbed(all, "*")))
 		}
 		at = append(at, found...)
 	}

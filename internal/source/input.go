@@ -9,7 +9,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
-	"drayage/registry"
+	"drayage/internal/verify"
 )
 
 // input is an archive as it comes.
@@ -84,7 +84,7 @@ func streamError(kind string, err error) error {
 	case errors.Is(err, compression.ErrMemory):
 		return fmt.Errorf("the compressed archive cannot be read: %w", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("the compressed archive is cut off: %w", registry.ErrIntegrity)
+		return verify.Mismatchf("the compressed archive is cut off")
 	}
-	return fmt.Errorf("the compressed archive is damaged: %v: %w", err, registry.ErrIntegrity)
+	return verify.Mismatchf("the compressed archive is damaged: %v", err)
 }

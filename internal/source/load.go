@@ -9,6 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/kind"
 	"drayage/internal/limits"
 )
 
@@ -45,8 +46,8 @@ func (s *Set) load(
 			s.loads.read += n.Descriptor.Size
 		}
 		if s.loads.read > limits.AllRead {
-			return nil, fmt.Errorf("the manifests of all images take more than %d bytes: choose some by name: %w",
-				limits.AllRead, image.ErrTooMany)
+			return nil, kind.Errorf(image.ErrTooMany, "the manifests of all images take more than %d bytes: "+
+				"choose some by name", limits.AllRead)
 		}
 		if s.loads.graphs == nil {
 			s.loads.graphs = map[loadKey]*image.Graph{}
@@ -60,8 +61,8 @@ func (s *Set) load(
 // names together lead to too many. No image is loaded meanwhile.
 func (s *Set) Take(parts int) error {
 	if s.loads.parts += parts; s.loads.parts > limits.AllParts {
-		return fmt.Errorf("all images together have more than %d manifests and layers, counted for each name: "+
-			"choose some by name: %w", limits.AllParts, image.ErrTooMany)
+		return kind.Errorf(image.ErrTooMany, "all images together have more than %d manifests and layers, "+
+			"counted for each name: choose some by name", limits.AllParts)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/image"
+	"drayage/internal/kind"
 	"drayage/internal/usage"
 	"drayage/layout"
 	"drayage/registry"
@@ -96,7 +97,7 @@ func (s *Set) entries() ([]layout.Image, error) {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("the layout holds no image: %w", registry.ErrNotFound)
+		return nil, kind.Errorf(registry.ErrNotFound, "the layout holds no image")
 	}
 	for _, e := range all {
 		if e.Subject != "" {

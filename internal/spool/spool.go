@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"drayage/internal/durable"
+	"drayage/internal/terminal"
 	"drayage/internal/transfer"
 )
 
@@ -29,9 +30,8 @@ func Room(dir string, need int64) error {
 		return fmt.Errorf("free space in %s: %w", dir, err)
 	}
 	if have >= 0 && have-reserve < need {
-		return fmt.Errorf("%s has %s free, which is too little: %s are needed at least, "+
-			"and %s are left to others; name another directory with --temp-dir: %w",
-			dir, mebibytes(have), mebibytes(need), mebibytes(reserve), syscall.ENOSPC)
+		return full("%s has %s free, which is too little: %s are needed at least, and %s are left to others",
+			dir, terminal.Size(have), terminal.Size(need), terminal.Size(reserve))
 	}
 	return nil
 }
@@ -66,9 +66,8 @@ type writer struct {
 func (w *writer) Write(p []byte) (int, error) {
 	if w.left < int64(len(p)) {
 		if have, err := free(w.dir); err == nil && have >= 0 && have < reserve+step {
-			return 0, fmt.Errorf("%s has only %s left after %s, and the stream goes on; "+
-				"name another directory with --temp-dir: %w",
-				w.dir, mebibytes(have), mebibytes(w.n), syscall.ENOSPC)
+			return 0, full("%s has only %s left after %s, and the stream goes on",
+				w.dir, terminal.Size(have), terminal.Size(w.n))
 		}
 		w.left = step
 	}
@@ -78,4 +77,9 @@ func (w *writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+func full(format string, args ...any) error {
+	return &durable.RoomError{
+		Text: fmt.Sprintf(format, args...), Err: syscall.ENOSPC,
+		Hint: "free some space there, or name another directory with --temp-dir",
+	}
+}

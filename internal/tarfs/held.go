@@ -133,8 +133,8 @@ func (s *heldStream) next(p []byte) (int, error) {
 	s.take(p[:n], inside)
 	if err != nil {
 		if s.err = err; inside && s.inFile() && errors.Is(err, io.EOF) {
-			s.err = fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w",
-				s.file.name, s.file.end-s.file.start, s.at-s.file.start, verify.ErrMismatch)
+			s.err = verify.Mismatchf("archive is cut off: entry %q needs %d bytes, %d are there",
+				s.file.name, s.file.end-s.file.start, s.at-s.file.start)
 		}
 	}
 	if n > 0 {

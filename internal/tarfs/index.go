@@ -109,8 +109,8 @@ func (x *Index) checkEnd(rest io.Reader) error {
 			if x.count == 0 {
 				return notTarError("it is no tar file: it begins with zeros, as disk images do")
 			}
-			return fmt.Errorf("archive is damaged: something stands behind its end, after %d entries: %w",
-				x.count, verify.ErrMismatch)
+			return verify.Mismatchf("archive is damaged: something stands behind its end, after %d entries",
+				x.count)
 		}
 		if err == io.EOF {
 			return nil
@@ -124,11 +124,11 @@ func (x *Index) checkEnd(rest io.Reader) error {
 func (x *Index) damaged(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("archive is cut off after %d entries (%d bytes): %w", x.count, x.size, verify.ErrMismatch)
+		return verify.Mismatchf("archive is cut off after %d entries (%d bytes)", x.count, x.size)
 	case x.count == 0:
 		return notTarError("it is no tar file" + notTar(x.r))
 	}
-	return fmt.Errorf("archive is damaged after %d entries: %v: %w", x.count, err, verify.ErrMismatch)
+	return verify.Mismatchf("archive is damaged after %d entries: %v", x.count, err)
 }
 
 func (x *Index) add(h *tar.Header, offset int64) error {
@@ -147,8 +147,8 @@ func (x *Index) add(h *tar.Header, offset int64) error {
 		x.holes += h.Size
 	}
 	if h.Size < 0 || h.Typeflag == tar.TypeReg && !sparse && h.Size > x.size-offset {
-		return fmt.Errorf("archive is cut off: entry %q needs %d bytes, %d are there: %w",
-			h.Name, h.Size, x.size-offset, verify.ErrMismatch)
+		return verify.Mismatchf("archive is cut off: entry %q needs %d bytes, %d are there",
+			h.Name, h.Size, x.size-offset)
 	}
 	if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeLabel {
 		return nil // neither is a file

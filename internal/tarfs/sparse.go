@@ -3,7 +3,6 @@ package tarfs
 import (
 	"archive/tar"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"sync"
@@ -88,7 +87,7 @@ func sparseError(err error) error {
 	if errors.As(err, new(*fs.PathError)) {
 		return err
 	}
-	return fmt.Errorf("archive is damaged in a sparse file: %v: %w", err, verify.ErrMismatch)
+	return verify.Mismatchf("archive is damaged in a sparse file: %v", err)
 }
 
 func (f *sparseFile) reach(off int64) error {
@@ -99,7 +98,7 @@ func (f *sparseFile) reach(off int64) error {
 			return sparseError(err)
 		}
 		if !isSparse(h) || h.Size != f.entry.Size {
-			return fmt.Errorf("archive has changed while it was read: %w", verify.ErrMismatch)
+			return verify.Mismatchf("archive has changed while it was read")
 		}
 		f.r, f.at = tr, 0
 	}

@@ -246,7 +246,7 @@ func (s *Stream) finish() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.expected)) {
 		if s.expected[name] {
-			return fmt.Errorf("archive has no entry %q: %w", name, verify.ErrMismatch)
+			return verify.Mismatchf("archive has no entry %q", name)
 		}
 	}
 	for name := range s.plan.entries.each(false) {

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,7 +24,7 @@ type rangeReader struct {
 // read brings the bytes from off on to write, and opens the source again where it breaks. It returns how far
 // it has come.
 func (r *rangeReader) read(ctx context.Context, off int64) (int64, error) {
-	tries := retry.Persistence{Since: off}
+	tries := retry.Persistence{Since: off, Tell: image.Retries(r.src, r.desc)}
 	for off < r.end() {
 		var err error
 		if off, err = r.once(ctx, off); err == nil {
@@ -74,5 +73,5 @@ func (r *rangeReader) once(ctx context.Context, off int64) (int64, error) {
 
 // short is the error of a source that ends before the blob should.
 func short(d v1.Descriptor, off int64) error {
-	return fmt.Errorf("%s: only %d of %d bytes: %w", d.Digest, off, d.Size, verify.ErrMismatch)
+	return verify.Mismatchf("%s: only %d of %d bytes", d.Digest, off, d.Size)
 }

@@ -29,9 +29,9 @@ func (e *Error) Error() string {
 		return "it cannot be unpacked here: " + e.Err.Error()
 	}
 	if e.Verified {
-		return fmt.Sprintf("it cannot be decompressed, although its digest is right: %v: %v", e.Err, e.Unwrap())
+		return fmt.Sprintf("it cannot be decompressed, although its digest is right: %v", e.Err)
 	}
-	return fmt.Sprintf("it cannot be decompressed (%s): %v: %v", e.Kind, e.Err, e.Unwrap())
+	return fmt.Sprintf("it cannot be decompressed (%s): %v", e.Kind, e.Err)
 }
 
 // Large reports whether nothing speaks against the layer but the memory that unpacking it takes.
@@ -63,8 +63,8 @@ func Explain(err error, blob io.Reader) error {
 // [verify.ErrMismatch].
 func CheckDiffID(got, want digest.Digest) error {
 	if got != want {
-		return fmt.Errorf("its content hashes to %s, the image configuration says %s: %w",
-			got, want, verify.ErrMismatch)
+		return verify.Mismatchf("its content hashes to %s, the image configuration says %s",
+			got, want)
 	}
 	return nil
 }

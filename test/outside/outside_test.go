@@ -120,7 +120,7 @@ func TestPrograms(t *testing.T) {
 	w.write("home/containerd/certs.d/corp.test/hosts.toml", `server = "http://`+addr+`"`)
 	makeLayout(t, w.path("made"), "docker.io/library/hello:1")
 
-	if _, errs, ok := w.run("push", "made", "corp.test/hello:1"); ok || !strings.Contains(errs, "denied") {
+	if _, errs, ok := w.run("push", "made", "corp.test/hello:1"); ok || !strings.Contains(errs, "user name") {
 		t.Errorf("without a password: %v, %s", ok, errs)
 	}
 	w.write("home/config.json", `{"auths":{"`+addr+`":{"username":"ann","password":"secret"}}}`)
