@@ -67,11 +67,22 @@ func (v View) Line(width int) string {
 	return ""
 }
 
+// usual is the view with figures that are as long as they usually become. The form of a line is chosen by it,
+// so that the form stays while the figures change.
+func (v View) usual() View {
+	v.Held, v.Ready, v.Rate = v.Total-1, v.Blobs, 999.9e6
+	v.Left = max(v.Left, 59*time.Second)
+	if v.Left >= time.Minute {
+		v.Left = max(v.Left, 59*time.Minute)
+	}
+	return v
+}
+
 // form returns the status line of a form, and whether it fits.
 func (v View) form(f parts, width int) (string, bool) {
 	line := v.Verb
 	tail := v.tail(f)
-	room := width - Cells(line) - Cells(tail)
+	room := width - Cells(line) - max(Cells(tail), Cells(v.usual().tail(f)))
 	if name := imageName(v.Image); f.image > 0 && name != "" {
 		name += v.others()
 		least := min(f.image, Cells(name))
