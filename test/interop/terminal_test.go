@@ -36,7 +36,8 @@ func startSlow(t *testing.T) *slow {
 	reg := fakeregistry.New()
 	base := randomBytes(1, 1<<20)
 	for i := range 2 {
-		layers := []imagetest.Layer{imagetest.GzipLayer(base), imagetest.GzipLayer(randomBytes(uint64(2+i), 2<<20))}
+		own := randomBytes(uint64(2+i), 2<<20)
+		layers := []imagetest.Layer{imagetest.GzipLayer(base), imagetest.GzipLayer(own)}
 		reg.PutImage("team/app", fmt.Sprint(1+i), imagetest.Image{Layers: layers})
 	}
 	s := &slow{Server: faultreg.Start(reg, false)}
@@ -121,7 +122,8 @@ func newPane(t *testing.T, width int, command string) *pane {
 
 func (p *pane) tmux(args ...string) string {
 	p.Helper()
-	return invocation{argv: append([]string{"tmux", "-u", "-S", p.socket}, args...), quiet: true}.run(p.T).ok(p.T)
+	argv := append([]string{"tmux", "-u", "-S", p.socket}, args...)
+	return invocation{argv: argv, quiet: true}.run(p.T).ok(p.T)
 }
 
 func (p *pane) resize(width int) { p.tmux("resize-window", "-x", fmt.Sprint(width)) }
@@ -187,7 +189,8 @@ func picture(title string, rows []string) string {
 	return b.String()
 }
 
-// keep compares pictures with those in testdata/terminal. go test ./interop -run Terminal -update writes them.
+// keep compares pictures with those in testdata/terminal. After a change:
+// go test ./interop -run Terminal -update
 func keep(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata/terminal", name+".txt")
