@@ -114,10 +114,12 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 		call: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
 		sel:    image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
 		opts:   upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir()},
-		placed: upload.NewPlacement(client, dest),
+		placed: upload.NewPlacement(client, dest), sources: map[string]string{},
 	}
+	p.images = c.tellImages("copy", len(refs))
 	opts := fetch.Options{
 		All: p.sel.All, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"), There: p.copyAt,
+		Finished: p.images.fetched,
 	}
 	there := 0
 	for _, r := range fetch.Resolve(ctx, client, refs, opts) {
@@ -153,6 +155,7 @@ func (p *pusher) placeFound(ctx context.Context, r fetch.Result, opts fetch.Opti
 	if err != nil {
 		return usagef("%v", err)
 	}
+	p.sources[upload.Target{Repository: p.client.Repository(at), Tag: at.Tag}.Name()] = r.Reference.String()
 	if r.Err == nil {
 		r.Err = p.prepare(ctx, r, opts)
 	}

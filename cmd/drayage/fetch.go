@@ -127,7 +127,7 @@ func (c call) fetched(dir string, results []fetch.Result, images *imagesTold, su
 	errs := make([]error, len(results))
 	for i, r := range results {
 		if r.Err != nil {
-			errs[i] = images.failure(r.Reference.String(), r.Err)
+			errs[i] = images.failure(r.Reference.String(), "", r.Err)
 		}
 	}
 	if err := c.fetchResult(dir, results, sum); err != nil {

@@ -31,11 +31,13 @@ func (c call) tellImages(verb string, total int) *imagesTold {
 	return &imagesTold{call: c, verb: verb, total: total, failed: map[string]bool{}}
 }
 
-// failure returns the error about an image, and says it, unless that has been done.
-func (t *imagesTold) failure(name string, err error) error {
+// failure returns the error about an image, and says it, unless that has been done under this name or that of
+// its source, which may be empty.
+func (t *imagesTold) failure(name, source string, err error) error {
 	err = fmt.Errorf("%s %s: %w", t.verb, name, err)
-	if t.total > 1 && !t.failed[name] {
-		t.failed[name] = true
+	said := t.failed[name] || source != "" && t.failed[source]
+	t.failed[name] = true
+	if t.total > 1 && !said {
 		t.tell.Say(tell.Line{Level: tell.Error, Event: "image", Image: name, Message: t.describe(err),
 			Code: report.Code(exitCode(context.Background(), err))})
 	}
@@ -45,7 +47,7 @@ func (t *imagesTold) failure(name string, err error) error {
 // fetched is for fetch.Options.Finished.
 func (t *imagesTold) fetched(r fetch.Result) {
 	if r.Err != nil {
-		_ = t.failure(r.Reference.String(), r.Err)
+		_ = t.failure(r.Reference.String(), "", r.Err)
 		return
 	}
 	t.noteFetched(r)
@@ -56,9 +58,10 @@ func (t *imagesTold) pushed(r upload.Result) {
 	t.done++
 	name := r.Target.Name()
 	if r.Err != nil {
-		_ = t.failure(name, r.Err)
+		_ = t.failure(name, "", r.Err)
 	} else if t.total > 1 {
-		t.sayImage(name, r.Descriptor.Digest.String(), "pushed %s (%d of %d)", name, t.done, t.total)
+		did := map[string]string{"push": "pushed", "copy": "copied"}[t.verb]
+		t.sayImage(name, r.Descriptor.Digest.String(), "%s %s (%d of %d)", did, name, t.done, t.total)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -135,6 +136,8 @@ type pusher struct {
 	nameless []string               // other images without a name, beside images that have one
 	foreign  map[digest.Digest]bool // layers that the user has been told of
 	lost     []upload.Result        // of images that could not be found out about
+	images   *imagesTold            // tells of the images
+	sources  map[string]string      // what images are copied from, by what they are called where they go
 }
 
 // open opens SOURCE and gives its images their places. push reads an archive that is a stream, or
@@ -201,7 +204,10 @@ func (p *pusher) metered() (*meter, upload.Options) {
 
 func (p *pusher) push(ctx context.Context, spec source.Spec) error {
 	meter, opts := p.metered()
-	images := p.tellImages(p.Command.Name, len(p.placed.Targets)+len(p.lost))
+	images := p.images
+	if images == nil {
+		images = p.tellImages(p.Command.Name, len(p.placed.Targets))
+	}
 	opts.Finished = images.pushed
 	results, err := upload.Push(ctx, p.placed.Targets, opts)
 	sum := meter.finish()
@@ -225,14 +231,23 @@ func (p *pusher) push(ctx context.Context, spec source.Spec) error {
 	if err := p.referrers(ctx, results); err != nil {
 		return err
 	}
-	images.again("failed:", len(results), func(i int) (string, error) {
-		return results[i].Target.Name(), results[i].Err
+	images.again(p.failedHeading(), len(results), func(i int) (string, error) {
+		name := results[i].Target.Name()
+		return cmp.Or(p.sources[name], name), results[i].Err
 	})
 	err = outcome(errs)
 	if err == nil || sum.Moved > 0 {
 		p.note("%s: %s", p.dest, sum)
 	}
 	return err
+}
+
+// failedHeading stands above the images that have failed: names of sources can be copied again.
+func (p *pusher) failedHeading() string {
+	if p.sources != nil {
+		return "failed, as a list for --from:"
+	}
+	return "failed:"
 }
 
 // outcomes enters the images that were pushed into doc. It returns the lines of the result, and the error of
@@ -244,7 +259,7 @@ func (p *pusher) outcomes(
 	for i, r := range results {
 		im := report.Image{Name: r.Target.Name(), OK: r.Err == nil, Converted: r.Err == nil && r.Converted}
 		if r.Err != nil {
-			errs[i] = images.failure(im.Name, r.Err)
+			errs[i] = images.failure(im.Name, p.sources[im.Name], r.Err)
 			im.Error = p.reported(ctx, r.Err)
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
