@@ -384,6 +384,41 @@ func TestProgressFollowsTheSchema(t *testing.T) {
 	}
 }
 
+// Every line of --log-format json follows the schema: one of a message or one of progress.
+func TestMessagesFollowTheSchema(t *testing.T) {
+	w := newWorld(t)
+	w.prepare()
+	message, progress := part(t, "#/$defs/message"), part(t, "#/$defs/progress")
+	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/app/manifests/", Count: 1}, fakeregistry.Status(503))
+	seen := map[string]bool{}
+	for _, line := range []string{
+		"fetch HOST/app:1 HOST/nothing:1 HOST/solo:1 -o new --platform linux/amd64 -v", "fetch",
+		"push images HOST/again/ -v", "copy HOST/app:1 HOST/copied:1 --progress json", "ls nowhere.tar",
+		"verify broken", "fetch --bogus", "nothing", "inspect HOST/app:1 --json",
+	} {
+		_, stderr, _ := w.both(line + " --log-format json")
+		for text := range strings.Lines(stderr) {
+			doc, err := parse(text)
+			if err != nil {
+				t.Errorf("%s: %v: %s", line, err, text)
+				continue
+			}
+			event, of := fmt.Sprint(doc.(map[string]any)["event"]), message
+			if seen[event] = true; event == "progress" {
+				of = progress
+			}
+			if err := of.Validate(doc); err != nil {
+				t.Errorf("%s: %v: %s", line, err, text)
+			}
+		}
+	}
+	for _, event := range []string{"error", "image", "failed", "retry", "request", "note", "progress"} {
+		if !seen[event] {
+			t.Errorf("no %s among %v", event, seen)
+		}
+	}
+}
+
 // examples are the documents in docs/json.md.
 func examples(t *testing.T) (all []map[string]any) {
 	t.Helper()
