@@ -12,6 +12,7 @@ import (
 
 	"drayage/inspect"
 	"drayage/internal/report"
+	"drayage/internal/tell"
 )
 
 // object is a schema of an object, as far as its properties go.
@@ -34,7 +35,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 	}
 	for name, of := range map[string]any{
 		"result": report.Document{}, "error": report.Error{}, "image": report.Image{}, "fault": report.Fault{},
-		"transfer": report.Transfer{}, "blobs": report.Blobs{}, "setting": report.Setting{},
+		"transfer": report.Transfer{}, "blobs": report.Blobs{}, "setting": report.Setting{}, "message": tell.Line{},
 		"platform": inspect.Platform{}, "config": inspect.Config{}, "layer": inspect.Layer{},
 		"pullQuota": inspect.Quota{}, "build": report.Build{},
 	} {
