@@ -51,8 +51,8 @@ type peaks struct {
 }
 
 // Memory must not grow with the layer. The ways of a layer through drayage are all here: in from a registry
-// to a layout and to a tar, from a layout to a tar, out to a registry from a layout, from a tar, and from a
-// pipe.
+// to a layout and to a tar, from a layout to a tar, from registry to registry, out to a registry from a
+// layout, from a tar, and from a pipe.
 func TestPeakMemory(t *testing.T) {
 	table := peaks{head: []string{"command"}}
 	for _, size := range bigSizes(t) {
@@ -105,6 +105,9 @@ func (p *peaks) measure(t *testing.T, size int64) {
 		}},
 		{"save from a registry", []string{"save", source, "-o", "image.tar"}, "", func() {
 			checkBigTar(t, c, want)
+		}},
+		{"copy", []string{"copy", source, dest + "/copy:1"}, "", func() {
+			checkBigServed(t, private, "copy", want)
 		}},
 		{"push of a layout", []string{"push", "images", dest + "/layout:1"}, "", func() {
 			checkBigServed(t, private, "layout", want)
