@@ -16,8 +16,8 @@ import (
 	"drayage/test/sample"
 )
 
-// copyPlaces are registries between which images are copied. The one that takes OCI's media types only has the
-// referrers API too, as olareg has, and distribution has not.
+// copyPlaces are registries between which images are copied. olareg has the referrers API, which distribution
+// has not.
 var copyPlaces = []struct {
 	name  string
 	start func(t *testing.T) string
