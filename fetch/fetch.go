@@ -34,6 +34,9 @@ type Options struct {
 	// zero Reference: nowhere.
 	There func(registry.Reference) registry.Reference
 
+	// Explain may say more of the error with which a repository has refused to resolve a name. nil: it stays.
+	Explain func(context.Context, *registry.Repository, registry.Reference, error) error
+
 	// Resolved is told of each image that is about to be brought, before Planned. Of an image in Docker's schema
 	// 1 the manifest is not known yet.
 	Resolved func(*Image)

@@ -89,6 +89,9 @@ func (r *resolver) copied(ctx context.Context) (*registry.Repository, digest.Dig
 // resolve reads the manifests from a repository that has them. Blobs come from that of the name.
 func (r *resolver) resolve(ctx context.Context, from *registry.Repository, target string) (*Image, error) {
 	root, raw, err := from.Resolve(ctx, target)
+	if err != nil && r.opts.Explain != nil {
+		err = r.opts.Explain(ctx, r.repo, r.ref, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -22,10 +22,17 @@ func DefaultPlatform() v1.Platform {
 // version matches the version of a system, such as 10.0.17763.1234 or, as Homebrew writes it, macOS 14.
 var version = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z ._-]*[0-9A-Za-z._-])?$`)
 
+// systems are the operating systems that people give alone.
+var systems = []string{"linux", "windows", "darwin", "macos", "freebsd"}
+
 // ParsePlatform reads os/arch[/variant][:version], or an architecture alone, which means Linux. The version
 // is that of the system, which images for Windows have.
 func ParsePlatform(s string) (v1.Platform, error) {
 	full, osVersion, versioned := strings.Cut(s, ":")
+	if slices.Contains(systems, full) {
+		return v1.Platform{}, fmt.Errorf("platform %q is a system without an architecture: give %s/amd64, "+
+			"or another one", s, full)
+	}
 	if !strings.Contains(full, "/") {
 		full = "linux/" + full
 	}

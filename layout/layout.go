@@ -182,9 +182,19 @@ func blobPath(d v1.Descriptor) string {
 	return v1.ImageBlobsDir + "/" + d.Digest.Algorithm().String() + "/" + d.Digest.Encoded()
 }
 
+// ErrLacking is matched by the error of [Layout.Open] about a blob that is not there.
+var ErrLacking = errors.New("the layout lacks a blob")
+
+type lacking struct{ digest digest.Digest }
+
+func (e *lacking) Error() string { return fmt.Sprintf("layout has no blob %s", e.digest) }
+
+// Is implements matching for errors.Is.
+func (e *lacking) Is(target error) bool { return target == ErrLacking || target == fs.ErrNotExist }
+
 // Open implements [image.Source]: it returns length raw bytes of a blob from offset on, or all that follow
-// if length is [image.ToEnd]. The bytes are not verified. If the layout has no such blob, the error wraps
-// fs.ErrNotExist. The caller closes the reader.
+// if length is [image.ToEnd]. The bytes are not verified. If the layout has no such blob, the error matches
+// fs.ErrNotExist and ErrLacking. The caller closes the reader.
 func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
 	if err := verify.Descriptor(d); err != nil {
 		return nil, err
@@ -194,7 +204,7 @@ func (l *Layout) Open(_ context.Context, d v1.Descriptor, offset, length int64) 
 	}
 	f, err := openFile(l.fsys, blobPath(d))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, kind.Errorf(fs.ErrNotExist, "layout has no blob %s", d.Digest)
+		return nil, &lacking{d.Digest}
 	}
 	if err != nil {
 		return nil, err

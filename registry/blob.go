@@ -156,7 +156,7 @@ func (b *blobBody) begin(resp *http.Response, d v1.Descriptor, p part) error {
 	}
 	if n := resp.ContentLength; n >= 0 && n != d.Size {
 		if isPage(resp.Header) {
-			return refuse("%s: the answer is a web page: is this address a registry?", redact(resp.Request.URL))
+			return refusePage("%s: the answer is a web page: is this address a registry?", redact(resp.Request.URL))
 		}
 		return verify.Mismatchf("%s: the registry has %d bytes where the manifest says %d",
 			d.Digest, n, d.Size)

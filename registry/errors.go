@@ -76,13 +76,19 @@ func (e *Error) Is(target error) bool {
 	switch {
 	case e.Status == http.StatusNotFound && !e.RateLimited():
 		return target == ErrNotFound
-	case e.Status >= 500, e.passing(), e.RateLimited():
+	case e.Status >= 500, e.passing(), e.RateLimited(), e.WantsTLS():
 		return target == ErrUnavailable
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden,
 		e.Status == http.StatusProxyAuthRequired:
 		return target == ErrDenied
 	}
 	return false
+}
+
+// WantsTLS reports whether a server has been spoken to without TLS and says that it wants TLS.
+func (e *Error) WantsTLS() bool {
+	return e.Status == http.StatusBadRequest && strings.HasPrefix(e.URL, "http://") &&
+		strings.Contains(e.Message, "HTTPS")
 }
 
 // newError reads the body of an answer, closes it, and returns what the registry said.
@@ -138,11 +144,22 @@ func IsBlobUnknown(err error) bool {
 }
 
 // refusal is an answer that drayage does not act on. To ask again would not change it.
-type refusal struct{ reason string }
+type refusal struct {
+	reason string
+	page   bool // the answer was a web page: something else than the registry has answered
+}
 
 func (r *refusal) Error() string { return r.reason }
 
-func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+// Is implements matching for errors.Is.
+func (r *refusal) Is(target error) bool { return r.page && target == ErrUnavailable }
+
+func refuse(format string, args ...any) error { return &refusal{reason: fmt.Sprintf(format, args...)} }
+
+// refusePage refuses a web page, such as that of a login portal.
+func refusePage(format string, args ...any) error {
+	return &refusal{reason: fmt.Sprintf(format, args...), page: true}
+}
 
 // NetworkError says that a registry could not be talked to. It matches ErrUnavailable.
 type NetworkError struct {

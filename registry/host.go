@@ -183,7 +183,7 @@ func (h *host) ping(ctx context.Context, header http.Header, accept ...int) (*ht
 	case !h.owns(resp.Request.URL):
 		return nil, refuse("%s is no registry: it sends its users to %s", redact(u), redact(resp.Request.URL))
 	case strings.Contains(resp.Header.Get("Content-Type"), "html"):
-		return nil, refuse("%s is no registry: the answer is a web page; "+
+		return nil, refusePage("%s is no registry: the answer is a web page; "+
 			"does a proxy or login page stand in front of it?", redact(u))
 	}
 	return resp, nil

@@ -115,7 +115,7 @@ func (l *nameList) read(ctx context.Context, h *host, req *request) ([]string, e
 
 func (l *nameList) add(h http.Header, raw []byte) (entries int, _ error) {
 	if isPage(h) {
-		return 0, refuse("%s: the answer is a web page: is this address a registry?", l.what)
+		return 0, refusePage("%s: the answer is a web page: is this address a registry?", l.what)
 	}
 	var page struct {
 		Tags, Repositories []listed

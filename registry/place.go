@@ -97,7 +97,7 @@ func (p *place) raw(ctx context.Context, target string) (v1.Descriptor, []byte, 
 	}
 	mediaType := mediaTypeOf(resp.Header)
 	if isPage(resp.Header) {
-		return v1.Descriptor{}, nil, refuse("%s:%s: the answer is a web page, not a manifest: "+
+		return v1.Descriptor{}, nil, refusePage("%s:%s: the answer is a web page, not a manifest: "+
 			"is this address a registry?", p.Name(), target)
 	}
 	hashed := covered(mediaType, raw)

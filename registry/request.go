@@ -110,7 +110,7 @@ func (h *host) answer(ctx context.Context, r *request) (*http.Response, error) {
 func (h *host) write(ctx context.Context, r *request) (*http.Response, error) {
 	resp, err := h.answer(ctx, r)
 	if err == nil && resp.StatusCode == http.StatusOK && isPage(resp.Header) {
-		return nil, refuse("%s %s: the answer is a web page: is this address a registry?",
+		return nil, refusePage("%s %s: the answer is a web page: is this address a registry?",
 			r.method, redact(resp.Request.URL))
 	}
 	return resp, err

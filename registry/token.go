@@ -150,7 +150,7 @@ func parseToken(server string, raw []byte) (token, error) {
 		ExpiresIn   word `json:"expires_in"`
 	}
 	if err := json.Unmarshal(plaintext.UTF8(raw), &answer); err != nil {
-		return token{}, fmt.Errorf("token server %s: the answer is not a token: %v", server, err)
+		return token{}, fmt.Errorf("token server %s: the answer is not a token but %s", server, kindOf(raw, err))
 	}
 	value := string(cmp.Or(answer.Token, answer.AccessToken))
 	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -177,6 +177,18 @@ func (w *word) UnmarshalJSON(raw []byte) error {
 		*w = word(n)
 	}
 	return nil
+}
+
+// kindOf says what an answer is that is no JSON object, or what is wrong with its syntax.
+func kindOf(raw []byte, err error) string {
+	var other *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &other) && other.Field == "":
+		return "a JSON " + other.Value
+	case strings.HasPrefix(strings.TrimSpace(string(raw)), "<"):
+		return "a web page: is this address a token server, or does a login page stand in front of it?"
+	}
+	return fmt.Sprintf("no JSON: %v", err)
 }
 
 // newToken is a token that has just come. Our clock counts: issued_at may be anything.

@@ -120,6 +120,7 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 	opts := fetch.Options{
 		All: p.sel.All, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"), There: p.copyAt,
 		Finished: p.images.fetched,
+		Explain:  missing,
 	}
 	there := 0
 	for _, r := range fetch.Resolve(ctx, client, refs, opts) {

@@ -2,7 +2,18 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"drayage/internal/fakeregistry"
 )
@@ -63,17 +75,21 @@ func newRoom(t *testing.T) *room {
 	breakImages(reg)
 	r.serve(t, "REG", reg)
 	r.serve(t, "LOCKED", locked)
+	r.serve(t, "EMPTY", fakeregistry.New())
 	r.serve(t, "PORTAL", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, "<!DOCTYPE html><html><title>Guest network: log in</title><body>...</body></html>")
 	}))
-	tls := httptest.NewTLSServer(reg)
-	t.Cleanup(tls.Close)
-	r.names["TLS"] = strings.TrimPrefix(tls.URL, "https://")
+	r.serveTLS(t, "TLS", reg, nil)
+	r.serveFailing(t, reg)
+	r.fill(t)
 	for _, line := range [][]string{
 		{"fetch", r.names["REG"] + "/solo:1", "-o", "images"},
 		{"save", "images", "-o", "app.tar", "--format", "oci"},
 		{"save", "images", "-o", "docker.tar"},
+		{"fetch", r.names["REG"] + "/team/app:1", "-o", "team"},
+		{"save", "images", "-o", "cut.tar.gz", "--compress", "gzip"},
+		{"fetch", r.names["REG"] + "/solo:1", "-o", "lacking"},
 	} {
 		var out bytes.Buffer
 		if code := run(slices.Concat([]string{"drayage"}, line, []string{"-q", "--platform", "linux/amd64"}),
@@ -81,6 +97,7 @@ func newRoom(t *testing.T) *room {
 			t.Fatalf("%q: %d, %s", line, code, out.String())
 		}
 	}
+	r.spoil(t)
 	return r
 }
 
@@ -88,6 +105,108 @@ func (r *room) serve(t *testing.T, name string, h http.Handler) {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	r.names[name] = strings.TrimPrefix(server.URL, "http://")
+}
+
+// serveTLS serves a registry over TLS with a certificate, or with one of Go's tests.
+func (r *room) serveTLS(t *testing.T, name string, h http.Handler, cert *tls.Certificate) {
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if cert != nil {
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{*cert}}
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	r.names[name] = strings.TrimPrefix(server.URL, "https://")
+}
+
+// serveFailing serves registries with which something is wrong.
+func (r *room) serveFailing(t *testing.T, reg http.Handler) {
+	answer := func(status int, kind, body string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		})
+	}
+	r.serve(t, "LIMITED", answer(429, "application/json", `{"errors":[{"code":"TOOMANYREQUESTS"}]}`))
+	r.serve(t, "BROKEN", answer(503, "text/html", "<html><title>Down for repair</title></html>"))
+	var tokens http.HandlerFunc = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `"T"`) }
+	r.serve(t, "TOKENS", tokens)
+	r.serve(t, "BADTOKEN", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.names["TOKENS"]+`/",service="s"`)
+		w.WriteHeader(401)
+	}))
+	for name, change := range map[string]func(*x509.Certificate){
+		"EXPIRED":   func(c *x509.Certificate) { c.NotAfter = c.NotBefore.Add(time.Minute) },
+		"OTHERNAME": func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"other.test"} },
+	} {
+		cert := certificate(t, change)
+		r.serveTLS(t, name, reg, &cert)
+		pemOf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
+		write(t, strings.ToLower(name)+".pem", pemOf)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.names["CLOSED"] = l.Addr().String()
+	l.Close()
+}
+
+// certificate is for this machine and its own CA, after a change.
+func certificate(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "registry"}, NotBefore: from,
+		NotAfter: from.AddDate(100, 0, 0), IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	change(c)
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// fill puts files beside the images: text.tar, empty.tar, empty.txt, cut.tar.gz, a folder, and the layout
+// lacking, in which a layer is missing.
+func (r *room) fill(t *testing.T) {
+	write(t, "text.tar", []byte("This is a text and no tar.\n"))
+	write(t, "empty.tar", nil)
+	write(t, "empty.txt", nil)
+	write(t, "folder/notes.txt", nil)
+}
+
+// spoil cuts cut.tar.gz and takes the largest blob out of the layout lacking.
+func (r *room) spoil(t *testing.T) {
+	fi, err := os.Stat("cut.tar.gz")
+	if err == nil {
+		err = os.Truncate("cut.tar.gz", fi.Size()/2)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := filepath.Glob("lacking/blobs/sha256/*")
+	if err != nil || len(blobs) == 0 {
+		t.Fatal(blobs, err)
+	}
+	size := func(path string) int64 {
+		fi, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fi.Size()
+	}
+	largest := slices.MaxFunc(blobs, func(a, b string) int { return cmp.Compare(size(a), size(b)) })
+	if err := os.Remove(largest); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // talk types the command lines of a dialogue and returns it with what is said now.
@@ -114,7 +233,7 @@ func (r *room) talk(t *testing.T, dialogue string) string {
 // Of a message, the address of the machine's DNS server, and how long something took.
 var (
 	resolver = regexp.MustCompile(` on \S+:53:`)
-	elapsed  = regexp.MustCompile(`\b[0-9.]+(ms|s)\b`)
+	elapsed  = regexp.MustCompile(`\b[0-9.]+ ?(ms|s)\b|\b[0-9-]+T[0-9:]+Z`)
 )
 
 // answer types one command line.

@@ -104,7 +104,8 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.As(err, &several) && several.failed < several.total, errors.As(err, new(*incomplete)):
 		return exitPartly
 	case errors.Is(err, registry.ErrIntegrity), errors.Is(err, dockerarchive.ErrNotImage),
-		errors.Is(err, dockerarchive.ErrIncomplete), errors.Is(err, layout.ErrDamaged):
+		errors.Is(err, dockerarchive.ErrIncomplete), errors.Is(err, layout.ErrDamaged),
+		errors.Is(err, layout.ErrLacking):
 		return exitIntegrity
 	case errors.Is(err, registry.ErrDenied), errors.Is(err, engineconfig.ErrBlocked), errors.As(err, &unusable):
 		return exitDenied
@@ -129,6 +130,10 @@ func (e *environment) describe(err error) string {
 			"or read from a --mirror)"
 	case errors.As(err, &refused) && (refused.Status == 401 || refused.Status == 403):
 		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
+	case errors.As(err, &refused) && refused.WantsTLS():
+		line += " (it speaks TLS: leave out --plain-http)"
+	case errors.Is(err, layout.ErrLacking):
+		line += " (an image is not whole: fetch it again; drayage verify names all that is missing)"
 	case errors.Is(err, layout.ErrDamaged):
 		line += " (drayage verify --repair DIR rebuilds it)"
 	case errors.As(err, new(*usage.Error)):

@@ -79,6 +79,7 @@ func (c call) fetch(ctx context.Context) error {
 	meter, images := c.newMeter("fetch", client.Received), c.tellImages("fetch", len(refs))
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
+		Explain:  missing,
 		Resolved: func(im *fetch.Image) { meter.NameImage(im.Reference.String(), &im.Image) },
 		Planned:  meter.Plan, Progress: meter.Update, Finished: images.fetched,
 	})

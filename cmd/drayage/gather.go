@@ -109,6 +109,7 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference, sources 
 func (s *saver) fetching() fetch.Options {
 	return fetch.Options{
 		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.referrers(), Jobs: s.Int("jobs"),
+		Explain: missing,
 	}
 }
 

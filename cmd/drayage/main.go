@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/guide"
 	"drayage/internal/interrupt"
 	"drayage/internal/secrets"
 )
@@ -113,4 +114,6 @@ Results go to standard output, everything else to standard error.`,
 	return app
 }
 
-func onUsageError(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+func onUsageError(_ *cli.Context, err error, _ bool) error {
+	return usagef("%s", guide.FlagError(err.Error()))
+}

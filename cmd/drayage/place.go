@@ -122,7 +122,22 @@ func (p *pusher) going(set *source.Set) (upload.Destination, []*source.Image, er
 	if len(digests) > 1 {
 		return p.dest, nil, p.several(set, len(digests), ofOne)
 	}
+	if err := p.tagless(tags, untagged); err != nil {
+		return p.dest, nil, err
+	}
 	return p.dest, set.Images[:1], nil
+}
+
+// tagless is the error about a DEST without a tag for one image with a tag: nobody means latest.
+func (p *pusher) tagless(tags map[string]bool, untagged bool) error {
+	if _, bare := p.dest.KeepTags(); !bare || len(tags) != 1 || untagged || tags["latest"] {
+		return nil
+	}
+	for tag := range tags {
+		return usagef("DEST %s has no tag: %[1]s:%s names the image, %[1]s/ keeps its own name below it",
+			p.dest, tag)
+	}
+	return nil
 }
 
 // several is the error about several images for one name.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/secrets"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -38,8 +39,9 @@ func (c call) destination(text string) (upload.Destination, error) {
 		}
 		text = registry.TrimScheme(text)
 		text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(text, host), "/")
-	} else if err := notRegistry(text); err != nil {
-		return upload.Destination{}, err
+	} else if notRegistry(text) != nil {
+		return upload.Destination{}, usagef("%q looks like a registry: end it with / to keep the names of images, "+
+			"or give %[1]s/REPOSITORY:TAG", secrets.Redact(text))
 	}
 	dest, err := upload.ParseDestination(text)
 	if err != nil {

@@ -90,6 +90,9 @@ func (e *environment) begin(c *cli.Context) error {
 	}
 	e.json = wantsJSON(c)
 	e.tell.JSON = e.tell.JSON || c.String(logFormat) == "json"
+	if n := c.Int("jobs"); c.IsSet("jobs") && n < 1 {
+		return usagef("--jobs %d: there is at least one job", n)
+	}
 	return nil
 }
 

@@ -111,7 +111,7 @@ func (e *environment) look(what string, show lookFunc) cli.ActionFunc {
 		}
 		l := &looker{call: call{e, c}}
 		defer l.close()
-		return show(l, c.Context, c.Args().First())
+		return l.explain(c.Context, show(l, c.Context, c.Args().First()))
 	}
 }
 

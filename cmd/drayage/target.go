@@ -109,7 +109,8 @@ func (c call) tags(written string) ([]string, error) {
 func (c call) layoutOutput() (dir string, err error) {
 	text := c.String("output")
 	if text == "" {
-		return "", usagef("fetch needs -o DIR, the layout directory")
+		return "", usagef("fetch needs -o DIR, the layout that images go into: drayage fetch %s -o images",
+			strings.Join(c.Args().Slice(), " "))
 	}
 	out, err := source.ParseOutput(text)
 	if err != nil {

@@ -31,7 +31,7 @@ func TestWild17RegistryAsImage(t *testing.T) {
 			{"push", s.dir.Path(), name}, {"fetch", name, "-o", out}, {"save", name, "-o", out},
 			{"inspect", name}, {"digest", name}, {"manifest", name}, {"config", name},
 		} {
-			expect(t, exitUsage, "", "names a registry: give .*/REPOSITORY:TAG", args...)
+			expect(t, exitUsage, "", "(names|looks like) a registry: .*give .*/REPOSITORY:TAG", args...)
 		}
 	}
 	expect(t, 0, "", "", "ls", s.host)

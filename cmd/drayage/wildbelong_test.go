@@ -217,11 +217,16 @@ func TestWild30TagsAlone(t *testing.T) {
 		expect(t, 0, one.Digest.String(), nothingSaid, "push", src, under)
 		s.there(t, under+"a:1", one)
 	})
-	// A single image without a tag in DEST is latest.
+	// Of a single image with a tag, DEST has to have one too, unless the tag is latest.
 	s.write(ref(one, "1"))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, one.Digest.String(), "", "push", src, under+"d")
-		s.there(t, under+"d:latest", one)
+		expect(t, exitUsage, "", "has no tag: .*d:1 names the image, .*d/ keeps its own name",
+			"push", src, under+"d")
+	})
+	s.write(ref(one, "latest"))
+	s.both("", func(t *testing.T, src, under string) {
+		expect(t, 0, one.Digest.String(), "", "push", src, under+"e")
+		s.there(t, under+"e:latest", one)
 	})
 }
 

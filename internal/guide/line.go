@@ -2,6 +2,7 @@ package guide
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -198,4 +199,25 @@ func isSkopeos(c *Command, rest []string) bool {
 	}
 	fi, err := os.Stat(strings.Join(rest[1:min(2, len(rest))], ""))
 	return err != nil || fi.IsDir()
+}
+
+var (
+	badValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-(\S+): (?s:(.*))$`)
+	noValue  = regexp.MustCompile(`^flag needs an argument: -(\S+)$`)
+)
+
+// FlagError says in other words what Go's flag package says of a value.
+func FlagError(text string) string {
+	if m := badValue.FindStringSubmatch(text); m != nil {
+		switch m[3] {
+		case "parse error":
+			return dashed(m[2]) + " takes a number, and " + m[1] + " is none"
+		case "value out of range":
+			return dashed(m[2]) + " takes a number, and " + m[1] + " is too large"
+		}
+	}
+	if m := noValue.FindStringSubmatch(text); m != nil {
+		return dashed(m[1]) + " needs a value"
+	}
+	return text
 }

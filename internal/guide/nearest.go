@@ -1,14 +1,33 @@
 package guide
 
-import "strings"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"drayage/internal/natural"
+)
 
 // Nearest returns the candidate that a mistyped word probably means, or nothing.
 func Nearest(word string, candidates []string) string {
+	if near := Slip(word, candidates); near != "" || len(word) < 3 {
+		return near
+	}
+	for _, c := range candidates {
+		if strings.HasPrefix(c, word) {
+			return c
+		}
+	}
+	return ""
+}
+
+// Slip is Nearest, but the beginning of a word is not enough.
+func Slip(word string, candidates []string) string {
 	best, least := "", 0
 	for _, c := range candidates {
 		d := distance(strings.ToLower(word), strings.ToLower(c))
-		near := d <= slips(min(len(word), len(c))) || len(word) > 2 && strings.HasPrefix(c, word)
-		if near && (best == "" || d < least) {
+		if d <= slips(min(len(word), len(c))) && (best == "" || d < least) {
 			best, least = c, d
 		}
 	}
@@ -56,4 +75,19 @@ func Or(words ...string) string {
 	}
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// NearestFew returns up to n candidates that are most like a word, the nearest first.
+func NearestFew(word string, candidates []string, n int) (near []string) {
+	distances := map[string]int{}
+	for _, c := range candidates {
+		if d := distance(word, c); d <= max(2, len(word)/2) && d < len(word) {
+			distances[c] = d
+		}
+	}
+	near = slices.Collect(maps.Keys(distances))
+	natural.Sort(near)
+	slices.Reverse(near) // of equally near ones the latest first
+	slices.SortStableFunc(near, func(a, b string) int { return cmp.Compare(distances[a], distances[b]) })
+	return near[:min(n, len(near))]
 }

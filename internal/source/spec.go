@@ -64,7 +64,7 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 	}
 	var err error
 	if s.Ref, err = reference(text); err == nil {
-		return s, nil
+		return s, s.mistyped()
 	}
 	if _, path, _ := strings.Cut(text, "://"); isName && s.at(path) == nil { // oci://DIR
 		return s, nil
@@ -130,6 +130,9 @@ func exists(path string) bool {
 
 // missing is err about a path, without the name of the system call.
 func missing(path string, err error) error {
+	if near := besides(path); near != "" && errors.Is(err, fs.ErrNotExist) {
+		return &absent{noFile(path, near)}
+	}
 	return fmt.Errorf("%s: %w", path, durable.Cause(err))
 }
 

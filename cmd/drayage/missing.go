@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"drayage/internal/guide"
+	"drayage/internal/source"
+	"drayage/registry"
+)
+
+// askedTags is how long a registry may take to list what it has in place of a tag: the answer only helps.
+const askedTags = 5 * time.Second
+
+// notThere says what a registry has in place of what it does not have.
+type notThere struct {
+	text string
+	err  error
+}
+
+func (e *notThere) Error() string { return e.text }
+
+func (e *notThere) Unwrap() error { return e.err }
+
+// missing makes of an error about a name that a registry does not have one that says what there is.
+func missing(ctx context.Context, repo *registry.Repository, ref registry.Reference, err error) error {
+	var refused *registry.Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusNotFound ||
+		!strings.Contains(refused.URL, "/manifests/") {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askedTags)
+	defer cancel()
+	tags, listed := repo.Tags(ctx)
+	name := ref.Name()
+	text := "no tag " + ref.Tag + " in " + name
+	if ref.Digest != "" {
+		text = "no manifest with this digest in " + name
+	}
+	switch near := guide.NearestFew(ref.Tag, tags, 3); {
+	case errors.Is(listed, registry.ErrNotFound), listed == nil && len(tags) == 0:
+		text = "no repository " + name + ", or nothing in it: drayage ls " + ref.Registry +
+			"/ lists the repositories, if the registry does that"
+	case len(near) > 0 && ref.Digest == "":
+		text += ": the nearest is " + guide.Or(near...) + ", and drayage ls " + name + " lists all"
+	default:
+		text += ": drayage ls " + name + " lists its tags"
+	}
+	return &notThere{text, err}
+}
+
+// explain is missing for a command that looks at one image.
+func (l *looker) explain(ctx context.Context, err error) error {
+	if err == nil || l.client == nil || l.set == nil || l.set.Spec.Kind != source.Registry {
+		return err
+	}
+	ref := l.set.Spec.Ref
+	better := missing(ctx, l.client.Repository(ref), ref, err)
+	var said *notThere
+	if errors.As(better, &said) {
+		said.text = l.Command.Name + " " + ref.String() + ": " + said.text
+	}
+	return better
+}

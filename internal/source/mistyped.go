@@ -1,0 +1,79 @@
+package source
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"drayage/internal/guide"
+	"drayage/internal/terminal"
+)
+
+// absent says that there is no file of a name, and what may be meant. It matches fs.ErrNotExist.
+type absent struct{ text string }
+
+func (a *absent) Error() string { return a.text }
+
+// Is implements matching for errors.Is.
+func (a *absent) Is(target error) bool { return target == fs.ErrNotExist }
+
+// mistyped returns an error if a name would be looked for on Docker Hub, though it looks like that of a file
+// with a slip in it: nobody is asked for an image that was not meant.
+func (s *Spec) mistyped() error {
+	if s.Ref.Registry != "docker.io" || strings.Contains(s.Text, "docker.io/") || withHost.MatchString(s.Text) {
+		return nil
+	}
+	hub := " (the image of Docker Hub is " + strings.TrimSuffix(s.Ref.String(), ":latest") + ")"
+	kind := prefix.FindString(s.Text)
+	path, _ := splitPath(strings.TrimPrefix(s.Text, kind))
+	near := besides(path)
+	if near == "" && kind == "" && (!strings.Contains(path, "/") || !exists(filepath.Dir(path))) {
+		return nil
+	}
+	return &absent{noFile(path, near) + hub}
+}
+
+// noFile says that there is no file at a path, and which one may be meant.
+func noFile(path, near string) string {
+	text := fmt.Sprintf("no file or directory %q", path)
+	if near != "" {
+		text += ", did you mean " + terminal.Quote(near) + "?"
+	}
+	return text
+}
+
+// maxBesides is how many files of a directory are looked at: more are not searched for a slip.
+const maxBesides = 10_000
+
+// besides is a layout or archive in the directory of a path whose name is nearly that of the path, or empty.
+func besides(path string) string {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(maxBesides)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		if archive.MatchString(e.Name()) || isLayout(filepath.Join(filepath.Dir(path), e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	near := guide.Slip(filepath.Base(path), names)
+	if near == "" || near == filepath.Base(path) {
+		return ""
+	}
+	if filepath.Dir(path) == "." {
+		return "./" + near
+	}
+	return filepath.Join(filepath.Dir(path), near)
+}
+
+func isLayout(dir string) bool {
+	return exists(filepath.Join(dir, "index.json")) || exists(filepath.Join(dir, "manifest.json"))
+}
