@@ -15,14 +15,12 @@ import (
 // open finds the images of all sources. A source without images, or one that cannot be read, ends the
 // command: nobody expects a tar with less in it than was asked for.
 func (s *saver) open(ctx context.Context, args []string) error {
-	var specs []source.Spec
+	specs, err := s.parseSources(args)
+	if err != nil {
+		return err
+	}
 	var refs []registry.Reference
-	for _, a := range args {
-		spec, err := s.parseSource(a)
-		if err != nil {
-			return err
-		}
-		specs = append(specs, spec)
+	for _, spec := range specs {
 		if spec.Kind == source.Registry {
 			refs = append(refs, spec.Ref)
 		}

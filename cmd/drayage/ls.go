@@ -55,7 +55,7 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 	}
 	src, err := l.parseSource(arg)
 	if err != nil {
-		return fmt.Errorf("ls %w", err)
+		return l.about(err)
 	}
 	if src.Kind != source.Registry {
 		return l.listImages(ctx, arg)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/source"
+	"drayage/internal/usage"
 	"drayage/registry"
 )
 
@@ -93,12 +95,29 @@ func (e *environment) readList(path string, names *source.Names) error {
 	return names.ReadList(f, path)
 }
 
+// maxShown is how many errors about names are shown.
+const maxShown = 20
+
+// parseSources reads SOURCE arguments, all of them before it says which are wrong.
+func (c call) parseSources(args []string) (specs []source.Spec, err error) {
+	var errs []error
+	for _, a := range args {
+		spec, err := c.parseSource(a)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		specs = append(specs, spec)
+	}
+	shown := min(len(errs), maxShown)
+	return specs, c.wrongNames(errs[:shown], len(errs)-shown)
+}
+
 // wrongNames shows errors about names, each in a line of its own, and returns one about all of them.
 func (c call) wrongNames(errs []error, more int) error {
-	if len(errs) == 0 {
+	switch len(errs) {
+	case 0:
 		return nil
-	}
-	if len(errs) == 1 {
+	case 1:
 		return errs[0]
 	}
 	for _, err := range errs {
@@ -107,5 +126,25 @@ func (c call) wrongNames(errs []error, more int) error {
 	if more > 0 {
 		c.sayWrong("and %d more", more)
 	}
-	return usagef("%d names cannot be read: nothing was done", len(errs)+more)
+	return &wrongNamesError{errs[0], len(errs) + more}
+}
+
+// wrongNamesError is about several names, each of which has been told. The first decides on the exit code.
+type wrongNamesError struct {
+	first error
+	n     int
+}
+
+func (e *wrongNamesError) Error() string {
+	return fmt.Sprintf("%d names cannot be read: nothing was done", e.n)
+}
+
+func (e *wrongNamesError) Unwrap() error { return e.first }
+
+// about puts the command before an error that names a file. An error about the command line needs none.
+func (c call) about(err error) error {
+	if errors.As(err, new(*usage.Error)) || errors.As(err, new(*wrongNamesError)) {
+		return err
+	}
+	return fmt.Errorf("%s %w", c.Command.Name, err)
 }

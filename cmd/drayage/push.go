@@ -69,7 +69,7 @@ func (c call) push(ctx context.Context) error {
 	}
 	spec, err := c.parseSource(c.Args().First())
 	if err != nil {
-		return fmt.Errorf("push %w", err)
+		return c.about(err)
 	}
 	if spec.Kind == source.Registry {
 		return usagef("push takes a saved tar or a layout, and %q is neither: fetch it first", spec.Text)

@@ -32,6 +32,9 @@ images give the same bytes. With -o - it goes to standard output.
 --format oci holds the registry's own bytes, so that digests stay too: Docker since 20.10, podman,
 containerd and skopeo take it, and push gives the digest that the image was fetched with.
 
+The end of FILE compresses: .tar.gz, .tar.zst and the like. -o oci-archive:FILE is --format oci,
+-o docker-archive:FILE is --format docker, and -o oci:DIR adds the images to a layout directory.
+
 EXAMPLES:
    drayage save images -o all.tar                  every image in the layout
    drayage save oci:images:alpine:3.20 -o a.tar    one of them
@@ -80,7 +83,7 @@ func (c call) save(ctx context.Context) error {
 		if errors.As(err, new(*nothingWritten)) {
 			return fmt.Errorf("save: %w", err)
 		}
-		return fmt.Errorf("save %w", err)
+		return c.about(err)
 	}
 	if len(s.names) > 0 {
 		if s.images, err = source.Rename(s.images, s.names); err != nil {

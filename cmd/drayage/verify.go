@@ -59,7 +59,7 @@ func (c call) verify(ctx context.Context) error {
 	}
 	spec, err := c.parseSource(c.Args().First())
 	if err != nil {
-		return fmt.Errorf("verify %w", err)
+		return c.about(err)
 	}
 	if spec.Kind == source.Registry {
 		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings",
