@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -26,6 +27,7 @@ EXAMPLES:
    drayage fetch alpine:3.20 -o images
    drayage fetch alpine:3.20 ghcr.io/a/b@sha256:... -o images
    drayage fetch alpine:3.20 -o images --platform linux/arm64
+   drayage fetch alpine --tags '>=3.18 <4' -o images
    drayage fetch --from list.txt -o images --platform all`
 
 func fetchCommand(env *environment) *cli.Command {
@@ -41,6 +43,9 @@ func fetchCommand(env *environment) *cli.Command {
 			platformFlag("for `OS/ARCH`, such as linux/arm64/v8 or windows/amd64:10.0.17763, or all; " +
 				"without it for linux on this machine's architecture"),
 			fromFlag(),
+			&cli.StringFlag{Name: "tags", Category: groupWhat,
+				Usage: "of each repository the tags that match `PATTERN`: 1.2*, or versions as '>=1.2 <2', ^1.2, ~1.2"},
+			&cli.BoolFlag{Name: "all-tags", Category: groupWhat, Usage: "of each repository all tags"},
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
@@ -68,6 +73,9 @@ func (c call) fetch(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
+	if refs, err = c.byTags(ctx, client, refs); err != nil {
+		return err
+	}
 	if len(chosen) == 0 && !all {
 		c.noteDefaultPlatform("others")
 	}
@@ -93,6 +101,20 @@ func (c call) fetch(ctx context.Context) error {
 		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
 	}
 	return err
+}
+
+// byTags takes repositories by their tags, if --tags or --all-tags is given.
+func (c call) byTags(
+	ctx context.Context, client *registry.Client, refs []registry.Reference,
+) (all []registry.Reference, err error) {
+	if !c.Bool("all-tags") && !c.IsSet("tags") {
+		return refs, nil
+	}
+	if all, err = fetch.Tags(ctx, client, refs, cmp.Or(c.String("tags"), "*")); err != nil {
+		return nil, fmt.Errorf("fetch %w", err)
+	}
+	c.note("%s chosen", terminal.Count(len(all), "tag"))
+	return all, nil
 }
 
 // fetchBroken says how far a fetch has come that err has broken off.

@@ -16,7 +16,6 @@ moment are not seen: --min-age keeps what is newer.
 
 EXAMPLES:
    drayage gc images --dry-run
-   drayage gc images
    drayage gc images --min-age 24h`
 
 func gcCommand(env *environment) *cli.Command {
@@ -29,18 +28,12 @@ func gcCommand(env *environment) *cli.Command {
 		Flags: append([]cli.Flag{dryRunFlag(),
 			&cli.DurationFlag{Name: "min-age", Category: groupWhat, DefaultText: "0s",
 				Usage: "keep what was written within this `TIME`, such as 24h"}}, outputFlags()...),
-		Action: env.inLayout(1, maxArguments, call.gc),
+		Action: env.inLayout(1, 1, call.gc),
 	}
 }
 
 func (c call) gc(ctx context.Context, dir string, names []string) (*workplace.Result, error) {
-	switch {
-	case len(names) > 1 || names[0] != "":
-		return nil, usagef("it is for one whole layout: %s", c.Command.UsageText)
-	case c.Duration("min-age") < 0:
-		return nil, usagef("--min-age is a time such as 24h")
-	}
-	return workplace.Collect(ctx, dir, layout.CollectOptions{
+	return workplace.Collect(ctx, dir, names[0], layout.CollectOptions{
 		DryRun: c.Bool("dry-run"), MinAge: c.Duration("min-age"), Alone: c.IsSet("min-age"),
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -27,7 +28,7 @@ func rmCommand(env *environment) *cli.Command {
 		UsageText:   "drayage rm oci:DIR:NAME...",
 		Description: rmHelp,
 		Flags:       append([]cli.Flag{dryRunFlag()}, outputFlags()...),
-		Action: env.inLayout(1, maxArguments, func(c call, ctx context.Context, dir string, names []string) (
+		Action: env.inLayout(1, 0, func(c call, ctx context.Context, dir string, names []string) (
 			*workplace.Result, error) {
 			return workplace.Remove(ctx, dir, names, c.Bool("dry-run"))
 		}),
@@ -39,33 +40,26 @@ func dryRunFlag() cli.Flag {
 		Usage: "change nothing, and say what would be done"}
 }
 
-const maxArguments = 1 << 20
-
-// inLayout is the action of a command with at least so many arguments. The first ones, most of them at most,
-// are a layout or images in it.
+// inLayout is the action of a command with so many arguments, or with any number of more if most is 0. All but
+// the last least-1 are a layout or images in it.
 func (e *environment) inLayout(least, most int, do func(call, context.Context, string, []string) (
 	*workplace.Result, error)) cli.ActionFunc {
 	return e.run(func(c call, ctx context.Context) error {
-		if c.NArg() < least {
-			return usagef("%s needs more: %s", c.Command.Name, c.Command.UsageText)
+		n := c.NArg()
+		if n < least || most > 0 && n > most {
+			return usagef("%d arguments given, and not those of %s", n, c.Command.UsageText)
 		}
-		dir, names, err := workplace.Parse(c.Args().Slice()[:min(most, c.NArg())], c.parseSource)
+		dir, names, err := workplace.Parse(c.Args().Slice()[:n-least+1], c.parseSource)
 		if err != nil {
 			return err
 		}
 		r, err := do(c, ctx, dir, names)
-		if err != nil {
-			err = fmt.Errorf("%s: %w", c.Command.Name, err)
-		}
 		if r == nil {
-			return err
+			return fmt.Errorf("%s: %w", c.Command.Name, err)
 		}
 		for _, n := range r.Notes {
 			c.note("%s", n)
 		}
-		if shown := c.result(r.Document, r.Lines); err == nil {
-			err = shown
-		}
-		return err
+		return errors.Join(err, c.result(r.Document, r.Lines))
 	})
 }

@@ -12,7 +12,6 @@ const tagHelp = `Gives an image of a layout another name. It keeps the one that 
 without a tag gets the tag latest, as with docker tag.
 
 EXAMPLES:
-   drayage tag oci:images:alpine:3.20 registry.corp/base/alpine:3.20
    drayage tag oci:images:app:1.2.3 app:1.2`
 
 func tagCommand(env *environment) *cli.Command {
@@ -23,11 +22,8 @@ func tagCommand(env *environment) *cli.Command {
 		UsageText:   "drayage tag oci:DIR:NAME NEWNAME",
 		Description: tagHelp,
 		Flags:       outputFlags(),
-		Action: env.inLayout(2, 1, func(c call, ctx context.Context, dir string, names []string) (
+		Action: env.inLayout(2, 2, func(c call, ctx context.Context, dir string, names []string) (
 			*workplace.Result, error) {
-			if c.NArg() > 2 {
-				return nil, usagef("%d arguments are too many: %s", c.NArg(), c.Command.UsageText)
-			}
 			return workplace.AddName(ctx, dir, names[0], c.Args().Get(1))
 		}),
 	}

@@ -5,6 +5,7 @@ package pattern
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,32 +30,38 @@ func Glob(pattern string) func(name string) bool {
 // maxText bounds what a pattern or range may be long.
 const maxText = 4096
 
-// Tags chooses tags. A tag is chosen if one of its parts does.
-type Tags []func(tag string) bool
+// Tags chooses tags.
+type Tags struct {
+	text      string
+	parts     []func(tag string) bool // a tag is chosen if one of them takes it
+	referrers bool                    // it is meant to choose the tags of referrers too
+}
 
-// ParseTags reads what people give for tags: ranges of versions, which begin with one of < > = ! ~ ^, and
-// patterns.
-func ParseTags(texts []string) (Tags, error) {
-	var all Tags
-	for _, text := range texts {
-		text = strings.TrimSpace(text)
+// ParseTags reads what people give for tags: patterns, and ranges of versions, which begin with one of
+// < > = ! ~ ^. Several stand with || between them.
+func ParseTags(text string) (Tags, error) {
+	t := Tags{text: text}
+	if len(text) > maxText {
+		return t, usage.Errorf("a pattern of %d bytes: %d are enough", len(text), maxText)
+	}
+	for part := range strings.SplitSeq(text, "||") {
+		part = strings.TrimSpace(part)
 		switch {
-		case text == "" || len(text) > maxText:
-			return nil, usage.Errorf("%.100q is no pattern of tags: give 1.2*, or a range such as ^1.2", text)
-		case !strings.ContainsRune("<>=!~^", rune(text[0])):
-			all = append(all, Glob(text))
+		case part == "":
+			return t, usage.Errorf("%q is no pattern of tags: give 1.2*, or a range such as ^1.2", text)
+		case !strings.ContainsRune("<>=!~^", rune(part[0])):
+			t.parts = append(t.parts, Glob(part))
+			t.referrers = t.referrers || strings.HasPrefix(part, "sha256-")
 		default:
-			for part := range strings.SplitSeq(text, "||") {
-				in, err := parseRange(part)
-				if err != nil {
-					return nil, usage.Errorf("%q is no range of versions: %v; write it as '>=1.2 <2', '^1.2' "+
-						"or '~1.2.3'", text, err)
-				}
-				all = append(all, in)
+			in, err := parseRange(part)
+			if err != nil {
+				return t, usage.Errorf("%q is no range of versions: %v; write it as '>=1.2 <2', '^1.2' or '~1.2.3'",
+					part, err)
 			}
+			t.parts = append(t.parts, in)
 		}
 	}
-	return all, nil
+	return t, nil
 }
 
 // version matches a tag that is a version: up to three numbers, maybe v before them, maybe a suffix such as
@@ -94,16 +101,32 @@ func parseRange(text string) (func(tag string) bool, error) {
 	}, nil
 }
 
-// Choose lists those of some tags that are chosen, in the order of versions.
-func (t Tags) Choose(tags []string) (chosen []string) {
-	for _, tag := range tags {
-		if slices.ContainsFunc(t, func(is func(string) bool) bool { return is(tag) }) {
+// referrer matches the tags of referrers: cosign's, and those that stand in for the referrers API.
+var referrer = regexp.MustCompile(`\Asha256-[0-9a-f]{64}(\.[a-z]+)?\z`)
+
+// Choose lists those of some tags that are chosen, in the order of versions. If there are none, the error
+// names the nearest.
+func (t Tags) Choose(tags []string) (chosen []string, err error) {
+	own := slices.DeleteFunc(slices.Clone(tags), func(tag string) bool {
+		return !t.referrers && referrer.MatchString(tag)
+	})
+	for _, tag := range own {
+		if slices.ContainsFunc(t.parts, func(is func(string) bool) bool { return is(tag) }) {
 			chosen = append(chosen, tag)
 		}
 	}
 	natural.Sort(chosen)
-	return chosen
+	switch {
+	case len(chosen) > 0:
+		return chosen, nil
+	case len(own) == 0:
+		return nil, errors.New("it has no tags")
+	}
+	return nil, fmt.Errorf("none of its %d tags matches %q; the nearest: %s", len(own), t.text,
+		strings.Join(Nearest(t.text, own, maxNearest), ", "))
 }
+
+const maxNearest = 5
 
 // Nearest lists up to n of some names that are most like what was asked for: those that begin alike, the last
 // versions first.

@@ -29,30 +29,57 @@ func TestGlob(t *testing.T) {
 func TestTags(t *testing.T) {
 	tags := strings.Fields("1 1.2 1.2.0 1.2.3 1.2.3-alpine 1.2.3-rc1 1.9 1.10 v1.11.1 2 2.0.0 2.1-alpine3.20 " +
 		"latest 1.2.3.4 20240101 edge-1.2 1.2_3 v 99999999999999999999")
-	for _, c := range []struct{ texts, want string }{
+	cosign := "sha256-" + strings.Repeat("a", 64) + ".sig"
+	for _, c := range []struct{ text, want string }{
 		{"1.2*", "1.2 1.2.0 1.2.3 1.2.3-alpine 1.2.3-rc1 1.2.3.4 1.2_3"}, {"latest", "latest"}, {"1.2", "1.2"},
 		{">=1.2 <2", "1.2 1.2.0 1.2.3 1.9 1.10 v1.11.1"}, {">= 1.2, < 2", "1.2 1.2.0 1.2.3 1.9 1.10 v1.11.1"},
 		{"^1.2", "1.2 1.2.0 1.2.3 1.9 1.10 v1.11.1"}, {"~1.2", "1.2 1.2.0 1.2.3"}, {"~1.2.1", "1.2.3"},
 		{"^1.2 -alpine*", "1.2.3-alpine"}, {">=1 -*", "1.2.3-alpine 1.2.3-rc1 2.1-alpine3.20"},
 		{"=1.10", "1.10"}, {">=2 || ~1.2.1", "1.2.3 2 2.0.0 20240101"}, {"!=2 <3 >1.9", "1.10 v1.11.1"},
-		{">3 <4", ""}, {"latest;^1.10", "1.10 latest v1.11.1"},
+		{">3 <4", ""}, {"sha*", ""}, {"sha256-*", cosign}, {"latest || ^1.10", "1.10 latest v1.11.1"},
 	} {
-		sel, err := pattern.ParseTags(strings.Split(c.texts, ";"))
+		sel, err := pattern.ParseTags(c.text)
 		if err != nil {
-			t.Errorf("%q: %v", c.texts, err)
+			t.Errorf("%q: %v", c.text, err)
 			continue
 		}
-		got, want := sel.Choose(tags), strings.Fields(c.want)
+		got, err := sel.Choose(append(tags, cosign))
+		if want := c.want == ""; (err != nil) != want {
+			t.Errorf("%q: %v", c.text, err)
+		}
+		want := strings.Fields(c.want)
 		slices.Sort(got)
 		if slices.Sort(want); !slices.Equal(got, want) {
-			t.Errorf("%q chooses %q, want %q", c.texts, got, want)
+			t.Errorf("%q chooses %q, want %q", c.text, got, want)
 		}
 	}
 	for _, bad := range []string{"", " ", ">", "^foo", ">=1.2 <", "~", ">=1.2 foo", "^1 - 2", "^1 ||",
 		strings.Repeat("*", 5000)} {
-		if _, err := pattern.ParseTags([]string{bad}); !errors.As(err, new(*usage.Error)) {
+		if _, err := pattern.ParseTags(bad); !errors.As(err, new(*usage.Error)) {
 			t.Errorf("%.20q: %v", bad, err)
 		}
+	}
+}
+
+func TestAllTags(t *testing.T) {
+	all, err := pattern.ParseTags("*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := all.Choose([]string{"1.10", "1.9", "sha256-" + strings.Repeat("a", 64)})
+	if want := []string{"1.9", "1.10"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := all.Choose(nil); err == nil {
+		t.Error("no error about no tags")
+	}
+	none, err := pattern.ParseTags("2.*")
+	if err == nil {
+		_, err = none.Choose([]string{"1.9", "20.1", "1.10"})
+	}
+	const says = `none of its 3 tags matches "2.*"; the nearest: 20.1, 1.10, 1.9`
+	if err == nil || err.Error() != says {
+		t.Error(err)
 	}
 }
 
@@ -70,7 +97,7 @@ func FuzzTags(f *testing.F) {
 	f.Add(">=1 <2 -a*", "v1.5-alpine")
 	f.Add("*-?", "x-y")
 	f.Fuzz(func(t *testing.T, text, tag string) {
-		if sel, err := pattern.ParseTags([]string{text}); err == nil {
+		if sel, err := pattern.ParseTags(text); err == nil {
 			sel.Choose([]string{tag})
 		}
 	})

@@ -119,7 +119,13 @@ func AddName(ctx context.Context, dir, name, added string) (*Result, error) {
 
 // Collect frees the room of what no image in a layout needs. Beside an error it returns what it has done, if
 // it has done anything.
-func Collect(ctx context.Context, dir string, opts layout.CollectOptions) (*Result, error) {
+func Collect(ctx context.Context, dir, name string, opts layout.CollectOptions) (*Result, error) {
+	switch {
+	case name != "":
+		return nil, usage.Errorf("it is for a whole layout, not for %q in it", name)
+	case opts.MinAge < 0:
+		return nil, usage.Errorf("--min-age is a time such as 24h")
+	}
 	d, err := layout.OpenDir(dir)
 	if err != nil {
 		return nil, err
