@@ -40,8 +40,8 @@ func dryRunFlag() cli.Flag {
 		Usage: "change nothing, and say what would be done"}
 }
 
-// inLayout is the action of a command with so many arguments, or with any number of more if most is 0. All but
-// the last least-1 are a layout or images in it.
+// inLayout is the action of a command with so many arguments, or with any number of more if most is 0. All
+// but the last least-1 are a layout or images in it.
 func (e *environment) inLayout(least, most int, do func(call, context.Context, string, []string) (
 	*workplace.Result, error)) cli.ActionFunc {
 	return e.run(func(c call, ctx context.Context) error {
