@@ -305,7 +305,9 @@ func TestCheckTellsProgressAndStops(t *testing.T) {
 	targets := []audit.Target{{Root: m.index, Source: l}}
 	var mu sync.Mutex
 	left := map[digest.Digest]int64{}
+	found := map[int]int{}
 	opts := audit.Options{
+		Found: func(target int, blobs []v1.Descriptor) { found[target] = len(blobs) },
 		Planned: func(blobs []v1.Descriptor) {
 			for _, d := range blobs {
 				left[d.Digest] = d.Size
@@ -322,6 +324,9 @@ func TestCheckTellsProgressAndStops(t *testing.T) {
 	if r, err := audit.Check(t.Context(), targets, opts); err != nil || r.Bytes != m.base.Size+m.top.Size ||
 		len(left) > 0 {
 		t.Errorf("%+v, %v; not told of %v", r, err, left)
+	}
+	if len(found) != 1 || found[0] != 2 {
+		t.Errorf("blobs of the targets: %v", found)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
