@@ -109,7 +109,7 @@ var unreadable = []reading{
 	when(`^[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*/`, "IPv6 addresses stand in brackets, as in [::1]:5000/app"),
 	when(`//`, "it has two slashes in a row"),
 	when(`/$`, "it ends in a slash"),
-	when(`:(@.*)?$`, "its tag is empty"),
+	when(`:(@.*)?$`, "its tag is empty: write one behind the colon, or no colon"),
 	when(`^([^/]*[.:][^/]*/|localhost/)?[^:@]*[A-Z]`, "names of repositories have no capital letters"),
 	when(`:[^/@]*:[^/]*$`, "it has two tags"),
 	when(`:[.-][^/@]*(@.*)?$`, "a tag begins with a letter, a digit or _"),
