@@ -51,6 +51,8 @@ type Options struct {
 	// Progress is told how many bytes of a blob are in the layout: first what is there before anything is
 	// transferred, which may prove wrong. It is called concurrently and must return at once.
 	Progress func(blob v1.Descriptor, held int64)
+
+	held *held // what names stand for in the layout already; or nil
 }
 
 // Image is a resolved image and where it was found.
@@ -82,7 +84,8 @@ type Result struct {
 // manifests, and how long it takes until the first of very many images is there.
 const window = 1000
 
-// Images brings images into dst and names them there. It is [Resolve] and [Into] in one. It does that by
+// Images brings images into dst and names them there. A platform joins those that dst has of the same index
+// under the same name. It is [Resolve] and [Into] in one. It does that by
 // turns if there are very many images: Options.Planned is then called several times, with what comes next.
 func Images(
 	ctx context.Context, c *registry.Client, refs []registry.Reference, dst *layout.Dir, opts Options,
@@ -96,6 +99,7 @@ func Images(
 			}
 			continue
 		}
+		opts.held = heldBy(dst)
 		sel := image.Selection{All: opts.All, Platforms: opts.Platforms, Later: true}
 		var more []Result
 		more, err = into(ctx, resolveAll(ctx, c, part, sel, opts), dst, opts, named)

@@ -21,6 +21,9 @@ type Graph struct {
 	// not the one that the source knows.
 	Rewritten bool
 
+	// Held are those of Platforms that are here because of [Selection].Held.
+	Held []v1.Platform
+
 	// Passed lists what could have been chosen as well as one of Platforms. It differs from it only in the
 	// version of the system, as images for Windows do, or not at all.
 	Passed []Leaf
@@ -62,7 +65,7 @@ func (g *Graph) RootNode() *Node { return &g.Manifests[len(g.Manifests)-1] }
 // it is root. An image without an index is taken whatever its platform, unless the platform was asked for.
 func Load(ctx context.Context, src Source, root v1.Descriptor, sel Selection) (*Graph, error) {
 	policy := Policy{}
-	if !sel.All {
+	if !sel.All && !sel.HeldWhole {
 		policy.Reads = func(d v1.Descriptor) bool { return IsManifest(d.MediaType) && !tellsPlatform(d) }
 	}
 	t := NewTree(src, policy)
@@ -110,6 +113,11 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	}
 	want, _ := sel.wanted()
 	chosen, err := pick(leaves, want)
+	if err == nil && sel.HeldWhole {
+		return nil
+	}
+	chosen, held := sel.join(leaves, chosen)
+	g.Held = known(held)
 	if err == nil && len(chosen) == 0 { // artifacts alone
 		return l.read(ctx, leaves)
 	}

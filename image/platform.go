@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -130,9 +131,37 @@ type Selection struct {
 	All       bool          // everything, the index unchanged
 	Platforms []v1.Platform // the wanted ones
 
+	// Held are the manifests of the index that are where the image goes, under its name. They stay selected. If
+	// the index does not list all of them, it is another one, and they do not count.
+	Held []digest.Digest
+	// HeldWhole says that the whole index is there under its name, and stays.
+	HeldWhole bool
+
 	// Later leaves the configuration of an image without an index unread if nobody asks for its platform: the
 	// image can then begin to move at once. [Image.Tell] finds out the platform when all is there.
 	Later bool
+}
+
+// join adds to the chosen leaves of an index those that are held, in the order of the index.
+func (s Selection) join(leaves, chosen []Leaf) (all []Leaf, added []Leaf) {
+	has := func(list []Leaf, d digest.Digest) bool {
+		return slices.ContainsFunc(list, func(l Leaf) bool { return l.Descriptor.Digest == d })
+	}
+	if len(chosen) == 0 || slices.ContainsFunc(s.Held, func(d digest.Digest) bool { return !has(leaves, d) }) {
+		return chosen, nil
+	}
+	rest := chosen
+	for _, l := range leaves {
+		switch {
+		case len(rest) > 0 && rest[0].Descriptor.Digest == l.Descriptor.Digest &&
+			FormatPlatform(rest[0].Platform) == FormatPlatform(l.Platform):
+			all, rest = append(all, l), rest[1:]
+		case slices.Contains(s.Held, l.Descriptor.Digest) && !has(chosen, l.Descriptor.Digest) &&
+			!has(added, l.Descriptor.Digest):
+			all, added = append(all, l), append(added, l)
+		}
+	}
+	return all, added
 }
 
 // waits reports whether the configuration of an image without an index may be read when it has moved.

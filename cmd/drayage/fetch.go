@@ -198,6 +198,9 @@ func (c call) noteFetched(r fetch.Result) {
 		c.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's",
 			r.Reference)
 	}
+	if held := image.FormatPlatforms(r.Image.Held); held != "" {
+		c.note("note: %s was there for %s already, and stays under the same name", r.Reference, held)
+	}
 	var left leftovers
 	left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
 	if what, how := left.what(c.Bool("referrers")); what != "" {
