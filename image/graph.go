@@ -127,8 +127,6 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	if err != nil {
 		return err
 	}
-	g.Platforms = known(chosen)
-	g.Attestations, g.Others = beside(leaves, chosen)
 	for _, l := range all {
 		if !IsManifest(l.Descriptor.MediaType) {
 			g.Others = append(g.Others, l.Descriptor.Digest)
@@ -137,13 +135,22 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	for _, c := range chosen {
 		g.Passed = append(g.Passed, sel.passed(c, leaves)...)
 	}
+	return l.narrow(root, leaves, chosen, len(all))
+}
+
+// narrow makes the chosen leaves of an index the graph. all is how many leaves the index has.
+func (l *loader) narrow(root *Node, leaves, chosen []Leaf, all int) error {
+	g, others := l.graph, l.graph.Others
+	g.Platforms = known(chosen)
+	g.Attestations, g.Others = beside(leaves, chosen)
+	g.Others = append(g.Others, others...)
 	if len(chosen) == 1 {
 		d := chosen[0].Descriptor
 		g.chosen = &chosen[0].Platform
 		g.Root = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 		return nil
 	}
-	return l.subset(root, chosen, len(all))
+	return l.subset(root, chosen, all)
 }
 
 // check looks at the platform of an image without an index.
