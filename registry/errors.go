@@ -204,6 +204,7 @@ func networkError(r *request, err error) (e error, transient bool) {
 func hint(err error) (text string, transient bool) {
 	var dns *net.DNSError
 	var op *net.OpError
+	var host x509.HostnameError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "check the name; behind a proxy set HTTPS_PROXY", false
@@ -213,6 +214,8 @@ func hint(err error) (text string, transient bool) {
 		return "it wants a client certificate that it knows: put one into certs.d", false
 	case certfile.Hint(err) != "":
 		return certfile.Hint(err), false
+	case errors.As(err, &host) && len(host.Certificate.DNSNames) > 0:
+		return fmt.Sprintf("it is for %.200q: call the registry by such a name", host.Certificate.DNSNames), false
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "give its CA with --ca-file, or --insecure to go without verification", false
 	case op != nil && op.Op == "remote error", // the server broke off the handshake and would do so again
