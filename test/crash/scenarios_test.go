@@ -39,6 +39,10 @@ var scenarios = []scenario{
 		sound: soundTar},
 	{name: "verify --repair", seed: seedSmall, prepare: damaged, args: always("verify", "--repair", "images"),
 		sound: soundRepair},
+	{name: "tag", seed: seedSmall, prepare: twoImages, sound: soundImages,
+		args: always("tag", "oci:images:app:1", "corp.test/new:2")},
+	{name: "rm", seed: seedSmall, prepare: twoImages, args: removing, sound: soundRemoval},
+	{name: "gc", seed: seedSmall, prepare: removed, args: always("gc", "images"), sound: soundImages},
 	{name: "push of a layout", seed: seedSmall, prepare: fetched, args: pushing("images"), sound: soundPush,
 		counts: changesAnything, pushes: true},
 	{name: "push of a tar", seed: seedSmall, prepare: saved, args: pushing("old.tar"), sound: soundPush,
@@ -105,6 +109,25 @@ func otherImages(w *world) {
 func fetched(w *world) {
 	w.must("fetch", w.ref("app:1"), "-o", "images")
 	oldTar(w)
+}
+
+func twoImages(w *world) {
+	w.must("fetch", w.ref("old:1"), "-o", "images")
+	w.must("fetch", w.ref("app:1"), "-o", "images")
+}
+
+// removing takes an image out, and looks at the layout if that has been done.
+func removing(w *world) []string {
+	if strings.Contains(string(w.read("images/index.json")), "/app:1") {
+		return []string{"rm", "oci:images:app:1"}
+	}
+	return []string{"verify", "images"}
+}
+
+// removed makes a layout with the blobs of an image that has been taken out.
+func removed(w *world) {
+	twoImages(w)
+	w.must("rm", "oci:images:app:1")
 }
 
 func oldTar(w *world) { w.write("image.tar", []byte("what was there before")) }
@@ -207,6 +230,14 @@ func soundImages(p *point) error {
 		return err
 	}
 	if err := ix.keeps(p.index); err != nil {
+		return err
+	}
+	return p.onlyNew("images/")
+}
+
+// soundRemoval holds of a layout that an image is taken out of.
+func soundRemoval(p *point) error {
+	if _, err := soundLayout(p.path("images")); err != nil {
 		return err
 	}
 	return p.onlyNew("images/")
