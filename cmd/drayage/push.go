@@ -72,7 +72,8 @@ func (c call) push(ctx context.Context) error {
 		return c.about(err)
 	}
 	if spec.Kind == source.Registry {
-		return usagef("push takes a saved tar or a layout, and %q is neither: fetch it first", spec.Text)
+		return usagef("push takes a saved tar or a layout, and %q is neither: drayage copy %s %s takes an image "+
+			"from its registry", spec.Text, terminal.ShellWord(spec.Text), terminal.ShellWord(c.Args().Get(1)))
 	}
 	return c.pushLocal(ctx, spec, dest, packed)
 }

@@ -204,6 +204,9 @@ func (e *environment) blame(err error) error {
 
 // settings shows what is set where.
 func (c call) settings(context.Context) error {
+	if c.NArg() > 0 {
+		return usagef("settings takes no argument: %d given", c.NArg())
+	}
 	all := flagsOf(c.App)
 	if c.Bool("template") {
 		_, err := io.WriteString(c.stdout, settings.Template(all))

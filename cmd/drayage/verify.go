@@ -61,6 +61,9 @@ func (c call) verify(ctx context.Context) error {
 	if err != nil {
 		return c.about(err)
 	}
+	if err := spec.Missing(); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
 	if spec.Kind == source.Registry {
 		return usagef("verify takes a layout or a saved tar, and %q is neither: fetch verifies what it brings",
 			spec.Text)

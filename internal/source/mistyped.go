@@ -35,6 +35,15 @@ func (s *Spec) mistyped() error {
 	return &absent{noFile(path, near) + hub}
 }
 
+// Missing returns an error if a verb that takes files only has been given a name that no file has. It is nil
+// if the name can only be that of an image: it has a registry, a tag or a digest.
+func (s *Spec) Missing() error {
+	if s.Kind != Registry || s.Ref.Registry != "docker.io" || strings.ContainsAny(s.Text, ":@") {
+		return nil
+	}
+	return &absent{noFile(s.Text, besides(s.Text))}
+}
+
 // noFile says that there is no file at a path, and which one may be meant.
 func noFile(path, near string) string {
 	text := fmt.Sprintf("no file or directory %q", path)

@@ -37,8 +37,10 @@ func Parse(args []string, parse func(string) (source.Spec, error)) (dir string, 
 		switch {
 		case err != nil:
 			return "", nil, err
+		case spec.Missing() != nil:
+			return "", nil, spec.Missing()
 		case spec.Kind != source.Layout:
-			return "", nil, usage.Errorf("%q is not the directory of a layout: give oci:DIR:NAME", arg)
+			return "", nil, usage.Errorf("%q is no layout in a directory: give oci:DIR or oci:DIR:NAME", arg)
 		case dir != "" && dir != spec.Path:
 			return "", nil, usage.Errorf("all images have to be in one layout, not in %s and %s", dir, spec.Path)
 		}
