@@ -194,7 +194,7 @@ func (a *authorizer) renew(
 func (a *authorizer) basicInstead(ctx context.Context, refused *http.Response, scope string, err error) bool {
 	offered := parseChallenges(refused.Header)
 	i := slices.IndexFunc(offered, challenge.isBasic)
-	if i < 0 || errors.Is(err, ErrDenied) || errors.Is(err, ErrUnavailable) {
+	if i < 0 || errors.Is(err, ErrDenied) || errors.Is(err, ErrUnavailable) && !errors.As(err, new(*refusal)) {
 		return false
 	}
 	if cred, err := a.credential(ctx, scope); err != nil || cred.Username == "" {

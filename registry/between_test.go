@@ -127,11 +127,33 @@ func TestWild52WebPages(t *testing.T) {
 			"digest": func(ctx context.Context) error { _, err := repo.Digest(ctx, "1"); return err },
 			"tags":   func(ctx context.Context) error { _, err := repo.Tags(ctx); return err },
 		} {
-			if err := ask(w.Context()); err == nil || errors.Is(err, ErrIntegrity) {
+			if err := ask(w.Context()); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrIntegrity) {
 				w.Errorf("%s: %v", what, err)
 			}
 		}
 	})
+}
+
+// A login page in the place of an answer to a write means that the registry is out of reach.
+func TestPagesForWrites(t *testing.T) {
+	const emptyIndex = `{"schemaVersion":2,"manifests":[]}`
+	for name, fault := range map[string]fakeregistry.Fault{
+		"page": fakeregistry.Page(), "redirect": fakeregistry.Redirect(302, "http://portal.test"),
+	} {
+		inBubble(t, func(w *world) {
+			content, p := noise(100), w.repo("app").Pusher()
+			w.reg.On(fakeregistry.Match{Method: "POST"}, fault)
+			w.reg.On(fakeregistry.Match{Method: "PUT"}, fault)
+			for what, err := range map[string]error{
+				"blob":     p.Push(w.Context(), describe(content), memory(content), PushOptions{}),
+				"manifest": p.PutManifest(w.Context(), "1", v1.MediaTypeImageIndex, []byte(emptyIndex)),
+			} {
+				if !errors.Is(err, ErrUnavailable) {
+					w.Errorf("%s in place of an answer about a %s: %v", name, what, err)
+				}
+			}
+		})
+	}
 }
 
 // What is no manifest has no digest either, whatever the status says.

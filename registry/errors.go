@@ -42,12 +42,23 @@ type Error struct {
 	Wait    time.Duration // what Retry-After asked for, if the wait was too long to obey
 	Quota   *Quota        // what is left of the pulls that are granted; nil: the registry did not say
 
+	page  bool          // the answer was a web page, or leads to another address
 	asked bool          // the registry said when to come back:
 	after time.Duration // after so long
 }
 
 // Reason is the status and the code, without the rest.
-func (e *Error) Reason() string { return strings.TrimSuffix(e.status()+" "+e.Code, " ") }
+func (e *Error) Reason() string {
+	if e.beside() && e.Status/100 == 2 {
+		return e.status() + ", but a web page"
+	}
+	return strings.TrimSuffix(e.status()+" "+e.Code, " ")
+}
+
+// beside reports whether something else than the registry has answered: a login page, or a redirect to one.
+func (e *Error) beside() bool {
+	return e.page && e.Status < http.StatusBadRequest
+}
 
 func (e *Error) Error() string {
 	var b strings.Builder
@@ -76,7 +87,7 @@ func (e *Error) Is(target error) bool {
 	switch {
 	case e.Status == http.StatusNotFound && !e.RateLimited():
 		return target == ErrNotFound
-	case e.Status >= 500, e.passing(), e.RateLimited(), e.WantsTLS():
+	case e.Status >= 500, e.passing(), e.RateLimited(), e.WantsTLS(), e.beside():
 		return target == ErrUnavailable
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden,
 		e.Status == http.StatusProxyAuthRequired:
@@ -99,12 +110,13 @@ func newError(resp *http.Response) *Error {
 	text := plaintext.UTF8(unpacked(resp.Header, raw, maxErrorBody))
 	safe := secrets.Cover(string(text), sent(resp.Request)...)
 	e.Code, e.Message = parseErrorBody(resp.Header.Get("Content-Type"), []byte(safe))
+	e.page = isPage(resp.Header)
 	e.readWait(resp.Header)
 	if e.RateLimited() {
 		e.Quota = parseQuota(resp.Header)
 	}
 	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
-		e.Message = redirection(resp.Request.URL, to)
+		e.Message, e.page = redirection(resp.Request.URL, to), true
 	}
 	return e
 }
@@ -146,19 +158,19 @@ func IsBlobUnknown(err error) bool {
 // refusal is an answer that drayage does not act on. To ask again would not change it.
 type refusal struct {
 	reason string
-	page   bool // the answer was a web page: something else than the registry has answered
+	beside bool // something else than the registry has answered, such as a web page
 }
 
 func (r *refusal) Error() string { return r.reason }
 
 // Is implements matching for errors.Is.
-func (r *refusal) Is(target error) bool { return r.page && target == ErrUnavailable }
+func (r *refusal) Is(target error) bool { return r.beside && target == ErrUnavailable }
 
 func refuse(format string, args ...any) error { return &refusal{reason: fmt.Sprintf(format, args...)} }
 
-// refusePage refuses a web page, such as that of a login portal.
+// refusePage refuses what no registry answers: a web page, such as that of a login portal, or no token.
 func refusePage(format string, args ...any) error {
-	return &refusal{reason: fmt.Sprintf(format, args...), page: true}
+	return &refusal{reason: fmt.Sprintf(format, args...), beside: true}
 }
 
 // NetworkError says that a registry could not be talked to. It matches ErrUnavailable.

@@ -181,7 +181,7 @@ func (h *host) ping(ctx context.Context, header http.Header, accept ...int) (*ht
 	io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection can be used again
 	switch {
 	case !h.owns(resp.Request.URL):
-		return nil, refuse("%s is no registry: it sends its users to %s", redact(u), redact(resp.Request.URL))
+		return nil, refusePage("%s is no registry: it sends its users to %s", redact(u), redact(resp.Request.URL))
 	case strings.Contains(resp.Header.Get("Content-Type"), "html"):
 		return nil, refusePage("%s is no registry: the answer is a web page; "+
 			"does a proxy or login page stand in front of it?", redact(u))

@@ -67,7 +67,11 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	if resp.ContentLength < 0 || isPage(resp.Header) {
+	if isPage(resp.Header) {
+		return v1.Descriptor{}, refusePage("%s: the answer is a web page, not a blob: is this address a registry?",
+			redact(resp.Request.URL))
+	}
+	if resp.ContentLength < 0 {
 		return v1.Descriptor{}, refuse("%s: the registry does not say how large %s is", p.Name(), d)
 	}
 	desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: resp.ContentLength}

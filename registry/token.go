@@ -150,11 +150,11 @@ func parseToken(server string, raw []byte) (token, error) {
 		ExpiresIn   word `json:"expires_in"`
 	}
 	if err := json.Unmarshal(plaintext.UTF8(raw), &answer); err != nil {
-		return token{}, fmt.Errorf("token server %s: the answer is not a token but %s", server, kindOf(raw, err))
+		return token{}, refusePage("token server %s: the answer is not a token but %s", server, kindOf(raw, err))
 	}
 	value := string(cmp.Or(answer.Token, answer.AccessToken))
 	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return token{}, fmt.Errorf("token server %s: the answer holds no token", server)
+		return token{}, refusePage("token server %s: the answer holds no token", server)
 	}
 	seconds, err := strconv.ParseFloat(string(answer.ExpiresIn), 64)
 	if err != nil || math.IsNaN(seconds) {
