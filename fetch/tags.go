@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"drayage/internal/kind"
 	"drayage/internal/pattern"
 	"drayage/internal/usage"
 	"drayage/registry"
@@ -45,7 +46,7 @@ func tagsOf(ctx context.Context, r *registry.Repository, chosen pattern.Tags) ([
 		return nil, err
 	}
 	if tags, err = chosen.Choose(tags); err != nil {
-		return nil, fmt.Errorf("%w: %w", err, registry.ErrNotFound)
+		return nil, kind.Errorf(registry.ErrNotFound, "%w", err)
 	}
 	return tags, nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"drayage/internal/plaintext"
@@ -20,6 +22,7 @@ const (
 type Mapping struct {
 	exact    map[string]rule // by repository, name with tag, or name with digest
 	prefixes map[string]rule // each ends in /
+	label    string
 }
 
 type rule struct {
@@ -37,7 +40,7 @@ type rule struct {
 //
 // label stands for the text in errors. Every line that makes no sense is named in the error.
 func ParseMapping(r io.Reader, label string) (Mapping, error) {
-	m := Mapping{exact: map[string]rule{}, prefixes: map[string]rule{}}
+	m := Mapping{exact: map[string]rule{}, prefixes: map[string]rule{}, label: label}
 	raw, err := io.ReadAll(io.LimitReader(r, maxMapping+1))
 	switch {
 	case err != nil:
@@ -144,19 +147,54 @@ func parseTo(to string) (registry.Reference, error) {
 
 // of is what the rules say of a name, with its tag if it has one.
 func (m Mapping) of(name registry.Reference) (string, bool) {
+	from, rest := m.fit(name)
+	switch r := m.exact[from]; {
+	case from == "":
+		return "", false
+	case rest != "":
+		return tagged(m.prefixes[from].to+rest, name), true
+	case hasTag(r.to):
+		return r.to, true
+	default:
+		return tagged(r.to, name), true
+	}
+}
+
+// fit is the FROM of the rule that counts for a name, and what stands behind it if it is a prefix.
+func (m Mapping) fit(name registry.Reference) (from, rest string) {
 	for _, from := range []string{name.String(), name.Tagged(), name.Name()} {
-		if r, ok := m.exact[from]; ok {
-			if hasTag(r.to) {
-				return r.to, true
-			}
-			return tagged(r.to, name), true
+		if _, ok := m.exact[from]; ok {
+			return from, ""
 		}
 	}
 	full := name.Name()
 	for end := strings.LastIndexByte(full, '/'); end > 0; end = strings.LastIndexByte(full[:end], '/') {
-		if r, ok := m.prefixes[full[:end+1]]; ok {
-			return tagged(r.to+full[end+1:], name), true
+		if _, ok := m.prefixes[full[:end+1]]; ok {
+			return full[:end+1], full[end+1:]
 		}
 	}
-	return "", false
+	return "", ""
+}
+
+// Unfit lists the rules of the mapping that none of some names fits, each as LABEL:LINE and the full name or
+// prefix that it is for, in the order of their lines. Names that cannot be read fit none.
+func (d Destination) Unfit(names []string) (rules []string) {
+	m := d.renaming.Mapping
+	left := map[int]string{}
+	for _, of := range []map[string]rule{m.exact, m.prefixes} {
+		for from, r := range of {
+			left[r.line] = from
+		}
+	}
+	for _, n := range names {
+		if ref, err := registry.ParseReference(n); err == nil {
+			from, _ := m.fit(ref)
+			delete(left, m.exact[from].line)
+			delete(left, m.prefixes[from].line)
+		}
+	}
+	for _, line := range slices.Sorted(maps.Keys(left)) {
+		rules = append(rules, fmt.Sprintf("%s:%d %s", m.label, line, left[line]))
+	}
+	return rules
 }

@@ -2,6 +2,7 @@ package upload_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -178,6 +179,30 @@ func TestMappingNamesEveryBadLine(t *testing.T) {
 	}
 	if _, err := upload.ParseMapping(strings.NewReader("# nothing\n"), "m"); err == nil {
 		t.Error("a mapping without rules is taken")
+	}
+}
+
+// TestUnfit wants the rules that no image fits: one with a forgotten registry is for Docker Hub.
+func TestUnfit(t *testing.T) {
+	m, err := upload.ParseMapping(strings.NewReader("team/ apps/\nghcr.io/team/ apps/\n\nghcr.io/team/app x\n"+
+		"ghcr.io/team/app:1 y\nalpine os\n"), "map.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := upload.ParseDestination("registry.corp/m/")
+	if d, err = d.Rename(upload.Renaming{Mapping: m}); err != nil {
+		t.Fatal(err)
+	}
+	got := d.Unfit([]string{
+		"ghcr.io/team/web:1", "ghcr.io/team/app:1", "alpine:3@", "docker.io/library/alpine:3",
+	})
+	want := []string{"map.txt:1 docker.io/team/", "map.txt:4 ghcr.io/team/app"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	d, _ = upload.ParseDestination("registry.corp/m/")
+	if got := d.Unfit([]string{"alpine"}); got != nil {
+		t.Errorf("without a mapping: %q", got)
 	}
 }
 

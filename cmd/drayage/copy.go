@@ -12,6 +12,7 @@ import (
 	"drayage/image"
 	"drayage/internal/layercache"
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -55,7 +56,7 @@ func copyCommand(env *environment) *cli.Command {
 func (c call) copy(ctx context.Context) error {
 	args := c.Args().Slice()
 	if len(args) == 0 || len(args) == 1 && len(c.lists()) == 0 {
-		return usagef("copy needs a SOURCE and a DEST: %d arguments given", len(args))
+		return usagef("copy needs a SOURCE and a DEST: %s given", terminal.Count(len(args), "argument"))
 	}
 	names, to := args[:len(args)-1], args[len(args)-1]
 	if how := source.Bring(names, to); how != "" {
@@ -123,6 +124,7 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 		Explain:  missing,
 	}
 	there := 0
+	c.noteUnfit(dest, recorded(refs))
 	for _, r := range fetch.Resolve(ctx, client, refs, opts) {
 		if err := p.placeFound(ctx, r, opts); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"drayage/internal/dockerauth"
+	"drayage/internal/terminal"
 	"drayage/registry"
 )
 
@@ -127,7 +128,8 @@ func kept(p dockerauth.Place) string {
 // be an address that was copied from a browser.
 func (c call) registryArgument() (string, error) {
 	if c.NArg() > 1 {
-		return "", usagef("%s takes one REGISTRY: %d arguments given", c.Command.Name, c.NArg())
+		return "", usagef("%s takes one REGISTRY: %s given", c.Command.Name,
+			terminal.Count(c.NArg(), "argument"))
 	}
 	name := c.Args().First()
 	if base := c.String("registry"); base != "" {

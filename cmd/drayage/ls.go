@@ -61,14 +61,17 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 		return l.listImages(ctx, arg)
 	}
 	if src.Ref.Digest != "" || strings.HasSuffix(arg, ":"+src.Ref.Tag) {
-		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s "+
-			"(for a registry %s/)", arg, src.Ref.Name(), arg)
+		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s",
+			arg, src.Ref.Name())
 	}
 	client, err := l.newClient(src.Ref)
 	if err != nil {
 		return err
 	}
 	tags, err := client.Repository(src.Ref).Tags(ctx)
+	if errors.Is(err, registry.ErrNotFound) && len(tags) == 0 {
+		err = &notThere{noRepository(src.Ref), err}
+	}
 	return l.listed(src.Ref.Name(), "tags", tags, err)
 }
 

@@ -42,14 +42,18 @@ func missing(ctx context.Context, repo *registry.Repository, ref registry.Refere
 	}
 	switch near := guide.NearestFew(ref.Tag, tags, 3); {
 	case errors.Is(listed, registry.ErrNotFound), listed == nil && len(tags) == 0:
-		text = "no repository " + name + ", or nothing in it: drayage ls " + ref.Registry +
-			"/ lists the repositories, if the registry does that"
+		text = noRepository(ref)
 	case len(near) > 0 && ref.Digest == "":
 		text += ": the nearest is " + guide.Or(near...) + ", and drayage ls " + name + " lists all"
 	default:
 		text += ": drayage ls " + name + " lists its tags"
 	}
 	return &notThere{text, err}
+}
+
+func noRepository(ref registry.Reference) string {
+	return "no repository " + ref.Name() + ", or nothing in it: drayage ls " + ref.Registry +
+		"/ lists the repositories, if the registry does that"
 }
 
 // explain is missing for a command that looks at one image.

@@ -146,5 +146,8 @@ func (c call) about(err error) error {
 	if errors.As(err, new(*usage.Error)) || errors.As(err, new(*wrongNamesError)) {
 		return err
 	}
+	if source.IsAbsent(err) { // its text does not begin with a name
+		return fmt.Errorf("%s: %w", c.Command.Name, err)
+	}
 	return fmt.Errorf("%s %w", c.Command.Name, err)
 }

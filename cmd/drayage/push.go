@@ -57,11 +57,14 @@ func pushCommand(env *environment) *cli.Command {
 
 func (c call) push(ctx context.Context) error {
 	if c.NArg() != 2 {
-		return usagef("push needs a SOURCE and a DEST: %d arguments given", c.NArg())
+		return usagef("push needs a SOURCE and a DEST: %s given", terminal.Count(c.NArg(), "argument"))
 	}
 	packed, err := c.packing()
 	if err != nil {
 		return err
+	}
+	if how := source.Bring(c.Args().Slice()[:1], c.Args().Get(1)); how != "" {
+		return usagef("push takes images to a registry, and %q is none: %s", c.Args().Get(1), how)
 	}
 	dest, err := c.destination(c.Args().Get(1))
 	if err != nil {
@@ -70,6 +73,10 @@ func (c call) push(ctx context.Context) error {
 	spec, err := c.parseSource(c.Args().First())
 	if err != nil {
 		return c.about(err)
+	}
+	if spec.Kindless() != "" {
+		return usagef("push takes a saved tar or a layout, and %q is neither: did you mean %s?",
+			spec.Text, spec.Kindless())
 	}
 	if spec.Kind == source.Registry {
 		return usagef("push takes a saved tar or a layout, and %q is neither: drayage copy %s %s takes an image "+
@@ -109,6 +116,7 @@ func (c call) pushLocal(
 	}
 	defer set.Close()
 	c.noteRemarks(set)
+	c.noteUnfit(dest, set.Names())
 	return p.push(ctx, set.Spec)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/secrets"
+	"drayage/internal/source"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -84,4 +85,19 @@ func mapping(path string) (upload.Mapping, error) {
 	}
 	defer f.Close()
 	return upload.ParseMapping(f, path)
+}
+
+// noteUnfit notes rules of --map that none of the images fits: a registry before FROM is easily forgotten.
+func (c call) noteUnfit(dest upload.Destination, names []string) {
+	if unfit := dest.Unfit(names); len(unfit) > 0 {
+		c.note("note: no image here fits %s", source.List(unfit))
+	}
+}
+
+// recorded are the full names of images.
+func recorded(refs []registry.Reference) (names []string) {
+	for _, r := range refs {
+		names = append(names, r.Recorded())
+	}
+	return names
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/terminal"
 	"drayage/internal/workplace"
 )
 
@@ -47,7 +48,7 @@ func (e *environment) inLayout(least, most int, do func(call, context.Context, s
 	return e.run(func(c call, ctx context.Context) error {
 		n := c.NArg()
 		if n < least || most > 0 && n > most {
-			return usagef("%d arguments given, and not those of %s", n, c.Command.UsageText)
+			return usagef("the form is %s: %s given", c.Command.UsageText, terminal.Count(n, "argument"))
 		}
 		dir, names, err := workplace.Parse(c.Args().Slice()[:n-least+1], c.parseSource)
 		if err != nil {
@@ -57,9 +58,10 @@ func (e *environment) inLayout(least, most int, do func(call, context.Context, s
 		if r == nil {
 			return fmt.Errorf("%s: %w", c.Command.Name, err)
 		}
+		err = errors.Join(err, c.result(r.Document, r.Lines))
 		for _, n := range r.Notes {
 			c.note("%s", n)
 		}
-		return errors.Join(err, c.result(r.Document, r.Lines))
+		return err
 	})
 }

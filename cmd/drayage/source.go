@@ -104,7 +104,7 @@ type lookFunc = func(l *looker, ctx context.Context, arg string) error
 func (e *environment) look(what string, show lookFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.NArg() != 1 {
-			return usagef("%s needs one %s: %d arguments given", c.Command.Name, what, c.NArg())
+			return usagef("%s needs one %s: %s given", c.Command.Name, what, terminal.Count(c.NArg(), "argument"))
 		}
 		if err := checkLogFormat(c); err != nil {
 			return err

@@ -22,7 +22,8 @@ import (
 // tarOutput reads -o and --format of save.
 func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err error) {
 	if c.String("output") == "" {
-		return out, "", usagef("save needs -o FILE, or -o - for standard output")
+		return out, "", usagef("save needs -o FILE, or -o - for standard output: drayage save %s -o images.tar",
+			strings.Join(c.Args().Slice(), " "))
 	}
 	format = dockerarchive.Format(c.String("format"))
 	if format != dockerarchive.Docker && format != dockerarchive.OCI {

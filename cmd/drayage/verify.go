@@ -55,7 +55,7 @@ func verifyCommand(env *environment) *cli.Command {
 
 func (c call) verify(ctx context.Context) error {
 	if c.NArg() != 1 {
-		return usagef("verify needs one SOURCE: %d arguments given", c.NArg())
+		return usagef("verify needs one SOURCE: %s given", terminal.Count(c.NArg(), "argument"))
 	}
 	spec, err := c.parseSource(c.Args().First())
 	if err != nil {

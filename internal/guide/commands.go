@@ -24,17 +24,18 @@ var nouns = []string{"auth", "registry", "image", "repo", "repository"}
 
 // elsewhere has what drayage does not do. A line is what to type instead, as [fill] takes it.
 var elsewhere = map[string]struct{ why, line string }{
-	"load":       {"drayage needs no engine and loads into none; into a registry goes", pushLine},
-	"import":     {"drayage needs no engine and loads into none; into a registry goes", pushLine},
-	"sync":       {"a list of images comes into a layout with", "drayage fetch --from LIST -o DIR"},
-	"mirror":     {"a list of images comes into a layout with", "drayage fetch --from LIST -o DIR"},
-	"search":     {"drayage searches no registry; the tags of a repository come with", "drayage ls REPOSITORY"},
-	"export":     {"drayage unpacks no image; as a tar it comes with", "drayage save ARGS -o FILE"},
-	"completion": {"this version has no completion for shells; commands are listed by", "drayage help"},
-	"run":        {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
-	"create":     {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
-	"build":      {"drayage moves images and builds none; what docker build has made goes on with", dockerLine},
-	"ps":         {"drayage has no engine and no containers; what a layout holds comes with", "drayage ls DIR"},
+	"load":        {"drayage needs no engine and loads into none; into a registry goes", pushLine},
+	"import":      {"drayage needs no engine and loads into none; into a registry goes", pushLine},
+	"sync":        {"a list of images comes into a layout with", "drayage fetch --from LIST -o DIR"},
+	"mirror":      {"a list of images comes into a layout with", "drayage fetch --from LIST -o DIR"},
+	"search":      {"drayage searches no registry; the tags of a repository come with", "drayage ls REPOSITORY"},
+	"export":      {"drayage unpacks no image; as a tar it comes with", "drayage save ARGS -o FILE"},
+	"completion":  {"this version has no completion for shells; commands are listed by", "drayage help"},
+	"run":         {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
+	"create":      {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
+	"build":       {"drayage moves images and builds none; what docker build has made goes on with", dockerLine},
+	"config-file": {"the file with settings, and what it sets, come with", "drayage settings"},
+	"ps":          {"drayage has no engine and no containers; what a layout holds comes with", "drayage ls DIR"},
 }
 
 const (

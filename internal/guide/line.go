@@ -162,8 +162,11 @@ func (l *Line) read(c *Command, rest []string) (strange []typed, err error) {
 			l.Arguments = append(l.Arguments, arg)
 		case known != nil && !isSkopeos(c, rest[i:]):
 			l.Flags = append(l.Flags, arg)
-			if known.Value && !set && i+1 < len(rest) {
+			if known.Value && !set {
 				i++
+				if err := c.noValue(name, rest[i:]); err != nil {
+					return nil, err
+				}
 				l.Flags = append(l.Flags, rest[i])
 			}
 		case secrets.CutFlag(arg) != arg:
@@ -177,6 +180,18 @@ func (l *Line) read(c *Command, rest []string) (strange []typed, err error) {
 		}
 	}
 	return strange, nil
+}
+
+// noValue is the error about a flag whose value has been forgotten, or nil. The words stand behind the flag.
+func (c *Command) noValue(flag string, words []string) error {
+	if len(words) == 0 {
+		return usage.Errorf("%s needs a value", dashed(flag))
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(words[0], "-"), "=")
+	if words[0] == "--" || len(words[0]) > 1 && words[0][0] == '-' && c.flag(name) != nil {
+		return usage.Errorf("%s needs a value, and what follows is the flag %s", dashed(flag), dashed(name))
+	}
+	return nil
 }
 
 // flag returns the flag of a name. Every command has --help.

@@ -77,11 +77,14 @@ func Or(words ...string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// NearestFew returns up to n candidates that are most like a word, the nearest first.
+// NearestFew returns up to n candidates that are most like a word, the nearest first. One that goes on where
+// the word ends, as 3.20 does after 3.2, is nearer than any other.
 func NearestFew(word string, candidates []string, n int) (near []string) {
 	distances := map[string]int{}
 	for _, c := range candidates {
-		if d := distance(word, c); d <= max(2, len(word)/2) && d < len(word) {
+		if d := distance(word, c); word != "" && strings.HasPrefix(c, word) {
+			distances[c] = 0
+		} else if d <= max(2, len(word)/2) && d < len(word) {
 			distances[c] = d
 		}
 	}

@@ -42,6 +42,17 @@ func TestOr(t *testing.T) {
 	}
 }
 
+func TestNearestFew(t *testing.T) {
+	tags := []string{"3.18", "3.19", "3.20", "3.21.1", "edge", "latest"}
+	for word, want := range map[string]string{
+		"3.2": "3.21.1 3.20 3.19", "3.22": "3.20 3.19 3.18", "lates": "latest", "x": "",
+	} {
+		if got := strings.Join(NearestFew(word, tags, 3), " "); got != want {
+			t.Errorf("%s: %s, want %s", word, got, want)
+		}
+	}
+}
+
 // FuzzCommand makes sure that no words, however odd, end the program or mean two things.
 func FuzzCommand(f *testing.F) {
 	for _, s := range []string{

@@ -122,7 +122,7 @@ func (t Tags) Choose(tags []string) (chosen []string, err error) {
 	case len(own) == 0:
 		return nil, errors.New("it has no tags")
 	}
-	return nil, fmt.Errorf("none of its %d tags matches %q; the nearest: %s", len(own), t.text,
+	return nil, fmt.Errorf("none of its tags matches %q; the nearest: %s", t.text,
 		strings.Join(Nearest(t.text, own, maxNearest), ", "))
 }
 

@@ -77,7 +77,7 @@ func TestAllTags(t *testing.T) {
 	if err == nil {
 		_, err = none.Choose([]string{"1.9", "20.1", "1.10"})
 	}
-	const says = `none of its 3 tags matches "2.*"; the nearest: 20.1, 1.10, 1.9`
+	const says = `none of its tags matches "2.*"; the nearest: 20.1, 1.10, 1.9`
 	if err == nil || err.Error() != says {
 		t.Error(err)
 	}

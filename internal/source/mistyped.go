@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,6 +19,9 @@ func (a *absent) Error() string { return a.text }
 
 // Is implements matching for errors.Is.
 func (a *absent) Is(target error) bool { return target == fs.ErrNotExist }
+
+// IsAbsent reports whether an error says that there is no file of a name.
+func IsAbsent(err error) bool { return errors.As(err, new(*absent)) }
 
 // mistyped returns an error if a name would be looked for on Docker Hub, though it looks like that of a file
 // with a slip in it: nobody is asked for an image that was not meant.
@@ -42,6 +46,21 @@ func (s *Spec) Missing() error {
 		return nil
 	}
 	return &absent{noFile(s.Text, besides(s.Text))}
+}
+
+// Kindless is what an image name means with its kind before it, if it begins with the path of a layout or an
+// archive: oci:images:app:1 for images:app:1. Else it is empty.
+func (s *Spec) Kindless() string {
+	path, name := splitPath(s.Text)
+	switch {
+	case s.Kind != Registry || name == "" || !exists(path) || prefix.MatchString(s.Text):
+		return ""
+	case isLayout(path):
+		return "oci:" + s.Text
+	case archive.MatchString(path):
+		return "docker-archive:" + s.Text
+	}
+	return ""
 }
 
 // noFile says that there is no file at a path, and which one may be meant.

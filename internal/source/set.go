@@ -148,6 +148,14 @@ func List(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// Names are the names of all images.
+func (s *Set) Names() (names []string) {
+	for _, im := range s.Images {
+		names = append(names, im.Names...)
+	}
+	return names
+}
+
 // Labels lists images for a message.
 func Labels(images []*Image) string {
 	var names []string

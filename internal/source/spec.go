@@ -72,6 +72,9 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 	if errors.As(err, new(*usage.Error)) {
 		return s, err
 	}
+	if meant := s.Kindless(); meant != "" {
+		return s, usage.Errorf("%v: did you mean %s?", err, meant)
+	}
 	return s, usage.Errorf("%v, and there is no file of that name", err)
 }
 
@@ -153,7 +156,13 @@ func (s Spec) Before(dockerTar bool) string {
 func (s Spec) Explain(err error) error {
 	unreached := errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrUnavailable) ||
 		errors.Is(err, registry.ErrDenied)
-	if s.Kind != Registry || !unreached || strings.ContainsAny(s.Text, ":@/") {
+	if s.Kind != Registry || !unreached {
+		return err
+	}
+	if meant := s.Kindless(); meant != "" {
+		return fmt.Errorf("%w; did you mean %s?", err, meant)
+	}
+	if strings.ContainsAny(s.Text, ":@/") {
 		return err
 	}
 	return fmt.Errorf("%w; nor is there a file or directory of that name", err)

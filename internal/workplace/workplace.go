@@ -37,6 +37,9 @@ func Parse(args []string, parse func(string) (source.Spec, error)) (dir string, 
 		switch {
 		case err != nil:
 			return "", nil, err
+		case spec.Kindless() != "":
+			return "", nil, usage.Errorf("%q is the name of an image in a registry: did you mean %s?",
+				arg, spec.Kindless())
 		case spec.Missing() != nil:
 			return "", nil, spec.Missing()
 		case spec.Kind != source.Layout:
@@ -80,7 +83,7 @@ func Remove(ctx context.Context, dir string, names []string, dryRun bool) (*Resu
 	if dryRun {
 		r.note("dry run: nothing has changed; without it %s would free %s", gc, terminal.Size(did.Bytes))
 	} else if did.Blobs > 0 {
-		r.note("%s frees %s", gc, terminal.Size(did.Bytes))
+		r.note("%s can be freed with %s", terminal.Size(did.Bytes), gc)
 	}
 	return r, nil
 }
