@@ -57,6 +57,7 @@ func Room(dir string, need, largest int64) error {
 	if err != nil || free < 0 || need <= free {
 		return nil
 	}
-	text := fmt.Sprintf("%s: %s are needed, %s are free", dir, terminal.Size(need), terminal.Size(free))
+	text := fmt.Sprintf("%s: not enough space: %s are needed, %s are free",
+		dir, terminal.Size(need), terminal.Size(free))
 	return &RoomError{Text: text, Err: syscall.ENOSPC}
 }

@@ -43,7 +43,8 @@ func TestRoomErrorIsOneSentence(t *testing.T) {
 	}
 	err = durable.Room(dir, math.MaxInt64, 1)
 	text := err.Error()
-	if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(text, dir+": 9.2 EB are needed, ") ||
+	if !errors.Is(err, syscall.ENOSPC) ||
+		!strings.HasPrefix(text, dir+": not enough space: 9.2 EB are needed, ") ||
 		!strings.HasSuffix(text, "B are free") || strings.Contains(text, "no space left") {
 		t.Error(text)
 	}

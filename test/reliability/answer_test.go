@@ -62,7 +62,7 @@ var answerCases = []trouble{
 	{17, "a web page with status 200 in place of an answer",
 		"says that it is a web page, stops asking and keeps nothing of it", "", []fault{
 			{name: "manifest", run: fetchManifestFails(fakeregistry.Page(), exitOther, exitNetwork)},
-			{name: "blob", run: fetchFails([]int{exitIntegrity, exitOther}, fakeregistry.Page(), "sha256:|web page")},
+			{name: "blob", run: fetchFails([]int{exitNetwork}, fakeregistry.Page(), "sha256:|web page")},
 			{name: "token", run: pageForToken},
 			{name: "list of tags", run: listFails(fakeregistry.Page(), "web page|not")},
 		}},

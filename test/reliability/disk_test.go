@@ -119,7 +119,7 @@ func fillDisk(command []string) func(*try) {
 		const steps = 8
 		for i := range steps {
 			t.remount(fmt.Sprintf("size=%d", 64<<10+int64(i)*(3<<20)/steps), 0)
-			t.failed(t.run(args...), []int{exitOther}, "no space", "disk")
+			t.failed(t.run(args...), []int{exitOther}, "no space|not enough space", "disk")
 			t.lacks("disk/images", ref)
 			if t.exists("disk/image.tar") || t.exists("disk/image.tar.partial") {
 				t.Error("a part of a tar was left")
@@ -149,7 +149,7 @@ func filledMeanwhile(t *try) {
 		})
 	})
 	args := []string{"fetch", s.ref("app:1"), "-o", "disk/images", "-j", "1"}
-	t.failed(t.run(args...), []int{exitOther}, "no space", "disk")
+	t.failed(t.run(args...), []int{exitOther}, "no space|not enough space", "disk")
 	t.lacks("disk/images", s.ref("app:1"))
 	must(os.Remove(t.path("disk/ballast")))
 	s.Heal()
@@ -233,7 +233,7 @@ func (t *try) spared(s *site, img *image) {
 func noInodes(t *try) {
 	s, img := t.seeded()
 	t.disk("size=64m,nr_inodes=4")
-	t.failed(t.run("fetch", s.ref("app:1"), "-o", "disk/images"), []int{exitOther}, "no space")
+	t.failed(t.run("fetch", s.ref("app:1"), "-o", "disk/images"), []int{exitOther}, "no space|not enough space")
 	t.spared(s, img)
 	t.remount("nr_inodes=1000", 0)
 	t.must("fetch", s.ref("app:1"), "-o", "disk/images")
