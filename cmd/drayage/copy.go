@@ -42,7 +42,7 @@ func copyCommand(env *environment) *cli.Command {
 		UsageText:   "drayage copy SOURCE... DEST",
 		Description: copyHelp,
 		Flags: slices.Concat([]cli.Flag{
-			platformFlag("copy only what is for `OS/ARCH[/VARIANT]`; without it everything, unchanged"),
+			platformFlag("copy only what is for `OS/ARCH`; without it everything, unchanged"),
 			fromFlag(),
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},

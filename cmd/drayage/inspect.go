@@ -18,7 +18,7 @@ import (
 const inspectHelp = `Shows what an image is: names, platforms, digests, image IDs, sizes, and for
 a single platform also its configuration and layers. No layer is downloaded.
 Of a layout or a saved tar it shows every image. Tables have digests cut to
-12 digits, as docker images does; --json has all of everything.
+12 digits, as docker images does; --json has whole digests.
 
 EXAMPLES:
    drayage inspect alpine:3.20

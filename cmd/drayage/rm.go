@@ -13,8 +13,8 @@ import (
 
 const rmHelp = `Takes images out of a layout, by name, by digest, or by a pattern in which *
 stands for any text. The signatures and SBOMs that belong to nothing else go
-along. It prints what it takes out. The room on the disk is free after
-drayage gc DIR.
+along. It prints what it takes out. drayage gc DIR then frees the room on the
+disk.
 
 EXAMPLES:
    drayage rm oci:images:alpine:3.19

@@ -67,7 +67,7 @@ func (c call) noteRemarks(set *source.Set) {
 
 func tempDirFlag() cli.Flag {
 	return &cli.StringFlag{Name: "temp-dir", Category: groupWhere,
-		Usage: "store in `DIR` what has to be stored in between", DefaultText: "that of the output, or TMPDIR"}
+		Usage: "put temporary files into `DIR`", DefaultText: "beside the output, or TMPDIR"}
 }
 
 // tempDir is where temporary files go: where the user wants them, else where the output needs the space

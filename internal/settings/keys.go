@@ -23,7 +23,7 @@ var keys = []key{
 	{"ca-file", `"/etc/pki/corp-ca.pem"`, "CA certificates to trust besides the system's", true},
 	{"limit-rate", `"2M"`, "use no more than this of the network, in bytes per second", false},
 	{"jobs", `8`, "how much goes on at once", false},
-	{"temp-dir", `"/var/tmp"`, "for what has to be stored in between", true},
+	{"temp-dir", `"/var/tmp"`, "where temporary files go", true},
 	{"platform", `["linux/amd64", "linux/arm64"]`, "of the images", false},
 	{"referrers", `true`, "signatures, attestations and SBOMs travel too", false},
 	{"foreign-urls", `true`, "fetch foreign layers from the URLs in their manifest", false},
