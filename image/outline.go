@@ -195,6 +195,12 @@ func (o *Outline) IsIndex() bool { return IsIndex(o.Root.Document.MediaType) }
 // differ only in the version of the system, or not at all.
 func (o *Outline) Passed(taken Leaf, sel Selection) []Leaf { return sel.passed(taken, o.Leaves) }
 
+// Told returns the leaves with the platforms that the index does not tell filled in from configurations.
+func (o *Outline) Told(ctx context.Context) ([]Leaf, error) {
+	leaves := slices.Clone(o.Leaves)
+	return leaves, o.fillPlatforms(ctx, leaves)
+}
+
 // Pick returns the best leaf for each wanted platform, in the order of the leaves, with its platform filled
 // in. An image without an index is taken whatever its platform if the selection is empty. What tells no
 // platform is taken for every one: what has no index, the only image of an index, or all of its artifacts.

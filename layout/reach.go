@@ -24,6 +24,9 @@ type reach struct {
 	below    map[int32][]int32       // what a manifest leads to in one step, once it has been read
 	subjects map[int32]digest.Digest // of the manifests that name one
 	bytes    int64                   // that have been read
+
+	// damaged has why manifests cannot be read. If it is nil, such a manifest is an error.
+	damaged map[int32]error
 }
 
 func newReach(src *Layout) *reach {
@@ -43,7 +46,8 @@ func (r *reach) number(d digest.Digest) int32 {
 }
 
 // from reads a manifest and all that it leads to, and returns its number. What is not there leads to nothing.
-// A manifest that is damaged, or cannot be read, is an error: what it needs cannot be told.
+// A manifest that is damaged, or cannot be read, is an error: what it needs cannot be told. It leads to
+// nothing if the caller wants such manifests in damaged.
 func (r *reach) from(ctx context.Context, root v1.Descriptor) (int32, error) {
 	todo := []v1.Descriptor{root}
 	for len(todo) > 0 {
@@ -57,8 +61,12 @@ func (r *reach) from(ctx context.Context, root v1.Descriptor) (int32, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // and it may come
 		}
-		if err != nil {
+		if err != nil && (r.damaged == nil || ctx.Err() != nil) {
 			return n, err
+		}
+		if err != nil {
+			r.damaged[n], r.below[n] = err, nil
+			continue
 		}
 		below := make([]int32, 0, len(all))
 		for _, c := range all {

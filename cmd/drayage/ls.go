@@ -11,13 +11,16 @@ import (
 	"drayage/internal/natural"
 	"drayage/internal/report"
 	"drayage/internal/source"
+	"drayage/internal/workplace"
 	"drayage/registry"
 )
 
 const lsHelp = `Lists the tags of a repository, one a line and sorted, with 1.9 before 1.10.
 Of a registry it lists the repositories, if the registry offers that. A REGISTRY is host:port or a name with
 dots; any other name needs a slash at its end.
-Of a layout or a saved tar it lists the names of the images.
+Of a layout directory it shows each image with its platforms, the size of its
+blobs, and what rm of it alone and then gc would free. -q prints names only.
+Of a saved tar it lists the names of the images.
 
 EXAMPLES:
    drayage ls alpine
@@ -25,13 +28,15 @@ EXAMPLES:
    drayage ls registry.corp/team/app --unsorted --json
    drayage ls registry.corp:5000
    drayage ls --registry https://nexus.corp/repository/docker /
+   drayage ls images
+   drayage ls images -q
    drayage ls images.tar`
 
 func lsCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "ls",
 		Category:    commandsLook,
-		Usage:       "list the tags of a repository, or the repositories of a registry",
+		Usage:       "list the tags of a repository, or the images of a layout",
 		UsageText:   "drayage ls REPOSITORY|REGISTRY|LAYOUT|FILE",
 		Description: lsHelp,
 		Flags: append(append([]cli.Flag{
@@ -110,6 +115,9 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("ls %s: %w", arg, err)
 	}
+	if l.set.Spec.Kind == source.Layout && l.set.Archive == nil && (!l.Bool("quiet") || l.Bool("json")) {
+		return l.listLayout(ctx, arg)
+	}
 	names := []string{}
 	for _, s := range l.set.Images {
 		if len(s.Names) == 0 {
@@ -125,4 +133,20 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 		doc.Images = append(doc.Images, report.Image{Name: n, OK: true})
 	}
 	return l.result(doc, names)
+}
+
+// listLayout shows the images of a layout directory in a table.
+func (l *looker) listLayout(ctx context.Context, arg string) error {
+	listed, err := workplace.List(ctx, l.set, !l.Bool("unsorted"))
+	if err != nil {
+		return fmt.Errorf("ls %s: %w", arg, err)
+	}
+	for i, err := range listed.Errs {
+		if im := &listed.Document.Images[i]; err != nil {
+			listed.Errs[i] = l.failed(fmt.Errorf("ls %s: %w", im.Name, err), len(listed.Errs))
+			im.OK, im.Error = false, l.reported(ctx, listed.Errs[i])
+		}
+	}
+	listed.Document.Source = arg
+	return errors.Join(l.result(listed.Document, listed.Lines), outcome(listed.Errs))
 }

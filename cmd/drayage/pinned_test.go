@@ -37,7 +37,7 @@ func TestPinnedImageKeepsItsName(t *testing.T) {
 	for _, src := range []string{
 		"p", "p.tar", "oci:p:" + name, "oci-archive:p.tar:" + name, "oci:p@" + string(one.Digest),
 	} {
-		expect(t, 0, "^"+name+"\n$", "^$", "ls", src)
+		expect(t, 0, "^"+name+"\n$", "^$", "ls", "-q", src)
 		expect(t, 0, "^"+name+"\n", "^$", "inspect", src)
 		expect(t, 0, "^ok "+name+"\n$", "", "verify", src)
 		expect(t, 0, "^"+name+"\n$", "", "digest", src)
@@ -77,7 +77,7 @@ func TestPinnedImagesOfOneRepository(t *testing.T) {
 	expect(t, 0, "", "", "fetch", first, second, host+"/solo:1", host+"/base:1", "-o", "p", amd)
 	expect(t, 0, "", "", "save", "p", "-o", "p.tar", "--format", "oci")
 	for _, src := range []string{"p", "p.tar"} {
-		out, _, _ := command(t, "ls", src)
+		out, _, _ := command(t, "ls", "-q", src)
 		for _, name := range []string{first, second, host + "/solo:1", host + "/base:1"} {
 			if !strings.Contains(out, name+"\n") {
 				t.Errorf("%s lacks %s:\n%s", src, name, out)
@@ -105,7 +105,7 @@ func TestPinnedIndex(t *testing.T) {
 	expect(t, 0, "", said, "fetch", name, "-o", "p", amd)
 	expect(t, 0, "", said, "save", name, "-o", "p.tar", "--format", "oci", amd)
 	for _, src := range []string{"p", "p.tar"} {
-		expect(t, 0, "^"+name+"\n$", "", "ls", src)
+		expect(t, 0, "^"+name+"\n$", "", "ls", "-q", src)
 		expect(t, 0, "", "", "verify", "oci:p:"+name)
 		expect(t, 0, host+"/m/team/app@sha256:", "", "push", src, host+"/m/")
 	}

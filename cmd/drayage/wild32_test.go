@@ -57,7 +57,8 @@ func costOf(t *testing.T, images int) map[string]float64 {
 		{"verify", []string{"verify", path("images")}},
 		{"verify a docker tar", []string{"verify", path("d.tar")}},
 		{"verify an OCI tar", []string{"verify", path("o.tar")}},
-		{"ls", []string{"ls", path("images")}},
+		{"ls -q", []string{"ls", path("images")}},
+		{"ls", []string{"ls", path("images"), "--json"}},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -189,7 +189,7 @@ func TestWild26ReferrersByAnnotation(t *testing.T) {
 	s.write(entry(im, layout.AnnotationName, "x.test/app:1"), by(list), by(signature),
 		entry(other, layout.AnnotationName, "x.test/other:1"))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, "^x.test/app:1\nx.test/other:1\n$", "", "ls", src)
+		expect(t, 0, "^x.test/app:1\nx.test/other:1\n$", "", "ls", "-q", src)
 		expect(t, 0, im.Digest.String(), "2 referrers .* stay behind", "push", src, under)
 		expect(t, 0, im.Digest.String(), "with 2 referrers", "push", src, under, "--referrers")
 	})

@@ -58,7 +58,7 @@ func TestWild25SignatureInManifestJSON(t *testing.T) {
 			entry(other, layout.AnnotationName, "x.test/other:1"))
 		s.both(items, func(t *testing.T, src, under string) {
 			under += name + "/"
-			expect(t, 0, "^x.test/cos/app:1\nx.test/other:1\n$", "", "ls", src)
+			expect(t, 0, "^x.test/cos/app:1\nx.test/other:1\n$", "", "ls", "-q", src)
 			expect(t, 0, im.Digest.String(), "(?m)^note: 2 referrers .* stay behind", "push", src, under)
 			expect(t, 0, im.Digest.String(), "with 2 referrers", "push", src, under, "--referrers")
 			s.there(t, under+"cos/app:"+tag+".sig", signature)
@@ -88,7 +88,7 @@ func TestWild26WhatANameLeadsTo(t *testing.T) {
 	s.write(entry(root, v1.AnnotationRefName, "1"), amd, arm, provenance, entry(sbom), entry(signature),
 		entry(ofARM))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, "^1\n$", "", "ls", src)
+		expect(t, 0, "^1\n$", "", "ls", "-q", src)
 		expect(t, 0, sbom.Digest.Encoded()[:12]+`.*application/vnd.example.sbom`, "", "inspect", src)
 		expect(t, 0, root.Digest.String(), "3 referrers .* stay behind", "push", src, under+"a:1")
 		expect(t, 0, root.Digest.String(), "with 3 referrers", "push", src, under+"b:1", "--referrers")
@@ -115,7 +115,7 @@ func TestWild26WhatANameLeadsTo(t *testing.T) {
 	s.write(entry(root, v1.AnnotationRefName, "1"),
 		entry(s.list(entry(sbom), entry(ofARM)), v1.AnnotationRefName, "sha256-"+root.Digest.Encoded()))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, "^1\n$", "", "ls", src)
+		expect(t, 0, "^1\n$", "", "ls", "-q", src)
 		expect(t, 0, root.Digest.String(), "with 2 referrers", "push", src, under+"f:1", "--referrers")
 	})
 }
@@ -135,7 +135,7 @@ func TestWild27SignaturesWithTheNameOfTheirImage(t *testing.T) {
 			kind(sbom, "referrers/"+sbom.Digest.Encoded(), "x.test/app:1"), kind(signature, "sigs", "x.test/app:1"))
 		s.both("", func(t *testing.T, src, under string) {
 			under += strings.Trim(writer, "/") + "/"
-			expect(t, 0, "^x.test/app:1\nx.test/other:1\n$", "", "ls", src)
+			expect(t, 0, "^x.test/app:1\nx.test/other:1\n$", "", "ls", "-q", src)
 			expect(t, 0, root.Digest.String(), "2 referrers .* stay behind", "push", src, under)
 			expect(t, 0, root.Digest.String(), "with 2 referrers", "push", src, under, "--referrers")
 			s.there(t, under+"app:1", root)

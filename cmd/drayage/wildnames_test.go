@@ -148,7 +148,7 @@ func TestWild10SignaturesAlone(t *testing.T) {
 		d := s.artifact("alone"+suffix, nil)
 		s.write(entry(d, layout.AnnotationName, name))
 		s.both("", func(t *testing.T, src, under string) {
-			expect(t, 0, name, "", "ls", src)
+			expect(t, 0, name, "", "ls", "-q", src)
 			expect(t, 0, "artifact", "", "inspect", src)
 			expect(t, 0, d.Digest.String(), nothingSaid, "push", src, under)
 			s.there(t, under+"app:sha256-"+absent+suffix, d)
@@ -163,7 +163,7 @@ func TestWild10SignaturesAlone(t *testing.T) {
 	s.write(entry(first, layout.AnnotationSubject, second.Digest.String(), layout.AnnotationName, "x.test/a:1"),
 		entry(second, layout.AnnotationSubject, first.Digest.String()))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, "x.test/a:1", "", "ls", src)
+		expect(t, 0, "x.test/a:1", "", "ls", "-q", src)
 		expect(t, 0, first.Digest.String(), "1 referrer .* stay behind: --referrers", "push", src, under)
 		expect(t, 0, first.Digest.String(), "with 1 referrer", "push", src, under, "--referrers")
 	})
@@ -224,7 +224,7 @@ func TestWild15PlatformsSideBySide(t *testing.T) {
 	for _, name := range []string{layout.AnnotationName, v1.AnnotationRefName} {
 		s.write(entry(amd, name, "x.test/common:1"), entry(arm, name, "x.test/common:1"))
 		s.both("", func(t *testing.T, src, under string) {
-			expect(t, 0, "^x.test/common:1\n$", "an index that is made of them", "ls", src)
+			expect(t, 0, "x.test/common:1", "an index that is made of them", "ls", src)
 			expect(t, 0, "sha256", "linux/amd64, linux/arm64", "push", src, under)
 			expect(t, 0, "linux/amd64\\s.*\nlinux/arm64\\s", "", "inspect", under+"common:1")
 			expect(t, 0, arm.Digest.String(), "", "inspect", "oci-archive:"+s.tar("")+":x.test/common:1", "--platform",

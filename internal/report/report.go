@@ -41,6 +41,7 @@ type Document struct {
 	Transfer     *Transfer      `json:"transfer,omitempty"`
 	LayerCount   int            `json:"layerCount,omitempty"` // different layers in all images together
 	LayerBytes   int64          `json:"layerBytes,omitempty"` // their size, each counted once
+	Stored       *Blobs         `json:"stored,omitempty"`     // all blobs of a layout
 	Unreferenced *Blobs         `json:"unreferenced,omitempty"`
 	Freed        *Blobs         `json:"freed,omitempty"`  // what gc has removed
 	InUse        *Blobs         `json:"inUse,omitempty"`  // what no image needs, but a running fetch
@@ -65,6 +66,8 @@ type Image struct {
 	Converted    bool            `json:"converted,omitempty"`    // the registry wanted other media types
 	Schema1      digest.Digest   `json:"schema1Digest,omitempty"`
 	Replaced     digest.Digest   `json:"replacedDigest,omitempty"` // what had the name before
+	Blobs        *int64          `json:"blobBytes,omitempty"`      // all its blobs in a layout
+	Frees        *int64          `json:"freesBytes,omitempty"`     // what rm and gc of it alone would free
 	Faults       []Fault         `json:"faults,omitempty"`
 	Absent       []digest.Digest `json:"absent,omitempty"` // what is not here and need not be
 }

@@ -75,7 +75,7 @@ insecure = true
 		layout := filepath.Join(scratch(t), "layout")
 		as(drayageCommand(t, "fetch", ref, "-o", layout)).run(t).ok(t)
 		equal(t, "digest", rawDigest(t, "oci:"+layout+":1"), here.Manifest.Digest)
-		equal(t, "ls", as(drayageCommand(t, "ls", layout)).run(t).ok(t), ref)
+		equal(t, "ls", as(drayageCommand(t, "ls", "-q", layout)).run(t).ok(t), ref)
 		theirs := user.skopeo(t, "inspect", "--registries-conf", conf, "--config", "--raw", "docker://"+ref)
 		equal(t, "configuration by skopeo", theirs, as(drayageCommand(t, "config", ref)).run(t).stdoutOf(t))
 	}

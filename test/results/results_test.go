@@ -161,7 +161,8 @@ var cases = []struct {
 	want string // a pattern
 }{
 	{"fetch HOST/app:1 HOST/solo:1 -o new --platform all --referrers", 0, `"transferredBytes":[1-9]`},
-	{"fetch HOST/app:1 -o new --platform linux/amd64", 0, `"replacedDigest":"sha256:`},
+	{"fetch HOST/app:1 -o parts --platform linux/amd64", 0, `"platforms":\[\{"platform":"linux/amd64"\}\]`},
+	{"fetch HOST/app:1 -o parts --platform all", 0, `"replacedDigest":"sha256:`},
 	{"fetch HOST/app:1 HOST/nothing:1 -o new --platform all", 7, `"ok":false,"error":.*"not-found"`},
 	{"fetch HOST/bad:1 -o new2 --platform linux/amd64", 6, `"code":"integrity"`},
 	{"fetch", 2, `"code":"usage"`},
@@ -192,7 +193,8 @@ var cases = []struct {
 	{"inspect HOST/nothing:1", 3, `"code":"not-found"`},
 	{"ls HOST", 0, `"repositories":\[`},
 	{"ls HOST/app", 0, `"tags":\["1"\]`},
-	{"ls images", 0, `"images":\[\{"name":`},
+	{"ls images", 0, `"blobBytes":[1-9][0-9]*,"freesBytes":[0-9]+.*"stored":\{"blobCount":[1-9]`},
+	{"ls docker.tar", 0, `"images":\[\{"name":`},
 	{"ls HOST/nothing", 0, `"tags":\[\]`},
 	{"ls 127.0.0.1:1", 5, `"code":"unavailable"`},
 	{"digest HOST/app:1 --list", 0, `"digest":"sha256:`},
