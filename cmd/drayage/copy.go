@@ -89,7 +89,9 @@ func (c call) copied(args []string) (refs []registry.Reference, local *source.Sp
 		}
 		return spec.Ref, err
 	}}
-	err = c.gather(&names, args)
+	if err = c.gather(&names, args); source.IsAbsent(err) {
+		err = c.about(err)
+	}
 	return names.Refs, local, err
 }
 

@@ -73,6 +73,7 @@ func newRoom(t *testing.T) *room {
 	fill(locked)
 	locked.RequireBasic("ann", "secret")
 	breakImages(reg)
+	reg.On(fakeregistry.Match{Path: "/team/ap/tags/list"}, fakeregistry.Status(404))
 	r.serve(t, "REG", reg)
 	r.serve(t, "LOCKED", locked)
 	r.serve(t, "EMPTY", fakeregistry.New())

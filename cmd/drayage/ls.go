@@ -56,7 +56,7 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 		return l.listRepositories(ctx, name)
 	}
 	if name := source.RegistryOf(arg); name != "" && l.String("registry") == "" {
-		return source.Spec{Text: arg}.Explain(l.listRepositories(ctx, name))
+		return l.listRepositories(ctx, name)
 	}
 	src, err := l.parseSource(arg)
 	if err != nil {

@@ -51,6 +51,7 @@ func missing(ctx context.Context, repo *registry.Repository, ref registry.Refere
 	return &notThere{text, err}
 }
 
+// noRepository says that a registry has no such repository.
 func noRepository(ref registry.Reference) string {
 	return "no repository " + ref.Name() + ", or nothing in it: drayage ls " + ref.Registry +
 		"/ lists the repositories, if the registry does that"
@@ -58,7 +59,11 @@ func noRepository(ref registry.Reference) string {
 
 // explain is missing for a command that looks at one image.
 func (l *looker) explain(ctx context.Context, err error) error {
-	if err == nil || l.client == nil || l.set == nil || l.set.Spec.Kind != source.Registry {
+	if err == nil || l.client == nil || l.set != nil && l.set.Spec.Kind != source.Registry {
+		return err
+	}
+	err = source.Spec{Text: l.Args().First()}.Explain(err)
+	if l.set == nil {
 		return err
 	}
 	ref := l.set.Spec.Ref

@@ -51,12 +51,11 @@ func (c call) lists() []string {
 // imageNames reads the names of images from the arguments and from --from, each once.
 func (c call) imageNames() ([]registry.Reference, error) {
 	names := source.Names{Parse: func(name string) (registry.Reference, error) {
-		if c.String("registry") == "" {
-			if err := notRegistry(name); err != nil {
-				return registry.Reference{}, err
-			}
+		ref, err := reference(c.Context, name)
+		if wrong := noHost(name); wrong != nil && c.String("registry") == "" {
+			err = wrong
 		}
-		return reference(c.Context, name)
+		return ref, err
 	}}
 	if err := c.gather(&names, c.Args().Slice()); err != nil {
 		return nil, err
@@ -143,10 +142,10 @@ func (e *wrongNamesError) Unwrap() error { return e.first }
 
 // about puts the command before an error that names a file. An error about the command line needs none.
 func (c call) about(err error) error {
-	if errors.As(err, new(*usage.Error)) || errors.As(err, new(*wrongNamesError)) {
+	switch {
+	case err == nil, errors.As(err, new(*usage.Error)), errors.As(err, new(*wrongNamesError)):
 		return err
-	}
-	if source.IsAbsent(err) { // its text does not begin with a name
+	case source.IsAbsent(err): // its text does not begin with a name
 		return fmt.Errorf("%s: %w", c.Command.Name, err)
 	}
 	return fmt.Errorf("%s %w", c.Command.Name, err)

@@ -52,7 +52,7 @@ func (e *environment) inLayout(least, most int, do func(call, context.Context, s
 		}
 		dir, names, err := workplace.Parse(c.Args().Slice()[:n-least+1], c.parseSource)
 		if err != nil {
-			return err
+			return c.about(err)
 		}
 		r, err := do(c, ctx, dir, names)
 		if r == nil {

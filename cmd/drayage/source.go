@@ -29,16 +29,29 @@ func (c call) parseSource(text string) (source.Spec, error) {
 			return source.Spec{}, err
 		}
 	}
-	return source.Parse(text, func(name string) (registry.Reference, error) {
+	spec, err := source.Parse(text, func(name string) (registry.Reference, error) {
 		return reference(c.Context, name)
 	})
+	if err == nil && spec.Kind == source.Registry && c.String("registry") == "" {
+		err = noHost(text)
+	}
+	return spec, err
 }
 
 // notRegistry refuses what names a registry with a port and no repository in it. Read as an image it would be
 // one of Docker Hub.
 func notRegistry(text string) error {
+	if !strings.Contains(source.RegistryOf(text), ":") {
+		return nil
+	}
+	return noHost(text)
+}
+
+// noHost is notRegistry for what is not the name of a file with dots in it: a host without a port is a
+// registry too.
+func noHost(text string) error {
 	name := source.RegistryOf(text)
-	if name == "" || !strings.Contains(name, ":") || strings.HasSuffix(text, "/") {
+	if name == "" || strings.HasSuffix(text, "/") {
 		return nil
 	}
 	return usagef("%q names a registry: give %s/REPOSITORY:TAG, or docker.io/library/%s for an image of "+

@@ -24,6 +24,9 @@ func tagCommand(env *environment) *cli.Command {
 		Flags:       outputFlags(),
 		Action: env.inLayout(2, 2, func(c call, ctx context.Context, dir string, names []string) (
 			*workplace.Result, error) {
+			if err := noHost(c.Args().Get(1)); err != nil {
+				return nil, err
+			}
 			return workplace.AddName(ctx, dir, names[0], c.Args().Get(1))
 		}),
 	}

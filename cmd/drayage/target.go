@@ -93,6 +93,9 @@ func (c call) tags(written string) ([]string, error) {
 	}
 	for _, text := range given {
 		ref, err := registry.ParseTyped(text)
+		if err == nil {
+			err = noHost(text)
+		}
 		if err != nil {
 			return nil, usagef("--tag %q: %v", text, err)
 		}

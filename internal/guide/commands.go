@@ -16,7 +16,7 @@ var sameCommand = map[string]string{
 	"validate": "verify", "check": "verify",
 	"rmi": "rm", "delete": "rm", "remove": "rm", "untag": "rm",
 	"prune": "gc", "garbage-collect": "gc",
-	"show": "inspect",
+	"show": "inspect", "config-file": "settings",
 }
 
 // nouns stand before a command in other tools: docker image ls, crane auth login, oras repo tags.
@@ -79,6 +79,16 @@ func sameArguments(command string, args []string) []string {
 		}
 	}
 	return args
+}
+
+// withoutVerb takes out the second word of docker manifest inspect, regctl manifest get, oras blob fetch.
+func withoutVerb(words []string) []string {
+	nouns := []string{"manifest", "config", "blob"}
+	verbs := []string{"inspect", "get", "fetch", "show"}
+	if len(arguments(words)) > 2 && slices.Contains(nouns, words[0]) && slices.Contains(verbs, words[1]) {
+		return append([]string{words[0]}, words[2:]...)
+	}
+	return words
 }
 
 // arguments are the words that are no flags.

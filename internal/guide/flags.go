@@ -37,8 +37,8 @@ type habit struct {
 var habits = map[string]habit{
 	"all-platforms": {read: (*reading).all},
 	"multi-arch":    {read: (*reading).all},
-	"a":             {say: allHint},
-	"all":           {say: allHint},
+	"a":             {read: (*reading).everything},
+	"all":           {read: (*reading).everything},
 
 	"arch":             platformPart,
 	"os":               platformPart,
@@ -74,7 +74,7 @@ var habits = map[string]habit{
 	"src-authfile":    {value: true, same: "authfile"},
 	"dest-authfile":   {value: true, same: "authfile"},
 
-	"f":          {value: true, same: "from"},
+	"f":          {value: true, same: "from", read: (*reading).fileOrFormat},
 	"file":       {value: true, same: "from"},
 	"images":     {value: true, same: "from"},
 	"image-list": {value: true, same: "from"},

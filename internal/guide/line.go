@@ -95,7 +95,7 @@ func (t Tool) commandFirst(words []string) ([]string, error) {
 		return words, t.alone(words[0])
 	}
 	if t.command(words[0]) != nil {
-		return words, nil
+		return withoutVerb(words), nil
 	}
 	var known []string
 	for _, c := range t {

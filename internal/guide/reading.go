@@ -3,6 +3,7 @@ package guide
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"drayage/internal/usage"
@@ -25,6 +26,8 @@ func (r *reading) take(f typed) error {
 	switch {
 	case ok && h.read != nil:
 		h.read(r, f)
+	case ok && h.same != "" && r.verb.has(h.same) && h.value && f.value == "":
+		return r.empty(f)
 	case ok && h.same != "" && r.verb.has(h.same):
 		r.is(f, h.same, f.value)
 	case ok && h.say != "":
@@ -48,10 +51,6 @@ func (r *reading) lacks(f typed, same string) error {
 
 // is notes that a flag is another one here.
 func (r *reading) is(f typed, same, value string) {
-	if value == "" && habits[f.name].value {
-		r.failed = r.empty(f)
-		return
-	}
 	r.meaning.flags = append(r.meaning.flags, dashed(same))
 	if value != "" {
 		r.meaning.flags = append(r.meaning.flags, value)
@@ -78,6 +77,29 @@ func (r *reading) all(f typed) {
 func (r *reading) platform(typed, name string) {
 	r.meaning.flags = append(r.meaning.flags, "--platform", name)
 	r.note("%s: that is --platform %s here", typed, name)
+}
+
+// everything is what --all of other tools means. The platforms that copy takes are all.
+func (r *reading) everything(f typed) {
+	if r.verb.name == "copy" {
+		r.nothing(f)
+		return
+	}
+	r.failed = usage.Errorf("%s has no flag %s: %s", r.verb.name, dashed(f.name), allHint)
+}
+
+// fileOrFormat takes -f, which is a list of images to some tools and a template to others.
+func (r *reading) fileOrFormat(f typed) {
+	switch {
+	case r.verb.has("from") && f.value == "":
+		r.failed = r.empty(f)
+	case r.verb.has("from"):
+		r.is(f, "from", f.value)
+	case slices.Contains(looks, r.verb.name):
+		r.format(f)
+	default:
+		r.failed = r.lacks(f, "from")
+	}
 }
 
 // part takes a part of a platform.
@@ -152,8 +174,8 @@ func (r *reading) format(f typed) {
 	case r.verb.name == "manifest" || r.verb.name == "config":
 		line = "drayage " + r.verb.name + " ARGS | jq"
 	}
-	r.failed = usage.Errorf("%s has no flag --format: what it would show comes with: %s",
-		r.verb.name, fill(line, r.args))
+	r.failed = usage.Errorf("%s has no flag %s: what it would show comes with: %s",
+		r.verb.name, dashed(f.name), fill(line, r.args))
 }
 
 // nothing takes a flag that asks for what drayage does anyway.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"drayage/internal/guide"
@@ -33,10 +35,27 @@ func (s *Spec) mistyped() error {
 	kind := prefix.FindString(s.Text)
 	path, _ := splitPath(strings.TrimPrefix(s.Text, kind))
 	near := besides(path)
+	if slip := kindSlip(s.Text); kind == "" && slip != "" {
+		return &absent{noFile(s.Text, slip) + hub}
+	}
 	if near == "" && kind == "" && (!strings.Contains(path, "/") || !exists(filepath.Dir(path))) {
 		return nil
 	}
 	return &absent{noFile(path, near) + hub}
+}
+
+// kindSlip is what a text with a kind before a path probably means if the kind has a slip in it and the path
+// exists, or empty.
+func kindSlip(text string) string {
+	kind, rest, _ := strings.Cut(text, ":")
+	if !kindBefore.MatchString(text) || prefix.MatchString(text) {
+		return ""
+	}
+	near := guide.Slip(kind, slices.Sorted(maps.Keys(forms)))
+	if path, _ := splitPath(rest); near == "" || !exists(path) {
+		return ""
+	}
+	return near + ":" + rest
 }
 
 // Missing returns an error if a verb that takes files only has been given a name that no file has. It is nil

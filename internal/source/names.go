@@ -1,8 +1,10 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"drayage/internal/usage"
 	"drayage/registry"
@@ -33,6 +35,8 @@ func (n *Names) Add(where, name string) {
 		n.more++
 	case where != "":
 		n.bad = append(n.bad, usage.Errorf("%s: %v", where, err))
+	case errors.Is(err, fs.ErrNotExist):
+		n.bad = append(n.bad, err)
 	default:
 		n.bad = append(n.bad, usage.Errorf("%v", err))
 	}

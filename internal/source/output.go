@@ -1,10 +1,13 @@
 package source
 
 import (
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
+	"drayage/internal/guide"
 	"drayage/internal/pack"
 	"drayage/internal/secrets"
 	"drayage/internal/usage"
@@ -62,8 +65,10 @@ func ParseOutput(text string) (Output, error) {
 	}
 	form, known := forms[kind]
 	switch {
-	case !known:
+	case !known && exists(text):
 		return o, nil
+	case !known:
+		return o, notKind(kind, text)
 	case strings.HasPrefix(rest, "///"), strings.HasPrefix(rest, "//./"):
 		rest = rest[2:]
 	case strings.HasPrefix(rest, "//"):
@@ -82,6 +87,15 @@ func ParseOutput(text string) (Output, error) {
 		return o, usage.Errorf("-o %s names no path behind %s:", text, kind)
 	}
 	return o, nil
+}
+
+// notKind refuses a kind with a slip in it: nobody wants a file that is called so.
+func notKind(kind, text string) error {
+	near := guide.Slip(kind, slices.Sorted(maps.Keys(forms)))
+	if near == "" {
+		return nil
+	}
+	return usage.Errorf("-o %s: did you mean %s:? For a file that is called so give ./ before it", text, near)
 }
 
 // Compression is that in which a tar of this name is, by the end of the name. It is an error if the name ends

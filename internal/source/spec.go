@@ -10,6 +10,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,6 +69,10 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 	}
 	if _, path, _ := strings.Cut(text, "://"); isName && s.at(path) == nil { // oci://DIR
 		return s, nil
+	}
+	if m := prefix.FindString(text); m != "" {
+		path, _ := splitPath(text[len(m):])
+		return s, &absent{noFile(path, besides(path))}
 	}
 	if errors.As(err, new(*usage.Error)) {
 		return s, err
@@ -133,7 +138,7 @@ func exists(path string) bool {
 
 // missing is err about a path, without the name of the system call.
 func missing(path string, err error) error {
-	if near := besides(path); near != "" && errors.Is(err, fs.ErrNotExist) {
+	if near := cmp.Or(kindSlip(path), besides(path)); near != "" && errors.Is(err, fs.ErrNotExist) {
 		return &absent{noFile(path, near)}
 	}
 	return fmt.Errorf("%s: %w", path, durable.Cause(err))
