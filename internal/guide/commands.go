@@ -16,7 +16,7 @@ var sameCommand = map[string]string{
 	"validate": "verify", "check": "verify",
 	"rmi": "rm", "delete": "rm", "remove": "rm", "untag": "rm",
 	"prune": "gc", "garbage-collect": "gc",
-	"show": "inspect", "config-file": "settings",
+	"show": "inspect",
 }
 
 // nouns stand before a command in other tools: docker image ls, crane auth login, oras repo tags.
