@@ -207,7 +207,7 @@ var cases = []struct {
 	{"rm oci:work:HOST/solo:1", 3, `"code":"not-found"`},
 	{"gc work --dry-run", 0, `"dryRun":true`},
 	{"gc work", 0, `"freed":\{"blobCount":[1-9]`},
-	{"gc nowhere", 2, `"ok":false`},
+	{"gc nowhere", 3, `"code":"not-found"`},
 	{"settings", 0, `"settings":\[\]`},
 	{"version", 0, `"build":\{"version":"`},
 	{"manifest HOST/app:1", 2, `"command":"manifest"`},
