@@ -190,7 +190,11 @@ func (c call) noteFetched(r fetch.Result) {
 	if t := artifactType(r.Image); t != "" {
 		what = terminal.Quote(t)
 	}
-	c.sayImage(r.Reference.String(), root.Digest.String(), "%s@%s (%s)", r.Reference.Name(), root.Digest, what)
+	name := r.Reference.Name()
+	if c.Bool("all-tags") || c.IsSet("tags") { // the user has not typed the tag
+		name = r.Reference.String()
+	}
+	c.sayImage(r.Reference.String(), root.Digest.String(), "%s@%s (%s)", name, root.Digest, what)
 	if n := len(r.Image.Referrers); n > 0 {
 		c.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
 	}
