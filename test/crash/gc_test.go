@@ -53,7 +53,7 @@ func sometimes(random *rand.Rand) time.Duration {
 }
 
 // gc runs in a loop beside eight processes that fetch images with common layers and take them out again. All
-// of them are killed now and then. What a fetch has called complete is complete, and gc leaves what is needed.
+// of them are killed now and then. What a fetch has called complete is complete.
 func TestGCBesideFetches(t *testing.T) {
 	w := newWorld(t)
 	w.put("old", 10<<10)
