@@ -52,7 +52,9 @@ type Options struct {
 	// transferred, which may prove wrong. It is called concurrently and must return at once.
 	Progress func(blob v1.Descriptor, held int64)
 
-	held *held // what names stand for in the layout already; or nil
+	// Held is what the layout has already, if images are resolved for one. Platforms that it has of an image
+	// stay. Images needs no Held: it reads its layout.
+	Held *Held
 }
 
 // Image is a resolved image and where it was found.
@@ -99,7 +101,7 @@ func Images(
 			}
 			continue
 		}
-		opts.held = heldBy(dst)
+		opts.Held = HeldBy(dst)
 		sel := image.Selection{All: opts.All, Platforms: opts.Platforms, Later: true}
 		var more []Result
 		more, err = into(ctx, resolveAll(ctx, c, part, sel, opts), dst, opts, named)

@@ -3,23 +3,22 @@ package fetch
 import (
 	"context"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
 	"drayage/layout"
-	"drayage/registry"
 )
 
-// held is what names stand for in a layout, before images are fetched into it again.
-type held struct {
+// Held is what names stand for in a layout, before images are brought into it again. [HeldBy] makes one.
+type Held struct {
 	src   *layout.Dir
 	named map[string]v1.Descriptor
 }
 
-// heldBy reads the names of a layout. What cannot be read holds nothing: it is replaced.
-func heldBy(dst *layout.Dir) *held {
-	h := &held{src: dst, named: map[string]v1.Descriptor{}}
+// HeldBy reads the names of a layout, which has to stay open while the result is used. What cannot be read
+// holds nothing: it is replaced.
+func HeldBy(dst *layout.Dir) *Held {
+	h := &Held{src: dst, named: map[string]v1.Descriptor{}}
 	all, _ := dst.Images()
 	for _, im := range all {
 		if im.Name != "" && im.Subject == "" {
@@ -29,21 +28,31 @@ func heldBy(dst *layout.Dir) *held {
 	return h
 }
 
-// join adds to a selection of platforms those that the layout has of the same index under the same name: a
-// second platform joins the first. If the name stands for the whole index, it stays so.
-func (h *held) join(
-	ctx context.Context, ref registry.Reference, root v1.Descriptor, sel image.Selection,
+// Join adds to a selection of platforms those that the layout has of the same index under the same name: a
+// second platform joins the first. If the name stands for the whole index, it stays so. root is
+// what is to be brought under these full names, as registry.Reference.Names has them. A nil Held adds
+// nothing.
+func (h *Held) Join(
+	ctx context.Context, names []string, root v1.Descriptor, sel image.Selection,
 ) image.Selection {
 	if h == nil || sel.All || !image.IsIndex(root.MediaType) {
 		return sel
 	}
-	d, ok := h.named[ref.Recorded()]
+	for _, n := range names {
+		if d, ok := h.named[n]; ok {
+			sel = h.add(ctx, d, root, sel)
+		}
+	}
+	return sel
+}
+
+// add adds what the layout has under one name.
+func (h *Held) add(ctx context.Context, d, root v1.Descriptor, sel image.Selection) image.Selection {
 	switch {
-	case !ok:
 	case d.Digest == root.Digest:
 		sel.HeldWhole = true
 	case !image.IsIndex(d.MediaType):
-		sel.Held = []digest.Digest{d.Digest}
+		sel.Held = append(sel.Held, d.Digest)
 	default:
 		raw, err := image.ReadAll(ctx, h.src, d, image.MaxManifestSize)
 		if err != nil {

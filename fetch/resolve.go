@@ -99,7 +99,7 @@ func (r *resolver) resolve(ctx context.Context, from *registry.Repository, targe
 		return resolveSchema1(ctx, r.repo, r.ref, raw, r.sel)
 	}
 	first := &image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: from}
-	g, err := image.Load(ctx, first, root, r.opts.held.join(ctx, r.ref, root, r.sel))
+	g, err := image.Load(ctx, first, root, r.opts.Held.Join(ctx, r.ref.Names(), root, r.sel))
 	if err != nil {
 		return nil, err
 	}

@@ -176,9 +176,9 @@ func (m Mapping) fit(name registry.Reference) (from, rest string) {
 	return "", ""
 }
 
-// Unfit lists the rules of the mapping that none of some names fits, each as LABEL:LINE and the full name or
-// prefix that it is for, in the order of their lines. Names that cannot be read fit none.
-func (d Destination) Unfit(names []string) (rules []string) {
+// Unfit lists the rules of the mapping that none of some images fits, each as LABEL:LINE and the full name or
+// prefix that it is for, in the order of their lines.
+func (d Destination) Unfit(images []registry.Reference) (rules []string) {
 	m := d.renaming.Mapping
 	left := map[int]string{}
 	for _, of := range []map[string]rule{m.exact, m.prefixes} {
@@ -186,12 +186,10 @@ func (d Destination) Unfit(names []string) (rules []string) {
 			left[r.line] = from
 		}
 	}
-	for _, n := range names {
-		if ref, err := registry.ParseReference(n); err == nil {
-			from, _ := m.fit(ref)
-			delete(left, m.exact[from].line)
-			delete(left, m.prefixes[from].line)
-		}
+	for _, im := range images {
+		from, _ := m.fit(im)
+		delete(left, m.exact[from].line)
+		delete(left, m.prefixes[from].line)
 	}
 	for _, line := range slices.Sorted(maps.Keys(left)) {
 		rules = append(rules, fmt.Sprintf("%s:%d %s", m.label, line, left[line]))

@@ -193,15 +193,21 @@ func TestUnfit(t *testing.T) {
 	if d, err = d.Rename(upload.Renaming{Mapping: m}); err != nil {
 		t.Fatal(err)
 	}
-	got := d.Unfit([]string{
-		"ghcr.io/team/web:1", "ghcr.io/team/app:1", "alpine:3@", "docker.io/library/alpine:3",
-	})
+	var images []registry.Reference
+	for _, n := range []string{"ghcr.io/team/web:1", "ghcr.io/team/app:1", "docker.io/library/alpine:3"} {
+		ref, err := registry.ParseReference(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images = append(images, ref)
+	}
+	got := d.Unfit(images)
 	want := []string{"map.txt:1 docker.io/team/", "map.txt:4 ghcr.io/team/app"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	d, _ = upload.ParseDestination("registry.corp/m/")
-	if got := d.Unfit([]string{"alpine"}); got != nil {
+	if got := d.Unfit(images); got != nil {
 		t.Errorf("without a mapping: %q", got)
 	}
 }

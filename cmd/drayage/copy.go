@@ -126,7 +126,7 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 		Explain:  missing,
 	}
 	there := 0
-	c.noteUnfit(dest, recorded(refs))
+	c.noteUnfit(dest, refs)
 	for _, r := range fetch.Resolve(ctx, client, refs, opts) {
 		if err := p.placeFound(ctx, r, opts); err != nil {
 			return err

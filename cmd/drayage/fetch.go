@@ -202,9 +202,6 @@ func (c call) noteFetched(r fetch.Result) {
 		c.note("note: only some platforms of %s travel, in a new index: its digest is not the registry's",
 			r.Reference)
 	}
-	if held := image.FormatPlatforms(r.Image.Held); held != "" {
-		c.note("note: %s was there for %s already, and stays under the same name", r.Reference, held)
-	}
 	var left leftovers
 	left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
 	if what, how := left.what(c.Bool("referrers")); what != "" {
@@ -214,6 +211,14 @@ func (c call) noteFetched(r fetch.Result) {
 	c.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
 	c.noteConverted(r.Image)
 	c.notePinned(r.Image)
+	c.noteBefore(r)
+}
+
+// noteBefore says what a layout had under the name of an image that went into it.
+func (c call) noteBefore(r fetch.Result) {
+	if held := image.FormatPlatforms(r.Image.Held); held != "" {
+		c.note("note: %s was there for %s already, and stays under the same name", r.Reference, held)
+	}
 	if r.Replaced.Digest != "" {
 		c.note("note: %s was %s before", r.Reference, r.Replaced.Digest)
 	}

@@ -19,6 +19,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	s.openHeld()
 	var refs []registry.Reference
 	for _, spec := range specs {
 		if spec.Kind == source.Registry {
@@ -107,7 +108,7 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference, sources 
 func (s *saver) fetching() fetch.Options {
 	return fetch.Options{
 		All: s.sel.All, Platforms: s.sel.Platforms, Referrers: s.referrers(), Jobs: s.Int("jobs"),
-		Explain: missing,
+		Explain: missing, Held: s.held,
 	}
 }
 
@@ -172,10 +173,13 @@ func (s *saver) addLocal(ctx context.Context, spec source.Spec) error {
 
 // add adds an image of a layout or an archive. chosen says that the user gave its name.
 func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
+	sel := s.sel
 	if im.IsIndex() {
 		s.noteDefault()
+		root, _, _ := im.Root(ctx) // no request: it is in a layout or an archive
+		sel = s.held.Join(ctx, im.Names, root, sel)
 	}
-	loaded, err := im.Load(ctx, s.sel)
+	loaded, err := im.Load(ctx, sel)
 	var judged image.Judgement
 	if err == nil {
 		im.Spare(loaded)

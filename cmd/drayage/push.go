@@ -116,7 +116,7 @@ func (c call) pushLocal(
 	}
 	defer set.Close()
 	c.noteRemarks(set)
-	c.noteUnfit(dest, set.Names())
+	c.noteUnfit(dest, set.References())
 	return p.push(ctx, set.Spec)
 }
 

@@ -88,16 +88,8 @@ func mapping(path string) (upload.Mapping, error) {
 }
 
 // noteUnfit notes rules of --map that none of the images fits: a registry before FROM is easily forgotten.
-func (c call) noteUnfit(dest upload.Destination, names []string) {
-	if unfit := dest.Unfit(names); len(unfit) > 0 {
+func (c call) noteUnfit(dest upload.Destination, images []registry.Reference) {
+	if unfit := dest.Unfit(images); len(unfit) > 0 {
 		c.note("note: no image here fits %s", source.List(unfit))
 	}
-}
-
-// recorded are the full names of images.
-func recorded(refs []registry.Reference) (names []string) {
-	for _, r := range refs {
-		names = append(names, r.Recorded())
-	}
-	return names
 }

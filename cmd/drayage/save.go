@@ -159,6 +159,7 @@ type saver struct {
 	kept     string // the file that another run goes on with
 	told     bool   // the error says what is kept
 	left     leftovers
+	held     *fetch.Held // what the layout has that images go into; or nil
 }
 
 // referrers reports whether referrers travel too. A docker tar has no room for them, whatever settings say.

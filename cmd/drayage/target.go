@@ -146,6 +146,17 @@ func (c call) saveInstead(out source.Output) error {
 		out.Text, strings.Join(names, " "), tar)
 }
 
+// openHeld reads what a layout has that images go into. Under new names nothing is there yet.
+func (s *saver) openHeld() {
+	if s.out.Form != source.LayoutDir || len(s.names) > 0 {
+		return
+	}
+	if dir, err := layout.OpenDir(s.out.Path); err == nil {
+		s.held = fetch.HeldBy(dir)
+		s.closes = append(s.closes, dir.Close)
+	}
+}
+
 // intoLayout writes the images into a layout directory, as fetch does.
 func (s *saver) intoLayout(ctx context.Context) error {
 	dst, err := layout.CreateDir(ctx, s.out.Path)
@@ -189,6 +200,8 @@ func (s *saver) stored(results []fetch.Result, sum tally.Sum) error {
 		im := describeSaved(&r.Image.Image, r.Image.Names)
 		if r.Err == nil {
 			s.note("%s@%s (%s)", r.Reference.Name(), r.Image.Root.Digest, image.FormatPlatforms(r.Image.Platforms))
+			s.noteBefore(r)
+			im.Replaced = r.Replaced.Digest
 		} else {
 			if len(im.Names) == 0 {
 				r.Err = fmt.Errorf("%w (--tag NAME:TAG gives one)", r.Err)

@@ -148,12 +148,16 @@ func List(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Names are the names of all images.
-func (s *Set) Names() (names []string) {
+// References are the names of all images.
+func (s *Set) References() (refs []registry.Reference) {
 	for _, im := range s.Images {
-		names = append(names, im.Names...)
+		for _, n := range im.Names {
+			if ref, err := registry.ParseReference(n); err == nil {
+				refs = append(refs, ref)
+			}
+		}
 	}
-	return names
+	return refs
 }
 
 // Labels lists images for a message.
