@@ -142,14 +142,18 @@ func (p *parser) line(f found) int {
 }
 
 func (p *parser) file() (*File, error) {
-	file := &File{}
+	file, wrong := &File{}, []error(nil)
 	for _, f := range p.found {
 		s, err := p.setting(f)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", p.path, p.line(f), err)
+			wrong = append(wrong, fmt.Errorf("%s:%d: %w", p.path, p.line(f), err))
+			continue
 		}
 		s.From = fmt.Sprintf("%s:%d", p.path, p.line(f))
 		file.set = append(file.set, s)
+	}
+	if len(wrong) > 0 { // all at once: who mends one line should not meet the next
+		return nil, errors.Join(wrong...)
 	}
 	return file, nil
 }

@@ -175,6 +175,21 @@ func TestParseRefuses(t *testing.T) {
 }
 
 // The template sets nothing, and all that it shows is right.
+// TestParseNamesEveryBadLine wants all lines that make no sense in one error, in their order.
+func TestParseNamesEveryBadLine(t *testing.T) {
+	_, err := reader.Parse("f.toml", []byte("jobs = \"many\"\n\nplattform = [\"x\"]\n[ftech]\njobs = 3\n"))
+	lines := strings.Split(fmt.Sprint(err), "\n")
+	want := []string{`f.toml:1: "jobs"`, `f.toml:3: there is no setting "plattform"`, `f.toml:`}
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines:\n%v", len(lines), err)
+	}
+	for i, w := range want {
+		if !strings.HasPrefix(lines[i], w) {
+			t.Errorf("line %d is not %s: %s", i, w, lines[i])
+		}
+	}
+}
+
 func TestTemplate(t *testing.T) {
 	text := settings.Template(flags)
 	if f, err := reader.Parse("t", []byte(text)); err != nil || len(f.All()) != 0 {
