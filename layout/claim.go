@@ -124,7 +124,7 @@ func (d *Dir) othersClaims() (map[digest.Digest]struct{}, error) {
 
 func (d *Dir) readClaims(name string, all map[digest.Digest]struct{}) error {
 	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrPermission) { // another user's: to lock it is enough to read it
+	if unwritable(err) { // another user's, perhaps: to lock it is enough to read it
 		f, err = d.root.Open(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {

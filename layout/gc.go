@@ -56,7 +56,11 @@ func (d *Dir) Collect(ctx context.Context, opts CollectOptions) (*Collected, err
 	if _, err := d.holdings(ctx, r, nil); err != nil { // before anybody has to wait for it
 		return &c.Collected, err
 	}
-	return &c.Collected, d.locked(ctx, func() error {
+	locked := d.locked
+	if opts.DryRun {
+		locked = d.looking
+	}
+	return &c.Collected, locked(ctx, func() error {
 		if !d.Locks() && !opts.Alone {
 			return fmt.Errorf("%s: nobody can tell whether a fetch is running: %w", d.path, ErrNoLocks)
 		}
@@ -65,8 +69,10 @@ func (d *Dir) Collect(ctx context.Context, opts CollectOptions) (*Collected, err
 			return err
 		}
 		// index.json may be another process's, which was killed before its name was durable.
-		if err := durable.SyncDir(d.root, "."); err != nil {
-			return d.located(err)
+		if !opts.DryRun {
+			if err := durable.SyncDir(d.root, "."); err != nil {
+				return d.located(err)
+			}
 		}
 		if c.claimed, err = d.othersClaims(); err != nil {
 			return d.named(err)
@@ -179,6 +185,9 @@ func (c *collection) partial(name string) error {
 	}
 	if c.dir.Locks() {
 		f, err := durable.OpenLocked(c.dir.root, name, 0o644, filelock.TryLock)
+		if c.opts.DryRun && unwritable(err) {
+			f, err = c.dir.root.Open(name) // nobody writes it
+		}
 		if errors.Is(err, filelock.ErrLocked) || err == nil && f == nil {
 			return nil
 		}

@@ -28,7 +28,11 @@ func (d *Dir) Remove(ctx context.Context, choose Chooser, dryRun bool) (*Removal
 		return nil, err
 	}
 	var done *Removal
-	err := d.change(ctx, func(ix *index) (changed bool, err error) {
+	change := d.change
+	if dryRun {
+		change = d.peek
+	}
+	err := change(ctx, func(ix *index) (changed bool, err error) {
 		h, err := d.holdings(ctx, r, ix)
 		if err != nil {
 			return false, err

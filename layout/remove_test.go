@@ -2,6 +2,9 @@ package layout_test
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -106,6 +109,33 @@ func TestRemoveChoosesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	same(t, "after it", before, tree(t, s.Path()))
+}
+
+// A dry run makes no file, not even to lock it: layouts are looked at on read-only disks too.
+func TestDryRunsMakeNothing(t *testing.T) {
+	s := signed(t)
+	s.settled()
+	if err := os.RemoveAll(filepath.Join(s.Path(), ".drayage")); err != nil {
+		t.Fatal(err)
+	}
+	all := func(images []layout.Image) (at []int, err error) {
+		for i := range images {
+			at = append(at, i)
+		}
+		return at, nil
+	}
+	before := tree(t, s.Path())
+	done, err := s.Remove(t.Context(), all, true)
+	if err != nil || len(done.Removed) == 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if _, err := s.Collect(t.Context(), layout.CollectOptions{DryRun: true}); err != nil {
+		t.Error(err)
+	}
+	same(t, "after it", before, tree(t, s.Path()))
+	if _, err := os.Lstat(filepath.Join(s.Path(), ".drayage")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a directory for the lock: %v", err)
+	}
 }
 
 func TestAddName(t *testing.T) {

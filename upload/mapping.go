@@ -16,6 +16,7 @@ import (
 const (
 	maxMapping = 4 << 20 // bytes of a mapping
 	maxRule    = 4 << 10 // bytes of a line
+	maxBad     = 20      // lines that make no sense and are named
 )
 
 // Mapping has rules for what images are called. The zero value has none. [ParseMapping] makes one.
@@ -38,7 +39,8 @@ type rule struct {
 // prefix, / for none. The most exact rule counts: an image before a repository, and that before prefixes, the
 // longest first.
 //
-// label stands for the text in errors. Every line that makes no sense is named in the error.
+// label stands for the text in errors. The error names each line that makes no sense, or the first 20 of
+// them.
 func ParseMapping(r io.Reader, label string) (Mapping, error) {
 	m := Mapping{exact: map[string]rule{}, prefixes: map[string]rule{}, label: label}
 	raw, err := io.ReadAll(io.LimitReader(r, maxMapping+1))
@@ -60,11 +62,18 @@ func ParseMapping(r io.Reader, label string) (Mapping, error) {
 	}
 	switch {
 	case len(bad) > 0:
-		return m, usage.Errorf("%v", errors.Join(bad...))
+		return m, badLines(bad)
 	case len(m.exact)+len(m.prefixes) == 0:
 		return m, usage.Errorf("%s has no rule", label)
 	}
 	return m, nil
+}
+
+func badLines(bad []error) error {
+	if more := len(bad) - maxBad; more > 0 {
+		bad = append(bad[:maxBad], fmt.Errorf("and %d more lines", more))
+	}
+	return usage.Errorf("%v", errors.Join(bad...))
 }
 
 // add takes the words of a line.

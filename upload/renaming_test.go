@@ -2,6 +2,7 @@ package upload_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +180,14 @@ func TestMappingNamesEveryBadLine(t *testing.T) {
 	}
 	if _, err := upload.ParseMapping(strings.NewReader("# nothing\n"), "m"); err == nil {
 		t.Error("a mapping without rules is taken")
+	}
+}
+
+// TestMappingOfBadLines wants a short error about a file that is no mapping.
+func TestMappingOfBadLines(t *testing.T) {
+	_, err := upload.ParseMapping(strings.NewReader(strings.Repeat("x\n", 5000)), "m")
+	if lines := strings.Split(fmt.Sprint(err), "\n"); len(lines) != 21 || lines[20] != "and 4980 more lines" {
+		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"drayage/internal/plaintext"
+	"drayage/internal/secrets"
 )
 
 // maxFile bounds the file, in bytes.
@@ -176,6 +177,10 @@ func (p *parser) setting(f found) (Setting, error) {
 	values, err := texts(f.value, kind)
 	if err != nil {
 		return Setting{}, fmt.Errorf("%q is %w", f.key, err)
+	}
+	if slices.ContainsFunc(values, func(v string) bool { return secrets.Redact(v) != v }) {
+		return Setting{}, fmt.Errorf("%q has a password in it, which does not belong in this file: drayage login "+
+			"stores passwords where docker does", f.key)
 	}
 	if find(f.key).path {
 		for i := range values {
