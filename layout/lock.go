@@ -41,8 +41,8 @@ func (d *Dir) locked(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// looking is locked for those who change nothing: it makes no file, so that it works on what cannot be written
-// to. Where there is no lock yet, nobody is at work.
+// looking is locked for those who change nothing: it makes no file, and works where nothing can be written.
+// Where there is no lock yet, nobody is at work.
 func (d *Dir) looking(ctx context.Context, f func() error) error {
 	if fi, err := d.root.Lstat(lockFile); err == nil && fi.Mode().IsRegular() {
 		file, err := d.root.Open(lockFile)

@@ -23,9 +23,12 @@ func IsGlob(name string) bool { return strings.ContainsAny(name, "*?") }
 // text, slashes included, and ? for one character.
 func Glob(pattern string) func(name string) bool {
 	text := regexp.QuoteMeta(strings.ToValidUTF8(pattern, "\uFFFD"))
-	text = strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(text)
+	text = stars.ReplaceAllString(strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(text), `.*`)
 	return regexp.MustCompile(`(?s)\A` + text + `\z`).MatchString
 }
+
+// stars are several * at once, which take as much longer as there are more of them.
+var stars = regexp.MustCompile(`(\.\*){2,}`)
 
 // maxText bounds what a pattern or range may be long.
 const maxText = 4096

@@ -18,7 +18,7 @@ func TestGlob(t *testing.T) {
 		{"*", "", true}, {"*", "corp.test/a/b:1", true}, {"*:1.2*", "corp.test/a:1.2.3", true},
 		{"*:1.2*", "corp.test/a:1.3", false}, {"1.2", "1.2", true}, {"1.2", "1x2", false}, {"1.?", "1.2", true},
 		{"1.?", "1.", false}, {"1.?", "1.10", false}, {"a", "aa", false}, {"[a]", "a", false}, {"[a]", "[a]", true},
-		{"a*", "a\nb", true}, {`\*`, `\x`, true}, {"(", "(", true},
+		{"**a***b", "xab", true}, {"**a***b", "xa", false}, {".**", "x", false}, {"a*", "a\nb", true}, {`\*`, `\x`, true}, {"(", "(", true},
 	} {
 		if got := pattern.Glob(c.pattern)(c.name); got != c.want {
 			t.Errorf("%q matches %q: %v", c.pattern, c.name, got)
