@@ -12,6 +12,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -124,7 +125,7 @@ func (d *Dir) othersClaims() (map[digest.Digest]struct{}, error) {
 
 func (d *Dir) readClaims(name string, all map[digest.Digest]struct{}) error {
 	f, err := d.root.OpenFile(name, os.O_RDWR, 0)
-	if unwritable(err) { // another user's, perhaps: to lock it is enough to read it
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) { // to lock it is enough to read it
 		f, err = d.root.Open(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {

@@ -226,19 +226,6 @@ func (d *Dir) change(ctx context.Context, f func(*index) (changed bool, err erro
 	})
 }
 
-// peek is change for those who change nothing.
-func (d *Dir) peek(ctx context.Context, f func(*index) (changed bool, err error)) error {
-	return d.looking(ctx, func() error {
-		d.indexing.Lock()
-		defer d.indexing.Unlock()
-		ix, err := d.index()
-		if err == nil {
-			_, err = f(ix)
-		}
-		return err
-	})
-}
-
 // index reads index.json. It is parsed only if somebody else has changed it: an index of very many images
 // is changed very often.
 func (d *Dir) index() (*index, error) {

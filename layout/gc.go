@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -57,8 +58,8 @@ func (d *Dir) Collect(ctx context.Context, opts CollectOptions) (*Collected, err
 		return &c.Collected, err
 	}
 	locked := d.locked
-	if opts.DryRun {
-		locked = d.looking
+	if opts.DryRun { // the lock could not be had on a read-only disk
+		locked = func(_ context.Context, f func() error) error { return f() }
 	}
 	return &c.Collected, locked(ctx, func() error {
 		if !d.Locks() && !opts.Alone {
@@ -69,10 +70,8 @@ func (d *Dir) Collect(ctx context.Context, opts CollectOptions) (*Collected, err
 			return err
 		}
 		// index.json may be another process's, which was killed before its name was durable.
-		if !opts.DryRun {
-			if err := durable.SyncDir(d.root, "."); err != nil {
-				return d.located(err)
-			}
+		if err := durable.SyncDir(d.root, "."); err != nil {
+			return d.located(err)
 		}
 		if c.claimed, err = d.othersClaims(); err != nil {
 			return d.named(err)
@@ -185,8 +184,8 @@ func (c *collection) partial(name string) error {
 	}
 	if c.dir.Locks() {
 		f, err := durable.OpenLocked(c.dir.root, name, 0o644, filelock.TryLock)
-		if c.opts.DryRun && unwritable(err) {
-			f, err = c.dir.root.Open(name) // nobody writes it
+		if errors.Is(err, syscall.EROFS) {
+			f, err = c.dir.root.Open(name)
 		}
 		if errors.Is(err, filelock.ErrLocked) || err == nil && f == nil {
 			return nil

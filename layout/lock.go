@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
 	"drayage/internal/filelock"
@@ -37,25 +36,6 @@ func (d *Dir) locked(ctx context.Context, f func() error) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.path, err)
-	}
-	return f()
-}
-
-// looking is locked for those who change nothing: it makes no file, and works where nothing can be written.
-// Where there is no lock yet, nobody is at work.
-func (d *Dir) looking(ctx context.Context, f func() error) error {
-	if fi, err := d.root.Lstat(lockFile); err == nil && fi.Mode().IsRegular() {
-		file, err := d.root.Open(lockFile)
-		if err != nil {
-			return d.located(err)
-		}
-		defer file.Close()
-		err = filelock.Lock(ctx, file)
-		if errors.Is(err, filelock.ErrUnsupported) {
-			d.alone.Store(true)
-		} else if err != nil {
-			return d.named(err)
-		}
 	}
 	return f()
 }
@@ -91,9 +71,4 @@ func (d *Dir) hold(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// unwritable reports whether an error says that a file may not be written, maybe that all around it may not.
-func unwritable(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }

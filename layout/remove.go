@@ -24,15 +24,12 @@ type Removal struct {
 // The blobs stay until [Dir.Collect]. With dryRun it only says what would be done.
 func (d *Dir) Remove(ctx context.Context, choose Chooser, dryRun bool) (*Removal, error) {
 	r := newReach(d.Layout)
-	if _, err := d.holdings(ctx, r, nil); err != nil { // before anybody has to wait for it
+	_, err := d.holdings(ctx, r, nil) // before anybody has to wait for it
+	if err != nil {
 		return nil, err
 	}
 	var done *Removal
-	change := d.change
-	if dryRun {
-		change = d.peek
-	}
-	err := change(ctx, func(ix *index) (changed bool, err error) {
+	remove := func(ix *index) (changed bool, err error) {
 		h, err := d.holdings(ctx, r, ix)
 		if err != nil {
 			return false, err
@@ -52,7 +49,12 @@ func (d *Dir) Remove(ctx context.Context, choose Chooser, dryRun bool) (*Removal
 			ix.entries[i].gone = gone[i]
 		}
 		return true, nil
-	})
+	}
+	if dryRun { // without the lock, which could not be had on a read-only disk
+		_, err = remove(nil)
+	} else {
+		err = d.change(ctx, remove)
+	}
 	return done, err
 }
 
