@@ -50,6 +50,9 @@ func (t Tool) Interpret(typed []string) (l Line, err error) {
 	if err != nil {
 		return l, err
 	}
+	if slices.Contains(l.Flags, "--help") || slices.Contains(l.Flags, "-h") { // whatever else is there
+		return Line{Command: l.Command, Flags: []string{"--help"}}, nil
+	}
 	m, err := t.verb(c).translate(strange, l.Arguments)
 	if err != nil {
 		return l, err
