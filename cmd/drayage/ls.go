@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/guide"
 	"drayage/internal/natural"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -75,7 +76,7 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 	}
 	tags, err := client.Repository(src.Ref).Tags(ctx)
 	if errors.Is(err, registry.ErrNotFound) && len(tags) == 0 {
-		err = &notThere{noRepository(src.Ref), err}
+		err = &notThere{guide.NoRepository(src.Ref.Name(), src.Ref.Registry), err}
 	}
 	return l.listed(src.Ref.Name(), "tags", tags, err)
 }

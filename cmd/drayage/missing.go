@@ -35,26 +35,11 @@ func missing(ctx context.Context, repo *registry.Repository, ref registry.Refere
 	ctx, cancel := context.WithTimeout(ctx, askedTags)
 	defer cancel()
 	tags, listed := repo.Tags(ctx)
-	name := ref.Name()
-	text := "no tag " + ref.Tag + " in " + name
-	if ref.Digest != "" {
-		text = "no manifest with this digest in " + name
-	}
-	switch near := guide.NearestFew(ref.Tag, tags, 3); {
-	case errors.Is(listed, registry.ErrNotFound), listed == nil && len(tags) == 0:
-		text = noRepository(ref)
-	case len(near) > 0 && ref.Digest == "":
-		text += ": the nearest is " + guide.Or(near...) + ", and drayage ls " + name + " lists all"
-	default:
-		text += ": drayage ls " + name + " lists its tags"
+	text := guide.NoTag(ref.Name(), ref.Tag, ref.Digest.String(), tags)
+	if errors.Is(listed, registry.ErrNotFound) || listed == nil && len(tags) == 0 {
+		text = guide.NoRepository(ref.Name(), ref.Registry)
 	}
 	return &notThere{text, err}
-}
-
-// noRepository says that a registry has no such repository.
-func noRepository(ref registry.Reference) string {
-	return "no repository " + ref.Name() + ", or nothing in it: drayage ls " + ref.Registry +
-		"/ lists the repositories, if the registry does that"
 }
 
 // explain is missing for a command that looks at one image.
