@@ -133,6 +133,7 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 		}
 		if r.There {
 			there++
+			p.images.there[p.copyAt(r.Reference).String()] = true
 		}
 	}
 	if there > 0 {

@@ -25,10 +25,11 @@ type imagesTold struct {
 	total  int
 	done   int
 	failed map[string]bool // those whose failure has been said
+	there  map[string]bool // those that were there before, by the name that they go to
 }
 
 func (c call) tellImages(verb string, total int) *imagesTold {
-	return &imagesTold{call: c, verb: verb, total: total, failed: map[string]bool{}}
+	return &imagesTold{call: c, verb: verb, total: total, failed: map[string]bool{}, there: map[string]bool{}}
 }
 
 // failure returns the error about an image, and says it, unless that has been done under this name or that of
@@ -61,6 +62,9 @@ func (t *imagesTold) pushed(r upload.Result) {
 		_ = t.failure(name, "", r.Err)
 	} else if t.total > 1 {
 		did := map[string]string{"push": "pushed", "copy": "copied"}[t.verb]
+		if t.there[name] {
+			did = "unchanged"
+		}
 		t.sayImage(name, r.Descriptor.Digest.String(), "%s %s (%d of %d)", did, name, t.done, t.total)
 	}
 }

@@ -26,20 +26,6 @@ func cells(r rune) int {
 	return 2
 }
 
-// Cut shortens a text to a number of cells. Where something is missing it says so.
-func Cut(s string, width int) string {
-	if Cells(s) <= width {
-		return s
-	}
-	n := 0
-	for i, r := range s {
-		if n += cells(r); n > width-1 {
-			return s[:i] + "~"
-		}
-	}
-	return s
-}
-
 // cutName shortens the name of an image, whose end says most: it drops the registry first, then the folders,
 // and then cuts what is left.
 func cutName(name string, width int) string {

@@ -114,13 +114,4 @@ func TestCells(t *testing.T) {
 			t.Errorf("%q: %d, want %d", text, got, want)
 		}
 	}
-	for _, c := range []struct {
-		text  string
-		width int
-		want  string
-	}{{"abc", 3, "abc"}, {"abcd", 3, "ab~"}, {"日本語", 5, "日本~"}, {"日本語", 4, "日~"}, {"ab", 0, "~"}} {
-		if got := Cut(c.text, c.width); got != c.want {
-			t.Errorf("%q in %d: %q, want %q", c.text, c.width, got, c.want)
-		}
-	}
 }
