@@ -27,8 +27,7 @@ func Glob(pattern string) func(name string) bool {
 	return regexp.MustCompile(`(?s)\A` + text + `\z`).MatchString
 }
 
-// stars are several * at once, which take as much longer as there are more of them.
-var stars = regexp.MustCompile(`(\.\*){2,}`)
+var stars = regexp.MustCompile(`(\.\*){2,}`) // each * takes time, and all of them mean one
 
 // maxText bounds what a pattern or range may be long.
 const maxText = 4096

@@ -142,8 +142,7 @@ func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 var wordPattern = regexp.MustCompile(`\S+`)
 
 // queryPattern matches what lets its holder in, in the query of a URL.
-var queryPattern = regexp.MustCompile(
-	`(?i)([?&][\w.%-]*(?:token|sig|signature|secret|password|credential)=)[^&\s"'<>()\\]+`)
+var queryPattern = regexp.MustCompile(`(?i)([?&][\w.%-]*(?:token|sig|signature|secret|password)=)[^&\s"'()]+`)
 
 // Redact masks passwords that stand before the host in names and URLs, user:PASSWORD@host/app, and tokens and
 // signatures in the queries of URLs.
