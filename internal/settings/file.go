@@ -179,7 +179,7 @@ func (p *parser) setting(f found) (Setting, error) {
 		return Setting{}, fmt.Errorf("%q is %w", f.key, err)
 	}
 	if slices.ContainsFunc(values, func(v string) bool { return secrets.Redact(v) != v }) {
-		return Setting{}, fmt.Errorf("%q has a password in it, which does not belong here: see drayage login", f.key)
+		return Setting{}, fmt.Errorf("%q has a password in it, which belongs elsewhere: see drayage login", f.key)
 	}
 	if find(f.key).path {
 		for i := range values {

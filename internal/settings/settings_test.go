@@ -159,7 +159,7 @@ func TestParseRefuses(t *testing.T) {
 		"[save]\nmirror = 'x'":                 `f.toml:2: the command save has no "mirror"`,
 		"[save.x]\ny = 1":                      `f.toml:1: there is no setting "x"`,
 		"creds = 'ann:secret'":                 `f.toml:1: "creds" does not belong in this file: drayage login stores`,
-		"mirror = 'https://ann:secret@m.corp'": `f.toml:1: "mirror" has a password in it, which does not belong here`,
+		"mirror = 'https://ann:secret@m.corp'": `f.toml:1: "mirror" has a password in it, which belongs elsewhere`,
 		"mirror = ['https://m', 'a.corp=https://secret@m']": `f.toml:1: "mirror" has a password in it`,
 		"insecure = true":          `f.toml:1: "insecure" is not for all registries at once`,
 		"output = 'x'":             `f.toml:1: "output" is for a single run: give --output or set DRAYAGE_OUTPUT`,
