@@ -179,7 +179,7 @@ func (v *verifier) report(r *audit.Report) error {
 		return err
 	}
 	if left != nil && left.Blobs > 0 {
-		v.note("note: no image leads to %d blobs with %s", left.Blobs, terminal.Size(left.Bytes))
+		v.note("note: no image leads to %s with %s", terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes))
 	}
 	text := v.set.Spec.Text
 	referrers := 0

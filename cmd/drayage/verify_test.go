@@ -19,6 +19,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/fakeregistry"
+	"drayage/internal/terminal"
 )
 
 // twoImages is a docker tar of two images, one with two layers, by the names of its files.
@@ -320,7 +321,7 @@ func checkLoose(t *testing.T, path string, blobs, size int) {
 	if doc.Unreferenced.BlobCount != blobs || doc.Unreferenced.SizeBytes != size || len(doc.Images) == 0 {
 		t.Errorf("%s: %s, want %d blobs with %d bytes", filepath.Base(path), stdout, blobs, size)
 	}
-	note := fmt.Sprintf("note: no image leads to %d blobs with %d B", blobs, size)
+	note := fmt.Sprintf("note: no image leads to %s with %d B", terminal.Count(blobs, "blob"), size)
 	if strings.Contains(stderr, note) != (blobs > 0) {
 		t.Errorf("%s: %s, want %q", filepath.Base(path), stderr, note)
 	}
