@@ -110,6 +110,9 @@ func (c call) byTags(
 	if !c.Bool("all-tags") && !c.IsSet("tags") {
 		return refs, nil
 	}
+	if c.IsSet("tags") && c.String("tags") == "" {
+		return nil, usagef("--tags has no pattern: --all-tags takes all tags")
+	}
 	if all, err = fetch.Tags(ctx, client, refs, cmp.Or(c.String("tags"), "*")); err != nil {
 		return nil, fmt.Errorf("fetch %w", err)
 	}

@@ -44,7 +44,7 @@ func lsCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "unsorted", Category: groupOutput, Usage: "in the order of the registry"},
 			tempDirFlag(),
 		}, lookFlags()...), outputFlags()...),
-		Action: env.look("REPOSITORY", (*looker).ls),
+		Action: env.look("REPOSITORY, REGISTRY or LAYOUT", (*looker).ls),
 	}
 }
 

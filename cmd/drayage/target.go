@@ -10,6 +10,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/internal/guide"
 	"drayage/internal/pack"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -22,8 +23,8 @@ import (
 // tarOutput reads -o and --format of save.
 func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err error) {
 	if c.String("output") == "" {
-		return out, "", usagef("save needs -o FILE, or -o - for standard output: drayage save %s -o images.tar",
-			strings.Join(c.Args().Slice(), " "))
+		return out, "", usagef("save needs -o FILE, or -o - for standard output: drayage save %s",
+			c.withOutput("images.tar"))
 	}
 	format = dockerarchive.Format(c.String("format"))
 	if format != dockerarchive.Docker && format != dockerarchive.OCI {
@@ -43,6 +44,18 @@ func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err e
 		format = meant
 	}
 	return out, format, directory(out)
+}
+
+// withOutput is what was typed with -o, before the last argument if that is a path for what is written.
+func (c call) withOutput(usual string) string {
+	words, into := slices.Clone(c.Args().Slice()), usual
+	if last := len(words) - 1; last > 0 && guide.IsOutput(words[last]) {
+		words, into = words[:last], words[last]
+	}
+	for i, w := range words {
+		words[i] = terminal.ShellWord(w)
+	}
+	return strings.Join(append(words, "-o", terminal.ShellWord(into)), " ")
 }
 
 // directory refuses a directory in the place of a tar.
@@ -113,8 +126,8 @@ func (c call) tags(written string) ([]string, error) {
 func (c call) layoutOutput() (dir string, err error) {
 	text := c.String("output")
 	if text == "" {
-		return "", usagef("fetch needs -o DIR, the layout that images go into: drayage fetch %s -o images",
-			strings.Join(c.Args().Slice(), " "))
+		return "", usagef("fetch needs -o DIR, the layout that images go into: drayage fetch %s",
+			c.withOutput("images"))
 	}
 	out, err := source.ParseOutput(text)
 	if err != nil {

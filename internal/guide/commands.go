@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -116,6 +117,17 @@ var local = regexp.MustCompile(`^(oci|oci-archive|docker-archive|oci-layout|oci-
 
 // tarName is a name of a file that is a tar.
 var tarName = regexp.MustCompile(`(?i)\.(tar|tgz|tar\.[a-z0-9]+)$`)
+
+// IsOutput reports whether a word is a place to write to: a tar or a path, where nothing is yet.
+func IsOutput(word string) bool {
+	if _, err := os.Stat(word); err == nil {
+		return false
+	}
+	return tarName.MatchString(word) || local.MatchString(word) || path.MatchString(word)
+}
+
+// path begins or ends as no image does.
+var path = regexp.MustCompile(`^[./~]|[^/]/$|^[A-Za-z]:\\`)
 
 // pushed returns a usage error with the line to type if push has one argument, or nil.
 func pushed(args []string) error {

@@ -229,6 +229,9 @@ func FlagError(text string) string {
 	if m := badValue.FindStringSubmatch(text); m != nil {
 		switch m[3] {
 		case "parse error":
+			if m[2] == "min-age" {
+				return dashed(m[2]) + " takes a time, such as 90m or 24h, and " + m[1] + " is none"
+			}
 			return dashed(m[2]) + " takes a number, and " + m[1] + " is none"
 		case "value out of range":
 			return dashed(m[2]) + " takes a number, and " + m[1] + " is too large"
