@@ -52,7 +52,7 @@ func (c call) lists() []string {
 func (c call) imageNames() ([]registry.Reference, error) {
 	names := source.Names{Parse: func(name string) (registry.Reference, error) {
 		ref, err := reference(c.Context, name)
-		if wrong := noHost(name); wrong != nil && c.String("registry") == "" {
+		if wrong := source.RefuseHost(name); wrong != nil && c.String("registry") == "" {
 			err = wrong
 		}
 		return ref, err

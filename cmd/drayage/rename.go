@@ -40,7 +40,7 @@ func (c call) destination(text string) (upload.Destination, error) {
 		}
 		text = registry.TrimScheme(text)
 		text = host + "/" + strings.TrimPrefix(strings.TrimPrefix(text, host), "/")
-	} else if noHost(text) != nil {
+	} else if source.RefuseHost(text) != nil {
 		return upload.Destination{}, usagef("%q looks like a registry: end it with / to keep the names of images, "+
 			"or give %[1]s/REPOSITORY:TAG", secrets.Redact(text))
 	}

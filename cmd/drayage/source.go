@@ -12,7 +12,6 @@ import (
 
 	"drayage/image"
 	"drayage/internal/kind"
-	"drayage/internal/secrets"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/internal/usage"
@@ -25,7 +24,7 @@ func usagef(format string, args ...any) error { return usage.Errorf(format, args
 // parseSource reads a SOURCE argument.
 func (c call) parseSource(text string) (source.Spec, error) {
 	if c.String("registry") == "" {
-		if err := notRegistry(text); err != nil {
+		if err := source.RefusePort(text); err != nil {
 			return source.Spec{}, err
 		}
 	}
@@ -33,29 +32,9 @@ func (c call) parseSource(text string) (source.Spec, error) {
 		return reference(c.Context, name)
 	})
 	if err == nil && spec.Kind == source.Registry && c.String("registry") == "" {
-		err = noHost(text)
+		err = source.RefuseHost(text)
 	}
 	return spec, err
-}
-
-// notRegistry refuses what names a registry with a port and no repository in it. Read as an image it would be
-// one of Docker Hub.
-func notRegistry(text string) error {
-	if !strings.Contains(source.RegistryOf(text), ":") {
-		return nil
-	}
-	return noHost(text)
-}
-
-// noHost is notRegistry for what is not the name of a file with dots in it: a host without a port is a
-// registry too.
-func noHost(text string) error {
-	name := source.RegistryOf(text)
-	if name == "" || strings.HasSuffix(text, "/") {
-		return nil
-	}
-	return usagef("%q names a registry: give %s/REPOSITORY:TAG, or docker.io/library/%s for an image of "+
-		"Docker Hub", secrets.Redact(text), name, name)
 }
 
 // sourceOptions say how a SOURCE is opened to be read at any place.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/source"
 	"drayage/internal/workplace"
 )
 
@@ -24,7 +25,7 @@ func tagCommand(env *environment) *cli.Command {
 		Flags:       outputFlags(),
 		Action: env.inLayout(2, 2, func(c call, ctx context.Context, dir string, names []string) (
 			*workplace.Result, error) {
-			if err := noHost(c.Args().Get(1)); err != nil {
+			if err := source.RefuseHost(c.Args().Get(1)); err != nil {
 				return nil, err
 			}
 			return workplace.AddName(ctx, dir, names[0], c.Args().Get(1))

@@ -24,7 +24,7 @@ import (
 func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err error) {
 	if c.String("output") == "" {
 		return out, "", usagef("save needs -o FILE, or -o - for standard output: drayage save %s",
-			c.withOutput("images.tar"))
+			guide.WithOutput(c.Args().Slice(), "images.tar"))
 	}
 	format = dockerarchive.Format(c.String("format"))
 	if format != dockerarchive.Docker && format != dockerarchive.OCI {
@@ -44,18 +44,6 @@ func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err e
 		format = meant
 	}
 	return out, format, directory(out)
-}
-
-// withOutput is what was typed with -o, before the last argument if that is a path for what is written.
-func (c call) withOutput(usual string) string {
-	words, into := slices.Clone(c.Args().Slice()), usual
-	if last := len(words) - 1; last > 0 && guide.IsOutput(words[last]) {
-		words, into = words[:last], words[last]
-	}
-	for i, w := range words {
-		words[i] = terminal.ShellWord(w)
-	}
-	return strings.Join(append(words, "-o", terminal.ShellWord(into)), " ")
 }
 
 // directory refuses a directory in the place of a tar.
@@ -107,7 +95,7 @@ func (c call) tags(written string) ([]string, error) {
 	for _, text := range given {
 		ref, err := registry.ParseTyped(text)
 		if err == nil {
-			err = noHost(text)
+			err = source.RefuseHost(text)
 		}
 		if err != nil {
 			return nil, usagef("--tag %q: %v", text, err)
@@ -127,7 +115,7 @@ func (c call) layoutOutput() (dir string, err error) {
 	text := c.String("output")
 	if text == "" {
 		return "", usagef("fetch needs -o DIR, the layout that images go into: drayage fetch %s",
-			c.withOutput("images"))
+			guide.WithOutput(c.Args().Slice(), "images"))
 	}
 	out, err := source.ParseOutput(text)
 	if err != nil {
@@ -151,12 +139,8 @@ func (c call) saveInstead(out source.Output) error {
 		return usagef("fetch fills a layout directory, and -o %s is a tar: drayage fetch ... -o images, "+
 			"and then drayage save images -o %s", out.Text, tar)
 	}
-	var names []string
-	for _, n := range c.Args().Slice() {
-		names = append(names, terminal.ShellWord(n))
-	}
-	return usagef("fetch fills a layout directory, and -o %s is a tar: drayage save %s -o %s writes it",
-		out.Text, strings.Join(names, " "), tar)
+	return usagef("fetch fills a layout directory, and -o %s is a tar: drayage save %s writes it",
+		out.Text, guide.WithOutput(c.Args().Slice(), out.Text))
 }
 
 // openHeld reads what a layout has that images go into. Under new names nothing is there yet.

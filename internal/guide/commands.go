@@ -118,12 +118,22 @@ var local = regexp.MustCompile(`^(oci|oci-archive|docker-archive|oci-layout|oci-
 // tarName is a name of a file that is a tar.
 var tarName = regexp.MustCompile(`(?i)\.(tar|tgz|tar\.[a-z0-9]+)$`)
 
-// IsOutput reports whether a word is a place to write to: a tar or a path, where nothing is yet.
-func IsOutput(word string) bool {
-	if _, err := os.Stat(word); err == nil {
-		return false
+// WithOutput writes arguments with -o behind them for a line to type. The last argument is the output if
+// something stands before it and it is a tar or a path where nothing is yet.
+func WithOutput(args []string, usual string) string {
+	words := slices.Clone(args)
+	if last := len(words) - 1; last > 0 && isOutput(words[last]) {
+		words, usual = words[:last], words[last]
 	}
-	return tarName.MatchString(word) || local.MatchString(word) || path.MatchString(word)
+	for i, w := range words {
+		words[i] = terminal.ShellWord(w)
+	}
+	return strings.Join(append(words, "-o", terminal.ShellWord(usual)), " ")
+}
+
+func isOutput(word string) bool {
+	_, err := os.Stat(word)
+	return err != nil && (tarName.MatchString(word) || local.MatchString(word) || path.MatchString(word))
 }
 
 // path begins or ends as no image does.

@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"drayage/internal/durable"
+	"drayage/internal/secrets"
 	"drayage/internal/usage"
 	"drayage/registry"
 )
@@ -195,6 +196,25 @@ func RegistryOf(text string) string {
 		return ""
 	}
 	return ref.Registry
+}
+
+// RefuseHost refuses the name of a registry with no repository in it. Read as an image it would be one of
+// Docker Hub.
+func RefuseHost(text string) error {
+	name := RegistryOf(text)
+	if name == "" || strings.HasSuffix(text, "/") {
+		return nil
+	}
+	return usage.Errorf("%q names a registry: give %s/REPOSITORY:TAG, or docker.io/library/%s for an image of "+
+		"Docker Hub", secrets.Redact(text), name, name)
+}
+
+// RefusePort is RefuseHost for a registry with a port: without one the name of a file with dots may be meant.
+func RefusePort(text string) error {
+	if !strings.Contains(RegistryOf(text), ":") {
+		return nil
+	}
+	return RefuseHost(text)
 }
 
 // splitPath divides PATH[:NAME] or PATH@DIGEST. The longest path that exists is the PATH: names of files may
