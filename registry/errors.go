@@ -49,15 +49,10 @@ type Error struct {
 
 // Reason is the status and the code, without the rest.
 func (e *Error) Reason() string {
-	if e.beside() && e.Status/100 == 2 {
+	if e.page && e.Status/100 == 2 {
 		return e.status() + ", but a web page"
 	}
 	return strings.TrimSuffix(e.status()+" "+e.Code, " ")
-}
-
-// beside reports whether something else than the registry has answered: a login page, or a redirect to one.
-func (e *Error) beside() bool {
-	return e.page && e.Status < http.StatusBadRequest
 }
 
 func (e *Error) Error() string {
@@ -87,7 +82,7 @@ func (e *Error) Is(target error) bool {
 	switch {
 	case e.Status == http.StatusNotFound && !e.RateLimited():
 		return target == ErrNotFound
-	case e.Status >= 500, e.passing(), e.RateLimited(), e.WantsTLS(), e.beside():
+	case e.Status >= 500, e.passing(), e.RateLimited(), e.WantsTLS(), e.page && e.Status < 400:
 		return target == ErrUnavailable
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden,
 		e.Status == http.StatusProxyAuthRequired:

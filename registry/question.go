@@ -68,8 +68,7 @@ func (p *place) stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 		return v1.Descriptor{}, err
 	}
 	if isPage(resp.Header) {
-		return v1.Descriptor{}, refusePage("%s: the answer is a web page, not a blob: is this address a registry?",
-			redact(resp.Request.URL))
+		return v1.Descriptor{}, refusePage("%s: the answer is a web page: is this address a registry?", p.Name())
 	}
 	if resp.ContentLength < 0 {
 		return v1.Descriptor{}, refuse("%s: the registry does not say how large %s is", p.Name(), d)

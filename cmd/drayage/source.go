@@ -23,11 +23,6 @@ func usagef(format string, args ...any) error { return usage.Errorf(format, args
 
 // parseSource reads a SOURCE argument.
 func (c call) parseSource(text string) (source.Spec, error) {
-	if c.String("registry") == "" {
-		if err := source.RefusePort(text); err != nil {
-			return source.Spec{}, err
-		}
-	}
 	spec, err := source.Parse(text, func(name string) (registry.Reference, error) {
 		return reference(c.Context, name)
 	})

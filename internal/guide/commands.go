@@ -133,11 +133,8 @@ func WithOutput(args []string, usual string) string {
 
 func isOutput(word string) bool {
 	_, err := os.Stat(word)
-	return err != nil && (tarName.MatchString(word) || local.MatchString(word) || path.MatchString(word))
+	return err != nil && (tarName.MatchString(word) || local.MatchString(word))
 }
-
-// path begins or ends as no image does.
-var path = regexp.MustCompile(`^[./~]|[^/]/$|^[A-Za-z]:\\`)
 
 // pushed returns a usage error with the line to type if push has one argument, or nil.
 func pushed(args []string) error {

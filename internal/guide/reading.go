@@ -24,10 +24,10 @@ type reading struct {
 func (r *reading) take(f typed) error {
 	h, ok := habitOf(r.verb.name, f.name)
 	switch {
+	case ok && h.same != "" && h.value && f.value == "" && r.verb.has(h.same):
+		return r.empty(f)
 	case ok && h.read != nil:
 		h.read(r, f)
-	case ok && h.same != "" && r.verb.has(h.same) && h.value && f.value == "":
-		return r.empty(f)
 	case ok && h.same != "" && r.verb.has(h.same):
 		r.is(f, h.same, f.value)
 	case ok && h.say != "":
@@ -91,8 +91,6 @@ func (r *reading) everything(f typed) {
 // fileOrFormat takes -f, which is a list of images to some tools and a template to others.
 func (r *reading) fileOrFormat(f typed) {
 	switch {
-	case r.verb.has("from") && f.value == "":
-		r.failed = r.empty(f)
 	case r.verb.has("from"):
 		r.is(f, "from", f.value)
 	case slices.Contains(looks, r.verb.name):

@@ -65,8 +65,6 @@ func ParseOutput(text string) (Output, error) {
 	}
 	form, known := forms[kind]
 	switch {
-	case !known && exists(text):
-		return o, nil
 	case !known:
 		return o, notKind(kind, text)
 	case strings.HasPrefix(rest, "///"), strings.HasPrefix(rest, "//./"):
@@ -92,7 +90,7 @@ func ParseOutput(text string) (Output, error) {
 // notKind refuses a kind with a slip in it: nobody wants a file that is called so.
 func notKind(kind, text string) error {
 	near := guide.Slip(kind, slices.Sorted(maps.Keys(forms)))
-	if near == "" {
+	if near == "" || exists(text) {
 		return nil
 	}
 	return usage.Errorf("-o %s: did you mean %s:? For a file that is called so give ./ before it", text, near)

@@ -209,14 +209,6 @@ func RefuseHost(text string) error {
 		"Docker Hub", secrets.Redact(text), name, name)
 }
 
-// RefusePort is RefuseHost for a registry with a port: without one the name of a file with dots may be meant.
-func RefusePort(text string) error {
-	if !strings.Contains(RegistryOf(text), ":") {
-		return nil
-	}
-	return RefuseHost(text)
-}
-
 // splitPath divides PATH[:NAME] or PATH@DIGEST. The longest path that exists is the PATH: names of files may
 // hold colons. If nothing exists, PATH ends at the first colon, but not at that of a Windows drive.
 func splitPath(s string) (path, name string) {
