@@ -102,32 +102,58 @@ func (c *committer) commit(ctx context.Context, batch []*Result) time.Duration {
 	}
 	c.manifests(ctx, batch)
 	c.gone = refill(ctx, batch, c.dst) || c.gone
+	begun := time.Now()
+	for range maxJoins {
+		if batch = c.enter(ctx, batch); len(batch) == 0 {
+			return time.Since(begun)
+		}
+	}
+	for _, t := range batch {
+		t.Err = errors.New("other processes give its name to other platforms again and again")
+	}
+	return time.Since(begun)
+}
+
+// maxJoins is how often an image is joined to others that get its name meanwhile.
+const maxJoins = 100
+
+// enter names images. It returns those whose name another process has given away meanwhile: they have been
+// joined to what it stands for, and are to be named again.
+func (c *committer) enter(ctx context.Context, batch []*Result) (again []*Result) {
 	var (
 		entries []layout.Entry
 		named   []*Result // whose entries they are
 	)
 	for _, t := range batch {
-		if t.Err == nil {
-			for _, e := range t.entries() {
-				entries, named = append(entries, e), append(named, t)
+		if t.Err != nil {
+			continue
+		}
+		for i, e := range t.entries() {
+			if j := t.Image.joining; i == 0 && j != nil {
+				over := j.over
+				e.Over = &over
 			}
+			entries, named = append(entries, e), append(named, t)
 		}
 	}
 	if len(entries) == 0 {
-		return 0
+		return nil
 	}
-	begun := time.Now()
 	replaced, err := c.dst.Enter(ctx, entries)
-	took := time.Since(begun)
 	for i, t := range named {
 		switch {
 		case err != nil:
 			t.Err = fmt.Errorf("name in the layout: %w", err)
+		case entries[i].Refused(replaced[i]):
+			if t.Err = t.rejoin(ctx, c.dst, replaced[i]); t.Err == nil {
+				again = append(again, t)
+			}
 		case entries[i].Descriptor.Digest == t.Image.Root.Digest && replaced[i].Digest != t.Image.Root.Digest:
 			t.Replaced = replaced[i]
 		}
 	}
-	return took
+	c.gone = refill(ctx, again, c.dst) || c.gone
+	return again
 }
 
 // refill looks once more whether all parts of the images are there, and brings again what is not: somebody

@@ -70,6 +70,7 @@ type Image struct {
 	// registry knows it. The image has been converted then: its manifest has another digest.
 	Schema1 digest.Digest
 
+	joining     *joining     // nil if no platform joins it
 	unconverted *unconverted // in schema 1; nil once it has been converted
 }
 

@@ -3,15 +3,17 @@ package fetch
 import (
 	"context"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
 	"drayage/layout"
+	"drayage/registry"
 )
 
 // Held is what names stand for in a layout, before images are brought into it again. [HeldBy] makes one.
 type Held struct {
-	src   *layout.Dir
+	src   image.Source
 	named map[string]v1.Descriptor
 }
 
@@ -66,4 +68,37 @@ func (h *Held) add(ctx context.Context, d, root v1.Descriptor, sel image.Selecti
 		}
 	}
 	return sel
+}
+
+// joining is what it takes to join an image to those that get its name while it is on its way.
+type joining struct {
+	root v1.Descriptor   // the index
+	sel  image.Selection // what was asked for
+	from image.Source    // of what is not in the layout any more
+	over digest.Digest   // what the name stood for; empty if for nothing
+}
+
+// joins returns how an image can be joined, or nil if nothing joins it.
+func (h *Held) joins(
+	ref registry.Reference, root v1.Descriptor, sel image.Selection, from image.Source,
+) *joining {
+	if h == nil || sel.All || !image.IsIndex(root.MediaType) {
+		return nil
+	}
+	return &joining{root, sel, from, h.named[ref.Recorded()].Digest}
+}
+
+// rejoin joins an image to what its name stands for now.
+func (r *Result) rejoin(ctx context.Context, dst image.Source, now v1.Descriptor) error {
+	j := r.Image.joining
+	h := &Held{src: dst, named: map[string]v1.Descriptor{r.Reference.Recorded(): now}}
+	sel := h.Join(ctx, []string{r.Reference.Recorded()}, j.root, j.sel)
+	g, err := image.Load(ctx, r.Image.Graph.Source(dst), j.root, sel)
+	if err != nil {
+		return err
+	}
+	j.over = now.Digest
+	r.Image.Graph, r.Image.Source = g, g.Source(j.from)
+	r.Image.Root, err = r.Image.Entry(ctx, dst)
+	return err
 }

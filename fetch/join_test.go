@@ -8,6 +8,7 @@ import (
 
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/layout"
 )
 
 func TestASecondPlatformJoinsTheFirst(t *testing.T) {
@@ -67,6 +68,64 @@ func TestASecondPlatformJoinsTheFirst(t *testing.T) {
 		}
 		if !slices.Equal(s.names(), []string{"app:1"}) {
 			s.Errorf("%q", s.names())
+		}
+	})
+}
+
+// Other processes give the same name to other platforms while one is on its way: all of them stay. What a tag
+// had before it moved goes all the same.
+func TestPlatformsThatArriveAtOnceJoin(t *testing.T) {
+	onSite(t, func(s *site) {
+		var manifests []v1.Descriptor
+		archs := []string{"amd64", "arm64", "s390x"}
+		for i, arch := range archs {
+			manifests = append(manifests, s.reg.PutImage("app", "",
+				imageOf(v1.Platform{OS: "linux", Architecture: arch}, layer(byte(i), 1000))))
+		}
+		index := s.reg.PutIndex("app", "1", false, append(manifests,
+			s.reg.PutImage("app", "", imageOf(v1.Platform{OS: "linux", Architecture: "mips"}, layer(8, 1000))))...)
+
+		// Each process begins and ends while the one before is between asking the registry and naming.
+		var fetchFrom func(at int)
+		fetchFrom = func(at int) {
+			dir, err := layout.OpenDir(s.path)
+			if err != nil {
+				s.Fatal(err)
+			}
+			defer dir.Close()
+			opts := fetch.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: archs[at]}}}
+			opts.Planned = func([]v1.Descriptor) {
+				if at+1 < len(archs) {
+					fetchFrom(at + 1)
+				}
+			}
+			results, err := fetch.Images(s.Context(), s.client, s.refs("app:1"), dir, opts)
+			if err != nil || results[0].Err != nil {
+				s.Fatal(err, results[0].Err)
+			}
+			if got := len(results[0].Image.Platforms); got != len(archs)-at {
+				s.Errorf("%s: %s", archs[at], image.FormatPlatforms(results[0].Image.Platforms))
+			}
+		}
+		fetchFrom(0)
+		root := s.complete("app:1")
+		raw, err := image.ReadAll(s.Context(), s.dir, root, image.MaxManifestSize)
+		if err != nil {
+			s.Fatal(err)
+		}
+		doc, err := image.ParseManifest(root.MediaType, raw)
+		if err != nil || len(doc.Manifests) != len(archs) || root.Digest == index.Digest {
+			s.Errorf("%d platforms in %s: %v", len(doc.Manifests), root.Digest, err)
+		}
+		if !slices.Equal(s.names(), []string{"app:1"}) {
+			s.Errorf("%q", s.names())
+		}
+
+		moved := s.reg.PutImage("app", "", imageOf(v1.Platform{OS: "linux", Architecture: "amd64"}, layer(9, 1000)))
+		s.reg.PutIndex("app", "1", false, moved, manifests[1])
+		r := s.good(fetch.Options{Platforms: []v1.Platform{{OS: "linux", Architecture: "amd64"}}}, "app:1")[0]
+		if r.Image.Root.Digest != moved.Digest || r.Replaced.Digest != root.Digest {
+			s.Errorf("moved: %s replaces %s", r.Image.Root.Digest, r.Replaced.Digest)
 		}
 	})
 }

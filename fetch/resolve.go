@@ -104,6 +104,7 @@ func (r *resolver) resolve(ctx context.Context, from *registry.Repository, targe
 		return nil, err
 	}
 	im := &Image{Reference: r.ref, Image: image.Image{Graph: g, Source: g.Source(r.repo), Names: r.ref.Names()}}
+	im.joining = r.opts.Held.joins(r.ref, root, r.sel, r.repo)
 	if r.opts.Referrers {
 		if im.Referrers, err = Referrers(ctx, r.repo, &im.Image); err != nil {
 			return nil, err

@@ -17,11 +17,20 @@ type Entry struct {
 	Name       string        // a full name, such as docker.io/library/alpine:3.20, or one with a digest
 	Tag        string        // may be empty
 	Subject    digest.Digest // of a referrer without a name: the image that it refers to
+
+	// Over, if it is set, is what the name is thought to stand for; an empty digest is nothing. If the name
+	// stands for something else by then, the entry stays out, and [Dir.Enter] returns that.
+	Over *digest.Digest
 }
 
-// Enter puts entries into index.json, all or none of them. What they lead to must be in the layout. Enter
-// returns the descriptor that each name referred to before, if any. Entries and fields of other tools stay
-// as they are. Enter may be called concurrently.
+// Refused reports whether an entry stayed out because its name stood for something else, which is old.
+func (e Entry) Refused(old v1.Descriptor) bool {
+	return e.Over != nil && old.Digest != *e.Over && old.Digest != e.Descriptor.Digest
+}
+
+// Enter puts entries into index.json, all or none of them, but for those that are refused. What they lead to
+// must be in the layout. Enter returns the descriptor that each name referred to before, if any. Entries and
+// fields of other tools stay as they are. Enter may be called concurrently.
 func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, err error) {
 	for _, e := range entries {
 		if err := verify.Descriptor(e.Descriptor); err != nil {
@@ -97,6 +106,9 @@ func (d *Dir) Fits(entries []Entry) error {
 func (ix *index) put(e Entry) (old v1.Descriptor, changed bool) {
 	if e.Name == "" {
 		return old, ix.refer(e.Descriptor, e.Subject)
+	}
+	if now := ix.named(e.Name, e.Descriptor.Digest); e.Refused(now) {
+		return now, false
 	}
 	return ix.set(e.Descriptor, e.Name, e.Tag)
 }

@@ -69,17 +69,7 @@ func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, chan
 		d.Annotations[v1.AnnotationRefName] = tag
 	}
 	d.Data = nil
-	var same []int // the entries of this name, those of d first
-	for _, i := range ix.find(name) {
-		e := ix.entries[i]
-		switch {
-		case e.gone:
-		case e.desc.Digest == d.Digest:
-			same = slices.Insert(same, 0, i)
-		case !e.refers():
-			same = append(same, i)
-		}
-	}
+	same := ix.same(name, d.Digest)
 	if len(same) == 0 {
 		ix.add(name, d)
 		return old, true
@@ -95,6 +85,29 @@ func (ix *index) set(d v1.Descriptor, name, tag string) (old v1.Descriptor, chan
 		ix.entries[i].gone, changed = true, true
 	}
 	return old, changed
+}
+
+// same lists the entries of a name that are no referrers, those of a digest first.
+func (ix *index) same(name string, d digest.Digest) (same []int) {
+	for _, i := range ix.find(name) {
+		e := ix.entries[i]
+		switch {
+		case e.gone:
+		case e.desc.Digest == d:
+			same = slices.Insert(same, 0, i)
+		case !e.refers():
+			same = append(same, i)
+		}
+	}
+	return same
+}
+
+// named is what a name stands for: a digest, if that has it, or else something else or nothing.
+func (ix *index) named(name string, d digest.Digest) (now v1.Descriptor) {
+	if same := ix.same(name, d); len(same) > 0 {
+		now = ix.entries[same[0]].desc
+	}
+	return now
 }
 
 // refers reports whether an entry is a referrer, whatever its name.

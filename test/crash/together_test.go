@@ -118,6 +118,27 @@ func TestSameImageTogether(t *testing.T) {
 	}
 }
 
+// Two processes fetch different platforms of one image at once. Both platforms stay, under one name.
+func TestPlatformsTogether(t *testing.T) {
+	w := newWorld(t)
+	index := w.putPlatforms("multi", small)
+	for range 5 {
+		for _, r := range w.together(
+			[]string{binary, "fetch", w.ref("multi:1"), "-o", "images", "--platform", "linux/amd64"},
+			[]string{binary, "fetch", w.ref("multi:1"), "-o", "images", "--platform", "linux/s390x"},
+		) {
+			if r.code != 0 {
+				t.Errorf("%s", r)
+			}
+		}
+		ix, err := soundLayout(w.path("images"))
+		if err != nil || len(ix.entries) != 1 || ix.entries[0].Digest != index.Digest {
+			t.Fatalf("%+v, %v; want %s", ix, err, index.Digest)
+		}
+		w.remove("images")
+	}
+}
+
 // Of two processes that bring the same blob the one that has it is killed; the other, which waits, goes on
 // where that was.
 func TestLocksGoWithTheirOwner(t *testing.T) {
