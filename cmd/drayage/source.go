@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -26,8 +27,8 @@ func (c call) parseSource(text string) (source.Spec, error) {
 	spec, err := source.Parse(text, func(name string) (registry.Reference, error) {
 		return reference(c.Context, name)
 	})
-	if err == nil && spec.Kind == source.Registry && c.String("registry") == "" {
-		err = source.RefuseHost(text)
+	if spec.Kind == source.Registry && c.String("registry") == "" && !source.IsAbsent(err) {
+		err = cmp.Or(source.RefuseHost(text), err)
 	}
 	return spec, err
 }

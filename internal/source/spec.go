@@ -71,7 +71,7 @@ func Parse(text string, reference func(string) (registry.Reference, error)) (Spe
 	if _, path, _ := strings.Cut(text, "://"); isName && s.at(path) == nil { // oci://DIR
 		return s, nil
 	}
-	if m := prefix.FindString(text); m != "" {
+	if m := prefix.FindString(text); m != "" && !isName {
 		path, _ := splitPath(text[len(m):])
 		return s, &absent{noFile(path, besides(path))}
 	}
