@@ -176,7 +176,7 @@ type NetworkError struct {
 }
 
 func (e *NetworkError) Error() string {
-	s := fmt.Sprintf("cannot talk to %s: %v", e.Host, e.Err)
+	s := fmt.Sprintf("cannot talk to %s: %.500s", e.Host, e.Err)
 	if e.Hint != "" {
 		s += " (" + e.Hint + ")"
 	}

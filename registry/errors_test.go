@@ -112,3 +112,17 @@ func TestRedact(t *testing.T) {
 		t.Error(e)
 	}
 }
+
+// What a server sends in place of HTTP stands in the errors of net/http, whatever its length.
+func TestNetworkErrorsAreShort(t *testing.T) {
+	err := &NetworkError{Host: "a.test", Err: errors.New(strings.Repeat("long ", 1<<18))}
+	for what, text := range map[string]string{
+		"error":   err.Error(),
+		"retry":   (&Retry{Host: "a.test", Cause: err}).String(),
+		"request": (&Exchange{Err: err}).Outcome(),
+	} {
+		if len(text) > 600 || !strings.Contains(text, "long long") {
+			t.Errorf("%s: %d bytes: %.80s", what, len(text), text)
+		}
+	}
+}

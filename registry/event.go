@@ -46,7 +46,7 @@ func (r *Retry) Reason() string {
 	if e := (*Error)(nil); errors.As(r.Cause, &e) {
 		return e.status() + " from " + r.Host
 	}
-	return innermost(r.Cause).Error() + " (" + r.Host + ")"
+	return fmt.Sprintf("%.500s (%s)", innermost(r.Cause), r.Host)
 }
 
 // Status is that of the answer that is the cause, or 0.

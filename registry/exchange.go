@@ -43,7 +43,7 @@ func (x *Exchange) Outcome() string {
 		what = statusText(x.Status)
 	}
 	if x.Err != nil {
-		what += " (" + innermost(x.Err).Error() + ")"
+		what += fmt.Sprintf(" (%.500s)", innermost(x.Err))
 	}
 	return what
 }
