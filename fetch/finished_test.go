@@ -15,7 +15,7 @@ import (
 	"drayage/registry"
 )
 
-// told is what Finished was told: of which image, and after how many seconds.
+// told is what Finished was told: the image, and after how many seconds.
 type told struct {
 	began time.Time
 	lines []string

@@ -9,8 +9,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// checkLinks refuses a layout of which a part is a link that leads out of its directory. Nothing behind such
-// a link can be opened, and the system would only say that a path escapes.
+// checkLinks refuses a layout if one of its parts is a link that leads out of its directory. Nothing behind
+// such a link can be opened, and the system would only say that a path escapes.
 func checkLinks(root *os.Root) error {
 	for _, name := range []string{
 		v1.ImageLayoutFile, v1.ImageIndexFile, v1.ImageBlobsDir, v1.ImageBlobsDir + "/sha256", workDir,

@@ -128,7 +128,7 @@ func (c call) wrongNames(errs []error, more int) error {
 	return &wrongNamesError{errs[0], len(errs) + more}
 }
 
-// wrongNamesError is about several names, each of which has been told. The first decides on the exit code.
+// wrongNamesError is about several names. Each has been told already. The first decides on the exit code.
 type wrongNamesError struct {
 	first error
 	n     int

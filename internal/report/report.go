@@ -124,7 +124,7 @@ func Code(exit int) string {
 	return "other"
 }
 
-// Platforms describes platforms of which nothing else is known.
+// Platforms describes platforms. Nothing else is known of them.
 func Platforms(all []v1.Platform) []inspect.Platform {
 	var shown []inspect.Platform
 	for _, p := range all {

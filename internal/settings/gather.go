@@ -56,8 +56,8 @@ func (s Setting) Shown() []string {
 // minTelling is how long a value is that tells of what flag an error speaks.
 const minTelling = 3
 
-// About says where those of the flags were set of which an error speaks, by their names or values. The result
-// is empty if there are none.
+// About says where flags were set. It takes the flags whose names or values stand in the error's message. The
+// result is empty if there are none.
 func About(message string, set map[string]Setting) string {
 	var about []string
 	for _, name := range slices.Sorted(maps.Keys(set)) {

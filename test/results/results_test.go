@@ -77,7 +77,7 @@ func part(t *testing.T, pointer string) *jsonschema.Schema {
 func parse(text string) (any, error) { return jsonschema.UnmarshalJSON(strings.NewReader(text)) }
 
 // world is a directory to work in, and a registry with images: app:1 for two platforms, with an SBOM, solo:1,
-// and bad:1, a layer of which is damaged.
+// and bad:1, which has a damaged layer.
 type world struct {
 	*testing.T
 	dir  string
