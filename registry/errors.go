@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Message)
 	}
 	if e.Wait > 0 {
-		fmt.Fprintf(&b, " (the registry asks to wait %s)", e.Wait.Round(time.Second))
+		fmt.Fprintf(&b, " (the registry asks to wait %s)", shortly(e.Wait))
 	}
 	if q := e.Quota; q != nil {
 		fmt.Fprintf(&b, " (%d of %d pulls left", q.Remaining, q.Limit)

@@ -125,10 +125,15 @@ func (n Notice) String() string { return n.Text }
 
 // shortly writes a wait with one digit behind the point where that matters.
 func shortly(d time.Duration) string {
-	if d < 10*time.Second {
+	switch {
+	case d < 10*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < 2*time.Hour && d.Round(time.Minute) != time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
 	}
-	return d.Round(time.Second).String()
+	return fmt.Sprintf("%.0f h", d.Hours())
 }
 
 // observe tells of an event.

@@ -141,7 +141,7 @@ func TestPauseIsToldOnce(t *testing.T) {
 		}
 		wg.Wait()
 		pauses := of[*Pause](w)
-		if len(pauses) != 1 || pauses[0].String() != "registry.test asks to wait 30s (429 Too Many Requests)" {
+		if len(pauses) != 1 || pauses[0].String() != "registry.test asks to wait 30 s (429 Too Many Requests)" {
 			w.Errorf("pauses %v", pauses)
 		}
 		for _, r := range of[*Retry](w) {

@@ -102,7 +102,7 @@ func TestRetryAfterTooLong(t *testing.T) {
 			err := w.resolve("app")
 			var e *Error
 			if !errors.As(err, &e) || e.Wait < 3*time.Minute || !strings.Contains(err.Error(),
-				"asks to wait "+e.Wait.Round(time.Second).String()) {
+				"asks to wait "+shortly(e.Wait)+")") {
 				w.Errorf("%s: %v", value, err)
 			}
 			if n := len(w.reg.Requests("", "")); n != 1 || time.Since(began) != 0 || !errors.Is(err, ErrUnavailable) {

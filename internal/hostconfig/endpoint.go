@@ -191,6 +191,9 @@ func unblocked(all []Endpoint, namespaces []namespace) ([]Endpoint, error) {
 // reading, has the certificates that certs.d holds for the host, and no repository.
 func (f Files) At(address string) (Endpoint, error) {
 	u, err := parseAddress(address, false)
+	if err == nil && strings.ContainsAny(address, "@?#") {
+		err = errors.New("it takes no user name, password, query or fragment")
+	}
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("not the address of a registry: %w", err)
 	}

@@ -87,8 +87,8 @@ func TestAt(t *testing.T) {
 			t.Errorf("%s: got %s, %v, want %s", address, show(e), err, want)
 		}
 	}
-	for _, address := range []string{"", "https://", "ftp://x.corp", "https://x.corp:port", "bad.corp",
-		"https://u:secret@x.corp:port", "/path"} {
+	for _, address := range []string{"", "https://", "ftp://x.corp", "https://x.corp:port", "bad.corp", "/path",
+		"https://u:secret@x.corp:port", "https://u:secret@x.corp", "x.corp?token=secret", "x.corp#secret"} {
 		if e, err := files.At(address); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: got %s, %v", address, show(e), err)
 		}

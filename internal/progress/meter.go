@@ -135,7 +135,8 @@ type object struct {
 
 func (m *Meter) object(v View, last bool) {
 	o := object{
-		Time: m.Now().UTC(), Event: "progress", Verb: v.Verb, Held: v.Held, Total: v.Total, Present: v.Present,
+		Time: m.Now().UTC().Truncate(time.Millisecond), Event: "progress", Verb: v.Verb,
+		Held: v.Held, Total: v.Total, Present: v.Present,
 		Moved: v.Transferred(), Ready: v.Ready, Blobs: v.Blobs, Rate: int64(v.Rate),
 		Stuck: int64(v.Stuck.Seconds()), Image: v.Image, Images: v.Images, Last: last,
 	}
