@@ -32,6 +32,11 @@ func (p *pusher) manifests(ctx context.Context, im *Result) error {
 		if i == len(nodes)-1 {
 			tag = im.Target.Tag
 		}
+		done, err := p.turn(ctx, im.Target.Repository, nodes[i].Document.Subject)
+		if err != nil {
+			return err
+		}
+		defer done()
 		d, err := p.put(ctx, im, nodes[i], tag, replaced)
 		if err != nil {
 			return fmt.Errorf("manifest %s: %w%s", nodes[i].Descriptor.Digest, err, foreignHint(nodes[i], err))
@@ -64,6 +69,31 @@ func (p *pusher) manifests(ctx context.Context, im *Result) error {
 		}
 	}
 	return nil
+}
+
+// turn waits until no other manifest with the same subject is being stored in a repository. It returns the
+// end of the turn. Some registries read and write their list of referrers without a lock, and lose one of two
+// referrers that come at once.
+func (p *pusher) turn(
+	ctx context.Context, repo *registry.Repository, subject *v1.Descriptor,
+) (done func(), err error) {
+	if subject == nil {
+		return func() {}, nil
+	}
+	k := key{repository: repo.Name(), blob: subject.Digest}
+	p.mu.Lock()
+	turn := p.turns[k]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		p.turns[k] = turn
+	}
+	p.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // nodes are the manifests to store: those of the layout, or the one that is made for a saved image.

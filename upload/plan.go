@@ -38,6 +38,7 @@ type pusher struct {
 	placed  map[digest.Digest]*registry.Repository // where a blob has been pushed already, to mount it from
 	packed  map[digest.Digest]v1.Descriptor        // diff ID -> compressed layer
 	packing map[digest.Digest]*sync.Mutex          // held while a diff ID is compressed for the first time
+	turns   map[key]chan struct{}                  // taken while a manifest is stored that belongs to a subject
 }
 
 // key is a blob and the repository that it goes to. Images that disagree about the size of a blob do not
@@ -71,6 +72,7 @@ func newPusher(targets []Result, opts Options) *pusher {
 		placed:  map[digest.Digest]*registry.Repository{},
 		packed:  map[digest.Digest]v1.Descriptor{},
 		packing: map[digest.Digest]*sync.Mutex{},
+		turns:   map[key]chan struct{}{},
 	}
 	for i := range targets {
 		p.enter(&targets[i])
