@@ -76,7 +76,7 @@ func TestEventsAsText(t *testing.T) {
 		{request, true, `GET https://a.test/v2/x\u001b: 200 OK, 12.3 kB received, 1.235s, attempt 2` + "\n"},
 		{failed, true, "PUT https://a.test/v2/x: no answer (reset), 5 B sent, 1s\n"},
 		{request, false, ""},
-		{pause, false, "a.test asks to wait 30s (429 Too Many Requests)\n"},
+		{pause, false, "a.test asks to wait 30 s (429 Too Many Requests)\n"},
 		{asked, true, ""},
 		{given, false, "note: m.test cannot serve r (gone): trying a.test\n"},
 		{registry.Notice{Text: "a\nb"}, false, `note: a\nb` + "\n"},
