@@ -18,8 +18,8 @@ const (
 	maxTestFile     = 700    // lines of a file of tests
 	maxParameters   = 5      // besides the receiver
 	maxColumns      = 110    // of a line of Go or Markdown
-	maxProductLines = 41_000 // of everything but tests and what is made for them
-	maxCommandLines = 5_500  // of cmd/drayage without its tests
+	maxProductLines = 42_000 // of everything but tests and what is made for them; completion and man pages came last
+	maxCommandLines = 5_650  // of cmd/drayage without its tests
 )
 
 // exceeding reports the things that exceed a limit.
