@@ -18,7 +18,7 @@ const (
 	maxTestFile     = 700    // lines of a file of tests
 	maxParameters   = 5      // besides the receiver
 	maxColumns      = 110    // of a line of Go or Markdown
-	maxProductLines = 42_000 // of everything but tests and what is made for them; completion and man pages came last
+	maxProductLines = 42_000 // of everything but tests and what is made for them; man pages came last
 	maxCommandLines = 5_650  // of cmd/drayage without its tests
 )
 
