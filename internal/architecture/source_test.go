@@ -30,22 +30,28 @@ func (s source) lines() int { return strings.Count(s.text, "\n") }
 
 func (s source) isTest() bool { return strings.HasSuffix(s.path, "_test.go") }
 
-// isProduct reports whether the file is part of what users get: neither a test nor made for tests.
-func (s source) isProduct() bool {
-	return !s.isTest() && !strings.HasPrefix(s.path, "test/") && !isTestOnly(path.Dir(s.path))
+// nested are the modules of their own, which are no part of the product: tests, releases, the site.
+var nested = []string{"test/", "release/", "site/"}
+
+func (s source) inNested() bool {
+	return slices.ContainsFunc(nested, func(dir string) bool { return strings.HasPrefix(s.path, dir) })
 }
 
-// inCommand reports whether the file is part of a command, of the product or of the nested test modules.
-func (s source) inCommand() bool {
-	return strings.HasPrefix(s.path, "cmd/") || strings.HasPrefix(s.path, "test/")
+// isProduct reports whether the file is part of what users get: neither a test nor made for tests.
+func (s source) isProduct() bool {
+	return !s.isTest() && !s.inNested() && !isTestOnly(path.Dir(s.path))
 }
+
+// inCommand reports whether the file is part of a command, of the product or of a nested module.
+func (s source) inCommand() bool { return strings.HasPrefix(s.path, "cmd/") || s.inNested() }
 
 // files reads the files of the tree with a suffix, by their path from the root.
 func files(t *testing.T, suffix string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
-		skipped := strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "bin" || d.Name() == "testdata"
+		skipped := strings.HasPrefix(d.Name(), ".") && name != "." ||
+			slices.Contains([]string{"bin", "dist", "testdata"}, d.Name())
 		switch {
 		case err != nil:
 			return err
