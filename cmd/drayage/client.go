@@ -206,6 +206,8 @@ func (c call) logins(strict bool) (credentialsFunc, error) {
 func (c call) credential(flag string) (cred registry.Credential, err error) {
 	user, password, ok := strings.Cut(c.String(flag), ":")
 	switch {
+	case ok && password == "":
+		err = usagef("--%s has nothing behind the colon: the password is empty", flag)
 	case ok:
 	case c.Bool("password-stdin"):
 		password, err = readPassword(c.stdin)

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
 
 	"drayage/fetch"
 	"drayage/image"
-	"drayage/internal/layercache"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/registry"
@@ -97,37 +95,24 @@ func (c call) copied(args []string) (refs []registry.Reference, local *source.Sp
 
 // copyImages copies images that are in registries.
 func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest upload.Destination) error {
-	chosen, all, err := c.platforms()
+	dest, err := dest.For(refs)
 	if err != nil {
 		return err
 	}
-	if dest, err = dest.For(refs); err != nil {
-		return err
-	}
-	credentials, err := c.bothCredentials(hosts(refs), dest.Registry())
+	p, err := c.newPusher(hosts(refs), dest)
 	if err != nil {
 		return err
 	}
-	client, err := c.clientWith(credentials)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	p := &pusher{
-		call: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
-		sel:    image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
-		opts:   upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir()},
-		placed: upload.NewPlacement(client, dest), sources: map[string]string{},
-	}
+	defer p.client.Close()
+	p.placed, p.sources = upload.NewPlacement(p.client, dest), map[string]string{}
 	p.images = c.tellImages("copy", len(refs))
 	opts := fetch.Options{
-		All: p.sel.All, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"), There: p.copyAt,
-		Finished: p.images.fetched,
-		Explain:  missing,
+		All: p.sel.All, Platforms: p.sel.Platforms, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
+		There: p.copyAt, Finished: p.images.fetched, Explain: c.missing,
 	}
 	there := 0
 	c.noteUnfit(dest, refs)
-	for _, r := range fetch.Resolve(ctx, client, refs, opts) {
+	for _, r := range fetch.Resolve(ctx, p.client, refs, opts) {
 		if err := p.placeFound(ctx, r, opts); err != nil {
 			return err
 		}

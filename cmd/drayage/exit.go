@@ -13,6 +13,7 @@ import (
 	"drayage/image"
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
+	"drayage/internal/guide"
 	"drayage/internal/interrupt"
 	"drayage/internal/report"
 	"drayage/internal/tell"
@@ -124,6 +125,7 @@ func (e *environment) describe(err error) string {
 		return line + " (" + hint + ")"
 	}
 	var refused *registry.Error
+	var platform *image.PlatformError
 	switch {
 	case errors.As(err, &refused) && refused.RateLimited():
 		line += " (the registry limits how much is pulled: wait, log in for a higher limit, " +
@@ -132,6 +134,8 @@ func (e *environment) describe(err error) string {
 		line += " (no access, or no such repository: give --creds, or log in with drayage login)"
 	case errors.As(err, &refused) && refused.WantsTLS():
 		line += " (it speaks TLS: leave out --plain-http)"
+	case errors.As(err, &platform) && guide.Platform(platform.Want.OS, platform.Want.Architecture) != "":
+		line += "; " + guide.Platform(platform.Want.OS, platform.Want.Architecture)
 	case errors.Is(err, layout.ErrLacking):
 		line += " (an image is not whole: fetch it again; drayage verify names all that is missing)"
 	case errors.Is(err, layout.ErrDamaged):

@@ -87,7 +87,7 @@ func (c call) fetch(ctx context.Context) error {
 	meter, images := c.newMeter("fetch", client.Received), c.tellImages("fetch", len(refs))
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
-		Explain:  missing,
+		Explain:  c.missing,
 		Resolved: func(im *fetch.Image) { meter.NameImage(im.Reference.String(), &im.Image) },
 		Planned:  meter.Plan, Progress: meter.Update, Finished: images.fetched,
 	})
@@ -109,9 +109,6 @@ func (c call) byTags(
 ) (all []registry.Reference, err error) {
 	if !c.Bool("all-tags") && !c.IsSet("tags") {
 		return refs, nil
-	}
-	if c.IsSet("tags") && c.String("tags") == "" {
-		return nil, usagef("--tags has no pattern: --all-tags takes all tags")
 	}
 	if all, err = fetch.Tags(ctx, client, refs, cmp.Or(c.String("tags"), "*")); err != nil {
 		return nil, fmt.Errorf("fetch %w", err)

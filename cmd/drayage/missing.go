@@ -25,6 +25,21 @@ func (e *notThere) Error() string { return e.text }
 
 func (e *notThere) Unwrap() error { return e.err }
 
+// missing is the function missing for a command that takes names of images. One that was typed like that of
+// a file may be meant as that.
+func (c call) missing(
+	ctx context.Context, repo *registry.Repository, ref registry.Reference, err error,
+) error {
+	err = missing(ctx, repo, ref, err)
+	for _, text := range c.Args().Slice() {
+		typed, wrong := reference(c.Context, text)
+		if wrong == nil && typed == ref && c.String("registry") == "" {
+			err = source.Spec{Text: text, Kind: source.Registry}.Explain(err)
+		}
+	}
+	return err
+}
+
 // missing makes of an error about a name that a registry does not have one that says what there is.
 func missing(ctx context.Context, repo *registry.Repository, ref registry.Reference, err error) error {
 	var refused *registry.Error
@@ -47,15 +62,13 @@ func (l *looker) explain(ctx context.Context, err error) error {
 	if err == nil || l.client == nil || l.set != nil && l.set.Spec.Kind != source.Registry {
 		return err
 	}
-	err = source.Spec{Text: l.Args().First()}.Explain(err)
-	if l.set == nil {
-		return err
+	if l.set != nil {
+		ref := l.set.Spec.Ref
+		err = missing(ctx, l.client.Repository(ref), ref, err)
+		var said *notThere
+		if errors.As(err, &said) {
+			said.text = l.Command.Name + " " + ref.String() + ": " + said.text
+		}
 	}
-	ref := l.set.Spec.Ref
-	better := missing(ctx, l.client.Repository(ref), ref, err)
-	var said *notThere
-	if errors.As(better, &said) {
-		said.text = l.Command.Name + " " + ref.String() + ": " + said.text
-	}
-	return better
+	return source.Spec{Text: l.Args().First()}.Explain(err)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/guide"
 	"drayage/internal/report"
 	"drayage/internal/settings"
 	"drayage/internal/tell"
@@ -29,10 +30,10 @@ const logFormat = "log-format"
 
 // checkLogFormat refuses what --log-format does not know, wherever it is set.
 func checkLogFormat(c *cli.Context) error {
-	if format := c.String(logFormat); format != "" && format != "text" && format != "json" {
-		return usagef("there is no --log-format %q, only text and json", format)
+	if c.String(logFormat) == "" {
+		return nil
 	}
-	return nil
+	return guide.Choice(logFormat, c.String(logFormat), "text", "json")
 }
 
 // logsJSON looks for --log-format in a command line that may make no sense: the error about that is to be in

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/image"
+	"drayage/internal/guide"
 	"drayage/internal/layercache"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -92,24 +93,12 @@ func (c call) pushLocal(
 	if spec.Kind == source.Stdin && c.Bool("password-stdin") {
 		return errOneStdin()
 	}
-	chosen, all, err := c.platforms()
+	p, err := c.newPusher(nil, dest)
 	if err != nil {
 		return err
 	}
-	credentials, err := c.bothCredentials(nil, dest.Registry())
-	if err != nil {
-		return err
-	}
-	client, err := c.clientWith(credentials)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	p := &pusher{
-		call: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
-		sel:  image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
-		opts: upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir(), Compression: packed},
-	}
+	defer p.client.Close()
+	p.opts.Compression = packed
 	set, err := p.open(ctx, spec)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", c.Command.Name, spec.Text, err)
@@ -123,6 +112,9 @@ func (c call) pushLocal(
 // packing reads --compression and --compression-level.
 func (c call) packing() (upload.Compression, error) {
 	p := upload.Compression{Kind: c.String("compression"), Level: c.Int("compression-level")}
+	if err := guide.Choice("compression", p.Kind, "gzip", "zstd", "none"); err != nil {
+		return p, err
+	}
 	if c.IsSet("compression-level") && p.Level == 0 {
 		p.Level = -1 // no level at all
 	}
@@ -147,6 +139,25 @@ type pusher struct {
 	lost     []upload.Result        // of images that could not be found out about
 	images   *imagesTold            // tells of the images
 	sources  map[string]string      // what images are copied from, by what they are called where they go
+}
+
+// newPusher reads the flags that push and copy have in common. from are the registries that images come from.
+// The caller closes the client.
+func (c call) newPusher(from []string, dest upload.Destination) (*pusher, error) {
+	chosen, all, err := c.platforms()
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := c.bothCredentials(from, dest.Registry())
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.clientWith(credentials)
+	return &pusher{
+		call: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
+		sel:  image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
+		opts: upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir()},
+	}, err
 }
 
 // open opens SOURCE and gives its images their places. push reads an archive that is a stream, or

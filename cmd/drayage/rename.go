@@ -52,9 +52,6 @@ func (c call) destination(text string) (upload.Destination, error) {
 		KeepHost: c.Bool("keep-host"), Flatten: c.Bool("flatten"), Strip: c.StringSlice("strip-prefix"),
 	}
 	path := c.String("map")
-	if path == "" && c.IsSet("map") {
-		return dest, usagef("--map names no file")
-	}
 	if !r.KeepHost && !r.Flatten && len(r.Strip) == 0 && path == "" {
 		return dest, nil
 	}

@@ -89,9 +89,33 @@ func (e *environment) begin(c *cli.Context) error {
 		return err
 	}
 	e.json = wantsJSON(c)
+	if err := (call{e, c}).noEmptyValue(); err != nil {
+		return err
+	}
 	e.tell.JSON = e.tell.JSON || c.String(logFormat) == "json"
 	if n := c.Int("jobs"); c.IsSet("jobs") && n < 1 {
 		return usagef("--jobs %d: there is at least one job", n)
+	}
+	return nil
+}
+
+// noEmptyValue refuses a value on the command line that is empty: mostly that of a shell's variable that is
+// not set, and the default would be another thing than what was meant.
+func (c call) noEmptyValue() error {
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		empty := false
+		switch f.(type) {
+		case *cli.StringFlag:
+			empty = c.String(name) == ""
+		case *cli.StringSliceFlag:
+			empty = slices.Contains(c.StringSlice(name), "")
+		case *listsFlag:
+			empty = slices.Contains(c.lists(), "")
+		}
+		if empty && c.given(name) {
+			return usagef("--%s is empty: give it a value, or leave it out", name)
+		}
 	}
 	return nil
 }

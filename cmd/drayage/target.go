@@ -27,8 +27,8 @@ func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err e
 			guide.WithOutput(c.Args().Slice(), "images.tar"))
 	}
 	format = dockerarchive.Format(c.String("format"))
-	if format != dockerarchive.Docker && format != dockerarchive.OCI {
-		return out, "", usagef("there is no --format %q, only docker and oci", string(format))
+	if err := guide.Choice("format", string(format), "docker", "oci"); err != nil {
+		return out, "", err
 	}
 	if out, err = source.ParseOutput(c.String("output")); err != nil {
 		return out, "", err
@@ -62,8 +62,10 @@ func (c call) compression(out source.Output) (pack.Kind, error) {
 	if kind == "none" {
 		return pack.None, nil
 	}
-	if c.IsSet("compress") && kind != pack.Gzip && kind != pack.Zstd {
-		return "", usagef("there is no --compress %q, only gzip, zstd and none", string(kind))
+	if c.IsSet("compress") {
+		if err := guide.Choice("compress", string(kind), "gzip", "zstd", "none"); err != nil {
+			return "", err
+		}
 	}
 	if out.Form == source.LayoutDir {
 		if c.given("compress") {

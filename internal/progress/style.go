@@ -4,7 +4,7 @@ import (
 	"os"
 	"runtime"
 
-	"drayage/internal/usage"
+	"drayage/internal/guide"
 )
 
 // Style is how progress is shown.
@@ -21,11 +21,7 @@ const (
 
 // CheckStyle returns an error for users who have typed no style.
 func CheckStyle(text string) error {
-	switch Style(text) {
-	case Auto, Bar, Plain, JSON, None:
-		return nil
-	}
-	return usage.Errorf("there is no --progress %q, only auto, bar, plain, json and none", text)
+	return guide.Choice("progress", text, string(Auto), string(Bar), string(Plain), string(JSON), string(None))
 }
 
 // Choose returns the style that Auto means: on a terminal Bar, unless the terminal can only scroll.

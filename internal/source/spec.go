@@ -168,7 +168,10 @@ func (s Spec) Explain(err error) error {
 	if meant := s.Kindless(); meant != "" {
 		return fmt.Errorf("%w; did you mean %s?", err, meant)
 	}
-	if strings.ContainsAny(s.Text, ":@/") {
+	if isLayout(s.Text) {
+		return fmt.Errorf("%w; %s here is a layout, which save, push and verify read", err, s.Text)
+	}
+	if strings.ContainsAny(s.Text, ":@/") || exists(s.Text) {
 		return err
 	}
 	return fmt.Errorf("%w; nor is there a file or directory of that name", err)
