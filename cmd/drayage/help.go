@@ -60,7 +60,7 @@ func appPage(app *cli.App) guide.Page {
 	for _, c := range app.VisibleCommands() {
 		in[c.Category] = append(in[c.Category], guide.Entry{Head: strings.Join(c.Names(), ", "), Text: c.Usage})
 	}
-	p.Sections = append(guide.Sections(in, commandGroups), flagSections(app.Flags)...)
+	p.Commands, p.Sections = guide.Sections(in, commandGroups), flagSections(app.Flags)
 	return p
 }
 

@@ -94,3 +94,26 @@ func hasGroup(name string, all []string) bool {
 	}
 	return false
 }
+
+// TestManPages asks of every command's man page what man pages have, and the command's flags.
+func TestManPages(t *testing.T) {
+	app := newApp(newEnvironment(nil, os.Stdin, os.Stdout, os.Stderr))
+	for _, c := range app.Commands {
+		var b bytes.Buffer
+		if err := manPage(app, c).Write(&b); err != nil {
+			t.Error(err)
+		}
+		for _, title := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS",
+			"ENVIRONMENT", "FILES", "SEE ALSO"} {
+			if !strings.Contains(b.String(), "\n.SH \""+title+"\"\n") {
+				t.Errorf("%s has no section %s", c.Name, title)
+			}
+		}
+		for _, f := range c.Flags {
+			head := `\fB\-\-` + strings.ReplaceAll(f.Names()[0], "-", `\-`) + `\fR`
+			if v := f.(cli.VisibleFlag); v.IsVisible() && !strings.Contains(b.String(), head) {
+				t.Errorf("%s lacks %s", c.Name, head)
+			}
+		}
+	}
+}

@@ -23,8 +23,9 @@ const (
 type Page struct {
 	Name, Summary string
 	Usage         string
-	Text          string // see [Page.Write]
-	Sections      []Section
+	Text          string    // see [Page.Write]
+	Commands      []Section // those of a program with commands
+	Sections      []Section // flags
 	Footer        string
 }
 
@@ -45,7 +46,7 @@ func (p Page) Write(w io.Writer) error {
 		hang(margin, p.Name+" - "+p.Summary, len(margin)+2), margin, p.Usage)
 	writeText(&b, p.Text)
 	column := p.column()
-	for _, s := range p.Sections {
+	for _, s := range p.all() {
 		fmt.Fprintf(&b, "\n%s:\n", strings.ToUpper(s.Title))
 		for _, e := range s.Entries {
 			b.WriteString(e.line(column))
@@ -56,10 +57,12 @@ func (p Page) Write(w io.Writer) error {
 	return err
 }
 
+func (p Page) all() []Section { return slices.Concat(p.Commands, p.Sections) }
+
 // column is where the texts of all entries begin.
 func (p Page) column() int {
 	column := 0
-	for _, s := range p.Sections {
+	for _, s := range p.all() {
 		for _, e := range s.Entries {
 			if n := len(margin) + utf8.RuneCountInString(e.Head) + 2; n <= maxColumn {
 				column = max(column, n)
@@ -95,7 +98,7 @@ func writeText(b *strings.Builder, text string) {
 	}
 	for _, line := range strings.Split(text, "\n") {
 		switch {
-		case isTitle(line):
+		case IsTitle(line):
 			flush()
 			b.WriteString(line + "\n")
 		case line == "", strings.HasPrefix(line, " "):
@@ -108,7 +111,8 @@ func writeText(b *strings.Builder, text string) {
 	flush()
 }
 
-func isTitle(line string) bool {
+// IsTitle reports whether a line of a text is a title, such as EXAMPLES:.
+func IsTitle(line string) bool {
 	return strings.HasSuffix(line, ":") && strings.ToUpper(line) == line
 }
 
