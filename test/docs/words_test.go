@@ -1,0 +1,126 @@
+package docs
+
+import (
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// foreign are flags of other programs that pages name.
+var foreign = []string{
+	"--all-platforms", "--override-arch", "--tls-verify", "--raw", // drayage understands these, or guides
+	"--long", // of zstd
+	"--name", // of az
+}
+
+// help returns the help page of drayage, or of a command.
+func help(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), binary, append([]string{"help"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("help %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+var (
+	verb    = regexp.MustCompile(`(?m)^   ([a-z]+)(, [a-z]+)?  +`)
+	flag    = regexp.MustCompile(`--[a-z][a-z-]+`)
+	listed  = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?(--[a-z][a-z-]+)`)
+	inCode  = regexp.MustCompile("`([^`]+)`")
+	codeRow = regexp.MustCompile(`(?m)^\| ([0-9, ]+) \| ([^|]+)`)
+)
+
+// verbs are the commands that the help page lists.
+func verbs(t *testing.T) (all []string) {
+	for _, m := range verb.FindAllStringSubmatch(help(t), -1) {
+		if m[1] != "drayage" {
+			all = append(all, m[1])
+		}
+	}
+	if len(all) < 15 {
+		t.Fatalf("the help page lists only the commands %q", all)
+	}
+	return all
+}
+
+func TestFlagsExist(t *testing.T) {
+	var flags []string
+	for _, v := range append(verbs(t), "") {
+		text := help(t)
+		if v != "" {
+			text = help(t, v)
+		}
+		for _, m := range listed.FindAllStringSubmatch(text, -1) {
+			flags = append(flags, m[1])
+		}
+	}
+	named, others := 0, map[string]bool{}
+	for _, p := range pages(t) {
+		for _, m := range inCode.FindAllStringSubmatch(fence.ReplaceAllString(p.text, ""), -1) {
+			for _, f := range flag.FindAllString(m[1], -1) {
+				named, others[f] = named+1, true
+				if !slices.Contains(flags, f) && !slices.Contains(foreign, f) {
+					t.Errorf("%s: no command has the flag %s, named in %q", p.name, f, m[1])
+				}
+			}
+		}
+	}
+	for _, f := range foreign {
+		if !others[f] {
+			t.Errorf("no page names %s any more: take it off the list", f)
+		}
+	}
+	if named < 100 {
+		t.Errorf("only %d flags were found", named)
+	}
+}
+
+// meaning is the beginning of what an exit code means, as far as all tables have to agree.
+func meaning(text string) string {
+	text = strings.TrimSpace(text)
+	if i := strings.IndexAny(text, ",:;("); i > 0 {
+		text = text[:i]
+	}
+	return strings.TrimSpace(text)
+}
+
+// TestExitCodesAgree compares the tables of all pages with the help page.
+func TestExitCodesAgree(t *testing.T) {
+	_, text, ok := strings.Cut(help(t), "EXIT CODES:\n")
+	if !ok {
+		t.Fatal("the help page has no exit codes")
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(text) {
+		if code, text, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
+			want[code] = meaning(text)
+		}
+	}
+	tables := 0
+	for _, p := range pages(t) {
+		_, text, ok := strings.Cut(p.text, "| exit code | meaning |")
+		if !ok {
+			continue
+		}
+		tables++
+		text, _, _ = strings.Cut(text, "\n\n")
+		got := map[string]string{}
+		for _, m := range codeRow.FindAllStringSubmatch(text, -1) {
+			got[strings.TrimSpace(m[1])] = meaning(m[2])
+		}
+		for code, means := range want {
+			if got[code] != means {
+				t.Errorf("%s: exit code %s means %q, and drayage --help says %q", p.name, code, got[code], means)
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s lists %d exit codes, and drayage --help %d", p.name, len(got), len(want))
+		}
+	}
+	if tables == 0 {
+		t.Error("no page has a table of exit codes")
+	}
+}
