@@ -15,6 +15,8 @@ const (
 	// machine keeps a process waiting.
 	window      = 40 * time.Millisecond
 	maxPatience = 250 * time.Millisecond
+	// longestPause is what servers pause that limit a stream: nginx sends each second's bytes at once.
+	longestPause = 1250 * time.Millisecond
 
 	gatherFor = 50 * time.Millisecond // how long a buffer is filled
 
@@ -34,6 +36,7 @@ type pace struct {
 	asked     time.Time // when the request went out that has no byte yet; zero: there is none
 	waiting   time.Time // when the read began that is going on; zero: there is none
 	now, last tally
+	request   tally // of the request that is under way or was the last
 }
 
 // tally is what came in a window.
@@ -46,7 +49,7 @@ type tally struct {
 func (p *pace) ask() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked = time.Now()
+	p.asked, p.request = time.Now(), tally{}
 }
 
 // Read reads from r. The first bytes of a request tell its latency.
@@ -61,10 +64,12 @@ func (p *pace) Read(r io.Reader, b []byte) (int, error) {
 	n, err := r.Read(b)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.request.got += int64(n)
 	switch took := time.Since(began); {
 	case !first:
 		p.now.got += int64(n)
 		p.now.waited += took
+		p.request.waited += took
 		p.waiting = time.Time{}
 		if p.now.waited >= window {
 			p.last, p.now = p.now, tally{}
@@ -82,10 +87,7 @@ func (p *pace) Read(r io.Reader, b []byte) (int, error) {
 func (p *pace) rate() (bytes float64, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sum, silent := p.now, time.Duration(0)
-	if !p.waiting.IsZero() {
-		silent = time.Since(p.waiting)
-	}
+	sum, silent := p.now, p.silence()
 	patience := min(max(window, time.Duration(p.latency.Load())), maxPatience)
 	if silent >= patience {
 		return 0, true
@@ -97,6 +99,39 @@ func (p *pace) rate() (bytes float64, known bool) {
 		return 0, false
 	}
 	return float64(sum.got) / sum.waited.Seconds(), true
+}
+
+// silence is how long the read takes that is going on.
+func (p *pace) silence() time.Duration {
+	if p.waiting.IsZero() {
+		return 0
+	}
+	return time.Since(p.waiting)
+}
+
+// stuck reports whether a stream has been silent for so long that it does not only pause.
+func (p *pace) stuck() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.silence() >= longestPause
+}
+
+// came is how many bytes the request has brought.
+func (p *pace) came() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.request.got
+}
+
+// ofRequest is the pace of the whole request, in bytes a second, with its pauses. It is 0 if the request is
+// too short to tell.
+func (p *pace) ofRequest() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if waited := p.request.waited + p.silence(); waited >= time.Second {
+		return float64(p.request.got) / waited.Seconds()
+	}
+	return 0
 }
 
 // gather reads until b is full, because every write costs as much again as a small read. It stops before

@@ -129,7 +129,11 @@ func (s *readAheadStream) takeOver(p *part) bool {
 	}
 	p.before, s.asking = nil, false
 	s.parts, s.want = []*part{p}, firstParts
-	s.spread.inTime(p.alone, s.moved, s.waited)
+	alone, known := l.pace.rate()
+	if !known {
+		alone = p.alone
+	}
+	s.spread.inTime(alone, s.moved, s.waited)
 	s.fetch()
 	return true
 }

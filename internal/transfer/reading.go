@@ -37,10 +37,18 @@ func (l *parallel) read(r *reading) (err error) {
 	if err == nil || retry.IsTransient(err) {
 		off, err = from.read(ctx, off)
 	}
-	if off >= r.end() {
-		err = nil // it has been told to stop there
+	if r.whole() {
+		err = nil // it has been told to stop
 	}
 	return cmp.Or(err, r.mark.flush(off))
+}
+
+// whole reports whether everything is there that the stream is to bring. It may not have come so far itself:
+// what it asked for begins before its stretch where another stream has brought that.
+func (r *reading) whole() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stretch.whole()
 }
 
 // begin is where to begin.

@@ -31,6 +31,7 @@ const (
 type spread struct {
 	latency atomic.Int64  // nanoseconds from the last request to its first byte
 	alone   float64       // bytes a second of the one stream
+	burst   int64         // bytes that its request had brought when it proved slow
 	allowed int           // extra streams; 0: one at most, to find out
 	since   time.Duration // when what is being measured began, by the clock of measure,
 	had     int64         // and the bytes that were there
@@ -50,9 +51,30 @@ func (s *spread) worth(left int64, rate float64) bool {
 	return rate == 0 && left > 0 || float64(left) > rate*(3*s.begins()+tooShort).Seconds()
 }
 
+// helps reports whether another stream should take a part of what is left to one of that pace. While there is
+// one stream only, that is to be found out. Where streams of a typical pace read side by side, what is cut
+// off costs a request, and also what is on its way of it.
+func (s *spread) helps(st *stream, left int64, rate, typical float64) bool {
+	switch {
+	case !s.worth(left, rate):
+		return false
+	case s.allowed == 0:
+		return true
+	case rate == 0:
+		return st.pace.stuck()
+	}
+	return left > leastPiece || rate < typical/4
+}
+
 // ahead is how far ahead of a stream the part has to lie that an extra stream asks for.
 func (s *spread) ahead(rate float64) int64 {
 	return int64(rate * (2*s.begins() + tooShort).Seconds())
+}
+
+// piece is the least that a stream of that pace is to ask for: what comes in two seconds, or what the first
+// request brought at once. With more, slow streams would end late, or others would have to cut them short.
+func (s *spread) piece(rate float64) int64 {
+	return max(s.underway(rate), min(max(leastPiece, s.burst, int64(2*rate)), minPiece))
 }
 
 // underway is how many bytes a stream of that pace brings in the time that a request takes to begin.

@@ -9,9 +9,10 @@ import (
 )
 
 // A piece that one of several streams reads is large enough that requests do not count, and small enough that
-// the streams end together. Some servers, such as nginx with limit_rate, let the first second's worth of each
-// response through at once. Pieces of this size do not meet the limit where it is 16 MiB/s or more.
-const minPiece, maxPiece = 4 << 20, 16 << 20
+// the streams end together. Slow streams get pieces from leastPiece on, all others from minPiece on. Some
+// servers, such as nginx with limit_rate, let the first second's worth of each response through at once.
+// Pieces of at most maxPiece do not meet the limit where it is 16 MiB/s or more.
+const leastPiece, minPiece, maxPiece = 1 << 20, 4 << 20, 16 << 20
 
 // stretch is a run of bytes that was missing when the filling began. At most one stream reads it.
 type stretch struct {
@@ -72,7 +73,7 @@ func (l *parallel) takeNext(st *stream) *stretch {
 		return nil
 	}
 	s := l.stretches[i]
-	if size := l.piece(st); len(l.streams) > 1 && s.End-s.Off > size+minPiece/2 {
+	if size := l.piece(st); len(l.streams) > 1 && s.End-s.Off > size+size/2 {
 		l.cut(i, l.toBlock(s.Off+size))
 	}
 	s.by = st
@@ -99,8 +100,8 @@ func (l *parallel) toBlock(off int64) int64 {
 	return (off + block - 1) / block * block
 }
 
-// piece is how much a stream is to ask for. Where requests take long to begin, it is more than comes in that
-// time: the streams are to read most of the time, and not to wait.
+// piece is how much a stream is to ask for: more while much is left. Where requests take long to begin, it is
+// more than comes in that time: the streams are to read most of the time, and not to wait.
 func (l *parallel) piece(st *stream) int64 {
 	free := int64(0)
 	for _, s := range l.stretches {
@@ -108,11 +109,11 @@ func (l *parallel) piece(st *stream) int64 {
 			free += s.End - s.Off
 		}
 	}
-	rate, _ := st.pace.rate()
+	rate := st.pace.ofRequest()
 	if rate == 0 {
 		rate = l.spread.alone
 	}
-	return max(minPiece, min(free/(2*maxStreams), maxPiece), l.spread.underway(rate))
+	return max(min(free/(2*maxStreams), maxPiece), l.spread.piece(rate))
 }
 
 // takeover is what an extra stream asks for while another one is on its way there.
@@ -120,33 +121,49 @@ type takeover struct {
 	marks.Span
 	of   *stretch
 	pace float64 // of the stream that reads it, in bytes a second
-	all  float64 // of all streams together
+}
+
+// together is the pace of all streams, in bytes a second.
+func (l *parallel) together() (all float64) {
+	for st := range l.streams {
+		pace, _ := st.pace.rate()
+		all += pace
+	}
+	return all
 }
 
 // slowest finds the stretch that will take longest of those that an extra stream could help with, and the
 // part of it to ask for. It returns nil if there is none.
 func (l *parallel) slowest() (p *takeover) {
-	longest, all := 0.0, 0.0
+	longest, typical := 0.0, l.together()/max(float64(len(l.streams)), 1)
 	for _, s := range l.stretches {
 		if s.by == nil || s.whole() {
 			continue
 		}
 		pace, known := s.by.pace.rate()
 		left := s.End - s.upTo
-		all += pace
 		took := float64(left) / max(pace, 1)
-		if known && pace < fast && l.spread.worth(left, pace) && took > longest {
+		if known && pace < fast && took > longest && l.spread.helps(s.by, left, pace, typical) {
 			p, longest = &takeover{of: s, pace: pace}, took
 		}
 	}
 	if p == nil {
 		return nil
 	}
-	p.Off, p.all = p.of.upTo, all
-	if ahead := l.spread.ahead(p.pace); ahead >= l.file.Block() { // a slower one leaves everything to others
-		p.Off = l.toBlock(p.Off + max(ahead, min(minPiece, (p.of.End-p.Off)/2)))
+	return l.placed(p)
+}
+
+// placed says which part of its stretch a takeover is to be. It returns nil if none is left.
+func (l *parallel) placed(p *takeover) *takeover {
+	if l.spread.allowed == 0 {
+		l.spread.burst = p.of.by.pace.came()
 	}
-	p.End = min(l.toBlock(p.Off+max(minPiece, l.spread.underway(p.pace))), p.of.End)
+	piece := l.spread.piece(p.pace)
+	p.Off = p.of.upTo
+	if ahead := l.spread.ahead(p.pace); ahead >= l.file.Block() { // a slower one leaves everything to others
+		p.Off = l.toBlock(p.Off + max(ahead, min(piece, (p.of.End-p.Off)/2)))
+	}
+	p.End = min(l.toBlock(p.Off+piece), p.of.End)
 	if p.Off >= p.End {
 		return nil
 	}
@@ -164,12 +181,12 @@ func (l *parallel) claim(p *takeover, st *stream) *stretch {
 		return nil
 	}
 	l.asking = false
+	l.spread.inTime(l.together(), l.moved.Load(), time.Since(l.began))
 	l.cut(i, max(p.Off, p.of.upTo))
 	l.cut(i+1, p.End)
 	l.stretches[i+1].by = st
 	if p.of.whole() {
 		p.of.by.stop()
 	}
-	l.spread.inTime(p.all, l.moved.Load(), time.Since(l.began))
 	return l.stretches[i+1]
 }

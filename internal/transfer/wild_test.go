@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -26,6 +27,7 @@ type farSource struct {
 	held    bool          // the answer comes at once, and its first byte late
 	rate    int           // bytes a millisecond of each stream; 0: all at once
 	burst   int           // bytes of each stream that come at once before that
+	limit   int           // bytes a second of each stream, each second's at its beginning; 0: no such limit
 	stuck   bool          // behind them nothing comes
 	breaks  int           // bytes of each stream, after which it breaks; 0: it does not
 	warmUp  int           // bytes of all streams, until which they have that rate; 0: always
@@ -37,6 +39,7 @@ type farSource struct {
 	mu    sync.Mutex
 	asked []marks.Span
 	done  int64 // bytes that the first request has brought
+	sent  int64 // bytes that were sent under the limit, also those that nobody read
 }
 
 func (f *farSource) ExtraStream() func() {
@@ -59,7 +62,8 @@ func (f *farSource) Open(ctx context.Context, d v1.Descriptor, offset, length in
 	if !first && f.refused != nil {
 		return nil, f.refused
 	}
-	s := &farStream{farSource: f, ctx: ctx, first: first, rest: f.content[offset : offset+length]}
+	s := &farStream{farSource: f, ctx: ctx, first: first, rest: f.content[offset : offset+length],
+		opened: time.Now(), length: length}
 	if s.late = f.begins; !first && f.later > 0 {
 		s.late = f.later
 	}
@@ -76,6 +80,9 @@ type farStream struct {
 	late  time.Duration
 	rest  []byte
 	came  int
+
+	opened time.Time
+	length int64
 }
 
 func (s *farStream) begin() error {
@@ -99,6 +106,15 @@ func (s *farStream) Read(p []byte) (int, error) {
 	}
 	if s.warm() {
 		return s.give(p[:n]), nil
+	}
+	if s.limit > 0 {
+		if s.came >= s.allowed() {
+			next := s.opened.Add(time.Since(s.opened).Truncate(time.Second) + time.Second)
+			if err := retry.Sleep(s.ctx, time.Until(next)); err != nil {
+				return 0, err
+			}
+		}
+		n = min(n, s.allowed()-s.came)
 	}
 	if s.came >= s.burst && s.rate > 0 {
 		if s.stuck {
@@ -135,7 +151,18 @@ func (s *farStream) give(p []byte) int {
 	return n
 }
 
-func (s *farStream) Close() error { return nil }
+// allowed is how much the limit has let through since the stream was opened.
+func (s *farStream) allowed() int { return s.limit * (1 + int(time.Since(s.opened)/time.Second)) }
+
+// onTheWay is how much a server sends that nobody reads.
+const onTheWay = 2 << 20
+
+func (s *farStream) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent += min(s.length, int64(min(s.allowed(), s.came+onTheWay)))
+	return nil
+}
 
 var busy = retry.Transient(errors.New("503"))
 
@@ -234,4 +261,44 @@ func TestWild31HeldStreams(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that limits each connection, and sends each second's worth at once, is asked by a few requests.
+// All streams are of use. What crosses in vain is little: what was on its way of two streams that are cut
+// short, and a twentieth.
+func TestWild31LimitEachSecond(t *testing.T) {
+	for limit, most := range map[int]struct {
+		requests int
+		time     time.Duration // where requests begin at once
+	}{
+		100_000:    {40, 12 * time.Second},
+		300_000:    {40, 5 * time.Second},
+		2_000_000:  {40, 2 * time.Second},
+		20_000_000: {12, time.Second},
+	} {
+		for way := range ways {
+			for _, begins := range []time.Duration{time.Millisecond, 100 * time.Millisecond} {
+				t.Run(fmt.Sprintf("%d bytes a second, %s, after %v", limit, way, begins), func(t *testing.T) {
+					took := most.time + 2*most.time*time.Duration(begins/(100*time.Millisecond))
+					readLimited(t, way, &farSource{limit: limit, begins: begins}, most.requests, took)
+				})
+			}
+		}
+	}
+}
+
+func readLimited(t *testing.T, way string, src *farSource, requests int, within time.Duration) {
+	content, d := large(t)
+	synctest.Test(t, func(t *testing.T) {
+		src.content, src.free = content, make(chan struct{}, 32)
+		began := time.Now()
+		n, err := ways[way](t, src, d)
+		took := time.Since(began)
+		synctest.Wait() // for streams to be closed
+		most := int64(size*105/100 + 2*min(src.limit, onTheWay))
+		if err != nil || n != size || len(src.asked) > requests || took > within || src.sent > most {
+			t.Errorf("%d bytes, %v, %v; %d were sent; asked %d times: %v", n, err, took, src.sent, len(src.asked),
+				src.asked)
+		}
+	})
 }
