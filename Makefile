@@ -1,4 +1,4 @@
-# make build | demo | test | faults | fuzz | hostile | interop | bench | lint | cross: see README.md. All but interop
+# make build | demo | test | faults | fuzz | hostile | interop | bench | lint | cross | site: see README.md. All but interop
 # need only Go, make and git.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
@@ -8,7 +8,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test faults fuzz interop bench lint vuln cross clean reliability soak hostile
+.PHONY: build demo test faults fuzz interop bench lint vuln cross site clean reliability soak hostile
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -26,6 +26,7 @@ test: build
 	go test $(TEST_ARGS) ./...
 	cd test && $(BINARY) go test -count=1 $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash)$$')
 	cd test/outside && go test -count=1 ./...
+	cd site && go test -count=1 ./...
 
 # Every fault, kill and hostile input of docs/reliability.md, tried on the binary: some minutes. The first package
 # mostly waits, so another one runs beside it. FAULTS_SKIP matches tests to leave out.
@@ -70,10 +71,15 @@ bench: build
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	GOOS=windows go vet ./... && GOOS=darwin go vet ./...
-	@set -e; for module in . test test/outside; do \
+	@set -e; for module in . test test/outside site; do \
 		echo "$$module: go vet, staticcheck, go mod tidy"; \
 		(cd $$module && go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff); \
 	done
+
+# The pages as HTML, in dist/site: open dist/site/index.html, also without a network. It fails if a link leads
+# nowhere.
+site:
+	cd site && go run . -o ../dist/site -version '$(VERSION)'
 
 vuln:
 	.ci/vuln
@@ -86,4 +92,4 @@ cross:
 	done
 
 clean:
-	rm -rf bin
+	rm -rf bin dist/site
