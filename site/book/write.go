@@ -16,7 +16,7 @@ func Size(files map[string][]byte) (n int) {
 	return n
 }
 
-// Write puts the files into dir, in place of an earlier site. It refuses a directory that is something else.
+// Write puts the files into dir, in place of an earlier site. It refuses any other directory.
 // The new site gets its name when it is complete.
 func Write(dir string, files map[string][]byte) (err error) {
 	dir, err = filepath.Abs(dir)
