@@ -45,6 +45,8 @@ type Error struct {
 	page  bool          // the answer was a web page, or leads to another address
 	asked bool          // the registry said when to come back:
 	after time.Duration // after so long
+
+	paused bool // it has begun a pause that is to be told
 }
 
 // Reason is the status and the code, without the rest.

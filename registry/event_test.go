@@ -118,7 +118,7 @@ func TestBrokenUploadsAreTold(t *testing.T) {
 		if err := w.repo("app").Pusher().Push(w.Context(), d, src, PushOptions{}); err != nil {
 			w.Fatal(err)
 		}
-		if told := of[*Retry](w); len(told) == 0 || told[0].Number != 1 || told[0].Most != maxUploads {
+		if told := of[*Retry](w); len(told) == 0 || told[0].Number != 1 || told[0].Most != maxTries-1 { // as of a request
 			w.Errorf("told %v", told)
 		}
 	})
@@ -241,6 +241,19 @@ func TestEventsHoldNoSecrets(t *testing.T) {
 		if at := "http://storage.test/v2/app/blobs/" + blob.Digest.String() +
 			"?X-Amz-Signature=***&***&***&Key-Id=***&scope=x"; !strings.Contains(fmt.Sprint(w.events), at) {
 			w.Errorf("%s is not in %v", at, w.events)
+		}
+	})
+}
+
+// A pause after which nobody asks again is none: the error says what the registry has answered.
+func TestLastPauseIsNotTold(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.reg.On(fakeregistry.Match{}, fakeregistry.Status(429, "Retry-After", "30"))
+		if err := w.resolve("app"); !errors.Is(err, ErrUnavailable) {
+			w.Error(err)
+		}
+		if n := len(of[*Pause](w)); n != maxTries-1 {
+			w.Errorf("%d pauses are told of %d tries", n, maxTries)
 		}
 	})
 }

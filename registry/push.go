@@ -18,7 +18,7 @@ import (
 	"drayage/internal/verify"
 )
 
-const maxUploads = 5 // of one blob are begun
+const maxUploads = 6 // of one blob are begun: as often as a request is sent
 
 // Pusher writes blobs and manifests into one repository: blobs first, then the manifests that refer to
 // them. Get one from [Repository.Pusher]. It may be used concurrently.

@@ -76,10 +76,13 @@ func (h *host) do(ctx context.Context, r *request) (*http.Response, error) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case transient && !r.body.replayable():
+		case !transient || try >= most && r.body.replayable():
+			return nil, err // nobody waits any more
+		case refused != nil && refused.paused:
+			h.client.observe(&Pause{h.name, refused.after, refused})
+		}
+		if !r.body.replayable() {
 			return nil, retry.Transient(err)
-		case !transient || try >= most:
-			return nil, err
 		}
 		again := &Retry{Number: try, Most: most - 1, Wait: max(delay, retry.Delay(try)), Cause: err}
 		if again.Asked = refused != nil && delay >= tellPause && h.pause.left() > 0; again.Asked {

@@ -140,8 +140,8 @@ func (u *upload) ask(ctx context.Context, tries int) error {
 // (https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks).
 func (u *upload) resume(ctx context.Context, cause error) error {
 	var first, last, best int64
-	for stalls := 1; stalls <= maxUploads; stalls++ {
-		next := &Retry{Number: stalls, Most: maxUploads, Wait: retry.Delay(stalls), Cause: cause}
+	for stalls := 1; stalls < maxUploads; stalls++ {
+		next := &Retry{Number: stalls, Most: maxUploads - 1, Wait: retry.Delay(stalls), Cause: cause}
 		next.Blob = u.blob.Digest
 		if err := u.place.host.again(ctx, next); err != nil {
 			return err

@@ -105,9 +105,7 @@ func (h *host) respond(ctx context.Context, e *Error) (time.Duration, bool) {
 	case e.after == 0 || hasOneTry(ctx):
 		return 0, true
 	case e.Status >= 500 || e.RateLimited():
-		if h.pause.until(time.Now().Add(e.after)) && e.after >= tellPause {
-			h.client.observe(&Pause{h.name, e.after, e})
-		}
+		e.paused = h.pause.until(time.Now().Add(e.after)) && e.after >= tellPause
 	}
 	return e.after, true
 }
