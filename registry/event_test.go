@@ -118,7 +118,8 @@ func TestBrokenUploadsAreTold(t *testing.T) {
 		if err := w.repo("app").Pusher().Push(w.Context(), d, src, PushOptions{}); err != nil {
 			w.Fatal(err)
 		}
-		if told := of[*Retry](w); len(told) == 0 || told[0].Number != 1 || told[0].Most != maxTries-1 { // as of a request
+		if told := of[*Retry](w); len(told) == 0 || told[0].Number != 1 ||
+			told[0].Most != maxTries-1 { // as of a request
 			w.Errorf("told %v", told)
 		}
 	})

@@ -85,6 +85,7 @@ func (c call) fetch(ctx context.Context) error {
 	}
 	defer dst.Close()
 	meter, images := c.newMeter("fetch", client.Received), c.tellImages("fetch", len(refs))
+	images.sharing(repositories(refs))
 	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
 		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
 		Explain:  c.missing,
@@ -145,6 +146,13 @@ func hosts(refs []registry.Reference) (names []string) {
 	return names
 }
 
+func repositories(refs []registry.Reference) (names []string) {
+	for _, r := range refs {
+		names = append(names, r.Name())
+	}
+	return names
+}
+
 // fetched says what has become of the images, as far as that has not been said.
 func (c call) fetched(dir string, results []fetch.Result, images *imagesTold, sum tally.Sum) error {
 	errs := make([]error, len(results))
@@ -184,15 +192,11 @@ func (c call) notePinned(im *fetch.Image) {
 	}
 }
 
-func (c call) noteFetched(r fetch.Result) {
+func (c call) noteFetched(r fetch.Result, name string) {
 	root := r.Image.Root
 	what := image.FormatPlatforms(r.Image.Platforms)
 	if t := artifactType(r.Image); t != "" {
 		what = terminal.Quote(t)
-	}
-	name := r.Reference.Name()
-	if c.Bool("all-tags") || c.IsSet("tags") { // the user has not typed the tag
-		name = r.Reference.String()
 	}
 	c.sayImage(r.Reference.String(), root.Digest.String(), "%s@%s (%s)", name, root.Digest, what)
 	if n := len(r.Image.Referrers); n > 0 {

@@ -26,10 +26,21 @@ type imagesTold struct {
 	done   int
 	failed map[string]bool // those whose failure has been said
 	there  map[string]bool // those that were there before, by the name that they go to
+	shared map[string]bool // repositories of several images: their lines have tags
 }
 
 func (c call) tellImages(verb string, total int) *imagesTold {
 	return &imagesTold{call: c, verb: verb, total: total, failed: map[string]bool{}, there: map[string]bool{}}
+}
+
+// sharing says of which repositories the images are, one for each.
+func (t *imagesTold) sharing(repositories []string) {
+	met := map[string]bool{}
+	t.shared = map[string]bool{}
+	for _, name := range repositories {
+		t.shared[name] = met[name]
+		met[name] = true
+	}
 }
 
 // failure returns the error about an image, and says it, unless that has been done under this name or that of
@@ -51,7 +62,11 @@ func (t *imagesTold) fetched(r fetch.Result) {
 		_ = t.failure(r.Reference.String(), "", r.Err)
 		return
 	}
-	t.noteFetched(r)
+	name, tag := r.Reference.Name(), r.Reference.Tag
+	if tag != "" && (t.shared[name] || t.Bool("all-tags") || t.IsSet("tags")) { // or nobody has typed the tag
+		name += ":" + tag
+	}
+	t.noteFetched(r, name)
 }
 
 // pushed is for upload.Options.Finished.

@@ -11,7 +11,9 @@ import (
 
 	"drayage/image"
 	"drayage/internal/kind"
+	"drayage/internal/report"
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -168,4 +170,23 @@ func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, erro
 		}
 	}
 	return loaded, p.left.add(ctx, im, loaded)
+}
+
+// unplaced adds the images that could not be pushed because they have no name. One line says so of all.
+func (p *pusher) unplaced(spec source.Spec, doc *report.Document) (errs []error) {
+	if len(p.nameless) == 0 {
+		return nil
+	}
+	how := ""
+	if spec.Path != "" {
+		one := spec.Before(spec.Kind == source.Archive) + ":" + spec.Path + ":" + p.nameless[0]
+		how = fmt.Sprintf(", as in drayage push %s %srepository:tag", terminal.ShellWord(one), p.dest)
+	}
+	err := usagef("it has no name: give it a DEST of its own%s", how)
+	_ = p.failed(fmt.Errorf("push %s: %w", source.List(p.nameless), err), len(doc.Images)+1)
+	for _, label := range p.nameless {
+		doc.Images = append(doc.Images, report.Image{Name: label, Error: p.reported(p.Context.Context, err)})
+		errs = append(errs, err)
+	}
+	return errs
 }

@@ -276,6 +276,11 @@ func (p *pusher) outcomes(
 	ctx context.Context, results []upload.Result, images *imagesTold, doc *report.Document,
 ) (lines []string, errs []error) {
 	errs = make([]error, len(results))
+	var repositories []string
+	for _, r := range results {
+		repositories = append(repositories, r.Target.Repository.Name())
+	}
+	images.sharing(repositories)
 	for i, r := range results {
 		im := report.Image{Name: r.Target.Name(), OK: r.Err == nil, Converted: r.Err == nil && r.Converted}
 		if r.Err != nil {
@@ -284,7 +289,11 @@ func (p *pusher) outcomes(
 		} else {
 			im.Reference = r.Target.Repository.Name() + "@" + r.Descriptor.Digest.String()
 			im.Digest, im.MediaType = r.Descriptor.Digest, r.Descriptor.MediaType
-			lines = append(lines, im.Reference)
+			line := im.Reference
+			if r.Target.Tag != "" && images.shared[repositories[i]] {
+				line = im.Name + "@" + im.Digest.String()
+			}
+			lines = append(lines, line)
 		}
 		if r.Err == nil && r.Converted {
 			behind := ""
@@ -297,25 +306,6 @@ func (p *pusher) outcomes(
 		doc.Images = append(doc.Images, im)
 	}
 	return lines, errs
-}
-
-// unplaced adds the images that could not be pushed because they have no name. One line says so of all.
-func (p *pusher) unplaced(spec source.Spec, doc *report.Document) (errs []error) {
-	if len(p.nameless) == 0 {
-		return nil
-	}
-	how := ""
-	if spec.Path != "" {
-		one := spec.Before(spec.Kind == source.Archive) + ":" + spec.Path + ":" + p.nameless[0]
-		how = fmt.Sprintf(", as in drayage push %s %srepository:tag", terminal.ShellWord(one), p.dest)
-	}
-	err := usagef("it has no name: give it a DEST of its own%s", how)
-	_ = p.failed(fmt.Errorf("push %s: %w", source.List(p.nameless), err), len(doc.Images)+1)
-	for _, label := range p.nameless {
-		doc.Images = append(doc.Images, report.Image{Name: label, Error: p.reported(p.Context.Context, err)})
-		errs = append(errs, err)
-	}
-	return errs
 }
 
 // referrers pushes the referrers of the images that have been pushed, and says how many stay behind.

@@ -113,7 +113,7 @@ func AddName(ctx context.Context, dir, name, added string) (*Result, error) {
 	id := of.Descriptor.Digest
 	shown := report.Image{Name: ref.String(), OK: true, Reference: ref.Name() + "@" + id.String()}
 	shown.Digest = id
-	r := &Result{Lines: []string{shown.Reference}}
+	r := &Result{Lines: []string{ref.String() + "@" + id.String()}}
 	if old.Digest != "" && old.Digest != id {
 		shown.Replaced = old.Digest
 		r.note("note: %s was %s before", ref, old.Digest)
