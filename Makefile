@@ -1,5 +1,5 @@
-# make build | demo | test | faults | fuzz | hostile | interop | bench | lint | cross | site: see README.md. All but interop
-# need only Go, make and git.
+# make build | demo | test | recording | faults | fuzz | hostile | interop | bench | lint | cross | site: see
+# CONTRIBUTING.md. All but interop need only Go, make and git.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 DATE := $(shell git log -1 --format=%cI 2>/dev/null)
@@ -8,13 +8,17 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo test faults fuzz interop bench lint vuln cross site clean reliability soak hostile
+.PHONY: build demo recording test faults fuzz interop bench lint vuln cross site clean reliability soak hostile
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
 
 demo: build
 	cd test && go run ./cmd/demo -drayage ../bin/drayage
+
+# A real run in a terminal, as docs/pictures/recording.svg and docs/recording.md.
+recording: build
+	cd test && go run ./cmd/recording -drayage ../bin/drayage
 
 # The tests of the nested module run this binary instead of building one each. Go does not see that they depend on
 # it, so -count=1 keeps it from showing earlier results.

@@ -124,13 +124,14 @@ func rawLines(s source) map[int]bool {
 }
 
 // mayBeLong reports whether a line of Markdown cannot be divided: it is a row of a table, or holds a long
-// address.
+// address or digest.
 func mayBeLong(line string) bool {
 	if strings.HasPrefix(line, "|") {
 		return true
 	}
 	for _, word := range strings.Fields(line) {
-		if strings.Contains(word, "://") && utf8.RuneCountInString(word) > maxColumns/2 {
+		whole := strings.Contains(word, "://") || strings.Contains(word, "@sha256:")
+		if whole && utf8.RuneCountInString(word) > maxColumns/2 {
 			return true
 		}
 	}
