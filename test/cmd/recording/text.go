@@ -16,6 +16,8 @@ interrupt. Only the typing is drawn.
 
 The same as text:
 
+<!-- docs: skip a recording: test/cmd/recording compares it with what the commands print -->
+
 ` + "```text\n%s```\n" + `
 - Ctrl-C ended the first fetch. It said what was kept, and that the same command goes on.
 - The second fetch transferred only what was missing. The layers that had arrived in part went on in the
