@@ -77,7 +77,7 @@ func CreateDir(ctx context.Context, path string) (*Dir, error) {
 		if to, linkErr := os.Readlink(path); linkErr == nil {
 			return nil, fmt.Errorf("%s: it is a link to %q, which is no directory: make that first", path, to)
 		}
-		return nil, fmt.Errorf("%s: the directory cannot be made: %w", path, err)
+		return nil, fmt.Errorf("%s: the directory cannot be made: %w", path, durable.Cause(err))
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {

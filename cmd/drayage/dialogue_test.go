@@ -132,6 +132,7 @@ func (r *room) serveFailing(t *testing.T, reg http.Handler) {
 	}
 	r.serve(t, "LIMITED", answer(429, "application/json", `{"errors":[{"code":"TOOMANYREQUESTS"}]}`))
 	r.serve(t, "BROKEN", answer(503, "text/html", "<html><title>Down for repair</title></html>"))
+	r.serve(t, "FAILS", answer(500, "text/html", "<html><body><h1>Internal Server Error</h1></body></html>"))
 	var tokens http.HandlerFunc = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `"T"`) }
 	r.serve(t, "TOKENS", tokens)
 	r.serve(t, "BADTOKEN", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -40,7 +40,7 @@ const exitCodesHelp = `EXIT CODES:
    1  any other failure
    2  wrong usage
    3  not found: image, tag, platform or file
-   4  authentication or permission
+   4  authentication or permission, of files too
    5  network, rate limit or registry failure
    6  integrity: a digest or an archive is wrong
    7  partly done: some images failed, others are complete; a list broke off
@@ -114,13 +114,15 @@ func exitCode(ctx context.Context, err error) int {
 		return exitNotFound
 	case errors.Is(err, registry.ErrUnavailable):
 		return exitUnavailable
+	case errors.Is(err, fs.ErrPermission): // not that of a network, which is unreachable
+		return exitDenied
 	}
 	return exitOther
 }
 
 // describe makes one line of an error, with what users can do about it if that is known.
 func (e *environment) describe(err error) string {
-	line := terminal.Once(strings.ReplaceAll(err.Error(), "\n", "; "))
+	line := terminal.Once(strings.ReplaceAll(durable.Worded(err.Error(), err), "\n", "; "))
 	if hint := durable.DiskHint(err); hint != "" {
 		return line + " (" + hint + ")"
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -129,7 +131,7 @@ func (c call) fetchBroken(
 	})
 	_ = c.fetchResult(dir, results, meter.Sum())
 	switch {
-	case durable.DiskFailed(err):
+	case durable.DiskFailed(err), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("fetch: %w", err)
 	case !dst.Locks():
 		return fmt.Errorf("fetch: %w; whole blobs are kept in %s, going on in one takes a file system with locks",

@@ -12,6 +12,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/inspect"
+	"drayage/internal/durable"
 	"drayage/internal/kind"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -251,7 +252,7 @@ func (v *verifier) image(i int, result audit.Result) report.Image {
 	}
 	for _, f := range result.Faults {
 		im.Faults = append(im.Faults, report.Fault{
-			Kind: f.Part, Digest: f.Descriptor.Digest, Path: f.Path, Reason: f.Cause(),
+			Kind: f.Part, Digest: f.Descriptor.Digest, Path: f.Path, Reason: durable.Worded(f.Cause(), f.Err),
 		})
 	}
 	for _, a := range result.Absent {
@@ -267,7 +268,8 @@ func line(im report.Image, result audit.Result) string {
 	case !im.OK:
 		var faults []string // there may be very many
 		for _, f := range result.Faults {
-			faults = append(faults, fmt.Sprintf("%s %s: %s", f.Part, f.Blob(), terminal.Quote(f.Cause())))
+			why := terminal.Quote(durable.Worded(f.Cause(), f.Err))
+			faults = append(faults, fmt.Sprintf("%s %s: %s", f.Part, f.Blob(), why))
 		}
 		return "bad " + name + ": " + strings.Join(faults, "; ")
 	case im.Digest == "":
