@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"sync"
+	"time"
 
 	"drayage/internal/retry"
 )
@@ -27,8 +28,15 @@ type part struct {
 	buffers  []*[partSize]byte
 	release  []func() // the extra stream of each buffer
 	err      error
-	done     bool // no more comes
+	took     time.Duration // from the request to the end
+	done     bool          // no more comes
 	ended    chan struct{}
+}
+
+// smooth is what the reader has been given of parts without a wait, since the size of parts changed.
+type smooth struct {
+	since time.Time
+	bytes int64
 }
 
 var partBuffers = sync.Pool{New: func() any { return new([partSize]byte) }}
@@ -41,11 +49,12 @@ func (s *readAheadStream) buffersFor(pace float64) int64 {
 // tooFar reports whether so much comes while a request begins that there is no room for several parts.
 func (s *readAheadStream) tooFar(pace float64) bool { return s.buffersFor(pace) > maxBuffers }
 
-// newPart returns the part that begins at off, as large as there are extra streams for it, or nil.
+// newPart returns the part that begins at off, as large as there are extra streams for it, or nil. Where
+// parts have grown and the reader has some ahead, it is nil until there are streams for a large one.
 func (s *readAheadStream) newPart(off int64, pace float64) *part {
 	p := &part{off: off, end: off, alone: pace, ended: make(chan struct{})}
 	p.pace.latency = &s.spread.latency
-	for n := min(s.buffersFor(pace), maxBuffers); n > 0 && p.end < s.desc.Size; n-- {
+	for n := min(max(s.buffersFor(pace), s.grown), maxBuffers); n > 0 && p.end < s.desc.Size; n-- {
 		release := s.src.ExtraStream()
 		if release == nil {
 			break
@@ -56,7 +65,35 @@ func (s *readAheadStream) newPart(off int64, pace float64) *part {
 	if p.end == off {
 		return nil
 	}
+	if int64(len(p.buffers)) < s.grown && p.end < s.desc.Size && len(s.parts) > 1 {
+		p.drop()
+		return nil
+	}
 	return p
+}
+
+// shrink is called when the reader waits for a part.
+func (s *readAheadStream) shrink() {
+	if s.grown > 1 {
+		s.regret += 2
+	}
+	s.grown = max(s.grown/2, 1)
+	s.smooth = smooth{since: time.Now()}
+}
+
+// grow is called when a part has been given out. The next ones are twice as large if the reader has waited
+// for nothing of what was on its way at once, and if half as many streams still bring what it takes. Then
+// fewer requests will do.
+func (s *readAheadStream) grow(given *part) {
+	s.smooth.bytes += given.end - given.off
+	if len(s.parts) == 0 || s.smooth.bytes <= 2*(s.parts[len(s.parts)-1].end-s.off)<<s.regret {
+		return
+	}
+	takes := float64(s.smooth.bytes) / max(time.Since(s.smooth.since).Seconds(), 1e-9)
+	brings := float64(given.end-given.off) / max(given.took.Seconds(), 1e-9)
+	if twice := 2 * s.grown; twice <= maxBuffers && brings*float64(maxStreams/twice) > enough*takes {
+		s.grown, s.smooth = twice, smooth{since: time.Now()}
+	}
 }
 
 // fetch begins parts while there are extra streams.
@@ -77,6 +114,7 @@ func (s *readAheadStream) fetch() {
 // bring reads a part.
 func (s *readAheadStream) bring(p *part) {
 	defer close(p.ended)
+	began := time.Now()
 	from := rangeReader{src: s.src, desc: s.desc, pace: &p.pace, end: func() int64 { return p.end },
 		write: func(b []byte, at int64) (int, error) { return s.store(p, b, at) }}
 	off, err := p.off, error(nil)
@@ -88,7 +126,7 @@ func (s *readAheadStream) bring(p *part) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.err, p.done = err, true
+	p.err, p.done, p.took = err, true, time.Since(began)
 	if p.before != nil {
 		s.asking = false
 		s.spread.lost(err)
@@ -129,6 +167,7 @@ func (s *readAheadStream) takeOver(p *part) bool {
 	}
 	p.before, s.asking = nil, false
 	s.parts, s.want = []*part{p}, firstParts
+	s.grown, s.smooth = 1, smooth{since: time.Now()}
 	alone, known := l.pace.rate()
 	if !known {
 		alone = p.alone

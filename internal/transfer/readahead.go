@@ -55,6 +55,9 @@ type readAheadStream struct {
 	parts  []*part       // begun and not yet given out, in order
 	asking bool          // a part has been asked for that the live stream is on its way to
 	want   int           // how many of the parts there should be
+	grown  int64         // how many buffers each of them should have at least
+	smooth smooth        // since that changed
+	regret int           // how often there was a wait for parts that had grown
 	moved  int64         // bytes that have come
 	waited time.Duration // for parts
 	spread spread
@@ -180,6 +183,7 @@ func (s *readAheadStream) readPart(b []byte) (int, error) {
 		if p.done {
 			return 0, s.lose(p.err)
 		}
+		s.shrink()
 		if s.want < maxStreams {
 			s.want++
 			s.fetch()
@@ -190,6 +194,7 @@ func (s *readAheadStream) readPart(b []byte) (int, error) {
 	if s.off += int64(n); s.off == p.end {
 		s.parts = s.parts[1:]
 		p.drop()
+		s.grow(p)
 	}
 	s.fetch()
 	return n, nil

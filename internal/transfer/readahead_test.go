@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/internal/transfertest"
@@ -158,6 +161,43 @@ func TestReadAheadJudges(t *testing.T) {
 				n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, make([]byte, 256<<10))
 				if n != d.Size || err != nil || src.opened < c.least || src.opened > c.most || src.held != 0 {
 					t.Errorf("%d bytes, %v, opened %d times, %d extra streams held", n, err, src.opened, src.held)
+				}
+			})
+		})
+	}
+}
+
+// Where streams bring more than the reader takes, a few large parts will do. Where it waits for them, many
+// small ones bring more.
+func TestReadAheadGrows(t *testing.T) {
+	content := bytes.Repeat([]byte("drayage "), 20<<20)
+	d := v1.Descriptor{Digest: digest.FromBytes(content), Size: int64(len(content))}
+	for name, c := range map[string]struct {
+		src    *farSource
+		reader int // bytes that the reader takes in a millisecond
+		least  int // requests
+		most   int
+		time   time.Duration
+	}{
+		"nginx with limit_rate 20m": {&farSource{limit: 20 << 20, begins: time.Millisecond}, 256 << 10, 10, 60,
+			720 * time.Millisecond},
+		"slow, then fast": {&farSource{rate: slowRate, warmUp: 4 << 20}, 256 << 10, 10, 60, 900 * time.Millisecond},
+		"a slow reader":   {&farSource{rate: 20_000}, 64 << 10, 10, 180, 2900 * time.Millisecond},
+		"an eager reader": {&farSource{rate: 20_000}, 4 << 20, 120, 180, 690 * time.Millisecond},
+		"8 MB/s each":     {&farSource{rate: slowRate}, 256 << 10, 120, 180, 1200 * time.Millisecond},
+		"20 MB/s each":    {&farSource{rate: 20_000}, 256 << 10, 60, 180, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := c.src
+				src.content, src.free = content, make(chan struct{}, 32)
+				r := image.NewReader(t.Context(), transfer.ReadAhead(src), d)
+				defer r.Close()
+				began := time.Now()
+				n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, steady{r, c.reader}, make([]byte, c.reader))
+				took, asked := time.Since(began), len(src.asked)
+				if n != d.Size || err != nil || asked < c.least || asked > c.most || took > c.time {
+					t.Errorf("%d bytes, %v; asked %d times in %v", n, err, asked, took)
 				}
 			})
 		})
