@@ -17,29 +17,34 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	for _, result := range r.Results {
 		r.table(&b, result)
 	}
-	n, err := io.WriteString(w, b.String())
+	opening := "" // a run of some scenarios has none
+	if text, _, err := openingOf(b.String()); err == nil {
+		opening = text + "\n"
+	}
+	n, err := io.WriteString(w, "# Benchmarks\n\n"+opening+b.String())
 	return int64(n), err
 }
 
 func (r *Report) head(b *strings.Builder) {
-	fmt.Fprintf(b, "# Benchmarks\n\nMade by `make bench` on %s:\n%s.\n", r.Date.Format(time.DateOnly), r.Machine)
+	fmt.Fprintf(b, "## How it was measured\n\nMade by `make bench` on %s:\n%s.\n",
+		r.Date.Format(time.DateOnly), r.Machine)
 	if r.Config.Scale != 100 {
 		fmt.Fprintf(b, "Images have %d%% of their real size: these figures are of no use to anyone.\n",
 			r.Config.Scale)
 	}
 	fmt.Fprintf(b, `
-Tools take turns (A B A B). Times are medians of %d runs, and memory is the highest of them. Work that
-measures memory runs once, and so does a tool that takes more than ten seconds. A first run, which does not
-count, checks the results.
+Tools take turns (A B A B). A time is the median of %d runs, and memory is the highest of them. Two kinds of
+work run once: what measures memory, and a tool that takes more than ten seconds. One run before all others
+does not count. It checks the results.
 
-Before each run everything is synced and 2 GiB of memory are touched, because virtual machines wait for their
-hosts at pages that were free for long. Each tool has empty caches of its own. The registry is distribution 3
-in a process of its own, on the same cores, with its storage on disk.
+Before each run everything is synced. Then 2 GiB of memory are touched, because a virtual machine waits for
+its host at pages that were free for long. Each tool has empty caches of its own. The registry is
+distribution 3, in a process of its own on the same cores, with its storage on disk.
 
 Wall time ends when the output is on disk. drayage syncs what it writes. What other tools leave unsynced is
-synced for them, and "of it sync" is how long that took. "GETs of a blob" are those of the blob that was asked
-for most often, in the run with most. "x" columns are multiples of drayage's figure: above
-1 drayage is better. A "limit" is the bare work without a tool.
+synced for them, and "of it sync" is how long that took. The "x" columns are multiples of drayage's figure:
+above 1 drayage is better. A "limit" is the bare work without a tool. "GETs of a blob" counts the
+requests for one blob, where they were most.
 
 | tool | version | how to get it |
 |---|---|---|
