@@ -68,7 +68,7 @@ job.
 	for _, j := range mainJobs {
 		b.WriteString(sentences(j, figures[j.id]))
 	}
-	b.WriteString("\nMemory does not grow with the image. " + most(figures) + "\n\n")
+	b.WriteString("\n" + most(figures) + "\n\n")
 	b.WriteString(memory.Picture("pictures", "memory") + "\n" + caution(page) + "\n" + openingEnds)
 	pictures = seconds.Files("seconds")
 	maps.Copy(pictures, memory.Files("memory"))
@@ -120,8 +120,8 @@ func most(figures map[string][]figure) string {
 			least = own.peak
 		}
 	}
-	return fill(fmt.Sprintf("Here drayage held between %d and %d MiB. It needs most where it "+
-		"compresses.", least, peak), "")
+	return fill(fmt.Sprintf("Memory does not grow with the image. Here drayage held between %d and %d MiB. It "+
+		"needs most where it compresses.", least, peak), "")
 }
 
 // caution says what the figures do not show, and what was missed.

@@ -66,7 +66,7 @@ func (c Chart) Picture(dir, name string) string {
   <img src="%s/%s-light.svg" width="%d"
     alt="%s">
 </picture>
-`, dir, name, dir, name, width, wrap(alt, 104, "    "))
+`, dir, name, dir, name, width, wrap(alt, 98, "    "))
 }
 
 // wrap breaks text into lines.
