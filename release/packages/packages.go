@@ -25,7 +25,7 @@ var Formats = []string{"deb", "rpm", "apk"}
 type Parts struct {
 	Binary, Licence, Notices, SBOM, Readme string
 	Manual                                 []string // each compressed, with the ending .gz
-	Bash, Zsh, Fish                        string // completions; empty: none
+	Bash, Zsh, Fish                        string   // completions; empty: none
 }
 
 // Project is what packages say of it.

@@ -103,6 +103,9 @@ func run(ctx context.Context, args []string, say io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.root, err = filepath.Abs(o.root); err != nil {
+		return err
+	}
 	src, err := build.Read(ctx, o.root, o.version, o.dirty)
 	if err != nil {
 		return err

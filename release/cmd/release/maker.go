@@ -86,6 +86,10 @@ func (m *maker) documents(ctx context.Context) error {
 	}
 	pages := filepath.Join(m.stage, "man")
 	if out, err := exec.CommandContext(ctx, binary, "man", "-o", pages).CombinedOutput(); err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 2 {
+			fmt.Fprintf(m.say, "without man pages and completions: %s", out)
+			return nil
+		}
 		return fmt.Errorf("drayage man: %w: %s", err, out)
 	}
 	var err error
@@ -138,7 +142,9 @@ func (m *maker) compress(page string) error {
 }
 
 // staged is where a file for a target is before it is packed.
-func (m *maker) staged(t build.Target, name string) string { return filepath.Join(m.stage, t.String(), name) }
+func (m *maker) staged(t build.Target, name string) string {
+	return filepath.Join(m.stage, t.String(), name)
+}
 
 // target makes everything that is for one platform alone, but for the image.
 func (m *maker) target(ctx context.Context, t build.Target) error {
@@ -194,6 +200,9 @@ func (m *maker) archive(t build.Target) error {
 	files := []bundle.File{{Name: name + "/" + t.Executable(), Path: m.staged(t, t.Executable()), Mode: 0o755}}
 	add := func(dir string, paths ...string) {
 		for _, path := range paths {
+			if path == "" {
+				continue
+			}
 			files = append(files, bundle.File{Name: name + "/" + dir + filepath.Base(path), Path: path, Mode: 0o644})
 		}
 	}
