@@ -1,5 +1,5 @@
 # make build | demo | test | recording | faults | fuzz | hostile | interop | bench | lint | cross | site: see
-# CONTRIBUTING.md. All but interop need only Go, make and git.
+# CONTRIBUTING.md. All but interop need only Go, make and git. make release, install: docs/releasing.md.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 DATE := $(shell git log -1 --format=%cI 2>/dev/null)
@@ -8,7 +8,8 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo recording test faults fuzz interop bench lint vuln cross site clean reliability soak hostile
+.PHONY: build demo recording test faults fuzz interop bench lint vuln cross site clean reliability soak hostile \
+	release release-test install uninstall module-path
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -75,7 +76,7 @@ bench: build
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	GOOS=windows go vet ./... && GOOS=darwin go vet ./...
-	@set -e; for module in . test test/outside site; do \
+	@set -e; for module in . test test/outside site release; do \
 		echo "$$module: go vet, staticcheck, go mod tidy"; \
 		(cd $$module && go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff); \
 	done
@@ -95,5 +96,39 @@ cross:
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -trimpath -ldflags '$(LDFLAGS)' -o $$out ./cmd/drayage; \
 	done
 
+# All files of a release, in dist/VERSION: see docs/releasing.md. RELEASE_ARGS='-platforms linux_amd64' makes a part.
+RELEASE_URL := https://example.com/drayage
+RELEASE_IMAGE := localhost/drayage
+release:
+	cd release && go run ./cmd/release -version '$(VERSION)' -url '$(RELEASE_URL)' -image '$(RELEASE_IMAGE)' \
+		$(RELEASE_ARGS)
+
+# What makes releases, tested on a release for two platforms.
+release-test:
+	cd release && go test -count=1 -timeout 20m ./...
+
+# The path of the modules, once the project has a home: make module-path MODULE=example.org/someone/drayage
+module-path:
+	cd release && go run ./cmd/module-path '$(MODULE)'
+
+# Installs what make build has built: root needs neither Go nor git for that. DESTDIR is for makers of packages.
+PREFIX := /usr/local
+TO := $(DESTDIR)$(PREFIX)
+COMPLETION := share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d
+bin/drayage:
+	$(MAKE) build
+install: bin/drayage
+	for d in bin share/man/man1 $(COMPLETION); do mkdir -p '$(TO)'/$$d || exit; done
+	install -m 755 bin/drayage '$(TO)/bin/drayage'
+	bin/drayage man -o '$(TO)/share/man/man1'
+	bin/drayage completion bash >'$(TO)/share/bash-completion/completions/drayage'
+	bin/drayage completion zsh >'$(TO)/share/zsh/site-functions/_drayage'
+	bin/drayage completion fish >'$(TO)/share/fish/vendor_completions.d/drayage.fish'
+
+uninstall:
+	rm -f '$(TO)/bin/drayage' '$(TO)'/share/man/man1/drayage.1 '$(TO)'/share/man/man1/drayage-*.1
+	cd '$(TO)' && rm -f share/bash-completion/completions/drayage share/zsh/site-functions/_drayage \
+		share/fish/vendor_completions.d/drayage.fish
+
 clean:
-	rm -rf bin dist/site
+	rm -rf bin dist

@@ -1,5 +1,5 @@
-// Package build builds the binaries of a release. The same commit and the same version of Go give the same bytes
-// on every machine, in every directory.
+// Package build builds the binaries of a release. The same commit and the same version of Go give the same
+// bytes on every machine, in every directory.
 package build
 
 import (
@@ -64,7 +64,7 @@ func (s Source) Number() string { return strings.TrimPrefix(s.Version, "v") }
 func Read(ctx context.Context, root, version string, dirty bool) (Source, error) {
 	s := Source{Root: root, Version: version}
 	if !semver.MatchString(version) {
-		return s, fmt.Errorf("version %q is not of the form v1.2.3 or v1.2.3-rc.1", version)
+		return s, fmt.Errorf("version %q is not of the form v1.2.3 or v1.2.3-rc.1: make release VERSION=v1.2.3", version)
 	}
 	changes, err := s.git(ctx, "status", "--porcelain", "--untracked-files=no")
 	if err != nil {
@@ -75,7 +75,7 @@ func Read(ctx context.Context, root, version string, dirty bool) (Source, error)
 	}
 	if changes != "" && !dirty {
 		first, _, _ := strings.Cut(changes, "\n")
-		return s, fmt.Errorf("the tree differs from its commit (%s): commit first, or give -dirty for a trial", first)
+		return s, fmt.Errorf("the tree differs from its commit (%s): commit first, or try -dirty", first)
 	}
 	if changes != "" {
 		s.Commit += "-dirty"
@@ -96,7 +96,8 @@ func (s Source) git(ctx context.Context, args ...string) (string, error) {
 func (s Source) Binary(ctx context.Context, t Target, out string) error {
 	flags := fmt.Sprintf("-s -w -buildid= -X main.version=%s -X main.commit=%s -X main.date=%s",
 		s.Version, s.Commit, s.date)
-	_, err := s.Go(ctx, t, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, "./cmd/drayage")
+	_, err := s.Go(ctx, t, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out,
+		"./cmd/drayage")
 	return err
 }
 
@@ -108,8 +109,8 @@ func (s Source) Go(ctx context.Context, t Target, args ...string) (string, error
 	return run(cmd)
 }
 
-// settings say what the go command would otherwise take from the environment of whoever runs it. GOFLAGS is not
-// empty: an empty variable means what go env -w has stored.
+// settings say what the go command would otherwise take from the environment of whoever runs it. GOFLAGS is
+// not empty: an empty variable means what go env -w has stored.
 func settings(t Target) []string {
 	return []string{
 		"GOOS=" + t.OS, "GOARCH=" + t.Arch, "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly",

@@ -1,5 +1,5 @@
-// Package bundle writes archives that come out the same whoever makes them: sorted, with one time, and without the
-// owner, the umask and the file system of the machine.
+// Package bundle writes archives that come out the same whoever makes them: sorted, with one time, and
+// without the owner, the umask and the file system of the machine.
 package bundle
 
 import (

@@ -1,5 +1,5 @@
-// Package channels writes what leads other programs to a release: the installer, the formula of Homebrew, and the
-// manifest of Scoop.
+// Package channels writes what leads other programs to a release: the installer, the formula of Homebrew, and
+// the manifest of Scoop.
 package channels
 
 import (

@@ -1,5 +1,5 @@
-// Package container writes the image of drayage: nothing but the binary, the certificates that browsers trust, and
-// the licences. It is written by drayage's own packages.
+// Package container writes the image of drayage: nothing but the binary, the certificates that browsers
+// trust, and the licences. It is written by drayage's own packages.
 package container
 
 import (
@@ -143,7 +143,7 @@ func (i Image) config(t build.Target, layer digest.Digest) v1.Image {
 			Env: []string{"PATH=/", "HOME=/tmp"}, Labels: i.labels(),
 		},
 		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer}},
-		History: []v1.History{{Created: &created, CreatedBy: "make release", Comment: "drayage " + i.Source.Version}},
+		History: []v1.History{{Created: &created, CreatedBy: "make release"}},
 	}
 }
 

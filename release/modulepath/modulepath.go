@@ -1,4 +1,5 @@
-// Package modulepath gives a tree of Go modules another path: that of the place where the project has its home.
+// Package modulepath gives a tree of Go modules another path: that of the place where the project has its
+// home.
 package modulepath
 
 import (
@@ -118,7 +119,8 @@ func (r renamer) source(name string, text []byte) ([]byte, error) {
 		literals = append(literals, i.Path)
 	}
 	literals = append(literals, constants(f)...)
-	slices.SortFunc(literals, func(a, b *ast.BasicLit) int { return int(b.Pos() - a.Pos()) }) // the last one first
+	// The last one comes first: what is before it keeps its place.
+	slices.SortFunc(literals, func(a, b *ast.BasicLit) int { return int(b.Pos() - a.Pos()) })
 	out, any := slices.Clone(text), false
 	for _, l := range literals {
 		value, err := strconv.Unquote(l.Value)

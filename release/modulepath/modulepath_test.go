@@ -10,7 +10,8 @@ import (
 	"drayage/release/modulepath"
 )
 
-// TestSetPath gives a copy of the tree another path. Every module of it has to build, and to be tidy, afterwards.
+// TestSetPath gives a copy of the tree another path. Every module of it has to build, and to be tidy,
+// afterwards.
 func TestSetPath(t *testing.T) {
 	const path = "example.org/someone/drayage"
 	root := copyTree(t)

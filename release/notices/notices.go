@@ -23,7 +23,7 @@ type Module struct {
 	Path    string // std for the standard library
 	Version string
 	Sum     string // as in go.sum; the standard library has none
-	Licence string // SPDX's name of the main licence
+	Licence string // an expression of SPDX
 	Texts   []Text
 }
 
@@ -33,8 +33,8 @@ type Text struct {
 	Body []byte
 }
 
-// Of returns the modules of a binary, sorted by path, each with its licences. A module without one is an error:
-// nobody may pass on what has no licence.
+// Of returns the modules of a binary, sorted by path, each with its licences. A module without one is an
+// error: nobody may pass on what has no licence.
 func Of(ctx context.Context, src build.Source, t build.Target, binary string) ([]Module, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
@@ -53,7 +53,8 @@ func Of(ctx context.Context, src build.Source, t build.Target, binary string) ([
 	places := map[string]place{"std": {root: goroot, dirs: []string{goroot}}}
 	for _, dep := range info.Deps {
 		if dep.Replace != nil {
-			return nil, fmt.Errorf("%s is replaced by %s: a release is built of published modules", dep.Path, dep.Replace.Path)
+			return nil, fmt.Errorf("%s is replaced by %s: a release is built of published modules",
+				dep.Path, dep.Replace.Path)
 		}
 		at, ok := linked[dep.Path]
 		if !ok {
@@ -70,7 +71,7 @@ func Of(ctx context.Context, src build.Source, t build.Target, binary string) ([
 		if len(m.Texts) == 0 {
 			return nil, fmt.Errorf("%s %s has no file with a licence in %s", m.Path, m.Version, places[m.Path].root)
 		}
-		if m.Licence = Identify(m.Texts[0].Body); m.Licence == "" {
+		if m.Licence = licence(m.Texts); m.Licence == "" {
 			return nil, fmt.Errorf("%s %s: the licence in %s is not known: enter it in package notices",
 				m.Path, m.Version, m.Texts[0].Name)
 		}
@@ -107,8 +108,8 @@ func directories(ctx context.Context, src build.Source, t build.Target) (map[str
 
 var licenceName = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents)([.-].*)?$`)
 
-// texts reads the files with licences of the linked directories and of those above them. Those of the root come
-// first: code that was copied into a module has its licence further down.
+// texts reads the files with licences of the linked directories and of those above them. Those of the root
+// come first: code that was copied into a module has its licence further down.
 func (p place) texts() ([]Text, error) {
 	dirs := map[string]bool{p.root: true}
 	for _, d := range p.dirs {

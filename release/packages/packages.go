@@ -37,7 +37,9 @@ that docker load takes, and pushes them into a private registry.`
 
 // Write writes a package of p into a directory and returns its name, which follows the rules of the
 // distribution.
-func (p Project) Write(format string, src build.Source, t build.Target, parts Parts, dir string) (string, error) {
+func (p Project) Write(
+	format string, src build.Source, t build.Target, parts Parts, dir string,
+) (string, error) {
 	contents := parts.place(format)
 	number, before, _ := strings.Cut(src.Number(), "-")
 	arch := t.Arch
@@ -52,8 +54,8 @@ func (p Project) Write(format string, src build.Source, t build.Target, parts Pa
 	})
 	info.RPM.BuildHost = "localhost" // the machine's name says nothing, and differs
 	info.RPM.Summary, _, _ = strings.Cut(description, "\n")
-	if format == "apk" {
-		info.Recommends = nil // Alpine has no such thing
+	if format == "apk" { // Alpine knows no recommendations, and descriptions of one line
+		info.Recommends, info.Description = nil, info.RPM.Summary
 	}
 	if err := nfpm.PrepareForPackager(info, format); err != nil {
 		return "", err
@@ -73,14 +75,15 @@ func (p Project) Write(format string, src build.Source, t build.Target, parts Pa
 	return name, nil
 }
 
-// place says where the files go. Debian has one place for licences and one for completions of zsh, and the others
-// have different ones.
+// place says where the files go. Debian has one place for licences and one for completions of zsh, and the
+// others have different ones.
 func (p Parts) place(format string) (all files.Contents) {
 	add := func(path, to string, mode fs.FileMode) {
 		if path == "" {
 			return
 		}
-		all = append(all, &files.Content{Source: path, Destination: to, FileInfo: &files.ContentFileInfo{Mode: mode}})
+		info := &files.ContentFileInfo{Mode: mode}
+		all = append(all, &files.Content{Source: path, Destination: to, FileInfo: info})
 	}
 	licences, zsh := "/usr/share/licenses/drayage/", "/usr/share/zsh/site-functions/"
 	licence := "LICENSE"

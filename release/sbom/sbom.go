@@ -3,6 +3,7 @@ package sbom
 
 import (
 	"crypto/sha256"
+	"debug/buildinfo"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -24,10 +25,15 @@ func Write(w io.Writer, src build.Source, t build.Target, binary string, modules
 	if err != nil {
 		return err
 	}
-	root := component(notices.Module{Path: "drayage", Version: src.Version, Licence: "Apache-2.0"})
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	root := component(notices.Module{Path: info.Main.Path, Version: src.Version, Licence: "Apache-2.0"})
+	root.Name = "drayage"
 	root.Type = cyclonedx.ComponentTypeApplication
 	root.PackageURL += "?goos=" + t.OS + "&goarch=" + t.Arch
-	root.Hashes = &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: fmt.Sprintf("%x", sha256.Sum256(raw))}}
+	root.Hashes = hashes(fmt.Sprintf("%x", sha256.Sum256(raw)))
 	root.Properties = &[]cyclonedx.Property{{Name: "vcs.revision", Value: src.Commit}}
 	var components []cyclonedx.Component
 	var refs []string
@@ -38,7 +44,7 @@ func Write(w io.Writer, src build.Source, t build.Target, binary string, modules
 			if err != nil {
 				return fmt.Errorf("%s: %w", m.Path, err)
 			}
-			c.Hashes = &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: hash}}
+			c.Hashes = hashes(hash)
 		}
 		components = append(components, c)
 		refs = append(refs, c.BOMRef)
@@ -51,11 +57,15 @@ func Write(w io.Writer, src build.Source, t build.Target, binary string, modules
 		EncodeVersion(bom, cyclonedx.SpecVersion1_6)
 }
 
+func hashes(sha256 string) *[]cyclonedx.Hash {
+	return &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: sha256}}
+}
+
 func component(m notices.Module) cyclonedx.Component {
 	purl := "pkg:golang/" + m.Path + "@" + strings.ReplaceAll(m.Version, "+", "%2B")
 	return cyclonedx.Component{
 		BOMRef: purl, Type: cyclonedx.ComponentTypeLibrary, Name: m.Path, Version: m.Version, PackageURL: purl,
-		Licenses: &cyclonedx.Licenses{{License: &cyclonedx.License{ID: m.Licence}}},
+		Licenses: &cyclonedx.Licenses{{Expression: m.Licence}},
 	}
 }
 

@@ -83,8 +83,8 @@ func (k Key) Public() string {
 	return lastLine(text)
 }
 
-// Sign signs the sums in a directory. The comment is signed too. The signature has no time: the same sums have
-// the same signature.
+// Sign signs the sums in a directory. The comment is signed too. The signature has no time: the same sums
+// have the same signature.
 func (k Key) Sign(dir, comment string) error {
 	text, err := os.ReadFile(filepath.Join(dir, Name))
 	if err != nil {

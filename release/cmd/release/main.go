@@ -1,12 +1,14 @@
-// Command release makes the files of a release of drayage: archives, packages, the image, the installer, the sums
-// and their signature. The same commit gives the same bytes. See docs/releasing.md.
+// Command release makes the files of a release of drayage: archives, packages, the image, the installer, the
+// sums and their signature. The same commit gives the same bytes. See docs/releasing.md.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -39,7 +41,8 @@ func (o *options) parse(args []string) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	flags.StringVar(&o.version, "version", "", "the version, such as v1.0.0")
 	flags.StringVar(&o.root, "root", "..", "the source tree")
-	flags.StringVar(&o.out, "o", "../dist", "the directory that the files go into; what it held is gone then")
+	flags.StringVar(&o.out, "o", "",
+		"the directory that the files go into; what it held is gone then (default ../dist/VERSION)")
 	flags.StringVar(&o.url, "url", "https://example.com/drayage", "the address of the project")
 	flags.StringVar(&o.downloads, "downloads", "",
 		"the address of the directory with the files (default URL/releases/download/VERSION)")
@@ -62,6 +65,9 @@ func (o *options) parse(args []string) error {
 		return fmt.Errorf("give the version: make release VERSION=v1.0.0")
 	case o.only != "" && o.only != "image":
 		return fmt.Errorf("-only takes image: %q given", o.only)
+	}
+	if o.out == "" {
+		o.out = filepath.Join("../dist", o.version)
 	}
 	if o.downloads == "" {
 		o.downloads = strings.TrimSuffix(o.url, "/") + "/releases/download/" + o.version
@@ -106,6 +112,9 @@ func run(ctx context.Context, args []string, say io.Writer) (err error) {
 	if o.root, err = filepath.Abs(o.root); err != nil {
 		return err
 	}
+	if err := replaceable(out); err != nil {
+		return err
+	}
 	src, err := build.Read(ctx, o.root, o.version, o.dirty)
 	if err != nil {
 		return err
@@ -123,7 +132,7 @@ func run(ctx context.Context, args []string, say io.Writer) (err error) {
 	if err := m.make(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(out); err != nil {
+	if err := errors.Join(os.RemoveAll(out), os.MkdirAll(filepath.Dir(out), 0o755)); err != nil {
 		return err
 	}
 	if err := os.Rename(m.out, out); err != nil {
@@ -131,6 +140,21 @@ func run(ctx context.Context, args []string, say io.Writer) (err error) {
 	}
 	fmt.Fprintf(say, "made %s of %s in %s\n", src.Version, src.Commit, out)
 	return nil
+}
+
+// replaceable refuses a directory that holds something else than a release, because it is emptied.
+func replaceable(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, "drayage") && !strings.HasPrefix(name, sums.Name) && name != "install.sh" {
+			return fmt.Errorf("%s holds %q, which is no file of a release: give an empty directory with -o", dir, name)
+		}
+	}
+	return err
 }
 
 // sign signs the sums, if there is a key.

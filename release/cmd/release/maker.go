@@ -206,14 +206,17 @@ func (m *maker) archive(t build.Target) error {
 			files = append(files, bundle.File{Name: name + "/" + dir + filepath.Base(path), Path: path, Mode: 0o644})
 		}
 	}
-	add("", m.tree("LICENSE"), m.tree("README.md"), m.staged(t, "THIRD-PARTY-NOTICES"), m.staged(t, "sbom.cdx.json"))
+	add("", m.tree("LICENSE"), m.tree("README.md"))
+	add("", m.staged(t, "THIRD-PARTY-NOTICES"), m.staged(t, "sbom.cdx.json"))
 	add("man/man1/", m.manual...)
 	add("completions/", m.bash, m.zsh, m.fish, m.ps1)
 	pack, ending := bundle.TarGz, ".tar.gz"
 	if t.OS == "windows" {
 		pack, ending = bundle.Zip, ".zip"
 	}
-	err := write(filepath.Join(m.out, name+ending), func(w io.Writer) error { return pack(w, files, m.src.Date) })
+	err := write(filepath.Join(m.out, name+ending), func(w io.Writer) error {
+		return pack(w, files, m.src.Date)
+	})
 	if err != nil {
 		return err
 	}
