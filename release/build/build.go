@@ -64,7 +64,7 @@ func (s Source) Number() string { return strings.TrimPrefix(s.Version, "v") }
 func Read(ctx context.Context, root, version string, dirty bool) (Source, error) {
 	s := Source{Root: root, Version: version}
 	if !semver.MatchString(version) {
-		return s, fmt.Errorf("version %q is not of the form v1.2.3 or v1.2.3-rc.1: make release VERSION=v1.2.3", version)
+		return s, fmt.Errorf("version %q is not like v1.2.3 or v1.2.3-rc.1: make release VERSION=v1.2.3", version)
 	}
 	changes, err := s.git(ctx, "status", "--porcelain", "--untracked-files=no")
 	if err != nil {
