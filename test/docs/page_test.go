@@ -22,7 +22,8 @@ type mark struct {
 
 // block is an indented or fenced block of a page.
 type block struct {
-	line  int // of its first line
+	line  int    // of its first line
+	lang  string // behind the fence
 	lines []string
 	marks []mark
 }
@@ -129,7 +130,7 @@ func (r *reader) mark() error {
 
 func (r *reader) fenced() {
 	indent := strings.Index(r.lines[r.at], "```")
-	b := block{line: r.at + 2}
+	b := block{line: r.at + 2, lang: strings.TrimLeft(strings.TrimSpace(r.lines[r.at]), "`")}
 	for r.at++; r.at < len(r.lines) && !strings.HasPrefix(strings.TrimSpace(r.lines[r.at]), "```"); r.at++ {
 		b.lines = append(b.lines, strings.TrimPrefix(r.lines[r.at], strings.Repeat(" ", indent)))
 	}
@@ -170,7 +171,7 @@ func (b block) find(kind string) (mark, bool) {
 
 var (
 	typed   = regexp.MustCompile(`^(\$ |[A-Z_]+=\S+ )*([a-z0-9.-]+)( |$)`)
-	drayage = regexp.MustCompile(`(^|\| *|&& |\$ |[A-Z_]+=\S+ )drayage( |$)`)
+	drayage = regexp.MustCompile(`(^|\| *|&& |\$ |[A-Z_]+=\S+ |- |: )drayage [a-z]`)
 )
 
 // commands reports whether a block holds commands: it begins with one that is known, or drayage is called
@@ -202,6 +203,9 @@ type step struct {
 // steps takes a block apart. A command goes on where a line ends in \ or |, inside a loop, and up to the end
 // of a here-document.
 func (b block) steps() (all []step) {
+	if b.lang == "yaml" {
+		return b.job()
+	}
 	console := len(b.lines) > 0 && strings.HasPrefix(b.lines[0], "$ ")
 	var end string // what the command goes on to
 	more := false
@@ -226,6 +230,19 @@ func (b block) steps() (all []step) {
 	}
 	return all
 }
+
+// job takes the calls of drayage out of the description of a job. What the forge fills in becomes "me".
+func (b block) job() (all []step) {
+	for i, line := range b.lines {
+		if drayage.MatchString(line) {
+			line = filled.ReplaceAllString(strings.TrimPrefix(strings.TrimSpace(line), "- "), "me")
+			all = append(all, step{line: b.line + i, command: strings.TrimPrefix(line, "run: ")})
+		}
+	}
+	return all
+}
+
+var filled = regexp.MustCompile(`\$\{\{[^}]*\}\}`)
 
 var (
 	goesOn   = regexp.MustCompile(`(\\|\||&&)\s*(#.*)?$`)

@@ -139,7 +139,7 @@ func newShell(t *testing.T, w *workshop) *shell {
 	s.env = []string{"PATH=" + w.bin, "HOME=" + s.dir + "/home", "TMPDIR=" + s.dir + "/tmp", "LC_ALL=C",
 		"HTTPS_PROXY=" + proxy, "HTTP_PROXY=" + proxy, "SSL_CERT_FILE=" + s.dir + "/ca.pem",
 		"CALLS=" + s.dir + "/calls", "FIXTURES=" + w.fixtures, "TOKEN=secret", "CI_JOB_TOKEN=secret",
-		"CI_REGISTRY_IMAGE=registry.gitlab.com/group/project"}
+		"CI_REGISTRY=registry.gitlab.com", "CI_REGISTRY_IMAGE=registry.gitlab.com/group/project"}
 	return s
 }
 

@@ -46,7 +46,8 @@ const stock = `
 	registry.k8s.io pause 3.10
 	registry.k8s.io kube-apiserver v1.31.0
 	registry.k8s.io coredns/coredns v1.11.3
-	docker.io
+	registry-1.docker.io rancher/mirrored-pause 3.6
+	registry-1.docker.io rancher/mirrored-coredns-coredns 1.11.3
 	registry.gitlab.com group/project 1
 	registry.corp team/app 1.1.3 1.2 1.2.5 1.9 2.0
 	registry.corp:5000
@@ -56,7 +57,7 @@ const stock = `
 	mirror.corp ghcr/team/app 1
 	nexus.corp
 	corp.jfrog.io team/app 1
-	1234.dkr.ecr.eu-west-1.amazonaws.com
+	1234.dkr.ecr.eu-west-1.amazonaws.com team/app 1
 	europe-docker.pkg.dev
 `
 

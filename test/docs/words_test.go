@@ -13,6 +13,7 @@ var foreign = []string{
 	"--all-platforms", "--override-arch", "--tls-verify", "--raw", // drayage understands these, or guides
 	"--long", // of zstd
 	"--name", // of az
+	"--pull", "--images", // of docker compose
 }
 
 // help returns the help page of drayage, or of a command.
