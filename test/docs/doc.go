@@ -10,9 +10,12 @@
 //	<!-- docs: output -->           the block is what the block before it prints
 //	<!-- docs: file NAME -->        the block is the file NAME, which is there before the page begins
 //	<!-- docs: env NAME=VALUE -->   the block runs with this variable
+//	<!-- docs: table -->            every call of drayage in the table is run, the last one of each row
 //	<!-- docs: run COMMAND -->      COMMAND runs before the block, for what the page takes for granted
 //
 // "file" and "run" may have their text in the comment itself, on the lines below. A block whose first line
 // begins with "$ " holds commands with their output. In output "..." stands for any text, and on a line of
 // its own for any lines. Digests, sizes and times need not agree.
+//
+// Lines of other programs run too, if testdata/stub knows what to do in their place, or not at all.
 package docs

@@ -64,7 +64,10 @@ func pages(t *testing.T) (all []page) {
 	return all
 }
 
-var kinds = []string{"skip", "exit", "output", "file", "env", "run"}
+var kinds = []string{"skip", "exit", "output", "file", "env", "run", "table"}
+
+// bare are the kinds that say enough without more words.
+var bare = []string{"output", "run", "table"}
 
 // reader goes through the lines of a page.
 type reader struct {
@@ -86,6 +89,8 @@ func parse(name, text string) (page, error) {
 			if err := r.mark(); err != nil {
 				return r.page, err
 			}
+		case strings.HasPrefix(line, "|") && len(r.waiting) > 0 && r.waiting[0].kind == "table":
+			r.table()
 		case strings.HasPrefix(strings.TrimSpace(line), "```"):
 			r.fenced()
 		case blank && strings.HasPrefix(line, "    ") && strings.TrimSpace(line) != "":
@@ -117,7 +122,7 @@ func (r *reader) mark() error {
 	if m.body = body; body != "" {
 		m.body += "\n"
 	}
-	if !slices.Contains(kinds, m.kind) || m.arg == "" && m.kind != "output" && m.kind != "run" {
+	if !slices.Contains(kinds, m.kind) || m.arg == "" && !slices.Contains(bare, m.kind) {
 		return fmt.Errorf("%s:%d: no such comment, or it says nothing: %q", r.name, m.line, head)
 	}
 	if m.kind == "file" && m.body != "" {
@@ -151,6 +156,21 @@ func (r *reader) indented() {
 	}
 	for strings.TrimSpace(b.lines[len(b.lines)-1]) == "" {
 		b.lines = b.lines[:len(b.lines)-1]
+	}
+	r.add(b)
+}
+
+// table takes the calls of drayage out of a table.
+func (r *reader) table() {
+	b := block{line: r.at + 1}
+	for ; r.at < len(r.lines) && strings.HasPrefix(r.lines[r.at], "|"); r.at++ {
+		line := "" // one for each row, so that numbers of lines are right
+		for _, m := range inCode.FindAllStringSubmatch(r.lines[r.at], -1) {
+			if strings.Contains(m[1], "drayage ") {
+				line = strings.ReplaceAll(m[1], `\|`, "|")
+			}
+		}
+		b.lines = append(b.lines, line)
 	}
 	r.add(b)
 }

@@ -29,8 +29,12 @@ import (
 // plain are the registries that speak no TLS.
 var plain = []string{"registry.lab:5000"}
 
+// stranger is the registry whose certificate no authority has signed.
+const stranger = "strange.corp"
+
 // stock is what the registries hold before a page begins: registry, repository, tags. With "sbom" every image
-// has an SBOM. A registry that stands alone is empty. All others are not there.
+// has an SBOM, with "windows" it is for Windows; with "password" the registry asks for one.
+// A registry that stands alone is empty. All others are not there.
 const stock = `
 	registry-1.docker.io library/alpine 3.18 3.19 3.20 3.21 latest
 	registry-1.docker.io library/busybox 1.36
@@ -46,6 +50,7 @@ const stock = `
 	registry.k8s.io pause 3.10
 	registry.k8s.io kube-apiserver v1.31.0
 	registry.k8s.io coredns/coredns v1.11.3
+	registry-1.docker.io team/tool 1 windows
 	registry-1.docker.io rancher/mirrored-pause 3.6
 	registry-1.docker.io rancher/mirrored-coredns-coredns 1.11.3
 	registry.gitlab.com group/project 1
@@ -53,6 +58,8 @@ const stock = `
 	registry.corp:5000
 	registry.lab:5000
 	harbor.corp
+	locked.corp team/app 1 password
+	strange.corp team/app 1
 	mirror.corp library/alpine 3.20
 	mirror.corp ghcr/team/app 1
 	nexus.corp
@@ -158,12 +165,21 @@ var base = fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"base": str
 
 // fill puts an image for two platforms under each tag.
 func fill(t *testing.T, reg *fakeregistry.Registry, repo string, tags []string) {
-	for _, tag := range slices.DeleteFunc(slices.Clone(tags), func(s string) bool { return s == "sbom" }) {
+	system := v1.Platform{OS: "linux"}
+	if slices.Contains(tags, "windows") {
+		system = v1.Platform{OS: "windows", OSVersion: "10.0.17763.1"}
+	}
+	if slices.Contains(tags, "password") {
+		reg.RequireBasic("ann", "secret")
+	}
+	word := func(s string) bool { return s == "sbom" || s == "windows" || s == "password" }
+	for _, tag := range slices.DeleteFunc(slices.Clone(tags), word) {
 		top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"name": repo + ":" + tag}))
 		var children []v1.Descriptor
 		for _, arch := range []string{"amd64", "arm64"} {
 			im := fakeregistry.Image{Layers: []fakeregistry.Layer{base, top}}
-			im.Platform = v1.Platform{OS: "linux", Architecture: arch}
+			im.Platform = system
+			im.Platform.Architecture = arch
 			im.Config.Config = v1.ImageConfig{Cmd: []string{"/run"}, Labels: map[string]string{"tag": tag}}
 			children = append(children, reg.PutImage(repo, "", im))
 		}
@@ -227,7 +243,11 @@ func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, e
 	}
 	tmpl := &x509.Certificate{SerialNumber: big.NewInt(int64(len(a.leaves) + 2)),
 		DNSNames: []string{hello.ServerName}, NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter}
-	raw, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, a.key.Public(), a.key)
+	parent := a.cert
+	if hello.ServerName == stranger {
+		parent = tmpl
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, tmpl, parent, a.key.Public(), a.key)
 	if err != nil {
 		return nil, err
 	}

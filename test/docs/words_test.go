@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// foreign are flags of other programs that pages name.
-var foreign = []string{
-	"--all-platforms", "--override-arch", "--tls-verify", "--raw", // drayage understands these, or guides
-	"--long", // of zstd
-	"--name", // of az
-	"--pull", "--images", // of docker compose
-}
+// foreign are flags of other programs that pages name alone, without the program. drayage understands some of them,
+// and tells what to type in place of others.
+var foreign = []string{"--all", "--all-platforms", "--override-arch", "--pull", "--raw", "--retry-times",
+	"--tarball", "--tls-verify"}
+
+// elsewhere begins a line for another program.
+var elsewhere = regexp.MustCompile(`^(az|crane|ctr|docker|hauler|helm|oras|podman|regctl|skopeo|zstd) [^|]*$`)
 
 // help returns the help page of drayage, or of a command.
 func help(t *testing.T, args ...string) string {
@@ -61,7 +61,7 @@ func TestFlagsExist(t *testing.T) {
 	named, others := 0, map[string]bool{}
 	for _, p := range pages(t) {
 		for _, m := range inCode.FindAllStringSubmatch(fence.ReplaceAllString(p.text, ""), -1) {
-			for _, f := range flag.FindAllString(m[1], -1) {
+			for _, f := range flag.FindAllString(elsewhere.ReplaceAllString(m[1], ""), -1) {
 				named, others[f] = named+1, true
 				if !slices.Contains(flags, f) && !slices.Contains(foreign, f) {
 					t.Errorf("%s: no command has the flag %s, named in %q", p.name, f, m[1])
@@ -123,5 +123,32 @@ func TestExitCodesAgree(t *testing.T) {
 	}
 	if tables == 0 {
 		t.Error("no page has a table of exit codes")
+	}
+}
+
+// TestFiguresAgree compares figures about reliability with the section that a row links to, which is generated.
+func TestFiguresAgree(t *testing.T) {
+	all := pages(t)
+	from, _ := find(all, "docs/security.md")
+	to, _ := find(all, "docs/reliability.md")
+	row := regexp.MustCompile(`(?m)^\| \[[^\]]*\]\(reliability\.md#([a-z-]+)\) \|(.*)$`)
+	number := regexp.MustCompile(`[0-9]+`)
+	rows := row.FindAllStringSubmatch(from.text, -1)
+	for _, m := range rows {
+		section := ""
+		for part := range strings.SplitSeq(to.text, "\n## ") {
+			if name, _, _ := strings.Cut(part, "\n"); strings.ReplaceAll(strings.ToLower(name), " ", "-") == m[1] {
+				section += part
+				break
+			}
+		}
+		for _, n := range number.FindAllString(m[2], -1) {
+			if !slices.Contains(number.FindAllString(section, -1), n) {
+				t.Errorf("%s says %s of %s, which has no such figure", from.name, n, m[1])
+			}
+		}
+	}
+	if len(rows) < 5 {
+		t.Errorf("only %d rows with figures were found", len(rows))
 	}
 }
