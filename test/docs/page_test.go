@@ -195,8 +195,11 @@ var (
 )
 
 // commands reports whether a block holds commands: it begins with one that is known, or drayage is called
-// in it.
+// in it. A fence may say that it is something else, as "text" does.
 func (b block) commands(known func(program string) bool) bool {
+	if !slices.Contains([]string{"", "sh", "console", "powershell", "yaml"}, b.lang) {
+		return false
+	}
 	for _, line := range b.lines {
 		if drayage.MatchString(line) {
 			return true

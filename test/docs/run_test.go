@@ -23,8 +23,8 @@ const maxSkips = 2
 const patience = time.Minute
 
 // stubs are programs that need not be on this machine; testdata/stub stands in for them.
-var stubs = []string{"aws", "cmd", "crictl", "ctr", "docker", "gcloud", "helm", "jq", "k3s", "kubeadm", "kubectl",
-	"podman", "rsync", "scp", "ssh", "sudo", "systemctl", "umount"}
+var stubs = []string{"aws", "cmd", "crictl", "ctr", "docker", "gcloud", "helm", "jq", "k3s", "kubeadm",
+	"kubectl", "podman", "rsync", "scp", "ssh", "sudo", "systemctl", "umount"}
 
 // plainTools are the programs of this machine that pages may use.
 var plainTools = []string{"awk", "basename", "cat", "chmod", "cmp", "cp", "dd", "dirname", "env", "false",

@@ -112,7 +112,7 @@ func (s *site) forward(w http.ResponseWriter, r *http.Request) {
 		to = s.proxy.Listener.Addr().String()
 	}
 	if s.registry(r.Host) == nil {
-		http.Error(w, "no such host", http.StatusBadGateway)
+		http.Error(w, "the stock has no such registry", http.StatusForbidden)
 		return
 	}
 	back, err := net.Dial("tcp", to)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// foreign are flags of other programs that pages name alone, without the program. drayage understands some of them,
-// and tells what to type in place of others.
+// foreign are flags of other programs that pages name alone, without the program. drayage understands some of
+// them, and tells what to type in place of others.
 var foreign = []string{"--all", "--all-platforms", "--override-arch", "--pull", "--raw", "--retry-times",
 	"--tarball", "--tls-verify"}
 
