@@ -195,9 +195,9 @@ var (
 )
 
 // commands reports whether a block holds commands: it begins with one that is known, or drayage is called
-// in it. A fence may say that it is something else, as "text" does.
+// in it. A fence may say that it is something else, such as "json".
 func (b block) commands(known func(program string) bool) bool {
-	if !slices.Contains([]string{"", "sh", "console", "powershell", "yaml"}, b.lang) {
+	if !slices.Contains([]string{"", "sh", "console", "powershell", "text", "yaml"}, b.lang) {
 		return false
 	}
 	for _, line := range b.lines {

@@ -126,7 +126,7 @@ func TestExitCodesAgree(t *testing.T) {
 	}
 }
 
-// TestFiguresAgree compares figures about reliability with the section that a row links to, which is generated.
+// TestFiguresAgree compares figures about reliability with the generated section that their row links to.
 func TestFiguresAgree(t *testing.T) {
 	all := pages(t)
 	from, _ := find(all, "docs/security.md")
