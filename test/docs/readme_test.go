@@ -1,0 +1,80 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// measured are the sections of docs/benchmarks.md that the rows of speed in README.md come from.
+var measured = map[string]string{
+	"registry to directory":                     "`fetch-loopback`",
+	"the same, where a connection gets 20 MB/s": "`fetch-20MBs`",
+	"twenty images that share a base":           "`fetch-20-images`",
+	"registry to docker tar":                    "`registry-docker-tar`",
+	"docker tar to registry":                    "`push-docker-tar`",
+}
+
+// TestReadmeHasMeasuredSpeed compares the rows of speed in README.md with the run in docs/benchmarks.md.
+func TestReadmeHasMeasuredSpeed(t *testing.T) {
+	readme, benchmarks := text(t, "README.md"), text(t, "docs/benchmarks.md")
+	_, table, _ := strings.Cut(readme, "One run of `make bench`")
+	_, table, _ = strings.Cut(table, "\n\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var tools []string
+	found := 0
+	for line := range strings.Lines(table) {
+		cells := cellsOf(line)
+		section, ok := measured[cells[0]]
+		if !ok {
+			tools = append(tools, cells...)
+			continue
+		}
+		found++
+		_, rows, ok := strings.Cut(benchmarks, "\n"+section+"\n")
+		if !ok {
+			t.Fatalf("docs/benchmarks.md has no section %s", section)
+		}
+		rows, _, _ = strings.Cut(rows, "\n## ")
+		for i, seconds := range cells[1:] {
+			if want := wall(rows, tools[i+1]); seconds != want {
+				t.Errorf("%s, %s: README.md says %s, docs/benchmarks.md %s", cells[0], tools[i+1], seconds, want)
+			}
+		}
+	}
+	if found != len(measured) {
+		t.Errorf("README.md has %d rows of speed, not %d:\n%s", found, len(measured), table)
+	}
+}
+
+// wall is the time of a tool in a table of docs/benchmarks.md, or "-".
+func wall(table, tool string) string {
+	for line := range strings.Lines(table) {
+		if cells := cellsOf(line); cells[0] == tool || strings.HasPrefix(cells[0], tool+" load") {
+			return strings.TrimSuffix(cells[1], " s")
+		}
+	}
+	return "-"
+}
+
+// cellsOf takes a row of a table apart. A line that is none has one empty cell.
+func cellsOf(line string) (cells []string) {
+	line = strings.TrimSpace(line)
+	if !strings.HasPrefix(line, "|") {
+		return []string{""}
+	}
+	for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
+		cells = append(cells, strings.TrimSpace(cell))
+	}
+	return cells
+}
+
+func text(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
