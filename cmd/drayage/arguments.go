@@ -31,10 +31,9 @@ func (e *environment) interpret(app *cli.App, args []string) ([]string, error) {
 // tool is the command line as the guide knows it.
 func tool(app *cli.App) (t guide.Tool) {
 	for _, c := range app.VisibleCommands() {
-		command := guide.Command{Names: c.Names()}
+		command := guide.Command{Names: c.Names(), Summary: c.Usage, Usage: c.UsageText}
 		for _, f := range c.Flags {
-			_, isBool := f.(*cli.BoolFlag)
-			command.Flags = append(command.Flags, guide.Flag{Names: f.Names(), Value: !isBool})
+			command.Flags = append(command.Flags, guideFlag(f))
 		}
 		t = append(t, command)
 	}

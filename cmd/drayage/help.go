@@ -81,10 +81,17 @@ func flagSections(flags []cli.Flag) []guide.Section {
 }
 
 func flagEntry(f cli.Flag) guide.Entry {
+	return guide.FlagEntry(guideFlag(f), defaultOf(f.(cli.DocGenerationFlag)))
+}
+
+// guideFlag is a flag as the guide knows it.
+func guideFlag(f cli.Flag) guide.Flag {
 	doc := f.(cli.DocGenerationFlag)
-	_, repeats := f.(*cli.StringSliceFlag)
-	flag := guide.Flag{Names: f.Names(), Value: doc.TakesValue()}
-	return guide.FlagEntry(flag, doc.GetUsage(), defaultOf(doc), repeats)
+	_, isBool := f.(*cli.BoolFlag)
+	repeats, _ := f.(cli.DocGenerationSliceFlag)
+	return guide.Flag{
+		Names: f.Names(), Value: !isBool, Repeats: repeats != nil && repeats.IsSliceFlag(), Usage: doc.GetUsage(),
+	}
 }
 
 func defaultOf(f cli.DocGenerationFlag) string {

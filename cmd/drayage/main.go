@@ -37,6 +37,9 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	})
 	defer stop()
 	log.SetOutput(io.Discard) // net/http tells there what servers do wrong, and ours to say is what comes of it
+	if len(args) > 1 && args[1] == completeCommand {
+		return env.complete(ctx, args[2:])
+	}
 	app := newApp(env)
 	env.typed(app, args)
 	args, err := env.interpret(app, args)
@@ -95,16 +98,16 @@ Results go to standard output, everything else to standard error.`,
 			manifestCommand(env), configCommand(env), blobCommand(env),
 			tagCommand(env), rmCommand(env), gcCommand(env),
 			loginCommand(env), logoutCommand(env),
-			settingsCommand(env), manCommand(env), helpCommand(env), versionCommand(env),
+			settingsCommand(env), completionCommand(env), manCommand(env),
+			helpCommand(env), versionCommand(env),
 		},
-		Writer:               env.stdout,
-		ErrWriter:            env.stderr,
-		HideHelpCommand:      true,
-		Flags:                []cli.Flag{cli.HelpFlag}, // cli leaves it out because there is a command of that name
-		ExitErrHandler:       func(*cli.Context, error) {},
-		OnUsageError:         onUsageError,
-		EnableBashCompletion: true,
-		Action:               func(c *cli.Context) error { return cli.ShowAppHelp(c) },
+		Writer:          env.stdout,
+		ErrWriter:       env.stderr,
+		HideHelpCommand: true,
+		Flags:           []cli.Flag{cli.HelpFlag}, // cli leaves it out because there is a command of that name
+		ExitErrHandler:  func(*cli.Context, error) {},
+		OnUsageError:    onUsageError,
+		Action:          func(c *cli.Context) error { return cli.ShowAppHelp(c) },
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = onUsageError

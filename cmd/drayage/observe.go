@@ -33,7 +33,7 @@ func checkLogFormat(c *cli.Context) error {
 	if c.String(logFormat) == "" {
 		return nil
 	}
-	return guide.Choice(logFormat, c.String(logFormat), "text", "json")
+	return guide.Choice(logFormat, c.String(logFormat))
 }
 
 // logsJSON looks for --log-format in a command line that may make no sense: the error about that is to be in

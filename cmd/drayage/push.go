@@ -112,7 +112,7 @@ func (c call) pushLocal(
 // packing reads --compression and --compression-level.
 func (c call) packing() (upload.Compression, error) {
 	p := upload.Compression{Kind: c.String("compression"), Level: c.Int("compression-level")}
-	if err := guide.Choice("compression", p.Kind, "gzip", "zstd", "none"); err != nil {
+	if err := guide.Choice("compression", p.Kind); err != nil {
 		return p, err
 	}
 	if c.IsSet("compression-level") && p.Level == 0 {

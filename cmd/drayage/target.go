@@ -27,7 +27,7 @@ func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err e
 			guide.WithOutput(c.Args().Slice(), "images.tar"))
 	}
 	format = dockerarchive.Format(c.String("format"))
-	if err := guide.Choice("format", string(format), "docker", "oci"); err != nil {
+	if err := guide.Choice("format", string(format)); err != nil {
 		return out, "", err
 	}
 	if out, err = source.ParseOutput(c.String("output")); err != nil {
@@ -63,7 +63,7 @@ func (c call) compression(out source.Output) (pack.Kind, error) {
 		return pack.None, nil
 	}
 	if c.IsSet("compress") {
-		if err := guide.Choice("compress", string(kind), "gzip", "zstd", "none"); err != nil {
+		if err := guide.Choice("compress", string(kind)); err != nil {
 			return "", err
 		}
 	}

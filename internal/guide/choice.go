@@ -8,8 +8,23 @@ import (
 	"drayage/internal/usage"
 )
 
+// choices has the words that flags take, the usual ones first. A platform may be another one too.
+var choices = map[string][]string{
+	"format":      {"docker", "oci"},
+	"compress":    {"gzip", "zstd", "none"},
+	"compression": {"gzip", "zstd", "none"},
+	"progress":    {"auto", "bar", "plain", "json", "none"},
+	"log-format":  {"text", "json"},
+	"platform": {"all", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386",
+		"linux/ppc64le", "linux/s390x", "linux/riscv64", "windows/amd64"},
+}
+
+// Choices are the words that a flag takes, or nil.
+func Choices(flag string) []string { return choices[flag] }
+
 // Choice returns an error if the value of a flag is none of the words that the flag takes.
-func Choice(flag, value string, words ...string) error {
+func Choice(flag, value string) error {
+	words := choices[flag]
 	if slices.Contains(words, value) {
 		return nil
 	}
@@ -42,4 +57,12 @@ func Platform(os, architecture string) string {
 		return ""
 	}
 	return fmt.Sprintf("did you mean %s/%s?", o, a)
+}
+
+// Unknown is the error about a word that is none of those that there are, such as the name of a shell.
+func Unknown(what, word string, known []string) error {
+	if near := Slip(word, known); near != "" {
+		return usage.Errorf("there is no %s %q: did you mean %s?", what, word, near)
+	}
+	return usage.Errorf("there is no %s %q: there are %s", what, word, and(known))
 }

@@ -31,7 +31,6 @@ var elsewhere = map[string]struct{ why, line string }{
 	"mirror":      {"a list of images comes into a layout with", "drayage fetch --from LIST -o DIR"},
 	"search":      {"drayage searches no registry; the tags of a repository come with", "drayage ls REPOSITORY"},
 	"export":      {"drayage unpacks no image; as a tar it comes with", "drayage save ARGS -o FILE"},
-	"completion":  {"this version has no completion for shells; commands are listed by", "drayage help"},
 	"run":         {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
 	"create":      {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
 	"build":       {"drayage moves images and builds none; what docker build has made goes on with", dockerLine},

@@ -15,14 +15,17 @@ type Tool []Command
 
 // Command is a command of drayage.
 type Command struct {
-	Names []string // its name, then its aliases
-	Flags []Flag
+	Names          []string // its name, then its aliases
+	Summary, Usage string   // what it does; its form, such as drayage fetch IMAGE... -o DIR
+	Flags          []Flag
 }
 
 // Flag is a flag of a command.
 type Flag struct {
-	Names []string // without dashes
-	Value bool     // the word after it belongs to it
+	Names   []string // without dashes
+	Value   bool     // the word after it belongs to it
+	Repeats bool
+	Usage   string // see [Unquote]
 }
 
 // Line is a command line as a flag parser takes it, which stops at the first argument.
@@ -66,6 +69,12 @@ func (t Tool) Interpret(typed []string) (l Line, err error) {
 		err = pushed(l.Arguments)
 	}
 	return l, err
+}
+
+// Meant returns the command that a word means, which may be that of another tool, or nil.
+func (t Tool) Meant(word string) *Command {
+	name, _ := t.Find(word)
+	return t.command(name)
 }
 
 // Find returns the name of the command that a word means, which may be that of another tool.
@@ -114,7 +123,7 @@ func (t Tool) alone(word string) error {
 	}
 	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	switch {
-	case slices.Contains([]string{"", "help", "h", "version", "generate-bash-completion"}, name):
+	case slices.Contains([]string{"", "help", "h", "version"}, name):
 		return nil
 	case name == "v" || name == "V":
 		return usage.Errorf("there is no flag %s without a command: the version comes with drayage version", word)

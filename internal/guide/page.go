@@ -151,7 +151,7 @@ func Sections(in map[string][]Entry, order []string) (all []Section) {
 
 // FlagEntry writes a flag with its short name first, its placeholder, what it does and its default. The
 // placeholder stands in backquotes in the usage.
-func FlagEntry(f Flag, usage, value string, repeats bool) Entry {
+func FlagEntry(f Flag, value string) Entry {
 	head, long := "    ", ""
 	for _, name := range slices.Backward(f.Names) {
 		if len(name) == 1 {
@@ -160,11 +160,11 @@ func FlagEntry(f Flag, usage, value string, repeats bool) Entry {
 			long = "--" + name
 		}
 	}
-	placeholder, text := Unquote(usage)
+	placeholder, text := Unquote(f.Usage)
 	if head += long; f.Value {
 		head += " " + placeholder
 	}
-	if repeats {
+	if f.Repeats {
 		text += "; may be repeated"
 	}
 	if value != "" {

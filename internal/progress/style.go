@@ -21,7 +21,7 @@ const (
 
 // CheckStyle returns an error for users who have typed no style.
 func CheckStyle(text string) error {
-	return guide.Choice("progress", text, string(Auto), string(Bar), string(Plain), string(JSON), string(None))
+	return guide.Choice("progress", text)
 }
 
 // Choose returns the style that Auto means: on a terminal Bar, unless the terminal can only scroll.
