@@ -87,8 +87,8 @@ func (e *environment) complete(ctx context.Context, args []string) int {
 	return exitDone
 }
 
-// tagsOf asks a registry for the tags of a repository, with the flags that have been typed already. It asks no
-// user for anything.
+// tagsOf asks a registry for the tags of a repository, with the flags that have been typed already. It asks
+// no user for anything.
 func tagsOf(ctx context.Context, before []string, repository string) (tags []string) {
 	nowhere, err := os.Open(os.DevNull)
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	maxParameters   = 5      // besides the receiver
 	maxColumns      = 110    // of a line of Go or Markdown
 	maxProductLines = 42_000 // of everything but tests and what is made for them; man pages came last
-	maxCommandLines = 5_650  // of cmd/drayage without its tests
+	maxCommandLines = 5_740  // of cmd/drayage without its tests; the verbs man, completion and docs came last
 )
 
 // exceeding reports the things that exceed a limit.
