@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -184,21 +185,26 @@ func TestCommands(t *testing.T) {
 		t.Skip("pages are written for a shell")
 	}
 	w := newWorkshop(t)
-	skips, ran, read := 0, 0, 0
+	var skips, ran, read atomic.Int64
 	all := pages(t)
-	for _, p := range all {
-		t.Run(strings.TrimSuffix(p.name, ".md"), func(t *testing.T) {
-			s, k := (&visit{page: p}).run(t, w)
-			ran, skips, read = ran+s, skips+k, read+1
-		})
+	t.Run("page", func(t *testing.T) {
+		for _, p := range all {
+			t.Run(strings.TrimSuffix(p.name, ".md"), func(t *testing.T) {
+				t.Parallel()
+				s, k := (&visit{page: p}).run(t, w)
+				ran.Add(int64(s))
+				skips.Add(int64(k))
+				read.Add(1)
+			})
+		}
+	})
+	if skips.Load() > maxSkips {
+		t.Errorf("%d blocks of commands are skipped, more than %d", skips.Load(), maxSkips)
 	}
-	if skips > maxSkips {
-		t.Errorf("%d blocks of commands are skipped, more than %d", skips, maxSkips)
+	if ran.Load() < 250 && read.Load() == int64(len(all)) {
+		t.Errorf("only %d calls of drayage ran", ran.Load())
 	}
-	if ran < 250 && read == len(all) {
-		t.Errorf("only %d calls of drayage ran", ran)
-	}
-	t.Logf("%d calls of drayage, %d blocks skipped", ran, skips)
+	t.Logf("%d calls of drayage, %d blocks skipped", ran.Load(), skips.Load())
 }
 
 // visit is one reading of a page.
