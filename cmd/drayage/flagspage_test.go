@@ -34,7 +34,8 @@ func TestHelpFlagsPage(t *testing.T) {
 		"| flag | does | in |\n|---|---|---|\n")
 	for _, e := range entries {
 		if len(in[e]) >= many {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(e.Head), cell(e.Text), everyOr(in[e], len(app.VisibleCommands())))
+			commands := everyOr(in[e], len(app.VisibleCommands()))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", code(e.Head), cell(e.Text), commands)
 		}
 	}
 	for _, c := range app.VisibleCommands() {
