@@ -28,8 +28,9 @@ func TestHelpFlagsPage(t *testing.T) {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("# Flags\n\nAll flags of all commands, as `drayage COMMAND --help` shows them. A test writes " +
-		"this page.\n[configuration.md](configuration.md) tells how to set a flag once for all commands, and\n" +
+	b.WriteString("# Flags\n\n" +
+		"All flags of all commands, as `drayage COMMAND --help` shows them. A test writes this page.\n" +
+		"[configuration.md](configuration.md) tells how to set a flag once for all commands, and\n" +
 		"[commands.md](commands.md) what the commands do.\n\n## In many commands\n\n" +
 		"| flag | does | in |\n|---|---|---|\n")
 	for _, e := range entries {
