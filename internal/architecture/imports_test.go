@@ -3,7 +3,11 @@ package architecture
 import (
 	"bufio"
 	"bytes"
+	"os"
 	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -118,6 +122,22 @@ func TestImportsRunOneWay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The map of the code names every package.
+func TestMapIsWhole(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing []string
+	for pkg := range imports(t) {
+		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(path.Base(pkg)) + `\b`).Match(raw) {
+			missing = append(missing, pkg)
+		}
+	}
+	slices.Sort(missing)
+	exceeding(t, "packages that docs/architecture.md does not name", missing)
 }
 
 func TestCommandHoldsNoTests(t *testing.T) {
