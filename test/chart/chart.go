@@ -36,8 +36,8 @@ type Bar struct {
 // The measures of a picture, in its own unit: about a pixel, where it is shown as large as it is.
 const (
 	width     = 520
-	barsFrom  = 150 // where bars begin; names end before
-	barsTo    = 425 // where the longest bar ends; its figure follows
+	barsFrom  = 162 // where bars begin; names end before
+	barsTo    = 406 // where the longest bar ends; its figure follows
 	barHeight = 15
 	row       = 24
 	titleRow  = 28

@@ -44,7 +44,7 @@ func widths(t *testing.T, svg []byte) (all []string) {
 func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
 	files := example().Files("x")
 	for _, name := range []string{"x-light.svg", "x-dark.svg"} {
-		want := []string{"68.8", "275.0", "275.0", "206.2", "1.0"}
+		want := []string{"61.0", "244.0", "244.0", "183.0", "1.0"}
 		if got := widths(t, files[name]); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

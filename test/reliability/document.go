@@ -8,30 +8,31 @@ import (
 	"unicode/utf8"
 )
 
-const preface = `# Reliability
-
-This page lists the faults that drayage has been put through, and their outcomes. It is generated:
-` + "`make reliability`" + ` runs the faults against the binary as it is built for users, and writes the
-outcomes. It claims only what was run.
+const preface = `## What counts as survived
 
 drayage survives a fault in one of two ways:
 
 - The command ends with the same result as without the fault.
-- The command ends with an error that names the cause and with the right exit code. Nothing wrong or
-  incomplete has a final name, and what was finished is kept for the next run.
+- The command ends with an error that names the cause, and with the right exit code. Nothing wrong or
+  incomplete has a final name. What was finished is kept for the next run.
 
 A fault that is not survived stays in the table. "Sent again" counts what the server has sent beyond the size
-of the image, with what a reset has destroyed on its way.
+of the image. What a reset has destroyed on its way counts too.
+
+This page is generated. ` + "`make reliability`" + ` runs the faults against the binary as it is built for
+users, and writes the outcomes. The page claims only what was run.
 
 `
 
-const protocols = `drayage speaks only HTTP/1.1, because HTTP/2 would put all transfers on one connection. The faults of the
-network are therefore tried twice: over plain HTTP/1.1, and over TLS with a server that offers HTTP/2 and HTTP/1.1.
-That server counts which version is chosen: %s. The layer of faults itself is tested with a client of each version.`
+const protocols = `drayage speaks only HTTP/1.1, because HTTP/2 would put all transfers on one connection. The
+faults of the network are therefore tried twice: over plain HTTP/1.1, and over TLS with a server that offers
+HTTP/2 and HTTP/1.1. That server counts which version is chosen: %s. The layer of faults itself is tested
+with a client of each version.`
 
 // Render makes docs/reliability.md.
 func Render(c Cases, sections []Section) []byte {
 	var b strings.Builder
+	writeOpening(&b, c, sections)
 	b.WriteString(preface)
 	writeCounts(&b, c)
 	b.WriteString("## The sixty cases\n\nRun on " + c.Date + ".\n\n")
@@ -55,8 +56,9 @@ func Render(c Cases, sections []Section) []byte {
 }
 
 // wrap breaks a paragraph into lines.
-func wrap(text string) string {
-	const columns = 110
+func wrap(text string) string { return wrapTo(110, text) }
+
+func wrapTo(columns int, text string) string {
 	var b strings.Builder
 	width := 0
 	for _, word := range strings.Fields(text) {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"drayage/test/chart"
 )
 
 var (
@@ -28,6 +30,7 @@ var (
 const (
 	results  = "testdata"
 	document = "../../docs/reliability.md"
+	drawings = "../../docs/pictures"
 )
 
 // slots bounds the tests that run at once. Most wait for drayage's pauses between tries far more than they
@@ -135,6 +138,9 @@ func render(t *testing.T) {
 	if err := os.WriteFile(document, Render(c, sections), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := chart.Save(drawings, Pictures(c, sections)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // The cases are numbered as they are known, each once.
@@ -171,6 +177,9 @@ func TestDocumentIsCurrent(t *testing.T) {
 	}
 	if !bytes.Equal(written, Render(c, sections)) {
 		t.Error("docs/reliability.md is not what the results make of it: run make reliability")
+	}
+	if names := chart.Differ(drawings, Pictures(c, sections)); len(names) > 0 {
+		t.Errorf("%q in docs/pictures are not what the results make of them: run make reliability", names)
 	}
 	i := 0
 	for _, g := range groups {
