@@ -26,13 +26,28 @@ const (
 	markAfter = gatherFor
 )
 
+// link is what the streams of a blob have in common.
+type link struct {
+	latency atomic.Int64 // nanoseconds that the last request took until its first byte
+	absent  atomic.Int64 // nanoseconds in which the process had no processor, as far as was noticed
+}
+
+// woke is called after a wait that was to end after judgeEvery at the latest.
+func (l *link) woke(since time.Time) {
+	if late := time.Since(since) - judgeEvery; late > 0 {
+		l.absent.Add(int64(late))
+	}
+}
+
 // pace is how fast a stream has been of late, over all its requests. Only the time in which the stream waits
-// for bytes counts. What a request takes until its first byte is latency and says nothing about the stream,
-// and the time that the disk takes says nothing about the source. It may be used concurrently.
+// for bytes counts. What a request takes until its first byte is latency and says nothing about the stream.
+// The time that the disk takes, or for which the process has no processor, says nothing about the source. It
+// may be used concurrently.
 type pace struct {
-	latency *atomic.Int64 // where to put how long a request took until its first byte, in nanoseconds
+	link *link
 
 	mu        sync.Mutex
+	noticed   int64     // what has been taken off of the time that the process was absent, in nanoseconds
 	asked     time.Time // when the request went out that has no byte yet; zero: there is none
 	waiting   time.Time // when the read began that is going on; zero: there is none
 	now, last tally
@@ -49,24 +64,39 @@ type tally struct {
 func (p *pace) ask() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked, p.request = time.Now(), tally{}
+	p.asked, p.request, p.noticed = time.Now(), tally{}, p.link.absent.Load()
+}
+
+// settle takes off the time for which the process had no processor.
+func (p *pace) settle() {
+	absent := p.link.absent.Load()
+	lost := time.Duration(absent - p.noticed)
+	p.noticed = absent
+	if !p.waiting.IsZero() {
+		now := min(lost, time.Since(p.waiting))
+		p.waiting = p.waiting.Add(now)
+		lost -= now
+	}
+	p.now.waited = max(p.now.waited-lost, 0)
+	p.request.waited = max(p.request.waited-lost, 0)
 }
 
 // Read reads from r. The first bytes of a request tell its latency.
 func (p *pace) Read(r io.Reader, b []byte) (int, error) {
 	p.mu.Lock()
 	first := !p.asked.IsZero()
-	began := time.Now()
 	if !first {
-		p.waiting = began
+		p.waiting = time.Now()
 	}
 	p.mu.Unlock()
 	n, err := r.Read(b)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.request.got += int64(n)
-	switch took := time.Since(began); {
+	p.settle()
+	switch {
 	case !first:
+		took := p.silence()
 		p.now.got += int64(n)
 		p.now.waited += took
 		p.request.waited += took
@@ -75,7 +105,7 @@ func (p *pace) Read(r io.Reader, b []byte) (int, error) {
 			p.last, p.now = p.now, tally{}
 		}
 	case n > 0:
-		p.latency.Store(int64(time.Since(p.asked)))
+		p.link.latency.Store(int64(time.Since(p.asked)))
 		p.asked = time.Time{}
 	}
 	return n, err
@@ -87,8 +117,9 @@ func (p *pace) Read(r io.Reader, b []byte) (int, error) {
 func (p *pace) rate() (bytes float64, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle()
 	sum, silent := p.now, p.silence()
-	patience := min(max(window, time.Duration(p.latency.Load())), maxPatience)
+	patience := min(max(window, time.Duration(p.link.latency.Load())), maxPatience)
 	if silent >= patience {
 		return 0, true
 	}
@@ -113,6 +144,7 @@ func (p *pace) silence() time.Duration {
 func (p *pace) stuck() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle()
 	return p.silence() >= longestPause
 }
 
@@ -128,6 +160,7 @@ func (p *pace) came() int64 {
 func (p *pace) ofRequest() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle()
 	if waited := p.request.waited + p.silence(); waited >= time.Second {
 		return float64(p.request.got) / waited.Seconds()
 	}

@@ -76,7 +76,7 @@ func (t *filling) inParallel(
 
 // newStream is called with the lock held, or before there are other streams.
 func (l *parallel) newStream() *stream {
-	st := &stream{pace: pace{latency: &l.spread.latency}, stop: func() {}}
+	st := &stream{pace: pace{link: &l.spread.link}, stop: func() {}}
 	l.streams[st] = true
 	return st
 }
@@ -172,10 +172,12 @@ func (l *parallel) follow() error {
 		if more {
 			again = always
 		}
+		since := time.Now()
 		select {
 		case <-again:
 		case <-l.whole:
 		case <-tick.C:
+			l.spread.link.woke(since)
 			l.judge()
 		case <-l.ctx.Done():
 			return context.Cause(l.ctx)

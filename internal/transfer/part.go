@@ -53,7 +53,7 @@ func (s *readAheadStream) tooFar(pace float64) bool { return s.buffersFor(pace) 
 // parts have grown and the reader has some ahead, it is nil until there are streams for a large one.
 func (s *readAheadStream) newPart(off int64, pace float64) *part {
 	p := &part{off: off, end: off, alone: pace, ended: make(chan struct{})}
-	p.pace.latency = &s.spread.latency
+	p.pace.link = &s.spread.link
 	for n := min(max(s.buffersFor(pace), s.grown), maxBuffers); n > 0 && p.end < s.desc.Size; n-- {
 		release := s.src.ExtraStream()
 		if release == nil {

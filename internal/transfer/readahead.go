@@ -96,7 +96,7 @@ func (s *readAheadStream) Read(b []byte) (int, error) {
 func (s *readAheadStream) readLive(b []byte) (n int, err error) {
 	l, off := s.live, s.off
 	if l == nil {
-		l = &live{pace: pace{latency: &s.spread.latency}, end: s.desc.Size}
+		l = &live{pace: pace{link: &s.spread.link}, end: s.desc.Size}
 	}
 	b = b[:min(int64(len(b)), l.end-off)]
 	s.mu.Unlock()
@@ -146,8 +146,10 @@ func (s *readAheadStream) watch() {
 	tick := time.NewTicker(judgeEvery)
 	defer tick.Stop()
 	for {
+		since := time.Now()
 		select {
 		case <-tick.C:
+			s.spread.link.woke(since)
 			s.judge()
 		case <-s.ctx.Done():
 			return

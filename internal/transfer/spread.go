@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"sync/atomic"
 	"time"
 
 	"drayage/internal/retry"
@@ -29,7 +28,7 @@ const (
 // comes in time. So nothing is lost where each request takes long to begin. After that come more extra
 // streams. If they are of no use, they end and one stream goes on alone.
 type spread struct {
-	latency atomic.Int64  // nanoseconds from the last request to its first byte
+	link    link
 	alone   float64       // bytes a second of the one stream
 	burst   int64         // bytes that its request had brought when it proved slow
 	allowed int           // extra streams; 0: one at most, to find out
@@ -41,7 +40,7 @@ type spread struct {
 }
 
 // begins is how long a request takes to begin.
-func (s *spread) begins() time.Duration { return time.Duration(s.latency.Load()) }
+func (s *spread) begins() time.Duration { return time.Duration(s.link.latency.Load()) }
 
 // ready reports whether it makes sense to try an extra stream now.
 func (s *spread) ready() bool { return !s.never && !time.Now().Before(s.after) }
