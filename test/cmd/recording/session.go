@@ -26,6 +26,9 @@ const (
 	reading       = 1300 * time.Millisecond
 )
 
+// errTooFast says that a command ended before Ctrl-C came: this machine was busy.
+var errTooFast = errors.New("the command ended before it was interrupted: run it again")
+
 // event is something that the terminal got, at its time.
 type event struct {
 	at   time.Duration
@@ -108,7 +111,11 @@ func (s *session) command(ctx context.Context, line string, interruptAt, exitCod
 	}
 	_ = cmd.Wait() // its exit code tells
 	s.clock += reading
-	if code := cmd.ProcessState.ExitCode(); code != exitCode {
+	code := cmd.ProcessState.ExitCode()
+	if interruptAt > 0 && code == 0 {
+		return errTooFast
+	}
+	if code != exitCode {
 		return fmt.Errorf("%s: exit code %d, not %d:\n%s", line, code, exitCode, s.output(began))
 	}
 	done.output = lines(seen)
