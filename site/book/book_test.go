@@ -251,7 +251,7 @@ sees this -->
   <img alt="A map" src="map.svg">
 </picture>
 
-[start](../README.md) [code](../code/main.go) [dir](../code/) [out](https://example.com/) ![a map](map.svg)
+[start](../README.md) [code](../code/main.go) [dir](../code/) [README.md](../README.md) `+"`--flag`"+` [out](https://example.com/) ![a map](map.svg)
 
     $ drayage fetch a # <b>
     fetched
@@ -272,7 +272,8 @@ sees this -->
 	got := string(files["docs/page.html"])
 	for _, want := range []string{
 		`<img alt="A map" src="map.svg">`, `srcset="map.svg"`, `href="../index.html">start</a>`,
-		`href="../code/main.go.html">code</a>`, `</a> dir <a`, `href="https://example.com/">out</a>`,
+		`href="../code/main.go.html">code</a>`, `</a> dir <a`, `href="../index.html">Start</a>`, `<code class="short">--flag</code>`,
+		`href="https://example.com/">out</a>`,
 		`<img src="map.svg" alt="a map">`, `<span class="prompt">$ </span>drayage fetch a `,
 		`<span class="comment"># &lt;b&gt;</span>`, `<div class="table"><table>`, `<h2 id="the-end">The end<a `,
 		`<a rel="prev" href="../index.html">`,

@@ -3,6 +3,7 @@ package book
 import (
 	"errors"
 	"fmt"
+	"html"
 	"io/fs"
 	"net/url"
 	"path"
@@ -37,6 +38,7 @@ func (b *Book) follow(p *page) (wrong []error) {
 			case err != nil:
 				fail("link", string(n.Destination), err)
 			}
+			b.nameByTitle(p, n)
 			n.Destination = []byte(to)
 		case *ast.Image:
 			to, err := b.picture(p, string(n.Destination), plain(n, p.raw))
@@ -55,6 +57,19 @@ func (b *Book) follow(p *page) (wrong []error) {
 		unwrap(link)
 	}
 	return wrong
+}
+
+// nameByTitle gives a link whose text is the name of a Markdown file the title of that page: the site has no
+// such file.
+func (b *Book) nameByTitle(p *page, link *ast.Link) {
+	name, _, _ := strings.Cut(string(link.Destination), "#")
+	text := plain(link, p.raw)
+	to := b.bySrc[path.Join(path.Dir(p.src), name)]
+	if to == nil || !strings.HasSuffix(text, ".md") || !strings.HasSuffix(name, path.Base(text)) {
+		return
+	}
+	link.RemoveChildren(link)
+	link.AppendChild(link, ast.NewString([]byte(html.EscapeString(to.title))))
 }
 
 // unwrap puts the text of a link in its place.

@@ -2,6 +2,7 @@ package book
 
 import (
 	"fmt"
+	"html"
 	"io/fs"
 	"strings"
 
@@ -81,7 +82,7 @@ func plain(n ast.Node, raw []byte) string {
 				b.WriteByte(' ')
 			}
 		case *ast.String:
-			b.Write(n.Value)
+			b.WriteString(html.UnescapeString(string(n.Value)))
 		case *ast.AutoLink:
 			b.Write(n.Label(raw))
 		case *ast.CodeBlock, *ast.FencedCodeBlock:

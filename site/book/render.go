@@ -29,6 +29,7 @@ type elements struct{}
 
 func (elements) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	r.Register(ast.KindHeading, renderHeading)
+	r.Register(ast.KindCodeSpan, renderSpan)
 	r.Register(ast.KindCodeBlock, renderCode)
 	r.Register(ast.KindFencedCodeBlock, renderCode)
 	r.Register(ast.KindHTMLBlock, renderKept)
@@ -51,6 +52,20 @@ func renderHeading(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.W
 		fmt.Fprintf(w, "</h%d>\n", level)
 	}
 	return ast.WalkContinue, nil
+}
+
+// renderSpan keeps a short piece of code in one line: a flag that is broken behind its hyphens is no flag.
+func renderSpan(w util.BufWriter, raw []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
+	const short = 28
+	if entering {
+		class := ""
+		text := plain(n, raw)
+		if len(text) <= short {
+			class = " class=\"short\""
+		}
+		fmt.Fprintf(w, "<code%s>%s</code>", class, html.EscapeString(text))
+	}
+	return ast.WalkSkipChildren, nil
 }
 
 // renderTable lets a wide table scroll by itself.

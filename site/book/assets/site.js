@@ -11,6 +11,10 @@
     return e;
   }
 
+  // The list of pages scrolls to this page.
+  var pages = document.getElementById("contents"), here = pages.querySelector("[aria-current]");
+  if (here) pages.scrollTop = here.offsetTop - pages.offsetTop - pages.clientHeight / 3;
+
   // Copy buttons. With prompts in a block, what stands behind them is copied, without the output.
   function typed(code) {
     if (!code.querySelector(".prompt")) return code.textContent;
@@ -19,7 +23,12 @@
   }
 
   function copy(text) {
-    if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+    if (!navigator.clipboard) return copyOldWay(text);
+    return navigator.clipboard.writeText(text).catch(function () { return copyOldWay(text); });
+  }
+
+  // copyOldWay copies where the page has no right to the clipboard.
+  function copyOldWay(text) {
     var area = make("textarea");
     area.value = text;
     document.body.append(area);
