@@ -48,6 +48,42 @@ func TestReadmeHasMeasuredSpeed(t *testing.T) {
 	}
 }
 
+// compared are the rows of docs/comparison.md that rows of README.md repeat.
+var compared = map[string]string{
+	"no daemon": "1 no daemon",
+	"goes on in the middle of a layer after a kill": "3 goes on in the middle of a layer after a kill",
+	"several connections for one large layer":       "4 several connections for one large layer",
+	"several images in one tar for `docker load`":   "7 several images in one tar for `docker load`",
+	"the digest stays from a tar to a registry":     "8 the digest stays from a tar to a registry",
+	"pushes all images of a docker tar at once":     "9 pushes all images of a docker tar at once",
+	"takes signatures and SBOMs along":              "11 takes signatures and SBOMs along (referrers)",
+	"checks all that was carried, offline":          "14 checks all that was carried, offline",
+	"exit codes tell the kind of failure":           "16 exit codes tell the kind of failure",
+	"checks signatures against keys":                "18 checks signatures against keys",
+}
+
+// TestComparisonsAgree compares the table of other tools in README.md with that in docs/comparison.md.
+func TestComparisonsAgree(t *testing.T) {
+	rows := func(name string) map[string]string {
+		all := map[string]string{}
+		for line := range strings.Lines(text(t, name)) {
+			if cells := cellsOf(line); len(cells) == 8 {
+				all[cells[0]] = strings.Join(cells[1:], " ")
+			}
+		}
+		return all
+	}
+	short, long := rows("README.md"), rows("docs/comparison.md")
+	for here, there := range compared {
+		if short[here] != long[there] || short[here] == "" {
+			t.Errorf("%q is %q in README.md, %q in docs/comparison.md", here, short[here], long[there])
+		}
+	}
+	if short[""] != long[""] { // the names of the tools
+		t.Errorf("the tools are %q in README.md, %q in docs/comparison.md", short[""], long[""])
+	}
+}
+
 // wall is the time of a tool in a table of docs/benchmarks.md, or "-".
 func wall(table, tool string) string {
 	for line := range strings.Lines(table) {
