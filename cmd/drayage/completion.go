@@ -74,6 +74,7 @@ func (e *environment) complete(ctx context.Context, args []string) int {
 	app := newApp(e)
 	c := complete.Completer{
 		Tool: tool(app), Images: source.Glance,
+		Words:  map[string][]complete.Candidate{"PAGE": docsPages()},
 		Global: []guide.Flag{guideFlag(cli.HelpFlag), guideFlag(cli.VersionFlag)},
 		Tags: func(before []string, repository string) []string {
 			ctx, stop := context.WithTimeout(ctx, tagsTime)

@@ -27,6 +27,7 @@ var public = map[string][]string{
 	"upload":        {"image", "registry", "layout", "dockerarchive"},
 	"inspect":       {"image", "registry", "layout", "dockerarchive"},
 	"audit":         {"image", "layout", "dockerarchive"},
+	"docs":          {}, // the pages of the book, in the binary
 }
 
 // upon lists internal packages that stand on public ones, with those.

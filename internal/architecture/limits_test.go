@@ -18,8 +18,8 @@ const (
 	maxTestFile     = 700    // lines of a file of tests
 	maxParameters   = 5      // besides the receiver
 	maxColumns      = 110    // of a line of Go or Markdown
-	maxProductLines = 42_000 // of everything but tests and what is made for them; man pages came last
-	maxCommandLines = 5_740  // of cmd/drayage without its tests; the verbs man, completion and docs came last
+	maxProductLines = 42_600 // of everything but tests and what is made for them; the handbook came last
+	maxCommandLines = 5_800  // of cmd/drayage without its tests; the verbs man, completion and docs came last
 )
 
 // exceeding reports the things that exceed a limit.

@@ -43,15 +43,9 @@ type Entry struct{ Head, Text string }
 func (p Page) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "NAME:\n%s\n\nUSAGE:\n%s%s\n",
-		hang(margin, p.Name+" - "+p.Summary, len(margin)+2), margin, p.Usage)
+		Hang(margin, p.Name+" - "+p.Summary, len(margin)+2), margin, p.Usage)
 	writeText(&b, p.Text)
-	column := p.column()
-	for _, s := range p.all() {
-		fmt.Fprintf(&b, "\n%s:\n", strings.ToUpper(s.Title))
-		for _, e := range s.Entries {
-			b.WriteString(e.line(column))
-		}
-	}
+	b.WriteString(FormatSections(p.all()))
 	writeText(&b, strings.TrimSuffix(p.Footer, "\n"))
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -59,10 +53,24 @@ func (p Page) Write(w io.Writer) error {
 
 func (p Page) all() []Section { return slices.Concat(p.Commands, p.Sections) }
 
+// FormatSections writes titled lists, each behind an empty line. The texts of all entries begin at one
+// column.
+func FormatSections(all []Section) string {
+	var b strings.Builder
+	column := column(all)
+	for _, s := range all {
+		fmt.Fprintf(&b, "\n%s:\n", strings.ToUpper(s.Title))
+		for _, e := range s.Entries {
+			b.WriteString(e.line(column))
+		}
+	}
+	return b.String()
+}
+
 // column is where the texts of all entries begin.
-func (p Page) column() int {
+func column(all []Section) int {
 	column := 0
-	for _, s := range p.all() {
+	for _, s := range all {
 		for _, e := range s.Entries {
 			if n := len(margin) + utf8.RuneCountInString(e.Head) + 2; n <= maxColumn {
 				column = max(column, n)
@@ -78,9 +86,9 @@ func (e Entry) line(column int) string {
 		return head + "\n"
 	}
 	if n := utf8.RuneCountInString(head); n+2 <= column {
-		return hang(head+strings.Repeat(" ", column-n), e.Text, column) + "\n"
+		return Hang(head+strings.Repeat(" ", column-n), e.Text, column) + "\n"
 	}
-	return head + "\n" + hang(strings.Repeat(" ", column), e.Text, column) + "\n"
+	return head + "\n" + Hang(strings.Repeat(" ", column), e.Text, column) + "\n"
 }
 
 func writeText(b *strings.Builder, text string) {
@@ -92,7 +100,7 @@ func writeText(b *strings.Builder, text string) {
 	var paragraph []string
 	flush := func() {
 		if len(paragraph) > 0 {
-			b.WriteString(hang(indent, strings.Join(paragraph, " "), len(indent)) + "\n")
+			b.WriteString(Hang(indent, strings.Join(paragraph, " "), len(indent)) + "\n")
 		}
 		paragraph = nil
 	}
@@ -116,8 +124,9 @@ func IsTitle(line string) bool {
 	return strings.HasSuffix(line, ":") && strings.ToUpper(line) == line
 }
 
-// hang writes text behind head and breaks it between words. Its further lines begin at the column.
-func hang(head, text string, column int) string {
+// Hang writes text behind head and breaks it between words, at [Columns]. Its further lines begin at the
+// column.
+func Hang(head, text string, column int) string {
 	var b strings.Builder
 	b.WriteString(head)
 	at, first := utf8.RuneCountInString(head), true

@@ -45,7 +45,7 @@ CODES:
 
 func TestWordsThatAreTooLong(t *testing.T) {
 	long := strings.Repeat("x", Columns+1)
-	if got, want := hang("  ", "a "+long+" b", 2), "  a\n  "+long+"\n  b"; got != want {
+	if got, want := Hang("  ", "a "+long+" b", 2), "  a\n  "+long+"\n  b"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
