@@ -27,9 +27,9 @@ func errorsSection(rows [][]string) reliability.Section {
 	return reliability.Section{
 		Title: "A disk that fails at every step",
 		Text: "The N-th system call that changes a file fails: with EIO where N is even, with ENOSPC where it " +
-			"is odd. The command ends with exit code 1 and the disk's error, or does its work all the same " +
-			"if it did not need the call. What must hold after a kill holds here too, and the same command " +
-			"finishes the work.",
+			"is odd. The command then ends with exit code 1 and the disk's error. If it did not need the " +
+			"call, it does its work all the same. What must hold after a kill holds here too. The same " +
+			"command finishes the work.",
 		Head: []string{"command", "points", "tried", "survived"},
 		Rows: rows,
 	}

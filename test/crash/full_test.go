@@ -119,10 +119,11 @@ func TestFullDisk(t *testing.T) {
 	t.Cleanup(func() {
 		s := reliability.Section{
 			Title: "Disks that fill up",
-			Text: "When the first layer is asked for, the disk has only part of the space that the command needs, " +
-				"from nothing upwards. A step is clean if the space was enough. It is also clean if the command " +
-				"fails with an error that says so, nothing wrong or incomplete has a final name, what was there " +
-				"before is unchanged, and the same command succeeds when there is space again.",
+			Text: "When the first layer is asked for, the disk has only a part of the space that the command " +
+				"needs, from nothing upwards. A step is clean in two cases. Either the space was enough, or " +
+				"the command fails with an error that says so. Then nothing wrong or incomplete has a final " +
+				"name, what was there before is unchanged, and the same command succeeds when there is space " +
+				"again.",
 			Head: []string{"command", "steps", "failed and said why", "had space enough", "clean"},
 		}
 		for _, f := range fillings {

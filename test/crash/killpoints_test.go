@@ -134,13 +134,13 @@ func (o tally) row(name string) []string {
 func killPointsSection(rows [][]string) reliability.Section {
 	return reliability.Section{
 		Title: "Killed at every step",
-		Text: "The test runs the binary as users have it under ptrace, and kills it at its N-th system call " +
-			"that creates, writes, syncs, renames or removes a file. If the command pushes, calls that send " +
-			"something count too. N goes from 1 to the end of the run. After each kill every blob is what " +
-			"its name says, index.json names only complete images and has lost none, an output has its old " +
-			"content or its new one, and a tag leads to a complete image. Then the same command succeeds " +
-			"and does not transfer again what had arrived whole. It leaves, byte for byte, what a run " +
-			"without a kill leaves.",
+		Text: "The test runs the binary as users have it, under ptrace. The test kills it at its N-th system " +
+			"call that creates, writes, syncs, renames or removes a file. If the command pushes, calls that send " +
+			"something count too. N goes from 1 to the end of the run. After each kill four things hold. " +
+			"Every blob is what its name says. index.json names only complete images, and has lost none. An " +
+			"output has its old content or its new one. A tag leads to a complete image. Then the same " +
+			"command succeeds, and does not transfer again what had arrived whole. It leaves, byte for " +
+			"byte, what a run without a kill leaves.",
 		Head: []string{"command", "points", "tried", "survived"},
 		Rows: rows,
 	}

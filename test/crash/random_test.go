@@ -85,8 +85,8 @@ func randomSection(outcomes map[string]shots) reliability.Section {
 			"most 64 KiB a millisecond and connection. For fetch and save --format oci it is half of that, " +
 			"so that three streams at once bring the largest layer. What is left is checked as above, and " +
 			"the same command finishes the work. \"Sent again\" is what both runs together transferred " +
-			"beyond what one run takes, with what the kill destroyed on its way. The image has layers of 12 " +
-			"MB, 3 MB and 0.5 MB.",
+			"beyond what one run takes. What the kill destroyed on its way counts too. The image has layers " +
+			"of 12 MB, 3 MB and 0.5 MB.",
 		Head: []string{"command", "kills", "survived", "sent again, mean", "most", "of"},
 	}
 	var kills, survived int

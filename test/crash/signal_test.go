@@ -162,8 +162,9 @@ func TestSignals(t *testing.T) {
 	}
 	s := reliability.Section{
 		Title: "Time to stop",
-		Text: "The time from SIGINT, SIGTERM or SIGHUP to the end of the process, while the machine was busy " +
-			"with other tests. The process ended with exit code 130, 143 or 129, and kept what had arrived.",
+		Text: "This is the time from SIGINT, SIGTERM or SIGHUP to the end of the process, while the machine " +
+			"was busy with other tests. The process ended with exit code 130, 143 or 129, and kept what had " +
+			"arrived.",
 		Head: []string{"while", "median", "longest"},
 	}
 	var all []time.Duration

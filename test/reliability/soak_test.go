@@ -134,9 +134,9 @@ func (a *soaked) enter(t *testing.T) {
 		Title: "Bad weather", Date: time.Now().UTC().Format(time.DateOnly), Source: "DRAYAGE_SOAK=" +
 			fmt.Sprint(a.runs+a.wrong) + " make soak",
 		Text: "Each run carries an image of four layers all the way: fetch, save from the registry, push of " +
-			"the layout, push of the tar. Every request meets each of thirteen faults with a chance of one " +
-			"to five in a hundred, which a seed decides. The faults are refusals, resets, early ends, " +
-			"flipped bytes, wrong ranges and lost answers. A command that fails is repeated.",
+			"the layout, push of the tar. Thirteen faults may meet every request, each with a chance of one " +
+			"to five in a hundred. A seed decides. The faults are refusals, resets, early ends, flipped " +
+			"bytes, wrong ranges and lost answers. A command that fails is run again.",
 		Head: []string{"images carried", "right at the end", "faults met", "commands run", "repeated"},
 		Rows: [][]string{{fmt.Sprint(a.runs + a.wrong), fmt.Sprint(a.runs), fmt.Sprint(a.struck),
 			fmt.Sprint(4*a.runs + a.again), fmt.Sprint(a.again)}},

@@ -47,8 +47,8 @@ var textCases = []trouble{
 func TestText(t *testing.T) {
 	s := Section{
 		Title: "Text for terminals", Date: time.Now().UTC().Format(time.DateOnly), Source: "make reliability",
-		Text: "Whoever writes a name, a label or an error decides on text that comes to somebody's terminal, and " +
-			"whoever types a password into the wrong place finds it in a log. The numbers are those of the list of " +
+		Text: "Names, labels and errors are written by others, and come to somebody's terminal. A password " +
+			"that is typed into the wrong place comes into a log. The numbers are those of the list of " +
 			"faults that a red team found.",
 		Head: []string{"case", "fault", "what drayage does", "outcome"},
 	}
