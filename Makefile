@@ -1,5 +1,5 @@
 # make build | demo | test | recording | faults | fuzz | hostile | interop | bench | lint | cross | site: see
-# CONTRIBUTING.md. All but interop need only Go, make and git. make release: docs/releasing.md.
+# CONTRIBUTING.md. All but interop need only Go, make and git. make release, install: docs/releasing.md.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 DATE := $(shell git log -1 --format=%cI 2>/dev/null)
@@ -9,7 +9,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build demo recording test faults fuzz interop bench lint vuln cross site clean reliability soak hostile \
-	release release-test module-path
+	release release-test install uninstall module-path
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -110,6 +110,25 @@ release-test:
 # The path of the modules, once the project has a home: make module-path MODULE=example.org/someone/drayage
 module-path:
 	cd release && go run ./cmd/module-path '$(MODULE)'
+
+# Installs what make build has built: root needs neither Go nor git for that. DESTDIR is for makers of packages.
+PREFIX := /usr/local
+TO := $(DESTDIR)$(PREFIX)
+COMPLETION := share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d
+bin/drayage:
+	$(MAKE) build
+install: bin/drayage
+	for d in bin share/man/man1 $(COMPLETION); do mkdir -p '$(TO)'/$$d || exit; done
+	install -m 755 bin/drayage '$(TO)/bin/drayage'
+	bin/drayage man -o '$(TO)/share/man/man1'
+	bin/drayage completion bash >'$(TO)/share/bash-completion/completions/drayage'
+	bin/drayage completion zsh >'$(TO)/share/zsh/site-functions/_drayage'
+	bin/drayage completion fish >'$(TO)/share/fish/vendor_completions.d/drayage.fish'
+
+uninstall:
+	rm -f '$(TO)/bin/drayage' '$(TO)'/share/man/man1/drayage.1 '$(TO)'/share/man/man1/drayage-*.1
+	cd '$(TO)' && rm -f share/bash-completion/completions/drayage share/zsh/site-functions/_drayage \
+		share/fish/vendor_completions.d/drayage.fish
 
 clean:
 	rm -rf bin dist

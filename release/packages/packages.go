@@ -25,7 +25,7 @@ var Formats = []string{"deb", "rpm", "apk"}
 type Parts struct {
 	Binary, Licence, Notices, SBOM, Readme string
 	Manual                                 []string // each compressed, with the ending .gz
-	Bash, Zsh, Fish                        string   // completions; empty: none
+	Bash, Zsh, Fish                        string   // completions
 }
 
 // Project is what packages say of it.
@@ -79,9 +79,6 @@ func (p Project) Write(
 // others have different ones.
 func (p Parts) place(format string) (all files.Contents) {
 	add := func(path, to string, mode fs.FileMode) {
-		if path == "" {
-			return
-		}
 		info := &files.ContentFileInfo{Mode: mode}
 		all = append(all, &files.Content{Source: path, Destination: to, FileInfo: info})
 	}

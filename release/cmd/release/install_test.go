@@ -127,8 +127,8 @@ func TestInstallFromServer(t *testing.T) {
 func pathWithout(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"awk", "cat", "chmod", "cp", "curl", "dirname", "gzip", "id", "mkdir", "mktemp",
-		"mv", "rm", "sha256sum", "tar", "uname", "wget"} {
+	for _, name := range []string{"awk", "cat", "chmod", "cp", "curl", "dirname", "gzip", "id", "mkdir",
+		"mktemp", "mv", "rm", "sha256sum", "tar", "uname", "wget"} {
 		path, err := exec.LookPath(name)
 		if err != nil || strings.Contains(" "+strings.Join(names, " ")+" ", " "+name+" ") {
 			continue
@@ -162,8 +162,9 @@ func TestInstallRefuses(t *testing.T) {
 		{"not in the sums", func(t *testing.T, i *installation) {
 			put(t, filepath.Join(i.dir, "SHA256SUMS"), []byte("00  other\n"))
 		}, nil, "does not list " + name},
-		{"no program for sums", func(t *testing.T, i *installation) { i.path = pathWithout(t, "sha256sum") }, nil,
-			"cannot be checked"},
+		{"no program for sums", func(t *testing.T, i *installation) {
+			i.path = pathWithout(t, "sha256sum")
+		}, nil, "cannot be checked"},
 		{"no minisign", func(t *testing.T, i *installation) { i.path = pathWithout(t) },
 			[]string{"--require-signature"}, "minisign is not installed"},
 		{"unknown flag", func(*testing.T, *installation) {}, []string{"--fast"}, "unknown argument --fast"},

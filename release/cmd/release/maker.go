@@ -86,10 +86,6 @@ func (m *maker) documents(ctx context.Context) error {
 	}
 	pages := filepath.Join(m.stage, "man")
 	if out, err := exec.CommandContext(ctx, binary, "man", "-o", pages).CombinedOutput(); err != nil {
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 2 {
-			fmt.Fprintf(m.say, "without man pages and completions: %s", out)
-			return nil
-		}
 		return fmt.Errorf("drayage man: %w: %s", err, out)
 	}
 	var err error
@@ -200,9 +196,6 @@ func (m *maker) archive(t build.Target) error {
 	files := []bundle.File{{Name: name + "/" + t.Executable(), Path: m.staged(t, t.Executable()), Mode: 0o755}}
 	add := func(dir string, paths ...string) {
 		for _, path := range paths {
-			if path == "" {
-				continue
-			}
 			files = append(files, bundle.File{Name: name + "/" + dir + filepath.Base(path), Path: path, Mode: 0o644})
 		}
 	}
