@@ -29,8 +29,9 @@ var stubs = []string{"aws", "cmd", "crictl", "ctr", "docker", "gcloud", "helm", 
 
 // plainTools are the programs of this machine that pages may use.
 var plainTools = []string{"awk", "basename", "cat", "chmod", "cmp", "cp", "dd", "dirname", "env", "false",
-	"find", "grep", "gzip", "head", "ls", "mkdir", "mktemp", "mv", "printf", "rm", "sed", "sh", "sha256sum",
-	"sleep", "sort", "split", "tail", "tar", "tee", "test", "touch", "tr", "true", "uniq", "wc", "zcat"}
+	"find", "grep", "gzip", "head", "id", "ls", "mkdir", "mktemp", "mv", "printf", "rm", "sed", "sh",
+	"sha256sum", "sleep", "sort", "split", "tail", "tar", "tee", "test", "touch", "tr", "true", "uniq", "wc",
+	"zcat"}
 
 // builtins are commands of the shell.
 var builtins = []string{"cd", "echo", "export", "for", "if", "set", "unset", "while"}

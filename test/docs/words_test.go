@@ -14,7 +14,7 @@ var foreign = []string{"--all", "--all-platforms", "--override-arch", "--pull", 
 	"--tarball", "--tls-verify"}
 
 // elsewhere begins a line for another program.
-var elsewhere = regexp.MustCompile(`^(az|crane|ctr|docker|hauler|helm|oras|podman|regctl|skopeo|zstd) [^|]*$`)
+var elsewhere = regexp.MustCompile(`^(az|crane|ctr|docker|hauler|helm|oras|podman|regctl|sh|sha256sum|shasum|skopeo|sudo|zstd) [^|]*$`)
 
 // help returns the help page of drayage, or of a command.
 func help(t *testing.T, args ...string) string {
