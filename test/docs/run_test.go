@@ -97,7 +97,7 @@ func makeBin(dir string) error {
 	for _, name := range plainTools {
 		path, err := exec.LookPath(name)
 		if err != nil {
-			return err
+			continue // the page that needs it says so
 		}
 		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
 			return err
@@ -182,8 +182,8 @@ func (s *shell) calls() []string {
 
 // TestCommands runs every page.
 func TestCommands(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("pages are written for a shell")
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere no variable names the CA for all commands, as SSL_CERT_FILE does on Linux")
 	}
 	w := newWorkshop(t)
 	var skips, ran, read atomic.Int64
