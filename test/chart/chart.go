@@ -58,35 +58,15 @@ func (c Chart) Files(name string) map[string][]byte {
 	return map[string][]byte{name + "-light.svg": c.draw(light), name + "-dark.svg": c.draw(dark)}
 }
 
-// Picture is the Markdown that shows the picture. Dir is where its files are, seen from the page.
+// Picture is the Markdown that shows the picture. Dir is where its files are, seen from the page. Its text is
+// short, because the figures stand on the page too.
 func (c Chart) Picture(dir, name string) string {
-	alt := strings.NewReplacer(`"`, "&quot;", "&", "&amp;", "<", "&lt;").Replace(c.Title + ". " + c.Description)
 	return fmt.Sprintf(`<picture>
   <source media="(prefers-color-scheme: dark)" srcset="%s/%s-dark.svg">
   <img src="%s/%s-light.svg" width="%d"
     alt="%s">
 </picture>
-`, dir, name, dir, name, width, wrap(alt, 98, "    "))
-}
-
-// wrap breaks text into lines.
-func wrap(text string, columns int, indent string) string {
-	var b strings.Builder
-	used := 0
-	for i, word := range strings.Fields(text) {
-		switch {
-		case i == 0:
-		case used+1+len(word) > columns:
-			b.WriteString("\n" + indent)
-			used = len(indent)
-		default:
-			b.WriteByte(' ')
-			used++
-		}
-		b.WriteString(word)
-		used += len(word)
-	}
-	return b.String()
+`, dir, name, dir, name, width, escape(c.Title+". The tables on this page have the figures."))
 }
 
 func (c Chart) height() int {

@@ -98,7 +98,7 @@ func faultChart(c Cases, sections []Section) chart.Chart {
 // againChart shows what tools send twice, and what they lose.
 func againChart(sections []Section) chart.Chart {
 	sent := titled(sections, again)
-	c := chart.Chart{Title: "Sent again after a kill in the middle, and images lost"}
+	c := chart.Chart{Title: "What is sent again after a kill, and images lost"}
 	for _, row := range sent.Rows {
 		title := "Sent again after a kill in the middle: " + row[0]
 		if n := len(c.Panels); n == 0 || c.Panels[n-1].Title != title {
