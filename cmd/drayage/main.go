@@ -8,12 +8,12 @@ import (
 	"io"
 	"log"
 	"os"
-	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/guide"
 	"drayage/internal/interrupt"
+	"drayage/internal/memgoal"
 	"drayage/internal/secrets"
 )
 
@@ -23,7 +23,7 @@ const memoryGoal = 64 << 20
 
 func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryGoal)
+		memgoal.Set(memoryGoal)
 	}
 	os.Exit(run(secrets.Hide(os.Args), os.Stdin, os.Stdout, os.Stderr))
 }

@@ -289,6 +289,9 @@ func nameCrowds() []Crowd {
 		ociCrowd("n images without names", func(l *layout, n int) []any {
 			return times(n, func(i int) any { return l.numbered(i) })
 		}),
+		ociCrowd("one entry of index.json n times", func(l *layout, n int) []any {
+			return slices.Repeat(one(l.manifest()), n)
+		}),
 		ociCrowd("n images of one name", func(l *layout, n int) []any {
 			return times(n, func(i int) any { return named(l.numbered(i), Name) })
 		}),

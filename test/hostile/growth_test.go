@@ -106,7 +106,10 @@ func (g *grown) count(c hostile.Crowd, n int) map[string]int {
 	g.run(raw, "inspect", "-")
 	g.run(raw, "push", "-", g.target)
 	if c.OCI {
-		g.run(nil, "verify", "--repair", "in")
+		for _, args := range [][]string{{"ls", "in"}, {"tag", "oci:in:" + hostile.Name, "new:1"}, {"gc", "in"},
+			{"verify", "--repair", "in"}, {"rm", "oci:in:*"}, {"gc", "in"}} {
+			g.run(nil, args...)
+		}
 	}
 	return g.counted()
 }
