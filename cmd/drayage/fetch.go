@@ -239,8 +239,11 @@ func artifactType(im *fetch.Image) string {
 	return doc.About()
 }
 
-// fetchResult keeps the JSON result.
+// fetchResult keeps the JSON result, if somebody wants it: nobody waits for that of many images after Ctrl-C.
 func (c call) fetchResult(dir string, results []fetch.Result, sum tally.Sum) error {
+	if !c.Bool("json") {
+		return nil
+	}
 	doc := report.Document{Output: dir, Images: []report.Image{}, Transfer: transferred(sum)}
 	for _, r := range results {
 		im := report.Image{
