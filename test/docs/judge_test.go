@@ -30,6 +30,7 @@ func TestStepsOfBlocks(t *testing.T) {
 		{"aws ecr get-login-password |\n  drayage ls a", []string{"aws ecr get-login-password |\n  drayage ls a"}},
 		{"drayage ls \\\n  a", []string{"drayage ls \\\n  a"}},
 		{"$ drayage ls a\n1.0\n$ ls", []string{"drayage ls a", "ls"}},
+		{"ls\n\n$ drayage ls a\n1.0", []string{"ls", "drayage ls a"}},
 		{"for a in b; do\n  drayage ls $a\ndone\nls", []string{"for a in b; do\n  drayage ls $a\ndone", "ls"}},
 		{"cat >f <<EOF\ndrayage\nEOF\nls", []string{"cat >f <<EOF\ndrayage\nEOF", "ls"}},
 		{"drayage: fetch: no such thing", nil},

@@ -229,7 +229,7 @@ func (b block) steps() (all []step) {
 	if b.lang == "yaml" {
 		return b.job()
 	}
-	console := len(b.lines) > 0 && strings.HasPrefix(b.lines[0], "$ ")
+	console := slices.ContainsFunc(b.lines, func(s string) bool { return strings.HasPrefix(s, "$ ") })
 	var end string // what the command goes on to
 	more := false
 	for i, line := range b.lines {
@@ -237,7 +237,7 @@ func (b block) steps() (all []step) {
 		switch {
 		case more:
 			all[len(all)-1].command += "\n" + line
-		case console && text == line:
+		case console && text == line && len(all) > 0:
 			all[len(all)-1].output = append(all[len(all)-1].output, line)
 			continue
 		case strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#"):
