@@ -71,6 +71,7 @@ const tagsTime = 2 * time.Second
 
 // complete answers a shell. It says nothing of errors: their text would stand in the middle of a line.
 func (e *environment) complete(ctx context.Context, args []string) int {
+	os.Unsetenv("GPG_TTY") // a credential helper that asks has no terminal to ask on
 	app := newApp(e)
 	c := complete.Completer{
 		Tool: tool(app), Images: source.Glance,
@@ -82,7 +83,7 @@ func (e *environment) complete(ctx context.Context, args []string) int {
 			return tagsOf(ctx, before, repository)
 		},
 	}
-	if c.Answer(e.rawOut, args) != nil {
+	if c.Answer(e.stdin, e.rawOut, args) != nil {
 		return exitOther
 	}
 	return exitDone

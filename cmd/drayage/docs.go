@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 
@@ -11,7 +10,6 @@ import (
 	"drayage/docs"
 	"drayage/internal/complete"
 	"drayage/internal/handbook"
-	"drayage/internal/terminal"
 )
 
 const docsHelp = `Shows the pages of the documentation, which are in this binary: no network is
@@ -55,7 +53,7 @@ func (c call) docs(context.Context) error {
 		return usagef("--search needs a word to look for")
 	case c.Bool("search"):
 		if text = book.Search(words); text == "" {
-			return fmt.Errorf("docs: no section has %s: %w", terminal.Quote(words[0]), fs.ErrNotExist)
+			return &notThere{"docs: no section has all of these words", fs.ErrNotExist}
 		}
 	case c.IsSet("output") && len(words) > 0:
 		return usagef("docs -o writes all pages: leave out %q", words[0])

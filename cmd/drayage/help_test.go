@@ -117,3 +117,22 @@ func TestManPages(t *testing.T) {
 		}
 	}
 }
+
+// TestChoices asks that completion offers the words that a flag's placeholder lists.
+func TestChoices(t *testing.T) {
+	app := newApp(newEnvironment(nil, os.Stdin, os.Stdout, os.Stderr))
+	listed := 0
+	for _, c := range tool(app) {
+		for _, f := range c.Flags {
+			if words, _ := guide.Unquote(f.Usage); strings.Contains(words, "|") {
+				listed++
+				if diff := cmp.Diff(strings.Split(words, "|"), guide.Choices(f.Names[0])); diff != "" {
+					t.Errorf("%s --%s: %s", c.Names[0], f.Names[0], diff)
+				}
+			}
+		}
+	}
+	if listed < 3 {
+		t.Errorf("only %d flags list words", listed)
+	}
+}

@@ -192,7 +192,11 @@ func TestAnswer(t *testing.T) {
 	c := newCompleter(t)
 	answer := func(args ...string) string {
 		var b strings.Builder
-		if err := c.Answer(&b, args); err != nil {
+		line := "" // of bash
+		if args[0] == "bash" {
+			line, args = args[1], []string{"bash", args[2]}
+		}
+		if err := c.Answer(strings.NewReader(line), &b, args); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()

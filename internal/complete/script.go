@@ -25,10 +25,10 @@ func Script(shell string) string {
 }
 
 // Answer answers the script of a shell, which calls drayage with args behind the name of the hidden command:
-// the name of the shell, then for bash the line and COMP_WORDBREAKS, for others the words before the cursor
-// and the one at it. The answer is a line with a kind of [Paths] and how many characters to skip before one,
+// the name of the shell, then for bash COMP_WORDBREAKS, for others the words before the cursor and the one at
+// it. The line of bash comes from stdin. The answer is a line with a kind of [Paths] and how many characters to skip before one,
 // then a line for each candidate: the word, a tab and what it is, which bash does not show.
-func (c Completer) Answer(w io.Writer, args []string) error {
+func (c Completer) Answer(stdin io.Reader, w io.Writer, args []string) error {
 	if len(args) < 2 {
 		return nil
 	}
@@ -36,7 +36,11 @@ func (c Completer) Answer(w io.Writer, args []string) error {
 	var r Reply
 	switch last := len(words) - 1; shell {
 	case "bash":
-		r = c.Bash(words[0], strings.Join(words[1:], ""))
+		line, err := io.ReadAll(io.LimitReader(stdin, maxLine))
+		if err != nil {
+			return err
+		}
+		r = c.Bash(string(line), words[0])
 	case "powershell":
 		words[last] = strings.TrimPrefix(words[last], "=")
 		fallthrough
@@ -58,6 +62,9 @@ func (c Completer) Answer(w io.Writer, args []string) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// maxLine is how much of a line is read.
+const maxLine = 1 << 20
 
 // maxText is how much of what a candidate is a shell shows.
 const maxText = 100

@@ -3,9 +3,10 @@
 _drayage() {
     local reply kind word
     COMPREPLY=()
-    # drayage itself reads the line: it knows what follows a colon. Nothing that it prints is evaluated.
-    reply=$("${1/#\~/$HOME}" __complete bash "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" \
-        </dev/null 2>/dev/null) || return 0
+    # drayage itself reads the line: it knows what follows a colon. Nobody sees the line in the list of processes.
+    # Nothing that drayage prints is evaluated.
+    reply=$(printf '%s' "${COMP_LINE:0:COMP_POINT}" |
+        "${1/#\~/$HOME}" __complete bash "$COMP_WORDBREAKS" 2>/dev/null) || return 0
     {
         IFS= read -r kind
         while IFS= read -r word; do
