@@ -26,8 +26,9 @@ func Script(shell string) string {
 
 // Answer answers the script of a shell, which calls drayage with args behind the name of the hidden command:
 // the name of the shell, then for bash COMP_WORDBREAKS, for others the words before the cursor and the one at
-// it. The line of bash comes from stdin. The answer is a line with a kind of [Paths] and how many characters to skip before one,
-// then a line for each candidate: the word, a tab and what it is, which bash does not show.
+// it. The line of bash comes from stdin. The answer is a line with a kind of [Paths] and how many characters
+// to skip before one, then a line for each candidate: the word, a tab and what it is, which bash does not
+// show.
 func (c Completer) Answer(stdin io.Reader, w io.Writer, args []string) error {
 	if len(args) < 2 {
 		return nil
