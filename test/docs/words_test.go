@@ -159,3 +159,24 @@ func TestFiguresAgree(t *testing.T) {
 		t.Errorf("only %d rows with figures were found", len(rows))
 	}
 }
+
+// TestQuickStarts: a page for a task is short, and tells what to do when it fails.
+func TestQuickStarts(t *testing.T) {
+	const most = 130 // lines, which is two screens and the table at the end
+	count := 0
+	for _, p := range pages(t) {
+		if !strings.HasPrefix(p.name, "docs/start/") {
+			continue
+		}
+		count++
+		if n := strings.Count(p.text, "\n"); n > most {
+			t.Errorf("%s has %d lines, more than %d", p.name, n, most)
+		}
+		if !slices.Contains(p.anchors(), "when-it-fails") {
+			t.Errorf("%s does not tell what to do when it fails", p.name)
+		}
+	}
+	if count < 10 {
+		t.Errorf("only %d quick starts were found", count)
+	}
+}
