@@ -25,7 +25,7 @@ func gcCommand(env *environment) *cli.Command {
 		Usage:       "free the room of what no image in a layout needs",
 		UsageText:   "drayage gc DIR",
 		Description: gcHelp,
-		Flags: append([]cli.Flag{dryRunFlag(),
+		Flags: append([]cli.Flag{dryRunFlag(), logFormatFlag(),
 			&cli.DurationFlag{Name: "min-age", Category: groupWhat, DefaultText: "0s",
 				Usage: "keep what was written within this `TIME`, such as 24h"}}, outputFlags()...),
 		Action: env.inLayout(1, 1, call.gc),

@@ -139,7 +139,7 @@ func (l *looker) inspectOne(
 
 // inspected shows images.
 func (l *looker) inspected(images []*inspect.Image, quota *inspect.Quota, detailed bool) error {
-	p := &tables.Printer{W: l.stdout, Detailed: detailed, Several: len(images) > 1}
+	p := &tables.Printer{W: l.stdout, Detailed: detailed, Several: len(images) > 1, Width: l.narrow()}
 	for i, im := range images {
 		if i > 0 {
 			p.Line("")

@@ -138,7 +138,7 @@ func (l *looker) listImages(ctx context.Context, arg string) error {
 
 // listLayout shows the images of a layout directory in a table.
 func (l *looker) listLayout(ctx context.Context, arg string) error {
-	listed, err := workplace.List(ctx, l.set, !l.Bool("unsorted"))
+	listed, err := workplace.List(ctx, l.set, !l.Bool("unsorted"), l.narrow())
 	if err != nil {
 		return fmt.Errorf("ls %s: %w", arg, err)
 	}

@@ -21,9 +21,13 @@ func tellFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: groupOutput,
 			Usage: "also a line for each request to a registry: URL, status, bytes, time"},
-		&cli.StringFlag{Name: logFormat, Category: groupOutput, Value: "text",
-			Usage: "`FORMAT` of messages: text, or json, which is an object a line"},
+		logFormatFlag(),
 	}
+}
+
+func logFormatFlag() cli.Flag {
+	return &cli.StringFlag{Name: logFormat, Category: groupOutput, Value: "text",
+		Usage: "`FORMAT` of messages: text, or json, which is an object a line"}
 }
 
 const logFormat = "log-format"

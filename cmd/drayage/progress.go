@@ -46,7 +46,7 @@ func (m *meter) finish() tally.Sum {
 func progressFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "progress", Category: groupOutput, Value: "auto",
-		Usage:  "`STYLE` of progress: bar, plain (lines of text), json (an object a line), none",
+		Usage:  "`STYLE` of progress: auto, bar, plain (lines of text), json (an object a line), none",
 		Action: func(_ *cli.Context, style string) error { return progress.CheckStyle(style) },
 	}
 }
@@ -64,4 +64,12 @@ func width(w io.Writer) int {
 		}
 	}
 	return 80
+}
+
+// narrow is the width of a terminal with less than 80 columns that shows the results, else 0.
+func (e *environment) narrow() int {
+	if n := width(e.rawOut); isTerminal(e.rawOut) && n < 80 {
+		return n
+	}
+	return 0
 }

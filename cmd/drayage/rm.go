@@ -28,7 +28,7 @@ func rmCommand(env *environment) *cli.Command {
 		Usage:       "take images out of a layout",
 		UsageText:   "drayage rm oci:DIR:NAME...",
 		Description: rmHelp,
-		Flags:       append([]cli.Flag{dryRunFlag()}, outputFlags()...),
+		Flags:       append([]cli.Flag{dryRunFlag(), logFormatFlag()}, outputFlags()...),
 		Action: env.inLayout(1, 0, func(c call, ctx context.Context, dir string, names []string) (
 			*workplace.Result, error) {
 			return workplace.Remove(ctx, dir, names, c.Bool("dry-run"))

@@ -267,7 +267,7 @@ func (c call) settings(context.Context) error {
 }
 
 func (c call) showSettings(path string, there bool, found []settings.Gathered, unset []string) error {
-	p := &tables.Printer{W: c.stdout}
+	p := &tables.Printer{W: c.stdout, Width: c.narrow()}
 	p.Line("file  %s", cmp.Or(path, "none: neither HOME nor XDG_CONFIG_HOME is set"))
 	if path != "" && !there {
 		p.Line("      is not there: drayage settings --template prints one to begin with")

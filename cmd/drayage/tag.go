@@ -22,7 +22,7 @@ func tagCommand(env *environment) *cli.Command {
 		Usage:       "give an image of a layout another name",
 		UsageText:   "drayage tag oci:DIR:NAME NEWNAME",
 		Description: tagHelp,
-		Flags:       outputFlags(),
+		Flags:       append([]cli.Flag{logFormatFlag()}, outputFlags()...),
 		Action: env.inLayout(2, 2, func(c call, ctx context.Context, dir string, names []string) (
 			*workplace.Result, error) {
 			if err := source.RefuseHost(c.Args().Get(1)); err != nil {

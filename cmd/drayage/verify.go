@@ -49,6 +49,7 @@ func verifyCommand(env *environment) *cli.Command {
 		Flags: append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag(),
 			&cli.BoolFlag{Name: "repair", Category: groupWhat,
 				Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"},
+			logFormatFlag(),
 		}, outputFlags(progressFlag())...),
 		Action: env.run(call.verify),
 	}

@@ -2,7 +2,6 @@
 package tables
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -33,6 +31,7 @@ type Printer struct {
 	W        io.Writer
 	Detailed bool  // every platform in detail, not only that of a single image
 	Several  bool  // there is more than one image
+	Width    int   // of a narrow terminal: rows of wider tables are divided; 0: they are not
 	Err      error // the first one: nothing is written after it
 }
 
@@ -40,24 +39,6 @@ type Printer struct {
 func (p *Printer) Line(format string, args ...any) {
 	if p.Err == nil {
 		_, p.Err = fmt.Fprintln(p.W, terminal.Sprintf(format, args...))
-	}
-}
-
-// Table writes rows whose columns line up. The first row has the most cells.
-func (p *Printer) Table(rows [][]string) {
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, r := range rows {
-		fill := max(len(rows[0])-len(r), 0) // a shorter row would end the alignment
-		cells := make([]string, len(r))
-		for i := range r {
-			cells[i] = terminal.Line(r[i])
-		}
-		fmt.Fprintln(t, strings.Join(cells, "\t")+strings.Repeat("\t", fill))
-	}
-	t.Flush()
-	for l := range strings.Lines(b.String()) {
-		p.Line("%s", strings.TrimRight(l, " \n"))
 	}
 }
 

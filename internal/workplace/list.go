@@ -27,8 +27,8 @@ type Listed struct {
 }
 
 // List shows what the images of a layout directory are and take. They come in the order of the set unless
-// they are to be sorted.
-func List(ctx context.Context, set *source.Set, sorted bool) (*Listed, error) {
+// they are to be sorted. Lines have width characters where that is possible; 0 means as many as usual.
+func List(ctx context.Context, set *source.Set, sorted bool, width int) (*Listed, error) {
 	d, err := layout.OpenDir(set.Spec.Path)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func List(ctx context.Context, set *source.Set, sorted bool) (*Listed, error) {
 	if use.Damaged == nil {
 		out.Document.Unreferenced = &report.Blobs{BlobCount: use.Unreferenced, SizeBytes: use.UnreferencedBytes}
 	}
-	out.Lines = table(out.Document.Images, out.Errs)
+	out.Lines = table(out.Document.Images, out.Errs, cmp.Or(width, tableWidth))
 	if set.Spec.Name == "" {
 		out.Lines = append(out.Lines, total(set.Spec.Path, &out.Document, use)...)
 	}
@@ -146,36 +146,48 @@ func (l *lister) describe(ctx context.Context, im *source.Image) *described {
 	return d
 }
 
-// The table has lines of so many characters, but for names that are longer.
+// The table has lines of so many characters in a wide terminal, but for names that are longer.
 const (
 	tableWidth   = 80
+	narrow       = 70 // up to this width there is no room for digests
 	platformRoom = 20
-	rest         = "  %-12s  %-*s  %9s  %9s"
+	digestCell   = "  %-12s"
+	rest         = "  %-*s  %9s  %9s"
 )
 
 // table shows images in a table. A name that is too long stands on a line of its own.
-func table(images []report.Image, errs []error) (lines []string) {
+func table(images []report.Image, errs []error, width int) (lines []string) {
 	names, platforms := len("NAME"), len("PLATFORMS")
 	for i := range images {
 		platforms = max(platforms, len(platformCell(&images[i], errs[i])))
 	}
-	room := tableWidth - len(fmt.Sprintf(rest, "", platforms, "", "", ""))
+	if width <= narrow {
+		platforms = min(platforms, max(width-names-len(fmt.Sprintf(rest, 0, "", "", "")), len("PLATFORMS")))
+	}
+	behind := func(id, platform, size, frees string) string {
+		cells := fmt.Sprintf(rest, platforms, cut(platform, platforms), size, frees)
+		if width > narrow {
+			return fmt.Sprintf(digestCell, id) + cells
+		}
+		return cells
+	}
+	room := min(width, tableWidth) - len(behind("", "", "", ""))
 	for _, im := range images {
 		if n := len(terminal.Line(im.Name)); n <= room {
 			names = max(names, n)
 		}
 	}
-	row := func(name, id, platform, size, frees string) {
+	row := func(name, behind string) {
 		if len(name) > names {
 			lines = append(lines, name)
 			name = ""
 		}
-		lines = append(lines, fmt.Sprintf("%-*s"+rest, names, name, id, platforms, platform, size, frees))
+		lines = append(lines, fmt.Sprintf("%-*s", names, name)+behind)
 	}
-	row("NAME", "DIGEST", "PLATFORMS", "SIZE", "FREES")
+	row("NAME", behind("DIGEST", "PLATFORMS", "SIZE", "FREES"))
 	for i, im := range images {
-		row(terminal.Line(im.Name), im.Digest.Encoded()[:12], platformCell(&im, errs[i]), size(im.Blobs),
-			size(im.Frees))
+		row(terminal.Line(im.Name), behind(im.Digest.Encoded()[:12], platformCell(&im, errs[i]), size(im.Blobs),
+			size(im.Frees)))
 	}
 	return lines
 }
