@@ -6,8 +6,10 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -292,5 +294,40 @@ func TestRefused(t *testing.T) {
 	err = release(made.tree, filepath.Join(t.TempDir(), "out"))
 	if err == nil || !strings.Contains(err.Error(), "differs from its commit") {
 		t.Errorf("a changed tree: %v", err)
+	}
+}
+
+// TestAPKHasItsSum takes an apk apart as Alpine's apk does: .PKGINFO in front holds the sum of the rest.
+func TestAPKHasItsSum(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join(made.out, "*.apk"))
+	if err != nil || len(names) != 1 {
+		t.Skipf("%d packages for this machine: %v", len(names), err)
+	}
+	raw := read(t, made.out, filepath.Base(names[0]))
+	rest := bytes.NewReader(raw)
+	z, err := gzip.NewReader(rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Multistream(false)
+	r := tar.NewReader(z)
+	if h, err := r.Next(); err != nil || h.Name != ".PKGINFO" {
+		t.Fatalf("the first entry is %v: %v", h, err)
+	}
+	info, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, z); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("datahash = %x\n", sha256.Sum256(raw[len(raw)-rest.Len():]))
+	if !strings.Contains(string(info), want) {
+		t.Errorf("%s has not %s", info, want)
+	}
+	for line := range strings.Lines(string(info)) {
+		if !strings.Contains(line, " = ") {
+			t.Errorf("apk does not understand the line %q", line)
+		}
 	}
 }
