@@ -13,6 +13,8 @@ const (
 	partSize = 1 << 20
 	// maxBuffers bounds a part. Several parts have to find room beside each other.
 	maxBuffers = 8
+	// firstBuffers bounds the first parts where requests bring much at once.
+	firstBuffers = 4
 	// firstParts are on their way as soon as one stream has proved slow. More follow where the reader has to
 	// wait.
 	firstParts = 4
@@ -72,19 +74,27 @@ func (s *readAheadStream) newPart(off int64, pace float64) *part {
 	return p
 }
 
-// shrink is called when the reader waits for a part.
-func (s *readAheadStream) shrink() {
-	if s.grown > 1 {
-		s.regret += 2
-	}
-	s.grown = max(s.grown/2, 1)
+// hadToWait is called when the reader has waited for a part. If it does so for long, the next ones are half
+// as large, so that there are more of them.
+func (s *readAheadStream) hadToWait(took time.Duration) {
 	s.smooth = smooth{since: time.Now()}
+	s.waited += took
+	if s.stalls += took; s.stalls < window {
+		return
+	}
+	s.stalls = 0
+	if s.grown > 1 {
+		s.grown, s.regret = s.grown/2, s.regret+2
+	}
 }
 
 // grow is called when a part has been given out. The next ones are twice as large if the reader has waited
 // for nothing of what was on its way at once, and if half as many streams still bring what it takes. Then
 // fewer requests will do.
 func (s *readAheadStream) grow(given *part) {
+	if s.smooth.bytes > 0 {
+		s.stalls = 0
+	}
 	s.smooth.bytes += given.end - given.off
 	if len(s.parts) == 0 || s.smooth.bytes <= 2*(s.parts[len(s.parts)-1].end-s.off)<<s.regret {
 		return
@@ -167,11 +177,12 @@ func (s *readAheadStream) takeOver(p *part) bool {
 	}
 	p.before, s.asking = nil, false
 	s.parts, s.want = []*part{p}, firstParts
-	s.grown, s.smooth = 1, smooth{since: time.Now()}
 	alone, known := l.pace.rate()
 	if !known {
 		alone = p.alone
 	}
+	s.spread.burst = l.pace.came()
+	s.grown, s.smooth = min(max(s.spread.atOnce(alone)/partSize, 1), firstBuffers), smooth{since: time.Now()}
 	s.spread.inTime(alone, s.moved, s.waited)
 	s.fetch()
 	return true

@@ -57,6 +57,7 @@ type readAheadStream struct {
 	want   int           // how many of the parts there should be
 	grown  int64         // how many buffers each of them should have at least
 	smooth smooth        // since that changed
+	stalls time.Duration // how long the reader has waited since a part came without a wait
 	regret int           // how often there was a wait for parts that had grown
 	moved  int64         // bytes that have come
 	waited time.Duration // for parts
@@ -181,16 +182,16 @@ func (s *readAheadStream) judge() {
 // that more streams would be of use.
 func (s *readAheadStream) readPart(b []byte) (int, error) {
 	p := s.parts[0]
-	for began := time.Now(); s.off == p.off+p.got; s.waited, began = s.waited+time.Since(began), time.Now() {
+	for began := time.Now(); s.off == p.off+p.got; began = time.Now() {
 		if p.done {
 			return 0, s.lose(p.err)
 		}
-		s.shrink()
 		if s.want < maxStreams {
 			s.want++
 			s.fetch()
 		}
 		s.came.Wait()
+		s.hadToWait(time.Since(began))
 	}
 	n := p.copyTo(b, s.off)
 	if s.off += int64(n); s.off == p.end {

@@ -179,8 +179,8 @@ func TestReadAheadGrows(t *testing.T) {
 		most   int
 		time   time.Duration
 	}{
-		"nginx with limit_rate 20m": {&farSource{limit: 20 << 20, begins: time.Millisecond}, 256 << 10, 10, 60,
-			720 * time.Millisecond},
+		"nginx with limit_rate 20m": {&farSource{limit: 20 << 20, rate: fastRate, begins: time.Millisecond},
+			256 << 10, 10, 60, 950 * time.Millisecond},
 		"slow, then fast": {&farSource{rate: slowRate, warmUp: 4 << 20}, 256 << 10, 10, 60, 900 * time.Millisecond},
 		"a slow reader":   {&farSource{rate: 20_000}, 64 << 10, 10, 180, 2900 * time.Millisecond},
 		"an eager reader": {&farSource{rate: 20_000}, 4 << 20, 120, 180, 690 * time.Millisecond},

@@ -70,10 +70,20 @@ func (s *spread) ahead(rate float64) int64 {
 	return int64(rate * (2*s.begins() + tooShort).Seconds())
 }
 
-// piece is the least that a stream of that pace is to ask for: what comes in two seconds, or what the first
-// request brought at once. With more, slow streams would end late, or others would have to cut them short.
+// piece is the least that a stream of that pace is to ask for: what comes in two seconds. With more, slow
+// streams would end late, or others would have to cut them short. Where requests are held it is what comes at
+// once.
 func (s *spread) piece(rate float64) int64 {
-	return max(s.underway(rate), min(max(leastPiece, s.burst, int64(2*rate)), minPiece))
+	return max(leastPiece, min(int64(2*rate), minPiece), s.atOnce(rate), s.underway(rate))
+}
+
+// atOnce is what another request may bring at once, where the first one did and then next to nothing: a bit
+// less than that, because the last bytes of more would be long in coming. Elsewhere it is 0.
+func (s *spread) atOnce(rate float64) int64 {
+	if int64(2*rate) >= leastPiece {
+		return 0
+	}
+	return min(s.burst-s.burst/8, maxPiece)
 }
 
 // underway is how many bytes a stream of that pace brings in the time that a request takes to begin.

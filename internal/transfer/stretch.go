@@ -113,7 +113,7 @@ func (l *parallel) piece(st *stream) int64 {
 	if rate == 0 {
 		rate = l.spread.alone
 	}
-	return max(min(free/(2*maxStreams), maxPiece), l.spread.piece(rate))
+	return max(min(free/(2*maxStreams), maxPiece), l.spread.piece(rate), l.spread.atOnce(l.spread.alone))
 }
 
 // takeover is what an extra stream asks for while another one is on its way there.
