@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"drayage/internal/durable"
 	"drayage/internal/pattern"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -65,7 +66,7 @@ func Remove(ctx context.Context, dir string, names []string, dryRun bool) (*Resu
 	choose := func(all []layout.Image) ([]int, error) { return source.Choose(all, names) }
 	did, err := d.Remove(ctx, choose, dryRun)
 	if err != nil {
-		return nil, err
+		return nil, unchanged(dir, err)
 	}
 	r := &Result{Document: report.Document{Output: dir, Images: []report.Image{}, DryRun: dryRun,
 		Unreferenced: &report.Blobs{BlobCount: did.Blobs, SizeBytes: did.Bytes}}}
@@ -88,6 +89,16 @@ func Remove(ctx context.Context, dir string, names []string, dryRun bool) (*Resu
 	return r, nil
 }
 
+// unchanged says of an error of the disk that nothing has happened to the layout, and what needs no room:
+// index.json is written anew beside the old one.
+func unchanged(dir string, err error) error {
+	if !durable.DiskFailed(err) {
+		return err
+	}
+	return fmt.Errorf("%w; the layout is as it was, and drayage gc %s may make room for a new index.json",
+		err, terminal.ShellWord(dir))
+}
+
 // AddName gives an image of a layout another name. Of a layout with one image its name may be empty.
 func AddName(ctx context.Context, dir, name, added string) (*Result, error) {
 	if pattern.IsGlob(name) {
@@ -108,7 +119,7 @@ func AddName(ctx context.Context, dir, name, added string) (*Result, error) {
 	choose := func(all []layout.Image) ([]int, error) { return source.ChooseOne(all, name) }
 	of, old, err := d.AddName(ctx, choose, ref.String(), ref.Tag)
 	if err != nil {
-		return nil, err
+		return nil, unchanged(dir, err)
 	}
 	id := of.Descriptor.Digest
 	shown := report.Image{Name: ref.String(), OK: true, Reference: ref.Name() + "@" + id.String()}
