@@ -34,7 +34,7 @@ const stranger = "strange.corp"
 
 // stock is what the registries hold before a page begins: registry, repository, tags. With "sbom" every image
 // has an SBOM, with "windows" it is for Windows; with "password" the registry asks for one.
-// A registry that stands alone is empty. All others are not there.
+// With "readonly" it takes no pushes. A registry that stands alone is empty. All others are not there.
 const stock = `
 	registry-1.docker.io library/alpine 3.18 3.19 3.20 3.21 latest
 	registry-1.docker.io library/busybox 1.36
@@ -60,6 +60,7 @@ const stock = `
 	harbor.corp
 	locked.corp team/app 1 password
 	strange.corp team/app 1
+	readonly.corp team/app 1 readonly
 	mirror.corp library/alpine 3.20
 	mirror.corp ghcr/team/app 1
 	nexus.corp
@@ -172,7 +173,12 @@ func fill(t *testing.T, reg *fakeregistry.Registry, repo string, tags []string) 
 	if slices.Contains(tags, "password") {
 		reg.RequireBasic("ann", "secret")
 	}
-	word := func(s string) bool { return s == "sbom" || s == "windows" || s == "password" }
+	if slices.Contains(tags, "readonly") {
+		denied := fakeregistry.Answer(http.StatusForbidden, `{"errors":[{"code":"DENIED","message":"no push"}]}`)
+		reg.On(fakeregistry.Match{Method: http.MethodPost}, denied)
+	}
+	words := []string{"sbom", "windows", "password", "readonly"}
+	word := func(s string) bool { return slices.Contains(words, s) }
 	for _, tag := range slices.DeleteFunc(slices.Clone(tags), word) {
 		top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"name": repo + ":" + tag}))
 		var children []v1.Descriptor
