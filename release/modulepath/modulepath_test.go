@@ -22,7 +22,7 @@ func TestSetPath(t *testing.T) {
 	if len(changed) < 100 {
 		t.Errorf("only %d files have changed", len(changed))
 	}
-	for _, module := range []string{".", "test", "release", "test/outside"} {
+	for _, module := range []string{".", "test", "release", "site", "test/outside"} {
 		dir := filepath.Join(root, module)
 		name := run(t, dir, "go", "list", "-m")
 		if module != "test/outside" && name != strings.TrimSuffix(path+"/"+module, "/.") {
