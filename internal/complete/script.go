@@ -4,7 +4,9 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"time"
 
 	"drayage/internal/terminal"
 )
@@ -62,6 +64,19 @@ func (c Completer) Answer(stdin io.Reader, w io.Writer, args []string) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// AnswerWithin is [Completer.Answer] that gives up after a time: a read of a pipe, or of a disk that is gone,
+// knows no context. What then still waits ends with the program.
+func (c Completer) AnswerWithin(most time.Duration, stdin io.Reader, w io.Writer, args []string) error {
+	answer := make(chan error, 1)
+	go func() { answer <- c.Answer(stdin, w, args) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(most):
+		return os.ErrDeadlineExceeded
+	}
 }
 
 // maxLine is how much of a line is read.
