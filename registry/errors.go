@@ -209,12 +209,39 @@ func networkError(r *request, err error) (e error, transient bool) {
 	return n, transient
 }
 
+// proxyError says that a proxy opens no connection to the registry.
+type proxyError struct {
+	proxy  string
+	status int
+}
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the proxy %s answers %d %s", e.proxy, e.status, http.StatusText(e.status))
+}
+
+// hint is what to do about it, and whether another try makes sense.
+func (e *proxyError) hint() (text string, transient bool) {
+	switch {
+	case e.status == http.StatusProxyAuthRequired:
+		return "put the right user name and password before the host in HTTPS_PROXY", false
+	case e.status >= 500:
+		return "check the name of the registry, or ask those who run the proxy", true
+	}
+	return "ask those who run it to let this host through; NO_PROXY names hosts to reach without it", false
+}
+
 // hint is what to do about an error of the network, and whether another try makes sense.
 func hint(err error) (text string, transient bool) {
 	var dns *net.DNSError
 	var op *net.OpError
 	var host x509.HostnameError
+	var proxy *proxyError
 	switch {
+	case errors.As(err, &proxy):
+		return proxy.hint()
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "this is the proxy of HTTPS_PROXY or ALL_PROXY; NO_PROXY names hosts to reach without it",
+			!errors.As(err, &dns) || !dns.IsNotFound
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "check the name; behind a proxy set HTTPS_PROXY", false
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):

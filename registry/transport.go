@@ -37,6 +37,13 @@ func NewTransport(config *tls.Config) *http.Transport {
 		DisableCompression:    true,
 		ReadBufferSize:        64 << 10,
 		WriteBufferSize:       64 << 10,
+		// net/http would say "Forbidden" as if the registry had, and not that the proxy did.
+		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, r *http.Response) error {
+			if r.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &proxyError{proxy: proxy.Host, status: r.StatusCode}
+		},
 	}
 }
 

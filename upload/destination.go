@@ -32,7 +32,8 @@ func ParseDestination(text string) (Destination, error) {
 	if d.prefix = strings.HasSuffix(name, "/"); d.prefix {
 		host, _, _ := strings.Cut(name, "/")
 		if !strings.ContainsAny(host, ".:") && host != "localhost" {
-			return d, usage.Errorf("DEST %q does not begin with a registry's host name", secrets.Redact(text))
+			return d, usage.Errorf("DEST %q does not begin with a registry's host name: write registry.corp/%s",
+				secrets.Redact(text), secrets.Redact(name))
 		}
 		name += "image"
 	}

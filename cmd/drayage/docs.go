@@ -53,7 +53,7 @@ func (c call) docs(context.Context) error {
 		return usagef("--search needs a word to look for")
 	case c.Bool("search"):
 		if text = book.Search(words); text == "" {
-			return &notThere{"docs: no section has all of these words", fs.ErrNotExist}
+			return &notThere{"docs: no section has these words: try fewer", fs.ErrNotExist}
 		}
 	case c.IsSet("output") && len(words) > 0:
 		return usagef("docs -o writes all pages: leave out %q", words[0])

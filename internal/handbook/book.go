@@ -26,6 +26,9 @@ type Book struct {
 	pages []*Page           // in reading order
 }
 
+// forTests are comments to the test that runs the commands of the pages. No reader needs them.
+var forTests = regexp.MustCompile(`(?ms)^<!-- docs:.*?-->\n`)
+
 // Page is a page of a book.
 type Page struct {
 	Name  string // without .md: start/k3s
@@ -49,7 +52,8 @@ func New(fsys fs.FS) (*Book, error) {
 		b.Files[name] = string(raw)
 		if page, ok := strings.CutSuffix(name, ".md"); ok {
 			title, _, _ := strings.Cut(strings.TrimPrefix(string(raw), "# "), "\n")
-			p := &Page{Name: page, Title: title, About: title, Group: "more", text: string(raw)}
+			p := &Page{Name: page, Title: title, About: title, Group: "more",
+				text: forTests.ReplaceAllString(string(raw), "")}
 			b.pages = append(b.pages, p)
 		}
 		return nil
@@ -155,7 +159,7 @@ func (p *Page) section(anchor string, only bool) (*Page, error) {
 	return nil, usage.Errorf("%s has no section %q: the nearest is %s#%s", p.Name, anchor, p.Name, near)
 }
 
-// Markdown is the page as it is.
+// Markdown is the page as it is, without comments to tests.
 func (p *Page) Markdown() string { return p.text }
 
 // part is a section of a page: a heading with what stands up to the next.

@@ -100,10 +100,11 @@ func newBook(t *testing.T) *Book {
 	b, err := New(fstest.MapFS{
 		"README.md": {Data: []byte("# The book\n\n## First\n\n| page | tells |\n|---|---|\n" +
 			"| [other.md](start/other.md) | what is **other** |\n\n## Then\n\n| [page.md](page.md) | all |\n")},
-		"a-late.md":      {Data: []byte("# Later\n\nIt is not in the contents.\n")},
-		"page.md":        {Data: []byte(page)},
-		"start/other.md": {Data: []byte("# Other\n\nSomething else.\n\n## Rate limit\n\nWait for it.\n")},
-		"x.json":         {Data: []byte("{}")},
+		"a-late.md": {Data: []byte("# Later\n\nIt is not in the contents.\n")},
+		"page.md":   {Data: []byte(page)},
+		"start/other.md": {Data: []byte("# Other\n\nSomething else.\n\n## Rate limit\n\n" +
+			"<!-- docs: exit 5 -->\n<!-- docs: run\nsecret line\n-->\nWait for it.\n")},
+		"x.json": {Data: []byte("{}")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,8 +121,11 @@ func TestText(t *testing.T) {
 	if diff := cmp.Diff(asText, b.Text(p)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if p.Markdown() != page {
+	if p.Markdown() != strings.Replace(page, "<!-- docs: skip because\nof this -->\n", "", 1) {
 		t.Error("the Markdown is not the page")
+	}
+	if p, err = b.Find("other"); err != nil || strings.Contains(p.Markdown(), "<!--") {
+		t.Errorf("a comment to a test is shown: %v, %v", p, err)
 	}
 }
 
@@ -174,7 +178,10 @@ func TestSearch(t *testing.T) {
 		"rate LIMIT":      "drayage docs start/other#rate-limit\n   Rate limit\n",
 		"something":       "drayage docs start/other#other\n   Other: Something else.\n",
 		"something limit": "",
-		"key VALUE":       "drayage docs page#below\n   Below: key = \"value\"\n",
+		"secret line":     "", // of a comment
+		"team/app:1: wait for a while": "No section has all these words. Most of them are in:\n" +
+			"drayage docs start/other#rate-limit\n   Rate limit: Wait for it.\n",
+		"key VALUE": "drayage docs page#below\n   Below: key = \"value\"\n",
 	} {
 		if got := b.Search(strings.Fields(words)); got != want {
 			t.Errorf("%s: %q, want %q", words, got, want)

@@ -5,6 +5,7 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -29,8 +30,10 @@ func Quote(s string) string {
 	return s
 }
 
-// ShellWord quotes a path if it takes that to paste the path into a shell.
-func ShellWord(s string) string {
+// ShellWord quotes a path if it takes that to paste the path into a shell of this system.
+func ShellWord(s string) string { return shellWord(s, runtime.GOOS == "windows") }
+
+func shellWord(s string, windows bool) string {
 	special := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
 			!strings.ContainsRune("/._-+:@%,=\\", r)
@@ -38,6 +41,8 @@ func ShellWord(s string) string {
 	switch {
 	case s == "-" || s != "" && !strings.HasPrefix(s, "-") && !strings.ContainsFunc(s, special):
 		return s
+	case windows && Line(s) == s && !strings.ContainsAny(s, "\"%$`"):
+		return `"` + s + `"` // cmd knows no other quotes, and PowerShell takes these too
 	case Line(s) == s:
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}

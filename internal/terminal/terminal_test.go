@@ -39,12 +39,24 @@ func TestWild43NothingUnprintableIsWritten(t *testing.T) {
 	}
 }
 
+// cmd takes ' for a part of the name. What means something between " stays in the quotes of PowerShell.
+func TestShellWordOfWindows(t *testing.T) {
+	for path, want := range map[string]string{
+		`C:\images\a.tar`: `C:\images\a.tar`, `my file.tar`: `"my file.tar"`, `it's.tar`: `"it's.tar"`,
+		`%TMP% a`: `'%TMP% a'`, `$x a`: `'$x a'`,
+	} {
+		if got := shellWord(path, true); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
 func TestShellWord(t *testing.T) {
 	for path, want := range map[string]string{
 		"a.tar": "a.tar", "-": "-", "-x": "'-x'", "a b": "'a b'", "it's": `'it'\''s'`, "": "''",
 		"a\nb": `$'a\012b'`, "\u202e'\\": `$'\342\200\256\047\134'`,
 	} {
-		if got := ShellWord(path); got != want {
+		if got := shellWord(path, false); got != want {
 			t.Errorf("%q: %s, want %s", path, got, want)
 		}
 	}
