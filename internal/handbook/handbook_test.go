@@ -179,7 +179,7 @@ func TestSearch(t *testing.T) {
 		"something":       "drayage docs start/other#other\n   Other: Something else.\n",
 		"something limit": "",
 		"secret line":     "", // of a comment
-		"team/app:1: wait for a while": "No section has all these words. Most of them are in:\n" +
+		"team/app:1: wait for a while": "No section has all these words. The nearest are:\n" +
 			"drayage docs start/other#rate-limit\n   Rate limit: Wait for it.\n",
 		"key VALUE": "drayage docs page#below\n   Below: key = \"value\"\n",
 	} {

@@ -1,6 +1,7 @@
 package handbook
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,13 +16,13 @@ const (
 )
 
 // Search lists the sections that hold all the words, in reading order, those first that have them in their
-// heading. If there are none, it lists those that hold most of the words, because whoever looks up a message
-// pastes the names in it too. It returns an empty text if no section has half of them.
+// heading. If there are none, it lists those that hold most of the words in a row, because whoever looks up a
+// message pastes the names in it too. It returns an empty text if no section has two of them in a row.
 func (b *Book) Search(words []string) string {
 	if found := b.all(words); found != "" {
 		return found
 	}
-	return b.most(strings.Fields(strings.Join(words, " ")))
+	return b.nearest(strings.Fields(strings.Join(words, " ")))
 }
 
 // all lists the sections that hold all the words.
@@ -48,34 +49,46 @@ func (b *Book) all(words []string) string {
 	return strings.Join(all, "") + more
 }
 
-// most lists the sections that hold the most of several words: at least half of them. Short words, such as
-// "or", are in every section.
-func (b *Book) most(words []string) string {
+// nearest lists the sections that hold the most words in a row, as they stand one after the other.
+func (b *Book) nearest(words []string) string {
 	for i, w := range words {
-		words[i] = strings.Trim(w, `.,:;()"'`)
+		words[i] = strings.ToLower(strings.Trim(w, `.,:;()"'`))
 	}
-	words = slices.DeleteFunc(words, func(w string) bool { return len(w) < 3 })
 	type near struct {
-		has  int
-		text string
+		run, has int
+		text     string
 	}
 	var all []near
 	for _, p := range b.Pages() {
 		for _, s := range p.sections() {
-			if n := held(s.text, words); n > 1 && 2*n >= len(words) {
-				all = append(all, near{n, s.found(p, words)})
+			if n := run(s.text, words); n > 1 {
+				all = append(all, near{n, held(s.text, words), s.found(p, words)})
 			}
 		}
 	}
 	if len(all) == 0 {
 		return ""
 	}
-	slices.SortStableFunc(all, func(x, y near) int { return y.has - x.has })
-	text := "No section has all these words. Most of them are in:\n"
+	slices.SortStableFunc(all, func(x, y near) int { return cmp.Or(y.run-x.run, y.has-x.has) })
+	text := "No section has all these words. The nearest are:\n"
 	for _, n := range all[:min(len(all), maxNear)] {
 		text += n.text
 	}
 	return text
+}
+
+// run is how many of the words stand in a text one after the other, at most.
+func run(text string, words []string) (longest int) {
+	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+	for i := range words {
+		for end := i + longest + 1; end <= len(words); end++ {
+			if !strings.Contains(text, strings.Join(words[i:end], " ")) {
+				break
+			}
+			longest = end - i
+		}
+	}
+	return longest
 }
 
 // held is how many of the words a text holds.
