@@ -54,19 +54,19 @@ type Source struct {
 	date    string    // the same, as git writes it
 }
 
-var semver = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z][0-9A-Za-z.]*)?$`)
+var semver = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?$`)
 
 // Number is the version without its v.
 func (s Source) Number() string { return strings.TrimPrefix(s.Version, "v") }
 
-// Read looks up the commit of the tree at root. A tree with changes is refused unless dirty allows it: nobody
-// could build that release again.
+// Read looks up the commit of the tree at root. A tree with changes, or with files that git does not know, is
+// refused unless dirty allows it: nobody could build that release again.
 func Read(ctx context.Context, root, version string, dirty bool) (Source, error) {
 	s := Source{Root: root, Version: version}
 	if !semver.MatchString(version) {
 		return s, fmt.Errorf("version %q is not like v1.2.3 or v1.2.3-rc.1: make release VERSION=v1.2.3", version)
 	}
-	changes, err := s.git(ctx, "status", "--porcelain", "--untracked-files=no")
+	changes, err := s.git(ctx, "status", "--porcelain", "--untracked-files=all")
 	if err != nil {
 		return s, err
 	}
@@ -75,7 +75,8 @@ func Read(ctx context.Context, root, version string, dirty bool) (Source, error)
 	}
 	if changes != "" && !dirty {
 		first, _, _ := strings.Cut(changes, "\n")
-		return s, fmt.Errorf("the tree differs from its commit (%s): commit first, or try -dirty", first)
+		const what = "the tree differs from its commit (%s): commit or remove that first, or try -dirty"
+		return s, fmt.Errorf(what, first)
 	}
 	if changes != "" {
 		s.Commit += "-dirty"

@@ -93,20 +93,26 @@ check_signature() {
 
 check_sum() {
   want=$(awk -v name="$1" '$2 == name { print $1 }' "$work/SHA256SUMS")
-  [ -n "$want" ] || fail "SHA256SUMS does not list $1"
+  [ -n "$want" ] || fail "SHA256SUMS from $from does not list $1: is it a web page, or of another version?"
   got=$(sum_of "$work/$1")
   got=${got%% *}
   [ "$got" = "$want" ] || fail "$1 has the SHA-256 $got, SHA256SUMS says $want: nothing installed"
   echo "SHA-256: right" >&2
 }
 
-# put copies the file $1 to $2 with the mode $3. The file appears whole.
+# put copies the file $1 to $2 with the mode $3. The file appears whole. A program has to run first: an older one
+# that works is not lost.
 put() {
   [ -f "$1" ] || return 0
   mkdir -p "${2%/*}" || fail "cannot make the directory ${2%/*}: give another one with --prefix"
-  cp "$1" "$2.new" || fail "cannot write into ${2%/*}: give another directory with --prefix"
-  chmod "$3" "$2.new"
-  mv -f "$2.new" "$2"
+  new=$2.new
+  cp "$1" "$new" || fail "cannot write into ${2%/*}: give another directory with --prefix"
+  chmod "$3" "$new"
+  if [ "$3" = 755 ]; then
+    "$new" --version >/dev/null || fail "the program does not run in ${2%/*} on this machine: nothing installed"
+  fi
+  mv -f "$new" "$2"
+  new=''
 }
 
 install() {
@@ -134,10 +140,11 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
     --prefix | --from)
-      [ $# -gt 1 ] || fail "$1 needs a value"
+      [ -n "${2:-}" ] || fail "$1 needs a value"
       if [ "$1" = --prefix ]; then prefix=$2; else from=$2; fi
       shift
       ;;
+    --prefix= | --from=) fail "${1%=} needs a value" ;;
     --prefix=*) prefix=${1#*=} ;;
     --from=*) from=${1#*=} ;;
     --require-signature) require_signature=yes ;;
@@ -157,6 +164,10 @@ main() {
       prefix=${HOME:?}/.local
     fi
   fi
+  case $prefix in
+  /*) ;;
+  *) prefix=$PWD/$prefix ;;
+  esac
   if [ "$removing" = yes ]; then
     uninstall
     return
@@ -168,8 +179,9 @@ main() {
   fi
   from=${from%/}
   name=drayage_${version}_$(target)
+  new=''
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  trap 'rm -rf "$work" ${new:+"$new"}' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   fetch SHA256SUMS "$work/SHA256SUMS"
@@ -178,7 +190,6 @@ main() {
   check_sum "$name.tar.gz"
   tar -xzf "$work/$name.tar.gz" -C "$work"
   install "$work/$name"
-  "$prefix/bin/drayage" --version >/dev/null || fail "$prefix/bin/drayage does not run on this machine"
   echo "installed $prefix/bin/drayage $version" >&2
   case :$PATH: in
   *":$prefix/bin:"*) ;;

@@ -169,6 +169,8 @@ func TestInstallRefuses(t *testing.T) {
 			[]string{"--require-signature"}, "minisign is not installed"},
 		{"unknown flag", func(*testing.T, *installation) {}, []string{"--fast"}, "unknown argument --fast"},
 		{"flag without a value", func(*testing.T, *installation) {}, []string{"--from"}, "--from needs a value"},
+		{"empty value", func(*testing.T, *installation) {}, []string{"--prefix", ""}, "--prefix needs a value"},
+		{"empty after =", func(*testing.T, *installation) {}, []string{"--prefix="}, "--prefix needs a value"},
 	} {
 		t.Run(c.title, func(t *testing.T) {
 			i := newInstallation(t)
@@ -181,6 +183,38 @@ func TestInstallRefuses(t *testing.T) {
 			}
 			i.nothing(t)
 		})
+	}
+}
+
+// TestInstallKeepsWhatWorks has a program in the archive that does not run here.
+func TestInstallKeepsWhatWorks(t *testing.T) {
+	i := newInstallation(t)
+	script := filepath.Join(i.dir, "install.sh")
+	said, err := i.run(t, script, i.local()...)
+	i.check(t, said, err)
+	name := "drayage_1.2.3_" + here()
+	out, err := exec.Command("sh", "-euc", `cd "$0" && mkdir "$1" && printf '#!/bin/sh\nexit 1\n' >"$1/drayage"
+		tar -czf "$1.tar.gz" "$1" && sha256sum "$1.tar.gz" >SHA256SUMS`, i.dir, name).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	i.path = pathWithout(t) // without minisign, which would notice
+	said, err = i.run(t, script, i.local()...)
+	if err == nil || !strings.Contains(said, "does not run") {
+		t.Errorf("%v %s", err, said)
+	}
+	i.check(t, "", nil)
+	if left, _ := filepath.Glob(i.binary() + "*"); len(left) != 1 {
+		t.Errorf("there are %v", left)
+	}
+}
+
+// TestInstallBelowWhereOneIs gives a prefix that is relative: what it says of PATH has to hold everywhere.
+func TestInstallBelowWhereOneIs(t *testing.T) {
+	i := newInstallation(t)
+	said, err := i.run(t, filepath.Join(i.dir, "install.sh"), "--prefix", "-here")
+	if err != nil || !strings.Contains(said, `export PATH="/`) {
+		t.Errorf("%v %s", err, said)
 	}
 }
 

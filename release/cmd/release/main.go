@@ -12,8 +12,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"drayage/release/build"
 	"drayage/release/packages"
@@ -21,7 +23,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stderr)
 	stop()
 	if err != nil {
@@ -142,6 +144,9 @@ func run(ctx context.Context, args []string, say io.Writer) (err error) {
 	return nil
 }
 
+// ours are the names of the files of a release.
+var ours = regexp.MustCompile(`^(drayage[_-]\d.*|drayage\.(rb|json)|` + sums.Name + `(\.minisig)?|install\.sh)$`)
+
 // replaceable refuses a directory that holds something else than a release, because it is emptied.
 func replaceable(dir string) error {
 	entries, err := os.ReadDir(dir)
@@ -149,8 +154,7 @@ func replaceable(dir string) error {
 		return nil
 	}
 	for _, e := range entries {
-		name := e.Name()
-		if !strings.HasPrefix(name, "drayage") && !strings.HasPrefix(name, sums.Name) && name != "install.sh" {
+		if name := e.Name(); e.IsDir() || !ours.MatchString(name) {
 			return fmt.Errorf("%s holds %q, which is no file of a release: give an empty directory with -o", dir, name)
 		}
 	}

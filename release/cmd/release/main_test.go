@@ -258,6 +258,13 @@ func TestRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "thesis.tex"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	near, binaries := t.TempDir(), t.TempDir()
+	if err := os.Mkdir(filepath.Join(near, "drayage"), 0o755); err != nil { // a source tree, maybe
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(binaries, "drayage"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	wrong := filepath.Join(t.TempDir(), "wrong.pub")
 	public, _, err := minisign.GenerateKey(rand.Reader)
 	if err != nil {
@@ -275,6 +282,8 @@ func TestRefused(t *testing.T) {
 		"a way out":          {[]string{"-version", "v1.2.3-../../x"}, "not like v1.2.3"},
 		"unknown platform":   {[]string{"-platforms", "linux_sparc"}, "linux_s390x"},
 		"directory in use":   {[]string{"-o", other}, "thesis.tex"},
+		"beside a tree":      {[]string{"-o", near}, "is no file of a release"},
+		"beside a binary":    {[]string{"-o", binaries}, "is no file of a release"},
 		"no repository":      {[]string{"-root", other}, "not a git repository"},
 		"another public key": {[]string{"-public-key", wrong}, "does not belong"},
 		"no key":             {[]string{"-key", filepath.Join(other, "none")}, "no such file"},
