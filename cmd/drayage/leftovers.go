@@ -86,7 +86,10 @@ func (l *leftovers) what(asked bool, others ...string) (what string, how []strin
 // noteLeft says once what stays behind and what takes it along.
 func (c call) noteLeft(l *leftovers, how string, others ...string) {
 	if what, options := l.what(c.Bool("referrers"), others...); what != "" {
-		c.note("note: %s (provenance, SBOMs, signatures) %s: %s takes them along",
-			what, how, strings.Join(options, " "))
+		text := terminal.Sprintf("%s: %s takes them", how, strings.Join(options, " "))
+		if strings.HasPrefix(what, "1 ") && !strings.Contains(what, " and ") {
+			text = strings.NewReplacer("stay ", "stays ", "them", "it").Replace(text)
+		}
+		c.note("note: %s (provenance, SBOMs, signatures) %s along", what, text)
 	}
 }

@@ -298,7 +298,7 @@ func (p *pusher) outcomes(
 		if r.Err == nil && r.Converted {
 			behind := ""
 			if of := r.Target.Image; of != nil && len(of.Referrers) > 0 {
-				behind = fmt.Sprintf(", and %d referrers of %s stay behind", len(of.Referrers), of.Root.Digest)
+				behind = fmt.Sprintf(", without %s of %s", terminal.Count(len(of.Referrers), "referrer"), of.Root.Digest)
 			}
 			p.note("note: %s takes no manifest of this kind: its media types were converted, "+
 				"so its digest is another%s", im.Name, behind)

@@ -42,7 +42,7 @@ func TestWild27OneReferrerWithSeveralTags(t *testing.T) {
 		s.write(entries...)
 		s.both("", func(t *testing.T, src, under string) {
 			under += name + "/"
-			expect(t, 0, root.Digest.String(), "1 referrer .* stay behind", "push", src, under+"app:1")
+			expect(t, 0, root.Digest.String(), "1 referrer .* stays behind", "push", src, under+"app:1")
 			expect(t, 0, root.Digest.String(), "with 3 referrers", "push", src, under+"app:1", "--referrers")
 			arrived(t, under+"app")
 			out := filepath.Join(t.TempDir(), "out.tar")
@@ -127,7 +127,7 @@ func TestWild25ReferrersOfConverted(t *testing.T) {
 	}}, fakeregistry.Answer(http.StatusUnsupportedMediaType,
 		`{"errors":[{"code":"MANIFEST_INVALID","message":"not of my kind"}]}`))
 	s.both("", func(t *testing.T, src, under string) {
-		expect(t, 0, "sha256", "and 1 referrers of "+im.Digest.String()+" stay behind", "push", src, under,
+		expect(t, 0, "sha256", "without 1 referrer of "+im.Digest.String(), "push", src, under,
 			"--referrers")
 	})
 }

@@ -247,7 +247,7 @@ func TestWild53AbsentPlatforms(t *testing.T) {
 		expect(t, 0, amd.Digest.String(), "has only linux/amd64 of its index, and lacks linux/mips", "push", src,
 			under)
 		expect(t, 0, "", "2 referrers stay behind, because .*"+signature.Digest.Encoded(), "push", src, under)
-		expect(t, 0, "", "1 referrer .* stay behind: --referrers", "push", src, under)
+		expect(t, 0, "", "1 referrer .* stays behind: --referrers", "push", src, under)
 		expect(t, 0, "", "with 1 referrer", "push", src, under, "--referrers")
 		s.there(t, under+"app:1", amd)
 		expect(t, 0, "x.test/app:1", "lacks linux/mips", "inspect", src)

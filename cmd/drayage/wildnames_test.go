@@ -164,7 +164,7 @@ func TestWild10SignaturesAlone(t *testing.T) {
 		entry(second, layout.AnnotationSubject, first.Digest.String()))
 	s.both("", func(t *testing.T, src, under string) {
 		expect(t, 0, "x.test/a:1", "", "ls", "-q", src)
-		expect(t, 0, first.Digest.String(), "1 referrer .* stay behind: --referrers", "push", src, under)
+		expect(t, 0, first.Digest.String(), "1 referrer .* stays behind: --referrers", "push", src, under)
 		expect(t, 0, first.Digest.String(), "with 1 referrer", "push", src, under, "--referrers")
 	})
 	// One that has lost its image does not keep others from going, and is not forgotten.
