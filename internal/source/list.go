@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"drayage/internal/compression"
 	"drayage/internal/plaintext"
 	"drayage/internal/usage"
 )
@@ -24,6 +25,8 @@ func ReadList(r io.Reader, take func(line int, name string)) error {
 	switch {
 	case err != nil:
 		return err
+	case isArchive(raw):
+		return usage.Errorf("this is an archive, and a list is text: drayage ls FILE shows what an archive holds")
 	case len(raw) > maxList:
 		return usage.Errorf("more than %d MiB: this is no list of images", maxList>>20)
 	}
@@ -48,6 +51,13 @@ func ReadList(r io.Reader, take func(line int, name string)) error {
 		}
 	}
 	return nil
+}
+
+// isArchive reports whether a file is a tar or compressed. Read as a list it would be millions of wrong names.
+func isArchive(raw []byte) bool {
+	const magicAt = 257 // https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
+	tar := len(raw) > magicAt && strings.HasPrefix(string(raw[magicAt:min(len(raw), magicAt+5)]), "ustar")
+	return tar || compression.Detect(raw) != compression.None
 }
 
 // trim takes off what nobody sees. Lists that were put together have byte order marks inside.

@@ -74,20 +74,22 @@ func TestWild23Lists(t *testing.T) {
 // Wild case 23, continued: of what is no list, the error says where and what it is.
 func TestWild23NoLists(t *testing.T) {
 	for text, want := range map[string]string{
-		strings.Repeat("x", 5000):              "line 1 has 5000 bytes",
-		"alpine\r\nalpine 3.20\n":              "line 2: ",
-		"alpine\n\n\nlibrary/alpine/\n":        "line 4: ",
-		"services:\n  web:\n    image: a\n":    "line 1: ",
-		"{\"images\": [\"alpine\"]}":           "line 1: ",
-		"[\"alpine\", \"a b\"]":                "line 2: ",
-		"docker pull alpine\n":                 "a space",
-		"alpine corp.test/alpine\n":            "a space",
-		"FROM alpine AS build\n":               "a space",
-		"alpine, busybox":                      "a space",
-		"alpine\nimages.tar.gz\n":              "called like a file",
-		"https://corp.test/app?tab=tags":       "web page",
-		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00": "line 1: ",
-		"image: docker-daemon:app:1":           "docker save",
+		strings.Repeat("x", 5000):                           "line 1 has 5000 bytes",
+		"a.tar" + strings.Repeat("\x00", 252) + "ustar\x00": "this is an archive",
+		"\x28\xb5\x2f\xfd\x00":                              "this is an archive",
+		"alpine\r\nalpine 3.20\n":                           "line 2: ",
+		"alpine\n\n\nlibrary/alpine/\n":                     "line 4: ",
+		"services:\n  web:\n    image: a\n":                 "line 1: ",
+		"{\"images\": [\"alpine\"]}":                        "line 1: ",
+		"[\"alpine\", \"a b\"]":                             "line 2: ",
+		"docker pull alpine\n":                              "a space",
+		"alpine corp.test/alpine\n":                         "a space",
+		"FROM alpine AS build\n":                            "a space",
+		"alpine, busybox":                                   "a space",
+		"alpine\nimages.tar.gz\n":                           "called like a file",
+		"https://corp.test/app?tab=tags":                    "web page",
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00":              "this is an archive",
+		"image: docker-daemon:app:1":                        "docker save",
 	} {
 		_, err := readList(text)
 		if !errors.As(err, new(*usage.Error)) || !strings.Contains(err.Error(), want) {
