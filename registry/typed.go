@@ -103,6 +103,7 @@ var unreadable = []reading{
 	when(`^(registry|remote|image|podman|containerd|docker-image|ostree|sif):`, "write the NAME alone"),
 	when(`^[a-zA-Z][a-zA-Z0-9+.-]*://`, "before a name stand docker://, oci://, https:// or http://"),
 	when(`^(\.|\.\.|~)?/|^[a-zA-Z]:[/\\]|\\`, "it is a path of a file"),
+	when(`[<>]`, "< and > mark a word that a name stands for: write the name without them"),
 	when(`\s`, "it has a space in it"),
 	when(`[,;]`, "names are divided by spaces, not by a comma or semicolon"),
 	when(`[?#]`, "it is the address of a web page: no name has ? or #"),

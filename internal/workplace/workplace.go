@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"drayage/internal/durable"
 	"drayage/internal/pattern"
@@ -36,6 +37,9 @@ func Parse(args []string, parse func(string) (source.Spec, error)) (dir string, 
 	for _, arg := range args {
 		spec, err := parse(arg)
 		switch {
+		case len(names) > 0 && names[0] == "" && (err != nil || spec.Kind != source.Layout): // rm DIR NAME
+			return "", nil, usage.Errorf("the layout stands before the name of an image: %s",
+				terminal.ShellWord("oci:"+dir+":"+arg))
 		case err != nil:
 			return "", nil, err
 		case spec.Kindless() != "":
@@ -43,6 +47,9 @@ func Parse(args []string, parse func(string) (source.Spec, error)) (dir string, 
 				arg, spec.Kindless())
 		case spec.Missing() != nil:
 			return "", nil, spec.Missing()
+		case spec.Kind == source.Registry:
+			return "", nil, usage.Errorf("%q is an image in a registry, and this works in a layout: "+
+				"give oci:DIR or oci:DIR:NAME", arg)
 		case spec.Kind != source.Layout:
 			return "", nil, usage.Errorf("%q is no layout in a directory: give oci:DIR or oci:DIR:NAME", arg)
 		case dir != "" && dir != spec.Path:
@@ -107,6 +114,9 @@ func AddName(ctx context.Context, dir, name, added string) (*Result, error) {
 	ref, err := registry.ParseReference(added)
 	if err == nil && ref.Digest != "" {
 		err = errors.New("a digest cannot be given: leave it out")
+	}
+	if _, bare, ok := strings.Cut(strings.TrimPrefix(added, "oci:"), ":"); ok && strings.HasPrefix(added, "oci:") {
+		return nil, usage.Errorf("the layout stands before the first name only: give %s", bare)
 	}
 	if err != nil {
 		return nil, usage.Errorf("new name %q: %v", added, err)
