@@ -35,12 +35,25 @@ var elsewhere = map[string]struct{ why, line string }{
 	"create":      {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
 	"build":       {"drayage moves images and builds none; what docker build has made goes on with", dockerLine},
 	"config-file": {"the file with settings, and what it sets, come with", "drayage settings"},
+	"discover":    {"what belongs to an image, such as signatures, comes with", "drayage inspect ARGS --referrers"},
+	"resolve":     {"the digest of a tag comes with", "drayage digest ARGS --list"},
+	"history":     {"what an image is made of comes with", "drayage inspect ARGS"},
+	"backup":      {"an image with all that it has goes into one tar with", wholeLine},
+	"store":       {"a layout directory is the store; what hauler's commands are here comes with", comingLine},
+	"serve":       {"drayage serves no registry; into one goes", pushLine},
+	"info":        {"what a layout holds comes with", "drayage ls DIR"},
+	"attach":      {"drayage carries what belongs to an image, and makes none", comingLine},
+	"mutate":      {"drayage changes no images", comingLine},
+	"append":      {"drayage changes no images", comingLine},
+	"flatten":     {"drayage changes no images; shorter names come with", pushLine + " --flatten"},
 	"ps":          {"drayage has no engine and no containers; what a layout holds comes with", "drayage ls DIR"},
 }
 
 const (
 	saveLine   = "drayage save ARGS -o FILE"
 	pushLine   = "drayage push ARGS REGISTRY/"
+	wholeLine  = "drayage save ARGS -o FILE --format oci --platform all"
+	comingLine = "drayage docs coming-from"
 	dockerLine = "docker save IMAGE | drayage push - REGISTRY/"
 )
 
@@ -81,12 +94,16 @@ func sameArguments(command string, args []string) []string {
 	return args
 }
 
-// withoutVerb takes out the second word of docker manifest inspect, regctl manifest get, oras blob fetch.
+// withoutVerb takes out the second word of docker manifest inspect, regctl manifest get, oras blob fetch, and
+// the first one of regctl tag ls.
 func withoutVerb(words []string) []string {
 	nouns := []string{"manifest", "config", "blob"}
 	verbs := []string{"inspect", "get", "fetch", "show"}
 	if len(arguments(words)) > 2 && slices.Contains(nouns, words[0]) && slices.Contains(verbs, words[1]) {
 		return append([]string{words[0]}, words[2:]...)
+	}
+	if len(arguments(words)) > 2 && words[0] == "tag" && words[1] == "ls" {
+		return words[1:]
 	}
 	return words
 }

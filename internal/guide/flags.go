@@ -36,7 +36,7 @@ type habit struct {
 // habits has the flags of docker, podman, skopeo, crane, regctl, oras and hauler that drayage does not have.
 var habits = map[string]habit{
 	"all-platforms": {read: (*reading).all},
-	"multi-arch":    {read: (*reading).all},
+	"multi-arch":    {value: true, read: (*reading).multiArch},
 	"a":             {read: (*reading).everything},
 	"all":           {read: (*reading).everything},
 
@@ -106,6 +106,16 @@ var habits = map[string]habit{
 	"preserve-digests":      {read: (*reading).nothing},
 
 	"allow-nondistributable-artifacts": {same: "foreign-urls"},
+
+	"concurrency":    {value: true, same: "jobs"},
+	"max-concurrent": {value: true, same: "jobs"},
+	"parallel":       {value: true, same: "jobs"},
+	"r":              {same: "referrers"},
+	"recursive":      {same: "referrers"},
+	"digestfile":     {value: true, say: "standard output has the digests: > FILE keeps them"},
+	"log-level":      {value: true, say: "-v shows each request to a registry, -q only errors"},
+	"no-creds":       {say: noCredsHint},
+	"src-no-creds":   {say: noCredsHint},
 }
 
 // looks are commands that show something.
@@ -124,6 +134,7 @@ var (
 const (
 	allHint      = "all platforms come with --platform all; all images of a layout or a tar come without a NAME"
 	insecureHint = "--insecure does not verify the registry's certificate, --plain-http speaks http to it"
+	noCredsHint  = "--authfile FILE reads logins from FILE alone, which may hold {} for none"
 	dryHint      = "there is no dry run yet; what there is and how large it is says: drayage inspect FIRST"
 )
 

@@ -27,7 +27,8 @@ func Slip(word string, candidates []string) string {
 	best, least := "", 0
 	for _, c := range candidates {
 		d := distance(strings.ToLower(word), strings.ToLower(c))
-		if d <= slips(min(len(word), len(c))) && (best == "" || d < least) {
+		n := min(len(word), len(c))
+		if d <= slips(n) && d < n && (best == "" || d < least) {
 			best, least = c, d
 		}
 	}

@@ -75,3 +75,11 @@ func FuzzCommand(f *testing.F) {
 		}
 	})
 }
+
+func TestSlipsOfOneLetter(t *testing.T) {
+	for word, want := range map[string]string{"p": "", "M": "m", "mx": ""} {
+		if got := Slip(word, []string{"m"}); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}

@@ -74,6 +74,19 @@ func (r *reading) all(f typed) {
 	r.platform(dashed(f.name), "all")
 }
 
+// multiArch takes what skopeo's --multi-arch says: all platforms, or that of this machine.
+func (r *reading) multiArch(f typed) {
+	switch f.value {
+	case "all":
+		r.all(f)
+	case "system":
+		r.nothing(f)
+	default:
+		r.failed = usage.Errorf("%s %s: give --platform all for all platforms, or --platform OS/ARCH for one",
+			dashed(f.name), f.value)
+	}
+}
+
 func (r *reading) platform(typed, name string) {
 	r.meaning.flags = append(r.meaning.flags, "--platform", name)
 	r.note("%s: that is --platform %s here", typed, name)
