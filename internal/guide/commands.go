@@ -35,7 +35,7 @@ var elsewhere = map[string]struct{ why, line string }{
 	"create":      {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
 	"build":       {"drayage moves images and builds none; what docker build has made goes on with", dockerLine},
 	"config-file": {"the file with settings, and what it sets, come with", "drayage settings"},
-	"discover":    {"what belongs to an image, such as signatures, comes with", "drayage inspect ARGS --referrers"},
+	"discover":    {"signatures and what else belongs to it show with", "drayage inspect ARGS --referrers"},
 	"resolve":     {"the digest of a tag comes with", "drayage digest ARGS --list"},
 	"history":     {"what an image is made of comes with", "drayage inspect ARGS"},
 	"backup":      {"an image with all that it has goes into one tar with", wholeLine},

@@ -26,7 +26,7 @@ func ReadList(r io.Reader, take func(line int, name string)) error {
 	case err != nil:
 		return err
 	case isArchive(raw):
-		return usage.Errorf("this is an archive, and a list is text: drayage ls FILE shows what an archive holds")
+		return usage.Errorf("this is an archive, and a list is text: drayage ls FILE shows what it holds")
 	case len(raw) > maxList:
 		return usage.Errorf("more than %d MiB: this is no list of images", maxList>>20)
 	}
@@ -53,7 +53,7 @@ func ReadList(r io.Reader, take func(line int, name string)) error {
 	return nil
 }
 
-// isArchive reports whether a file is a tar or compressed. Read as a list it would be millions of wrong names.
+// isArchive reports whether a file is a tar or compressed. As a list it would be millions of wrong names.
 func isArchive(raw []byte) bool {
 	const magicAt = 257 // https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
 	tar := len(raw) > magicAt && strings.HasPrefix(string(raw[magicAt:min(len(raw), magicAt+5)]), "ustar")

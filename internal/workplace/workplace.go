@@ -115,7 +115,7 @@ func AddName(ctx context.Context, dir, name, added string) (*Result, error) {
 	if err == nil && ref.Digest != "" {
 		err = errors.New("a digest cannot be given: leave it out")
 	}
-	if _, bare, ok := strings.Cut(strings.TrimPrefix(added, "oci:"), ":"); ok && strings.HasPrefix(added, "oci:") {
+	if bare, ok := strings.CutPrefix(added, "oci:"+dir+":"); ok {
 		return nil, usage.Errorf("the layout stands before the first name only: give %s", bare)
 	}
 	if err != nil {
