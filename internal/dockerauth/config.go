@@ -182,6 +182,7 @@ type place struct {
 	text   string // instead of a file: the value of the variable that path names
 	old    bool   // in the format of .dockercfg
 	chosen bool   // by the user, so it has to be there
+	ofRoot bool   // in a directory that root makes, often for root alone
 }
 
 // source is what has been read from a place.
@@ -254,6 +255,7 @@ func (s *Store) podmanFiles() []place {
 		add(run, name)
 	default:
 		add("/run/containers", strconv.Itoa(os.Getuid())+"/auth.json")
+		all[len(all)-1].ofRoot = true
 	}
 	add(cmp.Or(s.opts.Getenv("XDG_CONFIG_HOME"), dotConfig), name)
 	add(s.home(), ".dockercfg")
@@ -281,10 +283,17 @@ func (p place) read() source {
 		if src.config, err = parseConfig(raw, p.old); err != nil {
 			src.err = &Error{p.path, err.Error()}
 		}
+	case p.ofRoot && p.closed():
 	case p.chosen || !errors.Is(err, fs.ErrNotExist):
 		src.err, src.may = &Error{p.path, durable.Cause(err).Error()}, !p.chosen
 	}
 	return src
+}
+
+// closed reports whether the user may not even look whether there is a file.
+func (p place) closed() bool {
+	_, err := os.Lstat(p.path)
+	return errors.Is(err, fs.ErrPermission)
 }
 
 func readFile(path string) ([]byte, error) {

@@ -139,6 +139,7 @@ func newShell(t *testing.T, w *workshop) *shell {
 	write(t, filepath.Join(s.dir, "cwd"), filepath.Join(s.dir, "work"))
 	proxy := startSite(t, w.ca).proxy.URL
 	s.env = []string{"PATH=" + w.bin, "HOME=" + s.dir + "/home", "TMPDIR=" + s.dir + "/tmp", "LC_ALL=C",
+		"XDG_RUNTIME_DIR=" + s.dir + "/run",
 		"HTTPS_PROXY=" + proxy, "HTTP_PROXY=" + proxy, "SSL_CERT_FILE=" + s.dir + "/ca.pem",
 		"CALLS=" + s.dir + "/calls", "FIXTURES=" + w.fixtures, "TOKEN=secret", "CI_JOB_TOKEN=secret",
 		"CI_REGISTRY=registry.gitlab.com", "CI_REGISTRY_IMAGE=registry.gitlab.com/group/project"}

@@ -65,8 +65,8 @@ func build(ctx context.Context, dir string, rate int) (_ *world, err error) {
 	proxy.Start()
 	w.closers = append(w.closers, proxy.Close)
 	caFile := filepath.Join(dir, "ca.pem")
-	w.environment = []string{"HOME=" + dir, "TERM=xterm-256color", "HTTPS_PROXY=" + proxy.URL,
-		"DRAYAGE_CA_FILE=" + caFile}
+	w.environment = []string{"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "TERM=xterm-256color",
+		"HTTPS_PROXY=" + proxy.URL, "DRAYAGE_CA_FILE=" + caFile}
 	return w, os.WriteFile(caFile, ca, 0o600)
 }
 
