@@ -71,7 +71,6 @@ const tagsTime = 2 * time.Second
 
 // complete answers a shell. It says nothing of errors: their text would stand in the middle of a line.
 func (e *environment) complete(ctx context.Context, args []string) int {
-	os.Unsetenv("GPG_TTY") // a credential helper that asks has no terminal to ask on
 	complete.LeaveTerminal()
 	app := newApp(e)
 	c := complete.Completer{
@@ -84,10 +83,7 @@ func (e *environment) complete(ctx context.Context, args []string) int {
 			return tagsOf(ctx, before, repository)
 		},
 	}
-	if c.AnswerWithin(tagsTime+2*time.Second, e.stdin, e.rawOut, args) != nil {
-		return exitOther
-	}
-	return exitDone
+	return exitCode(ctx, c.AnswerWithin(tagsTime+2*time.Second, e.stdin, e.rawOut, args))
 }
 
 // tagsOf asks a registry for the tags of a repository, with the flags that have been typed already. It asks

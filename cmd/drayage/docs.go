@@ -49,7 +49,7 @@ func (c call) docs(context.Context) error {
 	words := c.Args().Slice()
 	text := ""
 	switch {
-	case c.Bool("search") && len(words) == 0:
+	case c.Bool("search") && (len(words) == 0 || words[0] == ""):
 		return usagef("--search needs a word to look for")
 	case c.Bool("search"):
 		if text = book.Search(words); text == "" {

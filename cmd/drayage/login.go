@@ -138,6 +138,9 @@ func (c call) registryArgument() (string, error) {
 		}
 		return hostOf(base)
 	}
+	if name == "" && c.NArg() == 1 { // an empty variable: the password is not for Docker Hub
+		return "", usagef("REGISTRY is empty: name one, or leave it out for Docker Hub")
+	}
 	if name == "" {
 		c.note("note: no registry given, so Docker Hub (docker.io) is meant")
 		return "docker.io", nil

@@ -11,6 +11,7 @@ import (
 // LeaveTerminal gives up the terminal of this process and of all programs that it will start. A credential
 // helper that opens the terminal by itself would write into the line of the user, and take what is typed.
 func LeaveTerminal() {
+	os.Unsetenv("GPG_TTY") // some helpers ask where it says
 	if leader, err := unix.Getsid(0); err != nil || leader == os.Getpid() {
 		return // the terminal would be lost for others too
 	}

@@ -15,9 +15,9 @@ var (
 	wrapped   = regexp.MustCompile(`^(\$ )?(sudo|ssh|time|nohup|xargs|exec|env|watch)\b[^|;&]* drayage [a-z]`)
 )
 
-// odd returns what is wrong with a line of code, or "". A line with a slip in the name of drayage would count as
-// one of a program that need not be here, and the same line behind sudo would go to its stub: nothing would
-// try them.
+// odd returns what is wrong with a line of code, or "". A line with a slip in the name of drayage would count
+// as one of a program that need not be here, and the same line behind sudo would go to its stub: nothing
+// would try them.
 func odd(line string, verbs []string) string {
 	for _, w := range lowerWord.FindAllString(line, -1) {
 		if w != "drayage" && guide.Slip(w, []string{"drayage"}) != "" {
