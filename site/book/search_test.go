@@ -78,6 +78,23 @@ func contains(urls []string, want string) bool {
 	return false
 }
 
+// Whoever looks up a message pastes it with names that no page has.
+func TestSearchTakesAMessage(t *testing.T) {
+	find := searcher(t, `window.searchIndex = [
+		["other", "Page", "Heading", "cannot talk to the registry, the proxy is there"],
+		["entry", "Page", "Heading", "cannot talk to quay.io: the proxy proxy.corp:3128 answers 407 Proxy"]];`)
+	message := "drayage: fetch a.test/b:1: cannot talk to a.test: the proxy 192.0.2.1:80 answers 407 Proxy (...)"
+	if got := strings.Join(find("answers 407 Proxy xylophone"), " "); got != "entry" {
+		t.Errorf("found %q", got)
+	}
+	if got := find(message); !contains(got, "entry") {
+		t.Errorf("found %q", got)
+	}
+	if got := find("cannot xylophone talk proxy"); len(got) > 0 {
+		t.Errorf("found %q", got)
+	}
+}
+
 // A title weighs more than a heading, a heading more than text, and a whole word more than a part of one.
 func TestSearchOrder(t *testing.T) {
 	find := searcher(t, `window.searchIndex = [

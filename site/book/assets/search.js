@@ -25,7 +25,34 @@ function searchWeight(text, word) {
   return best;
 }
 
-// searchFind returns at most `most` sections as {url, page, heading, text}, and how many there are.
+// searchRun is how many words stand in a text one after the other, at most.
+function searchRun(text, words) {
+  var longest = 0;
+  for (var i = 0; i < words.length; i++) {
+    while (i + longest < words.length && text.indexOf(words.slice(i, i + longest + 1).join(" ")) >= 0) longest++;
+  }
+  return longest;
+}
+
+// searchNearest returns the three sections that hold the most words in a row. Who pastes a message pastes names
+// too that no page has.
+function searchNearest(index, words) {
+  words = words.map(function (word) { return word.replace(/^[.:]+|[.:]+$/g, ""); });
+  var near = [];
+  index.forEach(function (row, order) {
+    var run = searchRun((row[2] + " " + row[3]).toLowerCase(), words);
+    if (run > 2) near.push({ run: run, order: order, row: row });
+  });
+  near.sort(function (a, b) { return b.run - a.run || a.order - b.order; });
+  return near.slice(0, 3).map(function (one) { return searchSection(one.row, words); });
+}
+
+function searchSection(row, words) {
+  return { url: row[0], page: row[1], heading: row[2], text: searchExcerpt(row[3], words) };
+}
+
+// searchFind returns at most `most` sections as {url, page, heading, text}, and how many there are. If none has
+// all words, total is 0, and the sections are the nearest.
 function searchFind(index, query, most) {
   var words = searchWords(query), phrase = words.join(" "), found = [];
   if (words.length === 0) return { total: 0, sections: [] };
@@ -42,13 +69,11 @@ function searchFind(index, query, most) {
     if (words.length > 1 && (page + " " + heading + " " + text).indexOf(phrase) >= 0) score += 12;
     found.push({ score: score, order: order, row: row });
   });
+  if (found.length === 0) return { total: 0, sections: searchNearest(index, words) };
   found.sort(function (a, b) { return b.score - a.score || a.order - b.order; });
   return {
     total: found.length,
-    sections: found.slice(0, most).map(function (one) {
-      var row = one.row;
-      return { url: row[0], page: row[1], heading: row[2], text: searchExcerpt(row[3], words) };
-    })
+    sections: found.slice(0, most).map(function (one) { return searchSection(one.row, words); })
   };
 }
 

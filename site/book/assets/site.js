@@ -142,8 +142,8 @@
         list.append(a);
       });
       var rest = found.total - found.sections.length;
-      list.append(make("p", "count", found.total === 0 ? "No page has all of these words." :
-        rest > 0 ? rest + " more: press Enter for all of them." : ""));
+      list.append(make("p", "count", found.total === 0 ? "No page has all of these words." +
+        (rest < 0 ? " These are the nearest." : "") : rest > 0 ? rest + " more: press Enter for all of them." : ""));
       list.hidden = false;
       field.setAttribute("aria-expanded", "true");
     });
@@ -177,7 +177,7 @@
     var found = searchFind(index, query, 200);
     document.getElementById("found-count").textContent =
       (found.total === 0 ? "No section has" : found.total === 1 ? "One section has" : found.total + " sections have") +
-      " all words of: " + query;
+      " all words of: " + query + (found.total === 0 && found.sections.length > 0 ? " - the nearest:" : "");
     found.sections.forEach(function (one) {
       var a = entry(one, query, "a");
       a.href = root + one.url;
