@@ -118,12 +118,12 @@ COMPLETION := share/bash-completion/completions share/zsh/site-functions share/f
 bin/drayage:
 	$(MAKE) build
 install: bin/drayage
-	for d in bin share/man/man1 $(COMPLETION); do mkdir -p '$(TO)'/$$d || exit; done
+	umask 022; for d in bin share/man/man1 $(COMPLETION); do mkdir -p '$(TO)'/$$d || exit; done
 	install -m 755 bin/drayage '$(TO)/bin/drayage'
-	bin/drayage man -o '$(TO)/share/man/man1'
-	bin/drayage completion bash >'$(TO)/share/bash-completion/completions/drayage'
-	bin/drayage completion zsh >'$(TO)/share/zsh/site-functions/_drayage'
-	bin/drayage completion fish >'$(TO)/share/fish/vendor_completions.d/drayage.fish'
+	umask 022; bin/drayage man -o '$(TO)/share/man/man1'
+	umask 022; bin/drayage completion bash >'$(TO)/share/bash-completion/completions/drayage'
+	umask 022; bin/drayage completion zsh >'$(TO)/share/zsh/site-functions/_drayage'
+	umask 022; bin/drayage completion fish >'$(TO)/share/fish/vendor_completions.d/drayage.fish'
 
 uninstall:
 	rm -f '$(TO)/bin/drayage' '$(TO)'/share/man/man1/drayage.1 '$(TO)'/share/man/man1/drayage-*.1

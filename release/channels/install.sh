@@ -2,6 +2,7 @@
 # Installs drayage @VERSION@ from a directory or a web server, without root and without a package manager. It
 # compares the archive with SHA256SUMS, and that file with its signature if minisign is installed.
 set -eu
+umask 022 # what root installs is for everyone
 
 version='@VERSION@'
 url='@URL@'

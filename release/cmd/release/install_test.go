@@ -209,6 +209,26 @@ func TestInstallKeepsWhatWorks(t *testing.T) {
 	}
 }
 
+// TestInstallForEveryone has a root whose files nobody else may read.
+func TestInstallForEveryone(t *testing.T) {
+	i := newInstallation(t)
+	prefix := filepath.Join(i.home, "local")
+	script := filepath.Join(t.TempDir(), "as-root.sh")
+	put(t, script, []byte("umask 077; sh '"+i.dir+"/install.sh' --prefix '"+prefix+"'\n"))
+	if said, err := i.run(t, script); err != nil {
+		t.Fatalf("%v %s", err, said)
+	}
+	err := filepath.Walk(prefix, func(path string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().Perm()&0o004 == 0 {
+			t.Errorf("%s has the mode %o", path, info.Mode().Perm())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestInstallBelowWhereOneIs gives a prefix that is relative: what it says of PATH has to hold everywhere.
 func TestInstallBelowWhereOneIs(t *testing.T) {
 	i := newInstallation(t)

@@ -161,23 +161,31 @@ func replaceable(dir string) error {
 	return err
 }
 
-// sign signs the sums, if there is a key.
-func (m *maker) sign(public string) error {
-	if m.o.key == "" {
-		fmt.Fprintln(m.say, "not signed: MINISIGN_KEY does not name the file with the secret key")
-		return nil
+// keys reads the keys, before anything is built for nothing.
+func (m *maker) keys() (err error) {
+	if m.public, err = sums.ReadPublic(m.o.publicKey); err != nil || m.o.key == "" {
+		return err
 	}
 	key, err := sums.ReadKey(m.o.key, os.Getenv("MINISIGN_PASSWORD"))
 	if err != nil {
 		return err
 	}
-	switch public {
-	case key.Public():
-	case "":
-		fmt.Fprintf(m.say, "%s is not there: install.sh will not check the signature; the public key is %s\n",
-			m.o.publicKey, key.Public())
-	default:
+	if m.public != "" && m.public != key.Public() {
 		return fmt.Errorf("the key in %s does not belong to %s", m.o.key, m.o.publicKey)
 	}
-	return key.Sign(m.out, "drayage "+m.src.Version+", commit "+m.src.Commit)
+	m.key = &key
+	return nil
+}
+
+// sign signs the sums, if there is a key.
+func (m *maker) sign() error {
+	if m.key == nil {
+		fmt.Fprintln(m.say, "not signed: MINISIGN_KEY does not name the file with the secret key")
+		return nil
+	}
+	if m.public == "" {
+		fmt.Fprintf(m.say, "%s is not there: install.sh will not check the signature; the public key is %s\n",
+			m.o.publicKey, m.key.Public())
+	}
+	return m.key.Sign(m.out, "drayage "+m.src.Version+", commit "+m.src.Commit)
 }

@@ -253,6 +253,17 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
+// TestKeyIsReadFirst: a wrong key must not show after minutes of building.
+func TestKeyIsReadFirst(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "none")
+	var said bytes.Buffer
+	err := run(t.Context(), []string{"-version", version, "-root", made.tree, "-dirty", "-platforms", here(),
+		"-o", filepath.Join(t.TempDir(), "out"), "-key", key}, &said)
+	if err == nil || !strings.Contains(err.Error(), "no such file") || said.Len() > 0 {
+		t.Errorf("%v, after %q", err, said.String())
+	}
+}
+
 func TestRefused(t *testing.T) {
 	other := t.TempDir()
 	if err := os.WriteFile(filepath.Join(other, "thesis.tex"), nil, 0o644); err != nil {

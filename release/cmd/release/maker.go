@@ -32,6 +32,8 @@ type maker struct {
 	project    packages.Project
 	out, stage string // directories: what is published, and what it is made of
 	say        io.Writer
+	public     string    // the key that the installer gets, or empty
+	key        *sums.Key // nil: nothing is signed
 
 	manual         []string // the man pages
 	compressed     []string // the same, for packages
@@ -45,8 +47,7 @@ func (m *maker) make(ctx context.Context) error {
 			return err
 		}
 	}
-	public, err := sums.ReadPublic(m.o.publicKey)
-	if err != nil {
+	if err := m.keys(); err != nil {
 		return err
 	}
 	if m.o.only == "" {
@@ -65,8 +66,8 @@ func (m *maker) make(ctx context.Context) error {
 	if err := m.image(ctx); err != nil || m.o.only != "" {
 		return err
 	}
-	err = channels.Release{
-		Number: m.src.Number(), Home: m.o.url, Downloads: m.o.downloads, PublicKey: public, Dir: m.out,
+	err := channels.Release{
+		Number: m.src.Number(), Home: m.o.url, Downloads: m.o.downloads, PublicKey: m.public, Dir: m.out,
 	}.Write()
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (m *maker) make(ctx context.Context) error {
 	if err := sums.Write(m.out); err != nil {
 		return err
 	}
-	return m.sign(public)
+	return m.sign()
 }
 
 // documents has a binary for this machine write the man pages and completions.
