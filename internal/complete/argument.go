@@ -10,7 +10,7 @@ import (
 	"drayage/internal/source"
 )
 
-// value completes the value of a flag, of which skip bytes stand before in the same word.
+// value completes the value of a flag. skip bytes stand before the value in the same word.
 func (c Completer) value(f guide.Flag, word string, skip int) Reply {
 	if words := guide.Choices(f.Names[0]); words != nil {
 		prefix := ""

@@ -149,7 +149,7 @@ func (g *generator) artifact(subject v1.Descriptor) (v1.Descriptor, error) {
 	return d, err
 }
 
-// index adds an index of the children, some of which go into indexes of their own.
+// index adds an index of the children. Some of them go into indexes of their own.
 func (g *generator) index(children []v1.Descriptor, depth int) (v1.Descriptor, error) {
 	if depth > 1 && len(children) > 1 && g.oneIn(2) {
 		cut := 1 + g.rand.IntN(len(children)-1)

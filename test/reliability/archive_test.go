@@ -336,7 +336,7 @@ func manifestFaults() (all []fault) {
 	all = append(all, fault{name: "missing", local: true, run: refuses(func(a *archive) {
 		a.absent = true
 	}, "manifest.json|docker save|image")})
-	return append(all, fault{name: "Docker's format before 1.10, of which parts are missing", local: true,
+	return append(all, fault{name: "Docker's format before 1.10, with parts missing", local: true,
 		run: refuses(func(a *archive) {
 			a.absent = true
 			a.add(imagetest.Entry{Name: "repositories", Body: `{"app":{"1":"abc"}}`})
