@@ -37,6 +37,9 @@ func ParsePlatform(s string) (v1.Platform, error) {
 	if !strings.Contains(full, "/") {
 		full = "linux/" + full
 	}
+	if system, machine, _ := strings.Cut(full, "/"); machines[machine] != "" {
+		full = system + "/" + machines[machine]
+	}
 	p, err := platforms.Parse(full)
 	if err != nil || !fs.ValidPath(full) || versioned && !version.MatchString(osVersion) {
 		// platforms.Parse takes . and .. for components
@@ -48,6 +51,9 @@ func ParsePlatform(s string) (v1.Platform, error) {
 	}
 	return p, nil
 }
+
+// machines are names that uname -m and files for download have, and images do not.
+var machines = map[string]string{"armv6": "arm/v6", "armv6l": "arm/v6", "armv7": "arm/v7", "armv7l": "arm/v7"}
 
 // FormatPlatform writes p as users type it.
 func FormatPlatform(p v1.Platform) string {

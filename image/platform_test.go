@@ -13,7 +13,7 @@ func TestParsePlatform(t *testing.T) {
 	for _, c := range []struct{ in, want string }{ // want as String writes it; empty if it is refused
 		{"linux/amd64", "linux/amd64"}, {"linux/arm/v7", "linux/arm/v7"}, {"linux/arm64/v8", "linux/arm64/v8"},
 		{"amd64", "linux/amd64"}, {"arm64", "linux/arm64"}, {"linux/x86_64", "linux/amd64"},
-		{"linux/aarch64", "linux/arm64"},
+		{"linux/aarch64", "linux/arm64"}, {"armv7l", "linux/arm/v7"}, {"linux/armv6", "linux/arm/v6"},
 		{"Linux/AMD64", "linux/amd64"}, {"linux/armel", "linux/arm/v6"}, {"linux/arm", "linux/arm"},
 		{"windows/amd64", "windows/amd64"},
 		{"linux/riscv64", "linux/riscv64"}, {"wasi/wasm", "wasi/wasm"},
