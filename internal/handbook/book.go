@@ -155,8 +155,10 @@ func (p *Page) section(anchor string, only bool) (*Page, error) {
 		}
 		anchors = append(anchors, s.anchor)
 	}
-	near := strings.Join(guide.NearestFew(anchor, anchors, 1), "")
-	return nil, usage.Errorf("%s has no section %q: the nearest is %s#%s", p.Name, anchor, p.Name, near)
+	if near := strings.Join(guide.NearestFew(anchor, anchors, 1), ""); near != "" {
+		return nil, usage.Errorf("%s has no section %q: the nearest is %s#%s", p.Name, anchor, p.Name, near)
+	}
+	return nil, usage.Errorf("%s has no section %q: drayage docs %[1]s shows the whole page", p.Name, anchor)
 }
 
 // Markdown is the page as it is, without comments to tests.

@@ -164,6 +164,8 @@ func TestFind(t *testing.T) {
 	for name, want := range map[string]string{
 		"oter":             `there is no page "oter": did you mean other?`,
 		"zzzzzzzz":         `drayage docs --search zzzzzzzz looks for the word`,
+		"other#zzzzzzzz":   `start/other has no section "zzzzzzzz": drayage docs start/other shows the whole page`,
+		"other#":           `start/other has no section "": drayage docs start/other shows the whole page`,
 		"other#rate-limti": `start/other has no section "rate-limti": the nearest is start/other#rate-limit`,
 	} {
 		if _, err := b.Find(name); err == nil || !strings.Contains(err.Error(), want) {
