@@ -7,13 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
+	"drayage/test/provide"
 	"drayage/test/reliability"
 )
 
@@ -45,26 +45,11 @@ func run(m *testing.M) int {
 	if peers := os.Getenv("DRAYAGE_BENCH_PEERS"); peers != "" { // tools besides those in PATH, as for make bench
 		os.Setenv("PATH", peers+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	}
-	if binary, err = provide(ctx, dir); err != nil {
+	if binary, err = provide.Binary(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		return 1
 	}
 	return m.Run()
-}
-
-// provide finds or builds the binary.
-func provide(ctx context.Context, dir string) (string, error) {
-	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
-		return filepath.Abs(given)
-	}
-	built := filepath.Join(dir, "drayage")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/drayage")
-	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/drayage: %v\n%s", err, out)
-	}
-	return built, nil
 }
 
 // enter saves figures, if that is asked for.

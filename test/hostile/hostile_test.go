@@ -21,6 +21,7 @@ import (
 	"unicode"
 
 	"drayage/test/hostile"
+	"drayage/test/provide"
 	"drayage/test/registry3"
 	"drayage/test/reliability"
 	"drayage/test/wire"
@@ -44,28 +45,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := 1
-	if binary, err = provide(dir); err == nil {
+	if binary, err = provide.Binary(context.Background(), dir); err == nil {
 		code = m.Run()
 	} else {
 		fmt.Fprintln(os.Stderr, "hostile:", err)
 	}
 	os.RemoveAll(dir)
 	os.Exit(code)
-}
-
-// provide finds or builds the binary.
-func provide(dir string) (string, error) {
-	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
-		return filepath.Abs(given)
-	}
-	built := filepath.Join(dir, "drayage")
-	cmd := exec.Command("go", "build", "-o", built, "./cmd/drayage")
-	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/drayage: %v\n%s", err, out)
-	}
-	return built, nil
 }
 
 // run is one way in which drayage reads the archive in.tar.

@@ -8,15 +8,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
 	"drayage/test/chart"
+	"drayage/test/provide"
 )
 
 var (
@@ -56,7 +55,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	scratch = dir
-	if binary, err = provide(ctx, dir); err != nil {
+	if binary, err = provide.Binary(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, "reliability:", err)
 		return 1
 	}
@@ -67,21 +66,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
-}
-
-// provide finds or builds the binary.
-func provide(ctx context.Context, dir string) (string, error) {
-	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
-		return filepath.Abs(given)
-	}
-	built := filepath.Join(dir, "drayage")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/drayage")
-	cmd.Dir = filepath.Join("..", "..")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/drayage: %v\n%s", err, out)
-	}
-	return built, nil
 }
 
 func TestCases(t *testing.T) {

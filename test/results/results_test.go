@@ -20,6 +20,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"drayage/internal/fakeregistry"
+	"drayage/test/provide"
 )
 
 const docs = "../../docs"
@@ -33,28 +34,13 @@ func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "drayage-results-")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		binary, err = provide(context.Background(), dir)
+		binary, err = provide.Binary(context.Background(), dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "results:", err)
 		return 1
 	}
 	return m.Run()
-}
-
-// provide finds or builds the command.
-func provide(ctx context.Context, dir string) (string, error) {
-	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
-		return filepath.Abs(given)
-	}
-	built := filepath.Join(dir, "drayage")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/drayage")
-	cmd.Dir = filepath.Join("..", "..")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, out)
-	}
-	return built, err
 }
 
 // schema is docs/results.schema.json.

@@ -10,12 +10,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"testing"
+
+	"drayage/test/provide"
 )
 
 // binary is the absolute path of the drayage under test.
@@ -34,7 +34,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if binary, err = provide(ctx, dir); err != nil {
+	if binary, err = provide.Binary(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, "roundtrip:", err)
 		return 1
 	}
@@ -45,23 +45,4 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
-}
-
-// provide finds or builds the binary.
-func provide(ctx context.Context, dir string) (string, error) {
-	if given := os.Getenv("DRAYAGE_BIN"); given != "" {
-		return filepath.Abs(given)
-	}
-	parent, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		return "", err
-	}
-	built := filepath.Join(dir, "drayage")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/drayage")
-	cmd.Dir = parent
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/drayage: %v\n%s", err, out)
-	}
-	return built, nil
 }
