@@ -89,6 +89,20 @@ func Read(ctx context.Context, root, version string, dirty bool) (Source, error)
 	return s, err
 }
 
+// Unchanged returns an error if the tree is no longer what Read has found: what was built meanwhile may be of
+// neither state.
+func (s Source) Unchanged(ctx context.Context) error {
+	dirty := strings.HasSuffix(s.Commit, "-dirty")
+	now, err := Read(ctx, s.Root, s.Version, dirty)
+	if err == nil && now.Commit != s.Commit {
+		err = fmt.Errorf("its commit was %s, and is %s", s.Commit, now.Commit)
+	}
+	if err != nil {
+		return fmt.Errorf("the tree has changed during the build: %w", err)
+	}
+	return nil
+}
+
 func (s Source) git(ctx context.Context, args ...string) (string, error) {
 	return run(exec.CommandContext(ctx, "git", append([]string{"-C", s.Root}, args...)...))
 }

@@ -46,6 +46,28 @@ func TestReadRefusesOtherFiles(t *testing.T) {
 	}
 }
 
+// TestUnchanged has a tree that changes while it is built, as one does in which somebody works.
+func TestUnchanged(t *testing.T) {
+	dir := tree(t)
+	s, err := Read(t.Context(), dir, "v1.0.0", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unchanged(t.Context()); err != nil {
+		t.Error(err)
+	}
+	write(t, dir, "more.go")
+	if err := s.Unchanged(t.Context()); err == nil || !strings.Contains(err.Error(), "more.go") {
+		t.Errorf("the error is %v, and more.go has come", err)
+	}
+	if s, err = Read(t.Context(), dir, "v1.0.0", true); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unchanged(t.Context()); err != nil {
+		t.Errorf("a dirty tree may be built: %v", err)
+	}
+}
+
 func TestReadTakesNothingButVersions(t *testing.T) {
 	dir := tree(t)
 	for _, version := range []string{"v1.0.0", "v0.10.3", "v1.0.0-rc.1", "v1.0.0-beta"} {

@@ -134,6 +134,9 @@ func run(ctx context.Context, args []string, say io.Writer) (err error) {
 	if err := m.make(ctx); err != nil {
 		return err
 	}
+	if err := src.Unchanged(ctx); err != nil {
+		return err
+	}
 	if err := errors.Join(os.RemoveAll(out), os.MkdirAll(filepath.Dir(out), 0o755)); err != nil {
 		return err
 	}
