@@ -33,7 +33,7 @@ func (c call) tellImages(verb string, total int) *imagesTold {
 	return &imagesTold{call: c, verb: verb, total: total, failed: map[string]bool{}, there: map[string]bool{}}
 }
 
-// sharing says of which repositories the images are, one for each.
+// sharing names the repositories of the images, one for each.
 func (t *imagesTold) sharing(repositories []string) {
 	met := map[string]bool{}
 	t.shared = map[string]bool{}
