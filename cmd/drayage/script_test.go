@@ -32,6 +32,7 @@ type leakless struct{ *testing.M }
 
 func (l leakless) Run() int {
 	os.Setenv("DRAYAGE_CONFIG", os.DevNull) // what this user has set is no part of the tests
+	os.Setenv("GORACE", raceExit)
 	code := l.M.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -76,7 +77,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// raceExit is for programs that the tests start. With the race detector each would sleep for a second before it
+// ends, which makes minutes for the scripts.
+const raceExit = "atexit_sleep_ms=0"
+
 func setup(e *testscript.Env) error {
+	e.Setenv("GORACE", raceExit)
 	open, locked, token, broken := fakeregistry.New(), fakeregistry.New(), fakeregistry.New(), fakeregistry.New()
 	fill(open)
 	fill(locked)

@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// oddSeeds is how many odd layouts are tried.
+const oddSeeds = 12
