@@ -77,8 +77,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// raceExit is for programs that the tests start. With the race detector each would sleep for a second before it
-// ends, which makes minutes for the scripts.
+// raceExit is for programs that the tests start. With the race detector each would sleep for a second before
+// it ends, which makes minutes for the scripts.
 const raceExit = "atexit_sleep_ms=0"
 
 func setup(e *testscript.Env) error {

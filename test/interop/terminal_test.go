@@ -142,7 +142,7 @@ var figures = []struct {
 	{regexp.MustCompile(`[\d.]+ [kM]?B/s`), "N B/s"},
 	{regexp.MustCompile(`\d+m?\d*s left`), "Ns left"},
 	{regexp.MustCompile(`team/app:[12]`), "team/app:N"},
-	{regexp.MustCompile(`app@sha256:[0-9a-f]+`), "app@DIGEST"},
+	{regexp.MustCompile(`@sha256:[0-9a-f]+`), "@DIGEST"},
 	{regexp.MustCompile(`transferred in [0-9.]+m?s`), "transferred in Ns"},
 }
 
