@@ -41,14 +41,15 @@ func ParsePlatform(s string) (v1.Platform, error) {
 		full = system + "/" + machines[machine]
 	}
 	p, err := platforms.Parse(full)
-	if err != nil || !fs.ValidPath(full) || versioned && !version.MatchString(osVersion) {
+	if !versioned { // as others write it: windows(10.0.17763)/amd64
+		osVersion = p.OSVersion
+	}
+	if err != nil || !fs.ValidPath(full) || (versioned || osVersion != "") && !version.MatchString(osVersion) {
 		// platforms.Parse takes . and .. for components
 		return v1.Platform{}, fmt.Errorf("platform %q is not of the form os/arch[/variant][:version], "+
 			"such as linux/arm64", s)
 	}
-	if versioned {
-		p.OSVersion = osVersion
-	}
+	p.OSVersion = osVersion
 	return p, nil
 }
 

@@ -111,7 +111,7 @@ func TestList(t *testing.T) {
 // FuzzParsePlatform checks that a platform that is accepted can be written, read again and found.
 func FuzzParsePlatform(f *testing.F) {
 	for _, s := range []string{"linux/amd64", "arm64", "linux/arm/v7", "windows(10.0.17763)/amd64", "",
-		"a/b/c/d", "linux/armhf", "."} {
+		"a/b/c/d", "linux/armhf", ".", "windows01(.0.17763)/amd64"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -12,6 +12,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/compression"
+	"drayage/internal/lenient"
 	"drayage/internal/schema1"
 	"drayage/internal/schema1test"
 )
@@ -139,10 +140,11 @@ func checkImage(t testing.TB, config, raw []byte) {
 		doc.Config.Size != want.Size || !doc.MayBeImage() {
 		t.Errorf("the manifest refers to configuration %v, which is %v", *doc.Config, want)
 	}
-	var parsed v1.Image
-	if err := json.Unmarshal(config, &parsed); err != nil {
-		t.Fatalf("%v: %s", err, config)
+	if !json.Valid(config) {
+		t.Fatalf("no JSON: %s", config)
 	}
+	var parsed v1.Image
+	lenient.Decode(config, &parsed) // what nobody needs may be odd here too: it travels as it is
 	full := 0
 	for _, h := range parsed.History {
 		if !h.EmptyLayer {

@@ -28,6 +28,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(schema1test.Sign(p, a))
 		f.Add(schema1test.Sign(p, a, b))
 	}
+	f.Add(payload(schema1test.Layer{Blob: one, Fields: fields{"created": "2015-04-0XT06:07:08Z"}}))
 	f.Add(fromRegistry(f))
 	f.Add([]byte(`{"a":1,"signatures":[` + signature(6, "}") + `,` + signature(6, "}") + `]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
