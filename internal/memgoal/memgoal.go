@@ -32,10 +32,10 @@ func (c *cycle) adjust() {
 	watch(c)
 }
 
-// limit leaves as much room for garbage as there are bytes in use, which is what Go does without a limit.
+// limit leaves a quarter of what is in use for garbage. More would pass the 100 MiB of hostile archives.
 func limit(goal, live int64) int64 {
-	if live <= goal/2 {
+	if live <= goal/4*3 {
 		return goal
 	}
-	return 2*live + goal/2
+	return live + max(goal, live)/4
 }
