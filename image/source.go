@@ -79,9 +79,15 @@ func (m *MemorySource) ExtraStream() func() {
 }
 
 // AsParallel returns src as a [ParallelSource] if it is one. A [MemorySource] is one if its next source is.
+// The source of an image that [Image.Fill] has filled is one if any of its sources is.
 func AsParallel(src Source) (ParallelSource, bool) {
-	if m, ok := src.(*MemorySource); ok {
-		if _, ok := AsParallel(m.Next); !ok {
+	switch s := src.(type) {
+	case *MemorySource:
+		if _, ok := AsParallel(s.Next); !ok {
+			return nil, false
+		}
+	case *filledSource:
+		if s.parallel == nil {
 			return nil, false
 		}
 	}
