@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -104,7 +105,7 @@ func (p *pusher) reuse(ctx context.Context, repo *registry.Repository, d v1.Desc
 	if there || err != nil {
 		return there, err
 	}
-	if from := p.origin(repo, d.Digest); from != "" {
+	if from := cmp.Or(p.origin(repo, d.Digest), p.based(ctx, repo, d)); from != "" {
 		return repo.Pusher().Mount(ctx, d, from)
 	}
 	return false, nil

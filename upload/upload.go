@@ -51,6 +51,10 @@ type Options struct {
 	// Compression is for layers of docker tars that are stored uncompressed.
 	Compression Compression
 
+	// Bases are other repositories of the registries that targets go to. A layer of a docker tar that one of
+	// them has is mounted from there.
+	Bases []*registry.Repository
+
 	// Planned is called once, before anything is transferred, with the layers and
 	// configurations to come. Those of docker tars have their diff ID as digest and their stored size,
 	// which for layers in a Stream is 0 here and right in Progress.

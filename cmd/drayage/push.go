@@ -51,6 +51,7 @@ func pushCommand(env *environment) *cli.Command {
 				Usage: "`N`: 1 to 9 for gzip, 1 to 22 for zstd"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
+			basesFlag("mount layers of a docker tar from `REPOSITORY`, which is in the registry of DEST"),
 		}, append(renameFlags(), writeFlags()...)...), outputFlags(progressFlag())...),
 		Action: env.run(call.push),
 	}
@@ -99,6 +100,9 @@ func (c call) pushLocal(
 	}
 	defer p.client.Close()
 	p.opts.Compression = packed
+	if err := p.useBases(ctx); err != nil {
+		return err
+	}
 	set, err := p.open(ctx, spec)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", c.Command.Name, spec.Text, err)
