@@ -46,6 +46,13 @@ const (
 	Configs     = 64 << 20 // bytes of the configurations of images that are read by manifest.json
 )
 
+// An inventory: the file that says what a place has.
+const (
+	Inventory      = 64 << 20 // bytes
+	InventoryRun   = 16 << 10 // bytes of one string or number, and of white space between two
+	InventoryDepth = 16       // lists and objects in each other; two are needed
+)
+
 // Memory of decoders, in bytes.
 const (
 	Window     = 128 << 20 // of a zstd stream: the zstd program has the same limit
