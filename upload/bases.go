@@ -8,10 +8,17 @@ import (
 	"drayage/registry"
 )
 
+// Base is another repository of the registry that images go to, and the tag of an image there that has layers
+// which they have too.
+type Base struct {
+	Repository *registry.Repository
+	Tag        string // may be empty
+}
+
 // basesOf lists the bases in the registry of a repository that are other repositories.
-func (p *pusher) basesOf(repo *registry.Repository) (all []*registry.Repository) {
+func (p *pusher) basesOf(repo *registry.Repository) (all []Base) {
 	for _, b := range p.opts.Bases {
-		if b.SameRegistry(repo) && b.Path() != repo.Path() {
+		if b.Repository.SameRegistry(repo) && b.Repository.Path() != repo.Path() {
 			all = append(all, b)
 		}
 	}
@@ -22,9 +29,9 @@ func (p *pusher) basesOf(repo *registry.Repository) (all []*registry.Repository)
 // asked has none.
 func (p *pusher) based(ctx context.Context, repo *registry.Repository, d v1.Descriptor) string {
 	for _, b := range p.basesOf(repo) {
-		if there, err := b.Exists(ctx, d); err == nil && there {
-			p.knows(b, d.Digest)
-			return b.Path()
+		if there, err := b.Repository.Exists(ctx, d); err == nil && there {
+			p.knows(b.Repository, d.Digest)
+			return b.Repository.Path()
 		}
 	}
 	return ""

@@ -53,7 +53,7 @@ type Options struct {
 
 	// Bases are other repositories of the registries that targets go to. A layer of a docker tar that one of
 	// them has is mounted from there.
-	Bases []*registry.Repository
+	Bases []Base
 
 	// Planned is called once, before anything is transferred, with the layers and
 	// configurations to come. Those of docker tars have their diff ID as digest and their stored size,

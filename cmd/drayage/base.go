@@ -8,6 +8,7 @@ import (
 
 	"drayage/internal/source"
 	"drayage/registry"
+	"drayage/upload"
 )
 
 // basesFlag is --base: places that have blobs of the images already.
@@ -15,7 +16,7 @@ func basesFlag(usage string) cli.Flag {
 	return &cli.StringSliceFlag{Name: "base", Category: groupWhere, Usage: usage}
 }
 
-// bases reads --base. Stores are layouts and archives. Of a repository's name the tag does not count.
+// bases reads --base. Stores are layouts and archives. The tag of a repository says where a push looks first.
 func (c call) bases() (stores []source.Spec, repositories []registry.Reference, err error) {
 	for _, text := range c.StringSlice("base") {
 		spec, err := c.parseSource(text)
@@ -49,7 +50,8 @@ func (p *pusher) useBases(context.Context) error {
 			return usagef("--base %s: it is not in %s, the registry that push pushes to",
 				ref.Name(), p.dest.Registry())
 		}
-		p.opts.Bases = append(p.opts.Bases, p.client.Repository(ref))
+		base := upload.Base{Repository: p.client.Repository(ref), Tag: ref.Tag}
+		p.opts.Bases = append(p.opts.Bases, base)
 	}
 	return nil
 }
