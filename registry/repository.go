@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/verify"
 )
 
 // Repository is one repository of a registry, for reading. It is an [image.Source] of the blobs and
@@ -73,6 +76,20 @@ func (r *Repository) Exists(ctx context.Context, d v1.Descriptor) (bool, error) 
 		return false, r.own.noPush
 	}
 	return r.own.exists(ctx, d)
+}
+
+// Holds reports whether the repository has a blob in the size that d says, by the registry's word. It is for
+// those who rely on it: what a registry refuses to say is an error, and where it tells no size, the answer is
+// no.
+func (r *Repository) Holds(ctx context.Context, d v1.Descriptor) (bool, error) {
+	if err := verify.Descriptor(d); err != nil {
+		return false, err
+	}
+	resp, err := r.asked.look(ctx, "/blobs/"+d.Digest.String())
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && resp.ContentLength == d.Size && !isPage(resp.Header), err
 }
 
 // Stat asks how large a blob is if only its digest is known. The size is the registry's word; the

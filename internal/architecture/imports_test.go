@@ -39,6 +39,8 @@ var upon = map[string][]string{
 	"internal/tables": {"inspect"},
 	// The verbs that work in a layout.
 	"internal/workplace": {"layout", "registry"},
+	// What the far side has may be told by a layout or by a repository.
+	"internal/farside": {"layout", "registry"},
 	// What a client of registries does is a registry.Event.
 	"internal/tell": {"registry"},
 	// What the engines' files say of a registry is a registry.Endpoint.

@@ -53,16 +53,15 @@ const (
 	InventoryDepth = 16       // lists and objects in each other; two are needed
 )
 
-// The delta document of an archive, which lists the blobs that are not inside.
-const (
-	Delta       = 32 << 20 // bytes: 10,000 images with ten layers each need 28 million
-	DeltaBlobs  = 200_000
-	DeltaValues = 1 << 22
-)
-
 // Memory of decoders, in bytes.
 const (
 	Window     = 128 << 20 // of a zstd stream: the zstd program has the same limit
 	Dictionary = 64 << 20  // of an xz stream: xz -9 needs that much
 	Decoders   = 40 << 20  // of all layers that are decoded at once, but a single one may have more
+)
+
+// A list of blobs that are wanted.
+const (
+	Want       = 64 << 20 // bytes
+	WantValues = 1 << 21
 )

@@ -43,9 +43,11 @@ type Document struct {
 	LayerBytes   int64          `json:"layerBytes,omitempty"` // their size, each counted once
 	Stored       *Blobs         `json:"stored,omitempty"`     // all blobs of a layout
 	Unreferenced *Blobs         `json:"unreferenced,omitempty"`
-	Freed        *Blobs         `json:"freed,omitempty"`  // what gc has removed
-	InUse        *Blobs         `json:"inUse,omitempty"`  // what no image needs, but a running fetch
-	DryRun       bool           `json:"dryRun,omitempty"` // nothing has been changed
+	Freed        *Blobs         `json:"freed,omitempty"`   // what gc has removed
+	InUse        *Blobs         `json:"inUse,omitempty"`   // what no image needs, but a running fetch
+	DryRun       bool           `json:"dryRun,omitempty"`  // nothing has been changed
+	LeftOut      *Blobs         `json:"leftOut,omitempty"` // of an archive, because the far side has it
+	Missing      []Missing      `json:"missing,omitzero"`  // blobs that are nowhere to be had
 	PullQuota    *inspect.Quota `json:"pullQuota,omitempty"`
 
 	ConfigFile string    `json:"configFile,omitempty"` // where settings are, or would be
@@ -78,6 +80,13 @@ type Fault struct {
 	Digest digest.Digest `json:"digest,omitempty"`
 	Path   string        `json:"path,omitempty"` // in a tar or layout
 	Reason string        `json:"reason"`
+}
+
+// Missing is a blob that was left out of an archive, and that is not where it should be.
+type Missing struct {
+	Digest    digest.Digest `json:"digest"`
+	SizeBytes int64         `json:"sizeBytes"`
+	Images    []string      `json:"images"` // that need it
 }
 
 // Transfer is what a command has moved.

@@ -37,7 +37,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"result": report.Document{}, "error": report.Error{}, "image": report.Image{}, "fault": report.Fault{},
 		"transfer": report.Transfer{}, "blobs": report.Blobs{}, "setting": report.Setting{}, "message": tell.Line{},
 		"platform": inspect.Platform{}, "config": inspect.Config{}, "layer": inspect.Layer{},
-		"pullQuota": inspect.Quota{}, "build": report.Build{},
+		"pullQuota": inspect.Quota{}, "build": report.Build{}, "missing": report.Missing{},
 	} {
 		compare(t, name, schema.Defs[name], of)
 	}

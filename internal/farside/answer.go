@@ -1,0 +1,53 @@
+package farside
+
+import (
+	"context"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"drayage/image"
+	"drayage/internal/want"
+)
+
+// Answer leaves out of images all blobs but those in a list, as [LeaveOut] does. It returns the images that
+// need a blob in the list, and those that are kept anyway. If blobs in the list are with no image, it returns
+// them, and changes nothing.
+func Answer(ctx context.Context, images []*image.Image, l *want.List, keep map[*image.Image]bool) (
+	[]*image.Image, Division, *want.List, error,
+) {
+	there := map[blobKey]bool{}
+	for _, im := range withReferrers(images) {
+		for _, d := range im.Travelling() {
+			there[blobKey{d.Digest, d.Size}] = true
+		}
+		for i := range im.Manifests {
+			d := im.Manifests[i].Descriptor
+			there[blobKey{d.Digest, d.Size}] = true
+		}
+	}
+	wanted, missing := map[digest.Digest]bool{}, &want.List{}
+	for _, b := range l.Blobs {
+		if wanted[b.Digest] = true; !there[blobKey{b.Digest, b.Size}] {
+			missing.Blobs = append(missing.Blobs, b)
+		}
+	}
+	if len(missing.Blobs) > 0 {
+		return images, Division{}, missing, nil
+	}
+	images = slices.DeleteFunc(images, func(im *image.Image) bool { return !keep[im] && !needs(im, wanted) })
+	sum, err := LeaveOut(ctx, images, []Side{AllBut(wanted)})
+	return images, sum, missing, err
+}
+
+// needs reports whether an image or a referrer of it has one of the blobs.
+func needs(im *image.Image, wanted map[digest.Digest]bool) bool {
+	for _, part := range append([]*image.Image{im}, im.Referrers...) {
+		for _, d := range part.Parts() {
+			if wanted[d.Digest] {
+				return true
+			}
+		}
+	}
+	return false
+}
