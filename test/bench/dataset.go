@@ -164,6 +164,12 @@ func (e *env) make(ctx context.Context, name string, d *dataset) error {
 			return err
 		}
 	}
+	if name == pairs {
+		if err := e.makePairs(ctx, d); err != nil {
+			return err
+		}
+		return e.finish(ctx, d)
+	}
 	p, err := e.plan(ctx, name)
 	if err != nil {
 		return err
@@ -179,6 +185,11 @@ func (e *env) make(ctx context.Context, name string, d *dataset) error {
 		}
 		d.Images = append(d.Images, img)
 	}
+	return e.finish(ctx, d)
+}
+
+// finish makes the blobs of a data set a layout, and the storage of a registry.
+func (e *env) finish(ctx context.Context, d *dataset) error {
 	if err := d.writeIndex(); err != nil {
 		return err
 	}

@@ -26,7 +26,11 @@ type packed struct {
 }
 
 // pack compresses a layer as Docker does, with Go's gzip at its default level.
-func (d *dataset) pack(ctx context.Context, next func() (entry, bool), size int64) (_ packed, err error) {
+func (d *dataset) pack(ctx context.Context, next func() (entry, bool), size int64) (packed, error) {
+	return d.packTar(func(w io.Writer) error { return writeLayer(ctx, w, next, size) })
+}
+
+func (d *dataset) packTar(write func(io.Writer) error) (_ packed, err error) {
 	f, err := os.CreateTemp(d.dir, "layer-")
 	if err != nil {
 		return packed{}, err
@@ -35,7 +39,7 @@ func (d *dataset) pack(ctx context.Context, next func() (entry, bool), size int6
 	outside, inside := digest.Canonical.Digester(), digest.Canonical.Digester()
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	zw := gzip.NewWriter(io.MultiWriter(buffered, outside.Hash()))
-	if err := writeLayer(ctx, io.MultiWriter(zw, inside.Hash()), next, size); err != nil {
+	if err := write(io.MultiWriter(zw, inside.Hash())); err != nil {
 		return packed{}, err
 	}
 	if err := errors.Join(zw.Close(), buffered.Flush()); err != nil {

@@ -42,6 +42,7 @@ func main() {
 func run(ctx context.Context) error {
 	config := bench.Config{Log: os.Stderr}
 	output := flag.String("o", "", "`FILE` for the report, besides standard output")
+	page := flag.String("crossing", "", "`FILE` of the page about what crosses: its table is made anew")
 	only := flag.String("run", "", "only the scenarios that match this `REGEXP`")
 	tools := flag.String("tools", "", "only the tools that match this `REGEXP`, besides drayage")
 	flag.StringVar(&config.Drayage, "drayage", filepath.Join("..", "bin", "drayage"), "the `BINARY` to measure")
@@ -79,7 +80,23 @@ func run(ctx context.Context) error {
 	if err != nil && (ctx.Err() == nil || report == nil || len(report.Results) == 0) {
 		return err
 	}
+	if *page != "" {
+		return renew(report, *page)
+	}
 	return write(report, *output)
+}
+
+// renew makes the table of a page anew.
+func renew(report *bench.Report, page string) error {
+	raw, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	text, err := report.WithCrossing(string(raw))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(page, []byte(text), 0o644)
 }
 
 // write writes the report to standard output and, if path is not empty, to a file too.
