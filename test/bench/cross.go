@@ -34,7 +34,8 @@ func serviceTag(tag string) func(string) bool {
 var updates = []pair{
 	{"app", "an application rebuilt on the same base", named("cross/app:1"), named("cross/app:2")},
 	{"twenty", "twenty images with a shared base, three of them rebuilt", serviceTag("1"), serviceTag("2")},
-	{"upgrade", "packages upgraded in a layer of their own", named("cross/upgraded:1"), named("cross/upgraded:2")},
+	{"upgrade", "packages upgraded in a layer of their own", named("cross/upgraded:1"),
+		named("cross/upgraded:2")},
 	{"twenty-base", "twenty images with a shared base, on a new base", serviceTag("1"), serviceTag("3")},
 	{"debian", "a base image of one layer, made anew", named("cross/debian:1"), named("cross/debian:2")},
 }

@@ -40,8 +40,8 @@ func (r *Report) crossing() (string, error) {
 		return "", fmt.Errorf("%d of %d updates were measured", len(columns), len(updates))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nMade by `make crossing` on %s, with %s:\n%s.\n\n", r.Date.Format(time.DateOnly), r.versions(),
-		r.Machine)
+	b.WriteString("\n" + fill(fmt.Sprintf("Made by `make crossing` on %s, with %s: %s.",
+		r.Date.Format(time.DateOnly), r.versions(), r.Machine), "") + "\n\n")
 	b.WriteString("| what is carried | A | B | C | D | E |\n|---|---:|---:|---:|---:|---:|\n")
 	for i, row := range columns[0].Rows {
 		cells := make([]string, len(columns))

@@ -62,7 +62,8 @@ func scenarios() []scenario {
 			targets: []target{fasterThanPeers(1), littleSent(0.001), littleCPU("push-docker-tar", 0.25)}},
 		{id: "push-shared-base", title: "docker tar to the registry that has its base", prepare: pushSharedBase,
 			targets: []target{fasterThanPeers(1)}},
-	}, slices.Concat(crossScenarios(), copyScenarios(), lateScenarios(), manyScenarios(), memoryScenarios(with))...)
+	}, slices.Concat(crossScenarios(), copyScenarios(), lateScenarios(), manyScenarios(),
+		memoryScenarios(with))...)
 }
 
 // lateScenarios are registries that begin each answer late: an object store behind them, or a hash of the

@@ -91,7 +91,8 @@ func version(ctx context.Context, t tool) string {
 	if t.path == "" {
 		return ""
 	}
-	args := map[string]string{"crane": "version", "regctl": "version", "oras": "version", "hauler": "version", "nginx": "-v"}
+	args := map[string]string{"crane": "version", "regctl": "version", "oras": "version", "hauler": "version",
+		"nginx": "-v"}
 	arg, ok := args[t.name]
 	if !ok {
 		arg = "--version"
