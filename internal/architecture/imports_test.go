@@ -37,6 +37,8 @@ var upon = map[string][]string{
 	// The results of all commands are one document. What inspect says of an image is a part of it.
 	"internal/report": {"inspect"},
 	"internal/tables": {"inspect"},
+	// A record is what inspect says of all images, and what they are in.
+	"internal/record": {"inspect"},
 	// The verbs that work in a layout.
 	"internal/workplace": {"layout", "registry"},
 	// What the far side has may be told by a layout or by a repository.

@@ -65,3 +65,6 @@ const (
 	Want       = 64 << 20 // bytes
 	WantValues = 1 << 21
 )
+
+// RecordValues are the values in a record: ten thousand images for five platforms have half as many.
+const RecordValues = 1 << 21

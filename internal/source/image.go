@@ -23,7 +23,8 @@ type Image struct {
 	Repo  *registry.Repository // nil unless it is in a registry
 	Ref   registry.Reference   // of it in Repo
 
-	Referrer bool // it belongs to another image
+	Referrer bool          // it belongs to another image
+	Subject  digest.Digest // of a referrer: the manifest that it belongs to
 
 	Fault   error          // why it is not whole; its parts that are there can be looked at
 	NotHere []image.Absent // what the archive lacks on purpose of what its index leads to
@@ -47,7 +48,7 @@ func (s *Set) savedImage(saved *dockerarchive.SavedImage) *Image {
 
 func (s *Set) storedImage(e layout.Image) *Image {
 	im := &Image{Label: e.Descriptor.Digest.String(), root: e.Descriptor, source: s.content, set: s,
-		Referrer: e.Subject != ""}
+		Referrer: e.Subject != "", Subject: e.Subject}
 	switch {
 	case e.Name != "":
 		im.Label, im.Names = e.Name, []string{e.Name}
