@@ -241,7 +241,8 @@ func TestCompare(t *testing.T) {
 	lines := record.Compare(recorded, here)
 	for i, part := range []string{
 		`image c.io/a:1: has the names "c.io/a:2" here, "c.io/a:1" in the record`,
-		"image c.io/b:1: is sha256:", "image c.io/gone:1: is missing here", "image c.io/new:1: is not in the record",
+		"image c.io/b:1: is sha256:", "image c.io/gone:1: is missing here",
+		"image c.io/new:1: is not in the record",
 		"referrer sha256:", "file old: no file here", "file more: the record has no file",
 	} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], part) || strings.Contains(lines[i], "\n") {

@@ -31,7 +31,7 @@ func fromFile(f *os.File, name string) (*input, error) {
 		return nil, fmt.Errorf("%w: it is a directory without oci-layout", dockerarchive.ErrNotImage)
 	}
 	if !fi.Mode().IsRegular() {
-		return &input{name: name, stream: f, kind: compression.None}, nil
+		return fromStream(f, name), nil
 	}
 	offset, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -39,6 +39,11 @@ func fromFile(f *os.File, name string) (*input, error) {
 	}
 	size := max(fi.Size()-offset, 0)
 	return fromReaderAt(io.NewSectionReader(f, offset, size), size, name)
+}
+
+// fromStream returns a stream as an input.
+func fromStream(r io.Reader, name string) *input {
+	return &input{name: name, stream: r, kind: compression.None}
 }
 
 // fromReaderAt returns what can be read at any place as an input.

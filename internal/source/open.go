@@ -39,6 +39,8 @@ type Options struct {
 	Blobs bool
 	// Referrers adds the referrers of images as images of their own, if SOURCE means all images.
 	Referrers bool
+	// Sum prepares for [Set.Sum]: a stream is hashed while it is read.
+	Sum bool
 
 	// OnePass lets an archive that is a stream be read in one pass: Set.Pass then brings the blobs in their
 	// order. Open asks OnePass whether that will do for the set. If it returns a reason why not, Open copies
@@ -90,11 +92,11 @@ func (s *Set) open(ctx context.Context, opts Options) error {
 		}
 		return s.take(contents, opts)
 	}
-	in, err := s.input(opts.Stdin)
-	if err != nil {
+	var err error
+	if s.in, err = s.input(opts.Stdin); err != nil {
 		return err
 	}
-	return s.openArchive(ctx, in, opts)
+	return s.openArchive(ctx, s.in, opts)
 }
 
 func (s *Set) input(stdin *os.File) (*input, error) {
@@ -111,6 +113,9 @@ func (s *Set) input(stdin *os.File) (*input, error) {
 
 // openArchive reads a plain tar where it is, and others by way of memory or a temporary file.
 func (s *Set) openArchive(ctx context.Context, in *input, opts Options) error {
+	if opts.Sum && in.stream != nil {
+		in.stream = newSumming(in.stream)
+	}
 	if in.inPlace() {
 		return s.readAt(ctx, in.at, in.size, opts)
 	}

@@ -29,6 +29,7 @@ type Set struct {
 	content   image.Source                     // of Layout
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
 	absent    map[digest.Digest][]image.Absent // what SOURCE lacks on purpose, by image
+	in        *input                           // of an archive
 	closes    []func() error
 	loads     loads
 }

@@ -1,0 +1,75 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+
+	"drayage/internal/transfer"
+)
+
+// OpenFile opens an archive in a regular file from its beginning, which messages call name. The caller closes
+// the set, and the file after it.
+func OpenFile(ctx context.Context, f *os.File, name string, opts Options) (*Set, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	in, err := fromFile(f, name)
+	if err != nil {
+		return nil, err
+	}
+	return openInput(ctx, in, name, opts)
+}
+
+// OpenStream opens an archive that comes as a stream.
+func OpenStream(ctx context.Context, r io.Reader, name string, opts Options) (*Set, error) {
+	return openInput(ctx, fromStream(r, name), name, opts)
+}
+
+func openInput(ctx context.Context, in *input, name string, opts Options) (*Set, error) {
+	set := &Set{Spec: Spec{Text: name, Kind: Archive, Path: name}, in: in}
+	if err := set.openArchive(ctx, in, opts); err != nil {
+		set.Close()
+		return nil, err
+	}
+	return set, nil
+}
+
+// summing counts and hashes what is read.
+type summing struct {
+	r    io.Reader
+	hash hash.Hash
+	size int64
+}
+
+func newSumming(r io.Reader) *summing { return &summing{r: r, hash: sha256.New()} }
+
+// Read implements io.Reader.
+func (s *summing) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.hash.Write(p[:n])
+	s.size += int64(n)
+	return n, err
+}
+
+// Sum returns the size and the SHA-256 of the archive as it is stored. A file is read once more for that, and
+// of a stream the rest. The set has been opened with Options.Sum.
+func (s *Set) Sum(ctx context.Context) (size int64, sum digest.Digest, err error) {
+	all := s.in.stream
+	if s.in.at != nil {
+		all = newSumming(io.NewSectionReader(s.in.at, 0, s.in.size))
+	}
+	summed, ok := all.(*summing)
+	if !ok {
+		return 0, "", fmt.Errorf("%s was read without counting", s.in)
+	}
+	if _, err := io.Copy(io.Discard, transfer.WithContext(ctx, summed)); err != nil {
+		return 0, "", err
+	}
+	return summed.size, digest.NewDigest(digest.SHA256, summed.hash), nil
+}
