@@ -18,9 +18,13 @@ type Held struct {
 }
 
 // HeldBy reads the names of a layout, which has to stay open while the result is used. What cannot be read
-// holds nothing: it is replaced.
+// holds nothing: it is replaced. A layout that is nil is not there yet.
 func HeldBy(dst *layout.Dir) *Held {
-	h := &Held{src: dst, named: map[string]v1.Descriptor{}}
+	h := &Held{named: map[string]v1.Descriptor{}}
+	if dst == nil {
+		return h
+	}
+	h.src = dst
 	all, _ := dst.Images()
 	for _, im := range all {
 		if im.Name != "" && im.Subject == "" {

@@ -27,9 +27,10 @@ func resolveAll(
 	results := make([]Result, len(refs))
 	var eg errgroup.Group
 	eg.SetLimit(parallelImages)
+	known := newConfigs(opts.Held)
 	for i, ref := range refs {
 		eg.Go(func() error {
-			r := resolver{client: c, ref: ref, repo: c.Repository(ref), sel: sel, opts: opts}
+			r := resolver{client: c, ref: ref, repo: c.Repository(ref), sel: sel, opts: opts, configs: known}
 			if results[i] = r.result(ctx); results[i].Err != nil {
 				opts.finished(ctx, &results[i])
 			}
@@ -37,6 +38,9 @@ func resolveAll(
 		})
 	}
 	_ = eg.Wait() // each has its own outcome
+	if sel.Later {
+		known.full()
+	}
 	return results
 }
 
@@ -47,6 +51,8 @@ type resolver struct {
 	repo   *registry.Repository // of ref
 	sel    image.Selection
 	opts   Options
+
+	configs *configs
 }
 
 func (r *resolver) result(ctx context.Context) Result {
@@ -98,12 +104,13 @@ func (r *resolver) resolve(ctx context.Context, from *registry.Repository, targe
 	if root.MediaType == image.Schema1 {
 		return resolveSchema1(ctx, r.repo, r.ref, raw, r.sel)
 	}
-	first := &image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: from}
+	first := &image.MemorySource{Content: map[digest.Digest][]byte{root.Digest: raw}, Next: r.configs.of(from)}
 	g, err := image.Load(ctx, first, root, r.opts.Held.Join(ctx, r.ref.Names(), root, r.sel))
 	if err != nil {
 		return nil, err
 	}
-	im := &Image{Reference: r.ref, Image: image.Image{Graph: g, Source: g.Source(r.repo), Names: r.ref.Names()}}
+	im := &Image{Reference: r.ref, Image: image.Image{Graph: g, Names: r.ref.Names()}}
+	im.Source = g.Source(r.configs.of(r.repo))
 	im.joining = r.opts.Held.joins(r.ref, root, r.sel, r.repo)
 	if r.opts.Referrers {
 		if im.Referrers, err = Referrers(ctx, r.repo, &im.Image); err != nil {

@@ -114,8 +114,11 @@ func (d *Document) MayBeImage() bool {
 }
 
 // hasImageConfig reports whether the configuration has the type of an image's.
-func (d *Document) hasImageConfig() bool {
-	t := essence(d.Config.MediaType)
+func (d *Document) hasImageConfig() bool { return IsConfig(d.Config.MediaType) }
+
+// IsConfig reports whether a media type is that of the configuration of a container image.
+func IsConfig(mediaType string) bool {
+	t := essence(mediaType)
 	return t == DockerConfig || t == v1.MediaTypeImageConfig
 }
 

@@ -137,5 +137,8 @@ func (d *Dir) Held(b v1.Descriptor) int64 {
 	if fi, err := fs.Stat(d.fsys, blobPath(b)); err == nil && fi.Size() == b.Size {
 		return b.Size
 	}
-	return min(d.partialSize(b), b.Size)
+	if n := d.partialSize(b); n <= b.Size {
+		return n
+	}
+	return 0 // more than the blob has: Push begins anew
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker/go-units"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
@@ -87,12 +86,6 @@ func connectionFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ca-file", Category: groupAccess,
 			Usage: "trust the CA certificates in `FILE` too, not only the system's"},
 	}, tellFlags()...)
-}
-
-// limitRateFlag is hidden where next to nothing is transferred, but scripts may give it.
-func limitRateFlag(hidden bool) cli.Flag {
-	return &cli.StringFlag{Name: "limit-rate", Category: groupFast, Hidden: hidden,
-		Usage: "use no more than `BYTES` per second of the network, such as 500k or 2M"}
 }
 
 // newClient makes the client that the flags ask for. The command talks to no other registries. A strict
@@ -296,19 +289,6 @@ func newHosts(c *cli.Context) (*engineconfig.Hosts, error) {
 		}
 	}
 	return hosts, nil
-}
-
-// rateLimit reads --limit-rate. nil means no limit.
-func rateLimit(c *cli.Context) (*registry.Limit, error) {
-	text := c.String("limit-rate")
-	if text == "" {
-		return nil, nil
-	}
-	n, err := units.RAMInBytes(text)
-	if err != nil || n <= 0 {
-		return nil, usagef("--limit-rate %q is no number of bytes per second, such as 500k or 2M", text)
-	}
-	return registry.NewLimit(n), nil
 }
 
 // reference reads an image name of the command line. With --registry the name is a repository there,

@@ -30,7 +30,8 @@ EXAMPLES:
    drayage fetch alpine:3.20 ghcr.io/a/b@sha256:... -o images
    drayage fetch alpine:3.20 -o images --platform linux/arm64
    drayage fetch alpine --tags '>=3.18 <4' -o images
-   drayage fetch --from list.txt -o images --platform all`
+   drayage fetch --from list.txt -o images --platform all
+   drayage fetch --from list.txt -o images --dry-run      how much would it be?`
 
 func fetchCommand(env *environment) *cli.Command {
 	return &cli.Command{
@@ -51,6 +52,7 @@ func fetchCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
+			moveDryRunFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 		}, registryFlags()...), outputFlags(progressFlag())...),
 		Action: env.run(call.fetch),
@@ -81,6 +83,19 @@ func (c call) fetch(ctx context.Context) error {
 	if len(chosen) == 0 && !all {
 		c.noteDefaultPlatform("others")
 	}
+	opts := fetch.Options{
+		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"), Explain: c.missing,
+	}
+	if c.Bool("dry-run") {
+		return c.forecastFetch(ctx, client, refs, dir, opts)
+	}
+	return c.fetchInto(ctx, client, refs, dir, opts)
+}
+
+// fetchInto fetches images into a layout, which is made if it is not there.
+func (c call) fetchInto(
+	ctx context.Context, client *registry.Client, refs []registry.Reference, dir string, opts fetch.Options,
+) error {
 	dst, err := layout.CreateDir(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("fetch into %w", err)
@@ -88,12 +103,9 @@ func (c call) fetch(ctx context.Context) error {
 	defer dst.Close()
 	meter, images := c.newMeter("fetch", client.Received), c.tellImages("fetch", len(refs))
 	images.sharing(repositories(refs))
-	results, err := fetch.Images(ctx, client, refs, dst, fetch.Options{
-		All: all, Platforms: chosen, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
-		Explain:  c.missing,
-		Resolved: func(im *fetch.Image) { meter.NameImage(im.Reference.String(), &im.Image) },
-		Planned:  meter.Plan, Progress: meter.Update, Finished: images.fetched,
-	})
+	opts.Resolved = func(im *fetch.Image) { meter.NameImage(im.Reference.String(), &im.Image) }
+	opts.Planned, opts.Progress, opts.Finished = meter.Plan, meter.Update, images.fetched
+	results, err := fetch.Images(ctx, client, refs, dst, opts)
 	sum := meter.finish()
 	if err == nil {
 		err = c.fetched(dir, results, images, sum)

@@ -41,6 +41,12 @@ func dryRunFlag() cli.Flag {
 		Usage: "change nothing, and say what would be done"}
 }
 
+// moveDryRunFlag is for commands that move images.
+func moveDryRunFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: groupWhat,
+		Usage: "move nothing, and say how much would move"}
+}
+
 // inLayout is the action of a command with so many arguments, or with any number of more if most is 0. All
 // but the last least-1 are a layout or images in it.
 func (e *environment) inLayout(least, most int, do func(call, context.Context, string, []string) (

@@ -3,6 +3,8 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -60,4 +62,18 @@ func Room(dir string, need, largest int64) error {
 	text := fmt.Sprintf("%s: not enough space: %s are needed, %s are free",
 		dir, terminal.Size(need), terminal.Size(free))
 	return &RoomError{Text: text, Err: syscall.ENOSPC}
+}
+
+// Existing is path, or the directory above it that is there already, in full.
+func Existing(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(path); err == nil || filepath.Dir(path) == path {
+			return path, nil
+		}
+		path = filepath.Dir(path)
+	}
 }

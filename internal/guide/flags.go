@@ -135,7 +135,7 @@ const (
 	allHint      = "all platforms come with --platform all; all images of a layout or a tar come without a NAME"
 	insecureHint = "--insecure does not verify the registry's certificate, --plain-http speaks http to it"
 	noCredsHint  = "--authfile FILE reads logins from FILE alone, which may hold {} for none"
-	dryHint      = "there is no dry run yet; what there is and how large it is says: drayage inspect FIRST"
+	dryHint      = "there is no dry run of this; what there is and how large it is says: drayage inspect FIRST"
 )
 
 // habitOf returns the habit that a flag is for a command.

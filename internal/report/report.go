@@ -39,6 +39,7 @@ type Document struct {
 	Repositories []string `json:"repositories,omitzero"`
 
 	Transfer     *Transfer      `json:"transfer,omitempty"`
+	Expected     *Expected      `json:"expected,omitempty"`   // what a dry run says that would move
 	LayerCount   int            `json:"layerCount,omitempty"` // different layers in all images together
 	LayerBytes   int64          `json:"layerBytes,omitempty"` // their size, each counted once
 	Stored       *Blobs         `json:"stored,omitempty"`     // all blobs of a layout
@@ -70,6 +71,7 @@ type Image struct {
 	Replaced     digest.Digest   `json:"replacedDigest,omitempty"` // what had the name before
 	Blobs        *int64          `json:"blobBytes,omitempty"`      // all its blobs in a layout
 	Frees        *int64          `json:"freesBytes,omitempty"`     // what rm and gc of it alone would free
+	Forecast     []Forecast      `json:"forecast,omitempty"`       // what would move of it, by platform
 	Faults       []Fault         `json:"faults,omitempty"`
 	Absent       []digest.Digest `json:"absent,omitempty"` // what is not here and need not be
 }
@@ -94,6 +96,36 @@ type Transfer struct {
 	TransferredBytes int64   `json:"transferredBytes"`
 	PresentBytes     int64   `json:"presentBytes"` // there already
 	Seconds          float64 `json:"seconds"`
+}
+
+// Forecast is what would move of a part of an image, or of all images.
+type Forecast struct {
+	Of           string `json:"of,omitempty"` // the platform, attestation or referrers
+	TotalBytes   int64  `json:"totalBytes"`
+	SharedBytes  int64  `json:"sharedBytes"`  // what stands in a row before this one
+	PresentBytes int64  `json:"presentBytes"` // of the rest, what is where it goes already
+	ToMoveBytes  int64  `json:"toMoveBytes"`
+	LackingBytes int64  `json:"lackingBytes,omitempty"` // left out at the source, and not where it goes
+
+	UncompressedBytes int64 `json:"uncompressedBytes,omitempty"` // of layers that are compressed on their way
+	UncompressedCount int   `json:"uncompressedCount,omitempty"` // of these layers
+}
+
+// Expected is what a command would move altogether.
+type Expected struct {
+	Forecast
+	BlobCount int             `json:"blobCount"`
+	Disks     []Disk          `json:"disks,omitempty"`
+	Seconds   float64         `json:"seconds,omitempty"` // at the rate that was given
+	Lacking   []digest.Digest `json:"lacking,omitempty"` // the blobs of LackingBytes
+}
+
+// Disk is the room that a command would need on a disk.
+type Disk struct {
+	Path        string `json:"path"`
+	NeededBytes int64  `json:"neededBytes"`
+	AtLeast     bool   `json:"atLeast,omitempty"`   // more may be needed
+	FreeBytes   *int64 `json:"freeBytes,omitempty"` // absent if unknown
 }
 
 // Blobs counts blobs or files.

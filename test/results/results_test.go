@@ -151,6 +151,8 @@ var cases = []struct {
 	{"fetch HOST/app:1 -o parts --platform all", 0, `"replacedDigest":"sha256:`},
 	{"fetch HOST/app:1 HOST/nothing:1 -o new --platform all", 7, `"ok":false,"error":.*"not-found"`},
 	{"fetch HOST/bad:1 -o new2 --platform linux/amd64", 6, `"code":"integrity"`},
+	{"fetch HOST/app:1 HOST/solo:1 -o dry --platform all --referrers --dry-run --limit-rate 1k", 0,
+		`"forecast":\[\{"of":"linux/amd64","totalBytes":[1-9].*"toMoveBytes":[1-9].*"seconds":`},
 	{"fetch", 2, `"code":"usage"`},
 	{"fetch HOST/app:1 -o new --bogus", 2, `"command":"fetch"`},
 	{"fetch HOST/app:1 -o new --jobs many", 2, `"code":"usage"`},

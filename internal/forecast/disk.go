@@ -1,0 +1,48 @@
+package forecast
+
+import (
+	"time"
+
+	"drayage/internal/durable"
+	"drayage/internal/verify"
+)
+
+// Disk is what a command would need of a disk.
+type Disk struct {
+	Path    string // the file or directory that the command would write
+	Needed  int64
+	AtLeast bool  // more may be needed
+	Free    int64 // negative: unknown
+	Largest int64 // the size of the largest file
+	room    string
+}
+
+// NewDisk finds out how much room there is for what would be written to path, which need not be there.
+func NewDisk(path string, needed, largest int64) (Disk, error) {
+	d := Disk{Path: path, Needed: needed, Largest: largest}
+	var err error
+	if d.room, err = durable.Existing(path); err != nil {
+		return d, err
+	}
+	if d.Free, err = durable.Free(d.room); err != nil {
+		d.Free = -1
+	}
+	return d, nil
+}
+
+// Room returns an error if there is less room than is needed.
+func (d Disk) Room() error { return durable.Room(d.room, d.Needed, d.Largest) }
+
+// Add adds to what is needed.
+func (d Disk) Add(n int64) Disk {
+	d.Needed = verify.AddSize(d.Needed, n)
+	return d
+}
+
+// seconds is how long n bytes take at a rate of bytes per second, which is 0 if nobody has asked.
+func seconds(n, rate int64) time.Duration {
+	if rate <= 0 {
+		return 0
+	}
+	return time.Duration(float64(n) / float64(rate) * float64(time.Second)).Round(time.Millisecond)
+}
