@@ -12,6 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/image"
+	"drayage/internal/delta"
 	"drayage/internal/limits"
 	"drayage/layout"
 )
@@ -22,25 +23,29 @@ type ociTar struct {
 	images []*image.Image // with referrers
 	weight weight
 
+	leftOut leftOut
+
 	entered map[[4]string]bool // what distinguishes the entries of index
 }
 
 // ociEntries lists the entries of an OCI tar. The JSON files come first, then manifests and configurations,
-// so that a reader of a stream knows what follows, then layers. Blobs stand in the order of their digests.
+// so that a reader of a stream knows what follows, then layers. Blobs stand in the order of their digests. If
+// something was left out, the delta document is the last of the JSON files.
 func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
-	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[4]string]bool{}}
+	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[4]string]bool{},
+		leftOut: leftOut{}}
 	t.weight.known = map[digest.Digest]bool{}
 	for _, im := range images {
-		if err := t.add(ctx, im, im.Names); err != nil {
+		if err := t.addAll(ctx, im); err != nil {
 			return nil, err
 		}
-		for _, r := range im.Referrers {
-			if err := t.add(ctx, r, append(im.NamesOf(r), r.Names...)); err != nil {
-				return nil, err
-			}
-		}
 	}
-	index, err := t.indexJSON()
+	blobs, inside := t.blobs()
+	thin, document, err := t.leftOut.deltaFile(inside)
+	if err != nil {
+		return nil, err
+	}
+	index, err := t.indexJSON(document)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,31 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 		file(v1.ImageIndexFile, index, time.Unix(0, 0)),
 	}
 	documents, err := t.documents.entries()
-	return slices.Concat(all, documents, t.blobs()), err
+	if thin != nil {
+		documents = append(documents, thin)
+	}
+	return slices.Concat(all, documents, blobs), err
+}
+
+// addAll enters an image and its referrers.
+func (t *ociTar) addAll(ctx context.Context, im *image.Image) error {
+	labels := im.Names
+	if len(labels) == 0 {
+		labels = []string{im.Root.Digest.String()}
+	}
+	add := func(im *image.Image, names []string) error {
+		if err := t.add(ctx, im, names); err != nil {
+			return err
+		}
+		return t.leftOut.add(ctx, im, labels)
+	}
+	err := add(im, im.Names)
+	for _, r := range im.Referrers {
+		if err == nil {
+			err = add(r, append(im.NamesOf(r), r.Names...))
+		}
+	}
+	return err
 }
 
 func (t *ociTar) add(ctx context.Context, im *image.Image, names []string) error {
@@ -114,13 +143,17 @@ func (t *ociTar) addEntry(d v1.Descriptor) {
 	}
 }
 
-func (t *ociTar) indexJSON() ([]byte, error) {
+// indexJSON is index.json. document is the digest of the delta document, if there is one.
+func (t *ociTar) indexJSON(document digest.Digest) ([]byte, error) {
 	slices.SortStableFunc(t.index, func(a, b v1.Descriptor) int {
 		x, y := a.Annotations[layout.AnnotationName], b.Annotations[layout.AnnotationName]
 		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.Digest, b.Digest))
 	})
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: t.index}
 	index.SchemaVersion = 2
+	if document != "" {
+		index.Annotations = map[string]string{delta.Annotation: document.String()}
+	}
 	return json.Marshal(index)
 }
 
@@ -173,13 +206,14 @@ func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 	return nodes[max(image.BestPlatform(image.DefaultPlatform(), have), 0)], nil
 }
 
-// blobs lists the manifests and configurations of all images, and then all other blobs that are there.
-func (t *ociTar) blobs() []*tarEntry {
-	seen := map[digest.Digest]bool{}
+// blobs lists the manifests and configurations of all images, and then all other blobs that are there. inside
+// has the digests of all of these.
+func (t *ociTar) blobs() (all []*tarEntry, inside map[digest.Digest]bool) {
+	inside = map[digest.Digest]bool{}
 	var small, large []*tarEntry
 	add := func(to *[]*tarEntry, d *v1.Descriptor, src image.Source) {
-		if !seen[d.Digest] {
-			seen[d.Digest] = true
+		if !inside[d.Digest] {
+			inside[d.Digest] = true
 			*to = append(*to, blobFile("", &blob{Descriptor: d, source: src}, time.Unix(0, 0)))
 		}
 	}
@@ -201,7 +235,7 @@ func (t *ociTar) blobs() []*tarEntry {
 	byDigest := func(a, b *tarEntry) int { return cmp.Compare(a.blob.Digest, b.blob.Digest) }
 	slices.SortFunc(small, byDigest)
 	slices.SortFunc(large, byDigest)
-	return append(small, large...)
+	return append(small, large...), inside
 }
 
 func ociPath(d digest.Digest) string {

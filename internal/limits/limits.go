@@ -53,6 +53,13 @@ const (
 	InventoryDepth = 16       // lists and objects in each other; two are needed
 )
 
+// The delta document of an archive, which lists the blobs that are not inside.
+const (
+	Delta       = 32 << 20 // bytes: 10,000 images with ten layers each need 28 million
+	DeltaBlobs  = 200_000
+	DeltaValues = 1 << 22
+)
+
 // Memory of decoders, in bytes.
 const (
 	Window     = 128 << 20 // of a zstd stream: the zstd program has the same limit
