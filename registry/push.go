@@ -102,14 +102,19 @@ func (p *Pusher) has(ctx context.Context, d v1.Descriptor, from string) (bool, e
 }
 
 // Mount asks the registry to take the blob d over from another of its repositories, whose path is from, and
-// reports whether the registry did. A refusal is no error: there are many kinds. See "Mounting a blob from
-// another repository" in https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
+// reports whether the registry did. If from is empty, the registry is asked to find the blob itself, which
+// few do. A refusal is no error: there are many kinds. See "Mounting a blob from another repository" in
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 func (p *Pusher) Mount(ctx context.Context, d v1.Descriptor, from string) (bool, error) {
 	req, err := p.place.post(ctx)
 	if err != nil {
 		return false, err
 	}
-	req.url.RawQuery = url.Values{"mount": {d.Digest.String()}, "from": {from}}.Encode()
+	query := url.Values{"mount": {d.Digest.String()}}
+	if from != "" {
+		query.Set("from", from)
+	}
+	req.url.RawQuery = query.Encode()
 	req.tries, req.cookies = 1, &cookies{}
 	resp, err := p.place.host.write(ctx, req)
 	if err != nil {

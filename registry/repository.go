@@ -42,6 +42,11 @@ func (r *Repository) Root() string { return r.own.host.at.String() }
 // one into the other.
 func (r *Repository) SameRegistry(other *Repository) bool { return r.own.host == other.own.host }
 
+// Beside returns another repository of the same registry, by its path there.
+func (r *Repository) Beside(path string) *Repository {
+	return r.own.host.client.Repository(Reference{Registry: r.own.registry, Repository: path})
+}
+
 // Resolve asks for the manifest that a tag or digest stands for and returns its descriptor and bytes. The
 // digest is computed from the bytes, and compared with target if that is a digest. A manifest in Docker's
 // schema 1 comes without its signatures, as image.Schema1, because its digest is that of the rest.

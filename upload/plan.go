@@ -58,6 +58,7 @@ type task struct {
 	from     *registry.Repository      // where the image is already; may be nil
 	layer    *dockerarchive.SavedLayer // nil: the blob goes as it is
 	repeated bool                      // another job brings it into the same registry: it is mounted after that
+	gathered bool                      // it was left out of the image, so that no stream brings it
 }
 
 func newPusher(targets []Result, opts Options) *pusher {
@@ -86,11 +87,16 @@ func (p *pusher) enter(r *Result) {
 	p.plan.Enter(r)
 	if im := r.Target.Image; im != nil {
 		for _, d := range im.Travelling() {
-			p.add(r, job{Blob: d, Source: im.Source}, nil)
+			t := p.add(r, job{Blob: d, Source: im.Source}, nil)
+			if at, ok := r.Target.found[d.Digest]; ok {
+				if t.gathered = true; at.repo != nil {
+					p.knows(at.repo, d.Digest)
+				}
+			}
 		}
 		for _, a := range im.Absent {
 			if a.Reason == image.LeftOut { // the registry has it, or the image would be broken there
-				p.add(r, job{Blob: a.Descriptor, Source: leftOut{a}}, nil)
+				p.add(r, job{Blob: a.Descriptor, Source: leftOut{a}}, nil).gathered = true
 			}
 		}
 		return
@@ -110,7 +116,7 @@ func (s leftOut) Open(context.Context, v1.Descriptor, int64, int64) (io.ReadClos
 	return nil, s.Absent
 }
 
-func (p *pusher) add(r *Result, j job, l *dockerarchive.SavedLayer) {
+func (p *pusher) add(r *Result, j job, l *dockerarchive.SavedLayer) *task {
 	repo := r.Target.Repository
 	j.Key = key{repo.Name(), j.Blob.Digest, j.Blob.Size, l != nil}
 	if p.tasks[j.Key] == nil {
@@ -119,6 +125,7 @@ func (p *pusher) add(r *Result, j job, l *dockerarchive.SavedLayer) {
 		}
 	}
 	p.plan.Add(r, j)
+	return p.tasks[j.Key]
 }
 
 // repeated reports whether another job brings the blob or layer into the same registry already.

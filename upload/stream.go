@@ -35,6 +35,9 @@ func InOrder(targets []Target, s Stream) error {
 	seen := map[string]bool{}
 	for _, j := range p.plan.Jobs() {
 		name := p.fileOf(j)
+		if p.tasks[j.Key].gathered {
+			continue
+		}
 		if s.Awaits(name) && seen[name] {
 			return fmt.Errorf("%q is needed more than once", name)
 		}
@@ -52,7 +55,7 @@ func (p *pusher) split() (now []job, later map[string]job, repeated []job) {
 		switch {
 		case p.tasks[j.Key].repeated:
 			repeated = append(repeated, j)
-		case p.opts.Stream != nil && p.opts.Stream.Awaits(name):
+		case p.opts.Stream != nil && !p.tasks[j.Key].gathered && p.opts.Stream.Awaits(name):
 			later[name] = j
 		default:
 			now = append(now, j)

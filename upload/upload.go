@@ -25,6 +25,8 @@ type Target struct {
 	// From is where Image is already; nil: nowhere. If that is in the registry that the image goes to, the
 	// registry is asked to take over the blobs by itself.
 	From *registry.Repository
+
+	found places // set by Gather: where blobs are which Image lacks
 }
 
 // Blobs lists what the image consists of, without what is absent, as Options.Planned has it.

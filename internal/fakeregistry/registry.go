@@ -23,6 +23,8 @@ type Registry struct {
 
 	// Trusting makes the registry store blobs without comparing them with their digest.
 	Trusting bool
+	// Finding makes the registry mount a blob from any repository if the client names none.
+	Finding bool
 	// Location, if set, rewrites the addresses at which uploads go on. Without it these are paths without a
 	// host.
 	Location func(r *http.Request, path string) string

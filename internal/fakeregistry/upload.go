@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,12 +90,26 @@ func (r *Registry) take(id, name string, req *http.Request) (*session, bool) {
 	return s, true
 }
 
+// mounted is the blob that a client wants to be mounted. r.mu is held.
+func (r *Registry) mounted(q url.Values, d digest.Digest) (content []byte, ok bool) {
+	if q.Has("from") || !r.Finding {
+		content, ok = r.repo(q.Get("from")).blobs[d]
+		return content, ok
+	}
+	for _, repo := range r.repos {
+		if content, ok = repo.blobs[d]; ok {
+			break
+		}
+	}
+	return content, ok
+}
+
 // begin opens a session, or mounts a blob of another repository if it is asked to and can.
 func (r *Registry) begin(w http.ResponseWriter, req *http.Request, name string) {
 	q := req.URL.Query()
 	d := digest.Digest(q.Get("mount"))
 	r.mu.Lock()
-	if content, ok := r.repo(q.Get("from")).blobs[d]; ok && d != "" {
+	if content, ok := r.mounted(q, d); ok && d != "" {
 		r.repo(name).blobs[d] = content
 		r.mu.Unlock()
 		created(w, name, d)

@@ -89,6 +89,11 @@ func (l *List) Drop(blobs map[digest.Digest]bool) {
 	l.Blobs = slices.DeleteFunc(l.Blobs, func(b Blob) bool { return blobs[b.Digest] })
 }
 
+// Keep takes all other blobs off the list.
+func (l *List) Keep(blobs map[digest.Digest]bool) {
+	l.Blobs = slices.DeleteFunc(l.Blobs, func(b Blob) bool { return !blobs[b.Digest] })
+}
+
 // Bytes is the size of all blobs.
 func (l *List) Bytes() (sum int64) {
 	for _, b := range l.Blobs {
