@@ -202,6 +202,7 @@ func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
 	if !c.tolerant {
 		markLost(roots, stay)
 	}
+	c.leaveOut(shown)
 	for _, r := range shown {
 		if r.raw != nil {
 			made[r.desc.Digest] = r.raw
@@ -213,6 +214,17 @@ func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
 	c.remark(roots, stay)
 	if len(images) > 0 || len(c.Saved) == 0 {
 		c.Layout = l.With(images, made)
+	}
+}
+
+// leaveOut enters what was left out of images on purpose, also where nothing else of them was looked at.
+func (c *Contents) leaveOut(roots []*root) {
+	for _, r := range roots {
+		_, known := c.Absent[r.desc.Digest]
+		left := which(r.absent(), func(a image.Absent) bool { return a.Reason == image.LeftOut })
+		if !known && len(left) > 0 {
+			c.Absent[r.desc.Digest] = left
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/tarfs"
+	"drayage/layout"
 )
 
 // ErrOrder is wrapped by errors that say why an archive cannot be read in one pass.
@@ -109,18 +110,8 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, item := range items {
-		if !a.tar.Has(tarfs.Clean(item.Config)) {
-			return nil, fmt.Errorf("configuration %q stands behind a layer", item.Config)
-		}
-		for _, l := range item.Layers {
-			p.stream.Expect(tarfs.Clean(l), 0)
-		}
-	}
-	if isLayout {
-		if err := p.awaitBlobs(ctx); err != nil {
-			return nil, err
-		}
+	if err := p.expect(ctx, items, isLayout); err != nil {
+		return nil, err
 	}
 	contents, err := a.Contents(ctx)
 	if err != nil {
@@ -129,12 +120,50 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 	return contents, p.checkLinks(contents.Saved)
 }
 
-// awaitBlobs enters what the manifests of a layout refer to. All of these have to be there.
-func (p *Pass) awaitBlobs(ctx context.Context) error {
-	l, err := p.plan.layout()
-	if err != nil {
-		return err
+// expect enters all files that are still to come.
+func (p *Pass) expect(ctx context.Context, items []manifestItem, isLayout bool) (err error) {
+	var l *layout.Layout
+	var never map[string]bool // paths of blobs that were left out
+	if isLayout {
+		if l, err = p.plan.layout(); err == nil {
+			never, err = p.leftOut(ctx, l)
+		}
+		if err != nil {
+			return err
+		}
 	}
+	for _, item := range items {
+		if !p.plan.tar.Has(tarfs.Clean(item.Config)) {
+			return fmt.Errorf("configuration %q stands behind a layer", item.Config)
+		}
+		for _, l := range item.Layers {
+			if !never[tarfs.Clean(l)] {
+				p.stream.Expect(tarfs.Clean(l), 0)
+			}
+		}
+	}
+	if l == nil {
+		return nil
+	}
+	return p.awaitBlobs(ctx, l, never)
+}
+
+// leftOut lists the paths of blobs that the delta document says will not come.
+func (p *Pass) leftOut(ctx context.Context, l *layout.Layout) (map[string]bool, error) {
+	t, err := p.plan.thin(ctx, l)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	never := map[string]bool{}
+	for d := range t.absent {
+		never[ociPath(d)] = true
+	}
+	return never, nil
+}
+
+// awaitBlobs enters what the manifests of a layout refer to. All of these have to be there, but for those
+// that never come.
+func (p *Pass) awaitBlobs(ctx context.Context, l *layout.Layout, never map[string]bool) error {
 	images, err := l.Images()
 	if err != nil {
 		return err
@@ -150,6 +179,9 @@ func (p *Pass) awaitBlobs(ctx context.Context) error {
 			return err
 		}
 		for _, d := range g.Blobs {
+			if never[ociPath(d.Digest)] {
+				continue
+			}
 			if image.IsForeign(d.MediaType) && !p.plan.hasBlob(d.Digest) {
 				return fmt.Errorf("foreign layer %s may come or not", d.Digest)
 			}

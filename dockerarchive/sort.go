@@ -17,7 +17,8 @@ import (
 )
 
 // OfLayout is [Reader.Contents] of a layout that is no archive. If entries, it only finds out which entries
-// of index.json are images, and not what of them is there.
+// of index.json are images, and not what of them is there, except for what was left out on purpose. A layout
+// is thin if it is an unpacked thin archive. More blobs may have come since, and other images.
 func OfLayout(ctx context.Context, l *layout.Layout, entries bool) (*Contents, error) {
 	images, err := l.Images()
 	if err != nil {
@@ -36,17 +37,39 @@ func OfLayout(ctx context.Context, l *layout.Layout, entries bool) (*Contents, e
 		_, err := l.Stat(d)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
+	c := newContents(entries)
+	if err := s.addThin(ctx, images, c); err != nil {
+		return nil, err
+	}
 	if s.entries = entries; entries {
 		s.has = func(digest.Digest) bool { return true }
 		s.reads = func(d v1.Descriptor) bool { return image.IsIndex(d.MediaType) }
 	}
-	c := newContents(entries)
 	roots, err := s.survey(ctx, images, c)
 	if err != nil {
 		return nil, err
 	}
 	c.show(l, roots, false)
 	return c, nil
+}
+
+// addThin enters what was left out of the entries of a layout. Without the delta document, what is missing is
+// a fault.
+func (s *surveyor) addThin(ctx context.Context, images []layout.Image, c *Contents) (err error) {
+	s.thin, err = readThin(ctx, s.layout)
+	if errors.Is(err, errNoDocument) {
+		return nil
+	}
+	if err != nil || s.thin == nil {
+		return err
+	}
+	roots := s.distinct(images)
+	if err := s.walk(ctx, roots); err != nil {
+		return err
+	}
+	c.leaveOut(roots)
+	s.visited = 0
+	return nil
 }
 
 // distinct makes roots of the entries of index.json, each once.

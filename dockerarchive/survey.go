@@ -61,6 +61,9 @@ func (l leaf) whole() bool {
 
 func (l leaf) lacks() bool { return !l.whole() }
 
+// inside reports whether nothing of it is absent.
+func (l leaf) inside() bool { return len(l.absent) == 0 }
+
 // damaged reports whether bytes are there that are not what they should be.
 func (r *root) damaged() bool { return errors.Is(r.err, verify.ErrMismatch) }
 
@@ -105,6 +108,7 @@ type surveyor struct {
 	looks   func(*root) bool         // whether what an entry leads to matters
 	reads   func(v1.Descriptor) bool // whether an entry of an index is read; nil means every manifest
 	tree    *image.Tree
+	thin    *thin // what is absent on purpose; nil: nothing
 	known   map[*image.Node]*facts
 	visited int // manifests, counted for each name that leads to them
 }
@@ -112,48 +116,61 @@ type surveyor struct {
 // survey looks at everything that index.json leads to, and enters into c which entries stay behind. It fails
 // only if ctx ends, or if a limit is reached.
 func (a *Reader) survey(ctx context.Context, l *layout.Layout, c *Contents) ([]*root, error) {
-	everything := func(*root) bool { return true }
 	s := &surveyor{place: "archive", entries: c.tolerant, layout: l, has: a.hasBlob, looks: everything}
 	images, err := l.Images()
+	if err == nil {
+		s.thin, err = a.thin(ctx, l)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return s.survey(ctx, images, c)
+	roots, err := s.survey(ctx, images, c)
+	if err == nil && s.thin != nil {
+		err = s.thin.check(a.hasBlob, c.tolerant)
+	}
+	return roots, err
 }
+
+func everything(*root) bool { return true }
 
 func (s *surveyor) survey(
 	ctx context.Context, images []layout.Image, c *Contents,
 ) (roots []*root, err error) {
+	roots = s.distinct(images)
+	if err := s.walk(ctx, which(roots, s.looks)); err != nil {
+		return nil, err
+	}
+	c.remarkStrays(which(roots, (*root).stray))
+	roots, err = s.sortOut(ctx, which(roots, func(r *root) bool { return !r.stray() }))
+	return roots, cmp.Or(err, ctx.Err())
+}
+
+// walk finds out what roots lead to.
+func (s *surveyor) walk(ctx context.Context, roots []*root) error {
 	policy := image.Policy{Tolerant: true, Reads: s.reads,
 		MaxManifests: limits.AllLeaves, MaxBytes: limits.AllHeld}
 	s.tree, s.known = image.NewTree(s.layout, policy), map[*image.Node]*facts{}
-	roots = s.distinct(images)
-	looks := which(roots, s.looks)
-	descs := make([]v1.Descriptor, len(looks))
-	for i, r := range looks {
+	descs := make([]v1.Descriptor, len(roots))
+	for i, r := range roots {
 		descs[i] = r.Descriptor
 	}
-	if err := s.tree.Read(ctx, descs...); err != nil {
-		return nil, err
-	}
+	err := s.tree.Read(ctx, descs...)
 	indexes := map[string]*root{} // that have been walked, by what describes them
-	for _, r := range looks {
+	for _, r := range roots {
+		if err != nil {
+			return err
+		}
 		key := r.key()
 		if first := indexes[key]; first != nil {
 			err = s.share(r, first)
 		} else {
 			err = s.tree.Walk(r.Descriptor, func(v image.Visit) error { return s.visit(r, v) })
 		}
-		if err != nil {
-			return nil, err
-		}
 		if r.index != nil {
 			indexes[key] = r
 		}
 	}
-	c.remarkStrays(which(roots, (*root).stray))
-	roots, err = s.sortOut(ctx, which(roots, func(r *root) bool { return !r.stray() }))
-	return roots, cmp.Or(err, ctx.Err())
+	return err
 }
 
 // share lets another name of an index have what the first has found.
@@ -176,6 +193,9 @@ func (s *surveyor) visit(r *root, v image.Visit) error {
 	}
 	if err := s.count(1); err != nil {
 		return err
+	}
+	if n != nil && n.Err != nil {
+		s.thin.doubts()
 	}
 	switch {
 	case n != nil && errors.Is(n.Err, image.ErrTooMany):
@@ -203,12 +223,26 @@ func (s *surveyor) facts(v image.Visit) *facts {
 	f := &facts{}
 	// An index without some of its images is how engines save the platforms that they have.
 	lacks := func(part image.Part, d v1.Descriptor) {
-		if !s.has(d.Digest) && !image.IsForeign(d.MediaType) {
-			f.absent = append(f.absent,
-				image.Absent{Part: part, Descriptor: d, Reason: image.OtherPlatform, Err: fs.ErrNotExist})
+		if s.has(d.Digest) {
+			return
 		}
+		listed := s.thin.lists(part, d)
+		a := image.Absent{Part: part, Descriptor: d, Reason: image.OtherPlatform, Err: fs.ErrNotExist}
+		switch {
+		case listed != nil:
+			a.Reason, a.Err, a.DiffID = image.LeftOut, nil, listed.DiffID
+		case image.IsForeign(d.MediaType):
+			return
+		default:
+			s.thin.misses(d.Digest)
+		}
+		f.absent = append(f.absent, a)
 	}
-	if v.Node == nil || v.Node.Err != nil {
+	switch {
+	case v.Node == nil && !image.IsManifest(v.Descriptor.MediaType) && s.thin.has(v.Descriptor.Digest):
+		lacks(image.PartBlob, v.Descriptor)
+		return f
+	case v.Node == nil || v.Node.Err != nil:
 		lacks(image.PartManifest, v.Descriptor)
 		return f
 	}

@@ -60,7 +60,7 @@ func (u *union) enter(r *root) {
 		}
 		for _, rebuilt := range []bool{false, true} {
 			switch any := u.like(likeness{config: l.config, rebuilt: rebuilt}); {
-			case !whole || rebuilt && r.plain():
+			case !whole || rebuilt && r.plain() && l.inside():
 				any.broken.enter(r)
 			case l.whole():
 				any.enter(r)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -39,6 +40,7 @@ type Absent struct {
 	Descriptor v1.Descriptor // a layer in a docker tar has its diff ID as the digest, if that is known
 	Path       string        // in a docker tar: where it is or should be
 	Reason     Reason
+	DiffID     digest.Digest // of a layer that was left out, if the archive tells it
 	Err        error // what is wrong; set if Reason is Damaged, and maybe if it is Missing
 }
 

@@ -1,0 +1,157 @@
+package dockerarchive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/image"
+	"drayage/internal/delta"
+	"drayage/internal/limits"
+	"drayage/internal/verify"
+	"drayage/layout"
+)
+
+// thin is what the delta document of an archive or a layout says, and what of it manifests confirm. Its
+// methods may be called on nil: an archive that is not thin lists nothing.
+type thin struct {
+	document digest.Digest
+	absent   map[digest.Digest]*listed
+	missing  []digest.Digest          // neither inside nor listed
+	wrong    map[digest.Digest]string // what should not be listed, and why
+	unsure   bool                     // a manifest could not be read, so nobody knows what it leads to
+}
+
+// listed is a blob that the document lists.
+type listed struct {
+	*delta.Blob
+	needed bool // a manifest leads to it
+	typed  bool // and calls it what the document calls it
+}
+
+// thin reads the delta document. The result is nil if index.json names none.
+func (a *Reader) thin(ctx context.Context, l *layout.Layout) (*thin, error) {
+	t, err := readThin(ctx, l)
+	if errors.Is(err, errNoDocument) {
+		return nil, fmt.Errorf("the archive %w: it lacks %w, which lists the blobs that are not inside",
+			ErrIncomplete, err)
+	}
+	return t, err
+}
+
+// errNoDocument is wrapped by the error about a delta document that is not there.
+var errNoDocument = errors.New("its delta document")
+
+func readThin(ctx context.Context, l *layout.Layout) (*thin, error) {
+	d, err := l.DeltaDocument()
+	if err != nil || d == "" {
+		return nil, err
+	}
+	if err := verify.Digest(d); err != nil {
+		return nil, verify.Mismatchf("the annotation %s of index.json: %w", delta.Annotation, err)
+	}
+	desc, err := l.Stat(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w %s", errNoDocument, d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	raw, err := image.ReadAll(ctx, l, desc, limits.Delta)
+	if err != nil {
+		return nil, fmt.Errorf("delta document: %w", err)
+	}
+	doc, err := delta.Parse(raw)
+	switch {
+	case errors.Is(err, delta.ErrNewer):
+		return nil, fmt.Errorf("delta document %s: %w", d, err)
+	case err != nil:
+		return nil, verify.Mismatchf("delta document %s cannot be used: %w", d, err)
+	}
+	t := &thin{document: d, absent: make(map[digest.Digest]*listed, len(doc.Absent)),
+		wrong: map[digest.Digest]string{}}
+	for i := range doc.Absent {
+		t.absent[doc.Absent[i].Digest] = &listed{Blob: &doc.Absent[i]}
+	}
+	return t, nil
+}
+
+// has reports whether the document lists a blob.
+func (t *thin) has(d digest.Digest) bool { return t != nil && t.absent[d] != nil }
+
+// lists finds a part of an image in the document. The result is nil if it is not listed, or not as what it
+// is: manifests and configurations have to be there.
+func (t *thin) lists(part image.Part, d v1.Descriptor) *listed {
+	if !t.has(d.Digest) {
+		return nil
+	}
+	l := t.absent[d.Digest]
+	switch {
+	case part == image.PartManifest || part == image.PartConfig:
+		t.wrong[d.Digest] = fmt.Sprintf("it is a %s, which has to be inside", part)
+		return nil
+	case l.Size != d.Size:
+		t.wrong[d.Digest] = fmt.Sprintf("it would have %d bytes, and its manifest says %d", l.Size, d.Size)
+		return nil
+	}
+	l.needed, l.typed = true, l.typed || l.MediaType == d.MediaType
+	return l
+}
+
+// misses notes a blob that is neither inside nor listed as what it is.
+func (t *thin) misses(d digest.Digest) {
+	if t != nil && t.wrong[d] == "" {
+		t.missing = append(t.missing, d)
+	}
+}
+
+// doubts notes that a manifest could not be read.
+func (t *thin) doubts() {
+	if t != nil {
+		t.unsure = true
+	}
+}
+
+// check refuses an archive that lacks something else than its document says. The manifests have been walked.
+// If tolerant, what is missing is left to who looks for faults.
+func (t *thin) check(inside func(digest.Digest) bool, tolerant bool) error {
+	for d, l := range t.absent {
+		switch {
+		case inside(d):
+			t.wrong[d] = "it is inside"
+		case t.wrong[d] != "":
+		case !l.needed && !t.unsure:
+			t.wrong[d] = "no manifest leads to it"
+		case l.needed && !l.typed:
+			t.wrong[d] = fmt.Sprintf("it would be %q, and its manifest says something else", l.MediaType)
+		}
+	}
+	if len(t.wrong) > 0 {
+		return t.contradiction()
+	}
+	if len(t.missing) == 0 || tolerant {
+		return nil
+	}
+	slices.Sort(t.missing)
+	var names []string
+	for _, d := range slices.Compact(t.missing) {
+		names = append(names, d.String())
+	}
+	return fmt.Errorf("the archive %w: it lacks %d blobs that its delta document does not list: %s",
+		ErrIncomplete, len(names), shortened(names, ", "))
+}
+
+// contradiction is the error about what the document lists and should not.
+func (t *thin) contradiction() error {
+	var all []string
+	for d, why := range t.wrong {
+		all = append(all, d.String()+": "+why)
+	}
+	slices.Sort(all)
+	return verify.Mismatchf("the archive contradicts its delta document, which lists %s", shortened(all, "; "))
+}
