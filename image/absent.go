@@ -41,7 +41,7 @@ type Absent struct {
 	Path       string        // in a docker tar: where it is or should be
 	Reason     Reason
 	DiffID     digest.Digest // of a layer that was left out, if the archive tells it
-	Err        error // what is wrong; set if Reason is Damaged, and maybe if it is Missing
+	Err        error         // what is wrong; set if Reason is Damaged, and maybe if it is Missing
 }
 
 // NewFault is the absence of a part that ought to be there, after reading it has failed with err.
