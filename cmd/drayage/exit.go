@@ -13,6 +13,7 @@ import (
 	"drayage/image"
 	"drayage/internal/dockerauth"
 	"drayage/internal/durable"
+	"drayage/internal/engine"
 	"drayage/internal/guide"
 	"drayage/internal/interrupt"
 	"drayage/internal/report"
@@ -112,7 +113,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDenied
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform):
 		return exitNotFound
-	case errors.Is(err, registry.ErrUnavailable):
+	case errors.Is(err, registry.ErrUnavailable), errors.Is(err, engine.ErrUnavailable):
 		return exitUnavailable
 	case errors.Is(err, fs.ErrPermission): // not that of a network, which is unreachable
 		return exitDenied

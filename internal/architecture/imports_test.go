@@ -39,6 +39,8 @@ var upon = map[string][]string{
 	"internal/tables": {"inspect"},
 	// A record is what inspect says of all images, and what they are in.
 	"internal/record": {"inspect"},
+	// What is in a layout, an archive or a registry.
+	"internal/stock": {"registry", "layout", "dockerarchive"},
 	// The verbs that work in a layout.
 	"internal/workplace": {"layout", "registry"},
 	// What the far side has may be told by a layout or by a repository.

@@ -49,6 +49,7 @@ type Document struct {
 	DryRun       bool           `json:"dryRun,omitempty"`  // nothing has been changed
 	LeftOut      *Blobs         `json:"leftOut,omitempty"` // of an archive, because the far side has it
 	Missing      []Missing      `json:"missing,omitzero"`  // blobs that are nowhere to be had
+	Inventory    *Inventory     `json:"inventory,omitempty"`
 	PullQuota    *inspect.Quota `json:"pullQuota,omitempty"`
 
 	ConfigFile string    `json:"configFile,omitempty"` // where settings are, or would be
@@ -132,6 +133,22 @@ type Disk struct {
 type Blobs struct {
 	BlobCount int   `json:"blobCount"`
 	SizeBytes int64 `json:"sizeBytes"`
+}
+
+// Inventory is what the file of an inventory says, in numbers.
+type Inventory struct {
+	Blobs
+	ChainCount   int       `json:"chainCount"`
+	NameCount    int       `json:"nameCount"`
+	ImageCount   int       `json:"imageCount"` // that were looked at
+	SkippedCount int       `json:"skippedCount"`
+	Skipped      []Skipped `json:"skipped,omitempty"` // at most 10,000
+}
+
+// Skipped is what an inventory does not count.
+type Skipped struct {
+	Image  string `json:"image,omitempty"`
+	Reason string `json:"reason"`
 }
 
 // Setting is the value of a flag that is set elsewhere than on the command line.

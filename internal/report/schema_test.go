@@ -38,6 +38,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"transfer": report.Transfer{}, "blobs": report.Blobs{}, "setting": report.Setting{}, "message": tell.Line{},
 		"platform": inspect.Platform{}, "config": inspect.Config{}, "layer": inspect.Layer{},
 		"pullQuota": inspect.Quota{}, "build": report.Build{}, "missing": report.Missing{},
+		"inventory": report.Inventory{}, "skipped": report.Skipped{},
 	} {
 		compare(t, name, schema.Defs[name], of)
 	}
