@@ -176,7 +176,7 @@ const maxHinted = 4 << 30 / 7
 // guess sets the size that the blob will have in the archive, without reading it. Of gzip the last four bytes
 // tell, if it is a single member (https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1). Writing finds out a
 // wrong guess. A guess depends on the content only, so every source of a blob leads to the same archive.
-func (b *blob) guess(ctx context.Context) (err error) {
+func (b *blob) guess(ctx context.Context, end trailerFunc) (err error) {
 	size := int64(-1)
 	switch {
 	case !b.unpacked():
@@ -184,8 +184,8 @@ func (b *blob) guess(ctx context.Context) (err error) {
 		return nil
 	case b.MediaType == v1.MediaTypeImageLayer:
 		size = b.Size
-	case image.ParseLayerType(b.MediaType).Compression == "gzip" && b.Size < maxHinted && b.Size > 18:
-		if size, err = trailer(ctx, b.source, *b.Descriptor); err != nil {
+	case b.hinted():
+		if size, err = end(ctx, b.source, *b.Descriptor); err != nil {
 			return err
 		}
 	}
@@ -195,11 +195,20 @@ func (b *blob) guess(ctx context.Context) (err error) {
 	return nil
 }
 
+// hinted reports whether the end of the blob tells its size in the archive.
+func (b *blob) hinted() bool {
+	return b.unpacked() && b.MediaType != v1.MediaTypeImageLayer && b.Size < maxHinted && b.Size > 18 &&
+		image.ParseLayerType(b.MediaType).Compression == "gzip"
+}
+
 // plausible refuses what cannot be the size of a tar that was compressed to so many bytes. The end of a
 // stream of several members, as eStargz has, tells the size of the last.
 func plausible(size, compressed int64) bool {
 	return size > 0 && size%512 == 0 && size+size/1000+1024 >= compressed
 }
+
+// trailerFunc reads the last four bytes of a blob, as a number.
+type trailerFunc func(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error)
 
 func trailer(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error) {
 	tries := retry.Persistence{Since: d.Size - 4, Tell: image.Retries(src, d)}
@@ -214,16 +223,18 @@ func trailer(ctx context.Context, src image.Source, d v1.Descriptor) (int64, err
 	}
 }
 
+const trailerSize = 4 // bytes
+
 func trailerOnce(ctx context.Context, src image.Source, d v1.Descriptor) (int64, error) {
-	rc, err := src.Open(ctx, d, d.Size-4, 4)
+	rc, err := src.Open(ctx, d, d.Size-trailerSize, trailerSize)
 	if errors.Is(err, image.ErrNoRanges) {
-		rc, err = src.Open(ctx, d, d.Size-4, image.ToEnd)
+		rc, err = src.Open(ctx, d, d.Size-trailerSize, image.ToEnd)
 	}
 	if err != nil {
 		return 0, err
 	}
 	defer rc.Close()
-	var field [4]byte
+	var field [trailerSize]byte
 	switch _, err := io.ReadFull(rc, field[:]); err {
 	case nil:
 		return int64(binary.LittleEndian.Uint32(field[:])), nil

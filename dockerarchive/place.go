@@ -220,20 +220,26 @@ func (p *plan) begin(f File) error {
 		p.place = func(i int) *marks.Part { return marks.NewPart(f, p.blobs[i].off, p.blobs[i].size, nil) }
 		return f.Truncate(0)
 	}
-	hash := sha256.New()
-	if err := p.heads(func(h []byte, off int64) error {
-		hash.Write(h)
-		return binary.Write(hash, binary.LittleEndian, off)
-	}); err != nil {
+	plan, sizes, err := p.stamp()
+	if err != nil {
 		return err
 	}
-	var sizes []int64
-	for _, b := range p.blobs {
-		sizes = append(sizes, b.size)
-	}
-	if err := r.Begin(hash.Sum(nil), sizes); err != nil {
+	if err := r.Begin(plan, sizes); err != nil {
 		return err
 	}
 	p.place = func(i int) *marks.Part { return r.Part(i, p.blobs[i].off) }
 	return nil
+}
+
+// stamp stands for everything that decides where the parts of the archive are, and has their sizes.
+func (p *plan) stamp() (plan []byte, sizes []int64, err error) {
+	hash := sha256.New()
+	err = p.heads(func(h []byte, off int64) error {
+		hash.Write(h)
+		return binary.Write(hash, binary.LittleEndian, off)
+	})
+	for _, b := range p.blobs {
+		sizes = append(sizes, b.size)
+	}
+	return hash.Sum(nil), sizes, err
 }

@@ -129,6 +129,26 @@ type archive struct {
 }
 
 func prepare(ctx context.Context, format Format, images []*image.Image, opts Options) (*archive, error) {
+	a, err := gather(ctx, format, images)
+	if err != nil {
+		return nil, err
+	}
+	if a.opts = opts; opts.Planned != nil {
+		all := make([]v1.Descriptor, len(a.blobs))
+		for i, b := range a.blobs {
+			all[i] = *b.Descriptor
+		}
+		opts.Planned(all)
+	}
+	listed := func(e *tarEntry) bool { return e.name == "manifest.json" }
+	if opts.Loadable != nil && slices.ContainsFunc(a.entries, listed) {
+		opts.Loadable()
+	}
+	return a, a.guess(ctx, trailer)
+}
+
+// gather lists what an archive consists of.
+func gather(ctx context.Context, format Format, images []*image.Image) (*archive, error) {
 	if len(images) == 0 {
 		return nil, errors.New("no image to save")
 	}
@@ -139,29 +159,23 @@ func prepare(ctx context.Context, format Format, images []*image.Image, opts Opt
 	if err != nil {
 		return nil, err
 	}
-	a := &archive{entries: entries, opts: opts}
+	a := &archive{entries: entries}
 	for _, e := range entries {
 		if e.blob != nil {
 			a.blobs = append(a.blobs, e.blob)
 		}
 	}
-	if opts.Planned != nil {
-		all := make([]v1.Descriptor, len(a.blobs))
-		for i, b := range a.blobs {
-			all[i] = *b.Descriptor
-		}
-		opts.Planned(all)
-	}
-	listed := func(e *tarEntry) bool { return e.name == "manifest.json" }
-	if opts.Loadable != nil && slices.ContainsFunc(entries, listed) {
-		opts.Loadable()
-	}
+	return a, nil
+}
+
+// guess guesses the sizes of all blobs in the archive.
+func (a *archive) guess(ctx context.Context, end trailerFunc) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(16) // a few bytes each: a matter of round trips
 	for _, b := range a.blobs {
-		eg.Go(func() error { return b.guess(ctx) })
+		eg.Go(func() error { return b.guess(ctx, end) })
 	}
-	return a, eg.Wait()
+	return eg.Wait()
 }
 
 func (a *archive) split() (early, late []*tarEntry) {

@@ -69,6 +69,19 @@ func (k *knowing) Open(ctx context.Context, d v1.Descriptor, offset, length int6
 	return io.NopCloser(image.Section(bytes.NewReader(raw), int64(len(raw)), offset, length)), nil
 }
 
+// InMemory is for [image.InMemory].
+func (k *knowing) InMemory(d v1.Descriptor) bool {
+	k.configs.mu.Lock()
+	one := k.configs.known[d.Digest]
+	k.configs.mu.Unlock()
+	if one == nil {
+		return false
+	}
+	one.Lock()
+	defer one.Unlock()
+	return one.raw != nil
+}
+
 // raw returns a configuration if it is kept or held, or can be kept, or else nil.
 func (c *configs) raw(ctx context.Context, repo image.Source, d v1.Descriptor, whole bool) []byte {
 	c.mu.Lock()

@@ -95,6 +95,18 @@ func AsParallel(src Source) (ParallelSource, bool) {
 	return p, ok
 }
 
+// InMemory reports whether src gives out d without asking anybody: it has been read already.
+func InMemory(src Source, d v1.Descriptor) bool {
+	switch s := src.(type) {
+	case *MemorySource:
+		_, has := s.Content[d.Digest]
+		return has || InMemory(s.Next, d)
+	case interface{ InMemory(v1.Descriptor) bool }:
+		return s.InMemory(d)
+	}
+	return false
+}
+
 // Retry says that a stream of a blob broke and is about to be opened again.
 type Retry struct {
 	Blob   v1.Descriptor

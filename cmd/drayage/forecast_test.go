@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
@@ -134,6 +135,15 @@ func (m *mover) present(text string, want bool) {
 	}
 }
 
+// refused expects that the command fails, and with --dry-run in the same way.
+func (m *mover) refused(text string) {
+	m.Helper()
+	_, would := m.expected(text)
+	if code, said := drayage(m.T, m.line(text)...); code == 0 || would != code {
+		m.Errorf("%s: exit code %d, and %d with --dry-run\n%s", text, code, would, said)
+	}
+}
+
 func TestForecastOfAFetch(t *testing.T) {
 	m := newMover(t)
 	m.present("fetch FROM/app:1 -o images --platform linux/amd64", false)
@@ -150,6 +160,13 @@ func TestForecastOfAFetch(t *testing.T) {
 	m.exact("fetch FROM/app:1 -o images --platform all")
 	m.exact("fetch FROM/app:1 FROM/absent:1 -o other --platform linux/arm64")
 	m.exact("fetch FROM/absent:1 -o third")
+	m.refused("fetch FROM/solo:1 -o third --platform linux/s390x")
+	if err := os.WriteFile("file", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	m.refused("fetch FROM/solo:1 -o file")
+	m.refused("fetch FROM/solo:1 -o file/below")
+	m.refused("fetch FROM/solo:1 -o .") // it holds other things
 }
 
 // What a run that was killed has left of a blob does not move again.
@@ -174,4 +191,55 @@ func TestForecastOfAFetchThatGoesOn(t *testing.T) {
 		t.Fatalf("%d blobs cut in half", halved)
 	}
 	m.present("fetch FROM/app:1 -o images --platform linux/amd64", true)
+}
+
+func TestForecastOfASave(t *testing.T) {
+	m := newMover(t)
+	both := " FROM/app:1 FROM/app:2 FROM/solo:1 FROM/solo:2"
+	for _, form := range []string{"a.tar", "b.tar --format oci", "c.tar.gz", "d.tar.zst --format oci",
+		"oci:saved", "e.tar --format oci --platform all"} {
+		if !strings.Contains(form, "--platform") {
+			form += " --platform linux/amd64"
+		}
+		m.exact("save" + both + " -o " + form)
+	}
+	m.exact("save" + both + " -o oci:saved --platform all")
+	m.refused("save FROM/solo:1 FROM/absent:1 -o f.tar --platform linux/amd64")
+	m.refused("save FROM/app:1 -o g.tar --platform linux/s390x")
+	m.refused("save FROM/app:1 -o no/directory/g.tar --platform linux/amd64")
+	m.refused("save FROM/app:1 -o h.tar/layout --platform linux/amd64")
+	doc := m.exact("save FROM/app:1 -o h.tar --platform linux/amd64")
+	if fi, err := os.Stat("h.tar"); err != nil || doc.Expected.Disks[0].NeededBytes != fi.Size() {
+		t.Errorf("%+v for %d bytes, %v", doc.Expected.Disks, fi.Size(), err)
+	}
+}
+
+// Standard output needs no room on a disk, but a docker tar from a registry goes by way of a layout.
+func TestForecastOfASaveToStandardOutput(t *testing.T) {
+	m := newMover(t)
+	for _, form := range []string{"docker", "oci"} {
+		doc := m.exact("save FROM/app:1 FROM/solo:1 -o - --platform linux/amd64 --format " + form)
+		if n := len(doc.Expected.Disks); (n == 1) != (form == "docker") {
+			t.Errorf("%s: %d disks", form, n)
+		}
+	}
+}
+
+// A file that was broken off is gone on with.
+func TestForecastOfASaveThatGoesOn(t *testing.T) {
+	m := newMover(t)
+	big, last := m.layer(7, 2_000_000), m.layer(8, 300_000)
+	im := fakeregistry.Image{Layers: []fakeregistry.Layer{big, last}}
+	m.from.PutImage("big", "1", im)
+	path := "/blobs/" + digest.FromBytes(last.Content).String()
+	m.from.On(fakeregistry.Match{Method: "GET", Path: path}, fakeregistry.Status(403))
+	line := "save FROM/big:1 -o big.tar --format oci --platform linux/amd64 -j 1"
+	if code, text := drayage(t, m.line(line)...); code == 0 {
+		t.Fatal(text)
+	}
+	if _, err := os.Stat("big.tar.partial"); err != nil {
+		t.Fatal(err)
+	}
+	m.from.Heal()
+	m.present(line, true)
 }

@@ -117,6 +117,10 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 	if r.Err != nil {
 		return r.Err
 	}
+	if r.Image.Schema1 != "" && s.Bool("dry-run") {
+		s.old = append(s.old, r)
+		return nil
+	}
 	if err := s.convert(ctx, r, s.fetching()); err != nil {
 		return err
 	}

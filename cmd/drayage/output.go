@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/durable"
 	"drayage/internal/progress"
 	"drayage/internal/report"
 	"drayage/internal/secrets"
@@ -100,8 +101,11 @@ func (c call) result(doc report.Document, lines []string) error {
 	return err
 }
 
-// wantsJSON reports whether a command prints a document. With -o - standard output is for something else.
-func wantsJSON(c *cli.Context) bool { return c.Bool("json") && c.String("output") != "-" }
+// wantsJSON reports whether a command prints a document. With -o - standard output is for
+// something else, unless nothing is written.
+func wantsJSON(c *cli.Context) bool {
+	return c.Bool("json") && (c.String("output") != "-" || c.Bool("dry-run"))
+}
 
 // printDocument prints the document of a command that has ended with err, if the user wants one.
 func (e *environment) printDocument(ctx context.Context, err error) error {
@@ -134,7 +138,7 @@ func writeInOrder(out string, stdout io.Writer, write func(io.Writer) error) (bo
 	if out == "-" {
 		return true, write(stdout)
 	}
-	if fi, err := os.Stat(out); err != nil || fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) == 0 {
+	if !durable.InOrder(out) {
 		return false, nil
 	}
 	f, err := os.OpenFile(out, os.O_WRONLY, 0)

@@ -42,6 +42,7 @@ EXAMPLES:
    drayage save alpine:3.20 -o a.tar --format oci --platform all
    drayage save alpine:3.20 -o a.tar --tag registry.corp/alpine:3.20
    drayage save alpine:3.20 -o alpine.tar.gz
+   drayage save images -o all.tar --dry-run        how much would it be?
    drayage save alpine.tar -o oci:images           into a layout directory
    drayage save alpine:3.20 -o - | ssh host docker load`
 
@@ -66,6 +67,7 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
 			foreignFlag(),
+			moveDryRunFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),
 			tempDirFlag(),
 		}, registryFlags()...), outputFlags(progressFlag())...),
@@ -89,6 +91,9 @@ func (c call) save(ctx context.Context) error {
 		if s.images, err = source.Rename(s.images, s.names); err != nil {
 			return err
 		}
+	}
+	if c.Bool("dry-run") {
+		return s.forecast(ctx)
 	}
 	if s.compress == pack.Zstd {
 		c.note("note: docker load takes zstd since Docker 23.0; --compress gzip is for older ones")
@@ -115,7 +120,7 @@ func (c call) newSaver() (*saver, error) {
 	switch {
 	case c.given("referrers") && c.Bool("referrers") && !whole:
 		return nil, usagef("--referrers needs --format oci: a docker tar has no room for them")
-	case out.Path == "-" && isTerminal(c.rawOut):
+	case out.Path == "-" && isTerminal(c.rawOut) && !c.Bool("dry-run"):
 		return nil, usagef("a tar is not for a terminal: give -o FILE, or send the output somewhere")
 	}
 	chosen, all, err := c.platforms()
@@ -148,6 +153,7 @@ type saver struct {
 	sel      image.Selection
 	images   []*image.Image // in the order of the tar
 	pulled   []fetch.Result // those of images that come from a registry
+	old      []fetch.Result // in a dry run: images in schema 1
 	wire     func() int64   // bytes of blobs that have come from registries; nil: there are none
 	closes   []func() error
 	noted    bool     // the user knows the default platform
@@ -191,7 +197,7 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 
 // file writes a regular file.
 func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
-	if s.format.Whole() && s.compress == pack.None && len(s.pulled) > 0 {
+	if s.resumes() {
 		return s.resumable(ctx, out, opts)
 	}
 	f, err := durable.CreateOutput(out)

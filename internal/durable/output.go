@@ -51,12 +51,9 @@ func newOutput(path string) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	old, err := os.Stat(path) // nil if there is an error
-	switch {
-	case err == nil && !old.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, err // it could not get this name in the end
+	old, err := replaced(path)
+	if err != nil {
+		return nil, err
 	}
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -76,6 +73,18 @@ func newOutput(path string) (*Output, error) {
 		_ = o.Chmod(o.mode)
 	}
 	return o, nil
+}
+
+// replaced is the file at path that is replaced, or nil.
+func replaced(path string) (fs.FileInfo, error) {
+	old, err := os.Stat(path)
+	switch {
+	case err == nil && !old.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	}
+	return old, err // with an error it could not get this name in the end
 }
 
 // maxLinks is how many links in a row are followed.

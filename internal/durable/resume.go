@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"drayage/internal/marks"
 )
@@ -78,4 +79,53 @@ func (r *Resumable) Commit() error {
 func (r *Resumable) Abort() {
 	r.file.Close()
 	r.Output.Abort()
+}
+
+// Left tells how many bytes an earlier run has left of each part of the file at path, if it had the same plan
+// and sizes, as Begin takes them. It changes nothing.
+func Left(path string, plan []byte, sizes []int64) []int64 {
+	path, err := target(path)
+	if err != nil {
+		return nil
+	}
+	partial := filepath.Join(filepath.Dir(path), partialName(filepath.Base(path)))
+	if fi, err := os.Lstat(partial + ".marks"); err != nil || !fi.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(partial + ".marks")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	set, err := marks.New(f, plan, sizes...)
+	if fi, serr := os.Stat(partial); err != nil || serr != nil || !fi.Mode().IsRegular() || !set.Found() {
+		return nil
+	}
+	left := make([]int64, len(sizes))
+	for i := range sizes {
+		left[i] = marks.Sum(set.Part(i, nil, 0).Held())
+	}
+	return left
+}
+
+// Writable returns the error with which CreateOutput would refuse a path for what is there. It makes nothing.
+func Writable(path string) error {
+	path, err := target(path)
+	if err != nil {
+		return err
+	}
+	if _, err := replaced(path); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return root.Close()
+}
+
+// InOrder reports whether what is at path cannot be written out of order: a device or a named pipe.
+func InOrder(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0
 }

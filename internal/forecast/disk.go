@@ -4,18 +4,23 @@ import (
 	"time"
 
 	"drayage/internal/durable"
-	"drayage/internal/verify"
 )
 
 // Disk is what a command would need of a disk.
 type Disk struct {
 	Path    string // the file or directory that the command would write
 	Needed  int64
-	AtLeast bool  // more may be needed
-	Free    int64 // negative: unknown
-	Largest int64 // the size of the largest file
+	Bound   string // what Needed is: empty if it is exact, or AtLeast or About
+	Free    int64  // negative: unknown
+	Largest int64  // the size of the largest file
 	room    string
 }
+
+// Bounds of what a disk needs.
+const (
+	AtLeast = "at least"
+	About   = "about" // nobody knows how far it can be compressed
+)
 
 // NewDisk finds out how much room there is for what would be written to path, which need not be there.
 func NewDisk(path string, needed, largest int64) (Disk, error) {
@@ -31,12 +36,11 @@ func NewDisk(path string, needed, largest int64) (Disk, error) {
 }
 
 // Room returns an error if there is less room than is needed.
-func (d Disk) Room() error { return durable.Room(d.room, d.Needed, d.Largest) }
-
-// Add adds to what is needed.
-func (d Disk) Add(n int64) Disk {
-	d.Needed = verify.AddSize(d.Needed, n)
-	return d
+func (d Disk) Room() error {
+	if d.Bound == About {
+		return nil
+	}
+	return durable.Room(d.room, d.Needed, d.Largest)
 }
 
 // seconds is how long n bytes take at a rate of bytes per second, which is 0 if nobody has asked.

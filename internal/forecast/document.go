@@ -1,6 +1,10 @@
 package forecast
 
-import "drayage/internal/report"
+import (
+	"strings"
+
+	"drayage/internal/report"
+)
 
 // Of returns the rows of an image for its JSON result.
 func (im Image) Of() []report.Forecast {
@@ -25,7 +29,7 @@ func (s *Summary) Document() *report.Expected {
 	e := &report.Expected{Forecast: s.Sum.document(), BlobCount: s.Blobs,
 		Seconds: seconds(s.Sum.Move, s.Rate).Seconds()}
 	for _, d := range s.Disks {
-		disk := report.Disk{Path: d.Path, NeededBytes: d.Needed, AtLeast: d.AtLeast}
+		disk := report.Disk{Path: d.Path, NeededBytes: d.Needed, Bound: strings.ReplaceAll(d.Bound, " ", "-")}
 		if d.Free >= 0 {
 			disk.FreeBytes = &d.Free
 		}

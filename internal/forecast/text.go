@@ -74,8 +74,8 @@ func (w *writer) line(format string, args ...any) {
 
 func (w *writer) disk(d Disk) {
 	needed := terminal.Size(d.Needed)
-	if d.AtLeast {
-		needed = "at least " + needed
+	if d.Bound != "" {
+		needed = d.Bound + " " + needed
 	}
 	free := "free is unknown"
 	if d.Free >= 0 {

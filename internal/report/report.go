@@ -125,7 +125,7 @@ type Expected struct {
 type Disk struct {
 	Path        string `json:"path"`
 	NeededBytes int64  `json:"neededBytes"`
-	AtLeast     bool   `json:"atLeast,omitempty"`   // more may be needed
+	Bound       string `json:"bound,omitempty"`     // at-least or about; empty: it is exact
 	FreeBytes   *int64 `json:"freeBytes,omitempty"` // absent if unknown
 }
 

@@ -160,6 +160,8 @@ var cases = []struct {
 	{"save images -o a.tar --platform linux/amd64", 0, `"outputBytes":[1-9]`},
 	{"save images -o b.tar --format oci --platform all --referrers", 0, `"names":\[`},
 	{"save images -o oci:saved", 0, `"output":"saved"`},
+	{"save HOST/app:1 -o d.tar --platform linux/amd64 --dry-run", 0,
+		`"forecast":.*"blobCount":2,"disks":\[\{"path":"d.tar","neededBytes":[1-9]`},
 	{"save images -o c.tar --platform all", 2, `"code":"usage"`},
 	{"push docker.tar HOST/pushed/", 0, `"reference":".*@sha256:`},
 	{"push images HOST/layout/ --referrers", 0, `"destination":"`},
