@@ -64,6 +64,21 @@ type Report struct {
 	Bytes   int64 // of these
 }
 
+// LeftOut counts what images lack because whoever made their archive knew that the destination has it: blobs,
+// each once, and their bytes.
+func (r *Report) LeftOut() (blobs int, bytes int64) {
+	seen := map[digest.Digest]bool{}
+	for _, result := range r.Results {
+		for _, a := range result.Absent {
+			if d := a.Descriptor; a.Reason == image.LeftOut && !seen[d.Digest] {
+				seen[d.Digest] = true
+				bytes = verify.AddSize(bytes, d.Size)
+			}
+		}
+	}
+	return len(seen), bytes
+}
+
 // Check reads all that the targets consist of. It reads what several targets share once, and goes on after
 // a fault. It fails only if ctx ends, or if the targets consist of too many parts, counted for each of them.
 func Check(ctx context.Context, targets []Target, opts Options) (*Report, error) {
@@ -152,9 +167,13 @@ func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 	if err != nil {
 		return nil, err
 	}
+	document, err := l.DeltaDocument()
+	if err != nil {
+		return nil, err
+	}
 	u := &Unreferenced{}
 	for _, d := range blobs {
-		if !r.Reached[d.Digest] {
+		if !r.Reached[d.Digest] && d.Digest != document {
 			u.Blobs++
 			u.Bytes = verify.AddSize(u.Bytes, d.Size)
 		}
@@ -174,6 +193,9 @@ func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unref
 		var sure bool
 		if reached, sure, err = reachedFrom(ctx, l); err != nil || !sure {
 			return nil, err
+		}
+		if document, err := l.DeltaDocument(); err == nil {
+			reached[document] = true
 		}
 	}
 	n, bytes, err := a.Unreferenced(reached)

@@ -136,6 +136,26 @@ func TestLeftOut(t *testing.T) {
 	if !report.Reached[m.base.Digest] || report.Blobs != 1 {
 		t.Errorf("%d blobs were read", report.Blobs)
 	}
+	left.DiffID = digest.FromString("base")
+	wrong := left
+	wrong.DiffID = digest.FromString("top")
+	targets := []audit.Target{
+		{Root: m.index, Source: l, Absent: []image.Absent{left}},
+		{Root: m.manifest, Source: l, Absent: []image.Absent{left}},
+		{Root: s.indexOf(m.manifest, m.manifest), Source: l, Absent: []image.Absent{wrong}},
+	}
+	if report, err = audit.Check(t.Context(), targets, audit.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if blobs, bytes := report.LeftOut(); blobs != 1 || bytes != m.base.Size {
+		t.Errorf("%d blobs with %d bytes were left out", blobs, bytes)
+	}
+	for i, want := range []int{0, 0, 2} { // the last has the image twice
+		faults := report.Results[i].Faults
+		if len(faults) != want || want > 0 && faults[0].Reason != image.Damaged {
+			t.Errorf("target %d: %v", i, faults)
+		}
+	}
 }
 
 func flip(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 1; return b }

@@ -34,9 +34,9 @@ type walker struct {
 
 	target Target // the current one
 	result *Result
-	tree   *image.Tree            // of its source
-	absent map[digest.Digest]bool // what is not read of it
-	told   map[string]bool        // reported descriptors with wrong data
+	tree   *image.Tree                    // of its source
+	absent map[digest.Digest]image.Absent // what is not read of it
+	told   map[string]bool                // reported descriptors with wrong data
 }
 
 func newWalker() *walker {
@@ -51,9 +51,9 @@ func newWalker() *walker {
 // begin takes the next target.
 func (w *walker) begin(t Target, r *Result) {
 	w.target, w.result, w.told = t, r, map[string]bool{}
-	r.Absent, w.absent = slices.Clone(t.Absent), map[digest.Digest]bool{}
+	r.Absent, w.absent = slices.Clone(t.Absent), map[digest.Digest]image.Absent{}
 	for _, a := range t.Absent {
-		w.absent[a.Descriptor.Digest] = true
+		w.absent[a.Descriptor.Digest] = a
 	}
 	shared := reflect.ValueOf(t.Source).Comparable()
 	if shared && w.trees[t.Source] != nil {
@@ -209,7 +209,11 @@ func (w *walker) blob(part image.Part, d v1.Descriptor, diffID digest.Digest) {
 		return
 	}
 	w.embedded(part, d)
-	if w.absent[d.Digest] {
+	if a, ok := w.absent[d.Digest]; ok {
+		if a.DiffID != "" && diffID != "" && a.DiffID != diffID {
+			w.fault(part, d, verify.Mismatchf("the delta document says that it unpacks to %s, "+
+				"and the configuration of the image says %s", a.DiffID, diffID))
+		}
 		return
 	}
 	var a digest.Algorithm

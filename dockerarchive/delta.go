@@ -81,6 +81,13 @@ func readThin(ctx context.Context, l *layout.Layout) (*thin, error) {
 	return t, nil
 }
 
+// IsLeftOut reports whether a layout, as [Contents] or [layout.New] gives it, lacks a blob on purpose.
+func IsLeftOut(ctx context.Context, l *layout.Layout, d digest.Digest) bool {
+	t, err := readThin(ctx, l)
+	_, absent := l.Stat(d)
+	return err == nil && t.has(d) && errors.Is(absent, fs.ErrNotExist)
+}
+
 // has reports whether the document lists a blob.
 func (t *thin) has(d digest.Digest) bool { return t != nil && t.absent[d] != nil }
 

@@ -74,6 +74,10 @@ type Layer struct {
 	DiffID    digest.Digest `json:"diffID,omitempty"` // of the uncompressed content; empty if unknown
 	MediaType string        `json:"mediaType"`
 	Size      int64         `json:"sizeBytes"`
+
+	// Absent says that the layer was left out of a thin archive: whoever made that knew that the destination
+	// has it.
+	Absent bool `json:"absent,omitempty"`
 }
 
 // Attestation is what a builder says about how it made an image. It is not for a platform.

@@ -90,6 +90,34 @@ func Total(images []*Image) (layers int, bytes int64) {
 	return layers, bytes
 }
 
+// LeaveOut notes which layers are not in a thin archive.
+func (im *Image) LeaveOut(absent []image.Absent) {
+	left := map[digest.Digest]bool{}
+	for _, a := range absent {
+		left[a.Descriptor.Digest] = a.Reason == image.LeftOut
+	}
+	for i := range im.Platforms {
+		for j := range im.Platforms[i].Layers {
+			l := &im.Platforms[i].Layers[j]
+			l.Absent = left[l.Digest]
+		}
+	}
+}
+
+// LeftOut counts the different layers of images that are absent, and their bytes.
+func LeftOut(images []*Image) (layers int, bytes int64) {
+	seen := map[digest.Digest]bool{}
+	for _, im := range images {
+		for _, p := range im.Platforms {
+			absent := slices.DeleteFunc(slices.Clone(p.Layers), func(l Layer) bool { return !l.Absent })
+			n, size := distinct(absent, seen)
+			layers += n
+			bytes = verify.AddSize(bytes, size)
+		}
+	}
+	return layers, bytes
+}
+
 // distinct counts the layers that have not been seen.
 func distinct(layers []Layer, seen map[digest.Digest]bool) (n int, bytes int64) {
 	for _, l := range layers {

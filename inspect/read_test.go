@@ -49,6 +49,28 @@ func (s *shop) multi() (root v1.Descriptor, want *inspect.Image) {
 	}
 }
 
+// What was left out of an archive is marked, and counted once.
+func TestLeftOut(t *testing.T) {
+	s := newShop(t)
+	root, want := s.multi()
+	im := s.read(root, inspect.Options{})
+	base, other := want.Platforms[0].Layers[0], want.Platforms[0].Layers[1]
+	im.LeaveOut([]image.Absent{
+		{Descriptor: v1.Descriptor{Digest: base.Digest}, Reason: image.LeftOut},
+		{Descriptor: v1.Descriptor{Digest: other.Digest}, Reason: image.OtherPlatform},
+	})
+	for _, p := range im.Platforms {
+		for i, l := range p.Layers {
+			if l.Absent != (i == 0) {
+				t.Errorf("%s: layer %d is absent: %v", p.Platform, i, l.Absent)
+			}
+		}
+	}
+	if n, bytes := inspect.LeftOut([]*inspect.Image{im, im}); n != 1 || bytes != base.Size {
+		t.Errorf("%d layers with %d bytes were left out", n, bytes)
+	}
+}
+
 // An overview costs the manifests of the platforms, and nothing else.
 func TestReadIndex(t *testing.T) {
 	s := newShop(t)

@@ -97,10 +97,6 @@ func (c *collection) blobs(ctx context.Context, h *holdings) error {
 		return c.dir.named(err)
 	}
 	slices.SortFunc(all, func(a, b v1.Descriptor) int { return cmp.Compare(a.Size, b.Size) })
-	document, err := c.dir.DeltaDocument()
-	if err != nil {
-		return c.dir.named(err)
-	}
 	live := h.live(make([]bool, len(h.images)))
 	for _, b := range all {
 		if ctx.Err() != nil {
@@ -108,7 +104,7 @@ func (c *collection) blobs(ctx context.Context, h *holdings) error {
 		}
 		_, claimed := c.claimed[b.Digest]
 		switch {
-		case h.has(live, b), b.Digest == document:
+		case h.has(live, b):
 		case claimed:
 			c.Needed++
 			c.NeededBytes += b.Size

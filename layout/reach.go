@@ -121,13 +121,18 @@ type holdings struct {
 	roots    []int32         // by entry
 	subjects []int32         // by entry: what it belongs to as a referrer; or noSubject
 	referrer map[int32][]int // the entries that belong to a part
+	document digest.Digest   // of [Layout.DeltaDocument]
 }
 
 const noSubject = -1
 
 // hold finds out what entries lead to. Calls with one reach read what it has not read yet.
 func hold(ctx context.Context, r *reach, images []Image) (*holdings, error) {
-	h := &holdings{reach: r, images: images, referrer: map[int32][]int{}}
+	document, err := r.src.DeltaDocument()
+	if err != nil {
+		return nil, err
+	}
+	h := &holdings{reach: r, images: images, referrer: map[int32][]int{}, document: document}
 	for i, im := range images {
 		root, err := r.from(ctx, im.Descriptor)
 		if err != nil {

@@ -107,10 +107,10 @@ func (h *holdings) remove(gone []bool) (*Removal, error) {
 	return done, nil
 }
 
-// has reports whether a blob is among some parts.
+// has reports whether a blob is among some parts, or tells of what the layout lacks on purpose.
 func (h *holdings) has(parts []bool, b v1.Descriptor) bool {
 	n, known := h.numbers[b.Digest]
-	return known && parts[n]
+	return known && parts[n] || b.Digest == h.document
 }
 
 // AddName gives the image that choose chooses, which must be one, another name, and a tag unless that is

@@ -76,6 +76,9 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	if l.Bool("json") {
 		doc := report.Document{Source: arg, Images: append(report.Inspected(images), bad...), PullQuota: quota}
 		doc.LayerCount, doc.LayerBytes = inspect.Total(images)
+		if n, bytes := inspect.LeftOut(images); n > 0 {
+			doc.LeftOut = &report.Blobs{BlobCount: n, SizeBytes: bytes}
+		}
 		err = l.result(doc, nil)
 	} else {
 		err = l.inspected(images, quota, all || len(want) > 0)
@@ -124,6 +127,7 @@ func (l *looker) inspectOne(
 	if err != nil {
 		return nil, err
 	}
+	im.LeaveOut(s.NotHere)
 	for _, d := range im.Subjects() {
 		for _, r := range l.set.Referring(d) {
 			im.Referrers = append(im.Referrers, inspect.Referrer{
@@ -149,6 +153,7 @@ func (l *looker) inspected(images []*inspect.Image, quota *inspect.Quota, detail
 	if !detailed && len(images) > 0 && (p.Several || len(images[0].Platforms) != 1) {
 		p.Legend(images, l.set.Spec)
 	}
+	p.LeftOut(images)
 	if quota != nil {
 		p.Quota(quota)
 	}

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/internal/durable"
 	"drayage/internal/kind"
@@ -182,7 +183,10 @@ func (l *looker) openBlob(ctx context.Context, arg string) (d v1.Descriptor, src
 		return d, nil, err
 	}
 	if l.set.Layout != nil {
-		d, err = l.set.Layout.Stat(hash)
+		if d, err = l.set.Layout.Stat(hash); err != nil && dockerarchive.IsLeftOut(ctx, l.set.Layout, hash) {
+			err = kind.Errorf(registry.ErrNotFound, "it was left out of %s, because the destination of that has "+
+				"it already: take the blob from there, or from an earlier archive", spec.Text)
+		}
 		return d, l.set.Layout, err
 	}
 	if spec.Kind != source.Registry {

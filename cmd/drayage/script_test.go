@@ -62,6 +62,8 @@ func TestScripts(t *testing.T) {
 			"rmforeign":  rmForeign,
 			"asked":      asked,
 			"unpack":     unpack,
+			"thin":       thinner,
+			"untar":      untar,
 			"spoil":      spoil,
 			"stall":      stall,
 			"heal":       heal,

@@ -161,8 +161,8 @@ func (v *verifier) report(r *audit.Report) error {
 		if !im.OK {
 			bad++
 		}
-		if len(result.Absent) > 0 {
-			v.note("note: %s: not here, and need not be: %s", terminal.Quote(im.Name), absentList(result.Absent))
+		if absent := absentList(result.Absent); absent != "" {
+			v.note("note: %s: not here, and need not be: %s", terminal.Quote(im.Name), absent)
 		}
 		for _, why := range result.Sealed {
 			v.note("note: %s: %s: compared with digests only, not unpacked", terminal.Quote(im.Name), why)
@@ -177,8 +177,16 @@ func (v *verifier) report(r *audit.Report) error {
 	if left != nil {
 		doc.Unreferenced = &report.Blobs{BlobCount: left.Blobs, SizeBytes: left.Bytes}
 	}
+	blobs, bytes := r.LeftOut()
+	if blobs > 0 {
+		doc.LeftOut = &report.Blobs{BlobCount: blobs, SizeBytes: bytes}
+	}
 	if err := v.result(doc, lines); err != nil {
 		return err
+	}
+	if blobs > 0 {
+		v.note("note: %s needs %s, %s, that its destination has to have already", v.set.Spec.Text,
+			terminal.Count(blobs, "blob"), terminal.Size(bytes))
 	}
 	if left != nil && left.Blobs > 0 {
 		v.note("note: no image leads to %s with %s", terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes))
@@ -232,10 +240,13 @@ func (v *verifier) unreferenced(ctx context.Context, r *audit.Report) (u *audit.
 	return u, err
 }
 
+// absentList lists what need not be there. What was left out is counted for all images together.
 func absentList(blobs []image.Absent) string {
 	var names []string
 	for _, a := range blobs {
-		names = append(names, a.Descriptor.Digest.String())
+		if a.Reason != image.LeftOut {
+			names = append(names, a.Descriptor.Digest.String())
+		}
 	}
 	return source.List(names)
 }

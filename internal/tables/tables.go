@@ -130,6 +130,15 @@ func (p *Printer) Legend(images []*inspect.Image, spec source.Spec) {
 	}
 }
 
+// LeftOut says what of the images is not in their archive.
+func (p *Printer) LeftOut(images []*inspect.Image) {
+	if n, bytes := inspect.LeftOut(images); n > 0 {
+		p.Line("")
+		p.Line("not inside: %s with %s, which the destination has to have already",
+			terminal.Count(n, "different layer"), terminal.Size(bytes))
+	}
+}
+
 // platform shows one platform, or an artifact, in detail.
 func (p *Printer) platform(im *inspect.Image, pl *inspect.Platform) {
 	kind, label := "platform", platformLabel(*pl)
@@ -213,7 +222,7 @@ func (p *Printer) layers(im *inspect.Image, pl *inspect.Platform) {
 	for i, l := range pl.Layers {
 		sum = verify.AddSize(sum, l.Size)
 		rows = append(rows, []string{
-			fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l.MediaType),
+			fmt.Sprintf("%5d", i+1), alignSize(l.Size), short(l.Digest), short(l.DiffID), layerType(l),
 		})
 	}
 	p.Line("")
@@ -226,10 +235,14 @@ func (p *Printer) layers(im *inspect.Image, pl *inspect.Platform) {
 }
 
 // layerType is the short name of a layer's media type: gzip, zstd or tar. Of artifacts it is the whole type.
-func layerType(mediaType string) string {
-	t := image.ParseLayerType(mediaType)
-	if !t.Tar || !strings.Contains(mediaType, ".image.") {
-		return terminal.Escape(mediaType, 80)
+func layerType(l inspect.Layer) string {
+	absent := ""
+	if l.Absent {
+		absent = " (not inside)"
+	}
+	t := image.ParseLayerType(l.MediaType)
+	if !t.Tar || !strings.Contains(l.MediaType, ".image.") {
+		return terminal.Escape(l.MediaType, 80) + absent
 	}
 	kind := terminal.Escape(cmp.Or(t.Compression, "tar"), 40)
 	if t.Encrypted {
@@ -238,7 +251,7 @@ func layerType(mediaType string) string {
 	if t.Foreign {
 		kind += " (foreign)"
 	}
-	return kind
+	return kind + absent
 }
 
 func (p *Printer) dockerID(pl *inspect.Platform) {
