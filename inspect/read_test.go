@@ -240,13 +240,13 @@ func TestJSON(t *testing.T) {
 			Platform: "p", OSVersion: "v", Digest: d("5"), MediaType: "m", Size: 3, ArtifactType: "a", Missing: true,
 			ID: d("6"), LayerBytes: 4,
 			DockerID: &inspect.DockerID{GraphDriver: d("7"), Containerd: d("8")},
-			Layers:   []inspect.Layer{{d("9"), d("10"), "l", 5}},
+			Layers:   []inspect.Layer{{d("9"), d("10"), "l", 5, true}},
 			Config:   &inspect.Config{Created: &created}, Annotations: map[string]string{"k": "v"},
 		}},
 	}
 	want := `{"names":["a:1"],"kind":"index","mediaType":"i","digest":"sha256:0","sizeBytes":1,"platforms":[{"platform":"p","osVersion":"v","digest":"sha256:5",` +
 		`"mediaType":"m","sizeBytes":3,"artifactType":"a","missing":true,"imageID":"sha256:6","dockerImages":{"graphDriver":"sha256:7","containerd":"sha256:8"},` +
-		`"config":{"created":"2025-04-16T14:50:31Z"},"layers":[{"digest":"sha256:9","diffID":"sha256:10","mediaType":"l","sizeBytes":5}],"layerBytes":4,` +
+		`"config":{"created":"2025-04-16T14:50:31Z"},"layers":[{"digest":"sha256:9","diffID":"sha256:10","mediaType":"l","sizeBytes":5,"absent":true}],"layerBytes":4,` +
 		`"annotations":{"k":"v"}}],"attestations":[{"digest":"sha256:1","subject":"sha256:2"}],"referrers":[{"digest":"sha256:3","artifactType":"t","tag":"g",` +
 		`"subject":"sha256:4"}],"layerCount":1,"layerBytes":2}`
 	if diff := cmp.Diff(want, string(imagetest.Encode(im))); diff != "" {

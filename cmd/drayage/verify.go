@@ -153,60 +153,63 @@ func target(ctx context.Context, im *source.Image) (audit.Target, error) {
 }
 
 func (v *verifier) report(r *audit.Report) error {
-	images := []report.Image{}
-	var lines []string
-	bad := 0
-	for i, result := range r.Results {
-		im := v.image(i, result)
-		if !im.OK {
+	left, err := v.unreferenced(v.Context.Context, r)
+	if err != nil {
+		return err
+	}
+	doc, lines := v.document(r)
+	if left != nil {
+		doc.Unreferenced = &report.Blobs{BlobCount: left.Blobs, SizeBytes: left.Bytes}
+	}
+	if err := v.result(doc, lines); err != nil {
+		return err
+	}
+	text := v.set.Spec.Text
+	if n := doc.LeftOut; n != nil {
+		v.note("note: %s needs %s, %s, that its destination has to have already", text,
+			terminal.Count(n.BlobCount, "blob"), terminal.Size(n.SizeBytes))
+	}
+	if left != nil && left.Blobs > 0 {
+		v.note("note: no image leads to %s with %s", terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes))
+	}
+	bad, referrers := 0, 0
+	for i, im := range v.set.Images {
+		if !doc.Images[i].OK {
 			bad++
 		}
+		if im.Referrer {
+			referrers++
+		}
+	}
+	all := len(doc.Images)
+	v.note("%s: %s, bad: %d, layers read: %d with %s",
+		text, imageCount(all-referrers, referrers), bad, r.Blobs, terminal.Size(r.Bytes))
+	if bad > 0 {
+		if fault := v.fault(r); fault != nil {
+			return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, all, fault)
+		}
+		return kind.Errorf(registry.ErrIntegrity, "verify %s: %d of %d images are bad", text, bad, all)
+	}
+	return nil
+}
+
+// document is the result of a check, with a line for each image. What users should know of one, it notes.
+func (v *verifier) document(r *audit.Report) (doc report.Document, lines []string) {
+	doc = report.Document{Source: v.Args().First(), Images: []report.Image{}}
+	for i, result := range r.Results {
+		im := v.image(i, result)
 		if absent := absentList(result.Absent); absent != "" {
 			v.note("note: %s: not here, and need not be: %s", terminal.Quote(im.Name), absent)
 		}
 		for _, why := range result.Sealed {
 			v.note("note: %s: %s: compared with digests only, not unpacked", terminal.Quote(im.Name), why)
 		}
-		images, lines = append(images, im), append(lines, line(im, result))
+		doc.Images, lines = append(doc.Images, im), append(lines, line(im, result))
 	}
-	left, err := v.unreferenced(v.Context.Context, r)
-	if err != nil {
-		return err
-	}
-	doc := report.Document{Source: v.Args().First(), Images: images}
-	if left != nil {
-		doc.Unreferenced = &report.Blobs{BlobCount: left.Blobs, SizeBytes: left.Bytes}
-	}
-	blobs, bytes := r.LeftOut()
-	if blobs > 0 {
+	if blobs, bytes := r.LeftOut(); blobs > 0 {
 		doc.LeftOut = &report.Blobs{BlobCount: blobs, SizeBytes: bytes}
 	}
-	if err := v.result(doc, lines); err != nil {
-		return err
-	}
-	if blobs > 0 {
-		v.note("note: %s needs %s, %s, that its destination has to have already", v.set.Spec.Text,
-			terminal.Count(blobs, "blob"), terminal.Size(bytes))
-	}
-	if left != nil && left.Blobs > 0 {
-		v.note("note: no image leads to %s with %s", terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes))
-	}
-	text := v.set.Spec.Text
-	referrers := 0
-	for _, im := range v.set.Images {
-		if im.Referrer {
-			referrers++
-		}
-	}
-	v.note("%s: %s, bad: %d, layers read: %d with %s",
-		text, imageCount(len(images)-referrers, referrers), bad, r.Blobs, terminal.Size(r.Bytes))
-	if bad > 0 {
-		if fault := v.fault(r); fault != nil {
-			return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, len(images), fault)
-		}
-		return kind.Errorf(registry.ErrIntegrity, "verify %s: %d of %d images are bad", text, bad, len(images))
-	}
-	return nil
+	return doc, lines
 }
 
 // fault is the error of all bad images together if parts are only missing. It is nil if bytes are wrong.
