@@ -35,7 +35,7 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[4]string]bool{},
 		leftOut: leftOut{}}
 	t.weight.known = map[digest.Digest]bool{}
-	for _, im := range images {
+	for _, im := range inOrder(images) {
 		if err := t.addAll(ctx, im); err != nil {
 			return nil, err
 		}
@@ -60,6 +60,20 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 	return slices.Concat(all, documents, blobs), err
 }
 
+// inOrder sorts images by their first names, as index.json is sorted. So the archive does not depend on the
+// order in which somebody names its images, and whoever makes the archive of another one gets the same bytes.
+func inOrder(images []*image.Image) []*image.Image {
+	first := func(im *image.Image) string {
+		if len(im.Names) == 0 {
+			return ""
+		}
+		return slices.Min(im.Names)
+	}
+	return slices.SortedStableFunc(slices.Values(images), func(a, b *image.Image) int {
+		return cmp.Or(cmp.Compare(first(a), first(b)), cmp.Compare(a.Root.Digest, b.Root.Digest))
+	})
+}
+
 // addAll enters an image and its referrers.
 func (t *ociTar) addAll(ctx context.Context, im *image.Image) error {
 	labels := im.Names
@@ -72,7 +86,7 @@ func (t *ociTar) addAll(ctx context.Context, im *image.Image) error {
 		}
 		return t.leftOut.add(ctx, im, labels)
 	}
-	err := add(im, im.Names)
+	err := add(im, slices.Sorted(slices.Values(im.Names)))
 	for _, r := range im.Referrers {
 		if err == nil {
 			err = add(r, append(im.NamesOf(r), r.Names...))
