@@ -54,3 +54,10 @@ func (r *Registry) PutBlob(name string, content []byte) v1.Descriptor {
 	r.repo(name).blobs[d] = content
 	return v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: int64(len(content))}
 }
+
+// RemoveBlob takes a blob out of a repository, as a garbage collector does.
+func (r *Registry) RemoveBlob(name string, d digest.Digest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.repo(name).blobs, d)
+}

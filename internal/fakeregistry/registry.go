@@ -6,7 +6,9 @@ package fakeregistry
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -143,6 +145,25 @@ func (r *Registry) Blob(name string, d digest.Digest) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.repo(name).blobs[d]
+}
+
+// All lists everything that is stored, sorted: blobs and manifests by their digests, and what each tag names.
+func (r *Registry) All() (all []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, repo := range r.repos {
+		for d := range repo.blobs {
+			all = append(all, fmt.Sprintf("%s blob %s", name, d))
+		}
+		for d, m := range repo.manifests {
+			all = append(all, fmt.Sprintf("%s manifest %s %s", name, d, m.mediaType))
+		}
+		for tag, d := range repo.tags {
+			all = append(all, fmt.Sprintf("%s tag %s %s", name, tag, d))
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Stored counts what a repository holds.

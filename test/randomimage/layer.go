@@ -19,6 +19,16 @@ type layer struct {
 	content []byte
 	suffix  string // of its media type
 	diffID  digest.Digest
+	foreign bool // engines may get it elsewhere
+}
+
+// layerBlob adds the blob of a layer. That of a foreign one has addresses.
+func (g *generator) layerBlob(l layer, docker bool) v1.Descriptor {
+	d := g.blob(l.mediaType(docker), l.content)
+	if l.foreign {
+		d.URLs = []string{"https://example.invalid/layer"}
+	}
+	return d
 }
 
 // newLayer makes a layer of a few files, or of none, and packs it in one of the ways that are around.
@@ -97,13 +107,18 @@ func (g *generator) tarball() ([]byte, error) {
 // mediaType is what a family of types calls the layer.
 func (l layer) mediaType(docker bool) string {
 	base, sep := v1.MediaTypeImageLayer, "+"
-	if docker {
+	switch {
+	case l.foreign && docker:
+		base, sep = "application/vnd.docker.image.rootfs.foreign.diff.tar", "."
+	case l.foreign:
+		base = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+	case docker:
 		base, sep = "application/vnd.docker.image.rootfs.diff.tar", "."
 	}
 	if l.suffix == "" {
 		return base
 	}
-	if docker && l.suffix == "gzip" {
+	if docker && !l.foreign && l.suffix == "gzip" {
 		return wire.DockerLayer
 	}
 	return base + sep + l.suffix

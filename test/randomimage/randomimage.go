@@ -16,15 +16,35 @@ import (
 )
 
 type generator struct {
-	rand   *rand.Rand
-	image  *sample.Image
-	layers []layer // to choose from
-	known  map[digest.Digest]bool
+	rand    *rand.Rand
+	image   *sample.Image
+	layers  []layer // to choose from
+	known   map[digest.Digest]bool
+	foreign bool // some layers are foreign
 }
 
 // Build makes the image of a seed. Platforms lists the container images in it, each for another platform.
 func Build(seed uint64) (*sample.Image, error) {
-	g := &generator{rand: rand.New(rand.NewPCG(seed, 0)), known: map[digest.Digest]bool{}}
+	g := &generator{rand: rand.New(rand.NewPCG(seed, 0))}
+	return g.build()
+}
+
+// Family makes images of a seed that share layers with each other. Some have foreign layers too.
+func Family(seed uint64, n int) (all []*sample.Image, err error) {
+	g := &generator{rand: rand.New(rand.NewPCG(seed, 1)), foreign: true}
+	for range n {
+		img, err := g.build()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, img)
+	}
+	return all, nil
+}
+
+// build makes an image of the layers that are there, and of some more.
+func (g *generator) build() (*sample.Image, error) {
+	g.known = map[digest.Digest]bool{}
 	g.image = &sample.Image{Blobs: map[digest.Digest][]byte{}}
 	for range 1 + g.rand.IntN(6) {
 		l, err := g.newLayer()
@@ -76,6 +96,14 @@ func (g *generator) container(p v1.Platform) (v1.Descriptor, error) {
 	for range g.rand.IntN(6) {
 		chosen = append(chosen, g.layers[g.rand.IntN(len(g.layers))])
 	}
+	if g.foreign && g.oneIn(4) {
+		l, err := g.newLayer()
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		l.foreign = true
+		chosen = append(chosen, l)
+	}
 	diffIDs := []digest.Digest{}
 	for _, l := range chosen {
 		diffIDs = append(diffIDs, l.diffID)
@@ -91,7 +119,7 @@ func (g *generator) container(p v1.Platform) (v1.Descriptor, error) {
 	}
 	blobs := []v1.Descriptor{}
 	for _, l := range chosen {
-		blobs = append(blobs, g.blob(l.mediaType(docker), l.content))
+		blobs = append(blobs, g.layerBlob(l, docker))
 	}
 	m["layers"] = blobs
 	g.decorate(m, docker)
