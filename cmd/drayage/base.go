@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"drayage/image"
+	"drayage/internal/farside"
 	"drayage/internal/source"
+	"drayage/internal/want"
 	"drayage/registry"
 	"drayage/upload"
 )
@@ -22,7 +26,7 @@ func (c call) bases() (stores []source.Spec, repositories []registry.Reference, 
 		spec, err := c.parseSource(text)
 		switch {
 		case err != nil:
-			return nil, nil, fmt.Errorf("--base: %w", c.about(err))
+			return nil, nil, c.aboutFlag("base", err)
 		case spec.Kind == source.Stdin:
 			return nil, nil, usagef("--base %s: a base is a repository, a layout or the file of an archive", text)
 		case spec.Kindless() != "":
@@ -36,22 +40,81 @@ func (c call) bases() (stores []source.Spec, repositories []registry.Reference, 
 	return stores, repositories, nil
 }
 
-// useBases takes the repositories of --base, which are in the registry that is pushed to.
+// useBases reads --base of push. Layers of docker tars and what was left out of an archive may be in other
+// repositories of the registry that is pushed to; what was left out may be in any other place too.
 func (p *pusher) useBases(context.Context) error {
 	stores, repositories, err := p.bases()
 	if err != nil {
 		return err
 	}
-	if len(stores) > 0 {
-		return usagef("--base %s: push takes repositories of the registry that it pushes to", stores[0].Text)
-	}
 	for _, ref := range repositories {
 		if ref.Registry != p.dest.Registry() {
-			return usagef("--base %s: it is not in %s, the registry that push pushes to",
-				ref.Name(), p.dest.Registry())
+			stores = append(stores, source.Spec{Text: ref.Name(), Kind: source.Registry, Ref: ref})
+			continue
 		}
 		base := upload.Base{Repository: p.client.Repository(ref), Tag: ref.Tag}
 		p.opts.Bases = append(p.opts.Bases, base)
 	}
+	p.stores = stores
 	return nil
+}
+
+// gather looks for what was left out of the images: at the destination, and in the bases. If something is
+// nowhere, it says so, and nothing is pushed.
+func (p *pusher) gather(ctx context.Context) error {
+	images := p.taken()
+	if len(farside.Lacking(images)) == 0 {
+		if len(p.stores) > 0 {
+			p.note("note: nothing was left out of %s: --base %s is not needed", p.Args().First(), p.stores[0].Text)
+		}
+		return nil
+	}
+	stores, err := p.openStores(ctx)
+	if err != nil {
+		return err
+	}
+	lost, err := upload.Gather(ctx, p.placed.Targets, p.opts, stores)
+	if err != nil {
+		return fmt.Errorf("what was left out: %w", err)
+	}
+	missing := want.Missing(images, calledAs)
+	missing.Keep(lost)
+	return p.lacking(missing, "%s was left out of the archive, and is neither at %s nor in a base: "+
+		"nothing is pushed; --base X names an archive, a layout or a repository that has them", missing, p.dest)
+}
+
+// taken are the images of all targets, each once.
+func (p *pusher) taken() (images []*image.Image) {
+	seen := map[*image.Image]bool{}
+	for _, t := range p.placed.Targets {
+		if t.Image != nil && !seen[t.Image] {
+			seen[t.Image] = true
+			images = append(images, t.Image)
+		}
+	}
+	return images
+}
+
+// openStores opens the bases that are not in the registry that is pushed to.
+func (p *pusher) openStores(ctx context.Context) (stores []upload.Store, err error) {
+	opts := p.sourceOptions()
+	opts.Client = func(registry.Reference) (*registry.Client, error) { return p.client, nil }
+	for _, spec := range p.stores {
+		bases, closes, err := farside.OpenBase(ctx, spec, opts)
+		p.closes = append(p.closes, closes)
+		if err != nil {
+			return nil, fmt.Errorf("--base %s: %w", spec.Text, spec.Explain(err))
+		}
+		for _, b := range bases {
+			stores = append(stores, b)
+		}
+	}
+	return stores, nil
+}
+
+func (p *pusher) close() {
+	for _, f := range slices.Backward(p.closes) {
+		f()
+	}
+	p.client.Close()
 }

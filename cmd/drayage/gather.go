@@ -19,6 +19,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	s.takeAll(specs)
 	s.openHeld()
 	var refs []registry.Reference
 	for _, spec := range specs {
@@ -45,7 +46,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 		others = append(others, "--format oci")
 	}
 	s.noteNames()
-	s.noteLeft(&s.left, "left out", others...)
+	s.noteLeft(&s.stay, "left out", others...)
 	return nil
 }
 
@@ -80,12 +81,11 @@ func (s *saver) resolve(ctx context.Context, refs []registry.Reference, sources 
 		return nil, nil
 	}
 	s.noteDefault()
-	client, err := s.newClient(hosts(refs), false)
+	client, err := s.registryClient(refs...)
 	if err != nil {
 		return nil, err
 	}
 	s.wire = client.Received
-	s.closes = append(s.closes, func() error { client.Close(); return nil })
 	images, opts := s.tellImages("save", sources), s.fetching()
 	opts.Finished = images.fetched
 	resolved := fetch.Resolve(ctx, client, refs, opts)
@@ -129,7 +129,8 @@ func (s *saver) addPulled(ctx context.Context, r fetch.Result) error {
 		s.notePinned(r.Image)
 	}
 	s.pulled = append(s.pulled, r)
-	s.left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
+	s.stay.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
+	s.named[&r.Image.Image] = true
 	s.take(&r.Image.Image)
 	return nil
 }
@@ -207,8 +208,11 @@ func (s *saver) add(ctx context.Context, im *source.Image, chosen bool) error {
 			return err
 		}
 	}
-	if err := s.left.add(ctx, im, loaded); err != nil {
+	if err := s.stay.add(ctx, im, loaded); err != nil {
 		return err
+	}
+	if chosen {
+		s.named[loaded] = true
 	}
 	s.take(loaded)
 	return nil

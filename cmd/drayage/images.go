@@ -9,6 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/fetch"
+	"drayage/image"
 	"drayage/internal/interrupt"
 	"drayage/internal/report"
 	"drayage/internal/tally"
@@ -153,4 +154,26 @@ func (s *saver) brokenOff(err error) error {
 		return fmt.Errorf("%w; nothing is kept, the same command begins anew", err)
 	}
 	return err
+}
+
+// imageCount counts images, and referrers apart from them.
+func imageCount(images, referrers int) string {
+	if referrers == 0 {
+		return fmt.Sprintf("images: %d", images)
+	}
+	return fmt.Sprintf("images: %d, referrers: %d", images, referrers)
+}
+
+func describeSaved(im *image.Image, names []string) report.Image {
+	saved := report.Image{Name: im.Root.Digest.String(), OK: true}
+	saved.Names = append([]string{}, names...)
+	if len(names) > 0 {
+		saved.Name = names[0]
+	}
+	saved.Digest, saved.MediaType = im.Root.Digest, im.Root.MediaType
+	saved.Platforms, saved.Rewritten = report.Platforms(im.Platforms), im.Rewritten
+	if config := im.RootNode().Document.Config; config != nil && len(saved.Platforms) == 1 { // an index has none
+		saved.Platforms[0].ID = config.Digest
+	}
+	return saved
 }

@@ -141,12 +141,22 @@ func (e *wrongNamesError) Error() string {
 func (e *wrongNamesError) Unwrap() error { return e.first }
 
 // about puts the command before an error that names a file. An error about the command line needs none.
-func (c call) about(err error) error {
+func (c call) about(err error) error { return about(c.Command.Name, err) }
+
+// aboutFlag is about for a file that a flag names.
+func (c call) aboutFlag(flag string, err error) error {
+	if errors.As(err, new(*usage.Error)) {
+		return usagef("--%s: %v", flag, err)
+	}
+	return about(c.Command.Name+" --"+flag, err)
+}
+
+func about(what string, err error) error {
 	switch {
 	case err == nil, errors.As(err, new(*usage.Error)), errors.As(err, new(*wrongNamesError)):
 		return err
 	case source.IsAbsent(err): // its text does not begin with a name
-		return fmt.Errorf("%s: %w", c.Command.Name, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	return fmt.Errorf("%s %w", c.Command.Name, err)
+	return fmt.Errorf("%s %w", what, err)
 }

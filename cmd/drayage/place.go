@@ -48,7 +48,7 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 	if nameless := append(p.nameless, p.strays...); len(p.placed.Targets) == 0 && len(nameless) > 0 {
 		return dest.Nameless(source.List(nameless))
 	}
-	return nil
+	return p.gather(ctx)
 }
 
 // placeOne gives one image its places. It reports whether that was possible. Of artifacts without a name it

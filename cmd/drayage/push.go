@@ -51,7 +51,9 @@ func pushCommand(env *environment) *cli.Command {
 				Usage: "`N`: 1 to 9 for gzip, 1 to 22 for zstd"},
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
-			basesFlag("mount layers of a docker tar from `REPOSITORY`, which is in the registry of DEST"),
+			basesFlag("take what was left out of an archive from `X`: an earlier archive, a layout, or a " +
+				"repository; of the registry of DEST also layers of a docker tar"),
+			wantOutFlag(),
 		}, append(renameFlags(), writeFlags()...)...), outputFlags(progressFlag())...),
 		Action: env.run(call.push),
 	}
@@ -98,7 +100,7 @@ func (c call) pushLocal(
 	if err != nil {
 		return err
 	}
-	defer p.client.Close()
+	defer p.close()
 	p.opts.Compression = packed
 	if err := p.useBases(ctx); err != nil {
 		return err
@@ -143,6 +145,8 @@ type pusher struct {
 	lost     []upload.Result        // of images that could not be found out about
 	images   *imagesTold            // tells of the images
 	sources  map[string]string      // what images are copied from, by what they are called where they go
+	stores   []source.Spec          // bases that are not in the registry that is pushed to
+	closes   []func()               // of what was opened of these
 }
 
 // newPusher reads the flags that push and copy have in common. from are the registries that images come from.

@@ -70,7 +70,7 @@ func saveCommand(env *environment) *cli.Command {
 			moveDryRunFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),
 			tempDirFlag(),
-		}, registryFlags()...), outputFlags(progressFlag())...),
+		}, append(crossingFlags(), registryFlags()...)...), outputFlags(progressFlag())...),
 		Action: env.run(call.save),
 	}
 }
@@ -91,6 +91,9 @@ func (c call) save(ctx context.Context) error {
 		if s.images, err = source.Rename(s.images, s.names); err != nil {
 			return err
 		}
+	}
+	if err := s.cross(ctx); err != nil {
+		return fmt.Errorf("save %s: %w", s.out.Path, err)
 	}
 	if c.Bool("dry-run") {
 		return s.forecast(ctx)
@@ -138,15 +141,18 @@ func (c call) newSaver() (*saver, error) {
 	if err != nil {
 		return nil, err
 	}
+	x, err := c.newCrossing(out, format)
 	return &saver{
-		call: c, out: out, format: format, compress: compress, names: names,
+		call: c, crossing: x, out: out, format: format, compress: compress, names: names,
 		sel: image.Selection{All: all, Platforms: chosen},
-	}, nil
+	}, err
 }
 
 // saver gathers the images of one save command.
 type saver struct {
 	call
+	crossing
+	client   *registry.Client // nil until a registry is needed
 	out      source.Output
 	format   dockerarchive.Format
 	compress pack.Kind
@@ -164,12 +170,12 @@ type saver struct {
 	sum      tally.Sum
 	kept     string // the file that another run goes on with
 	told     bool   // the error says what is kept
-	left     leftovers
+	stay     leftovers
 	held     *fetch.Held // what the layout has that images go into; or nil
 }
 
 // referrers reports whether referrers travel too. A docker tar has no room for them, whatever settings say.
-func (s *saver) referrers() bool { return s.Bool("referrers") && s.format.Whole() }
+func (s *saver) referrers() bool { return (s.Bool("referrers") || s.all) && s.format.Whole() }
 
 func (s *saver) close() {
 	for _, f := range slices.Backward(s.closes) {
@@ -317,32 +323,11 @@ func (s *saver) report(out string) error {
 	}
 	s.note("%s: %s, %s%s, in %s", out, terminal.Size(doc.OutputBytes), imageCount(len(s.images),
 		len(doc.Images)-len(s.images)), came, s.sum.Elapsed.Round(10*time.Millisecond))
+	s.noteLeftOut(&doc)
 	if s.loadable {
-		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
+		s.note("load it with:\n  docker load -i %s%s", terminal.ShellWord(out), s.baseHint(out))
 	} else {
 		s.note("it holds no container image: engines load nothing from it, push takes it to a registry")
 	}
 	return s.result(doc, nil)
-}
-
-// imageCount counts images, and referrers apart from them.
-func imageCount(images, referrers int) string {
-	if referrers == 0 {
-		return fmt.Sprintf("images: %d", images)
-	}
-	return fmt.Sprintf("images: %d, referrers: %d", images, referrers)
-}
-
-func describeSaved(im *image.Image, names []string) report.Image {
-	saved := report.Image{Name: im.Root.Digest.String(), OK: true}
-	saved.Names = append([]string{}, names...)
-	if len(names) > 0 {
-		saved.Name = names[0]
-	}
-	saved.Digest, saved.MediaType = im.Root.Digest, im.Root.MediaType
-	saved.Platforms, saved.Rewritten = report.Platforms(im.Platforms), im.Rewritten
-	if config := im.RootNode().Document.Config; config != nil && len(saved.Platforms) == 1 { // an index has none
-		saved.Platforms[0].ID = config.Digest
-	}
-	return saved
 }

@@ -27,6 +27,9 @@ func (c call) tarOutput() (out source.Output, format dockerarchive.Format, err e
 			guide.WithOutput(c.Args().Slice(), "images.tar"))
 	}
 	format = dockerarchive.Format(c.String("format"))
+	if c.crosses() && !c.given("format") {
+		format = dockerarchive.OCI
+	}
 	if err := guide.Choice("format", string(format)); err != nil {
 		return out, "", err
 	}

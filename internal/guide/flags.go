@@ -96,6 +96,9 @@ var habits = map[string]habit{
 	"n":       {say: dryHint},
 	"dry-run": {say: dryHint},
 
+	"since":        {value: true, only: []string{"fetch"}, say: sinceHint},
+	"differential": {value: true, same: "since"},
+
 	"raw":    {only: looks, say: "the bytes of a manifest come with: drayage manifest ARGS"},
 	"config": {only: looks, say: "the bytes of a configuration come with: drayage config ARGS"},
 	"format": {value: true, only: looks, read: (*reading).format},
@@ -135,6 +138,7 @@ const (
 	allHint      = "all platforms come with --platform all; all images of a layout or a tar come without a NAME"
 	insecureHint = "--insecure does not verify the registry's certificate, --plain-http speaks http to it"
 	noCredsHint  = "--authfile FILE reads logins from FILE alone, which may hold {} for none"
+	sinceHint    = "fetch keeps what is in DIR; then: drayage save DIR --since LAST.tar -o NEW.tar"
 	dryHint      = "there is no dry run of this; what there is and how large it is says: drayage inspect FIRST"
 )
 

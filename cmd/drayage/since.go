@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"drayage/dockerarchive"
+	"drayage/image"
+	"drayage/internal/durable"
+	"drayage/internal/farside"
+	"drayage/internal/report"
+	"drayage/internal/source"
+	"drayage/internal/terminal"
+	"drayage/internal/want"
+	"drayage/registry"
+)
+
+// crossing is what a save command leaves out because the far side has it, and where it reads what was left
+// out of its sources.
+type crossing struct {
+	since        []source.Spec
+	wanted       *want.List
+	stores       []source.Spec
+	repositories []registry.Reference
+	named        map[*image.Image]bool // images that were named, and not all of a SOURCE
+	left         farside.Division
+	all          bool // everything that is in the sources is taken
+}
+
+func crossingFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "since", Category: groupWhat,
+			Usage: "leave out what the far side has: `X` is its inventory, an earlier archive, a layout, or a " +
+				"repository; several count together; means --format oci"},
+		&cli.StringFlag{Name: "want", Category: groupWhat,
+			Usage: "only the blobs in the list `FILE`, which push --want-out has written; means --format oci"},
+		basesFlag("read what was left out of a SOURCE from `X`: an earlier archive, a layout, or a repository"),
+		wantOutFlag(),
+	}
+}
+
+func wantOutFlag() cli.Flag {
+	return &cli.StringFlag{Name: "want-out", Category: groupOutput,
+		Usage: "write the list of all blobs that are missing into `FILE`, for save --want on the near side"}
+}
+
+// crosses reports whether a save command has to do with archives from which something is left out.
+func (c call) crosses() bool { return c.IsSet("since") || c.IsSet("want") || c.IsSet("base") }
+
+// newCrossing reads --since, --want and --base.
+func (c call) newCrossing(out source.Output, format dockerarchive.Format) (x crossing, err error) {
+	leaves := "since"
+	if c.IsSet("want") {
+		leaves = "want"
+	}
+	switch {
+	case c.IsSet("since") && c.IsSet("want"):
+		return x, usagef("--want says what the far side lacks, and --since what it has: give one of them")
+	case c.IsSet(leaves) && out.Form == source.LayoutDir:
+		return x, usagef("-o %s is a layout, which has all blobs of its images: --%s writes a tar, -o FILE.tar",
+			out.Text, leaves)
+	case c.IsSet(leaves) && !format.Whole():
+		return x, usagef("--%s needs --format oci: engines and push find out what is left out of it", leaves)
+	}
+	x.named = map[*image.Image]bool{}
+	if x.since, err = c.sinceSpecs(); err != nil {
+		return x, err
+	}
+	if x.stores, x.repositories, err = c.bases(); err != nil || !c.IsSet("want") {
+		return x, err
+	}
+	x.wanted, err = readWant(c.String("want"))
+	return x, err
+}
+
+func (c call) sinceSpecs() (specs []source.Spec, err error) {
+	for _, text := range c.StringSlice("since") {
+		spec, err := c.parseSource(text)
+		if err == nil {
+			err = spec.Missing()
+		}
+		if err != nil {
+			return nil, c.aboutFlag("since", err)
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
+}
+
+func readWant(path string) (*want.List, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("save --want %s: %w", path, durable.Cause(err))
+	}
+	defer f.Close()
+	l, err := want.Parse(f)
+	if err != nil {
+		return nil, fmt.Errorf("save --want %s: %w", path, err)
+	}
+	return l, nil
+}
+
+// registries are those that the command talks to besides the ones that images come from.
+func (x *crossing) registries() (names []string) {
+	for _, spec := range x.since {
+		if spec.Kind == source.Registry {
+			names = append(names, spec.Ref.Registry)
+		}
+	}
+	return append(names, hosts(x.repositories)...)
+}
+
+// client returns the one client of the command.
+func (s *saver) registryClient(refs ...registry.Reference) (*registry.Client, error) {
+	if s.client != nil {
+		return s.client, nil
+	}
+	client, err := s.newClient(append(hosts(refs), s.registries()...), false)
+	if err != nil {
+		return nil, err
+	}
+	s.client = client
+	s.closes = append(s.closes, func() error { client.Close(); return nil })
+	return client, nil
+}
+
+// cross fills what was left out of the sources, and leaves out what the far side has.
+func (s *saver) cross(ctx context.Context) error {
+	if err := s.fill(ctx); err != nil {
+		return err
+	}
+	switch {
+	case s.wanted != nil:
+		return s.answer(ctx)
+	case len(s.since) > 0:
+		if err := s.leaveOut(ctx); err != nil {
+			return err
+		}
+	}
+	missing := want.Missing(s.images, calledAs)
+	missing.Drop(s.left.Blobs)
+	how := "--base X names an archive, a layout or a repository that has them"
+	return s.lacking(missing, "%s was left out and is in no base: "+how, missing)
+}
+
+// fill reads what was left out of the sources elsewhere: in a base, or with another image.
+func (s *saver) fill(ctx context.Context) error {
+	if len(farside.Lacking(s.images)) == 0 {
+		if s.IsSet("base") {
+			s.note("note: nothing was left out of %s: --base is not needed", source.List(s.Args().Slice()))
+		}
+		return nil
+	}
+	all := []farside.Base{farside.EachOther(s.images)}
+	for _, ref := range s.repositories {
+		s.stores = append(s.stores, source.Spec{Text: ref.Name(), Kind: source.Registry, Ref: ref})
+	}
+	for _, spec := range s.stores {
+		bases, closes, err := farside.OpenBase(ctx, spec, s.sideOptions())
+		s.closes = append(s.closes, func() error { closes(); return nil })
+		if err != nil {
+			return fmt.Errorf("--base %s: %w", spec.Text, spec.Explain(err))
+		}
+		all = append(all, bases...)
+	}
+	if len(s.repositories) > 0 && s.client != nil {
+		s.wire = s.client.Received
+	}
+	return farside.Fill(ctx, s.images, all)
+}
+
+// sideOptions say how a place is opened that is like the far side.
+func (s *saver) sideOptions() source.Options {
+	opts := s.sourceOptions()
+	opts.Client = func(registry.Reference) (*registry.Client, error) { return s.registryClient() }
+	return opts
+}
+
+// leaveOut leaves out what --since names.
+func (s *saver) leaveOut(ctx context.Context) error {
+	var all []farside.Side
+	for _, spec := range s.since {
+		sides, closes, err := farside.Open(ctx, spec, s.sideOptions())
+		defer closes()
+		if err != nil {
+			return fmt.Errorf("--since %s: %w", spec.Text, spec.Explain(err))
+		}
+		all = append(all, sides...)
+	}
+	var err error
+	if s.left, err = farside.LeaveOut(ctx, s.images, all); err != nil {
+		return fmt.Errorf("--since: %w", err)
+	}
+	if s.left.Left.Blobs == 0 {
+		s.note("note: nothing is left out: the far side has none of these blobs")
+	}
+	return nil
+}
+
+// answer leaves out all but what --want lists.
+func (s *saver) answer(ctx context.Context) (err error) {
+	var missing *want.List
+	s.images, s.left, missing, err = farside.Answer(ctx, s.images, s.wanted, s.named)
+	if err != nil {
+		return err
+	}
+	return s.lacking(missing, "%s that --want lists is in no SOURCE: nothing is written", missing)
+}
+
+// takeAll takes everything that is in archives when they are made whole again, unless the user chooses.
+func (s *saver) takeAll(specs []source.Spec) {
+	isRemote := func(spec source.Spec) bool { return spec.Kind == source.Registry }
+	if !s.IsSet("base") || !s.format.Whole() || slices.ContainsFunc(specs, isRemote) {
+		return
+	}
+	s.all = !s.IsSet("referrers")
+	s.sel.All = s.sel.All || len(s.sel.Platforms) == 0
+}
+
+// baseHint says behind how an archive is loaded that engines need what was left out of it.
+func (s *saver) baseHint(out string) string {
+	if s.crossing.left.Left.Blobs == 0 {
+		return ""
+	}
+	whole := strings.TrimSuffix(filepath.Base(out), ".tar") + "-whole.tar"
+	return fmt.Sprintf("\nan engine has to have what was left out; an archive for any engine is made with:\n"+
+		"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole))
+}
+
+// noteLeftOut says what was left out, and what that means for who loads the archive.
+func (s *saver) noteLeftOut(doc *report.Document) {
+	left := s.left.Left
+	if left.Blobs == 0 {
+		return
+	}
+	doc.LeftOut = &report.Blobs{BlobCount: left.Blobs, SizeBytes: left.Bytes}
+	s.note("%s travel, %s with %s left out: the far side has them", terminal.Size(doc.OutputBytes),
+		terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes))
+}
