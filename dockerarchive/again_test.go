@@ -22,6 +22,9 @@ func FuzzSaveAgain(f *testing.F) {
 			f.Add(raw)
 		}
 	}
+	for _, raw := range thinShapes(f) {
+		f.Add(raw)
+	}
 	for _, given := range ociShapes(f) {
 		if raw := written(f, dockerarchive.OCI, dockerarchive.Options{}, given...); len(raw) < 100_000 {
 			f.Add(raw)
@@ -115,6 +118,7 @@ func layoutAgain(t *testing.T, c *dockerarchive.Contents) {
 		if err != nil || c.Faults[im.Descriptor.Digest] != nil {
 			continue
 		}
+		w.LeaveOut(c.Absent[im.Descriptor.Digest])
 		w.Subject = im.Subject
 		if im.Name != "" {
 			w.Names = []string{im.Name}

@@ -39,6 +39,10 @@ type Contents struct {
 	// manifest or index: [image.OtherPlatform] and [image.LeftOut].
 	Absent map[digest.Digest][]image.Absent
 
+	// Uncompressed has the digests of images in Layout that would be among Saved if nothing of them had been
+	// left out: their manifests were made for images of a docker tar.
+	Uncompressed map[digest.Digest]bool
+
 	tolerant bool
 }
 
@@ -54,7 +58,8 @@ func (a *Reader) Contents(ctx context.Context) (*Contents, error) { return a.con
 
 func newContents(tolerant bool) *Contents {
 	return &Contents{
-		Faults: map[digest.Digest]error{}, Absent: map[digest.Digest][]image.Absent{}, tolerant: tolerant,
+		Faults: map[digest.Digest]error{}, Absent: map[digest.Digest][]image.Absent{},
+		Uncompressed: map[digest.Digest]bool{}, tolerant: tolerant,
 	}
 }
 

@@ -302,3 +302,71 @@ func TestThinDirectory(t *testing.T) {
 	}
 
 }
+
+// thinShapes are small thin archives.
+func thinShapes(t testing.TB) (all [][]byte) {
+	for _, given := range ociShapes(t) {
+		leaveOut(always, given...)
+		all = append(all, written(t, dockerarchive.OCI, dockerarchive.Options{}, given...))
+	}
+	return all
+}
+
+// In whatever order images are given, the archive is the same: who reads it may have another order.
+func TestOrderOfImages(t *testing.T) {
+	for name, given := range ociShapes(t) {
+		want := written(t, dockerarchive.OCI, dockerarchive.Options{}, given...)
+		slices.Reverse(given)
+		if got := written(t, dockerarchive.OCI, dockerarchive.Options{}, given...); !bytes.Equal(got, want) {
+			t.Errorf("%s: the reverse order makes other bytes", name)
+		}
+	}
+}
+
+// FuzzThin checks that nobody is told of an image that a blob was left out unless that is so, and that all
+// else that is not inside is a fault.
+func FuzzThin(f *testing.F) {
+	archive, one, _ := thinArchive(f)
+	all, _ := entries(f, archive)
+	rest, raw, is := thinned(f, archive)
+	f.Add(raw, uint8(0))
+	f.Add(raw, uint8(1))
+	for i := range rest {
+		f.Add(raw, uint8(1<<i))
+	}
+	f.Add([]byte("{}"), uint8(0))
+	f.Add([]byte(strings.Replace(string(raw), `"absent":[`, `"absent":[{"digest":"`+is.String()+`","size":1},`, 1)),
+		uint8(0))
+	f.Fuzz(func(t *testing.T, document []byte, without uint8) {
+		d := digest.FromBytes(document)
+		var files []entry
+		for i, e := range all {
+			switch {
+			case e.Name == "index.json":
+				e.Body = strings.Replace(e.Body, is.String(), d.String(), 1)
+			case e.Name == "blobs/sha256/"+is.Encoded():
+				e = entry{Name: "blobs/sha256/" + d.Encoded(), Body: string(document)}
+			case i > 4 && without&(1<<(i-5)) != 0:
+				continue
+			}
+			files = append(files, e)
+		}
+		r, err := open(imagetest.Pack(files...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := r.Contents(t.Context())
+		if err != nil || len(c.Faults) > 0 {
+			return
+		}
+		absent := map[digest.Digest]bool{}
+		for _, a := range c.Absent[one.Root.Digest] {
+			absent[a.Descriptor.Digest] = true
+		}
+		for _, p := range one.Parts() {
+			if _, err := c.Layout.Stat(p.Digest); (err != nil) != absent[p.Digest] {
+				t.Fatalf("%s: %v, and it was left out: %v", p.Digest, err, absent[p.Digest])
+			}
+		}
+	})
+}

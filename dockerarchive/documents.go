@@ -96,6 +96,18 @@ func (d *documents) add(item manifestItem, names []string, top string, config in
 		tooMany(d.configs, limits.Configs, "bytes of configurations"))
 }
 
+// sort puts images and their names into an order that does not depend on the order in which they were added.
+func (d *documents) sort() {
+	for _, item := range d.items {
+		slices.Sort(item.RepoTags)
+	}
+	slices.SortFunc(d.items, func(a, b manifestItem) int {
+		return cmp.Or(slices.Compare(a.RepoTags, b.RepoTags), cmp.Compare(a.Config, b.Config),
+			slices.Compare(a.Layers, b.Layers))
+	})
+	d.itemOf = nil // the places have changed
+}
+
 // entries lists the files. A file that would say nothing is not among them.
 func (d *documents) entries() (all []*tarEntry, err error) {
 	if len(d.items) == 0 {

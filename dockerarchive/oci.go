@@ -53,6 +53,7 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 		file(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`), time.Unix(0, 0)),
 		file(v1.ImageIndexFile, index, time.Unix(0, 0)),
 	}
+	t.documents.sort()
 	documents, err := t.documents.entries()
 	if thin != nil {
 		documents = append(documents, thin)

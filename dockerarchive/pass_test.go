@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/dockerarchive"
 )
@@ -90,6 +91,10 @@ func streamed(t *testing.T) map[string][]byte {
 	}
 	lists["oci"], _ = entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{},
 		s.open(im.Root, "docker.io/library/app:1")))
+	thin := s.image("thin", []string{"docker.io/library/thin:1"}, s.layer(tarball(3, 20_000), zipped),
+		s.layer(tarball(1, 20_000), zipped), s.layer(tarball(2, 30_000), zipped))
+	leaveOut(func(d v1.Descriptor) bool { return d.Digest == thin.Blobs[1].Digest }, thin)
+	lists["oci thin"], _ = entries(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, thin))
 	all := map[string][]byte{}
 	for name, list := range lists {
 		all[name] = archive(t, list...)
@@ -181,7 +186,7 @@ func TestPass(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, err := p.Plan(t.Context())
-		if name != "docker" && name != "oci" {
+		if name != "docker" && name != "oci" && name != "oci thin" {
 			rest, rerr := io.ReadAll(p.Rest())
 			if !errors.Is(err, dockerarchive.ErrOrder) || rerr != nil || !bytes.Equal(rest, raw) {
 				t.Errorf("%s: %v; the rest has %d bytes of %d, %v", name, err, len(rest), len(raw), rerr)
@@ -342,6 +347,9 @@ func (zeros) Read(p []byte) (int, error) {
 
 func FuzzPass(f *testing.F) {
 	addCorpus(f)
+	for _, raw := range thinShapes(f) {
+		f.Add(raw)
+	}
 	config, manifest := largeImage()
 	f.Add(archive(f, manifest, config, file("a/layer.tar", largeA), file("b/layer.tar", largeB)))
 	f.Add(archive(f, file("a/layer.tar", largeA), file("b/layer.tar", largeB), manifest, config, manifest))

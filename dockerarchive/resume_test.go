@@ -128,6 +128,27 @@ func checkAlone(t *testing.T, path string) {
 	}
 }
 
+// A thin archive resumes too. What is kept of it is worth nothing to another one: the delta document differs.
+func TestWriteThinResumes(t *testing.T) {
+	im, _, _ := resumed(t)
+	leaveOut(func(d v1.Descriptor) bool { return d.Size < 2000 }, im)
+	want := written(t, dockerarchive.OCI, dockerarchive.Options{}, im)
+	path := filepath.Join(t.TempDir(), "a.tar")
+	first, source := worn(im, 4_000_000)
+	if err := resume(t, path, first); !errors.Is(err, errWornOut) {
+		t.Fatal(err)
+	}
+	again, rest := worn(im, 20_000_000)
+	err := resume(t, path, again)
+	if got, rerr := os.ReadFile(path); err != nil || rerr != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, want %d: %v, %v", len(got), len(want), err, rerr)
+	}
+	if most := 12_000_000 - source.read + 4<<20; rest.read > most {
+		t.Errorf("%d bytes were read again, want at most %d", rest.read, most)
+	}
+	checkAlone(t, path)
+}
+
 // What was kept is not trusted: neither its content, nor its marks, nor that it belongs to this archive.
 func TestWriteOCIResumesFromDamage(t *testing.T) {
 	im, want, _ := resumed(t)

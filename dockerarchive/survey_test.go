@@ -74,6 +74,9 @@ func TestSurveyOfWhatIsNone(t *testing.T) {
 // FuzzSurvey: what Images takes is without fault, and of all else there is a fault or an error.
 func FuzzSurvey(f *testing.F) {
 	addCorpus(f)
+	for _, raw := range thinShapes(f) {
+		f.Add(raw)
+	}
 	f.Add(archive(f, standard...))
 	f.Add(archive(f, standard[:3]...))
 	f.Add(archive(f, standard[0], standard[2]))

@@ -91,8 +91,11 @@ func (u *union) take(item manifestItem) error {
 	if like.layers = ""; about == nil {
 		about = u.like(like)
 	}
-	if about.first != nil {
+	if r := about.first; r != nil {
 		about.name(names, odd)
+		if like.rebuilt && r.plain() {
+			u.contents.Uncompressed[r.desc.Digest] = true
+		}
 		return nil
 	}
 	instead := []*broken{&about.broken}

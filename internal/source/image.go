@@ -29,6 +29,8 @@ type Image struct {
 	Fault   error          // why it is not whole; its parts that are there can be looked at
 	NotHere []image.Absent // what the archive lacks on purpose of what its index leads to
 
+	uncompressed bool // its manifest was made for an image of a docker tar
+
 	root   v1.Descriptor // known after a request if the image is in a registry; of a docker tar only the digest
 	source image.Source
 	set    *Set
@@ -137,7 +139,7 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 			loaded.Names = ref.Names()
 		}
 	}
-	loaded.Tag = im.Tag
+	loaded.Tag, loaded.Uncompressed = im.Tag, im.uncompressed
 	loaded.LeaveOut(im.NotHere)
 	return loaded, loaded.LeaveOutForeign(ctx)
 }

@@ -74,6 +74,7 @@ func (s *Set) take(c *dockerarchive.Contents, opts Options) error {
 	s.Remarks, s.absent = nil, c.Absent
 	for _, im := range s.Images {
 		im.Fault, im.NotHere = c.Faults[im.Digest()], c.Absent[im.Digest()]
+		im.uncompressed = c.Uncompressed[im.Digest()]
 	}
 	about := map[digest.Digest]*Image{} // the first of several names
 	for _, im := range slices.Backward(s.Images) {
