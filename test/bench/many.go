@@ -39,6 +39,11 @@ func manyScenarios() (all []scenario) {
 		{"many-oci-tar-", "layout to OCI tar, small images: ", saveMany("oci")},
 		{"many-verify-", "verify, small images: ", readMany("verify")},
 		{"many-ls-", "ls, small images: ", readMany("ls")},
+		{"many-inventory-", "layout to inventory, small images: ", thinMany(inventoryOf)},
+		{"many-since-", "layout to thin OCI tar, small images: ", thinMany(sinceOf)},
+		{"many-thin-verify-", "verify a thin OCI tar and its base, small images: ", thinMany(verifyThin)},
+		{"many-thin-save-", "thin OCI tar and its base to OCI tar, small images: ", thinMany(restoreThin)},
+		{"many-thin-push-", "thin OCI tar to registry, small images: ", thinMany(pushThin)},
 	} {
 		for _, n := range []int{few, many} {
 			s := scenario{id: fmt.Sprint(work.id, n), title: fmt.Sprint(work.title, n), once: n == many,

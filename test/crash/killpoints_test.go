@@ -32,6 +32,7 @@ type scenario struct {
 	sound   func(p *point) error    // checks what a kill has left
 	counts  func(call) string       // nil: changesFiles
 	pushes  bool                    // into a registry that is fresh for each point
+	base    func(w *world)          // puts into the fresh registry what is there before
 }
 
 // point is one kill of one scenario.
@@ -217,6 +218,9 @@ func (p *point) trace(st strike) (ended, result) {
 	p.Reset()
 	if p.s.pushes {
 		p.fresh()
+	}
+	if p.s.base != nil {
+		p.s.base(p.world)
 	}
 	args := p.s.args(p.world)
 	cmd := exec.Command(binary, args...)

@@ -20,7 +20,7 @@ const (
 )
 
 // scenarios are the commands that change something.
-var scenarios = []scenario{
+var scenarios = append([]scenario{
 	{name: "fetch", seed: seedSmall, args: fetching("app"), sound: soundImages},
 	{name: "fetch --platform all", seed: seedPlatforms, args: fetching("multi", "--platform", "all"),
 		sound: soundImages},
@@ -49,7 +49,7 @@ var scenarios = []scenario{
 		counts: changesAnything, pushes: true},
 	{name: "login", seed: guarded, prepare: credentials, args: loggingIn, stdin: "password", sound: soundLogin,
 		counts: changesAnything},
-}
+}, thinScenarios...)
 
 const (
 	formatDocker = "docker"

@@ -103,6 +103,9 @@ func (g *grown) count(c hostile.Crowd, n int) map[string]int {
 		}
 		g.run(nil, "push", s, g.target+"one:1")
 	}
+	if c.OCI {
+		g.thin()
+	}
 	g.run(raw, "inspect", "-")
 	g.run(raw, "push", "-", g.target)
 	if c.OCI {
@@ -112,6 +115,22 @@ func (g *grown) count(c hostile.Crowd, n int) map[string]int {
 		}
 	}
 	return g.counted()
+}
+
+// thin makes an archive without what the layout has, and gives it to all that reads it.
+func (g *grown) thin() {
+	g.Helper()
+	everything := []string{"--platform", "all", "--referrers"}
+	g.run(nil, "inventory", "in", "-o", "far.inv")
+	g.run(nil, append([]string{"save", "in", "--since", "far.inv", "-o", "thin.tar"}, everything...)...)
+	g.run(nil, append([]string{"save", "in", "--since", "oci.tar", "-o", "thin.tar"}, everything...)...)
+	g.run(nil, "inspect", "thin.tar")
+	g.run(nil, "verify", "thin.tar")
+	g.run(nil, "verify", "thin.tar", "--base", "in")
+	g.run(nil, "save", "thin.tar", "--base", "oci.tar", "-o", "again.tar")
+	g.run(nil, append([]string{"push", "thin.tar", g.target + "one:1"}, everything...)...)
+	g.run(nil, append([]string{"push", "thin.tar", g.target + "thin:1", "--want-out", "want.json"},
+		everything...)...)
 }
 
 // run runs a command. Whether it takes or refuses the input is for others to test.
