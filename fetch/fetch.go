@@ -52,6 +52,10 @@ type Options struct {
 	// transferred, which may prove wrong. It is called concurrently and must return at once.
 	Progress func(blob v1.Descriptor, held int64)
 
+	// Later leaves the configuration of an image without an index unread where nobody asks for its platform:
+	// see image.Selection. [Images] does that always.
+	Later bool
+
 	// Held is what the layout has already, if images are resolved for one. Platforms that it has of an image
 	// stay. Images needs no Held: it reads its layout.
 	Held *Held

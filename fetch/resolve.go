@@ -17,7 +17,7 @@ const parallelImages = 8
 // the order of refs, and one that fails does not stop the others. No layer is read, so that an image in
 // Docker's schema 1 has no manifest yet: [Image.Convert] or [Into] make one.
 func Resolve(ctx context.Context, c *registry.Client, refs []registry.Reference, opts Options) []Result {
-	sel := image.Selection{All: opts.All, Platforms: opts.Platforms}
+	sel := image.Selection{All: opts.All, Platforms: opts.Platforms, Later: opts.Later}
 	return resolveAll(ctx, c, refs, sel, opts.inTurn())
 }
 
@@ -38,7 +38,7 @@ func resolveAll(
 		})
 	}
 	_ = eg.Wait() // each has its own outcome
-	if sel.Later {
+	if sel.Later { // blobs move next
 		known.full()
 	}
 	return results

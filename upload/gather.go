@@ -221,7 +221,7 @@ func (g *gatherer) mount(ctx context.Context, w wanted) (bool, error) {
 	g.mu.Lock()
 	enough := g.blind >= maxBlind
 	g.mu.Unlock()
-	if enough {
+	if enough || g.opts.Look {
 		return false, nil
 	}
 	mounted, err := w.repo.Pusher().Mount(ctx, w.blob, "")

@@ -106,9 +106,19 @@ func (p *pusher) reuse(ctx context.Context, repo *registry.Repository, d v1.Desc
 		return there, err
 	}
 	if from := cmp.Or(p.origin(repo, d.Digest), p.based(ctx, repo, d)); from != "" {
-		return repo.Pusher().Mount(ctx, d, from)
+		return p.mount(ctx, repo, d, from)
 	}
 	return false, nil
+}
+
+// mount has a blob mounted from another repository, or asks whether that has it.
+func (p *pusher) mount(
+	ctx context.Context, repo *registry.Repository, d v1.Descriptor, from string,
+) (bool, error) {
+	if p.opts.Look {
+		return repo.Beside(from).Exists(ctx, d)
+	}
+	return repo.Pusher().Mount(ctx, d, from)
 }
 
 // pack uploads the layer, which is stored in a form of some kind. Gzip and zstd go as they are, everything

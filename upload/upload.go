@@ -46,6 +46,9 @@ type Options struct {
 	Jobs     int    // layers that move at once; 0 means 8
 	CacheDir string // where to remember compressed layers; empty: nowhere
 
+	// Look makes [Gather] and [Foresee] look only: nothing is mounted.
+	Look bool
+
 	// Stream brings what targets need and what is not there yet. nil: everything can be read at any time.
 	// [InOrder] must have been asked before.
 	Stream Stream

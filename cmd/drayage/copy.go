@@ -45,6 +45,7 @@ func copyCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
+			moveDryRunFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 		}, renameFlags(), sideFlags(), bothFlags(), outputFlags(progressFlag())),
 		Action: env.run(call.copy),
@@ -108,7 +109,7 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 	p.images = c.tellImages("copy", len(refs))
 	opts := fetch.Options{
 		All: p.sel.All, Platforms: p.sel.Platforms, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
-		There: p.copyAt, Finished: p.images.fetched, Explain: c.missing,
+		There: p.copyAt, Finished: p.images.fetched, Explain: c.missing, Later: true,
 	}
 	there := 0
 	c.noteUnfit(dest, refs)
@@ -128,7 +129,7 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 	if len(refs) == 1 {
 		spec.Text = refs[0].String()
 	}
-	return p.push(ctx, spec)
+	return p.pushOrForesee(ctx, spec)
 }
 
 // copyAt is where an image goes.
@@ -163,7 +164,9 @@ func (p *pusher) placeFound(ctx context.Context, r fetch.Result, opts fetch.Opti
 
 // prepare makes an image ready to be pushed: one in schema 1 is converted, foreign layers may be absent.
 func (p *pusher) prepare(ctx context.Context, r fetch.Result, opts fetch.Options) error {
-	if err := p.convert(ctx, r, opts); err != nil {
+	if r.Image.Schema1 != "" && p.Bool("dry-run") {
+		p.note("note: %s is in Docker's old schema 1 and would be converted: its layers are read twice", r.Reference)
+	} else if err := p.convert(ctx, r, opts); err != nil {
 		return err
 	}
 	for _, im := range append([]*image.Image{&r.Image.Image}, r.Image.Referrers...) {

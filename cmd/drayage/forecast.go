@@ -19,6 +19,8 @@ type dryRun struct {
 	images []report.Image // each with the rows that table has of it, if it has not failed
 	told   *imagesTold
 	errs   []error
+
+	sources map[string]string // what images are copied from, by what they are called where they go
 }
 
 func (c call) newDryRun(told *imagesTold) (*dryRun, error) {
@@ -27,12 +29,12 @@ func (c call) newDryRun(told *imagesTold) (*dryRun, error) {
 }
 
 // add enters an image, or why it would fail.
-func (d *dryRun) add(im report.Image, of *image.Image, moves []image.Move, err error) {
+func (d *dryRun) add(im report.Image, parts []forecast.Part, err error) {
 	if im.OK = err == nil; err != nil {
-		err = d.told.failure(im.Name, "", err)
 		im.Error = d.reported(d.Context.Context, err)
+		err = d.told.failure(im.Name, d.sources[im.Name], err)
 	} else {
-		d.Add(im.Name, forecast.Parts(of, moves))
+		d.Add(im.Name, parts)
 		im.Forecast = d.Table.Images[len(d.Table.Images)-1].Of()
 	}
 	d.images, d.errs = append(d.images, im), append(d.errs, err)
@@ -89,12 +91,12 @@ func (c call) forecastFetch(
 func (d *dryRun) fetched(r fetch.Result, moves []image.Move) {
 	im := report.Image{Name: r.Reference.String()}
 	if r.Err != nil {
-		d.add(im, nil, nil, r.Err)
+		d.add(im, nil, r.Err)
 		return
 	}
 	im.Digest, im.MediaType = r.Image.Root.Digest, r.Image.Root.MediaType
 	im.Platforms, im.Rewritten = report.Platforms(r.Image.Platforms), r.Image.Rewritten
-	d.add(im, &r.Image.Image, moves, nil)
+	d.add(im, forecast.Parts(&r.Image.Image, moves), nil)
 	d.notePassed(im.Name, r.Image.Platforms, r.Image.Passed)
 	if r.Image.Schema1 != "" {
 		d.note("note: %s is in Docker's old schema 1 and would be converted", im.Name)

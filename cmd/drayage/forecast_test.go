@@ -119,13 +119,21 @@ func (m *mover) exact(text string) report.Document {
 		m.Errorf("%s: exit code %d, and %d with --dry-run\n%s", text, got, code, said)
 	}
 	moved := m.from.Sent("GET", "/blobs/")
-	if strings.HasPrefix(text, "push") {
+	if !strings.HasPrefix(text, "fetch") && !strings.HasPrefix(text, "save") {
 		moved = m.to.Received("PATCH", "/blobs/") + m.to.Received("PUT", "/blobs/")
 	}
 	if doc.Expected == nil || doc.Expected.ToMoveBytes != moved {
 		m.Errorf("%s: %d bytes moved, and --dry-run says %+v", text, moved, doc.Expected)
 	}
 	return doc
+}
+
+// done runs a command that has to do it.
+func (m *mover) done(text string) {
+	m.Helper()
+	if code, said := drayage(m.T, m.line(text)...); code != 0 {
+		m.Fatalf("%s: exit code %d\n%s", text, code, said)
+	}
 }
 
 func (m *mover) present(text string, want bool) {
@@ -242,4 +250,58 @@ func TestForecastOfASaveThatGoesOn(t *testing.T) {
 	}
 	m.from.Heal()
 	m.present(line, true)
+}
+
+func TestForecastOfAPush(t *testing.T) {
+	m := newMover(t)
+	m.exact("fetch FROM/app:1 FROM/app:2 FROM/solo:1 -o images --platform linux/amd64")
+	m.done("save images -o oci.tar --format oci")
+	m.done("save images -o docker.tar")
+	m.done("save images -o docker.tar.gz")
+	app := "oci:images:" + m.source + "/app:1"
+	m.present("push "+app+" TO/first/app:1", false)
+	m.present("push "+app+" TO/first/app:1", true)
+	m.present("push "+app+" TO/mounted/app:1", true) // the cache knows where it is
+	m.present("push images TO/mirror/", true)        // partly there, partly mountable, partly missing
+	m.present("push oci.tar TO/mirror/ --keep-host", true)
+	m.refused("push oci:images:nothing:1 TO/mirror/")
+	m.refused("push images TO/one:1")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	m.exact("push oci.tar TO/fresh/")
+	m.exact("push " + app + " TO/first/app:other")
+}
+
+// What a layer of a docker tar becomes shows when it has been compressed, unless that has been done before.
+func TestForecastOfAPushOfADockerTar(t *testing.T) {
+	m := newMover(t)
+	m.exact("fetch FROM/app:1 FROM/solo:1 -o images --platform linux/amd64")
+	m.done("save images -o docker.tar")
+	doc, code := m.expected("push docker.tar TO/mirror/")
+	e := doc.Expected
+	if code != 0 || e.UncompressedCount != 3 || e.UncompressedBytes < 300_000 {
+		t.Errorf("exit code %d, %+v", code, e)
+	}
+	m.to.Reset()
+	m.done("push docker.tar TO/mirror/")
+	sent := m.to.Received("PATCH", "/blobs/") + m.to.Received("PUT", "/blobs/")
+	if configs := e.ToMoveBytes; configs == 0 || configs > 2000 || sent < e.UncompressedBytes/2 {
+		t.Errorf("%d bytes without layers, and %d were sent", configs, sent)
+	}
+	m.present("push docker.tar TO/mirror/", true)
+	other := fakeregistry.New()
+	m.to, m.target = other, serveFake(t, other)
+	if doc := m.exact("push docker.tar TO/mirror/"); doc.Expected.UncompressedCount != 0 {
+		t.Errorf("%+v", doc.Expected)
+	}
+}
+
+func TestForecastOfACopy(t *testing.T) {
+	m := newMover(t)
+	m.present("copy FROM/app:1 TO/app:1", false)
+	m.present("copy FROM/app:1 TO/app:1", true)
+	m.present("copy FROM/app:1 FROM/app:2 FROM/solo:1 FROM/solo:2 TO/mirror/", true)
+	m.exact("copy FROM/app:1 FROM/absent:1 TO/other/")
+	m.refused("copy FROM/absent:1 TO/other/")
+	m.to, m.target = m.from, m.source // mounts
+	m.present("copy FROM/app:1 FROM/app:2 FROM/solo:1 TO/mounted/", true)
 }

@@ -44,7 +44,7 @@ func (s *saver) forecastLayout(ctx context.Context, d *dryRun) error {
 		defer dst.Close()
 	}
 	f := fetch.Forecast{Layout: dst, Tell: func(r fetch.Result, moves []image.Move) {
-		d.add(describeSaved(&r.Image.Image, r.Image.Names), &r.Image.Image, moves, r.Err)
+		d.add(describeSaved(&r.Image.Image, r.Image.Names), forecast.Parts(&r.Image.Image, moves), r.Err)
 	}}
 	if err := f.Into(ctx, s.results()); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (s *saver) forecastTar(ctx context.Context, d *dryRun) error {
 			return err
 		}
 		for _, im := range s.images {
-			d.add(describeSaved(im, im.Names), im, f.Moves(im), nil)
+			d.add(describeSaved(im, im.Names), forecast.Parts(im, f.Moves(im)), nil)
 		}
 		if size = f.Size; f.AtLeast {
 			bound = forecast.AtLeast
@@ -127,6 +127,6 @@ func (d *dryRun) schema1(images []fetch.Result) {
 		}
 		d.note("note: %s is in Docker's old schema 1, which does not say what is in its layers: "+
 			"they would be read twice", r.Reference)
-		d.add(report.Image{Name: r.Reference.String()}, &r.Image.Image, moves, nil)
+		d.add(report.Image{Name: r.Reference.String()}, forecast.Parts(&r.Image.Image, moves), nil)
 	}
 }

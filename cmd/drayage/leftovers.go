@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -9,6 +10,7 @@ import (
 	"drayage/image"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
+	"drayage/upload"
 )
 
 // leftovers are what belongs to images and does not travel with them.
@@ -92,4 +94,39 @@ func (c call) noteLeft(l *leftovers, how string, others ...string) {
 		}
 		c.note("note: %s (provenance, SBOMs, signatures) %s along", what, text)
 	}
+}
+
+// noteBehind says what stays behind.
+func (p *pusher) noteBehind() {
+	if len(p.strays) > 0 {
+		p.note("note: %s: no name, and no image that it belongs to: stays behind, give it a DEST of its own",
+			source.List(p.strays))
+	}
+	p.noteLeft(&p.left, "stay behind")
+}
+
+// referrers pushes the referrers of the images that have been pushed, and says how many stay behind.
+func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
+	p.noteBehind()
+	if !p.Bool("referrers") {
+		return nil
+	}
+	n := 0
+	for _, part := range upload.Referrers(pushed) {
+		results, err := upload.Push(ctx, part, p.opts)
+		if err != nil {
+			return fmt.Errorf("push: %w", err)
+		}
+		for _, r := range results {
+			if r.Err != nil {
+				return fmt.Errorf("push referrer %s to %s: %w",
+					r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
+			}
+		}
+		n += len(results)
+	}
+	if n > 0 {
+		p.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
+	}
+	return nil
 }

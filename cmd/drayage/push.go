@@ -49,6 +49,7 @@ func pushCommand(env *environment) *cli.Command {
 					"and Docker pulls it since 23.0"},
 			&cli.IntFlag{Name: "compression-level", Category: groupWhat, DefaultText: "gzip 4, zstd 1",
 				Usage: "`N`: 1 to 9 for gzip, 1 to 22 for zstd"},
+			moveDryRunFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
 			basesFlag("take what was left out of an archive from `X`: an earlier archive, a layout, or a " +
@@ -112,7 +113,7 @@ func (c call) pushLocal(
 	defer set.Close()
 	c.noteRemarks(set)
 	c.noteUnfit(dest, set.References())
-	return p.push(ctx, set.Spec)
+	return p.pushOrForesee(ctx, set.Spec)
 }
 
 // packing reads --compression and --compression-level.
@@ -164,7 +165,7 @@ func (c call) newPusher(from []string, dest upload.Destination) (*pusher, error)
 	return &pusher{
 		call: c, client: client, dest: dest, foreign: map[digest.Digest]bool{},
 		sel:  image.Selection{All: all || len(chosen) == 0, Platforms: chosen},
-		opts: upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir()},
+		opts: upload.Options{Jobs: c.Int("jobs"), CacheDir: layercache.DefaultDir(), Look: c.Bool("dry-run")},
 	}, err
 }
 
@@ -172,9 +173,12 @@ func (c call) newPusher(from []string, dest upload.Destination) (*pusher, error)
 // compressed, while it sends the images, if the order of the archive allows that.
 func (p *pusher) open(ctx context.Context, spec source.Spec) (*source.Set, error) {
 	opts := p.sourceOptions()
-	if p.Bool("referrers") {
+	switch {
+	case p.Bool("dry-run"):
+		opts.Why = "--dry-run looks at all of it first"
+	case p.Bool("referrers"):
 		opts.Why = "--referrers goes back and forth in it"
-	} else {
+	default:
 		opts.OnePass = p.inOnePass
 	}
 	set, err := spec.Open(ctx, opts)
@@ -314,34 +318,4 @@ func (p *pusher) outcomes(
 		doc.Images = append(doc.Images, im)
 	}
 	return lines, errs
-}
-
-// referrers pushes the referrers of the images that have been pushed, and says how many stay behind.
-func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
-	if len(p.strays) > 0 {
-		p.note("note: %s: no name, and no image that it belongs to: stays behind, give it a DEST of its own",
-			source.List(p.strays))
-	}
-	p.noteLeft(&p.left, "stay behind")
-	if !p.Bool("referrers") {
-		return nil
-	}
-	n := 0
-	for _, part := range upload.Referrers(pushed) {
-		results, err := upload.Push(ctx, part, p.opts)
-		if err != nil {
-			return fmt.Errorf("push: %w", err)
-		}
-		for _, r := range results {
-			if r.Err != nil {
-				return fmt.Errorf("push referrer %s to %s: %w",
-					r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
-			}
-		}
-		n += len(results)
-	}
-	if n > 0 {
-		p.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
-	}
-	return nil
 }
