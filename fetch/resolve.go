@@ -37,7 +37,7 @@ func resolveAll(
 			return nil
 		})
 	}
-	_ = eg.Wait() // each has its own outcome
+	_ = eg.Wait()  // each has its own outcome
 	if sel.Later { // blobs move next
 		known.full()
 	}

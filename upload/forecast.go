@@ -19,9 +19,9 @@ import (
 const parallelLooks = 16
 
 // Foresee tells what [Push] would do with targets, and writes nothing into a registry. It asks for each blob
-// whether its repository has it, or another one from which it can be mounted; a registry that refuses to mount
-// it is sent it after all. tell takes each target in order, with what would become of its blobs. A target that
-// would fail before anything moves has an error instead. Opts.Stream must be nil.
+// whether its repository has it, or another one from which it can be mounted. If the registry then refuses to
+// mount the blob, Push sends it. tell takes each target in order, with what would become of its blobs. A
+// target that would fail before anything moves has an error instead. Opts.Stream must be nil.
 func Foresee(
 	ctx context.Context, targets []Target, opts Options, tell func(Target, []image.Move, error),
 ) error {

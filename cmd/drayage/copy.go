@@ -165,7 +165,8 @@ func (p *pusher) placeFound(ctx context.Context, r fetch.Result, opts fetch.Opti
 // prepare makes an image ready to be pushed: one in schema 1 is converted, foreign layers may be absent.
 func (p *pusher) prepare(ctx context.Context, r fetch.Result, opts fetch.Options) error {
 	if r.Image.Schema1 != "" && p.Bool("dry-run") {
-		p.note("note: %s is in Docker's old schema 1 and would be converted: its layers are read twice", r.Reference)
+		p.note("note: %s is in Docker's old schema 1 and would be converted: its layers are read twice",
+			r.Reference)
 	} else if err := p.convert(ctx, r, opts); err != nil {
 		return err
 	}

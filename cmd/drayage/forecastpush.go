@@ -54,8 +54,8 @@ func (p *pusher) forecast(ctx context.Context, spec source.Spec) error {
 	if err := d.end(doc); err != nil || len(d.Table.Lacking) == 0 {
 		return err
 	}
-	return kind.Errorf(registry.ErrNotFound, "%s: %s were left out of %s, and %s does not have them", p.Command.Name,
-		terminal.Count(len(d.Table.Lacking), "blob"), spec.Text, p.dest)
+	return kind.Errorf(registry.ErrNotFound, "%s: %s were left out of %s, and %s does not have them",
+		p.Command.Name, terminal.Count(len(d.Table.Lacking), "blob"), spec.Text, p.dest)
 }
 
 func describeTarget(t upload.Target) report.Image {
