@@ -312,11 +312,21 @@ func thinShapes(t testing.TB) (all [][]byte) {
 	return all
 }
 
-// In whatever order images are given, the archive is the same: who reads it may have another order.
+// In whatever order images and their names are given, the archive is the same: who reads it may have another
+// order.
 func TestOrderOfImages(t *testing.T) {
-	for name, given := range ociShapes(t) {
+	shapes := ociShapes(t)
+	s := newStore(t)
+	one, two := s.image("one", nil, s.layer(tarball(1, 3000), zipped)).Root,
+		s.image("two", nil, s.layer(tarball(2, 3000), zipped)).Root
+	shapes["several of all"] = []*image.Image{s.open(one, "docker.io/library/c:1", "docker.io/library/a:1"),
+		s.open(two, "docker.io/library/x:1"), s.open(one, "docker.io/library/b:1"), s.open(two)}
+	for name, given := range shapes {
 		want := written(t, dockerarchive.OCI, dockerarchive.Options{}, given...)
 		slices.Reverse(given)
+		for _, im := range given {
+			slices.Reverse(im.Names)
+		}
 		if got := written(t, dockerarchive.OCI, dockerarchive.Options{}, given...); !bytes.Equal(got, want) {
 			t.Errorf("%s: the reverse order makes other bytes", name)
 		}

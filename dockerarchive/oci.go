@@ -35,7 +35,7 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 	t := &ociTar{documents: newDocuments(), index: []v1.Descriptor{}, entered: map[[4]string]bool{},
 		leftOut: leftOut{}}
 	t.weight.known = map[digest.Digest]bool{}
-	for _, im := range inOrder(images) {
+	for _, im := range images {
 		if err := t.addAll(ctx, im); err != nil {
 			return nil, err
 		}
@@ -61,20 +61,6 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 	return slices.Concat(all, documents, blobs), err
 }
 
-// inOrder sorts images by their first names, as index.json is sorted. So the archive does not depend on the
-// order in which somebody names its images, and whoever makes the archive of another one gets the same bytes.
-func inOrder(images []*image.Image) []*image.Image {
-	first := func(im *image.Image) string {
-		if len(im.Names) == 0 {
-			return ""
-		}
-		return slices.Min(im.Names)
-	}
-	return slices.SortedStableFunc(slices.Values(images), func(a, b *image.Image) int {
-		return cmp.Or(cmp.Compare(first(a), first(b)), cmp.Compare(a.Root.Digest, b.Root.Digest))
-	})
-}
-
 // addAll enters an image and its referrers.
 func (t *ociTar) addAll(ctx context.Context, im *image.Image) error {
 	labels := im.Names
@@ -87,7 +73,7 @@ func (t *ociTar) addAll(ctx context.Context, im *image.Image) error {
 		}
 		return t.leftOut.add(ctx, im, labels)
 	}
-	err := add(im, slices.Sorted(slices.Values(im.Names)))
+	err := add(im, im.Names)
 	for _, r := range im.Referrers {
 		if err == nil {
 			err = add(r, append(im.NamesOf(r), r.Names...))
@@ -161,8 +147,12 @@ func (t *ociTar) addEntry(d v1.Descriptor) {
 // indexJSON is index.json. document is the digest of the delta document, if there is one.
 func (t *ociTar) indexJSON(document digest.Digest) ([]byte, error) {
 	slices.SortStableFunc(t.index, func(a, b v1.Descriptor) int {
-		x, y := a.Annotations[layout.AnnotationName], b.Annotations[layout.AnnotationName]
-		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.Digest, b.Digest))
+		order := cmp.Compare(a.Annotations[layout.AnnotationName], b.Annotations[layout.AnnotationName])
+		order = cmp.Or(order, cmp.Compare(a.Digest, b.Digest))
+		for _, key := range []string{layout.AnnotationSubject, v1.AnnotationRefName} {
+			order = cmp.Or(order, cmp.Compare(a.Annotations[key], b.Annotations[key]))
+		}
+		return order
 	})
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: t.index}
 	index.SchemaVersion = 2

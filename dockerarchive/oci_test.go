@@ -438,23 +438,3 @@ func TestLayoutCancelled(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
-
-// TestOCIOrder: an archive does not depend on the order in which its images are given, nor their names.
-func TestOCIOrder(t *testing.T) {
-	s := newStore(t)
-	write := func(names []string, reverse bool) []byte {
-		given := []*image.Image{
-			s.image("one", names, s.layer(tarball(1, 3000), zipped)),
-			s.image("two", []string{"docker.io/library/a:1"}, s.layer(tarball(2, 3000), zipped)),
-			s.image("three", nil, s.layer(tarball(3, 3000), zipped)),
-		}
-		if reverse {
-			slices.Reverse(given)
-		}
-		return written(t, dockerarchive.OCI, dockerarchive.Options{}, given...)
-	}
-	want := write([]string{"docker.io/library/b:1", "docker.io/library/a:2"}, false)
-	if got := write([]string{"docker.io/library/a:2", "docker.io/library/b:1"}, true); !bytes.Equal(got, want) {
-		t.Error("the archive is another one")
-	}
-}

@@ -325,7 +325,8 @@ func (s *saver) report(out string) error {
 		len(doc.Images)-len(s.images)), came, s.sum.Elapsed.Round(10*time.Millisecond))
 	s.noteLeftOut(&doc)
 	if s.loadable {
-		s.note("load it with:\n  docker load -i %s%s", terminal.ShellWord(out), s.baseHint(out))
+		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
+		s.noteBase(out)
 	} else {
 		s.note("it holds no container image: engines load nothing from it, push takes it to a registry")
 	}

@@ -145,6 +145,11 @@ func (s *saver) cross(ctx context.Context) error {
 	}
 	missing := want.Missing(s.images, calledAs)
 	missing.Drop(s.left.Blobs)
+	if s.format.Whole() && s.out.Form != source.LayoutDir && !s.IsSet("base") {
+		s.left.Left.Blobs += len(missing.Blobs) // an archive of thin archives is thin too
+		s.left.Left.Bytes += missing.Bytes()
+		return nil
+	}
 	how := "--base X names an archive, a layout or a repository that has them"
 	return s.lacking(missing, "%s was left out and is in no base: "+how, missing)
 }
@@ -223,13 +228,13 @@ func (s *saver) takeAll(specs []source.Spec) {
 	s.sel.All = s.sel.All || len(s.sel.Platforms) == 0
 }
 
-// baseHint says behind how an archive is loaded that engines need what was left out of it.
-func (s *saver) baseHint(out string) string {
-	if s.crossing.left.Left.Blobs == 0 {
-		return ""
+// noteBase says that engines need what was left out of the archive.
+func (s *saver) noteBase(out string) {
+	if s.left.Left.Blobs == 0 {
+		return
 	}
 	whole := strings.TrimSuffix(filepath.Base(out), ".tar") + "-whole.tar"
-	return fmt.Sprintf("\nan engine has to have what was left out; an archive for any engine is made with:\n"+
+	s.note("an engine has to have what was left out; an archive for any engine is made with:\n"+
 		"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole))
 }
 
