@@ -25,6 +25,7 @@ EXAMPLES:
    drayage inspect alpine:3.20 --platform linux/arm64
    drayage inspect images
    drayage inspect alpine.tar
+   drayage inspect alpine.tar --record alpine.html
    drayage inspect ghcr.io/a/b:1 --json | jq -r '.images[].platforms[].imageID'`
 
 func inspectCommand(env *environment) *cli.Command {
@@ -38,6 +39,7 @@ func inspectCommand(env *environment) *cli.Command {
 			platformFlag("show only what is for `OS/ARCH`, or all, in detail; without it an overview of all"),
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
+			recordFlag(recordUsage),
 			tempDirFlag(),
 		}, lookFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).inspect),
@@ -50,6 +52,10 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 		return err
 	}
 	if err := l.open(ctx, arg); err != nil {
+		return fmt.Errorf("inspect %s: %w", arg, err)
+	}
+	recorded, err := l.record(ctx)
+	if err != nil {
 		return fmt.Errorf("inspect %s: %w", arg, err)
 	}
 	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.Bool("json")}
@@ -74,7 +80,8 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 		quota = inspect.ReadQuota(ctx, l.set.Images[0].Repo, l.set.Images[0].Ref.Target())
 	}
 	if l.Bool("json") {
-		doc := report.Document{Source: arg, Images: append(report.Inspected(images), bad...), PullQuota: quota}
+		doc := report.Document{Source: arg, Images: append(report.Inspected(images), bad...), PullQuota: quota,
+			RecordFiles: recorded.Paths()}
 		doc.LayerCount, doc.LayerBytes = inspect.Total(images)
 		if n, bytes := inspect.LeftOut(images); n > 0 {
 			doc.LeftOut = &report.Blobs{BlobCount: n, SizeBytes: bytes}
@@ -86,6 +93,7 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
+	l.saidRecord(recorded)
 	return outcome(errs)
 }
 

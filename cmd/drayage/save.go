@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,8 +13,8 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
-	"drayage/internal/durable"
 	"drayage/internal/pack"
+	"drayage/internal/record"
 	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/tally"
@@ -44,7 +42,8 @@ EXAMPLES:
    drayage save alpine:3.20 -o alpine.tar.gz
    drayage save images -o all.tar --dry-run        how much would it be?
    drayage save alpine.tar -o oci:images           into a layout directory
-   drayage save alpine:3.20 -o - | ssh host docker load`
+   drayage save alpine:3.20 -o - | ssh host docker load
+   drayage save images -o all.tar --record all.html`
 
 func saveCommand(env *environment) *cli.Command {
 	return &cli.Command{
@@ -66,6 +65,7 @@ func saveCommand(env *environment) *cli.Command {
 					"zstd is faster and smaller and loads in Docker since 23.0", DefaultText: "by the end of FILE"},
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
+			recordFlag(recordUsage),
 			foreignFlag(),
 			moveDryRunFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),
@@ -104,7 +104,11 @@ func (c call) save(ctx context.Context) error {
 	if s.out.Form == source.LayoutDir {
 		return s.intoLayout(ctx)
 	}
-	if err := s.write(ctx, s.out.Path); err != nil {
+	err = s.write(ctx, s.out.Path)
+	if err == nil {
+		err = s.record.Commit()
+	}
+	if err != nil {
 		return fmt.Errorf("save %s: %w", s.out.Path, s.brokenOff(err))
 	}
 	return s.report(s.out.Path)
@@ -142,8 +146,12 @@ func (c call) newSaver() (*saver, error) {
 		return nil, err
 	}
 	x, err := c.newCrossing(out, format)
+	if err != nil {
+		return nil, err
+	}
+	recorded, err := record.Create(c.String("record"), out.Path)
 	return &saver{
-		call: c, crossing: x, out: out, format: format, compress: compress, names: names,
+		call: c, crossing: x, out: out, format: format, compress: compress, names: names, record: recorded,
 		sel: image.Selection{All: all, Platforms: chosen},
 	}, err
 }
@@ -172,142 +180,26 @@ type saver struct {
 	told     bool   // the error says what is kept
 	stay     leftovers
 	held     *fetch.Held // what the layout has that images go into; or nil
+	record   *record.Output
 }
 
 // referrers reports whether referrers travel too. A docker tar has no room for them, whatever settings say.
 func (s *saver) referrers() bool { return (s.Bool("referrers") || s.all) && s.format.Whole() }
 
 func (s *saver) close() {
+	s.record.Abort()
 	for _, f := range slices.Backward(s.closes) {
 		f()
 	}
 }
 
-// write makes the archive: a file that appears when it is whole, or a stream.
-func (s *saver) write(ctx context.Context, out string) (err error) {
-	meter := s.newMeter("save", s.wire)
-	defer func() { s.sum = meter.finish() }()
-	meter.NameImages(s.images)
-	opts := dockerarchive.Options{
-		Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update, Loadable: func() { s.loadable = true },
-	}
-	inOrder, err := writeInOrder(out, s.rawOut, func(w io.Writer) error {
-		return s.stream(ctx, w, "standard output", opts)
-	})
-	if inOrder {
-		return err
-	}
-	opts.Room = func(n int64) error { return durable.Room(filepath.Dir(out), n, n) }
-	return s.file(ctx, out, opts)
-}
-
-// file writes a regular file.
-func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
-	if s.resumes() {
-		return s.resumable(ctx, out, opts)
-	}
-	f, err := durable.CreateOutput(out)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if s.compress != pack.None {
-		err = s.compressFile(ctx, f, opts)
-	} else {
-		err = s.writeAt(ctx, f, f, opts)
-	}
-	if err != nil {
-		return err
-	}
-	return f.Commit()
-}
-
-// resumable writes a file that the same command resumes if it is broken off. Its blobs come from a
-// registry, and their places are known beforehand.
-func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Options) error {
-	f, err := durable.ResumeOutput(out)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if err := s.writeAt(ctx, f, f, opts); err != nil {
-		return s.keep(f, err)
-	}
-	return f.Commit()
-}
-
-// writeAt writes the archive out of order where the file system takes that.
-func (s *saver) writeAt(
-	ctx context.Context, f dockerarchive.File, w io.Writer, o dockerarchive.Options) error {
-	err := dockerarchive.Write(ctx, f, s.format, s.images, o)
-	if errors.Is(err, dockerarchive.ErrInOrder) && !durable.DiskFailed(err) {
-		err = s.stream(ctx, w, "a file on this file system", o)
-	}
-	return err
-}
-
-// keep leaves what there is for another run, and says so in the error that has ended this one.
-func (s *saver) keep(f *durable.Resumable, err error) error {
-	if errors.Is(err, registry.ErrIntegrity) { // what is wrong in the registry stays wrong
-		return err
-	}
-	if f.Keep() {
-		s.kept = f.Partial()
-		return fmt.Errorf("%w; what has arrived is kept in %s, the same command goes on with it", err, f.Partial())
-	}
-	if s.told = !f.Shared(); s.told {
-		return fmt.Errorf("%w; nothing is kept: going on takes a file system with locks", err)
-	}
-	return err
-}
-
-// compressFile writes a compressed tar to a file. It reads each layer once and believes what the layer says
-// of itself. Where that was wrong, it begins the file anew.
-func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts dockerarchive.Options) error {
-	err := pack.Archive(f, s.compress, func(w io.Writer) error {
-		once := opts
-		once.Once = true
-		return dockerarchive.Stream(ctx, w, s.format, s.images, once)
-	})
-	changedOnTheWay := len(s.pulled) > 0 && errors.Is(err, dockerarchive.ErrIntegrity)
-	if !errors.Is(err, dockerarchive.ErrUnsized) && !changedOnTheWay {
-		return err
-	}
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return s.stream(ctx, f, "a compressed tar", opts)
-}
-
-// stream writes the tar in order. A docker tar takes two readings of everything then. What comes from a
-// registry goes by way of a temporary layout, so that it is downloaded once. what says to users what w is.
-func (s *saver) stream(ctx context.Context, w io.Writer, what string, opts dockerarchive.Options) error {
-	if !s.format.Whole() && len(s.pulled) > 0 {
-		t, err := fetch.NewTemporary(ctx, s.tempDir(), s.pulled)
-		if err != nil {
-			return err
-		}
-		s.closes = append(s.closes, t.Close)
-		s.note("%s cannot be written out of order: layers go by way of %s", what, t.Path)
-		fetching := s.fetching()
-		fetching.Planned, fetching.Progress = opts.Planned, opts.Progress
-		if err := t.Bring(ctx, s.pulled, fetching); err != nil {
-			return err
-		}
-	}
-	return pack.Archive(w, s.compress, func(w io.Writer) error {
-		return dockerarchive.Stream(ctx, w, s.format, s.images, opts)
-	})
-}
-
 func (s *saver) report(out string) error {
 	if out == "-" {
+		s.saidRecord(s.record)
 		return nil
 	}
-	doc := report.Document{Output: out, Images: []report.Image{}, Transfer: transferred(s.sum)}
+	doc := report.Document{Output: out, Images: []report.Image{}, Transfer: transferred(s.sum),
+		RecordFiles: s.record.Paths()}
 	if fi, err := os.Stat(out); err == nil {
 		doc.OutputBytes = fi.Size()
 	}
@@ -324,6 +216,7 @@ func (s *saver) report(out string) error {
 	s.note("%s: %s, %s%s, in %s", out, terminal.Size(doc.OutputBytes), imageCount(len(s.images),
 		len(doc.Images)-len(s.images)), came, s.sum.Elapsed.Round(10*time.Millisecond))
 	s.noteLeftOut(&doc)
+	s.saidRecord(s.record)
 	if s.loadable {
 		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
 		s.noteBase(out)

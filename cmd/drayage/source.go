@@ -13,6 +13,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/kind"
+	"drayage/internal/record"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/internal/usage"
@@ -122,6 +123,12 @@ func (l *looker) open(ctx context.Context, arg string) error {
 		return errOneStdin()
 	}
 	opts := l.sourceOptions()
+	if l.String("record") != "" {
+		if err := record.Check(spec, l.StringSlice("platform")); err != nil {
+			return err
+		}
+		opts = record.Options(opts)
+	}
 	opts.Client, opts.Look, opts.Names = l.newClient, true, l.Command.Name == "ls"
 	if l.set, err = spec.Open(ctx, opts); err != nil {
 		return err

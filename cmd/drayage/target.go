@@ -182,8 +182,13 @@ func (s *saver) intoLayout(ctx context.Context) error {
 	}
 	if err != nil {
 		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
+		return err
 	}
-	return err
+	if err := s.record.OfLayout(ctx, s.out.Path, s.sourceOptions()); err != nil {
+		return fmt.Errorf("save into %s: %w", s.out.Path, err)
+	}
+	s.saidRecord(s.record)
+	return nil
 }
 
 // results are the images as they go into a layout, each once for every name.
@@ -197,7 +202,8 @@ func (s *saver) results() (all []fetch.Result) {
 // stored says what has become of images that went into a layout.
 func (s *saver) stored(results []fetch.Result, sum tally.Sum) error {
 	dir, errs := s.out.Path, make([]error, len(results))
-	doc := report.Document{Output: dir, Images: []report.Image{}, Transfer: transferred(sum)}
+	doc := report.Document{Output: dir, Images: []report.Image{}, Transfer: transferred(sum),
+		RecordFiles: s.record.Paths()}
 	for i, r := range results {
 		im := describeSaved(&r.Image.Image, r.Image.Names)
 		if r.Err == nil {

@@ -14,6 +14,7 @@ import (
 	"drayage/inspect"
 	"drayage/internal/durable"
 	"drayage/internal/kind"
+	"drayage/internal/record"
 	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
@@ -37,7 +38,8 @@ that fetch brings them again. Nothing else may write to the layout meanwhile.
 EXAMPLES:
    drayage verify images                    every image in the layout
    drayage verify alpine.tar                a saved tar, of either format
-   drayage verify oci:images:alpine:3.20    one image`
+   drayage verify oci:images:alpine:3.20    one image
+   drayage verify all.tar --record r.html   that it is what was recorded`
 
 func verifyCommand(env *environment) *cli.Command {
 	return &cli.Command{
@@ -49,6 +51,8 @@ func verifyCommand(env *environment) *cli.Command {
 		Flags: append([]cli.Flag{jobsFlag("blobs", "one for each processor"), tempDirFlag(),
 			&cli.BoolFlag{Name: "repair", Category: groupWhat,
 				Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"},
+			recordFlag("also compare what is here with the record in `FILE`, .html or .json, which save or " +
+				"inspect has written"),
 			logFormatFlag(),
 		}, outputFlags(progressFlag())...),
 		Action: env.run(call.verify),
@@ -75,14 +79,17 @@ func (c call) verify(ctx context.Context) error {
 			return fmt.Errorf("repair %s: %w", spec.Text, err)
 		}
 	}
-	opts := c.sourceOptions()
-	opts.Tolerant, opts.Referrers = true, true
+	v := &verifier{call: c}
+	opts, err := v.options(spec)
+	if err != nil {
+		return err
+	}
 	set, err := spec.Open(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
 	defer set.Close()
-	v := &verifier{call: c, set: set}
+	v.set = set
 	for _, im := range set.Images {
 		t, err := target(ctx, im)
 		if err != nil {
@@ -90,17 +97,25 @@ func (c call) verify(ctx context.Context) error {
 		}
 		v.targets = append(v.targets, t)
 	}
-	c.noteRemarks(set)
-	meter := c.newMeter("verify", nil)
-	report, err := audit.Check(ctx, v.targets, audit.Options{
-		Jobs: c.Int("jobs"), Planned: meter.Plan, Progress: meter.Update,
-		Found: func(i int, blobs []v1.Descriptor) { meter.Name(set.Images[i].Label, blobs) },
-	})
-	meter.finish()
+	report, err := v.check(ctx)
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
+	if v.differences, err = v.recorded.Differences(ctx, set, opts); err != nil {
+		return fmt.Errorf("verify %s: compare with the record: %w", spec.Text, err)
+	}
 	return v.report(report)
+}
+
+// check reads everything.
+func (v *verifier) check(ctx context.Context) (*audit.Report, error) {
+	v.noteRemarks(v.set)
+	meter := v.newMeter("verify", nil)
+	defer meter.finish()
+	return audit.Check(ctx, v.targets, audit.Options{
+		Jobs: v.Int("jobs"), Planned: meter.Plan, Progress: meter.Update,
+		Found: func(i int, blobs []v1.Descriptor) { meter.Name(v.set.Images[i].Label, blobs) },
+	})
 }
 
 // repair rebuilds a layout as far as possible, and says what it has done.
@@ -141,6 +156,9 @@ type verifier struct {
 	call
 	set     *source.Set
 	targets []audit.Target // of the images of the set
+
+	recorded    *record.Document // of --record; or nil
+	differences []string         // from the record
 }
 
 // target is an image as audit takes it.
@@ -158,6 +176,10 @@ func (v *verifier) report(r *audit.Report) error {
 		return err
 	}
 	doc, lines := v.document(r)
+	for _, d := range v.differences {
+		lines = append(lines, "differs: "+d)
+	}
+	doc.Differences = v.differences
 	if left != nil {
 		doc.Unreferenced = &report.Blobs{BlobCount: left.Blobs, SizeBytes: left.Bytes}
 	}
@@ -190,7 +212,7 @@ func (v *verifier) report(r *audit.Report) error {
 		}
 		return kind.Errorf(registry.ErrIntegrity, "verify %s: %d of %d images are bad", text, bad, all)
 	}
-	return nil
+	return v.differs()
 }
 
 // document is the result of a check, with a line for each image. What users should know of one, it notes.

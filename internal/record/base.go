@@ -30,33 +30,55 @@ type row struct {
 }
 
 // findBases looks in the record for what images are built on whose builders do not tell. It is the longest
-// run of layers from the first one on, but not all, that another image begins with too. Of several such
-// images it takes the one with the fewest layers.
+// run of layers from the first one on, but not all, that another image begins with too: an image that has
+// just these layers, or else the one with the fewest. What is built on an image is not its base.
 func (doc *Document) findBases() {
 	rows := doc.rows()
+	var whole [][]digest.Digest // all layers of rows before this one that it begins with, the fewest first
 	for i := range rows {
 		r := &rows[i]
 		layers := r.platform.Layers
+		for len(whole) > 0 && !begins(layers, whole[len(whole)-1]) {
+			whole = whole[:len(whole)-1]
+		}
 		shared := 0
-		if r.left >= 0 {
-			shared = alike(layers, rows[r.left].platform.Layers)
+		if len(whole) > 0 {
+			shared = len(whole[len(whole)-1])
 		}
-		if r.right < len(rows) {
-			shared = max(shared, alike(layers, rows[r.right].platform.Layers))
+		for _, k := range []int{r.left, r.right} {
+			if k < 0 || k == len(rows) {
+				continue
+			}
+			if n := alike(layers, rows[k].platform.Layers); n < len(layers) {
+				shared = max(shared, n)
+			}
 		}
-		shared = min(shared, len(layers)-1)
-		if shared < 1 || r.platform.Base != nil {
-			continue
+		if shared > 0 && r.platform.Base == nil {
+			if at := first(rows, i, shared); at >= 0 {
+				r.platform.Base = &Base{From: fromLayers, Layers: shared, Image: doc.Images[rows[at].image].Title()}
+			}
 		}
-		// In their order, the shortest of those that begin alike is the first.
-		first := sort.Search(i, func(k int) bool {
-			return slices.Compare(rows[k].platform.Layers, layers[:shared]) >= 0
-		})
-		if rows[first].image == r.image {
-			first = rows[first].right
-		}
-		r.platform.Base = &Base{From: fromLayers, Layers: shared, Image: doc.Images[rows[first].image].Title()}
+		whole = append(whole, layers)
 	}
+}
+
+// first finds the first row of another image that begins with so many layers of row i. In the order of the
+// rows it has the fewest layers of all that do.
+func first(rows []row, i, shared int) int {
+	beginning := rows[i].platform.Layers[:shared]
+	at := sort.Search(i, func(k int) bool { return slices.Compare(rows[k].platform.Layers, beginning) >= 0 })
+	if rows[at].image == rows[i].image {
+		at = rows[at].right
+	}
+	if at == len(rows) || alike(rows[at].platform.Layers, beginning) < shared {
+		return -1
+	}
+	return at
+}
+
+// begins reports whether layers begin with others, and are more.
+func begins(layers, others []digest.Digest) bool {
+	return len(layers) > len(others) && slices.Equal(layers[:len(others)], others)
 }
 
 // rows are the platforms of all images, sorted by their layers.

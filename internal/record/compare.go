@@ -1,6 +1,8 @@
 package record
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -9,7 +11,9 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/internal/source"
 	"drayage/internal/terminal"
+	"drayage/internal/verify"
 )
 
 // Compare says, each in a line, how what is here differs from what a record says. Files are told apart by
@@ -23,10 +27,43 @@ func Compare(record, here *Document) []string {
 	return c.lines
 }
 
+// Differences says, each in a line, how what a set holds differs from the record. The set may have been
+// opened with other options than those of a record, but with Sum. A nil Document has none.
+func (doc *Document) Differences(
+	ctx context.Context, set *source.Set, opts source.Options) ([]string, error) {
+	if doc == nil {
+		return nil, nil
+	}
+	files, err := Files(ctx, set)
+	if err != nil && !errors.Is(err, verify.ErrMismatch) { // which shows in the files too
+		return nil, err
+	}
+	here, err := again(ctx, set, files, opts)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return []string{terminal.Line(fmt.Sprintf("the images cannot be compared: %v", err))}, nil
+	}
+	return Compare(doc, here), nil
+}
+
+// again makes the record of a set that was opened to be verified. That has other images: all that an index
+// leads to is a part of the image, or else a fault.
+func again(ctx context.Context, set *source.Set, files []File, opts source.Options) (*Document, error) {
+	opened, err := set.Again(ctx, Options(opts))
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	return Build(ctx, opened, files)
+}
+
 // comparison gathers differences.
 type comparison struct {
 	record, here       *Document
 	layers, layersHere map[digest.Digest]*Layer
+	others             bool // an image is missing, or in no record
 	lines              []string
 }
 
@@ -46,6 +83,10 @@ func (c *comparison) images() {
 			}
 		}
 	}
+	for k := range recorded {
+		c.others = c.others || here[k] == nil
+	}
+	c.others = c.others || len(here) != len(recorded)
 	said := map[*Image]bool{}
 	for i := range c.record.Images {
 		im := &c.record.Images[i]
@@ -117,7 +158,7 @@ func (c *comparison) platform(name string, recorded, here *Platform) {
 		{"the type", here.ArtifactType, recorded.ArtifactType},
 		{"the manifest", there(here.Missing), there(recorded.Missing)},
 		{"the date", date(here), date(recorded)},
-		{"the base", based(here), based(recorded)},
+		{"the base", c.based(here), c.based(recorded)},
 	} {
 		if f.here != f.recorded {
 			c.differ("image %s: %s is %q here, %q in the record", name, f.what, strings.TrimSpace(f.here),
@@ -150,12 +191,16 @@ func date(p *Platform) string {
 	return p.Created.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")
 }
 
-// based says all that is known of the base.
-func based(p *Platform) string {
-	if p.Base == nil {
+// based says what is known of the base. What the layers tell of it depends on the other images.
+func (c *comparison) based(p *Platform) string {
+	switch b := p.Base; {
+	case b == nil, b.From == fromLayers && c.others:
 		return ""
+	case b.From == fromLayers:
+		return fmt.Sprintf("%d layers of %s", b.Layers, b.Image)
+	default:
+		return strings.TrimSpace(b.Name+" "+b.Digest) + ", as the " + b.From + " says"
 	}
-	return fmt.Sprintf("%+v", *p.Base)
 }
 
 func quoted(names []string) string {

@@ -1,9 +1,11 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,7 +25,8 @@ import (
 const ownDir = ".drayage"
 
 // Files lists the files that the images of a set are in, with their SHA-256: the archive, or all files of a
-// layout. They are read whole, each once. A layout with a blob that is not what its name says has no record.
+// layout. They are read whole, each once. If a blob of a layout is not what its name says, the error matches
+// verify.ErrMismatch, and the list is whole.
 func Files(ctx context.Context, set *source.Set) ([]File, error) {
 	if set.Spec.Kind == source.Layout {
 		return layoutFiles(ctx, set.Spec.Path)
@@ -42,6 +45,7 @@ func layoutFiles(ctx context.Context, dir string) (all []File, err error) {
 		return nil, err
 	}
 	defer root.Close()
+	var damaged error
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -52,10 +56,13 @@ func layoutFiles(ctx context.Context, dir string) (all []File, err error) {
 			return nil
 		}
 		f, err := sumFile(ctx, root, name)
+		if errors.Is(err, verify.ErrMismatch) {
+			damaged, err = cmp.Or(damaged, err), nil
+		}
 		all = append(all, f)
 		return err
 	})
-	return all, err
+	return all, cmp.Or(err, damaged)
 }
 
 // sumFile reads a file of a layout.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/opencontainers/go-digest"
 
@@ -29,6 +30,20 @@ const (
 
 // beforeScript is how many bytes of a page may stand before the JSON.
 const beforeScript = 64 << 10
+
+// Open reads the record in a file.
+func Open(name string) (*Document, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	doc, err := Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return doc, nil
+}
 
 // Read reads a record: JSON, or a page that holds JSON. Of a page it reads nothing else, so what the page
 // shows does not count. The record holds together: digests are digests, and layers of images are listed.

@@ -164,6 +164,10 @@ func TestBase(t *testing.T) {
 	s.image("c.io/c:1", nil, "1", "2", "3")
 	s.image("c.io/d:1", nil, "1", "2", "4")
 	s.image("c.io/e:1", nil, "5", "6")
+	s.image("c.io/g:1", nil, "5", "6", "7")
+	s.image("c.io/h:1", nil, "1", "2", "3", "8")
+	s.image("c.io/i:1", nil, "9", "8", "1")
+	s.image("c.io/j:1", nil, "9", "8", "2")
 	s.image("c.io/f:1", map[string]string{v1.AnnotationBaseImageName: "debian:12"}, "1", "2", "6")
 	got := map[string]string{}
 	for _, im := range build(t, s.save()).Images {
@@ -173,7 +177,8 @@ func TestBase(t *testing.T) {
 	}
 	want := map[string]string{
 		"c.io/b:1": "layers c.io/a:1", "c.io/c:1": "layers c.io/b:1", "c.io/d:1": "layers c.io/b:1",
-		"c.io/f:1": "label debian:12",
+		"c.io/f:1": "label debian:12", "c.io/g:1": "layers c.io/e:1", "c.io/h:1": "layers c.io/c:1",
+		"c.io/i:1": "layers c.io/j:1", "c.io/j:1": "layers c.io/i:1",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -25,18 +25,21 @@ type Document struct {
 	ExitCode int    `json:"exitCode"`
 	Error    *Error `json:"error,omitempty"` // set if not OK
 
-	Source      string `json:"source,omitempty"`      // SOURCE as it was typed
-	Destination string `json:"destination,omitempty"` // DEST, in full
-	Registry    string `json:"registry,omitempty"`    // whose repositories are listed
-	Repository  string `json:"repository,omitempty"`  // whose tags are listed
-	Output      string `json:"output,omitempty"`      // the directory or file that was written
-	OutputBytes int64  `json:"outputBytes,omitempty"` // the size of that file
+	Source      string   `json:"source,omitempty"`      // SOURCE as it was typed
+	Destination string   `json:"destination,omitempty"` // DEST, in full
+	Registry    string   `json:"registry,omitempty"`    // whose repositories are listed
+	Repository  string   `json:"repository,omitempty"`  // whose tags are listed
+	Output      string   `json:"output,omitempty"`      // the directory or file that was written
+	RecordFiles []string `json:"recordFiles,omitempty"` // the record that was written
+	OutputBytes int64    `json:"outputBytes,omitempty"` // the size of that file
 
 	Build *Build `json:"build,omitempty"` // of drayage itself
 
 	Images       []Image  `json:"images,omitzero"`
 	Tags         []string `json:"tags,omitzero"`
 	Repositories []string `json:"repositories,omitzero"`
+
+	Differences []string `json:"differences,omitempty"` // from the record that SOURCE is compared with
 
 	Transfer     *Transfer      `json:"transfer,omitempty"`
 	Expected     *Expected      `json:"expected,omitempty"`   // what a dry run says that would move

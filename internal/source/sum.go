@@ -40,6 +40,16 @@ func openInput(ctx context.Context, in *input, name string, opts Options) (*Set,
 	return set, nil
 }
 
+// Again opens what the set holds with other options, without reading a stream once more. The set that it
+// returns is closed before this one.
+func (s *Set) Again(ctx context.Context, opts Options) (*Set, error) {
+	if s.Archive == nil {
+		return s.Spec.Open(ctx, opts)
+	}
+	again := &Set{Spec: s.Spec, in: s.in}
+	return again, again.read(ctx, s.Archive, opts)
+}
+
 // summing counts and hashes what is read.
 type summing struct {
 	r    io.Reader

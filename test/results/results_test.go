@@ -159,6 +159,7 @@ var cases = []struct {
 	{"fetch 127.0.0.1:1/app:1 -o new", 5, `"code":"unavailable"`},
 	{"save images -o a.tar --platform linux/amd64", 0, `"outputBytes":[1-9]`},
 	{"save images -o b.tar --format oci --platform all --referrers", 0, `"names":\[`},
+	{"save images -o a.tar --platform linux/amd64 --record a.html", 0, `"recordFiles":\["a.html","a.json"\]`},
 	{"save images -o oci:saved", 0, `"output":"saved"`},
 	{"save HOST/app:1 -o d.tar --platform linux/amd64 --dry-run", 0,
 		`"forecast":.*"blobCount":2,"disks":\[\{"path":"d.tar","neededBytes":[1-9]`},
@@ -180,12 +181,14 @@ var cases = []struct {
 	{"inventory nowhere.tar -o far.inv", 3, `"code":"not-found"`},
 	{"verify images", 0, `"unreferenced":`},
 	{"verify docker.tar", 0, `"platforms":\[\{"imageID":"sha256:`},
+	{"verify docker.tar --record oci.json", 6, `"differences":\["image `},
 	{"verify broken", 6, `"faults":\[\{`},
 	{"verify nowhere.tar", 3, `"code":"not-found"`},
 	{"inspect HOST/solo:1 --referrers", 0, `"referrers":\[\{"digest":`},
 	{"inspect HOST/app:1 --platform all", 0, `"config":\{"env"`},
 	{"inspect images", 0, `"layerCount":[1-9]`},
 	{"inspect docker.tar", 0, `"kind":"saved"`},
+	{"inspect docker.tar --record d.json", 0, `"recordFiles":\["d.html","d.json"\]`},
 	{"inspect oci.tar", 0, `"kind":"index"`},
 	{"inspect broken --platform linux/amd64", 7, `"code":"partly".*"images":\[.*"ok":false,"error":`},
 	{"inspect HOST/nothing:1", 3, `"code":"not-found"`},
@@ -216,7 +219,7 @@ func (w *world) prepare() {
 	w.must("fetch HOST/app:1 HOST/solo:1 -o images --platform all --referrers")
 	w.must("fetch HOST/app:1 HOST/solo:1 -o work --platform all")
 	w.must("save images -o docker.tar --platform linux/amd64")
-	w.must("save images -o oci.tar --format oci --platform all")
+	w.must("save images -o oci.tar --format oci --platform all --record oci.json")
 	w.must("fetch HOST/app:1 HOST/solo:1 -o broken --platform linux/amd64")
 	config, _ := w.run("config oci:broken:HOST/solo:1")
 	for blob := range maps.Keys(blobsOf(w.T, filepath.Join(w.dir, "broken"))) {
