@@ -159,6 +159,10 @@ func parseWait(v string, now time.Time) (time.Duration, bool) {
 
 type oneTryKey struct{}
 
+// Impatient returns a context for questions whose answers are welcome and not needed: each request is sent
+// once. A registry that answers one of them with a demand for quiet does not hold other requests back.
+func Impatient(ctx context.Context) context.Context { return withOneTry(ctx) }
+
 // withOneTry is for requests that are sent once, because another host can be asked instead.
 func withOneTry(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oneTryKey{}, true)

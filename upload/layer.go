@@ -35,15 +35,13 @@ func (l *layerPush) push(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("layer %q: %w", l.layer.Path, err)
 	}
-	if d, ok := l.known(id, kind); ok {
-		there, err := l.reuse(ctx, l.repo, d)
-		if there {
-			l.reported(l.layer.Size())
-			l.remember(id, d, l.repo)
-		}
-		if there || err != nil {
-			return err
-		}
+	d, there, err := l.there(ctx, kind)
+	if there {
+		l.reported(l.layer.Size())
+		l.remember(id, d, l.repo)
+	}
+	if there || err != nil {
+		return err
 	}
 	places := []chan struct{}{l.slots}
 	if kind == compression.Xz {
@@ -58,8 +56,7 @@ func (l *layerPush) push(ctx context.Context) error {
 		}
 	}
 	l.reported(0)
-	d, err := l.pack(ctx, kind)
-	if err != nil {
+	if d, err = l.pack(ctx, kind); err != nil {
 		return fmt.Errorf("layer %q: %w", l.layer.Path, err)
 	}
 	l.reported(l.layer.Size())
@@ -80,21 +77,9 @@ func (p *pusher) lockDiffID(id digest.Digest) func() {
 	return m.Unlock
 }
 
-// known returns what a layer became, in this run or in an earlier one. What an earlier run made of it does
-// not count where the layer is stored in a form that is pushed as it is.
-func (p *pusher) known(id digest.Digest, stored string) (v1.Descriptor, bool) {
-	p.mu.Lock()
-	d, ok := p.packed[id]
-	p.mu.Unlock()
-	if ok || stored == compression.Gzip || stored == compression.Zstd {
-		return d, ok
-	}
-	return p.cache.Lookup(id)
-}
-
 func (p *pusher) remember(id digest.Digest, d v1.Descriptor, repo *registry.Repository) {
 	p.mu.Lock()
-	p.packed[id] = d
+	p.packed[id], p.here[layerAt{repo.Name(), id}] = d, d
 	p.mu.Unlock()
 	p.place(repo, d.Digest)
 }

@@ -12,7 +12,6 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"drayage/dockerarchive"
 	"drayage/image"
 	"drayage/internal/transfer"
 	"drayage/registry"
@@ -37,7 +36,7 @@ func (p *pusher) manifests(ctx context.Context, im *Result) error {
 			return err
 		}
 		defer done()
-		d, err := p.put(ctx, im, nodes[i], tag, replaced)
+		d, err := p.put(ctx, im, &nodes[i], tag, replaced)
 		if err != nil {
 			return fmt.Errorf("manifest %s: %w%s", nodes[i].Descriptor.Digest, err, foreignHint(nodes[i], err))
 		}
@@ -101,7 +100,7 @@ func (p *pusher) nodes(im *Result) ([]image.Node, error) {
 	if im.Target.Image != nil {
 		return im.Target.Image.Manifests, nil
 	}
-	raw, mediaType, err := p.rebuild(im.Target.Saved)
+	raw, mediaType, err := p.rebuild(im.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +111,10 @@ func (p *pusher) nodes(im *Result) ([]image.Node, error) {
 // put stores one manifest. A registry that has lost what it said it had gets it again; one that does not take
 // the media types gets the other family's. Both are tried once.
 func (p *pusher) put(
-	ctx context.Context, im *Result, n image.Node, tag string, replaced map[string]v1.Descriptor,
+	ctx context.Context, im *Result, n *image.Node, tag string, replaced map[string]v1.Descriptor,
 ) (v1.Descriptor, error) {
 	repo, raw, mediaType := im.Target.Repository.Pusher(), n.Raw, n.Document.MediaType
-	child, converted := changed(n, replaced)
+	child, converted := changed(*n, replaced)
 	if converted {
 		var err error
 		if raw, mediaType, err = convert(raw, child.MediaType, replaced); err != nil {
@@ -127,6 +126,9 @@ func (p *pusher) put(
 	if registry.IsBlobUnknown(err) {
 		if rerr := p.resend(ctx, im, n); rerr != nil {
 			return d, fmt.Errorf("%w; sending what is missing again: %w", err, rerr)
+		}
+		if im.Target.Saved != nil {
+			d, raw, mediaType = n.Descriptor, n.Raw, n.Document.MediaType
 		}
 		err = repo.PutManifest(ctx, cmp.Or(tag, d.Digest.String()), mediaType, raw)
 	}
@@ -157,10 +159,18 @@ func changed(n image.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bo
 	return v1.Descriptor{}, false
 }
 
-// resend sends what a manifest refers to again, without asking the registry whether it has it.
-func (p *pusher) resend(ctx context.Context, im *Result, n image.Node) error {
+// resend sends what a manifest refers to again, without asking the registry whether it has it. The manifest of
+// a docker tar is made anew: a blob that was in the registry may have been of another make.
+func (p *pusher) resend(ctx context.Context, im *Result, n *image.Node) error {
 	if im.Target.Saved != nil {
-		return p.resendSaved(ctx, im)
+		if err := p.resendSaved(ctx, im); err != nil {
+			return err
+		}
+		nodes, err := p.nodes(im)
+		if err == nil {
+			*n = nodes[0]
+		}
+		return err
 	}
 	l, repo := im.Target.Image, im.Target.Repository.Pusher()
 	lacks := map[digest.Digest]bool{}
@@ -210,13 +220,14 @@ func (p *pusher) resendSaved(ctx context.Context, im *Result) error {
 // rebuild makes the manifest of a saved image from what its layers have become. The configuration keeps its
 // bytes, and so the image its ID. Docker's media types are used, as docker push would, unless a layer needs
 // OCI's: zstd, or no compression.
-func (p *pusher) rebuild(s *dockerarchive.SavedImage) (raw []byte, mediaType string, err error) {
+func (p *pusher) rebuild(t Target) (raw []byte, mediaType string, err error) {
+	s := t.Saved
 	m := v1.Manifest{MediaType: image.DockerManifest, Layers: []v1.Descriptor{}}
 	m.SchemaVersion, m.Config = 2, image.Describe(image.DockerConfig, s.Config)
 	oci := false
 	for _, l := range s.Layers {
 		p.mu.Lock()
-		d := p.packed[l.DiffID]
+		d := p.here[layerAt{t.Repository.Name(), l.DiffID}]
 		p.mu.Unlock()
 		oci = oci || d.MediaType != image.DockerLayer
 		m.Layers = append(m.Layers, d)

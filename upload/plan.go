@@ -33,12 +33,23 @@ type pusher struct {
 	plan  *transfer.Plan[key, *Result]
 	tasks map[key]*task
 	first map[digest.Digest][]*registry.Repository // where jobs bring a blob or layer
+	saved map[string]savedImages                   // by the name of the repository that they go to
 
 	mu      sync.Mutex
 	placed  map[digest.Digest]*registry.Repository // where a blob has been pushed already, to mount it from
-	packed  map[digest.Digest]v1.Descriptor        // diff ID -> compressed layer
+	packed  map[digest.Digest]v1.Descriptor        // diff ID -> compressed layer, in any repository
+	here    map[layerAt]v1.Descriptor              // what a layer is in a repository
 	packing map[digest.Digest]*sync.Mutex          // held while a diff ID is compressed for the first time
 	turns   map[key]chan struct{}                  // taken while a manifest is stored that belongs to a subject
+
+	asked     map[string]*claims // by the name of the repository
+	disproved map[pairing]bool
+}
+
+// layerAt is a layer in a repository.
+type layerAt struct {
+	repository string
+	layer      digest.Digest // the diff ID
 }
 
 // key is a blob and the repository that it goes to. Images that disagree about the size of a blob do not
@@ -74,6 +85,11 @@ func newPusher(targets []Result, opts Options) *pusher {
 		packed:  map[digest.Digest]v1.Descriptor{},
 		packing: map[digest.Digest]*sync.Mutex{},
 		turns:   map[key]chan struct{}{},
+		saved:   map[string]savedImages{},
+		here:    map[layerAt]v1.Descriptor{},
+		asked:   map[string]*claims{},
+
+		disproved: map[pairing]bool{},
 	}
 	for i := range targets {
 		p.enter(&targets[i])
@@ -102,6 +118,7 @@ func (p *pusher) enter(r *Result) {
 		return
 	}
 	s, blobs := r.Target.Saved, r.Target.Blobs()
+	p.saved[r.Target.Repository.Name()] = append(p.saved[r.Target.Repository.Name()], r.Target)
 	src := &image.MemorySource{Content: map[digest.Digest][]byte{blobs[0].Digest: s.Config}}
 	p.add(r, job{Blob: blobs[0], Source: src}, nil)
 	for i, l := range s.Layers {

@@ -9,7 +9,7 @@ import (
 )
 
 // What the client says that it sent is what the registry received: layers as they were compressed, and
-// nothing of what the registry had or could mount.
+// nothing of what the registry had or could mount. What it says that it received is what the registry sent.
 func TestSentIsWhatTheRegistryReceived(t *testing.T) {
 	onSite(t, func(s *site) {
 		soft := fakeregistry.PlainLayer(bytes.Repeat([]byte("compressible "), 100_000))
@@ -34,8 +34,8 @@ func TestSentIsWhatTheRegistryReceived(t *testing.T) {
 			again.Saved = target.Saved
 			s.good(upload.Options{CacheDir: t.TempDir()}, again)
 		}
-		if n := s.client.Received(); n != 0 {
-			s.Errorf("%d bytes of blobs received", n)
+		if n, told := s.reg.Sent("GET", "/blobs/"), s.client.Received(); n != told || n == 0 || n > stored {
+			s.Errorf("%d bytes of blobs received, %d sent", told, n)
 		}
 		blobs := target.Blobs()
 		if len(blobs) != 3 || len(s.planned) != 3 || blobs[1].Digest != soft.DiffID {

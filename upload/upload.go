@@ -4,6 +4,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -56,6 +57,13 @@ type Options struct {
 	// Compression is for layers of docker tars that are stored uncompressed.
 	Compression Compression
 
+	// Reuse is for layers of docker tars that are stored uncompressed. Manifests of such tars depend on it, and
+	// on what the registry has.
+	Reuse Reuse
+	// Warn is told what registries say of their blobs and is not so, as a *FalseClaim. It is called
+	// concurrently and must return at once.
+	Warn func(error)
+
 	// Bases are other repositories of the registries that targets go to. A layer of a docker tar that one of
 	// them has is mounted from there.
 	Bases []Base
@@ -85,7 +93,7 @@ type Result struct {
 // The error is that of ctx, if it has ended. For each image the manifest is stored only when all that it
 // refers to is there, and its tag last.
 func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error) {
-	if err := opts.Compression.Check(); err != nil {
+	if err := cmp.Or(opts.Compression.Check(), opts.Reuse.check()); err != nil {
 		return nil, err
 	}
 	results := newResults(targets)

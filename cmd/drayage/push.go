@@ -50,6 +50,7 @@ func pushCommand(env *environment) *cli.Command {
 			&cli.IntFlag{Name: "compression-level", Category: groupWhat, DefaultText: "gzip 4, zstd 1",
 				Usage: "`N`: 1 to 9 for gzip, 1 to 22 for zstd"},
 			moveDryRunFlag(),
+			reuseFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
 			basesFlag("take what was left out of an archive from `X`: an earlier archive, a layout, or a " +
@@ -103,6 +104,9 @@ func (c call) pushLocal(
 	}
 	defer p.close()
 	p.opts.Compression = packed
+	if err := c.reuse(&p.opts); err != nil {
+		return err
+	}
 	if err := p.useBases(ctx); err != nil {
 		return err
 	}

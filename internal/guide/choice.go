@@ -13,6 +13,7 @@ var choices = map[string][]string{
 	"format":      {"docker", "oci"},
 	"compress":    {"gzip", "zstd", "none"},
 	"compression": {"gzip", "zstd", "none"},
+	"reuse":       {"check", "trust", "none"},
 	"progress":    {"auto", "bar", "plain", "json", "none"},
 	"log-format":  {"text", "json"},
 	"platform": {"all", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386",

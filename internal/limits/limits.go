@@ -75,3 +75,11 @@ const (
 
 // RecordValues are the values in a record: ten thousand images for five platforms have half as many.
 const RecordValues = 1 << 21
+
+// What a push of a docker tar reads of each repository to find out which layers are there.
+const (
+	AskedTags   = 6        // whose images are looked at, besides the tags that are pushed
+	AskedNames  = 100_000  // of tags, from which those are chosen
+	AskedConfig = 1 << 20  // bytes of a configuration
+	AskedBytes  = 16 << 20 // of all manifests and configurations
+)

@@ -33,6 +33,15 @@ func Sort(texts []string) {
 	copy(texts, sorted)
 }
 
+// Compare orders two texts as Sort does.
+func Compare(a, b string) int {
+	var keyA, keyB [256]byte // mostly enough, and not on the heap
+	if c := bytes.Compare(appendKey(keyA[:0], a), appendKey(keyB[:0], b)); c != 0 {
+		return c
+	}
+	return strings.Compare(a, b)
+}
+
 // appendKey appends s with the length of each number before it: numbers may be long.
 func appendKey(k []byte, s string) []byte {
 	for s != "" {

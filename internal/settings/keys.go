@@ -31,6 +31,7 @@ var keys = []key{
 	{"compress", `"gzip"`, "compress the whole tar: gzip or zstd", false},
 	{"compression", `"zstd"`, "of layers that push compresses: gzip, zstd or none", false},
 	{"compression-level", `3`, "of these layers", false},
+	{"reuse", `"trust"`, "of layers that push finds at DEST: check, trust or none", false},
 	{"progress", `"plain"`, "how progress is shown", false},
 	{"log-format", `"json"`, "how messages are written", false},
 	{"verbose", `true`, "tell of every request", false},

@@ -128,6 +128,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Kind is what the layer is compressed with, as package compression names it.
+func (r *Reader) Kind() string { return r.kind }
+
 // Rest reads what stands behind the layer's content. It is for sources that verify themselves at their end.
 func (r *Reader) Rest() error {
 	_, err := io.Copy(io.Discard, r.from)

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"cmp"
+
+	"github.com/urfave/cli/v2"
+
+	"drayage/internal/guide"
+	"drayage/upload"
+)
+
+func reuseFlag() cli.Flag {
+	return &cli.StringFlag{Name: "reuse", Category: groupWhat, Value: string(upload.ReuseChecked),
+		Usage: "`check|trust|none`: layers of a docker tar that DEST has in another form are used as they are there: " +
+			"once drayage has read and compared them; unread, for slow links to a registry that you trust; or never, " +
+			"for the same digests in every registry"}
+}
+
+// reuse reads --reuse. A registry that says what is not so is told of.
+func (c call) reuse(opts *upload.Options) error {
+	how := cmp.Or(c.String("reuse"), string(upload.ReuseChecked)) // copy has no such flag
+	if err := guide.Choice("reuse", how); err != nil {
+		return err
+	}
+	opts.Reuse = upload.Reuse(how)
+	warn := c.warning()
+	opts.Warn = func(err error) { warn(err.Error()) }
+	return nil
+}
