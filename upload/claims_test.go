@@ -304,8 +304,8 @@ func TestReuseOfMissingBlob(t *testing.T) {
 func TestReuseOfVanishingBlob(t *testing.T) {
 	onRebuilt(t, func(r *rebuilt) {
 		r.has("app", "1", r.blob)
-		r.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/2", Count: 1}, fakeregistry.Answer(http.StatusNotFound,
-			`{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}`))
+		r.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/2", Count: 1}, fakeregistry.Answer(
+			http.StatusNotFound, `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}`))
 		target := r.to("app:2")
 		target.Saved = r.saved(r.im)[0]
 		results := r.push(upload.Options{}, target)

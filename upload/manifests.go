@@ -159,8 +159,8 @@ func changed(n image.Node, replaced map[string]v1.Descriptor) (v1.Descriptor, bo
 	return v1.Descriptor{}, false
 }
 
-// resend sends what a manifest refers to again, without asking the registry whether it has it. The manifest of
-// a docker tar is made anew: a blob that was in the registry may have been of another make.
+// resend sends what a manifest refers to again, without asking the registry whether it has it. The manifest
+// of a docker tar is made anew: a blob that was in the registry may have been of another make.
 func (p *pusher) resend(ctx context.Context, im *Result, n *image.Node) error {
 	if im.Target.Saved != nil {
 		if err := p.resendSaved(ctx, im); err != nil {

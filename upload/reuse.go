@@ -2,8 +2,8 @@ package upload
 
 import "fmt"
 
-// Reuse says whether a blob that is in a registry already stands for a layer of a docker tar. Such a tar knows
-// its layers unpacked. The configurations of images in the registry say which blob unpacks to which layer.
+// Reuse says whether a blob that is in a registry already stands for a layer of a docker tar. Such a tar
+// knows its layers unpacked. Configurations in the registry say which blob unpacks to which layer.
 type Reuse string
 
 const (

@@ -17,8 +17,8 @@ import (
 	"drayage/registry"
 )
 
-// there finds a blob in the registry that is the layer, which is stored in a form of some kind, and sees to it
-// that the repository has it.
+// there finds a blob in the registry that is the layer, which is stored in a form of some kind, and sees to
+// it that the repository has it.
 func (l *layerPush) there(ctx context.Context, kind string) (d v1.Descriptor, ok bool, err error) {
 	for _, d := range l.candidates(kind) {
 		if ok, err := l.reuse(ctx, l.repo, d); ok || err != nil {

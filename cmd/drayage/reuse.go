@@ -11,9 +11,8 @@ import (
 
 func reuseFlag() cli.Flag {
 	return &cli.StringFlag{Name: "reuse", Category: groupWhat, Value: string(upload.ReuseChecked),
-		Usage: "`check|trust|none`: layers of a docker tar that DEST has in another form are used as they are there: " +
-			"once drayage has read and compared them; unread, for slow links to a registry that you trust; or never, " +
-			"for the same digests in every registry"}
+		Usage: "`check|trust|none`: push layers of a docker tar as DEST has them: once read and compared; " +
+			"unread, for slow links; or never, for the same digests in every registry"}
 }
 
 // reuse reads --reuse. A registry that says what is not so is told of.

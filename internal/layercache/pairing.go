@@ -14,8 +14,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// Pairings are blobs of foreign make that were read, unpacked and compared with a layer. They never say what a
-// layer becomes when it is compressed here, so they stand apart from what Lookup finds.
+// Pairings are blobs of foreign make that were read, unpacked and compared with a layer. They never say what
+// a layer becomes when it is compressed here, so they stand apart from what Lookup finds.
 
 // maxPairing bounds the file of a pairing: digests and a media type.
 const maxPairing = 4 << 10
@@ -79,7 +79,10 @@ func (c *Cache) kept(name string) []byte {
 
 // keep writes a small file. A cache that cannot be written is no error.
 func (c *Cache) keep(name string, raw []byte) {
-	if c == nil || len(raw) > maxPairing || string(c.kept(name)) == string(raw) || os.MkdirAll(c.dir, 0o700) != nil {
+	if c == nil || len(raw) > maxPairing || string(c.kept(name)) == string(raw) {
+		return
+	}
+	if os.MkdirAll(c.dir, 0o700) != nil {
 		return
 	}
 	_ = os.WriteFile(filepath.Join(c.dir, name), raw, 0o600)

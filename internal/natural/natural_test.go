@@ -23,6 +23,11 @@ func TestCompareNatural(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	for i, text := range want[1:] {
+		if Compare(want[i], text) >= 0 || Compare(text, want[i]) <= 0 || Compare(text, text) != 0 {
+			t.Errorf("Compare orders %q and %q otherwise", want[i], text)
+		}
+	}
 }
 
 // The order has no contradictions, whatever the texts are: it does not matter in which they come.
@@ -36,7 +41,7 @@ func FuzzCompareNatural(f *testing.F) {
 		want := []string{a, b, c}
 		Sort(want)
 		for _, got := range [][]string{{a, c, b}, {b, a, c}, {b, c, a}, {c, a, b}, {c, b, a}} {
-			if Sort(got); !slices.Equal(got, want) {
+			if Sort(got); !slices.Equal(got, want) || !slices.IsSortedFunc(got, Compare) {
 				t.Fatalf("%q and %q", want, got)
 			}
 		}
