@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/image"
-	"drayage/internal/guide"
 	"drayage/internal/layercache"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -118,21 +117,6 @@ func (c call) pushLocal(
 	c.noteRemarks(set)
 	c.noteUnfit(dest, set.References())
 	return p.pushOrForesee(ctx, set.Spec)
-}
-
-// packing reads --compression and --compression-level.
-func (c call) packing() (upload.Compression, error) {
-	p := upload.Compression{Kind: c.String("compression"), Level: c.Int("compression-level")}
-	if err := guide.Choice("compression", p.Kind); err != nil {
-		return p, err
-	}
-	if c.IsSet("compression-level") && p.Level == 0 {
-		p.Level = -1 // no level at all
-	}
-	if err := p.Check(); err != nil {
-		return p, usagef("%v", err)
-	}
-	return p, nil
 }
 
 // pusher is one push command.

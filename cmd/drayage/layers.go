@@ -26,3 +26,18 @@ func (c call) reuse(opts *upload.Options) error {
 	opts.Warn = func(err error) { warn(err.Error()) }
 	return nil
 }
+
+// packing reads --compression and --compression-level.
+func (c call) packing() (upload.Compression, error) {
+	p := upload.Compression{Kind: c.String("compression"), Level: c.Int("compression-level")}
+	if err := guide.Choice("compression", p.Kind); err != nil {
+		return p, err
+	}
+	if c.IsSet("compression-level") && p.Level == 0 {
+		p.Level = -1 // no level at all
+	}
+	if err := p.Check(); err != nil {
+		return p, usagef("%v", err)
+	}
+	return p, nil
+}
