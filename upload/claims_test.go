@@ -361,3 +361,36 @@ func TestUnknownReuse(t *testing.T) {
 		t.Error("there is no such reuse")
 	}
 }
+
+// A forecast says what the push does, and reads no layer for that.
+func TestForeseeOfRebuilt(t *testing.T) {
+	for _, name := range []string{"app:2", "team/app:2"} {
+		onRebuilt(t, func(r *rebuilt) {
+			r.has("app", "1", r.blob)
+			target := r.to(name)
+			target.Saved = r.saved(r.im)[0]
+			opts := upload.Options{Bases: []upload.Base{{Repository: r.to("app").Repository}}}
+			var moves []image.Move
+			r.reg.Reset()
+			err := upload.Foresee(r.Context(), []upload.Target{target}, opts,
+				func(_ upload.Target, m []image.Move, err error) {
+					if moves = m; err != nil {
+						r.Error(err)
+					}
+				})
+			if err != nil || len(moves) != 3 {
+				r.Fatal(err, moves)
+			}
+			blob := digest.FromBytes(r.blob.Content)
+			if m := moves[1]; m.Plain || m.There != m.Blob.Size || m.Blob.Digest != blob || r.reads(blob) > 0 {
+				r.Errorf("the base would move: %+v", m)
+			}
+			if m := moves[2]; !m.Plain {
+				r.Errorf("the new layer would not be compressed: %+v", m)
+			}
+			if n := r.requests("POST", ""); n > 0 {
+				r.Errorf("%d requests that change something", n)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -26,7 +27,7 @@ func Foresee(
 	ctx context.Context, targets []Target, opts Options, tell func(Target, []image.Move, error),
 ) error {
 	opts.Look = true
-	if err := opts.Compression.Check(); err != nil {
+	if err := cmp.Or(opts.Compression.Check(), opts.Reuse.check()); err != nil {
 		return err
 	}
 	p := newPusher(newResults(targets), opts)
@@ -154,17 +155,14 @@ func (l *layerPush) look(ctx context.Context) (image.Move, error) {
 	if kind == compression.Gzip || kind == compression.Zstd {
 		return l.lookStored(ctx)
 	}
-	d, known := l.known(l.layer.DiffID, kind)
-	if !known {
-		return image.Move{Plain: true,
-			Blob: v1.Descriptor{Digest: l.layer.DiffID, Size: l.layer.Size()}}, nil
+	d, there, err := l.there(ctx, kind)
+	if there || err != nil {
+		return image.Move{Blob: d, There: d.Size}, err
 	}
-	there, err := l.reuse(ctx, l.repo, d)
-	m := image.Move{Blob: d}
-	if there {
-		m.There = d.Size
+	if d, known := l.cache.Lookup(l.layer.DiffID); known {
+		return image.Move{Blob: d}, nil
 	}
-	return m, err
+	return image.Move{Plain: true, Blob: v1.Descriptor{Digest: l.layer.DiffID, Size: l.layer.Size()}}, nil
 }
 
 // lookStored finds out what would become of a layer that is pushed as it is stored. Its digest is computed.

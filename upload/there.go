@@ -85,12 +85,12 @@ func (l *layerPush) believes(ctx context.Context, c claim) bool {
 	}
 	there, err := l.repo.Exists(registry.Impatient(ctx), c.blob)
 	if err == nil && !there && c.repo.Path() != l.repo.Path() {
-		there, err = l.repo.Pusher().Mount(ctx, c.blob, c.repo.Path())
+		there, err = l.mount(ctx, l.repo, c.blob, c.repo.Path())
 	}
 	if err != nil || !there || !l.proved(ctx, c) {
 		return false
 	}
-	if l.opts.Reuse != ReuseTrusted {
+	if l.opts.Reuse != ReuseTrusted && !l.opts.Look {
 		l.cache.Settle(l.repo.Registry(), l.repo.Path(), c.layer, c.blob)
 	}
 	return true
@@ -106,8 +106,9 @@ type pairing struct{ layer, blob digest.Digest }
 // proved reports whether a claim is true: because the blob's own digest says so, because it has been found
 // out before, or because the blob is read and says so itself.
 func (l *layerPush) proved(ctx context.Context, c claim) bool {
-	if l.opts.Reuse == ReuseTrusted || c.blob.Digest == c.layer && c.blob.MediaType == v1.MediaTypeImageLayer ||
-		l.cache.Proves(c.layer, c.blob) {
+	unread := l.opts.Reuse == ReuseTrusted || l.opts.Look
+	itself := c.blob.Digest == c.layer && c.blob.MediaType == v1.MediaTypeImageLayer
+	if unread || itself || l.cache.Proves(c.layer, c.blob) {
 		return true
 	}
 	about := pairing{c.layer, c.blob.Digest}
