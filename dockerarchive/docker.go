@@ -19,25 +19,31 @@ type dockerTar struct {
 	configs, layers []*tarEntry
 	known           map[string]bool             // names of configurations and layer directories
 	files           map[digest.Digest]*tarEntry // by diff ID: the file that holds a layer
+	leftOut         leftOut
+	inside          map[digest.Digest]*blob // by diff ID, if something was left out: layers that are not
 }
 
 // dockerEntries lists the entries of a docker tar. The JSON files come first, so that a reader of a stream
 // knows what follows, then the layers.
 func dockerEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error) {
 	t := &dockerTar{documents: newDocuments(), known: map[string]bool{}, files: map[digest.Digest]*tarEntry{}}
+	if err := t.leaveOut(ctx, images); err != nil {
+		return nil, err
+	}
 	for _, im := range images {
 		if err := t.add(ctx, im); err != nil {
 			return nil, err
 		}
 	}
 	all, err := t.documents.entries()
-	return slices.Concat(all, t.configs, t.layers), err
+	if err != nil {
+		return nil, err
+	}
+	document, err := t.deltaFile()
+	return slices.Concat(all, document, t.configs, t.layers), err
 }
 
 func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
-	if len(im.Absent) > 0 {
-		return fmt.Errorf("%s: %w", im.Root.Digest, im.Absent[0])
-	}
 	doc := &im.RootNode().Document
 	raw, judged, err := dockerConfig(ctx, im)
 	if err != nil {
@@ -59,7 +65,7 @@ func (t *dockerTar) add(ctx context.Context, im *image.Image) error {
 	for i, dir := range dirs {
 		top = dir.id
 		b := &blob{Descriptor: &doc.Layers[i], source: im.Source, diffID: diffIDs[i], image: id}
-		item.Layers = append(item.Layers, t.addLayer(dir, b, created))
+		item.Layers = append(item.Layers, t.place(dir, b, created))
 	}
 	if !t.known[item.Config] {
 		t.known[item.Config] = true

@@ -44,15 +44,22 @@ func (a *Reader) images(ctx context.Context, tolerant bool) ([]SavedImage, error
 	if len(items) == 0 {
 		return nil, verify.Mismatchf("manifest.json lists no image")
 	}
+	thin, err := a.thinDocker()
+	if err != nil {
+		return nil, err
+	}
 	images, err := collect(len(items), func(i int) (SavedImage, error) {
-		im, err := a.read(items[i], tolerant)
+		im, err := a.read(items[i], thin, tolerant)
 		if err != nil {
 			err = fmt.Errorf("image %d of %d: %w", i+1, len(items), err)
 		}
 		return im, err
 	})
+	if err == nil {
+		err = thin.confirm()
+	}
 	if err == nil && !tolerant {
-		err = a.checkPaths(images)
+		err = cmp.Or(thin.refuse(), a.checkPaths(images))
 	}
 	return images, err
 }
@@ -129,7 +136,7 @@ func merged(items []manifestItem) (each []manifestItem) {
 }
 
 // read returns the image of an item. What is missing or wrong is an error, or if tolerant, in Absent.
-func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
+func (a *Reader) read(item manifestItem, thin *thinDocker, tolerant bool) (SavedImage, error) {
 	var im SavedImage
 	diffIDs, err := a.readConfig(item, &im)
 	if err != nil {
@@ -137,8 +144,10 @@ func (a *Reader) read(item manifestItem, tolerant bool) (SavedImage, error) {
 	}
 	im.Names, im.Odd = fullNames(item.RepoTags)
 	a.findLayers(item, diffIDs, &im)
-	if len(im.Absent) > 0 && !tolerant {
-		first := im.Absent[0]
+	im.diffIDs = diffIDs
+	thin.explain(&im)
+	if faults := which(im.Absent, image.Absent.IsFault); len(faults) > 0 && !tolerant {
+		first := faults[0]
 		return im, fmt.Errorf("%s %q: %w", first.Part, first.Path, first.Err)
 	}
 	return im, nil
@@ -267,6 +276,6 @@ func ofTheFormat(name string) bool {
 	if dir, base := path.Split(name); dir != "" {
 		return base == "VERSION" || base == "json"
 	}
-	formats := []string{"manifest.json", "repositories", v1.ImageIndexFile, v1.ImageLayoutFile}
+	formats := []string{"manifest.json", "repositories", deltaName, v1.ImageIndexFile, v1.ImageLayoutFile}
 	return slices.Contains(formats, name)
 }

@@ -87,8 +87,11 @@ func (p *Pass) confirm(ctx context.Context) error {
 func (p *Pass) Plan(ctx context.Context) (*Contents, error) {
 	p.plan = &Reader{tar: p.stream.Plan()}
 	contents, err := p.predict(ctx)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case errors.Is(err, ErrLeftOut):
+		return nil, err
 	}
 	if err == nil {
 		p.planned, err = contents.images()
@@ -105,6 +108,9 @@ func (p *Pass) predict(ctx context.Context) (*Contents, error) {
 	isLayout := a.isLayout()
 	if !isLayout && !a.tar.Has("manifest.json") {
 		return nil, errors.New("its layers stand before the files that describe them")
+	}
+	if thin, err := a.thinDocker(); err != nil || thin != nil {
+		return nil, cmp.Or(err, thin.refuse())
 	}
 	items, err := a.items()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,8 +31,22 @@ type SavedImage struct {
 	Odd    []string      // other RepoTags, which are no names
 	Layers []SavedLayer  // base first
 
-	// Absent is set by [Reader.Survey] alone. It has all parts that are missing or wrong, and foreign layers.
+	// Absent is set by [Reader.Survey] alone. It has all parts that are missing or wrong, foreign layers, and
+	// layers that were left out because the engine that the archive is for has them.
 	Absent []image.Absent
+
+	diffIDs []digest.Digest // as the configuration has them; nil: Layers tell them
+}
+
+// DiffIDs are those of all layers, base first, also of layers that are not in the archive.
+func (s SavedImage) DiffIDs() (all []digest.Digest) {
+	if s.diffIDs != nil {
+		return slices.Clone(s.diffIDs)
+	}
+	for _, l := range s.Layers { // of a v1 archive, or one that a caller has made
+		all = append(all, l.DiffID)
+	}
+	return all
 }
 
 // SavedLayer is a layer in a saved tar.
@@ -122,6 +137,9 @@ func fullName(name string) (string, error) {
 // check their diff IDs, which nobody does who copies them later. Layers in bzip2 and xz, which have no media
 // type, are unpacked. The image can be used as long as its archive.
 func (s SavedImage) Image(ctx context.Context) (*image.Image, error) {
+	if err := s.Lacks(); err != nil {
+		return nil, err
+	}
 	m := v1.Manifest{
 		MediaType: v1.MediaTypeImageManifest,
 		Config:    image.Describe(v1.MediaTypeImageConfig, s.Config),

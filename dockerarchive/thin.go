@@ -115,17 +115,25 @@ func (l leftOut) document(inside map[digest.Digest]bool) *delta.Document {
 // deltaFile is the delta document as a blob, and its digest: nil and nothing if all that the images need is
 // inside.
 func (l leftOut) deltaFile(inside map[digest.Digest]bool) (*tarEntry, digest.Digest, error) {
-	doc := l.document(inside)
+	raw, err := marshalDelta(l.document(inside))
+	if raw == nil || err != nil {
+		return nil, "", err
+	}
+	d := digest.FromBytes(raw)
+	return file(ociPath(d), raw, time.Unix(0, 0)), d, nil
+}
+
+// marshalDelta returns the bytes of a delta document, or nil if there is none. It asks the limits of its reader.
+func marshalDelta(doc *delta.Document) ([]byte, error) {
 	if doc == nil {
-		return nil, "", nil
+		return nil, nil
 	}
 	raw, err := doc.Marshal()
 	if err = cmp.Or(err, tooMany(len(raw), limits.Delta, "bytes in its delta document"),
 		tooMany(jsonkeys.Values(raw), limits.DeltaValues, "values in its delta document"),
 		tooMany(len(doc.Images), limits.Images, "images that lack blobs"),
 		tooMany(len(doc.Absent), limits.DeltaBlobs, "blobs that are left out")); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	d := digest.FromBytes(raw)
-	return file(ociPath(d), raw, time.Unix(0, 0)), d, nil
+	return raw, nil
 }

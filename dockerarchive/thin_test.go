@@ -159,12 +159,3 @@ func TestDeltaDocumentWithoutADisputedDiffID(t *testing.T) {
 		t.Errorf("%+v, %v", doc, err)
 	}
 }
-
-func TestThinDockerTarIsRefused(t *testing.T) {
-	_, one, _, base := thinPair(t)
-	err := dockerarchive.Write(t.Context(), &memory{}, dockerarchive.Docker, []*image.Image{one},
-		dockerarchive.Options{})
-	if err == nil || !strings.Contains(err.Error(), base.blob.Digest.String()+": left out") {
-		t.Errorf("%v", err)
-	}
-}

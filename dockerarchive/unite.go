@@ -112,7 +112,7 @@ func (u *union) take(item manifestItem) error {
 
 // save reads an image by manifest.json, instead of the given ones of index.json.
 func (u *union) save(item manifestItem, instead []*broken) error {
-	im, err := u.archive.read(item, u.tolerant)
+	im, err := u.archive.read(item, nil, u.tolerant)
 	faulty := err != nil || slices.ContainsFunc(im.Absent, image.Absent.IsFault)
 	if faulty && slices.ContainsFunc(instead, func(b *broken) bool { return b.lacking }) {
 		return nil // neither file leads to all of the image, and the entry of index.json tells what is missing

@@ -222,6 +222,9 @@ func (p *pusher) resendSaved(ctx context.Context, im *Result) error {
 // OCI's: zstd, or no compression.
 func (p *pusher) rebuild(t Target) (raw []byte, mediaType string, err error) {
 	s := t.Saved
+	if err := s.Lacks(); err != nil {
+		return nil, "", err
+	}
 	m := v1.Manifest{MediaType: image.DockerManifest, Layers: []v1.Descriptor{}}
 	m.SchemaVersion, m.Config = 2, image.Describe(image.DockerConfig, s.Config)
 	oci := false

@@ -111,7 +111,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitIntegrity
 	case errors.Is(err, registry.ErrDenied), errors.Is(err, engineconfig.ErrBlocked), errors.As(err, &unusable):
 		return exitDenied
-	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform):
+	case errors.Is(err, registry.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.As(err, &platform),
+		errors.Is(err, dockerarchive.ErrLeftOut):
 		return exitNotFound
 	case errors.Is(err, registry.ErrUnavailable), errors.Is(err, engine.ErrUnavailable):
 		return exitUnavailable

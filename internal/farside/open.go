@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -39,7 +40,7 @@ func Open(
 		}
 		return []Side{OfRepository(client.Repository(spec.Ref))}, func() {}, nil
 	}
-	opts.Look, opts.Blobs = true, spec.Kind == source.Layout
+	opts.Look, opts.Blobs, opts.Thin = true, spec.Kind == source.Layout, true
 	set, err := spec.Open(ctx, opts)
 	if err != nil {
 		return nil, func() {}, err
@@ -106,14 +107,9 @@ func ofSet(set *source.Set) (sides []Side) {
 	}
 	var saved [][]digest.Digest
 	for _, im := range set.Images {
-		if im.Saved == nil {
-			continue
+		if im.Saved != nil && !slices.ContainsFunc(im.Saved.Absent, image.Absent.IsFault) {
+			saved = append(saved, im.Saved.DiffIDs()) // also what was left out: without it the tar loads nowhere
 		}
-		var ids []digest.Digest
-		for _, l := range im.Saved.Layers {
-			ids = append(ids, l.DiffID)
-		}
-		saved = append(saved, ids)
 	}
 	if len(saved) > 0 {
 		sides = append(sides, OfLayers(saved...))

@@ -33,6 +33,8 @@ type Options struct {
 	Look bool
 	// Tolerant goes on after a part of an archive that is missing or damaged, and enters it in the images.
 	Tolerant bool
+	// Thin takes a docker tar from which layers were left out as it is. Without it, such a tar is an error.
+	Thin bool
 	// Names asks for names alone: nothing is remarked of images in a layout that are not whole.
 	Names bool
 	// Blobs asks for Set.Layout, whatever images it holds. Set.Images is left empty.
@@ -169,6 +171,9 @@ func (s *Set) readAt(ctx context.Context, at io.ReaderAt, size int64, opts Optio
 func (s *Set) read(ctx context.Context, r *dockerarchive.Reader, opts Options) error {
 	s.Archive = r
 	contents, err := contentsOf(ctx, r, opts.Tolerant)
+	if errors.Is(err, dockerarchive.ErrLeftOut) && (opts.Thin || opts.Names) {
+		contents, err = r.Survey(ctx)
+	}
 	if err != nil {
 		return err
 	}

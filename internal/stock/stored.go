@@ -3,10 +3,11 @@ package stock
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"drayage/image"
 	"drayage/internal/source"
 	"drayage/internal/usage"
 )
@@ -65,19 +66,15 @@ func (t *Taker) setImage(ctx context.Context, set *source.Set, im *source.Image)
 	}}, im.Label, root)
 }
 
-// saved enters the chains of an image in a docker tar, up to the first layer that is not inside.
+// saved enters the chains of an image in a docker tar: an engine that has loaded the tar has all of them,
+// those too that were left out of it.
 func (t *Taker) saved(im *source.Image) error {
-	var diffIDs []digest.Digest
-	absent := map[string]bool{}
-	for _, a := range im.Saved.Absent {
-		absent[a.Path] = true
+	faults := slices.DeleteFunc(slices.Clone(im.Saved.Absent), func(a image.Absent) bool { return !a.IsFault() })
+	for _, a := range faults {
 		t.skip(im.Label, "%s: %s", a.Blob(), a.Cause())
 	}
-	for _, l := range im.Saved.Layers {
-		if absent[l.Path] || l.DiffID == "" {
-			break
-		}
-		diffIDs = append(diffIDs, l.DiffID)
+	if len(faults) > 0 {
+		return nil
 	}
-	return t.chains(diffIDs)
+	return t.chains(im.Saved.DiffIDs())
 }
