@@ -56,7 +56,8 @@ func TestThinDockerTar(t *testing.T) {
 		t.Errorf("%s: %v", listed, err)
 	}
 	var b bytes.Buffer
-	err = dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im}, dockerarchive.Options{})
+	err = dockerarchive.Stream(t.Context(), &b, dockerarchive.Docker, []*image.Image{im},
+		dockerarchive.Options{})
 	if err != nil || !bytes.Equal(b.Bytes(), thin) {
 		t.Errorf("Stream writes something else than Write: %v", err)
 	}
@@ -120,7 +121,8 @@ func TestThinDockerTarShares(t *testing.T) {
 		if err != nil || len(saved[0].Layers) != 2 || len(saved[1].Layers) != 2 {
 			t.Errorf("%v", err)
 		}
-		if all, _ := entries(t, archive); slices.ContainsFunc(all, func(e entry) bool { return e.Name == deltaFile }) {
+		all, _ := entries(t, archive)
+		if slices.ContainsFunc(all, func(e entry) bool { return e.Name == deltaFile }) {
 			t.Error("nothing was left out, and there is a delta document")
 		}
 	}

@@ -140,6 +140,8 @@ func (e *environment) describe(err error) string {
 		line += " (it speaks TLS: leave out --plain-http)"
 	case errors.As(err, &platform) && guide.Platform(platform.Want.OS, platform.Want.Architecture) != "":
 		line += "; " + guide.Platform(platform.Want.OS, platform.Want.Architecture)
+	case errors.Is(err, dockerarchive.ErrLeftOut):
+		line += " (for all else save the images again without --since, or with --format oci)"
 	case errors.Is(err, layout.ErrLacking):
 		line += " (an image is not whole: fetch it again; drayage verify names all that is missing)"
 	case errors.Is(err, layout.ErrDamaged):

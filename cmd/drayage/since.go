@@ -37,7 +37,7 @@ func crossingFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "since", Category: groupWhat,
 			Usage: "leave out what the far side has: `X` is its inventory, an earlier archive, a layout, or a " +
-				"repository; several count together; means --format oci"},
+				"repository; several count together; means --format oci unless --format docker is given"},
 		&cli.StringFlag{Name: "want", Category: groupWhat,
 			Usage: "only the blobs in the list `FILE`, which push --want-out has written; means --format oci"},
 		basesFlag("read what was left out of a SOURCE from `X`: an earlier archive, a layout, or a repository"),
@@ -65,8 +65,8 @@ func (c call) newCrossing(out source.Output, format dockerarchive.Format) (x cro
 	case c.IsSet(leaves) && out.Form == source.LayoutDir:
 		return x, usagef("-o %s is a layout, which has all blobs of its images: --%s writes a tar, -o FILE.tar",
 			out.Text, leaves)
-	case c.IsSet(leaves) && !format.Whole():
-		return x, usagef("--%s needs --format oci: engines and push find out what is left out of it", leaves)
+	case c.IsSet("want") && !format.Whole():
+		return x, usagef("--want needs --format oci: a docker tar says nothing of the blobs that it consists of")
 	}
 	x.named = map[*image.Image]bool{}
 	if x.since, err = c.sinceSpecs(); err != nil {
@@ -196,6 +196,12 @@ func (s *saver) leaveOut(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("--since %s: %w", spec.Text, spec.Explain(err))
 		}
+		if !s.format.Whole() {
+			if sides = farside.UnpackedOnly(sides); len(sides) == 0 {
+				return usagef("--since %s: it does not tell which layers a Docker engine has unpacked, and a docker "+
+					"tar can lack no others: take drayage inventory docker there, or leave out --format docker", spec.Text)
+			}
+		}
 		all = append(all, sides...)
 	}
 	var err error
@@ -228,14 +234,17 @@ func (s *saver) takeAll(specs []source.Spec) {
 	s.sel.All = s.sel.All || len(s.sel.Platforms) == 0
 }
 
-// noteBase says that engines need what was left out of the archive.
+// noteBase says which engines load an archive from which something was left out.
 func (s *saver) noteBase(out string) {
-	if s.left.Left.Blobs == 0 {
-		return
+	switch {
+	case s.crossing.left.Left.Blobs == 0:
+	case !s.format.Whole():
+		s.note("only the Docker engine that has what was left out loads it: podman and containerd do not")
+	default:
+		whole := strings.TrimSuffix(filepath.Base(out), ".tar") + "-whole.tar"
+		s.note("an engine has to have what was left out; an archive for any engine is made with:\n"+
+			"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole))
 	}
-	whole := strings.TrimSuffix(filepath.Base(out), ".tar") + "-whole.tar"
-	s.note("an engine has to have what was left out; an archive for any engine is made with:\n"+
-		"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole))
 }
 
 // noteLeftOut says what was left out, and what that means for who loads the archive.

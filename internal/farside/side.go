@@ -74,6 +74,21 @@ func (chains) Has(context.Context, v1.Descriptor) (bool, error) { return false, 
 
 func (c chains) HasChain(chainID digest.Digest) bool { return c[chainID] }
 
+// UnpackedOnly are those of the sides that know unpacked layers, and nothing else of what they know. A docker
+// tar can lack no other layers: docker load opens every layer that it has not unpacked.
+func UnpackedOnly(sides []Side) (some []Side) {
+	for _, s := range sides {
+		if u, ok := s.(Unpacked); ok {
+			some = append(some, unpackedOnly{u})
+		}
+	}
+	return some
+}
+
+type unpackedOnly struct{ Unpacked }
+
+func (unpackedOnly) Has(context.Context, v1.Descriptor) (bool, error) { return false, nil }
+
 // AllBut has every blob but the given ones: what somebody asks for who lacks only those.
 func AllBut(blobs map[digest.Digest]bool) Side { return allBut(blobs) }
 

@@ -14,14 +14,14 @@ func (t *Taker) CheckEngine(ctx context.Context, c *engine.Client) error {
 	if err != nil {
 		return err
 	}
-	const instead = "give save --since the archives that were loaded into it instead"
 	switch about.Store {
 	case engine.Containerd:
 		return usage.Errorf("the engine (%.40q, %.40q) keeps images in containerd's store, and does not tell "+
-			"which blobs are there: %s", about.Version, about.Driver, instead)
+			"which blobs are there; a saved tar does: docker save IMAGE... | drayage inventory - -o FILE",
+			about.Version, about.Driver)
 	case engine.Podman:
-		return usage.Errorf("the engine is podman's (%.40q), which does not tell which blobs it has: %s",
-			about.Version, instead)
+		return usage.Errorf("the engine is podman's (%.40q), which does not tell which blobs it has: "+
+			"give save --since the archives that were loaded into it instead", about.Version)
 	}
 	return nil
 }
