@@ -123,7 +123,8 @@ func (l leftOut) deltaFile(inside map[digest.Digest]bool) (*tarEntry, digest.Dig
 	return file(ociPath(d), raw, time.Unix(0, 0)), d, nil
 }
 
-// marshalDelta returns the bytes of a delta document, or nil if there is none. It asks the limits of its reader.
+// marshalDelta returns the bytes of a delta document, or nil if there is none. It asks the limits of its
+// reader.
 func marshalDelta(doc *delta.Document) ([]byte, error) {
 	if doc == nil {
 		return nil, nil

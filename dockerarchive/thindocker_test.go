@@ -79,7 +79,8 @@ func TestReadThinDockerTar(t *testing.T) {
 		t.Fatal(err)
 	}
 	saved := c.Saved[0]
-	want := image.Absent{Part: image.PartLayer, Descriptor: base.blob, Reason: image.LeftOut, DiffID: base.diffID}
+	want := image.Absent{Part: image.PartLayer, Descriptor: base.blob, Reason: image.LeftOut,
+		DiffID: base.diffID}
 	want.Descriptor.Digest = base.diffID
 	if len(saved.Absent) == 1 {
 		want.Path = saved.Absent[0].Path
@@ -128,7 +129,8 @@ func TestThinDockerTarShares(t *testing.T) {
 	}
 }
 
-// What the delta document says has to be so: all that is missing is listed, and all that is listed is missing.
+// What the delta document says has to be so: all that is missing is listed, and all that is listed is
+// missing.
 func TestThinDockerTarContradicts(t *testing.T) {
 	thin, whole, _, base := thinDockerTar(t)
 	change := func(archived []byte, f func(e *entry) bool) []byte {
@@ -163,13 +165,15 @@ func TestThinDockerTarContradicts(t *testing.T) {
 		make func(testing.TB) []byte
 		want string
 	}{
-		"no document":       {func(testing.TB) []byte { return change(thin, func(*entry) bool { return false }) }, "layer"},
+		"no document": {func(testing.TB) []byte {
+			return change(thin, func(*entry) bool { return false })
+		}, "layer"},
 		"another layer":     {document(listing(digest.FromString("x"))), "layer"},
 		"it is inside":      {withDocument, "which is inside or which no image needs"},
 		"no document's":     {document("{}"), "cannot be used"},
 		"a later version's": {document(`{"mediaType":"application/vnd.drayage.delta.v2+json"}`), "newer drayage"},
-		"no diff ID": {document(strings.Replace(listing(base.diffID), `"diffID":"`+base.diffID.String()+`",`, "", 1)),
-			"does not say what"},
+		"no diff ID": {document(strings.Replace(listing(base.diffID),
+			`"diffID":"`+base.diffID.String()+`",`, "", 1)), "does not say what"},
 	} {
 		r, err := open(c.make(t))
 		if err == nil {
