@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/terminal"
+	"drayage/internal/verify"
 )
 
 // What a page shows at most. All else is in the JSON that it carries, and the page says so.
@@ -104,7 +105,7 @@ func newPage(doc *Document) *page {
 // FileBytes is the size of all files.
 func (p *page) FileBytes() (sum int64) {
 	for _, f := range p.Files {
-		sum += f.Size
+		sum = verify.AddSize(sum, f.Size)
 	}
 	return sum
 }
@@ -191,7 +192,7 @@ func (p *page) list(keys []digest.Digest) (all []listed) {
 			all = append(all, listed{})
 		}
 		all[maxBlocks].More++
-		all[maxBlocks].Size += l.Size
+		all[maxBlocks].Size = verify.AddSize(all[maxBlocks].Size, l.Size)
 	}
 	return all
 }

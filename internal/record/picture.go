@@ -3,6 +3,8 @@ package record
 import (
 	"fmt"
 	"strconv"
+
+	"drayage/internal/verify"
 )
 
 // bar is a row of the picture: the layers of one platform of an image.
@@ -69,7 +71,7 @@ func (p *page) bar(im *Image, pl *Platform) bar {
 			b.Title = fmt.Sprintf("%s: %d bytes, %s", l.Key(), l.Size, l.Says())
 		}
 		count[b.State]++
-		r.Bytes += l.Size
+		r.Bytes = verify.AddSize(r.Bytes, l.Size)
 		r.Blocks = append(r.Blocks, b)
 	}
 	r.Summary = fmt.Sprintf("%s: %d layers new, %d shared, %d absent", r.Label, count[stateNew],

@@ -110,6 +110,9 @@ func (doc *Document) check() error {
 			return fmt.Errorf("%w: image %q: %v", ErrNotRecord, doc.Images[i].Title(), err)
 		}
 	}
+	if len(byKey(doc.Images)) < len(doc.Images) {
+		return fmt.Errorf("%w: an image stands in it twice", ErrNotRecord)
+	}
 	for _, r := range doc.Referrers {
 		if err := errors.Join(check(r.Digest), maybe(r.Subject)); err != nil {
 			return fmt.Errorf("%w: referrer %q: %v", ErrNotRecord, r.Digest, err)

@@ -185,6 +185,37 @@ func TestBase(t *testing.T) {
 	}
 }
 
+// A layer that its manifest has an address of need not be inside. A record says whether it is.
+func TestForeignLayers(t *testing.T) {
+	s := newShop(t)
+	content := imagetest.Tar(map[string]string{"f": "1"})
+	im := imagetest.Image{Layers: []imagetest.Layer{imagetest.GzipLayer(content)}}
+	im.Layers[0].MediaType = v1.MediaTypeImageLayerNonDistributableGzip //nolint:staticcheck // they exist
+	im.Layers[0].URLs = []string{"https://corp.test/layer"}
+	s.name(im.Put(s.put), "c.io/a:1") // without the layer
+	outside := build(t, s.save())
+	layer := outside.Layers[0]
+	s.put(layer.MediaType, im.Layers[0].Content)
+	inside := build(t, s.save())
+	if inside.Layers[0].Absent != "" || inside.Images[0].New != layer.Size {
+		t.Errorf("inside: %+v", inside)
+	}
+	if layer.Absent != record.Foreign || outside.Images[0].Absent != layer.Size {
+		t.Errorf("not inside: %+v", outside)
+	}
+}
+
+// An archive that lacks a part of an image has no record.
+func TestIncomplete(t *testing.T) {
+	s := newShop(t)
+	s.image("c.io/a:1", nil, "1", "2")
+	layer := build(t, s.save()).Layers[0].Digest
+	delete(s.files, "blobs/sha256/"+layer.Encoded())
+	if doc, err := record.Build(t.Context(), open(t, s.save()), nil); err == nil {
+		t.Errorf("%+v", doc)
+	}
+}
+
 func TestReadWhatIsWritten(t *testing.T) {
 	s := newShop(t)
 	odd := "<script>\u202e\u0000\x7f\u200b&\u2028\U000e0041"
