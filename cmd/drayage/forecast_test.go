@@ -305,3 +305,19 @@ func TestForecastOfACopy(t *testing.T) {
 	m.to, m.target = m.from, m.source // mounts
 	m.present("copy FROM/app:1 FROM/app:2 FROM/solo:1 TO/mounted/", true)
 }
+
+// What the far side has need not move. If it does not have that, a dry run says so as the push does.
+func TestForecastOfAThinArchive(t *testing.T) {
+	m := newMover(t)
+	m.done("save FROM/app:1 -o first.tar --format oci --platform linux/amd64")
+	m.present("save FROM/app:1 FROM/app:2 -o second.tar --platform linux/amd64 --since first.tar", true)
+	m.refused("push second.tar TO/mirror/")
+	m.done("push first.tar TO/mirror/")
+	m.present("push second.tar TO/mirror/", true)
+	m.exact("push second.tar TO/mirror/")
+	m.present("push second.tar TO/other/", true) // all can be mounted
+	m.to, m.target = fakeregistry.New(), ""
+	m.target = serveFake(t, m.to)
+	m.refused("push second.tar TO/mirror/")
+	m.exact("push second.tar TO/mirror/ --base first.tar")
+}
