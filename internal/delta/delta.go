@@ -70,29 +70,30 @@ type wire struct {
 	Rebuilt rebuilt `json:"rebuilt"`
 }
 
-// Marshal returns the bytes of the document. Equal documents give equal bytes.
+// Marshal returns the bytes of the document, with one entry a line. Equal documents give equal bytes.
 func (d *Document) Marshal() ([]byte, error) {
-	b := bytes.NewBufferString(`{"mediaType":"` + MediaType + `","images":[`)
+	b := bytes.NewBufferString(`{"mediaType":"` + MediaType + `",` + "\n" + `"images":[`)
 	for i, name := range d.Images {
 		if err := write(b, i, name); err != nil {
 			return nil, err
 		}
 	}
-	b.WriteString(`],"absent":[`)
+	b.WriteString("\n],\n" + `"absent":[`)
 	for i := range d.Absent {
 		if err := write(b, i, &d.Absent[i]); err != nil {
 			return nil, err
 		}
 	}
-	b.WriteString(`]}`)
+	b.WriteString("\n]}\n")
 	return b.Bytes(), nil
 }
 
-// write adds an element of a list: a very long list is not held twice.
+// write adds an element of a list, in a line of its own. A very long list is not held twice.
 func write(b *bytes.Buffer, i int, v any) error {
 	if i > 0 {
 		b.WriteByte(',')
 	}
+	b.WriteByte('\n')
 	raw, err := json.Marshal(v)
 	b.Write(raw)
 	return err

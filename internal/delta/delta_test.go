@@ -30,10 +30,17 @@ func example() *delta.Document {
 
 func TestMarshal(t *testing.T) {
 	raw, err := example().Marshal()
-	want := `{"mediaType":"application/vnd.drayage.delta.v1+json",` +
-		`"images":["docker.io/library/a:1","docker.io/library/b:1"],"absent":[{"digest":"` + a.String() +
-		`","size":1,"diffID":"` + b.String() + `","mediaType":"application/vnd.oci.image.layer.v1.tar+gzip",` +
-		`"images":[0,1]},{"digest":"` + b.String() + `","size":0,"mediaType":"text/plain","images":[1]}]}`
+	want := `{"mediaType":"application/vnd.drayage.delta.v1+json",
+"images":[
+"docker.io/library/a:1",
+"docker.io/library/b:1"
+],
+"absent":[
+{"digest":"` + a.String() + `","size":1,"diffID":"` + b.String() + `",` +
+		`"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","images":[0,1]},
+{"digest":"` + b.String() + `","size":0,"mediaType":"text/plain","images":[1]}
+]}
+`
 	if string(raw) != want || err != nil {
 		t.Errorf("got  %s, %v\nwant %s", raw, err, want)
 	}
