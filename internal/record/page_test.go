@@ -2,11 +2,13 @@ package record_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 	"testing"
 
+	"drayage/image"
 	"drayage/internal/record"
 )
 
@@ -51,9 +53,6 @@ func TestPageCarriesTheRecord(t *testing.T) {
 	if again := page(t, build(t, s.save(), archive)); again != text {
 		t.Error("another page of the same images")
 	}
-	if out := os.Getenv("RECORD_PAGE"); out != "" {
-		_ = os.WriteFile(out, []byte(text), 0o600)
-	}
 }
 
 // odd texts as images could have them: each must come out as text.
@@ -92,6 +91,23 @@ func TestPageEscapes(t *testing.T) {
 		if back, err := record.Read(strings.NewReader(got)); err != nil || len(record.Compare(doc, back)) > 0 {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// A record that could not be read again is not written.
+func TestTooLarge(t *testing.T) {
+	labels := map[string]string{"a": strings.Repeat("x", record.MaxSize)}
+	doc := &record.Document{MediaType: record.MediaType, Images: []record.Image{
+		{Platforms: []record.Platform{{Labels: labels}}},
+	}}
+	if err := record.Write(io.Discard, doc); !errors.Is(err, image.ErrTooMany) {
+		t.Error(err)
+	}
+	if err := record.WritePage(io.Discard, doc); !errors.Is(err, image.ErrTooMany) {
+		t.Error(err)
+	}
+	if _, err := record.Read(strings.NewReader("{" + labels["a"])); !errors.Is(err, image.ErrTooMany) {
+		t.Error(err)
 	}
 }
 

@@ -35,13 +35,7 @@ func (p *page) bars() (rows []bar) {
 			}
 		}
 	}
-	widest := int64(1)
-	for _, r := range rows {
-		widest = max(widest, r.Bytes)
-	}
-	for _, r := range rows {
-		r.place(widest)
-	}
+	place(rows)
 	return rows
 }
 
@@ -79,23 +73,32 @@ func (p *page) bar(im *Image, pl *Platform) bar {
 	return r
 }
 
-// narrowest is the width of the smallest block, in percent: a layer without content is a layer too.
+// narrowest is the width of the smallest block, in percent of the largest image: a layer without content is a
+// layer too.
 const narrowest = 0.7
 
-// place gives each block its place. The widest row has all the width.
-func (r *bar) place(widest int64) {
-	widths := make([]float64, len(r.Blocks))
-	sum := 0.0
-	for i, b := range r.Blocks {
-		widths[i] = max(narrowest, 100*float64(b.size)/float64(widest))
-		sum += widths[i]
+// place gives each block its place, on one scale for all rows. The widest row has all the width.
+func place(rows []bar) {
+	largest := int64(1)
+	for _, r := range rows {
+		largest = max(largest, r.Bytes)
 	}
-	scale := min(1, 100/sum)
-	x := 0.0
-	for i := range r.Blocks {
-		w := widths[i] * scale
-		r.Blocks[i].X, r.Blocks[i].Width = percent(x), percent(w)
-		x += w
+	width := func(b block) float64 { return max(narrowest, 100*float64(b.size)/float64(largest)) }
+	widest := 100.0
+	for _, r := range rows {
+		sum := 0.0
+		for _, b := range r.Blocks {
+			sum += width(b)
+		}
+		widest = max(widest, sum)
+	}
+	for _, r := range rows {
+		x := 0.0
+		for i := range r.Blocks {
+			w := 100 * width(r.Blocks[i]) / widest
+			r.Blocks[i].X, r.Blocks[i].Width = percent(x), percent(w)
+			x += w
+		}
 	}
 }
 
