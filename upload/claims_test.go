@@ -29,7 +29,7 @@ type rebuilt struct {
 	warnings []error
 }
 
-const baseSize = 2 << 20
+const baseSize = 1100 << 10 // a little more than what is worth a question
 
 func onRebuilt(t *testing.T, f func(r *rebuilt)) {
 	t.Helper()
@@ -232,6 +232,9 @@ func TestReuseOfRefusingRegistry(t *testing.T) {
 		for what, at := range map[string]string{
 			"manifests": "/manifests/", "tags": "/tags/list", "configurations": "/blobs/sha256", "blobs": blob,
 		} {
+			if what != "manifests" && name != "403" && name != "hang" {
+				continue // what a question is refused with makes no difference there
+			}
 			t.Run(name+" "+what, func(t *testing.T) {
 				onRebuilt(t, func(r *rebuilt) {
 					r.has("app", "1", r.blob)
@@ -253,7 +256,7 @@ func TestReuseOfRefusingRegistry(t *testing.T) {
 // Lies are told of and not believed.
 func TestReuseOfLies(t *testing.T) {
 	honest := content(7, baseSize)
-	bomb := fakeregistry.Tar(map[string]string{"zeros": strings.Repeat("\x00", 60<<20)})
+	bomb := fakeregistry.Tar(map[string]string{"zeros": strings.Repeat("\x00", 20<<20)})
 	flipped := bytes.Clone(honest)
 	flipped[len(flipped)/2] ^= 1
 	for name, c := range map[string]struct {
