@@ -397,3 +397,24 @@ func TestForeseeOfRebuilt(t *testing.T) {
 		})
 	}
 }
+
+// In a stream the size of a layer shows when it comes, and so does whether it is worth a question.
+func TestReuseInStream(t *testing.T) {
+	base := content(7, large)
+	onSite(t, func(s *site) {
+		blob := fakeregistry.GzipLayer(base)
+		s.reg.PutImage("app", "0", fakeregistry.Image{Docker: true, Layers: []fakeregistry.Layer{blob}})
+		im := savedImage{layers: []fakeregistry.Layer{fakeregistry.PlainLayer(base), plain(8, 40_000)}}
+		s.reg.Reset()
+		if err := s.pushPass(im, upload.Options{}); err != nil {
+			s.Fatal(err)
+		}
+		m := s.checkImage("app", "1", im)
+		if want := digest.FromBytes(blob.Content); m.Layers[0].Digest != want {
+			s.Errorf("the base is %s, and %s is there", m.Layers[0].Digest, want)
+		}
+		if n := s.reg.Received("", "/blobs/uploads/"); n > m.Layers[1].Size+4096 {
+			s.Errorf("%d bytes were sent, the new layer has %d", n, m.Layers[1].Size)
+		}
+	})
+}

@@ -93,11 +93,10 @@ func (q *inquiry) manifest(ctx context.Context, target string) (answer, error) {
 		return answer{}, err
 	}
 	q.bytes.Add(int64(len(raw)))
-	doc, err := image.ParseManifest(d.MediaType, raw)
-	if err != nil {
-		return answer{}, nil //nolint:nilerr // another tag may have an image
+	if doc, err := image.ParseManifest(d.MediaType, raw); err == nil {
+		return answer{doc, d.Digest}, nil
 	}
-	return answer{doc, d.Digest}, nil
+	return answer{}, nil // another tag may have an image
 }
 
 // unseen takes each manifest once.
