@@ -83,6 +83,7 @@ type scenario struct {
 	id, title string
 	huge      bool // only with Config.Huge
 	once      bool // one measured run is enough: memory does not vary as time does
+	bytes     bool // the run that is checked is enough: bytes do not vary
 	prepare   preparation
 	targets   []target
 }
@@ -143,15 +144,18 @@ func (e *env) measure(ctx context.Context, s scenario) (*Result, error) {
 		}
 	}
 	runs := e.Runs
-	if s.once {
+	switch {
+	case s.once:
 		runs = 1
+	case s.bytes:
+		runs = 0
 	}
 	for n := 0; n <= runs; n++ {
 		for _, row := range result.Rows {
 			if row.Failed != "" || row.tooSlow() {
 				continue
 			}
-			if err := e.once(ctx, row, n == 0); err != nil {
+			if err := e.once(ctx, row, n == 0, s.bytes); err != nil {
 				if ctx.Err() != nil {
 					return nil, ctx.Err()
 				}
@@ -167,8 +171,8 @@ func (e *env) chosen(c contender) bool {
 	return e.Tools == nil || c.limit || c.isDrayage() || e.Tools.MatchString(c.tool)
 }
 
-// once is one run of one contender. The first is checked and not counted.
-func (e *env) once(ctx context.Context, row *Row, first bool) (err error) {
+// once is one run of one contender. The first is checked, and not counted unless bytes are all that matters.
+func (e *env) once(ctx context.Context, row *Row, first, bytes bool) (err error) {
 	r := &round{env: e}
 	if r.dir, err = os.MkdirTemp(e.dir, "round-"); err != nil {
 		return err
@@ -188,9 +192,11 @@ func (e *env) once(ctx context.Context, row *Row, first bool) (err error) {
 			return fmt.Errorf("prepare: %v", err)
 		}
 	}
-	syscall.Sync() // what others have left to write is not this one's
-	if err := touchMemory(); err != nil {
-		return err
+	if !bytes {
+		syscall.Sync() // what others have left to write is not this one's
+		if err := touchMemory(); err != nil {
+			return err
+		}
 	}
 	usage, err := r.meter(ctx, t)
 	if err != nil {
@@ -200,8 +206,9 @@ func (e *env) once(ctx context.Context, row *Row, first bool) (err error) {
 		if usage.Output, err = t.check(ctx); err != nil {
 			return fmt.Errorf("wrong result: %v", err)
 		}
-		row.Output, row.images = usage.Output, t.images
-		return nil
+		if row.Output, row.images = usage.Output, t.images; !bytes {
+			return nil
+		}
 	}
 	row.Usages = append(row.Usages, usage)
 	fmt.Fprintf(e.Log, "   %-28s %7.3f s wall %7.3f s CPU %5d MiB\n", row.tool, usage.Wall.Seconds(),

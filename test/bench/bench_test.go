@@ -41,12 +41,12 @@ func TestRun(t *testing.T) {
 	report, err := Run(t.Context(), Config{Drayage: drayage, Work: filepath.Join(dir, "work"), Runs: 1, Scale: 1,
 		Log: io.Discard,
 		Only: regexp.MustCompile("^(fetch-loopback|registry-docker-tar|" +
-			"push-docker-tar|push-again|late-hash-fetch)$"),
+			"push-docker-tar|push-again|late-hash-fetch|cross-twenty)$"),
 		Tools: regexp.MustCompile("^$")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Results) != 5 {
+	if len(report.Results) != 6 {
 		t.Fatalf("%d results", len(report.Results))
 	}
 	for _, result := range report.Results {
@@ -72,13 +72,35 @@ func TestRun(t *testing.T) {
 		t.Errorf("received: %d at first, %d again, of %d", first.Usages[0].Received, again.Usages[0].Received,
 			first.Output)
 	}
+	checkCrossing(t, report)
 	if left, err := filepath.Glob(filepath.Join(dir, "work", "run-*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
 	var text bytes.Buffer
 	if _, err := report.WriteTo(&text); err != nil || strings.Contains(text.String(), dir) ||
-		strings.Count(text.String(), "\n| drayage |") != 6 {
+		strings.Count(text.String(), "\n| drayage |") != 7 {
 		t.Errorf("%v\n%s", err, &text)
+	}
+}
+
+// checkCrossing: of twenty images of which three were rebuilt, less than a quarter crosses.
+func checkCrossing(t *testing.T, report *Report) {
+	t.Helper()
+	whole := report.row("cross-twenty", "drayage whole")
+	for _, tool := range []string{"drayage", "drayage --since last.tar", "drayage --since REPOSITORY"} {
+		if thin := report.row("cross-twenty", tool); thin.Output == 0 || thin.Output > whole.Output/4 {
+			t.Errorf("%s carries %d bytes, and all of it has %d", tool, thin.Output, whole.Output)
+		}
+	}
+	for _, result := range report.Results {
+		if result.id == "cross-twenty" {
+			if v := result.targets[0].judge(report, result); !v.known || !v.met {
+				t.Errorf("%s: %s", v.text, v.reached)
+			}
+		}
+	}
+	if _, err := report.WithCrossing(crossingBegins + crossingEnds); err == nil {
+		t.Error("a table was made of one update of five")
 	}
 }
 

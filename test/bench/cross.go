@@ -45,7 +45,7 @@ func crossScenarios() (all []scenario) {
 		most := new(int64)
 		all = append(all, scenario{id: "cross-" + p.id, title: "what crosses: " + p.title,
 			prepare: func(ctx context.Context, e *env) ([]contender, func(), error) { return p.prepare(ctx, e, most) },
-			targets: []target{onlyMissing(most), memoryBelow(100)}})
+			targets: []target{onlyMissing(most), memoryBelow(100)}, bytes: true})
 	}
 	return all
 }

@@ -76,7 +76,7 @@ func (r *Report) versions() string {
 	var all []string
 	for _, t := range r.tools {
 		switch t.name {
-		case "drayage", "curl", "nginx", "docker-registry":
+		case "drayage", "curl", "nginx", "docker-registry", "skopeo-new":
 			continue
 		}
 		if t.path != "" {

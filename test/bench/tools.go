@@ -101,6 +101,9 @@ func version(ctx context.Context, t tool) string {
 	if err != nil {
 		return "of unknown version"
 	}
+	if _, of, ok := strings.Cut(string(out), "GitVersion:"); ok { // hauler: the Go release stands behind it
+		return strings.Fields(of + " unknown")[0]
+	}
 	if v := number.FindString(string(out)); v != "" {
 		return v
 	}
