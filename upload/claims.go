@@ -1,7 +1,9 @@
 package upload
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -84,9 +86,29 @@ func (p *pusher) ask(ctx context.Context, repo *registry.Repository, c *claims, 
 		places = append(places, at)
 	}
 	for _, at := range places {
+		if p.hasRefused(repo) || !unknown() {
+			return
+		}
 		q := &inquiry{repo: at.repo, wanted: wanted, platforms: platforms, seen: map[digest.Digest]bool{}}
-		c.askAt(ctx, q, at.tags, unknown)
+		err := c.askAt(ctx, q, at.tags, unknown)
+		if err != nil && !errors.Is(err, registry.ErrDenied) && !errors.Is(err, errEnough) {
+			p.refuses(repo)
+		}
 	}
+}
+
+// refuses notes that a registry fails at questions, or takes too long over them. No other repository of it is
+// asked then: each would cost the same patience.
+func (p *pusher) refuses(repo *registry.Repository) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused[repo.Root()] = true
+}
+
+func (p *pusher) hasRefused(repo *registry.Repository) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused[repo.Root()]
 }
 
 // asked is a repository, and the tags that are looked at first.
@@ -96,17 +118,18 @@ type asked struct {
 }
 
 // askAt looks at the images under some tags, and at those next to them if that is not enough.
-func (c *claims) askAt(ctx context.Context, q *inquiry, tags []string, unknown func() bool) {
-	if !unknown() || ctx.Err() != nil {
-		return
-	}
+func (c *claims) askAt(ctx context.Context, q *inquiry, tags []string, unknown func() bool) error {
 	found, err := q.images(ctx, tags)
 	if c.take(found); err != nil || !unknown() {
-		return
+		return err
 	}
-	names, _ := q.repo.Tags(ctx) // those that came before the list broke off are as good as others
-	found, _ = q.images(ctx, neighbours(names, append(tags, "latest")[0]))
+	names, err := q.repo.Tags(ctx) // those that came before the list broke off are as good as others
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	found, ierr := q.images(ctx, neighbours(names, append(tags, "latest")[0]))
 	c.take(found)
+	return cmp.Or(err, ierr)
 }
 
 // take enters claims behind those that are known.

@@ -418,3 +418,25 @@ func TestReuseInStream(t *testing.T) {
 		}
 	})
 }
+
+// A registry that hangs over questions is asked about one repository, and not about each.
+func TestReuseAsksHangingRegistryOnce(t *testing.T) {
+	onRebuilt(t, func(r *rebuilt) {
+		r.reg.On(fakeregistry.Match{Method: "GET"}, fakeregistry.Hang())
+		var targets []upload.Target
+		for i := range 5 {
+			target := r.to(fmt.Sprintf("app%d:1", i))
+			im := savedImage{layers: []fakeregistry.Layer{plain(byte(i+1), baseSize)}}
+			target.Saved = r.saved(im)[0]
+			targets = append(targets, target)
+		}
+		began := time.Now()
+		r.good(upload.Options{Jobs: 1}, targets...)
+		if took := time.Since(began); took > 20*time.Second {
+			r.Errorf("the push took %v", took)
+		}
+		if n := r.requests("GET", ""); n != 1 {
+			r.Errorf("%d questions", n)
+		}
+	})
+}

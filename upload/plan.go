@@ -44,6 +44,7 @@ type pusher struct {
 
 	asked     map[string]*claims // by the name of the repository
 	disproved map[pairing]bool
+	refused   map[string]bool // registries that are not asked any more, by their root
 }
 
 // layerAt is a layer in a repository.
@@ -90,6 +91,7 @@ func newPusher(targets []Result, opts Options) *pusher {
 		asked:   map[string]*claims{},
 
 		disproved: map[pairing]bool{},
+		refused:   map[string]bool{},
 	}
 	for i := range targets {
 		p.enter(&targets[i])
