@@ -219,7 +219,7 @@ func (g *gatherer) nearby(w wanted) (all []*registry.Repository) {
 // mount asks the registry to find a blob by itself.
 func (g *gatherer) mount(ctx context.Context, w wanted) (bool, error) {
 	g.mu.Lock()
-	enough := g.blind >= maxBlind
+	enough := g.blind >= maxBlind || g.opts.AskOnly
 	g.mu.Unlock()
 	if enough || g.opts.Look {
 		return false, nil

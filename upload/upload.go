@@ -54,6 +54,9 @@ type Options struct {
 	// [InOrder] must have been asked before.
 	Stream Stream
 
+	// AskOnly keeps [Gather] from changing anything in the registry: no blob is mounted.
+	AskOnly bool
+
 	// Compression is for layers of docker tars that are stored uncompressed.
 	Compression Compression
 

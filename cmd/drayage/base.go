@@ -49,7 +49,7 @@ func (p *pusher) useBases(context.Context) error {
 	}
 	for _, ref := range repositories {
 		if ref.Registry != p.dest.Registry() {
-			stores = append(stores, source.Spec{Text: ref.Name(), Kind: source.Registry, Ref: ref})
+			stores = append(stores, specsOf([]registry.Reference{ref})...)
 			continue
 		}
 		base := upload.Base{Repository: p.client.Repository(ref), Tag: ref.Tag}
@@ -73,14 +73,16 @@ func (p *pusher) gather(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.opts.AskOnly = p.Bool("dry-run")
 	lost, err := upload.Gather(ctx, p.placed.Targets, p.opts, stores)
 	if err != nil {
 		return fmt.Errorf("what was left out: %w", err)
 	}
 	missing := want.Missing(images, calledAs)
 	missing.Keep(lost)
-	return p.lacking(missing, "%s was left out of the archive, and is neither at %s nor in a base: "+
-		"nothing is pushed; --base X names an archive, a layout or a repository that has them", missing, p.dest)
+	return p.lacking(missing, "%s left out of the archive, and not found at %s nor in a base: "+
+		"nothing is pushed; --base X names an archive, a layout or a repository that has them",
+		missing.Were(), p.dest)
 }
 
 // taken are the images of all targets, each once.
@@ -99,17 +101,70 @@ func (p *pusher) taken() (images []*image.Image) {
 func (p *pusher) openStores(ctx context.Context) (stores []upload.Store, err error) {
 	opts := p.sourceOptions()
 	opts.Client = func(registry.Reference) (*registry.Client, error) { return p.client, nil }
-	for _, spec := range p.stores {
-		bases, closes, err := farside.OpenBase(ctx, spec, opts)
-		p.closes = append(p.closes, closes)
-		if err != nil {
-			return nil, fmt.Errorf("--base %s: %w", spec.Text, spec.Explain(err))
-		}
-		for _, b := range bases {
-			stores = append(stores, b)
+	bases, closes, err := openBases(ctx, p.stores, opts)
+	p.closes = append(p.closes, closes)
+	for _, b := range bases {
+		stores = append(stores, b)
+	}
+	return stores, err
+}
+
+// openBases opens bases to read blobs from. The caller calls closes in the end, also after an error.
+func openBases(
+	ctx context.Context, specs []source.Spec, opts source.Options,
+) (all []farside.Base, closes func(), err error) {
+	var opened []func()
+	closes = func() {
+		for _, f := range slices.Backward(opened) {
+			f()
 		}
 	}
-	return stores, nil
+	for _, spec := range specs {
+		bases, done, err := farside.OpenBase(ctx, spec, opts)
+		opened = append(opened, done)
+		if err != nil {
+			return nil, closes, fmt.Errorf("--base %s: %w", spec.Text, spec.Explain(err))
+		}
+		all = append(all, bases...)
+	}
+	return all, closes, nil
+}
+
+// inBases looks for what was left out of the images of a set, which are read from src, in what --base names.
+// The caller calls closes when everything has been read, also after an error.
+func (c call) inBases(
+	ctx context.Context, set *source.Set, src image.Source, opts source.Options,
+) (found farside.Found, closes func(), err error) {
+	stores, repositories, err := c.bases()
+	if err != nil {
+		return found, func() {}, err
+	}
+	var client *registry.Client
+	opts.Client = func(registry.Reference) (_ *registry.Client, err error) {
+		if client == nil {
+			client, err = c.newClient(hosts(repositories), false)
+		}
+		return client, err
+	}
+	bases, done, err := openBases(ctx, append(stores, specsOf(repositories)...), opts)
+	closes = func() {
+		done()
+		if client != nil {
+			client.Close()
+		}
+	}
+	if err == nil {
+		found, err = farside.Search(ctx, set, src, bases)
+	}
+	return found, closes, err
+}
+
+// specsOf are repositories as places to read from.
+func specsOf(repositories []registry.Reference) (specs []source.Spec) {
+	for _, ref := range repositories {
+		specs = append(specs, source.Spec{Text: ref.Name(), Kind: source.Registry, Ref: ref})
+	}
+	return specs
 }
 
 func (p *pusher) close() {

@@ -40,7 +40,7 @@ const exitCodesHelp = `EXIT CODES:
    0  done
    1  any other failure
    2  wrong usage
-   3  not found: image, tag, platform or file
+   3  not found: image, tag, platform, file, or what was left out of an archive
    4  authentication or permission, of files too
    5  network, rate limit or registry failure
    6  integrity: a digest or an archive is wrong

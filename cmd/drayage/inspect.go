@@ -40,6 +40,8 @@ func inspectCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "list signatures, attestations and SBOMs that belong to an image in a registry"},
 			recordFlag(recordUsage),
+			basesFlag("do not show as left out what `X` has: an earlier archive, a layout, or a repository"),
+			wantOutFlag(),
 			tempDirFlag(),
 		}, lookFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).inspect),
@@ -58,22 +60,14 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	if err != nil {
 		return fmt.Errorf("inspect %s: %w", arg, err)
 	}
+	missing, err := l.lookInBases(ctx)
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", arg, err)
+	}
 	opts := inspect.Options{Platforms: want, Configs: all || len(want) > 0 || l.Bool("json")}
-	errs := make([]error, len(l.set.Images))
-	var images []*inspect.Image
-	bad := []report.Image{}
-	known := map[digest.Digest]*inspect.Image{} // one image may have very many names
-	for i, im := range l.set.Images {
-		shown, err := l.inspectNamed(ctx, im, opts, known)
-		if errors.Is(err, image.ErrTooMany) {
-			return fmt.Errorf("inspect %s: %w", arg, err)
-		}
-		if err != nil {
-			errs[i] = l.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
-			bad = append(bad, report.Image{Name: im.Label, Error: l.reported(ctx, errs[i])})
-			continue
-		}
-		images = append(images, shown)
+	images, bad, errs, err := l.inspectAll(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", arg, err)
 	}
 	var quota *inspect.Quota
 	if len(images) > 0 && l.set.Images[0].Repo != nil {
@@ -86,6 +80,9 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 		if n, bytes := inspect.LeftOut(images); n > 0 {
 			doc.LeftOut = &report.Blobs{BlobCount: n, SizeBytes: bytes}
 		}
+		if l.IsSet("base") {
+			doc.Missing = missingBlobs(missing)
+		}
 		err = l.result(doc, nil)
 	} else {
 		err = l.inspected(images, quota, all || len(want) > 0)
@@ -94,7 +91,28 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 		return err
 	}
 	l.saidRecord(recorded)
-	return outcome(errs)
+	return errors.Join(outcome(errs), l.writeWant(missing))
+}
+
+// inspectAll describes all images of the set, and those that it cannot describe. errs has an entry for each.
+func (l *looker) inspectAll(
+	ctx context.Context, opts inspect.Options,
+) (images []*inspect.Image, bad []report.Image, errs []error, err error) {
+	errs, bad = make([]error, len(l.set.Images)), []report.Image{}
+	known := map[digest.Digest]*inspect.Image{} // one image may have very many names
+	for i, im := range l.set.Images {
+		shown, err := l.inspectNamed(ctx, im, opts, known)
+		if errors.Is(err, image.ErrTooMany) {
+			return nil, nil, nil, err
+		}
+		if err != nil {
+			errs[i] = l.failed(fmt.Errorf("inspect %s: %w", im.Label, err), len(errs))
+			bad = append(bad, report.Image{Name: im.Label, Error: l.reported(ctx, errs[i])})
+			continue
+		}
+		images = append(images, shown)
+	}
+	return images, bad, errs, nil
 }
 
 // inspectNamed describes an image that may be known by another name.

@@ -32,7 +32,17 @@ func (c call) lacking(l *want.List, format string, args ...any) error {
 	if len(l.Blobs) == 0 {
 		return nil
 	}
-	if err := c.listMissing(l); err != nil {
+	doc := report.Document{Source: strings.Join(c.Args().Slice(), " "), Missing: missingBlobs(l)}
+	if err := c.result(doc, nil); err != nil {
+		return err
+	}
+	return c.lackingError(l, format, args...)
+}
+
+// lackingError is the error about blobs that are nowhere to be had, which it shows.
+func (c call) lackingError(l *want.List, format string, args ...any) error {
+	c.showMissing(l)
+	if err := c.writeWant(l); err != nil {
 		return err
 	}
 	err := kind.Errorf(registry.ErrNotFound, format, args...)
@@ -42,33 +52,36 @@ func (c call) lacking(l *want.List, format string, args ...any) error {
 	return err
 }
 
-// listMissing shows blobs that are missing, and keeps them for the result.
-func (c call) listMissing(l *want.List) error {
-	doc := report.Document{Source: strings.Join(c.Args().Slice(), " "), Missing: []report.Missing{}}
+// missingBlobs are the blobs of a list for a result.
+func missingBlobs(l *want.List) []report.Missing {
+	all := []report.Missing{}
+	for _, b := range l.Blobs {
+		all = append(all, report.Missing{Digest: b.Digest, SizeBytes: b.Size, Images: b.Images})
+	}
+	return all
+}
+
+// showMissing shows the first blobs of a list.
+func (c call) showMissing(l *want.List) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# missing: %s", l)
-	for i, blob := range l.Blobs {
-		doc.Missing = append(doc.Missing, report.Missing{
-			Digest: blob.Digest, SizeBytes: blob.Size, Images: blob.Images,
-		})
-		if i < shownMissing {
-			fmt.Fprintf(&b, "\n%s  %s  %s", blob.Digest, terminal.Size(blob.Size), source.List(blob.Images))
-		}
+	for _, blob := range l.Blobs[:min(len(l.Blobs), shownMissing)] {
+		fmt.Fprintf(&b, "\n%s  %s  %s", blob.Digest, terminal.Size(blob.Size), source.List(blob.Images))
 	}
 	if more := len(l.Blobs) - shownMissing; more > 0 {
 		fmt.Fprintf(&b, "\nand %d more", more)
 	}
 	c.tell.Say(tell.Line{Level: tell.Error, Event: "failed", Message: b.String()})
-	if err := c.result(doc, nil); err != nil {
-		return err
-	}
-	return c.writeWant(l)
 }
 
 // writeWant writes a list where the user wants it. The file appears when it is whole.
 func (c call) writeWant(l *want.List) error {
 	path := c.String("want-out")
-	if path == "" {
+	switch {
+	case path == "":
+		return nil
+	case len(l.Blobs) == 0:
+		c.note("nothing is missing: %s is not written", path)
 		return nil
 	}
 	f, err := durable.CreateOutput(path)

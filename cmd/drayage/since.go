@@ -151,7 +151,7 @@ func (s *saver) cross(ctx context.Context) error {
 		return nil
 	}
 	how := "--base X names an archive, a layout or a repository that has them"
-	return s.lacking(missing, "%s was left out and is in no base: "+how, missing)
+	return s.lacking(missing, "%s left out and not found in a base: "+how, missing.Were())
 }
 
 // fill reads what was left out of the sources elsewhere: in a base, or with another image.
@@ -162,22 +162,15 @@ func (s *saver) fill(ctx context.Context) error {
 		}
 		return nil
 	}
-	all := []farside.Base{farside.EachOther(s.images)}
-	for _, ref := range s.repositories {
-		s.stores = append(s.stores, source.Spec{Text: ref.Name(), Kind: source.Registry, Ref: ref})
-	}
-	for _, spec := range s.stores {
-		bases, closes, err := farside.OpenBase(ctx, spec, s.sideOptions())
-		s.closes = append(s.closes, func() error { closes(); return nil })
-		if err != nil {
-			return fmt.Errorf("--base %s: %w", spec.Text, spec.Explain(err))
-		}
-		all = append(all, bases...)
+	all, closes, err := openBases(ctx, append(s.stores, specsOf(s.repositories)...), s.sideOptions())
+	s.closes = append(s.closes, func() error { closes(); return nil })
+	if err != nil {
+		return err
 	}
 	if len(s.repositories) > 0 && s.client != nil {
 		s.wire = s.client.Received
 	}
-	return farside.Fill(ctx, s.images, all)
+	return farside.Fill(ctx, s.images, append([]farside.Base{farside.EachOther(s.images)}, all...))
 }
 
 // sideOptions say how a place is opened that is like the far side.
@@ -221,7 +214,7 @@ func (s *saver) answer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.lacking(missing, "%s that --want lists is in no SOURCE: nothing is written", missing)
+	return s.lacking(missing, "no SOURCE has %s that --want lists: nothing is written", missing)
 }
 
 // takeAll takes everything that is in archives when they are made whole again, unless the user chooses.

@@ -18,6 +18,7 @@ import (
 	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
+	"drayage/internal/want"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -53,8 +54,10 @@ func verifyCommand(env *environment) *cli.Command {
 				Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"},
 			recordFlag("also compare what is here with the record in `FILE`, .html or .json, which save or " +
 				"inspect has written"),
-			logFormatFlag(),
-		}, outputFlags(progressFlag())...),
+			basesFlag("read what was left out of an archive from `X` and check it too: an earlier archive, " +
+				"a layout, or a repository"),
+			wantOutFlag(),
+		}, append(accessFlags(), outputFlags(progressFlag())...)...),
 		Action: env.run(call.verify),
 	}
 }
@@ -84,27 +87,23 @@ func (c call) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := spec.Open(ctx, opts)
-	if err != nil {
+	if v.set, err = spec.Open(ctx, opts); err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
-	defer set.Close()
-	v.set = set
-	for _, im := range set.Images {
-		t, err := target(ctx, im)
-		if err != nil {
-			return fmt.Errorf("verify %s: %w", spec.Text, err)
-		}
-		v.targets = append(v.targets, t)
+	defer v.set.Close()
+	closes, err := v.useBases(ctx)
+	defer closes()
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
 	report, err := v.check(ctx)
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
-	if v.differences, err = v.recorded.Differences(ctx, set, opts); err != nil {
+	if v.differences, err = v.recorded.Differences(ctx, v.set, opts); err != nil {
 		return fmt.Errorf("verify %s: compare with the record: %w", spec.Text, err)
 	}
-	return v.report(report)
+	return v.conclude(report)
 }
 
 // check reads everything.
@@ -156,6 +155,7 @@ type verifier struct {
 	call
 	set     *source.Set
 	targets []audit.Target // of the images of the set
+	missing *want.List     // what was left out and is in no base
 
 	recorded    *record.Document // of --record; or nil
 	differences []string         // from the record
@@ -230,6 +230,9 @@ func (v *verifier) document(r *audit.Report) (doc report.Document, lines []strin
 	}
 	if blobs, bytes := r.LeftOut(); blobs > 0 {
 		doc.LeftOut = &report.Blobs{BlobCount: blobs, SizeBytes: bytes}
+	}
+	if v.IsSet("base") {
+		doc.Missing = missingBlobs(v.missing)
 	}
 	return doc, lines
 }

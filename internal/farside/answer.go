@@ -19,11 +19,11 @@ func Answer(ctx context.Context, images []*image.Image, l *want.List, keep map[*
 	there := map[blobKey]bool{}
 	for _, im := range withReferrers(images) {
 		for _, d := range im.Travelling() {
-			there[blobKey{d.Digest, d.Size}] = true
+			there[keyOf(d)] = true
 		}
 		for i := range im.Manifests {
 			d := im.Manifests[i].Descriptor
-			there[blobKey{d.Digest, d.Size}] = true
+			there[keyOf(d)] = true
 		}
 	}
 	wanted, missing := map[digest.Digest]bool{}, &want.List{}

@@ -33,7 +33,7 @@ func Fill(ctx context.Context, images []*image.Image, bases []Base) error {
 			if src != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				found[blobKey{d.Digest, d.Size}] = src
+				found[keyOf(d)] = src
 			}
 			return err
 		})
@@ -42,7 +42,7 @@ func Fill(ctx context.Context, images []*image.Image, bases []Base) error {
 		return err
 	}
 	for _, im := range images {
-		im.Fill(func(d v1.Descriptor) image.Source { return found[blobKey{d.Digest, d.Size}] })
+		im.Fill(func(d v1.Descriptor) image.Source { return found[keyOf(d)] })
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func Lacking(images []*image.Image) (all []v1.Descriptor) {
 	seen := map[blobKey]bool{}
 	for _, im := range withReferrers(images) {
 		for _, a := range im.Absent {
-			k := blobKey{a.Descriptor.Digest, a.Descriptor.Size}
+			k := keyOf(a.Descriptor)
 			if a.Reason == image.LeftOut && !seen[k] {
 				seen[k] = true
 				all = append(all, a.Descriptor)
@@ -84,7 +84,7 @@ func EachOther(images []*image.Image) Base {
 	h := holdings{}
 	for _, im := range withReferrers(images) {
 		for _, d := range im.Travelling() {
-			h[blobKey{d.Digest, d.Size}] = im.Source
+			h[keyOf(d)] = im.Source
 		}
 	}
 	return Base{Side: h, Source: h}
@@ -94,11 +94,11 @@ func EachOther(images []*image.Image) Base {
 type holdings map[blobKey]image.Source
 
 func (h holdings) Has(_ context.Context, d v1.Descriptor) (bool, error) {
-	return h[blobKey{d.Digest, d.Size}] != nil, nil
+	return h[keyOf(d)] != nil, nil
 }
 
 func (h holdings) Open(ctx context.Context, d v1.Descriptor, offset, length int64) (io.ReadCloser, error) {
-	src := h[blobKey{d.Digest, d.Size}]
+	src := h[keyOf(d)]
 	if src == nil {
 		return nil, fmt.Errorf("%s: %w", d.Digest, fs.ErrNotExist)
 	}

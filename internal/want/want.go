@@ -107,6 +107,14 @@ func (l *List) String() string {
 	return fmt.Sprintf("%s with %s", terminal.Count(len(l.Blobs), "blob"), terminal.Size(l.Bytes()))
 }
 
+// Were is String with its verb.
+func (l *List) Were() string {
+	if len(l.Blobs) == 1 {
+		return l.String() + " was"
+	}
+	return l.String() + " were"
+}
+
 // Write writes the list as [Parse] reads it. It fails if Parse would refuse the list.
 func (l *List) Write(w io.Writer) error {
 	raw, err := json.MarshalIndent(document{MediaType, *l}, "", " ")
