@@ -190,7 +190,7 @@ func TestForeignLayers(t *testing.T) {
 	s := newShop(t)
 	content := imagetest.Tar(map[string]string{"f": "1"})
 	im := imagetest.Image{Layers: []imagetest.Layer{imagetest.GzipLayer(content)}}
-	im.Layers[0].MediaType = v1.MediaTypeImageLayerNonDistributableGzip //nolint:staticcheck // they exist
+	im.Layers[0].MediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 	im.Layers[0].URLs = []string{"https://corp.test/layer"}
 	s.name(im.Put(s.put), "c.io/a:1") // without the layer
 	outside := build(t, s.save())

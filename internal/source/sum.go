@@ -78,7 +78,8 @@ func (s *Set) Sum(ctx context.Context) (size int64, sum digest.Digest, err error
 	if !ok {
 		return 0, "", fmt.Errorf("%s was read without counting", s.in)
 	}
-	if _, err := io.Copy(io.Discard, transfer.WithContext(ctx, summed)); err != nil {
+	rest := struct{ io.Writer }{io.Discard} // which alone would read in small pieces
+	if _, err := io.CopyBuffer(rest, transfer.WithContext(ctx, summed), make([]byte, 1<<20)); err != nil {
 		return 0, "", err
 	}
 	return summed.size, digest.NewDigest(digest.SHA256, summed.hash), nil
