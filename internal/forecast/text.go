@@ -31,7 +31,7 @@ func (s *Summary) Lines(width int) []string {
 	w.line("sum: %s in %s", terminal.Size(s.Sum.Total), terminal.Count(s.Blobs, "blob"))
 	w.line("already there: %s", terminal.Size(s.Sum.There))
 	if s.Sum.LeftOut > 0 {
-		w.line("missing: %s in %s that were left out", terminal.Size(s.Sum.LeftOut),
+		w.line("missing: %s in %s left out", terminal.Size(s.Sum.LeftOut),
 			terminal.Count(len(s.Lacking), "blob"))
 	}
 	switch plain := s.Sum.PlainLayers; {
