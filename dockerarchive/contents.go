@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -225,9 +226,14 @@ func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
 // leaveOut enters what was left out of images on purpose, also where nothing else of them was looked at.
 func (c *Contents) leaveOut(roots []*root) {
 	for _, r := range roots {
-		_, known := c.Absent[r.desc.Digest]
-		left := which(r.absent(), func(a image.Absent) bool { return a.Reason == image.LeftOut })
-		if !known && len(left) > 0 {
+		if _, known := c.Absent[r.desc.Digest]; known {
+			continue
+		}
+		left := r.absent()
+		if slices.ContainsFunc(left, func(a image.Absent) bool { return a.Reason != image.LeftOut }) {
+			left = which(left, func(a image.Absent) bool { return a.Reason == image.LeftOut })
+		}
+		if len(left) > 0 {
 			c.Absent[r.desc.Digest] = left
 		}
 	}

@@ -29,9 +29,11 @@ type thin struct {
 
 // listed is a blob that the document lists.
 type listed struct {
-	*delta.Blob
-	needed bool // a manifest leads to it
-	typed  bool // and calls it what the document calls it
+	size      int64
+	diffID    digest.Digest
+	mediaType string
+	needed    bool // a manifest leads to it
+	typed     bool // and calls it what the document calls it
 }
 
 // thin reads the delta document. The result is nil if index.json names none.
@@ -76,7 +78,8 @@ func readThin(ctx context.Context, l *layout.Layout) (*thin, error) {
 	t := &thin{document: d, absent: make(map[digest.Digest]*listed, len(doc.Absent)),
 		wrong: map[digest.Digest]string{}}
 	for i := range doc.Absent {
-		t.absent[doc.Absent[i].Digest] = &listed{Blob: &doc.Absent[i]}
+		b := &doc.Absent[i]
+		t.absent[b.Digest] = &listed{size: b.Size, diffID: b.DiffID, mediaType: b.MediaType}
 	}
 	return t, nil
 }
@@ -102,11 +105,11 @@ func (t *thin) lists(part image.Part, d v1.Descriptor) *listed {
 	case part == image.PartManifest || part == image.PartConfig:
 		t.wrong[d.Digest] = fmt.Sprintf("it is a %s, which has to be inside", part)
 		return nil
-	case l.Size != d.Size:
-		t.wrong[d.Digest] = fmt.Sprintf("it would have %d bytes, and its manifest says %d", l.Size, d.Size)
+	case l.size != d.Size:
+		t.wrong[d.Digest] = fmt.Sprintf("it would have %d bytes, and its manifest says %d", l.size, d.Size)
 		return nil
 	}
-	l.needed, l.typed = true, l.typed || l.MediaType == d.MediaType
+	l.needed, l.typed = true, l.typed || l.mediaType == d.MediaType
 	return l
 }
 
@@ -135,7 +138,7 @@ func (t *thin) check(inside func(digest.Digest) bool, tolerant bool) error {
 		case !l.needed && !t.unsure:
 			t.wrong[d] = "no manifest leads to it"
 		case l.needed && !l.typed:
-			t.wrong[d] = fmt.Sprintf("it would be %q, and its manifest says something else", l.MediaType)
+			t.wrong[d] = fmt.Sprintf("it would be %q, and its manifest says something else", l.mediaType)
 		}
 	}
 	if len(t.wrong) > 0 {
@@ -149,8 +152,8 @@ func (t *thin) check(inside func(digest.Digest) bool, tolerant bool) error {
 	for _, d := range slices.Compact(t.missing) {
 		names = append(names, d.String())
 	}
-	return fmt.Errorf("the archive %w: it lacks %d blobs that its delta document does not list: %s",
-		ErrIncomplete, len(names), shortened(names, ", "))
+	return fmt.Errorf("the archive %w: it lacks what its delta document does not list: %s",
+		ErrIncomplete, shortened(names, ", "))
 }
 
 // contradiction is the error about what the document lists and should not.

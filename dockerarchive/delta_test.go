@@ -156,7 +156,7 @@ func TestHostileThin(t *testing.T) {
 		return func(doc *delta.Document, _ map[string]string) { f(&doc.Absent[0]) }
 	}
 	none := func(*delta.Document, map[string]string) {}
-	const lacks = "lacks 1 blobs that its delta document does not list: "
+	const lacks = "lacks what its delta document does not list: "
 	for name, c := range map[string]struct {
 		edit edit
 		err  string

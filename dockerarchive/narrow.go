@@ -105,6 +105,9 @@ func (r *root) absent() (all []image.Absent) {
 			}
 		}
 	}
+	if len(r.leaves) == 1 && len(all) == len(r.leaves[0].absent) {
+		return r.leaves[0].absent // it is not held twice
+	}
 	return all
 }
 

@@ -230,7 +230,7 @@ func (s *surveyor) facts(v image.Visit) *facts {
 		a := image.Absent{Part: part, Descriptor: d, Reason: image.OtherPlatform, Err: fs.ErrNotExist}
 		switch {
 		case listed != nil:
-			a.Reason, a.Err, a.DiffID = image.LeftOut, nil, listed.DiffID
+			a.Reason, a.Err, a.DiffID = image.LeftOut, nil, listed.diffID
 		case image.IsForeign(d.MediaType):
 			return
 		default:

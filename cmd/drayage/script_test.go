@@ -62,7 +62,6 @@ func TestScripts(t *testing.T) {
 			"rmforeign":  rmForeign,
 			"asked":      asked,
 			"unpack":     unpack,
-			"thin":       thinner,
 			"untar":      untar,
 			"spoil":      spoil,
 			"stall":      stall,
