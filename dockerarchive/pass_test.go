@@ -350,6 +350,8 @@ func FuzzPass(f *testing.F) {
 	for _, raw := range thinShapes(f) {
 		f.Add(raw)
 	}
+	docker, _, _, _ := thinDockerTar(f)
+	f.Add(docker)
 	config, manifest := largeImage()
 	f.Add(archive(f, manifest, config, file("a/layer.tar", largeA), file("b/layer.tar", largeB)))
 	f.Add(archive(f, file("a/layer.tar", largeA), file("b/layer.tar", largeB), manifest, config, manifest))

@@ -77,6 +77,8 @@ func FuzzSurvey(f *testing.F) {
 	for _, raw := range thinShapes(f) {
 		f.Add(raw)
 	}
+	docker, _, _, _ := thinDockerTar(f)
+	f.Add(docker)
 	f.Add(archive(f, standard...))
 	f.Add(archive(f, standard[:3]...))
 	f.Add(archive(f, standard[0], standard[2]))

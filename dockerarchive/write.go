@@ -22,7 +22,9 @@ type Format string
 // The formats. docker load takes both.
 const (
 	// Docker is what docker save wrote up to version 24. Its layers are unpacked, and it holds single container
-	// images: no index, no artifact, no referrers. All layers must be there.
+	// images: no index, no artifact, no referrers. It lacks layers that were left out, as [image.LeftOut] says:
+	// docker load takes it where an engine has unpacked these and all layers below them. All others must be
+	// there.
 	Docker Format = "docker"
 	// OCI is an OCI image layout (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with
 	// a manifest.json for engines that read only that. It holds the registry's own bytes, so that digests stay,

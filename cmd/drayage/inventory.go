@@ -254,7 +254,9 @@ func (s *stocktaking) visitRegistries(ctx context.Context) error {
 			s.refs = append(s.refs, registry.Reference{Registry: name, Repository: r})
 		}
 	}
-	s.place = "registries"
+	if s.place = "registries"; len(s.refs) == 1 {
+		s.place = s.refs[0].Name()
+	}
 	targets, err := s.taker.Targets(ctx, client, s.refs)
 	if err == nil {
 		err = s.taker.Registry(ctx, targets)
