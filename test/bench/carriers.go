@@ -89,9 +89,6 @@ func (c *crossing) peers(ctx context.Context) (all []contender) {
 	file := func(dir string, n int) string { return filepath.Join(dir, fmt.Sprintf("%d.tar", n)) }
 	for _, name := range skopeos[:1] { // the newer one writes as many bytes
 		all = append(all,
-			c.carrier(name+" docker-archive:", each(func(dir string, n int, img image) []string {
-				return c.skopeo(name, "docker://"+ref(c.near.addr, img), "docker-archive:"+file(dir, n)+":"+img.Name)
-			}), c.holds),
 			c.carrier(name+" oci-archive:", each(func(dir string, n int, img image) []string {
 				return c.skopeo(name, "docker://"+ref(c.near.addr, img), "oci-archive:"+file(dir, n)+":"+img.Name)
 			}), c.holds),
@@ -112,37 +109,27 @@ func (c *crossing) peers(ctx context.Context) (all []contender) {
 				ref(c.near.addr, img)}
 		}), c.holds),
 		c.carrier("hauler store save", c.hauler, c.anything))
-	return append(c.dockers(ctx), all...)
+	return append([]contender{c.saveOfDocker(ctx)}, all...)
 }
 
-// dockers are docker save, and what gzip makes of it.
-func (c *crossing) dockers(ctx context.Context) (all []contender) {
-	for _, how := range []struct{ tool, pipe string }{
-		{"docker save", "exec cat"}, {"docker save, gzip", "exec gzip"},
-	} {
-		all = append(all, c.dockerContender(ctx, how.tool,
-			func(_ context.Context, r *round, docker *dockerDaemon) (task, error) {
-				dir := r.path("carried")
-				file := filepath.Join(dir, "images.tar")
-				t := task{out: []string{dir}}
-				for _, name := range refs(c.near.addr, c.new) {
-					t.argv = append(t.argv, docker.command("pull", "-q", name))
-				}
-				argv := append(docker.command("save"), refs(c.near.addr, c.new)...)
-				t.argv = append(t.argv, append([]string{"sh", "-c", `file=$1; shift; "$@" | ` + how.pipe + ` >"$file"`,
-					"sh", file}, argv...))
-				t.check = func(ctx context.Context) (int64, error) {
-					if how.pipe == "exec cat" {
-						if err := c.holds(ctx, r, dir); err != nil {
-							return 0, err
-						}
-					}
-					return treeSize(dir)
-				}
-				return t, os.Mkdir(dir, 0o700)
-			}))
-	}
-	return all
+// saveOfDocker pulls and saves, layers unpacked.
+func (c *crossing) saveOfDocker(ctx context.Context) contender {
+	return c.dockerContender(ctx, "docker save", func(_ context.Context, r *round, d *dockerDaemon) (task, error) {
+		dir := r.path("carried")
+		t := task{out: []string{dir}}
+		for _, name := range refs(c.near.addr, c.new) {
+			t.argv = append(t.argv, d.command("pull", "-q", name))
+		}
+		t.argv = append(t.argv, d.command(append([]string{"save", "-o", filepath.Join(dir, "images.tar")},
+			refs(c.near.addr, c.new)...)...))
+		t.check = func(ctx context.Context) (int64, error) {
+			if err := c.holds(ctx, r, dir); err != nil {
+				return 0, err
+			}
+			return treeSize(dir)
+		}
+		return t, os.Mkdir(dir, 0o700)
+	})
 }
 
 // hauler keeps a store of its own, of which it makes one file. Only the file is carried.
