@@ -8,7 +8,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo recording test faults fuzz interop bench lint vuln cross site clean reliability soak hostile \
+.PHONY: build demo recording test faults fuzz interop bench crossing lint vuln cross site clean reliability soak hostile \
 	release release-test install uninstall module-path
 
 build:
@@ -72,6 +72,11 @@ interop: build
 # more.
 bench: build
 	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && bin/bench -drayage bin/drayage $(BENCH_ARGS)
+
+# What crosses for five updates of real images, as the table in docs/crossing.md. It needs Debian with apt.
+crossing: build
+	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && \
+		bin/bench -drayage bin/drayage -run '^cross-' -crossing docs/crossing.md $(BENCH_ARGS)
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
