@@ -114,7 +114,7 @@ func (c *crossing) peers(ctx context.Context) (all []contender) {
 
 // saveOfDocker pulls and saves, layers unpacked.
 func (c *crossing) saveOfDocker(ctx context.Context) contender {
-	return c.dockerContender(ctx, "docker save", func(_ context.Context, r *round, d *dockerDaemon) (task, error) {
+	make := func(_ context.Context, r *round, d *dockerDaemon) (task, error) {
 		dir := r.path("carried")
 		t := task{out: []string{dir}}
 		for _, name := range refs(c.near.addr, c.new) {
@@ -129,7 +129,8 @@ func (c *crossing) saveOfDocker(ctx context.Context) contender {
 			return treeSize(dir)
 		}
 		return t, os.Mkdir(dir, 0o700)
-	})
+	}
+	return c.dockerContender(ctx, "docker save", make)
 }
 
 // hauler keeps a store of its own, of which it makes one file. Only the file is carried.
