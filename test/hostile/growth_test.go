@@ -104,7 +104,7 @@ func (g *grown) count(c hostile.Crowd, n int) map[string]int {
 		g.run(nil, "push", s, g.target+"one:1")
 	}
 	if c.OCI {
-		g.thin()
+		g.thin(c.Listed)
 	}
 	g.run(raw, "inspect", "-")
 	g.run(raw, "push", "-", g.target)
@@ -117,8 +117,9 @@ func (g *grown) count(c hostile.Crowd, n int) map[string]int {
 	return g.counted()
 }
 
-// thin makes an archive without what the layout has, and gives it to all that reads it.
-func (g *grown) thin() {
+// thin makes an archive without what the layout has, and gives it to all that reads it. listed is that of the
+// crowd.
+func (g *grown) thin(listed bool) {
 	g.Helper()
 	everything := []string{"--platform", "all", "--referrers"}
 	g.run(nil, "inventory", "in", "-o", "far.inv")
@@ -128,6 +129,9 @@ func (g *grown) thin() {
 	g.run(nil, "verify", "thin.tar")
 	g.run(nil, "verify", "thin.tar", "--base", "in")
 	g.run(nil, "save", "thin.tar", "--base", "oci.tar", "-o", "again.tar")
+	if listed {
+		everything = everything[:2]
+	}
 	g.run(nil, append([]string{"push", "thin.tar", g.target + "one:1"}, everything...)...)
 	g.run(nil, append([]string{"push", "thin.tar", g.target + "thin:1", "--want-out", "want.json"},
 		everything...)...)
