@@ -33,7 +33,7 @@ func ParseDestination(text string) (Destination, error) {
 		host, _, _ := strings.Cut(name, "/")
 		if !strings.ContainsAny(host, ".:") && host != "localhost" {
 			return d, usage.Errorf("DEST %q does not begin with a registry's host name: write registry.corp/%s",
-				secrets.Redact(text), secrets.Redact(name))
+				secrets.Redact(text), secrets.Redact(strings.TrimLeft(name, "/")))
 		}
 		name += "image"
 	}

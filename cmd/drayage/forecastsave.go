@@ -60,7 +60,6 @@ func (s *saver) forecastLayout(ctx context.Context, d *dryRun) error {
 // forecastTar says what would go into a tar.
 func (s *saver) forecastTar(ctx context.Context, d *dryRun) error {
 	inOrder := s.out.Path == "-" || durable.InOrder(s.out.Path)
-	byLayout := !s.format.Whole() && len(s.pulled) > 0 // if it goes in order
 	var left dockerarchive.Left
 	if !inOrder {
 		if err := durable.Writable(s.out.Path); err != nil {
@@ -70,10 +69,10 @@ func (s *saver) forecastTar(ctx context.Context, d *dryRun) error {
 			left = func(plan []byte, sizes []int64) []int64 { return durable.Left(s.out.Path, plan, sizes) }
 		}
 	}
-	size := int64(0)
-	bound := ""
+	size, bound := int64(0), ""
 	if len(s.images) > 0 {
-		f, err := dockerarchive.Foresee(ctx, s.format, s.images, left, !inOrder || !byLayout)
+		ends := !inOrder || s.format.Whole() || len(s.pulled) == 0
+		f, err := dockerarchive.Foresee(ctx, s.format, s.images, left, ends)
 		if err != nil {
 			return err
 		}

@@ -33,13 +33,13 @@ const (
 
 var commandGroups = []string{commandsMove, commandsLook, commandsLayout, commandsAccess, commandsHelp}
 
-// printHelp is cli's HelpPrinter.
-func printHelp(w io.Writer, _ string, data any) {
+// printHelp is cli's HelpPrinter. It keeps the error of a page that cannot be written.
+func (e *environment) printHelp(w io.Writer, _ string, data any) {
 	switch page := data.(type) {
 	case *cli.App:
-		_ = appPage(page).Write(w)
+		e.unwritten = appPage(page).Write(w)
 	case *cli.Command:
-		_ = commandPage(page).Write(w)
+		e.unwritten = commandPage(page).Write(w)
 	default:
 		cli.HelpPrinterCustom(w, cli.CommandHelpTemplate, data, nil)
 	}

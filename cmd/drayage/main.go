@@ -44,7 +44,9 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	env.typed(app, args)
 	args, err := env.interpret(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, args)
+		if err = app.RunContext(ctx, args); err == nil {
+			err = env.unwritten
+		}
 	}
 	if err != nil {
 		err = env.blame(err)
@@ -76,7 +78,7 @@ func (e *environment) run(do func(call, context.Context) error) cli.ActionFunc {
 func newApp(env *environment) *cli.App {
 	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version alone"}
 	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this page"}
-	cli.HelpPrinter = printHelp
+	cli.HelpPrinter = env.printHelp
 	app := &cli.App{
 		Name:      "drayage",
 		Usage:     "move container images across an air gap, without a container engine",

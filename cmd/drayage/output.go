@@ -33,6 +33,7 @@ type environment struct {
 	json     bool             // it prints a document
 	document *report.Document // its result, as far as it has one
 
+	unwritten error                       // of a help page
 	elsewhere map[string]settings.Setting // flags that are set, but not on the command line
 }
 

@@ -122,6 +122,9 @@ func (s *Spec) at(text string) (err error) {
 
 // stat takes a path, if it exists.
 func (s *Spec) stat(path string) error {
+	if path == "" {
+		return usage.Errorf("%q has no path behind its colon: give a directory or a file", s.Text)
+	}
 	fi, err := os.Stat(path)
 	if err != nil {
 		return missing(path, err)
