@@ -18,7 +18,7 @@ import (
 )
 
 // maxSkips is how many blocks of commands may stay untried.
-const maxSkips = 2
+const maxSkips = 3
 
 // patience is for one command of a page.
 const patience = time.Minute
