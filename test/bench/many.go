@@ -41,7 +41,7 @@ func manyScenarios() (all []scenario) {
 		{"many-ls-", "ls, small images: ", readMany("ls")},
 		{"many-inventory-", "layout to inventory, small images: ", thinMany(inventoryOf)},
 		{"many-since-", "layout to thin OCI tar, small images: ", thinMany(sinceOf)},
-		{"many-thin-verify-", "verify a thin OCI tar, small images: ", thinMany(verifyThin)},
+		{"many-thin-verify-", "verify a thin OCI tar and its base, small images: ", thinMany(verifyThin)},
 		{"many-thin-save-", "thin OCI tar and its base to OCI tar, small images: ", thinMany(restoreThin)},
 		{"many-thin-push-", "thin OCI tar to registry, small images: ", thinMany(pushThin)},
 	} {

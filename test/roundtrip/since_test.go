@@ -220,6 +220,7 @@ func (u *crossing) cross() {
 	u.must(u.T, with("save", u.refs(u.new, u.near), u.since, []string{"-o", "thin.tar"})...)
 	u.checkMinimal()
 	u.must(u.T, "verify", "-q", "thin.tar")
+	u.must(u.T, slices.Concat([]string{"verify", "-q", "thin.tar"}, u.bases)...)
 	u.refused()
 	u.must(u.T, slices.Concat([]string{"save", "-q", "thin.tar", "-o", "again.tar"}, u.bases)...)
 	checkSameFile(u.T, u.path("whole.tar"), u.path("again.tar"))
