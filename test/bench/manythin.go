@@ -28,7 +28,8 @@ func sinceOf(r *round, d *dataset, _ string) (before [][]string, argv, out []str
 }
 
 func verifyThin(r *round, d *dataset, _ string) (before [][]string, argv, out []string) {
-	return [][]string{r.inventory(d), r.since(d)}, r.drayage("verify", r.path("thin.tar"), "--base", d.layout()), nil
+	return [][]string{r.inventory(d), r.since(d)},
+		r.drayage("verify", r.path("thin.tar"), "--base", d.layout()), nil
 }
 
 func restoreThin(r *round, d *dataset, _ string) (before [][]string, argv, out []string) {
