@@ -23,7 +23,7 @@ const (
 	// A loop over a list runs twice as often then, sorting a little more, and a loop within a loop four times.
 	mostGrowth = 3.0
 	// What runs less often than that for each item of the longer list does not show in the time.
-	noticed = 40 * 2 * crowdSize
+	noticed = 60 * 2 * crowdSize
 )
 
 // counting builds drayage so that it counts how often each statement runs, of its own and of what searches
