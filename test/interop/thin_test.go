@@ -137,8 +137,8 @@ func TestSkopeoCopiesThin(t *testing.T) {
 // TestPushOfThin: with the base in the registry the digest arrives, without it nothing does.
 func TestPushOfThin(t *testing.T) {
 	require(t, "docker-registry")
-	addr := startRegistry2(t, "", "")
 	eachThin(t, func(t *testing.T, s thinSample) {
+		addr := startRegistry2(t, "", "") // of its own: blobs are mounted from everywhere
 		name := strings.ToLower(filepath.Base(t.Name()))
 		bare := drayage(t, "push", s.thin, addr+"/"+name+"/hello:2")
 		equal(t, "exit code without the base", bare.code, 3)
