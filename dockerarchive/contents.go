@@ -88,7 +88,11 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 	if err := a.unite(c, roots, items, tolerant); err != nil {
 		return nil, err
 	}
-	c.show(l, roots, a.HasItems())
+	document, err := l.DeltaDocument()
+	if err != nil {
+		return nil, err
+	}
+	c.show(l, roots, a.HasItems() && document == "")
 	return c, nil
 }
 
@@ -180,14 +184,15 @@ func (c *Contents) remarkStrays(strays []*root) {
 
 // show makes the layout of the images that are not read by manifest.json, if there is one. Engines save what
 // they happen to have, and always write a manifest.json: it shows of an image only the platforms that are
-// there. To who looks for faults, all else that is absent is one.
-func (c *Contents) show(l *layout.Layout, roots []*root, hasItems bool) {
+// there. To who looks for faults, all else that is absent is one: byEngine says whether an engine may have
+// made the archive. None makes thin ones.
+func (c *Contents) show(l *layout.Layout, roots []*root, byEngine bool) {
 	made, stay := map[digest.Digest][]byte{}, map[*root]bool{} // referrers that stay behind
 	var images []layout.Image
 	shown, firsts := toShow(roots), map[string]*root{} // the first name of each image
 	for _, r := range shown {
 		switch {
-		case c.tolerant && (r.owner != nil || !hasItems):
+		case c.tolerant && (r.owner != nil || !byEngine):
 		case r.owner != nil:
 			stay[r] = !r.complete()
 		default:

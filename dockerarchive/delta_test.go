@@ -303,6 +303,42 @@ func TestThinDirectory(t *testing.T) {
 
 }
 
+// Who looks for faults sees all platforms of an index of a thin archive: what its document does not list is
+// missing, and no platform that an engine did not have.
+func TestSurveyOfThinIndex(t *testing.T) {
+	given := ociShapes(t)["several platforms"]
+	leaveOut(always, given...)
+	index := given[0]
+	top := index.Manifests[1].Document.Layers[1]
+	archive := edited(t, written(t, dockerarchive.OCI, dockerarchive.Options{}, given...),
+		func(doc *delta.Document, _ map[string]string) {
+			doc.Absent = slices.DeleteFunc(doc.Absent, func(b delta.Blob) bool { return b.Digest == top.Digest })
+		})
+	r, err := open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Contents(t.Context()); !errors.Is(err, dockerarchive.ErrIncomplete) {
+		t.Errorf("Contents: %v", err)
+	}
+	c, err := r.Survey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := c.Layout.Find(index.Root.Digest.String())
+	if err != nil || len(found) != 1 || len(c.Remarks) > 0 {
+		t.Errorf("Survey finds %v, %v with remarks %v; want the whole index", found, err, c.Remarks)
+	}
+	if absent := absentIn(c)[index.Root.Digest]; slices.Contains(absent, top.Digest) || len(absent) == 0 {
+		t.Errorf("%s counts as left out: %v", top.Digest, absent)
+	}
+	for _, a := range c.Absent[index.Root.Digest] {
+		if a.Reason != image.LeftOut {
+			t.Errorf("absent is intended: %+v", a)
+		}
+	}
+}
+
 // thinShapes are small thin archives.
 func thinShapes(t testing.TB) (all [][]byte) {
 	for _, given := range ociShapes(t) {
