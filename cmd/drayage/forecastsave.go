@@ -102,16 +102,17 @@ func (s *saver) disks(d *dryRun, size int64, bound string, inOrder bool) (all []
 			all = append(all, disk)
 		}
 	}
+	blobs := d.Sum.Total - s.left.Left.Bytes
 	switch {
 	case inOrder:
 	case s.compress != pack.None:
-		add(s.out.Path, d.Sum.Total, forecast.About)
+		add(s.out.Path, blobs, forecast.About)
 	default:
 		add(s.out.Path, size, bound)
 	}
 	byLayout := inOrder || s.compress != pack.None && bound != "" // what a layer unpacks to is not known before
 	if byLayout && !s.format.Whole() && len(s.pulled) > 0 {
-		add(cmp.Or(s.tempDir(), os.TempDir()), d.Sum.Total, "")
+		add(cmp.Or(s.tempDir(), os.TempDir()), blobs, "")
 	}
 	return all
 }
