@@ -214,7 +214,22 @@ func (s *saver) answer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.lacking(missing, "no SOURCE has %s that --want lists: nothing is written", missing)
+	return s.lacking(missing, "no SOURCE has %s that --want lists: nothing is written"+s.more(), missing)
+}
+
+// more says which flags take more of the sources.
+func (s *saver) more() string {
+	var flags string
+	if !s.sel.All {
+		flags += " --platform all"
+	}
+	if !s.referrers() {
+		flags += " --referrers"
+	}
+	if flags == "" {
+		return ""
+	}
+	return ";" + flags + " looks at more of the images"
 }
 
 // takeAll takes everything that is in archives when they are made whole again, unless the user chooses.
@@ -234,7 +249,8 @@ func (s *saver) noteBase(out string) {
 	case !s.format.Whole():
 		s.note("only the Docker engine that has what was left out loads it: podman and containerd do not")
 	default:
-		whole := strings.TrimSuffix(filepath.Base(out), ".tar") + "-whole.tar"
+		whole, _, _ := strings.Cut(filepath.Base(out)+".tar", ".tar")
+		whole += "-whole.tar"
 		s.note("an engine has to have what was left out; an archive for any engine is made with:\n"+
 			"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole))
 	}
