@@ -214,22 +214,11 @@ func (s *saver) answer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.lacking(missing, "no SOURCE has %s that --want lists: nothing is written"+s.more(), missing)
-}
-
-// more says which flags take more of the sources.
-func (s *saver) more() string {
-	var flags string
-	if !s.sel.All {
-		flags += " --platform all"
+	more := ""
+	if !s.sel.All || !s.referrers() {
+		more = "; --platform all --referrers looks at more of the images"
 	}
-	if !s.referrers() {
-		flags += " --referrers"
-	}
-	if flags == "" {
-		return ""
-	}
-	return ";" + flags + " looks at more of the images"
+	return s.lacking(missing, "no SOURCE has %s that --want lists: nothing is written"+more, missing)
 }
 
 // takeAll takes everything that is in archives when they are made whole again, unless the user chooses.
