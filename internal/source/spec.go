@@ -235,5 +235,5 @@ func looksLikePath(s string) bool {
 
 var (
 	drive   = regexp.MustCompile(`^[a-zA-Z]:[\\/]`)
-	archive = regexp.MustCompile(`(?i)^\.\.?/|\\|\.(tar|t[gx]z|tzst|gz|zst|xz|bz2|lz4|lzma|br|zip|7z)$`)
+	archive = regexp.MustCompile(`(?i)^\.\.?/|\\|\.(tar|t[gx]z|tzst|gz|zst|xz|bz2|lz4|lzma|br|zip|7z|inv)$`)
 )
