@@ -184,8 +184,8 @@ func (l *looker) openBlob(ctx context.Context, arg string) (d v1.Descriptor, src
 	}
 	if l.set.Layout != nil {
 		if d, err = l.set.Layout.Stat(hash); err != nil && dockerarchive.IsLeftOut(ctx, l.set.Layout, hash) {
-			err = kind.Errorf(registry.ErrNotFound, "it was left out of %s, because the destination of that has "+
-				"it already: take the blob from there, or from an earlier archive", spec.Text)
+			err = kind.Errorf(registry.ErrNotFound, "it was left out of %s: take it from the destination, "+
+				"which had it already, or from an earlier archive", spec.Text)
 		}
 		return d, l.set.Layout, err
 	}
