@@ -240,7 +240,11 @@ func (s *saver) noteBase(out string) {
 	default:
 		whole, _, _ := strings.Cut(filepath.Base(out)+".tar", ".tar")
 		whole += "-whole.tar"
-		s.note("an engine has to have what was left out; an archive for any engine is made with:\n"+
+		also := ""
+		if len(s.images) > 1 {
+			also = ", and podman takes no more than one image"
+		}
+		s.note("an engine has to have what was left out"+also+"; an archive for any engine is made with:\n"+
 			"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole))
 	}
 }
