@@ -18,8 +18,14 @@ func (v *verifier) useBases(ctx context.Context) (closes func(), err error) {
 		if err != nil {
 			return func() {}, err
 		}
-		if v.targets = append(v.targets, t); t.Saved == nil {
+		v.targets = append(v.targets, t)
+		switch {
+		case t.Saved == nil:
 			src = t.Source
+		case v.IsSet("base") || v.IsSet("want-out"): // a base has blobs, and what a docker tar lacks is none
+			if err := t.Saved.Lacks(); err != nil {
+				return func() {}, err
+			}
 		}
 	}
 	found, closes, err := v.inBases(ctx, v.set, src, v.sourceOptions())
