@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,9 +25,9 @@ import (
 
 const inventoryHelp = `Writes a file that says which blobs a place has, so that only the others need to be
 carried there: save --since FILE leaves out what the file lists. SOURCE is a
-repository (all its tags, or the one that is given), a registry (all its
-repositories), a layout, a saved tar, or docker, the Docker engine here. Several
-are put together.
+repository (all its tags, or the one that is given), a registry or a folder of
+one that ends in / (all repositories there), a layout, a saved tar, or docker,
+the Docker engine here. Several are put together.
 
 The file is text with one entry a line, digests and sizes, so that a person can
 read it before it leaves. It holds no names unless --names is given, and no
@@ -40,6 +39,7 @@ EXAMPLES:
    drayage inventory registry.corp/team/app:1.2 registry.corp/base -o far.inv
    drayage inventory --from repositories.txt -o far.inv
    drayage inventory registry.corp:5000 -o far.inv
+   drayage inventory registry.corp/mirror/ -o far.inv
    drayage inventory images last.tar -o far.inv
    drayage inventory docker -o far.inv
    drayage inventory docker -o - | less`
@@ -89,8 +89,8 @@ type stocktaking struct {
 	call
 	taker   stock.Taker
 	specs   []source.Spec
-	engines []string // names of images in the engine; empty for all
-	all     []string // registries whose repositories are all meant
+	engines []string             // names of images in the engine; empty for all
+	all     []registry.Reference // registries and folders of them: all repositories there
 	refs    []registry.Reference
 	place   string // that is visited, for the status line
 	skipped stock.Skips
@@ -109,8 +109,7 @@ func (s *stocktaking) parse() error {
 		switch {
 		case ofEngine:
 			s.engines = append(s.engines, of)
-		case source.RegistryOf(arg) != "" && s.String("registry") == "":
-			s.all = append(s.all, source.RegistryOf(arg))
+		case s.String("registry") == "" && s.several(arg):
 		default:
 			local = append(local, arg)
 		}
@@ -135,6 +134,18 @@ func (s *stocktaking) parse() error {
 		return usagef("inventory needs a SOURCE: a repository, a layout, a saved tar, or docker")
 	}
 	return nil
+}
+
+// several reads a SOURCE that means several repositories: a registry, or a folder of one.
+func (s *stocktaking) several(arg string) bool {
+	folder, is := source.FolderOf(arg)
+	if host := source.RegistryOf(arg); host != "" {
+		folder, is = registry.Reference{Registry: host}, true
+	}
+	if is {
+		s.all = append(s.all, folder)
+	}
+	return is
 }
 
 // repository reads a name. Without a tag all tags of the repository are meant.
@@ -240,19 +251,17 @@ func (s *stocktaking) visitRegistries(ctx context.Context) error {
 	if len(s.refs)+len(s.all) == 0 {
 		return nil
 	}
-	client, err := s.newClient(append(slices.Clone(s.all), hosts(s.refs)...), false)
+	client, err := s.newClient(append(hosts(s.all), hosts(s.refs)...), false)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	for _, name := range s.all {
-		repositories, err := client.Repositories(ctx, name)
+	for _, folder := range s.all {
+		below, err := s.taker.Below(ctx, client, folder)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", folder.Registry, err)
 		}
-		for _, r := range repositories {
-			s.refs = append(s.refs, registry.Reference{Registry: name, Repository: r})
-		}
+		s.refs = append(s.refs, below...)
 	}
 	if s.place = "registries"; len(s.refs) == 1 {
 		s.place = s.refs[0].Name()
@@ -306,6 +315,10 @@ func (s *stocktaking) report(out string) error {
 		where = "inventory"
 	}
 	s.note("%s: %s, from %s", where, what, terminal.Count(s.taker.Images(), "image"))
+	if blobs+chains == 0 {
+		s.note("note: this inventory is empty, and save --since it leaves out nothing; a folder of a registry " +
+			"ends in a slash, as registry.corp/mirror/")
+	}
 	doc := report.Document{Output: out, OutputBytes: s.size, Inventory: &report.Inventory{
 		Blobs: report.Blobs{BlobCount: blobs, SizeBytes: bytes}, ChainCount: chains, NameCount: names,
 		ImageCount: s.taker.Images(), SkippedCount: len(skipped) + more,

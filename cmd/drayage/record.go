@@ -55,9 +55,22 @@ func (v *verifier) options(spec source.Spec) (opts source.Options, err error) {
 		if v.recorded, err = record.Open(name); err != nil {
 			return opts, fmt.Errorf("verify: --record: %w", err)
 		}
+		if err = v.noteRedrawn(name); err != nil {
+			return opts, fmt.Errorf("verify: --record: %w", err)
+		}
 		opts.Sum = true
 	}
 	return opts, nil
+}
+
+// noteRedrawn tells of a page that may show something else than its JSON says, which is what is compared.
+func (v *verifier) noteRedrawn(name string) error {
+	redrawn, err := record.Redrawn(name, v.recorded)
+	if redrawn {
+		v.note("note: what %s shows is not what its JSON gives, and the JSON is compared: somebody has changed "+
+			"the page, or another version of drayage has made it", terminal.ShellWord(name))
+	}
+	return err
 }
 
 // differs is the error about differences from the record.

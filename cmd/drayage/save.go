@@ -217,10 +217,14 @@ func (s *saver) report(out string) error {
 		len(doc.Images)-len(s.images)), came, s.sum.Elapsed.Round(10*time.Millisecond))
 	s.noteLeftOut(&doc)
 	s.saidRecord(s.record)
-	if s.loadable {
+	switch {
+	case s.wanted != nil:
+		s.note("push it together with the archive that lacks these blobs:\n"+
+			"  drayage push ARCHIVE DEST --base %s", terminal.ShellWord(out))
+	case s.loadable:
 		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
 		s.noteBase(out)
-	} else {
+	default:
 		s.note("it holds no container image: engines load nothing from it, push takes it to a registry")
 	}
 	return s.result(doc, nil)

@@ -256,6 +256,10 @@ func (s *saver) noteLeftOut(doc *report.Document) {
 		return
 	}
 	doc.LeftOut = &report.Blobs{BlobCount: left.Blobs, SizeBytes: left.Bytes}
-	s.note("%s travel, %s with %s left out: the far side has them", terminal.Size(doc.OutputBytes),
-		terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes))
+	why := "the far side has them"
+	if s.wanted != nil {
+		why = "the list does not ask for them"
+	}
+	s.note("%s travel, %s with %s left out: %s", terminal.Size(doc.OutputBytes),
+		terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes), why)
 }

@@ -45,11 +45,12 @@ func (s *Summary) Lines(width int) []string {
 		w.disk(d)
 	}
 	if s.Rate > 0 {
-		least := ""
+		bound := ""
 		if s.Sum.PlainLayers > 0 {
-			least = "at least "
+			bound = "less than "
 		}
-		w.line("time: %s%s at %s/s", least, spoken(seconds(s.Sum.Move, s.Rate)), terminal.Size(s.Rate))
+		most := seconds(s.Sum.Move+s.Sum.Plain, s.Rate)
+		w.line("time: %s%s at %s/s", bound, spoken(most), terminal.Size(s.Rate))
 	}
 	return w.lines
 }

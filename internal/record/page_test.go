@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,6 +54,30 @@ func TestPageCarriesTheRecord(t *testing.T) {
 	}
 	if again := page(t, build(t, s.save(), archive)); again != text {
 		t.Error("another page of the same images")
+	}
+}
+
+// A page that shows something else than its JSON is told from one that was left as it was.
+func TestRedrawn(t *testing.T) {
+	s := newShop(t)
+	s.image("registry.corp/app:1", map[string]string{"team": "a <b>"}, "base", "app")
+	doc := build(t, s.save(), archive)
+	text := page(t, doc)
+	name := filepath.Join(t.TempDir(), "r.html")
+	for is, want := range map[string]bool{
+		text: false, string(encode(t, doc)): false, text + "<p>and</p>": true, text[:len(text)-1]: true,
+		strings.Replace(text, "<bdi>registry.corp/app:1", "<bdi>registry.corp/good:1", 1): true,
+	} {
+		if err := os.WriteFile(name, []byte(is), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		read, err := record.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := record.Redrawn(name, read); err != nil || got != want {
+			t.Errorf("redrawn is %v, %v, want %v: %.40q", got, err, want, is)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
@@ -43,6 +44,42 @@ func Open(name string) (*Document, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return doc, nil
+}
+
+// Redrawn reports whether the file of a record is a page that is not, byte for byte, what WritePage makes of
+// it: the page may show something else than its JSON says, or another version of drayage has written it.
+func Redrawn(name string, doc *Document) (bool, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 64<<10)
+	begin, _ := r.Peek(beforeScript)
+	if !bytes.Contains(begin, []byte(scriptBegin)) {
+		return false, nil
+	}
+	err = WritePage(&same{r}, doc)
+	if _, more := r.ReadByte(); err == nil && more == nil {
+		err = errOther
+	}
+	if errors.Is(err, errOther) {
+		return true, nil
+	}
+	return false, err
+}
+
+var errOther = errors.New("other bytes")
+
+// same is a writer that compares what it gets with what stands in r.
+type same struct{ r io.Reader }
+
+func (s *same) Write(p []byte) (int, error) {
+	there := make([]byte, len(p))
+	if _, err := io.ReadFull(s.r, there); err != nil || !bytes.Equal(there, p) {
+		return 0, errOther
+	}
+	return len(p), nil
 }
 
 // Read reads a record: JSON, or a page that holds JSON. Of a page it reads nothing else, so what the page

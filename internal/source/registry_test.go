@@ -1,6 +1,9 @@
 package source
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 func TestWild17RegistryOf(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -16,6 +19,24 @@ func TestWild17RegistryOf(t *testing.T) {
 	} {
 		if got := RegistryOf(text); got != want {
 			t.Errorf("%q means %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestFolderOf(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("here.d/images", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"registry.corp/mirror/": "registry.corp/mirror", "localhost:5000/a/b/": "localhost:5000/a/b",
+		"https://registry.corp/a/": "registry.corp/a",
+		"registry.corp/":           "", "registry.corp/mirror": "", "mirror/": "", "library/alpine/": "", "./a/": "",
+		"here.d/images/": "", "/a.b/c/": "", "registry.corp/a:1/": "", "registry.corp//": "", "": "", "/": "",
+	} {
+		ref, is := FolderOf(text)
+		if is != (want != "") || is && ref.Name() != want {
+			t.Errorf("%q means %q, %v, want %q", text, ref.Name(), is, want)
 		}
 	}
 }

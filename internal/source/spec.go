@@ -204,6 +204,22 @@ func RegistryOf(text string) string {
 	return ref.Registry
 }
 
+// FolderOf is the folder of a registry that HOST/PATH/ means: its Repository is PATH. It reports whether a text
+// means one.
+func FolderOf(text string) (ref registry.Reference, is bool) {
+	name, slash := strings.CutSuffix(text, "/")
+	host, path, _ := strings.Cut(registry.TrimScheme(name), "/")
+	if !slash || exists(text) || looksLikePath(text) || RegistryOf(host) == "" || path == "" {
+		return ref, false
+	}
+	ref, err := registry.ParseReference(name)
+	if err != nil || ref.Digest != "" || strings.Contains(path, ":") {
+		return registry.Reference{}, false
+	}
+	ref.Repository, ref.Tag = path, ""
+	return ref, true
+}
+
 // RefuseHost refuses the name of a registry with no repository in it. Read as an image it would be one of
 // Docker Hub.
 func RefuseHost(text string) error {

@@ -29,6 +29,26 @@ func (t Target) String() string {
 	return t.repo.Name() + ":" + t.tag
 }
 
+// Below lists the repositories of a registry, or those below a folder of it: its Repository is the folder. That
+// a folder has none is skipped.
+func (t *Taker) Below(
+	ctx context.Context, c *registry.Client, folder registry.Reference,
+) (refs []registry.Reference, err error) {
+	all, err := c.Repositories(ctx, folder.Registry)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if folder.Repository == "" || strings.HasPrefix(r, folder.Repository+"/") {
+			refs = append(refs, registry.Reference{Registry: folder.Registry, Repository: r})
+		}
+	}
+	if len(refs) == 0 && folder.Repository != "" {
+		t.skip(folder.Name()+"/", "the registry lists no repository there")
+	}
+	return refs, nil
+}
+
 // Targets finds out which images references mean. One without tag and digest means all tags of its
 // repository. A repository that is not there is skipped.
 func (t *Taker) Targets(
