@@ -31,7 +31,8 @@ func TestFolderOf(t *testing.T) {
 	for text, want := range map[string]string{
 		"registry.corp/mirror/": "registry.corp/mirror", "localhost:5000/a/b/": "localhost:5000/a/b",
 		"https://registry.corp/a/": "registry.corp/a",
-		"registry.corp/":           "", "registry.corp/mirror": "", "mirror/": "", "library/alpine/": "", "./a/": "",
+		"registry.corp/":           "", "registry.corp/mirror": "", "mirror/": "", "library/alpine/": "",
+		"./a/":           "",
 		"here.d/images/": "", "/a.b/c/": "", "registry.corp/a:1/": "", "registry.corp//": "", "": "", "/": "",
 	} {
 		ref, is := FolderOf(text)

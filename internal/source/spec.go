@@ -204,8 +204,8 @@ func RegistryOf(text string) string {
 	return ref.Registry
 }
 
-// FolderOf is the folder of a registry that HOST/PATH/ means: its Repository is PATH. It reports whether a text
-// means one.
+// FolderOf is the folder of a registry that HOST/PATH/ means: its Repository is PATH. It reports whether a
+// text means one.
 func FolderOf(text string) (ref registry.Reference, is bool) {
 	name, slash := strings.CutSuffix(text, "/")
 	host, path, _ := strings.Cut(registry.TrimScheme(name), "/")

@@ -29,8 +29,8 @@ func (t Target) String() string {
 	return t.repo.Name() + ":" + t.tag
 }
 
-// Below lists the repositories of a registry, or those below a folder of it: its Repository is the folder. That
-// a folder has none is skipped.
+// Below lists the repositories of a registry, or those below a folder of it: its Repository is the folder.
+// That a folder has none is skipped.
 func (t *Taker) Below(
 	ctx context.Context, c *registry.Client, folder registry.Reference,
 ) (refs []registry.Reference, err error) {
