@@ -162,7 +162,8 @@ func (s *saver) fill(ctx context.Context) error {
 		}
 		return nil
 	}
-	all, closes, err := openBases(ctx, append(s.stores, specsOf(s.repositories)...), s.sideOptions())
+	bases := slices.Concat(s.stores, s.out.Layouts(), specsOf(s.repositories))
+	all, closes, err := openBases(ctx, bases, s.sideOptions())
 	s.closes = append(s.closes, func() error { closes(); return nil })
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (s *saver) leaveOut(ctx context.Context) error {
 	if s.left, err = farside.LeaveOut(ctx, s.images, all); err != nil {
 		return fmt.Errorf("--since: %w", err)
 	}
-	if s.left.Left.Blobs == 0 {
+	if s.left.Left.Blobs == 0 && len(farside.Lacking(s.images)) == 0 {
 		s.note("note: nothing is left out: the far side has none of these blobs")
 	}
 	return nil
@@ -239,13 +240,12 @@ func (s *saver) noteBase(out string) {
 		s.note("only the Docker engine that has what was left out loads it: podman and containerd do not")
 	default:
 		whole, _, _ := strings.Cut(filepath.Base(out)+".tar", ".tar")
-		whole += "-whole.tar"
 		also := ""
 		if len(s.images) > 1 {
 			also = ", and podman takes no more than one image"
 		}
 		s.note("an engine has to have what was left out"+also+"; an archive for any engine is made with:\n"+
-			"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole))
+			"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole+"-whole.tar"))
 	}
 }
 

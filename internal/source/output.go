@@ -11,6 +11,7 @@ import (
 	"drayage/internal/pack"
 	"drayage/internal/secrets"
 	"drayage/internal/usage"
+	"drayage/layout"
 )
 
 // Form is what is written at an [Output].
@@ -30,6 +31,19 @@ type Output struct {
 	Form Form
 	Path string // - is standard output
 	Name string // of the image there, behind a path with a kind before it; or empty
+}
+
+// Layouts is the layout that images are added to, if it is there: it may have what they lack.
+func (o Output) Layouts() []Spec {
+	if o.Form != LayoutDir {
+		return nil
+	}
+	dst, err := layout.LookDir(o.Path)
+	if err != nil || dst == nil { // writing to it fails, or makes it
+		return nil
+	}
+	dst.Close()
+	return []Spec{{Text: o.Text, Kind: Layout, Path: o.Path}}
 }
 
 // forms has what may stand before the path of an output.
