@@ -101,7 +101,7 @@ func readWant(path string) (*want.List, error) {
 	defer f.Close()
 	l, err := want.Parse(f)
 	if err != nil {
-		return nil, fmt.Errorf("save --want %s: %w", path, err)
+		return nil, fmt.Errorf("save --want %s: %w; push --want-out writes such a list", path, err)
 	}
 	return l, nil
 }

@@ -137,7 +137,8 @@ func (b *Book) Find(name string) (*Page, error) {
 		return found[0].section(anchor, only)
 	}
 	if near := guide.Nearest(bare, names); near != "" {
-		return nil, usage.Errorf("there is no page %q: did you mean %s?", name, near)
+		return nil, usage.Errorf("there is no page %q: did you mean %s? drayage docs --search %s looks for the "+
+			"word", name, near, terminal.ShellWord(name))
 	}
 	return nil, usage.Errorf("there is no page %q: drayage docs lists them, and drayage docs --search %s "+
 		"looks for the word", name, terminal.ShellWord(name))

@@ -162,7 +162,7 @@ func TestFind(t *testing.T) {
 		t.Errorf("%v, %v", p, err)
 	}
 	for name, want := range map[string]string{
-		"oter":             `there is no page "oter": did you mean other?`,
+		"oter":             `there is no page "oter": did you mean other? drayage docs --search oter looks`,
 		"zzzzzzzz":         `drayage docs --search zzzzzzzz looks for the word`,
 		"other#zzzzzzzz":   `start/other has no section "zzzzzzzz": drayage docs start/other shows the whole page`,
 		"other#":           `start/other has no section "": drayage docs start/other shows the whole page`,

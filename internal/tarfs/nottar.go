@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -136,11 +137,24 @@ func isText(p []byte) bool {
 	return true
 }
 
+// ownType is the media type of a file that drayage writes beside archives.
+var ownType = regexp.MustCompile(`^\{\s*"mediaType":\s*"application/vnd\.drayage\.([a-z]+)\.`)
+
+// own are these files.
+var own = map[string]string{
+	"inventory": "an inventory, which lists blobs and holds none",
+	"want":      "a list of wanted blobs, which holds none",
+	"record":    "a record, which describes an archive and holds no image",
+}
+
 // jsonKind tells documents that describe images apart by the keys of the first object, as far as it is there.
 func jsonKind(text []byte) string {
 	list := text[0] == '['
 	keys := firstKeys(bytes.TrimLeft(text, "[ \t\r\n"))
 	has := func(key string) bool { return slices.Contains(keys, key) }
+	if m := ownType.FindSubmatch(text); m != nil && own[string(m[1])] != "" {
+		return own[string(m[1])]
+	}
 	switch {
 	case list && has("Config") && has("Layers"):
 		return "the manifest.json of a saved image, without the rest of it"
