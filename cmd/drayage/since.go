@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -85,7 +86,7 @@ func (c call) sinceSpecs() (specs []source.Spec, err error) {
 		if err == nil {
 			err = spec.Missing()
 		}
-		if err != nil {
+		if err = cmp.Or(farside.NoEngine(text), err); err != nil {
 			return nil, c.aboutFlag("since", err)
 		}
 		specs = append(specs, spec)

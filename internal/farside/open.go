@@ -12,6 +12,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/compression"
+	"drayage/internal/engine"
 	"drayage/internal/inventory"
 	"drayage/internal/source"
 	"drayage/internal/usage"
@@ -53,6 +54,15 @@ func named(name string, err error) error {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return err
+}
+
+// NoEngine refuses a text that means a Docker engine: what an engine has is seldom on this side.
+func NoEngine(text string) error {
+	if _, ok := engine.Named(text); !ok {
+		return nil
+	}
+	return usage.Errorf("%s is no file: drayage inventory docker -o far.inv, where that Docker is, writes one",
+		text)
 }
 
 // IsInventory reports whether a SOURCE is the file of an inventory.
