@@ -258,9 +258,6 @@ func (s *stocktaking) visitRegistries(ctx context.Context) error {
 	defer client.Close()
 	for _, folder := range s.all {
 		below, err := s.taker.Below(ctx, client, folder)
-		if errors.As(err, new(*registry.Error)) {
-			err = fmt.Errorf("%w; or name the repositories one by one", err)
-		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", folder.Registry, err)
 		}

@@ -35,6 +35,9 @@ func (t *Taker) Below(
 	ctx context.Context, c *registry.Client, folder registry.Reference,
 ) (refs []registry.Reference, err error) {
 	all, err := c.Repositories(ctx, folder.Registry)
+	if errors.As(err, new(*registry.Error)) {
+		err = fmt.Errorf("%w; or name the repositories one by one", err)
+	}
 	if err != nil {
 		return nil, err
 	}
