@@ -91,17 +91,14 @@ type lookFunc = func(l *looker, ctx context.Context, arg string) error
 
 // look is the action of a command with a single argument, which it calls what.
 func (e *environment) look(what string, show lookFunc) cli.ActionFunc {
-	return func(c *cli.Context) error {
+	return e.run(func(c call, ctx context.Context) error {
 		if c.NArg() != 1 {
 			return usagef("%s needs one %s: %s given", c.Command.Name, what, terminal.Count(c.NArg(), "argument"))
 		}
-		if err := checkLogFormat(c); err != nil {
-			return err
-		}
-		l := &looker{call: call{e, c}}
+		l := &looker{call: c}
 		defer l.close()
-		return l.explain(c.Context, show(l, c.Context, c.Args().First()))
-	}
+		return l.explain(ctx, show(l, ctx, c.Args().First()))
+	})
 }
 
 func (l *looker) close() {
