@@ -26,16 +26,30 @@ func watch(c *cycle) { runtime.SetFinalizer(c, (*cycle).adjust) }
 
 // adjust runs after each collection.
 func (c *cycle) adjust() {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	debug.SetMemoryLimit(limit(c.goal, int64(live[0].Value.Uint64())))
+	live, other := used()
+	debug.SetMemoryLimit(limit(c.goal, live, other))
 	watch(c)
 }
 
-// limit leaves a quarter of what is in use for garbage. More would pass the 100 MiB of hostile archives.
-func limit(goal, live int64) int64 {
-	if live <= goal/4*3 {
-		return goal
+// used returns how much is in use, and how much of the limit neither that nor garbage takes: holes between
+// what is in use, and what the collector needs itself.
+func used() (live, other int64) {
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"},
 	}
-	return live + max(goal, live)/4
+	metrics.Read(samples)
+	var values [5]int64
+	for i := range samples {
+		values[i] = int64(samples[i].Value.Uint64())
+	}
+	return values[0], values[1] - values[2] - values[3] - values[4]
+}
+
+// limit leaves an eighth of what is in use for garbage, after all that counts too. With less, the collector
+// runs all the time. With more, hostile archives pass 100 MiB.
+func limit(goal, live, other int64) int64 {
+	need := live + max(goal, live)/8 + other
+	return max(goal, need+need/32) // the collector keeps 3% of the limit free
 }
