@@ -8,15 +8,17 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/kind"
 	"drayage/internal/report"
-	"drayage/internal/source"
 	"drayage/internal/tell"
 	"drayage/internal/terminal"
 	"drayage/internal/want"
 	"drayage/registry"
 )
 
-// shownMissing is how many missing blobs stand on a terminal. A list and a JSON result have all.
-const shownMissing = 20
+// What stands of missing blobs on a terminal. A list and a JSON result have all.
+const (
+	shownMissing = 20 // blobs
+	shownNames   = 3  // images that need one
+)
 
 // calledAs is what an image is called in a list of blobs.
 func calledAs(im *image.Image) []string {
@@ -30,7 +32,7 @@ func calledAs(im *image.Image) []string {
 // of them, and writes all into the file that the user wants.
 func (c call) lacking(l *want.List, format string, args ...any) error {
 	if len(l.Blobs) == 0 {
-		return nil
+		return c.writeWant(l)
 	}
 	doc := report.Document{Source: strings.Join(c.Args().Slice(), " "), Missing: missingBlobs(l)}
 	if err := c.result(doc, nil); err != nil {
@@ -66,7 +68,11 @@ func (c call) showMissing(l *want.List) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# missing: %s", l)
 	for _, blob := range l.Blobs[:min(len(l.Blobs), shownMissing)] {
-		fmt.Fprintf(&b, "\n%s  %s  %s", blob.Digest, terminal.Size(blob.Size), source.List(blob.Images))
+		names := strings.Join(blob.Images[:min(len(blob.Images), shownNames)], ", ")
+		if more := len(blob.Images) - shownNames; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		fmt.Fprintf(&b, "\n%s  %s  %s", blob.Digest, terminal.Size(blob.Size), names)
 	}
 	if more := len(l.Blobs) - shownMissing; more > 0 {
 		fmt.Fprintf(&b, "\nand %d more", more)

@@ -313,10 +313,24 @@ func line(im report.Image, result audit.Result) string {
 		}
 		return "bad " + name + ": " + strings.Join(faults, "; ")
 	case im.Digest == "":
-		return fmt.Sprintf("ok %s image ID %s", name, im.Platforms[0].ID)
+		return fmt.Sprintf("ok %s image ID %s%s", name, im.Platforms[0].ID, outside(result))
 	case name == im.Digest.String():
-		return "ok " + name
+		return "ok " + name + outside(result)
 	}
 	name, _, _ = strings.Cut(name, "@")
-	return fmt.Sprintf("ok %s@%s", name, im.Digest)
+	return fmt.Sprintf("ok %s@%s%s", name, im.Digest, outside(result))
+}
+
+// outside says how much of an image was left out of the archive.
+func outside(result audit.Result) string {
+	blobs, bytes := 0, int64(0)
+	for _, a := range result.Absent {
+		if a.Reason == image.LeftOut {
+			blobs, bytes = blobs+1, bytes+a.Descriptor.Size
+		}
+	}
+	if blobs == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (not inside: %s, %s)", terminal.Count(blobs, "blob"), terminal.Size(bytes))
 }
