@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -9,21 +10,32 @@ import (
 
 // spare refuses to write over what the command reads. An archive that save reads may become the new one.
 func (c call) spare() error {
-	reads := slices.Concat(c.StringSlice("since"), c.StringSlice("base"), []string{c.String("want")})
-	all := slices.Concat(reads, c.lists(), c.Args().Slice())
-	record := strings.TrimSuffix(strings.TrimSuffix(c.String("record"), ".html"), ".json")
-	output, in := "", source.Spoiled(c.String("want-out"), append(all, record+".html", record+".json"))
-	switch {
-	case in != "":
-		return usagef("--want-out %s would spoil %s, which is read: give it another name", c.String("want-out"), in)
-	case c.Command.Name == "save":
+	reads := slices.Concat(c.StringSlice("since"), c.StringSlice("base"), []string{c.String("want")}, c.lists())
+	all := slices.Concat(reads, c.Args().Slice())
+	stem := strings.TrimSuffix(strings.TrimSuffix(c.String("record"), ".html"), ".json")
+	records := []string{stem + ".html", stem + ".json"}
+	check := func(flag, out string, inputs []string) error {
+		if in := source.Spoiled(out, inputs); in != "" {
+			return usagef("%s %s would spoil %s, which is read: give it another name", flag, out, in)
+		}
+		return nil
+	}
+	errs := []error{check("--want-out", c.String("want-out"), append(slices.Clone(all), records...))}
+	switch c.Command.Name {
+	case "save":
 		out, _ := source.ParseOutput(c.String("output")) // what is wrong with it is told later
-		output, in = out.Path, source.Spoiled(out.Path, reads)
-	case c.Command.Name == "inventory":
-		output, in = c.String("output"), source.Spoiled(c.String("output"), all)
+		errs = append(errs, check("-o", out.Path, append(reads, slices.DeleteFunc(c.Args().Slice(), c.noLayout)...)))
+	case "inventory":
+		errs = append(errs, check("-o", c.String("output"), all))
 	}
-	if in != "" {
-		return usagef("-o %s would spoil %s, which is read: give it another name", output, in)
+	if c.Command.Name != "verify" && c.String("record") != "" {
+		errs = append(errs, check("--record", records[0], all), check("--record", records[1], all))
 	}
-	return nil
+	return cmp.Or(errs...)
+}
+
+// noLayout reports whether a SOURCE is something else than a directory.
+func (c call) noLayout(text string) bool {
+	spec, err := c.parseSource(text)
+	return err != nil || spec.Kind != source.Layout
 }
