@@ -24,7 +24,8 @@ func (c call) spare() error {
 	switch c.Command.Name {
 	case "save":
 		out, _ := source.ParseOutput(c.String("output")) // what is wrong with it is told later
-		errs = append(errs, check("-o", out.Path, append(reads, slices.DeleteFunc(c.Args().Slice(), c.noLayout)...)))
+		layouts := slices.DeleteFunc(slices.Clone(c.Args().Slice()), c.noLayout)
+		errs = append(errs, check("-o", out.Path, append(reads, layouts...)))
 	case "inventory":
 		errs = append(errs, check("-o", c.String("output"), all))
 	}
