@@ -222,8 +222,7 @@ func (s *saver) report(out string) error {
 		s.note("push it together with the archive that lacks these blobs:\n"+
 			"  drayage push ARCHIVE DEST --base %s", terminal.ShellWord(out))
 	case s.loadable:
-		s.note("load it with:\n  docker load -i %s", terminal.ShellWord(out))
-		s.noteBase(out)
+		s.noteLoad(out)
 	default:
 		s.note("it holds no container image: engines load nothing from it, push takes it to a registry")
 	}

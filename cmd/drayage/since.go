@@ -233,20 +233,26 @@ func (s *saver) takeAll(specs []source.Spec) {
 	s.sel.All = s.sel.All || len(s.sel.Platforms) == 0
 }
 
-// noteBase says which engines load an archive from which something was left out.
-func (s *saver) noteBase(out string) {
+// noteLoad says how what was saved is used. An engine or a registry has to have what was left out.
+func (s *saver) noteLoad(out string) {
+	load := "docker load -i " + terminal.ShellWord(out)
 	switch {
 	case s.crossing.left.Left.Blobs == 0:
+		s.note("load it with:\n  %s", load)
 	case !s.format.Whole():
-		s.note("only the Docker engine that has what was left out loads it: podman and containerd do not")
+		s.note("load it with:\n  %s\nonly the Docker engine that has what was left out loads it: podman and "+
+			"containerd do not", load)
 	default:
-		whole, _, _ := strings.Cut(filepath.Base(out)+".tar", ".tar")
-		also := ""
+		podman := ""
 		if len(s.images) > 1 {
-			also = ", and podman takes no more than one image"
+			podman = " (podman: archives of one image only)"
 		}
-		s.note("an engine has to have what was left out"+also+"; an archive for any engine is made with:\n"+
-			"  drayage save %s --base OLD.tar -o %s", terminal.ShellWord(out), terminal.ShellWord(whole+"-whole.tar"))
+		whole, _, _ := strings.Cut(filepath.Base(out)+".tar", ".tar")
+		s.note("push it to the registry that has what was left out:\n  drayage push %s DEST",
+			terminal.ShellWord(out))
+		s.note("an engine that has it loads it%s:\n  %s", podman, load)
+		s.note("make it whole for any other engine:\n  drayage save %s --base OLD.tar -o %s",
+			terminal.ShellWord(out), terminal.ShellWord(whole+"-whole.tar"))
 	}
 }
 
