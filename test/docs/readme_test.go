@@ -59,6 +59,7 @@ var compared = map[string]string{
 	"takes signatures and SBOMs along":              "11 takes signatures and SBOMs along (referrers)",
 	"checks all that was carried, offline":          "14 checks all that was carried, offline",
 	"exit codes tell the kind of failure":           "16 exit codes tell the kind of failure",
+	"leaves out of a tar what the other side has":   "29 leaves out of a tar what the other side has",
 	"checks signatures against keys":                "18 checks signatures against keys",
 }
 
