@@ -152,9 +152,10 @@ func TestHelperFails(t *testing.T) {
 				auth("file:s")+`"},"marked.example":{}}}`)
 			b.finds("r.example", "", "file")
 			b.told(`"docker-credential-fake"`, path, tc.says)
-			if strings.ContainsAny(b.warnings[0], "\x1b\n") || strings.Contains(b.warnings[0], "SECRET") ||
-				strings.Contains(b.warnings[0], "5312") {
-				t.Errorf("%q", b.warnings[0])
+			said := strings.ReplaceAll(b.warnings[0], path, "") // whose number may be anything
+			if strings.ContainsAny(said, "\x1b\n") || strings.Contains(said, "SECRET") ||
+				strings.Contains(said, "5312") {
+				t.Errorf("%q", said)
 			}
 			b.finds("marked.example", "", "")
 			b.opts.Strict = true
