@@ -54,10 +54,9 @@ func (s store) image(t *testing.T, letters string) *image.Image {
 
 // knows is a side that has some blobs, and some layers unpacked.
 type knows struct {
-	blobs  string
-	chains farside.Unpacked
-	asked  *[]digest.Digest
-	err    error
+	blobs string
+	asked *[]digest.Digest
+	err   error
 }
 
 func (k knows) Has(_ context.Context, d v1.Descriptor) (bool, error) {
