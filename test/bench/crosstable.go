@@ -42,7 +42,7 @@ func (r *Report) crossing() (string, error) {
 	var b strings.Builder
 	b.WriteString("\n" + fill(fmt.Sprintf("Made by `make crossing` on %s, with %s: %s.",
 		r.Date.Format(time.DateOnly), r.versions(), r.Machine), "") + "\n\n")
-	b.WriteString("| what is carried | A | B | C | D | E |\n|---|---:|---:|---:|---:|---:|\n")
+	b.WriteString("| what is carried | A | B | C | D | E |\n|---|---|---|---|---|---|\n")
 	for i, row := range columns[0].Rows {
 		cells := make([]string, len(columns))
 		for k, column := range columns {

@@ -52,15 +52,29 @@ func TestWild38Growth(t *testing.T) {
 	for i, c := range hostile.Crowds() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			var counts [2]map[string]int
-			for k, n := range []int{crowdSize, 2 * crowdSize} {
-				target := fmt.Sprintf("%s/c%d/%d/", private.Addr(), i, n)
-				g := &grown{T: t, binary: binary, dir: t.TempDir(), target: target}
-				counts[k] = g.count(c, n)
+			grew := func(try string) map[string]string {
+				var counts [2]map[string]int
+				for k, n := range []int{crowdSize, 2 * crowdSize} {
+					target := fmt.Sprintf("%s/c%d/%s%d/", private.Addr(), i, try, n)
+					g := &grown{T: t, binary: binary, dir: t.TempDir(), target: target}
+					counts[k] = g.count(c, n)
+				}
+				all := map[string]string{}
+				for block, many := range counts[1] {
+					if few := counts[0][block]; many > noticed && float64(many) > mostGrowth*float64(few) {
+						all[block] = fmt.Sprintf("ran %d times, and %d times for twice as many", few, many)
+					}
+				}
+				return all
 			}
-			for block, many := range counts[1] {
-				if few := counts[0][block]; many > noticed && float64(many) > mostGrowth*float64(few) {
-					t.Errorf("%s ran %d times, and %d times for twice as many", block, few, many)
+			first := grew("first")
+			if len(first) == 0 {
+				return
+			}
+			again := grew("again") // what shows how far a command is runs more often on a busy machine
+			for block, how := range first {
+				if again[block] != "" {
+					t.Errorf("%s %s", block, how)
 				}
 			}
 		})
