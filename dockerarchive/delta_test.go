@@ -95,7 +95,7 @@ func TestReadThin(t *testing.T) {
 	}
 }
 
-// thinArchive is an archive of which one layer is absent.
+// thinArchive is an archive that lacks one layer.
 func thinArchive(t testing.TB) (archive []byte, one *image.Image, base packed) {
 	_, one, _, base = thinPair(t)
 	return written(t, dockerarchive.OCI, dockerarchive.Options{}, one), one, base

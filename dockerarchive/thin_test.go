@@ -146,7 +146,7 @@ func TestDeltaDocument(t *testing.T) {
 	}
 }
 
-// A diff ID of which two configurations differ is not told.
+// Where two configurations tell different diff IDs of a layer, none is told.
 func TestDeltaDocumentWithoutADisputedDiffID(t *testing.T) {
 	s := newStore(t)
 	base := s.layer(tarball(1, 3000), zipped)

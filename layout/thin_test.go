@@ -70,7 +70,7 @@ func TestThinLayout(t *testing.T) {
 	s.enter(name(s.image(`{"b":1}`, nil, "another"), "b:1"))
 	s.wantDocument("with another image", document.Digest)
 	if _, _, err := s.AddName(t.Context(), places("a:1"), "corp.test/c:1", "1"); err != nil {
-		t.Errorf("another name for an image of which a layer is absent: %v", err)
+		t.Errorf("another name for an image that lacks a layer: %v", err)
 	}
 	s.wantDocument("with another name", document.Digest)
 	if _, err := s.Remove(t.Context(), places("b:1"), false); err != nil {

@@ -18,7 +18,7 @@ import (
 	"drayage/upload"
 )
 
-// thin is an image with layers of which those that stand in left are nowhere in its layout.
+// thin is an image with layers. Those that stand in left are nowhere in its layout.
 type thin struct {
 	*site
 	layers []fakeregistry.Layer

@@ -16,7 +16,7 @@ func blob(name string, size int64) v1.Descriptor {
 	return v1.Descriptor{Digest: digest.FromString(name), Size: size}
 }
 
-// summary is that of two images with a common base, of which the second one is partly there.
+// summary is that of two images with a common base. A part of the second image is there.
 func summary() *forecast.Summary {
 	t := &forecast.Table{}
 	base := image.Move{Blob: blob("base", 30_000_000)}

@@ -113,7 +113,7 @@ func (p *page) FileBytes() (sum int64) {
 // Sums are the lines for sha256sum -c.
 func (p *page) Sums() []string { return Sums(p.Files) }
 
-// Details are the images of which the page shows everything.
+// Details are the images that the page shows in full.
 func (p *page) Details() []Image { return p.Images[:min(len(p.Images), maxDetails)] }
 
 // DetailsLeft is how many images the page shows in the table alone.

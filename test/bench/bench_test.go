@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// checkCrossing: of twenty images of which three were rebuilt, less than a quarter crosses.
+// checkCrossing fails if a quarter or more crosses of twenty images, when three of them were rebuilt.
 func checkCrossing(t *testing.T, report *Report) {
 	t.Helper()
 	whole := report.row("cross-twenty", "drayage whole")

@@ -133,7 +133,7 @@ func (c *crossing) saveOfDocker(ctx context.Context) contender {
 	return c.dockerContender(ctx, "docker save", make)
 }
 
-// hauler keeps a store of its own, of which it makes one file. Only the file is carried.
+// hauler keeps a store of its own and makes one file of it. Only the file is carried.
 func (c *crossing) hauler(dir string) (commands [][]string) {
 	store := filepath.Join(c.dir, "hauler-"+filepath.Base(filepath.Dir(dir)))
 	tool := c.tools.path("hauler")

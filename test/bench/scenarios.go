@@ -51,6 +51,15 @@ func scenarios() []scenario {
 			targets: []target{fasterThan("skopeo", "drayage", 2), fasterThanPeers(1), withinLimit(1.15)}},
 		{id: "registry-oci-tar", title: "registry to OCI tar", prepare: readScenario("five", direct, ociTarSavers),
 			targets: []target{fasterThanPeers(1)}},
+	}, slices.Concat(pushScenarios(with), crossScenarios(), copyScenarios(), lateScenarios(), manyScenarios(),
+		memoryScenarios(with))...)
+}
+
+// pushScenarios bring archives into registries.
+func pushScenarios(
+	with func(set string, f func(context.Context, *env, string) ([]contender, func(), error)) preparation,
+) []scenario {
+	return []scenario{
 		{id: "push-docker-tar", title: "docker tar to registry", prepare: with("five", pushDockerTar),
 			targets: []target{
 				fasterThan("skopeo", "drayage", 1.8), notLarger("drayage", 1.04),
@@ -65,8 +74,7 @@ func scenarios() []scenario {
 			targets: []target{fasterThan("skopeo", "drayage", 2), fasterThanPeers(2), littleSent(0.06)}},
 		{id: "push-shared-base", title: "docker tar to the registry that has its base", prepare: pushSharedBase,
 			targets: []target{fasterThanPeers(1)}},
-	}, slices.Concat(crossScenarios(), copyScenarios(), lateScenarios(), manyScenarios(),
-		memoryScenarios(with))...)
+	}
 }
 
 // lateScenarios are registries that begin each answer late: an object store behind them, or a hash of the

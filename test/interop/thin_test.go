@@ -23,7 +23,7 @@ type thinSample struct {
 	shared       v1.Descriptor
 }
 
-// newThin saves an image of which the first layer stays behind.
+// newThin saves an image without its first layer.
 func newThin(t *testing.T, flavour sample.Flavour) thinSample {
 	t.Helper()
 	addr, dir := startRegistry3(t), scratch(t)
