@@ -37,6 +37,9 @@ func Unique(raw []byte) error { return unique(raw, scanner{}) }
 // UniqueNames is Unique for a document whose objects all map names to values.
 func UniqueNames(raw []byte) error { return unique(raw, scanner{names: true}) }
 
+// UniqueFields is Unique for a document whose objects all have fields.
+func UniqueFields(raw []byte) error { return unique(raw, scanner{fields: true}) }
+
 // read are the keys, folded, of what moving an image needs of manifests and of Docker's first format.
 var read = map[string]bool{
 	"MEDIATYPE": true, "CONFIG": true, "LAYERS": true, "MANIFESTS": true, "BLOBS": true, "FSLAYERS": true,
@@ -60,14 +63,15 @@ func unique(raw []byte, s scanner) error {
 
 // scanner goes over a document once.
 type scanner struct {
-	raw   []byte
-	names bool            // there are no fields
-	only  map[string]bool // fields, folded, that matter; nil: all keys do
-	seed  maphash.Seed
-	open  []level
-	keys  []key  // of all open objects, the outermost first
-	plain []byte // scratch
-	twice int    // where the first repeated key is; negative: nowhere
+	raw    []byte
+	names  bool            // there are no fields
+	fields bool            // there are only fields
+	only   map[string]bool // fields, folded, that matter; nil: all keys do
+	seed   maphash.Seed
+	open   []level
+	keys   []key  // of all open objects, the outermost first
+	plain  []byte // scratch
+	twice  int    // where the first repeated key is; negative: nowhere
 }
 
 // level is an object or list that has been opened.
@@ -109,7 +113,7 @@ func (s *scanner) scan() {
 
 func (s *scanner) begin(object bool) {
 	l := level{object: object, key: object, names: s.names, first: len(s.keys)}
-	if n := len(s.open); n > 0 && !s.names {
+	if n := len(s.open); n > 0 && !s.names && !s.fields {
 		switch up := s.open[n-1]; {
 		case !up.object:
 			l.names, l.values = up.names, up.values

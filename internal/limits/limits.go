@@ -60,6 +60,18 @@ const (
 	DeltaValues = 1 << 22
 )
 
+// The set file of an archive in volumes.
+const (
+	SetFile         = 8 << 20 // bytes
+	SetValues       = 1 << 13
+	SetName         = 240     // bytes of the archive's name: file systems take 255 with what is added to it
+	SetVolumes      = 255     // with parity volumes: Reed-Solomon codes of bytes have no more
+	SetBlocks       = 16_384  // of all volumes
+	SetParityBlocks = 131_072 // of all parity volumes
+	SetBlockLeast   = 1 << 20 // bytes of a block
+	SetBlockMost    = 1 << 30
+)
+
 // Memory of decoders, in bytes.
 const (
 	Window     = 128 << 20 // of a zstd stream: the zstd program has the same limit
