@@ -11,6 +11,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/spool"
+	"drayage/internal/usage"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -22,6 +23,13 @@ type Options struct {
 
 	Stdin   *os.File
 	TempDir string // for an archive that has to be copied
+
+	// Volumes are further folders in which the volumes of an archive are looked for.
+	Volumes []string
+	// Trust is asked about the bytes of a set file before anything of them is parsed: what the set file does
+	// not vouch for is not read then. If it returns an error, nothing is opened. A SOURCE without a set file
+	// is not opened either. If Trust is nil, nobody has asked for a signature.
+	Trust func(setFile string, set []byte) error
 
 	// Note is told, before it happens, that an archive is copied to TempDir, and why.
 	Note func(text string)
@@ -68,6 +76,9 @@ var divided = regexp.MustCompile(
 	`(?i)\.(tar|t?gz|tzst|zst|t?xz|bz2|zip|7z)\.?(part[-_.]?\w{1,4}|\d{2,4}|a[a-z])$`)
 
 func (s *Set) open(ctx context.Context, opts Options) error {
+	if opts.Trust != nil {
+		return usage.Errorf("%s has no set file that could be signed", s.Spec.Text)
+	}
 	switch s.Spec.Kind {
 	case Registry:
 		ref := s.Spec.Ref
