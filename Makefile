@@ -8,7 +8,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo recording test faults fuzz interop bench crossing lint vuln cross site clean reliability soak hostile \
+.PHONY: build demo recording test faults fuzz interop bench crossing lint vuln cross site clean reliability soak hostile peers \
 	release release-test install uninstall module-path
 
 build:
@@ -29,14 +29,14 @@ BINARY := DRAYAGE_BIN=$(CURDIR)/bin/drayage
 # outside. TEST_ARGS=-race looks for data races in the product, and takes longer.
 test: build
 	go test $(TEST_ARGS) ./...
-	cd test && $(BINARY) go test -count=1 $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash)$$')
+	cd test && $(BINARY) go test -count=1 $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash|volumes)$$')
 	cd test/outside && go test -count=1 ./...
 	cd site && go test -count=1 ./...
 
 # Every fault, kill and hostile input of docs/reliability.md, tried on the binary: some minutes. The first package
 # mostly waits, so another one runs beside it. FAULTS_SKIP matches tests to leave out.
 faults: build
-	cd test && $(BINARY) go test -count=1 -timeout 20m -p 2 -skip '$(FAULTS_SKIP)' ./reliability ./hostile ./crash
+	cd test && $(BINARY) go test -count=1 -timeout 20m -p 2 -skip '$(FAULTS_SKIP)' ./reliability ./hostile ./crash ./volumes
 
 # Sixty kinds of fault against the binary; enters the results and writes docs/reliability.md.
 reliability:
@@ -59,6 +59,12 @@ soak:
 hostile:
 	cd test && go test -count=1 -timeout 10m ./hostile -update
 	cd test && DRAYAGE_HOSTILE=1 go test -count=1 -timeout 40m -parallel 6 ./interop -run HostileArchives -update
+	cd test && go test -count=1 ./reliability -run Document -update
+
+# Volumes that are hurt on their way, and what drayage, par2, split with sha256sum, hauler and zarf make of them, as far
+# as they are in PATH or in DRAYAGE_BENCH_PEERS. Enters the table for docs/reliability.md.
+peers: build
+	cd test && $(BINARY) DRAYAGE_PEERS=1 go test -count=1 -timeout 20m ./volumes -run Peers -update
 	cd test && go test -count=1 ./reliability -run Document -update
 
 # Docker, podman, containerd, skopeo and others, as far as they are installed; DRAYAGE_INTEROP=require makes a missing

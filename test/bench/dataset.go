@@ -79,6 +79,8 @@ func (e *env) plan(ctx context.Context, name string) (plan, error) {
 		}
 	case "2GB":
 		p.large(2000)
+	case "volumes":
+		p.large(2660)
 	case "10GB":
 		p.large(10000)
 	case fmt.Sprint("many", few):

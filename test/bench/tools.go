@@ -50,6 +50,7 @@ func findTools(ctx context.Context, drayage, peers string) toolbox {
 		{name: "skopeo-new", get: newSkopeo + ", as skopeo-new"},
 		{name: "regctl", get: "go install github.com/regclient/regclient/cmd/regctl@v0.11.7"},
 		{name: "oras", get: "go install oras.land/oras/cmd/oras@latest"},
+		{name: "par2", get: "apt-get install par2"},
 		{name: "hauler", get: "see its project; it installs by no package manager"},
 		{name: "docker", get: "apt-get install docker.io; only root starts its daemon"},
 		{name: "curl", get: "apt-get install curl"},
