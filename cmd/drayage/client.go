@@ -217,6 +217,11 @@ func (c call) warning() func(string) {
 
 // readPassword reads all of r but the line ends after it: keys that serve as passwords have many lines.
 func readPassword(r io.Reader) (string, error) {
+	return readPasswordOf(r, "--password-stdin", "standard input")
+}
+
+// readPasswordOf is readPassword of what a flag names.
+func readPasswordOf(r io.Reader, flag, what string) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxPassword+1))
 	if err != nil {
 		return "", err
@@ -224,9 +229,9 @@ func readPassword(r io.Reader) (string, error) {
 	password := strings.TrimRight(string(plaintext.UTF8(raw)), "\r\n")
 	switch {
 	case len(raw) > maxPassword:
-		return "", usagef("--password-stdin: more than %d bytes", maxPassword)
+		return "", usagef("%s: more than %d bytes", flag, maxPassword)
 	case password == "":
-		return "", usagef("--password-stdin: standard input is empty")
+		return "", usagef("%s: %s is empty", flag, what)
 	}
 	return password, nil
 }

@@ -136,13 +136,13 @@ func fill(r *fakeregistry.Registry) {
 	image("arm", "1", "arm64", false)
 	image("packed", "1", "amd64", false,
 		fakeregistry.ZstdLayer(fakeregistry.Tar(map[string]string{"packed": "zstd"})))
-	sign(r, "solo", solo)
+	addSBOM(r, "solo", solo)
 	fillOld(r)
 }
 
-// sign gives an image what may belong to one: an SBOM that names it as its subject, listed in the tag that
+// addSBOM gives an image what may belong to one: an SBOM that names it as its subject, listed in the tag that
 // stands in for the referrers API, a signature of that SBOM, and a signature under cosign's tag.
-func sign(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
+func addSBOM(r *fakeregistry.Registry, repo string, image v1.Descriptor) {
 	artifact := func(tag, kind string, subject *v1.Descriptor) v1.Descriptor {
 		blob := r.PutBlob(repo, []byte(kind))
 		config := r.PutBlob(repo, []byte("{}"))

@@ -27,7 +27,7 @@ func putLarge(ts *testscript.TestScript, _ bool, args []string) {
 	for name, top := range map[string]fakeregistry.Layer{"large": second, "larger": third} {
 		image := r.PutImage(name, "1", fakeregistry.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
 			Layers: []fakeregistry.Layer{shared, top}})
-		sign(r, name, image)
+		addSBOM(r, name, image)
 	}
 }
 

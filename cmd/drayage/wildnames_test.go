@@ -184,7 +184,7 @@ func TestWild10SignaturesAlone(t *testing.T) {
 func TestWild11SignatureOfTheIndex(t *testing.T) {
 	s := newShelf(t)
 	index, _ := s.reg.Tag("team/app", "1")
-	sign(s.reg, "team/app", index)
+	addSBOM(s.reg, "team/app", index)
 	dir, one, out := filepath.Join(t.TempDir(), "all"), filepath.Join(t.TempDir(), "one"),
 		filepath.Join(t.TempDir(), "x.tar")
 	said := "3 referrers.* stay behind: --platform all takes them along"

@@ -34,6 +34,7 @@ type Document struct {
 	OutputBytes int64    `json:"outputBytes,omitempty"` // the size of that file
 
 	Build *Build `json:"build,omitempty"` // of drayage itself
+	Key   *Key   `json:"key,omitempty"`   // that was made
 
 	Images       []Image  `json:"images,omitzero"`
 	Tags         []string `json:"tags,omitzero"`
@@ -78,6 +79,13 @@ type Image struct {
 	Forecast     []Forecast      `json:"forecast,omitempty"`       // what would move of it, by platform
 	Faults       []Fault         `json:"faults,omitempty"`
 	Absent       []digest.Digest `json:"absent,omitempty"` // what is not here and need not be
+}
+
+// Key is a public key that was made.
+type Key struct {
+	ID     string `json:"id"` // as minisign prints it
+	File   string `json:"file"`
+	Public string `json:"public"` // as minisign -P takes it
 }
 
 // Fault is a part of an image that is bad or missing.

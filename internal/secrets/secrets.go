@@ -14,7 +14,7 @@ import (
 var flags = []string{"creds", "password", "p", "src-creds", "dest-creds", "src-password", "dest-password"}
 
 // alike are flags whose names begin like those with passwords.
-var alike = []string{"password-stdin", "plain-http", "platform"}
+var alike = []string{"password-stdin", "password-file", "plain-http", "platform"}
 
 // Hide returns a copy of the process's arguments, os.Args, and overwrites the passwords in the originals,
 // which the system shows. Others can see a password for some milliseconds after the start of the process.

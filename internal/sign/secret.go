@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -48,6 +49,9 @@ func (k *SecretKey) Sign(content []byte, file string, at time.Time) *Signature {
 	copy(s.All[:], ed25519.Sign(k.Key, append(s.Of[:len(s.Of):len(s.Of)], s.Comment...)))
 	return s
 }
+
+// MaxPassword is how many bytes of a password minisign reads.
+const MaxPassword = 1023
 
 // What a file with a secret key says of how it is encrypted.
 const (
@@ -114,9 +118,9 @@ func (k *SecretKey) Encode(password string) ([]byte, error) {
 	copy(raw, algorithmWhole+kdfNone+checksum)
 	copy(raw[secretAt:], k.ID[:])
 	copy(raw[secretAt+len(k.ID):], k.Key)
-	sum := sumOf(raw)
-	copy(raw[sumAt:], sum[:])
-	if password != "" {
+	if password != "" { // without one minisign writes no checksum
+		sum := sumOf(raw)
+		copy(raw[sumAt:], sum[:])
 		copy(raw[2:], kdfScrypt)
 		if _, err := rand.Read(raw[saltAt:costAt]); err != nil {
 			return nil, err
@@ -197,9 +201,10 @@ func (e *Encrypted) Open(password string) (*SecretKey, error) {
 			return nil, err
 		}
 		subtle.XORBytes(raw[secretAt:], raw[secretAt:], stream)
+		debug.FreeOSMemory() // long work may follow
 	}
 	sum := sumOf(raw)
-	unsummed := !e.NeedsPassword() && bytes.Equal(raw[sumAt:], make([]byte, len(sum))) // of other programs
+	unsummed := !e.NeedsPassword() && bytes.Equal(raw[sumAt:], make([]byte, len(sum)))
 	if !bytes.Equal(raw[sumAt:], sum[:]) && !unsummed {
 		if e.NeedsPassword() {
 			return nil, ErrPassword
