@@ -99,7 +99,7 @@ func (p *pusher) taken() (images []*image.Image) {
 
 // openStores opens the bases that are not in the registry that is pushed to.
 func (p *pusher) openStores(ctx context.Context) (stores []upload.Store, err error) {
-	opts := p.sourceOptions()
+	opts := untrusted(p.sourceOptions())
 	opts.Client = func(registry.Reference) (*registry.Client, error) { return p.client, nil }
 	bases, closes, err := openBases(ctx, p.stores, opts)
 	p.closes = append(p.closes, closes)

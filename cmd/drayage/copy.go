@@ -42,6 +42,7 @@ func copyCommand(env *environment) *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			platformFlag("copy only what is for `OS/ARCH`; without it everything, unchanged"),
 			fromFlag(),
+			keyFlag(),
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
@@ -71,6 +72,9 @@ func (c call) copy(ctx context.Context) error {
 		return err
 	case local != nil:
 		return c.pushLocal(ctx, *local, dest, upload.Compression{})
+	}
+	if err := c.refuseRegistry("an image that copy takes"); err != nil {
+		return err
 	}
 	return c.copyImages(ctx, refs, dest)
 }

@@ -33,6 +33,7 @@ func digestCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "list", Category: groupWhat,
 				Usage: "of the index, or whatever else the tag stands for"},
 			platformFlag(onePlatformUsage),
+			keyFlag(),
 			tempDirFlag(),
 		}, lookFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).digest),

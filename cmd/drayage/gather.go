@@ -24,6 +24,9 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	var refs []registry.Reference
 	for _, spec := range specs {
 		if spec.Kind == source.Registry {
+			if err := s.refuseRegistry(spec.Text); err != nil {
+				return err
+			}
 			refs = append(refs, spec.Ref)
 		}
 	}

@@ -42,6 +42,7 @@ func inspectCommand(env *environment) *cli.Command {
 			recordFlag(recordUsage),
 			basesFlag("do not show as left out what `X` has: an earlier archive, a layout, or a repository"),
 			wantOutFlag(),
+			keyFlag(),
 			tempDirFlag(),
 		}, lookFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).inspect),

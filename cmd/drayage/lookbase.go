@@ -28,7 +28,7 @@ func (v *verifier) useBases(ctx context.Context) (closes func(), err error) {
 			}
 		}
 	}
-	found, closes, err := v.inBases(ctx, v.set, src, v.sourceOptions())
+	found, closes, err := v.inBases(ctx, v.set, src, untrusted(v.sourceOptions()))
 	if err != nil {
 		return closes, err
 	}
@@ -55,7 +55,7 @@ func (l *looker) lookInBases(ctx context.Context) (*want.List, error) {
 	if l.set.Spec.Kind == source.Registry {
 		return &want.List{}, nil
 	}
-	opts := l.sourceOptions()
+	opts := untrusted(l.sourceOptions())
 	opts.Look = true
 	found, closes, err := l.inBases(ctx, l.set, nil, opts)
 	closes()

@@ -42,6 +42,7 @@ func lsCommand(env *environment) *cli.Command {
 		Description: lsHelp,
 		Flags: append(append([]cli.Flag{
 			&cli.BoolFlag{Name: "unsorted", Category: groupOutput, Usage: "in the order of the registry"},
+			keyFlag(),
 			tempDirFlag(),
 		}, lookFlags()...), outputFlags()...),
 		Action: env.look("REPOSITORY, REGISTRY or LAYOUT", (*looker).ls),
@@ -57,6 +58,9 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 		return l.listRepositories(ctx, name)
 	}
 	if name := source.RegistryOf(arg); name != "" && l.String("registry") == "" {
+		if err := l.refuseRegistry(arg); err != nil {
+			return err
+		}
 		return l.listRepositories(ctx, name)
 	}
 	src, err := l.parseSource(arg)
@@ -65,6 +69,9 @@ func (l *looker) ls(ctx context.Context, arg string) error {
 	}
 	if src.Kind != source.Registry {
 		return l.listImages(ctx, arg)
+	}
+	if err := l.refuseRegistry(arg); err != nil {
+		return err
 	}
 	if src.Ref.Digest != "" || strings.HasSuffix(arg, ":"+src.Ref.Tag) {
 		return usagef("ls lists the tags of a repository, and %q names one image in it: give %s",

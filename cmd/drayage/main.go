@@ -74,6 +74,9 @@ func (e *environment) run(do func(call, context.Context) error) cli.ActionFunc {
 		if err := (call{e, c}).spare(); err != nil {
 			return err
 		}
+		if err := (call{e, c}).readKeys(); err != nil {
+			return err
+		}
 		return do(call{e, c}, c.Context)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"drayage/internal/report"
 	"drayage/internal/secrets"
 	"drayage/internal/settings"
+	"drayage/internal/sign"
 	"drayage/internal/tell"
 	"drayage/internal/terminal"
 )
@@ -32,6 +33,9 @@ type environment struct {
 	command  string           // the name of the command that was typed
 	json     bool             // it prints a document
 	document *report.Document // its result, as far as it has one
+
+	keys   *sign.Keys         // of --key; nil: no signature is asked for
+	signed []report.Signature // that hold
 
 	unwritten error                       // of a help page
 	elsewhere map[string]settings.Setting // flags that are set, but not on the command line
@@ -88,6 +92,7 @@ func (e *environment) rawOutput() io.Writer {
 // result keeps doc for the end of the command, which prints it with --json. Otherwise it prints the lines.
 func (c call) result(doc report.Document, lines []string) error {
 	doc.Source, doc.Destination = c.mask(doc.Source), c.mask(doc.Destination)
+	doc.Signatures = c.signed
 	c.document = &doc
 	if c.Bool("json") || len(lines) == 0 {
 		return nil

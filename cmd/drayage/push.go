@@ -54,6 +54,7 @@ func pushCommand(env *environment) *cli.Command {
 			tempDirFlag(),
 			basesFlag("take what was left out of an archive from `X`: an earlier archive, a layout, or a " +
 				"repository; of the registry of DEST also layers of a docker tar"),
+			keyFlag(),
 			wantOutFlag(),
 		}, append(renameFlags(), writeFlags()...)...), outputFlags(progressFlag())...),
 		Action: env.run(call.push),

@@ -70,7 +70,7 @@ func manifestCommand(env *environment) *cli.Command {
 
 // rawFlags are those of commands that print bytes as they are.
 func rawFlags(own ...cli.Flag) []cli.Flag {
-	return append(append(own, lookFlags()...), tempDirFlag(), quietFlag())
+	return append(append(own, lookFlags()...), keyFlag(), tempDirFlag(), quietFlag())
 }
 
 // readFunc returns the bytes to print of an image, for the platform that was chosen or for none.
@@ -147,7 +147,7 @@ func blobCommand(env *environment) *cli.Command {
 		Usage:       "fetch one blob by its digest",
 		UsageText:   "drayage blob REPOSITORY@DIGEST [-o FILE|-]",
 		Description: blobHelp,
-		Flags:       append(registryFlags(), outputFlag("-"), tempDirFlag(), quietFlag()),
+		Flags:       append(registryFlags(), outputFlag("-"), keyFlag(), tempDirFlag(), quietFlag()),
 		Action:      env.look("REPOSITORY@DIGEST", (*looker).blob),
 	}
 }

@@ -66,6 +66,7 @@ func saveCommand(env *environment) *cli.Command {
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
 			recordFlag(recordUsage),
+			keyFlag(),
 			foreignFlag(),
 			moveDryRunFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),

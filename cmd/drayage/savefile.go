@@ -23,7 +23,7 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 		Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update, Loadable: func() { s.loadable = true },
 	}
 	inOrder, err := writeInOrder(out, s.rawOut, func(w io.Writer) error {
-		return s.record.Follow(ctx, w, s.sourceOptions(), func(w io.Writer) error {
+		return s.record.Follow(ctx, w, untrusted(s.sourceOptions()), func(w io.Writer) error {
 			return s.stream(ctx, w, "standard output", opts)
 		})
 	})
@@ -50,7 +50,7 @@ func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options
 		err = s.writeAt(ctx, f, f, opts)
 	}
 	if err == nil {
-		err = s.record.FillFrom(ctx, f.File.File, out, s.sourceOptions())
+		err = s.record.FillFrom(ctx, f.File.File, out, untrusted(s.sourceOptions()))
 	}
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Op
 	defer f.Abort()
 	err = s.writeAt(ctx, f, f, opts)
 	if err == nil {
-		err = s.record.FillFrom(ctx, f.File.File, out, s.sourceOptions())
+		err = s.record.FillFrom(ctx, f.File.File, out, untrusted(s.sourceOptions()))
 	}
 	if err != nil {
 		return s.keep(f, err)

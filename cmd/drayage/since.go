@@ -177,7 +177,7 @@ func (s *saver) fill(ctx context.Context) error {
 
 // sideOptions say how a place is opened that is like the far side.
 func (s *saver) sideOptions() source.Options {
-	opts := s.sourceOptions()
+	opts := untrusted(s.sourceOptions())
 	opts.Client = func(registry.Reference) (*registry.Client, error) { return s.registryClient() }
 	return opts
 }

@@ -39,7 +39,7 @@ func (c call) sourceOptions() source.Options {
 	return source.Options{
 		Stdin: c.stdin, TempDir: c.tempDir(),
 		Note: func(text string) { c.note("%s", text) },
-		Why:  c.Command.Name + " goes back and forth in it",
+		Why:  c.Command.Name + " goes back and forth in it", Trust: c.trust(),
 	}
 }
 

@@ -184,7 +184,7 @@ func (s *saver) intoLayout(ctx context.Context) error {
 		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
 		return err
 	}
-	if err := s.record.OfLayout(ctx, s.out.Path, s.sourceOptions()); err != nil {
+	if err := s.record.OfLayout(ctx, s.out.Path, untrusted(s.sourceOptions())); err != nil {
 		return fmt.Errorf("save into %s: %w", s.out.Path, err)
 	}
 	s.saidRecord(s.record)

@@ -56,6 +56,7 @@ func verifyCommand(env *environment) *cli.Command {
 				"inspect has written"),
 			basesFlag("read what was left out of an archive from `X` and check it too: an earlier archive, " +
 				"a layout, or a repository"),
+			keyFlag(),
 			wantOutFlag(),
 		}, append(accessFlags(), outputFlags(progressFlag())...)...),
 		Action: env.run(call.verify),

@@ -36,6 +36,8 @@ type Document struct {
 	Build *Build `json:"build,omitempty"` // of drayage itself
 	Key   *Key   `json:"key,omitempty"`   // that was made
 
+	Signatures []Signature `json:"signatures,omitempty"` // that --key asked for, and that hold
+
 	Images       []Image  `json:"images,omitzero"`
 	Tags         []string `json:"tags,omitzero"`
 	Repositories []string `json:"repositories,omitzero"`
@@ -86,6 +88,17 @@ type Key struct {
 	ID     string `json:"id"` // as minisign prints it
 	File   string `json:"file"`
 	Public string `json:"public"` // as minisign -P takes it
+}
+
+// Signature says who has signed the set file of an archive.
+type Signature struct {
+	File       string `json:"file"`                 // the set file
+	Signature  string `json:"signature"`            // the file with its signature
+	Key        string `json:"key"`                  // key ID of minisign, or fingerprint of ssh
+	KeyFile    string `json:"keyFile,omitempty"`    // where the key stands among those of --key
+	Principals string `json:"principals,omitempty"` // of an allowed signer of ssh
+	Time       string `json:"time,omitempty"`       // as the signer's clock had it
+	Comment    string `json:"trustedComment,omitempty"`
 }
 
 // Fault is a part of an image that is bad or missing.

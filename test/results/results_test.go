@@ -182,6 +182,8 @@ var cases = []struct {
 	{"inventory HOST/app HOST/nothing images docker.tar -o far.inv --names", 0,
 		`"blobCount":[1-9].*"chainCount":1,"nameCount":[1-9].*"skippedCount":1,"skipped":\[\{"image":"`},
 	{"inventory nowhere.tar -o far.inv", 3, `"code":"not-found"`},
+	{"keygen -o new.key --no-password", 0, `"key":\{"id":"[0-9A-F]+","file":"new.pub","public":"RW`},
+	{"keygen -o new.key --no-password", 2, `"code":"usage"`},
 	{"verify images", 0, `"unreferenced":`},
 	{"verify docker.tar", 0, `"platforms":\[\{"imageID":"sha256:`},
 	{"verify docker.tar --record oci.json", 6, `"differences":\["image `},
