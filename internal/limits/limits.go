@@ -99,7 +99,7 @@ const (
 // Signatures and keys.
 const (
 	Signature      = 64 << 10 // bytes of a file with a signature; those of ssh-keygen reach 3 kilobytes
-	Comment        = 1024     // bytes of a line with a comment in a signature of minisign, which has these limits
+	Comment        = 1024     // bytes of a line with a comment: minisign has this limit and the next
 	TrustedComment = 8192     // bytes of a line with a trusted comment
 	KeyFile        = 1 << 20  // bytes of a file with a key, or with allowed signers
 	Signers        = 4096     // lines of a file with allowed signers

@@ -58,7 +58,8 @@ func ParsePublicKey(text string) (PublicKey, error) {
 	case err != nil:
 		return PublicKey{}, errors.New("no public key of minisign: its line is no base64")
 	case len(raw) != size && len(raw) > len(algorithmWhole) && string(raw[:2]) == algorithmWhole:
-		return PublicKey{}, fmt.Errorf("no public key of minisign: its line has %d bytes and not %d", len(raw), size)
+		return PublicKey{}, fmt.Errorf("no public key of minisign: its line has %d bytes and not %d",
+			len(raw), size)
 	case len(raw) != size || string(raw[:2]) != algorithmWhole:
 		return PublicKey{}, errors.New("no public key of minisign: its line is something else")
 	}

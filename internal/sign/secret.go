@@ -64,8 +64,8 @@ const (
 // cost is what scrypt does with a password, in the two numbers of libsodium.
 type cost struct{ ops, memory uint64 }
 
-// own is the cost for keys that drayage makes: the work of minisign's own keys, in 64 MiB of memory and not in
-// 1 GiB. So that a save that signs stays within the memory of one that does not.
+// own is the cost for keys that drayage makes: the work of minisign's own keys, in 64 MiB of memory and not
+// in 1 GiB. So a save that signs stays within the memory of one that does not.
 var own = cost{ops: 1 << 25, memory: 64 << 20}
 
 // most is what a key may ask for: what minisign asks for itself.

@@ -2,10 +2,10 @@
 // of ssh-keygen -Y sign, which it checks. [ParseKeys] reads the public keys that somebody trusts, and
 // [Keys.Check] decides whether one of them has signed a set file.
 //
-// Signatures and keys of minisign are as in https://jedisct1.github.io/minisign/, so that either program reads
-// what the other has written. The package's own code is the format alone: the cryptography is that of the
-// standard library and of golang.org/x/crypto. Libraries for the format could not be used: they answer yes or
-// no, where a user needs to know what is wrong, and their keys take 1 GiB of memory to open.
+// Signatures and keys of minisign are as in https://jedisct1.github.io/minisign/, so that either program
+// reads what the other has written. The package's own code is the format alone: the cryptography is that of
+// the standard library and of golang.org/x/crypto. Libraries for the format could not be used: they answer
+// yes or no, where a user needs to know what is wrong, and their keys take 1 GiB of memory to open.
 package sign
 
 import (

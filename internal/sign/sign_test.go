@@ -126,25 +126,30 @@ func TestCheckSays(t *testing.T) {
 	}
 	impostor := &sign.SecretKey{ID: plainKey(t).ID, Key: other.Key}
 	now := time.Now()
+	forged := func(old, new string) string { return strings.Replace(good, old, new, 1) }
+	signedBy := func(k *sign.SecretKey) string { return string(k.Sign(set, "x", now).Encode()) }
+	const damaged = "the signature is damaged"
 	for name, c := range map[string]struct {
 		signature string
 		set       []byte
 		want      string
 	}{
-		"no signature":     {"", set, "x.tar.set is not signed: there is no x.tar.set.minisig beside it"},
-		"another key":      {string(other.Sign(set, "x", now).Encode()), set, "signed by another key: its key ID is " + other.ID.String() + ", that of --key is 1BBC066807D5802D"},
-		"a false key ID":   {string(impostor.Sign(set, "x", now).Encode()), set, "the signature is damaged"},
-		"changed comment":  {strings.Replace(good, "timestamp:1", "timestamp:2", 1), set, "the trusted comment was changed after signing"},
-		"changed file":     {good, []byte("another set"), "x.tar.set was changed after signing, or x.tar.set.minisig is the signature of another file"},
-		"cut":              {strings.Join(lines[:3], "\n"), set, "the signature is damaged: it has 3 lines"},
-		"more lines":       {good + "more\n", set, "the signature is damaged: it has 5 lines"},
-		"something else":   {"hello\n\n\n\nx", set, "the signature is damaged: it has 5 lines"},
-		"another kind":     {strings.Replace(good, "RUQ", "RUU", 1), set, `of a kind that is not known: "EE"`},
-		"no base64":        {strings.Replace(good, "RUQ", "RU*", 1), set, "its second line is no signature"},
-		"a return in it":   {strings.Replace(good, "file:x", "file:\rx", 1), set, "holds a line end"},
-		"a long comment":   {strings.Replace(good, "file:x", "file:"+strings.Repeat("x", 9000), 1), set, "too long"},
+		"no signature": {"", set, "x.tar.set is not signed: there is no x.tar.set.minisig beside it"},
+		"another key": {signedBy(other), set, "signed by another key: its key ID is " + other.ID.String() +
+			", that of --key is 1BBC066807D5802D"},
+		"a false key ID":  {signedBy(impostor), set, damaged},
+		"changed comment": {forged("timestamp:1", "timestamp:2"), set, "the trusted comment was changed after"},
+		"changed file": {good, []byte("another"), "x.tar.set was changed after signing, or x.tar.set.minisig " +
+			"is the signature of another file"},
+		"cut":              {strings.Join(lines[:3], "\n"), set, damaged + ": it has 3 lines"},
+		"more lines":       {good + "more\n", set, damaged + ": it has 5 lines"},
+		"something else":   {"hello\n\n\n\n\nx", set, damaged + ": it has 6 lines"},
+		"another kind":     {forged("RUQ", "RUU"), set, `of a kind that is not known: "EE"`},
+		"no base64":        {forged("RUQ", "RU*"), set, "its second line is no signature"},
+		"a return in it":   {forged("file:x", "file:\rx"), set, "holds a line end"},
+		"a long comment":   {forged("file:x", "file:"+strings.Repeat("x", 9000)), set, "too long"},
 		"far too long":     {strings.Repeat("x", 70000), set, "larger than 64 KiB"},
-		"no trusted words": {strings.Replace(good, "trusted comment: time", "rusted comment: time", 1), set, "third line"},
+		"no trusted words": {forged("trusted comment: time", "rusted comment: time"), set, "third line"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var signature []byte
@@ -166,7 +171,8 @@ func TestCheckSays(t *testing.T) {
 func TestLineEnds(t *testing.T) {
 	set, good := vector(t, "x.tar.set"), string(vector(t, "hashed.minisig"))
 	for _, text := range []string{strings.ReplaceAll(good, "\n", "\r\n"), strings.TrimSpace(good)} {
-		if _, err := keys(t, "testdata/plain.pub").Check(place(t, sign.MinisignSuffix, []byte(text)), set); err != nil {
+		file := place(t, sign.MinisignSuffix, []byte(text))
+		if _, err := keys(t, "testdata/plain.pub").Check(file, set); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

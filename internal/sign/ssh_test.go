@@ -156,8 +156,9 @@ func hardwareKeys(t *testing.T) []hardware {
 		t.Fatal(err)
 	}
 	return []hardware{{
-		algorithm: ssh.KeyAlgoSKED25519, public: ssh.Marshal(struct{ Key, App string }{string(public), application}),
-		sign: func(m []byte) []byte { return ed25519.Sign(secret, m) },
+		algorithm: ssh.KeyAlgoSKED25519,
+		public:    ssh.Marshal(struct{ Key, App string }{string(public), application}),
+		sign:      func(m []byte) []byte { return ed25519.Sign(secret, m) },
 	}, {
 		algorithm: ssh.KeyAlgoSKECDSA256,
 		public:    ssh.Marshal(struct{ Curve, Key, App string }{"nistp256", string(point), application}),
