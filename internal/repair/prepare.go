@@ -1,0 +1,98 @@
+package repair
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"drayage/internal/durable"
+)
+
+// prepare reports what will not work, before anything is changed.
+func (r *Repair) prepare() error {
+	need, largest := map[string]int64{}, map[string]int64{}
+	var dirs []string
+	enter := func(dir string, bytes, size int64) {
+		if _, met := need[dir]; !met {
+			dirs = append(dirs, dir)
+		}
+		need[dir] += bytes
+		largest[dir] = max(largest[dir], size)
+	}
+	for _, n := range r.Renames {
+		enter(filepath.Dir(n.To), 0, 0)
+	}
+	if r.Lack == nil {
+		for _, m := range r.Mends {
+			size := r.set.At(m.Volume).Size
+			there := m.Found.Size
+			if !r.inPlace(m) {
+				there = sizeOf(partial(m.Path))
+				enter(filepath.Dir(m.Path), 0, 0)
+				if err := r.isInTheWay(m.Path); err != nil {
+					return err
+				}
+			} else if err := canWrite(m.Found.Path); err != nil {
+				return err
+			}
+			if there < size {
+				enter(filepath.Dir(m.Path), size-there, size)
+			}
+		}
+	}
+	slices.Sort(dirs)
+	for _, dir := range dirs {
+		if err := canCreate(dir); err != nil {
+			return err
+		}
+		if err := durable.Room(dir, need[dir], largest[dir]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isInTheWay reports a file of another directory that has the name of a volume and is none.
+func (r *Repair) isInTheWay(path string) error {
+	if r.opts.Out == "" {
+		return nil // it gets another name
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, fmt.Errorf("%s is in the way: it is not this volume, or it is bad", path))
+	}
+	return nil
+}
+
+// inPlace reports whether a volume is mended in the file that has it.
+func (r *Repair) inPlace(m Mend) bool { return r.opts.Out == "" && m.Found.Path != "" }
+
+// partial is what a file is called until it is whole.
+func partial(path string) string { return path + ".partial" }
+
+func sizeOf(path string) int64 {
+	fi, err := os.Lstat(path)
+	if err != nil || !fi.Mode().IsRegular() {
+		return 0
+	}
+	return fi.Size()
+}
+
+func canWrite(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%s cannot be mended where it is: %w", path, durable.Cause(err))
+	}
+	return f.Close()
+}
+
+func canCreate(dir string) error {
+	f, err := os.CreateTemp(dir, "drayage.*.partial")
+	if err != nil {
+		return fmt.Errorf("nothing can be written to %s: %w", dir, durable.Cause(err))
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
