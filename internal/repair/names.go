@@ -12,8 +12,8 @@ import (
 )
 
 // renames finds out which files get other names, and in which order, so that none is overwritten and a kill
-// between two of them leaves files that are found again. What has the name of a missing volume makes room only
-// if that volume is going to be rebuilt.
+// between two of them leaves files that are found again. What has the name of a missing volume makes room
+// only if that volume is going to be rebuilt.
 func renames(set *volume.Set, found []Found, dir string, rebuilt bool) ([]Rename, error) {
 	n := &namer{taken: map[string]bool{}, holder: map[string]int{}}
 	for i, f := range found {

@@ -1,8 +1,8 @@
 // Package repair makes the volumes of a set whole again: it gives them their names, and computes what is
 // missing or bad from the parity volumes.
 //
-// [New] looks at what there is and changes nothing. [Repair.Run] does what has to be done. It may be killed at
-// any moment: a block that was good stays good, and the next run goes on. A block in a file that keeps its
+// [New] looks at what there is and changes nothing. [Repair.Run] does what has to be done. It may be killed
+// at any moment: a block that was good stays good, and the next run goes on. A block in a file that keeps its
 // name is overwritten only if it is bad, and only with bytes that have the hash of the set file. Everything
 // else is written as NAME.partial and renamed.
 package repair

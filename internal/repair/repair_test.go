@@ -16,17 +16,26 @@ func TestDamage(t *testing.T) {
 		spoil func()
 		more  map[string]string // that is left
 	}{
-		"nothing":                   {spoil: func() {}},
-		"two volumes missing":       {spoil: func() { w.remove(0); w.remove(2) }},
-		"the last one missing":      {spoil: func() { w.remove(3) }},
-		"parity missing":            {spoil: func() { w.remove(4); w.remove(5) }},
-		"one of each missing":       {spoil: func() { w.remove(1); w.remove(5) }},
-		"a block":                   {spoil: func() { w.hurt(1, 1) }},
-		"blocks in all volumes":     {spoil: func() { w.hurt(0, 0); w.hurt(1, 0); w.hurt(2, 1); w.hurt(4, 1); w.hurt(5, 2) }},
+		"nothing":              {spoil: func() {}},
+		"two volumes missing":  {spoil: func() { w.remove(0); w.remove(2) }},
+		"the last one missing": {spoil: func() { w.remove(3) }},
+		"parity missing":       {spoil: func() { w.remove(4); w.remove(5) }},
+		"one of each missing":  {spoil: func() { w.remove(1); w.remove(5) }},
+		"a block":              {spoil: func() { w.hurt(1, 1) }},
+		"blocks in all volumes": {spoil: func() {
+			w.hurt(0, 0)
+			w.hurt(1, 0)
+			w.hurt(2, 1)
+			w.hurt(4, 1)
+			w.hurt(5, 2)
+		}},
 		"a block, a volume missing": {spoil: func() { w.hurt(0, 0); w.hurt(1, 1); w.hurt(4, 2); w.remove(2) }},
 		"copied short":              {spoil: func() { w.write("x.tar.002", w.files["x.tar.002"][:block+17]) }},
 		"too long":                  {spoil: func() { w.write("x.tar.002", w.files["x.tar.002"]+"more") }},
-		"too long and bad":          {spoil: func() { w.write("x.tar.002", w.files["x.tar.002"]+"more"); w.hurt(1, 1) }},
+		"too long and bad": {spoil: func() {
+			w.write("x.tar.002", w.files["x.tar.002"]+"more")
+			w.hurt(1, 1)
+		}},
 		"swapped": {spoil: func() {
 			w.move("x.tar.001", "tmp")
 			w.move("x.tar.002", "x.tar.001")
@@ -157,13 +166,14 @@ func TestWithoutParity(t *testing.T) {
 	w.wantWhole(nil)
 	w.hurt(1, 1)
 	_, err := w.repair(Options{})
-	if !errors.Is(err, ErrTooMuch) || err.Error() != "x.tar.002 is bad or missing, and the set has no parity volumes" {
+	want := "x.tar.002 is bad or missing, and the set has no parity volumes"
+	if !errors.Is(err, ErrTooMuch) || err.Error() != want {
 		t.Error(err)
 	}
 }
 
-// TestRandomDamage hurts and removes volumes at random. What no stripe has too much of is mended, to the byte;
-// everything else is left as it was.
+// TestRandomDamage hurts and removes volumes at random. If no row has too many bad blocks, all is mended, to
+// the byte. Else everything is left as it was.
 func TestRandomDamage(t *testing.T) {
 	for _, s := range []struct{ n, blocks, k int }{{2, 2, 1}, {3, 3, 2}} {
 		w := newWorld(t, s.n, s.blocks, s.k)

@@ -159,7 +159,7 @@ func (w *world) hurt(i, b int) {
 	}
 }
 
-// look finds the volumes: by the name if any block of it is good, else wherever there are the most good blocks.
+// look finds the volumes where there are the most good blocks.
 func (w *world) look(dirs ...string) []Found {
 	w.Helper()
 	found := make([]Found, w.set.Len())
