@@ -33,7 +33,7 @@ type Output struct {
 // CreateOutput begins the file at path. It follows links, to what is not there yet too: what they point to is
 // replaced, and keeps its mode. The caller ends the output with Commit or Abort.
 func CreateOutput(path string) (*Output, error) {
-	o, err := newOutput(path)
+	o, err := newOutput(path, "")
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +45,13 @@ func CreateOutput(path string) (*Output, error) {
 	return o, nil
 }
 
-// newOutput opens and locks the partial file as it is.
-func newOutput(path string) (*Output, error) {
+// OpenOutput begins the file at path as CreateOutput does, with what an earlier run has left of it. Until
+// Commit or Appear the file is called partial.
+func OpenOutput(path, partial string) (*Output, error) { return newOutput(path, partial) }
+
+// newOutput opens and locks the partial file as it is. The name of the file decides on that of the partial
+// one if that is empty.
+func newOutput(path, partial string) (*Output, error) {
 	path, err := target(path)
 	if err != nil {
 		return nil, err
@@ -63,7 +68,9 @@ func newOutput(path string) (*Output, error) {
 	if old != nil {
 		o.mode = old.Mode().Perm() | 0o600 // another run must be able to go on
 	}
-	o.tmp = partialName(o.name)
+	if o.tmp = partial; partial == "" {
+		o.tmp = PartialName(o.name)
+	}
 	if o.File.File, err = o.open(); err != nil {
 		root.Close()
 		return nil, err
@@ -109,9 +116,9 @@ func target(path string) (string, error) {
 	return "", fmt.Errorf("%s: too many links", path)
 }
 
-// partialName is what a file is called until it is whole. It is the same for each run. A long name gets a
+// PartialName is what a file is called until it is whole. It is the same for each run. A long name gets a
 // shorter one: file systems end at 255 bytes, some at 143, and partial files and their marks have more.
-func partialName(name string) string {
+func PartialName(name string) string {
 	if len(name) > 100 {
 		name = strings.ToValidUTF8(name[:60], "") + "." + digest.FromString(name).Encoded()[:16]
 	}
@@ -191,6 +198,30 @@ func Cause(err error) error {
 		return p.Err
 	}
 	return err
+}
+
+// Appear gives the file its name, replacing what had it. It is for one of several files that appear together:
+// the caller has synced the file, and syncs the directory behind the last of them.
+func (o *Output) Appear() error {
+	if o.old != nil {
+		_ = o.Chmod(o.old.Mode().Perm())
+	}
+	if runtime.GOOS == "windows" {
+		o.File.Close()
+	}
+	if err := o.root.Rename(o.tmp, o.name); err != nil {
+		o.Abort()
+		return err
+	}
+	o.end()
+	return nil
+}
+
+// Leave ends the output and leaves what has been written, as a run does that is killed.
+func (o *Output) Leave() {
+	if !o.done {
+		o.end()
+	}
 }
 
 // Commit makes the content durable and gives the file its name, replacing what had it.

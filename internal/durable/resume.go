@@ -17,13 +17,13 @@ type Resumable struct {
 	set  *marks.Set
 }
 
-// worthKeeping is from how many bytes on it is better to leave something behind than to begin again.
-const worthKeeping = 1 << 20
+// WorthKeeping is from how many bytes on it is better to leave something behind than to begin again.
+const WorthKeeping = 1 << 20
 
 // ResumeOutput begins the file at path as CreateOutput does, without losing what an earlier run has left
 // there. The caller ends it with Commit, Abort or Keep.
 func ResumeOutput(path string) (*Resumable, error) {
-	o, err := newOutput(path)
+	o, err := newOutput(path, "")
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (r *Resumable) Part(number int, off int64) *marks.Part { return r.set.Part(
 // Keep ends the output and leaves what is there for another run. If that is too little, or no other run would
 // find it, Keep is Abort and returns false.
 func (r *Resumable) Keep() bool {
-	if r.done || r.own || r.set == nil || r.set.Sum() < worthKeeping {
+	if r.done || r.own || r.set == nil || r.set.Sum() < WorthKeeping {
 		r.Abort()
 		return false
 	}
@@ -88,7 +88,7 @@ func Left(path string, plan []byte, sizes []int64) []int64 {
 	if err != nil {
 		return nil
 	}
-	partial := filepath.Join(filepath.Dir(path), partialName(filepath.Base(path)))
+	partial := filepath.Join(filepath.Dir(path), PartialName(filepath.Base(path)))
 	if fi, err := os.Lstat(partial + ".marks"); err != nil || !fi.Mode().IsRegular() {
 		return nil
 	}

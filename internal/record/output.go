@@ -135,7 +135,23 @@ func (o *Output) FillFrom(ctx context.Context, f *os.File, name string, opts sou
 	if o == nil {
 		return nil
 	}
-	set, err := source.OpenFile(ctx, f, name, Options(opts))
+	return o.fillFrom(ctx, func() (*source.Set, error) { return source.OpenFile(ctx, f, name, Options(opts)) })
+}
+
+// FillAt writes the record of an archive of size bytes as FillFrom does: in several files, for example.
+func (o *Output) FillAt(
+	ctx context.Context, at io.ReaderAt, size int64, name string, opts source.Options,
+) error {
+	if o == nil {
+		return nil
+	}
+	return o.fillFrom(ctx, func() (*source.Set, error) {
+		return source.OpenAt(ctx, at, size, name, Options(opts))
+	})
+}
+
+func (o *Output) fillFrom(ctx context.Context, open func() (*source.Set, error)) error {
+	set, err := open()
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}

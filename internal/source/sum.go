@@ -26,6 +26,16 @@ func OpenFile(ctx context.Context, f *os.File, name string, opts Options) (*Set,
 	return openInput(ctx, in, name, opts)
 }
 
+// OpenAt opens an archive of size bytes that can be read at any place, which messages call name. The caller
+// closes the set.
+func OpenAt(ctx context.Context, at io.ReaderAt, size int64, name string, opts Options) (*Set, error) {
+	in, err := fromReaderAt(at, size, name)
+	if err != nil {
+		return nil, err
+	}
+	return openInput(ctx, in, name, opts)
+}
+
 // OpenStream opens an archive that comes as a stream.
 func OpenStream(ctx context.Context, r io.Reader, name string, opts Options) (*Set, error) {
 	return openInput(ctx, fromStream(r, name), name, opts)
