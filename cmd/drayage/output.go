@@ -138,6 +138,10 @@ func encode(v any) (string, error) {
 	return b.String(), err
 }
 
+// inOrder reports whether an output cannot be written out of order: it is standard output, a device or a
+// named pipe.
+func inOrder(out string) bool { return out == "-" || durable.InOrder(out) }
+
 // writeInOrder calls write for an output that cannot be written out of order: stdout for -, a device or a
 // named pipe. For any other file it returns false and does nothing.
 func writeInOrder(out string, stdout io.Writer, write func(io.Writer) error) (bool, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/internal/cut"
 	"drayage/internal/pack"
 	"drayage/internal/record"
 	"drayage/internal/report"
@@ -65,6 +65,7 @@ func saveCommand(env *environment) *cli.Command {
 					"zstd is faster and smaller and loads in Docker since 23.0", DefaultText: "by the end of FILE"},
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
+			volumeSizeFlag(),
 			recordFlag(recordUsage),
 			keyFlag(),
 			foreignFlag(),
@@ -150,10 +151,15 @@ func (c call) newSaver() (*saver, error) {
 	if err != nil {
 		return nil, err
 	}
+	cuts, err := c.cutting(out)
+	if err != nil {
+		return nil, err
+	}
 	recorded, err := record.Create(c.String("record"), out.Path)
 	return &saver{
-		call: c, crossing: x, out: out, format: format, compress: compress, names: names, record: recorded,
-		sel: image.Selection{All: all, Platforms: chosen},
+		call: c, crossing: x, out: out, cuts: cuts, format: format, compress: compress, names: names,
+		record: recorded,
+		sel:    image.Selection{All: all, Platforms: chosen},
 	}, err
 }
 
@@ -182,6 +188,8 @@ type saver struct {
 	stay     leftovers
 	held     *fetch.Held // what the layout has that images go into; or nil
 	record   *record.Output
+	cuts     *cut.Options // or nil: it is in one piece
+	volumes  *cut.Writer  // what has been written of these
 }
 
 // referrers reports whether referrers travel too. A docker tar has no room for them, whatever settings say.
@@ -201,9 +209,7 @@ func (s *saver) report(out string) error {
 	}
 	doc := report.Document{Output: out, Images: []report.Image{}, Transfer: transferred(s.sum),
 		RecordFiles: s.record.Paths()}
-	if fi, err := os.Stat(out); err == nil {
-		doc.OutputBytes = fi.Size()
-	}
+	cuts := s.written(&doc)
 	for _, im := range s.images {
 		doc.Images = append(doc.Images, describeSaved(im, im.Names))
 		for _, r := range im.Referrers {
@@ -214,14 +220,14 @@ func (s *saver) report(out string) error {
 	if s.wire != nil {
 		came = ", " + terminal.Size(s.sum.Moved) + " transferred"
 	}
-	s.note("%s: %s, %s%s, in %s", out, terminal.Size(doc.OutputBytes), imageCount(len(s.images),
+	s.note("%s: %s%s, %s%s, in %s", out, terminal.Size(doc.OutputBytes), cuts, imageCount(len(s.images),
 		len(doc.Images)-len(s.images)), came, s.sum.Elapsed.Round(10*time.Millisecond))
 	s.noteLeftOut(&doc)
 	s.saidRecord(s.record)
 	switch {
 	case s.wanted != nil:
 		s.note("push it together with the archive that lacks these blobs:\n"+
-			"  drayage push ARCHIVE DEST --base %s", terminal.ShellWord(out))
+			"  drayage push ARCHIVE DEST --base %s", terminal.ShellWord(s.opened(out)))
 	case s.loadable:
 		s.noteLoad(out)
 	default:

@@ -36,6 +36,9 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 
 // file writes a regular file.
 func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
+	if s.cuts != nil {
+		return s.cut(ctx, out, opts)
+	}
 	if s.resumes() {
 		return s.resumable(ctx, out, opts)
 	}
@@ -86,8 +89,15 @@ func (s *saver) writeAt(
 	return err
 }
 
+// keeper is a file, or several, with which another run may go on.
+type keeper interface {
+	Keep() bool
+	Partial() string
+	Shared() bool
+}
+
 // keep leaves what there is for another run, and says so in the error that has ended this one.
-func (s *saver) keep(f *durable.Resumable, err error) error {
+func (s *saver) keep(f keeper, err error) error {
 	if errors.Is(err, registry.ErrIntegrity) { // what is wrong in the registry stays wrong
 		return err
 	}
@@ -101,9 +111,15 @@ func (s *saver) keep(f *durable.Resumable, err error) error {
 	return err
 }
 
+// rewritten is a file that may be begun anew.
+type rewritten interface {
+	io.WriteSeeker
+	Truncate(size int64) error
+}
+
 // compressFile writes a compressed tar to a file. It reads each layer once and believes what the layer says
 // of itself. Where that was wrong, it begins the file anew.
-func (s *saver) compressFile(ctx context.Context, f *durable.Output, opts dockerarchive.Options) error {
+func (s *saver) compressFile(ctx context.Context, f rewritten, opts dockerarchive.Options) error {
 	err := pack.Archive(f, s.compress, func(w io.Writer) error {
 		once := opts
 		once.Once = true

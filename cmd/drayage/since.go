@@ -235,7 +235,7 @@ func (s *saver) takeAll(specs []source.Spec) {
 
 // noteLoad says how what was saved is used. An engine or a registry has to have what was left out.
 func (s *saver) noteLoad(out string) {
-	load := "docker load -i " + terminal.ShellWord(out)
+	load, opened := s.load(out), terminal.ShellWord(s.opened(out))
 	switch {
 	case s.crossing.left.Left.Blobs == 0:
 		s.note("load it with:\n  %s", load)
@@ -248,11 +248,10 @@ func (s *saver) noteLoad(out string) {
 			podman = " (podman: archives of one image only)"
 		}
 		whole, _, _ := strings.Cut(filepath.Base(out)+".tar", ".tar")
-		s.note("push it to the registry that has what was left out:\n  drayage push %s DEST",
-			terminal.ShellWord(out))
+		s.note("push it to the registry that has what was left out:\n  drayage push %s DEST", opened)
 		s.note("an engine that has it loads it%s:\n  %s", podman, load)
 		s.note("make it whole for any other engine:\n  drayage save %s --base OLD.tar -o %s",
-			terminal.ShellWord(out), terminal.ShellWord(whole+"-whole.tar"))
+			opened, terminal.ShellWord(whole+"-whole.tar"))
 	}
 }
 

@@ -26,9 +26,9 @@ var media = map[string]int64{
 	"bd":    25_025_314_816 - 16<<20, // a Blu-ray disc with a single layer
 }
 
-// ParseSize reads the size of volumes as people type it: 4G, 700M, a number of bytes, or the name of a medium:
-// fat32, dvd or bd. It returns the size that volumes get, in bytes. That is a little smaller where the size is
-// no multiple of a block.
+// ParseSize reads the size of volumes as people type it: 4G, 700M, a number of bytes, or the name of a
+// medium: fat32, dvd or bd. It returns the size that volumes get, in bytes. That is a little smaller where
+// the size is no multiple of a block.
 func ParseSize(text string) (int64, error) {
 	n, known := media[text]
 	if !known {

@@ -32,6 +32,7 @@ type Document struct {
 	Output      string   `json:"output,omitempty"`      // the directory or file that was written
 	RecordFiles []string `json:"recordFiles,omitempty"` // the record that was written
 	OutputBytes int64    `json:"outputBytes,omitempty"` // the size of that file
+	Files       []File   `json:"files,omitempty"`       // of an archive that was written in volumes
 
 	Build *Build `json:"build,omitempty"` // of drayage itself
 	Key   *Key   `json:"key,omitempty"`   // that was made
@@ -99,6 +100,13 @@ type Signature struct {
 	Principals string `json:"principals,omitempty"` // of an allowed signer of ssh
 	Time       string `json:"time,omitempty"`       // as the signer's clock had it
 	Comment    string `json:"trustedComment,omitempty"`
+}
+
+// File is a file that was written.
+type File struct {
+	Path      string        `json:"path"`
+	SizeBytes int64         `json:"sizeBytes"`
+	Digest    digest.Digest `json:"digest"`
 }
 
 // Fault is a part of an image that is bad or missing.

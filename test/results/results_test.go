@@ -160,6 +160,8 @@ var cases = []struct {
 	{"save images -o a.tar --platform linux/amd64", 0, `"outputBytes":[1-9]`},
 	{"save images -o b.tar --format oci --platform all --referrers", 0, `"names":\[`},
 	{"save images -o a.tar --platform linux/amd64 --record a.html", 0, `"recordFiles":\["a.html","a.json"\]`},
+	{"save images -o v.tar --platform linux/amd64 --volume-size 1M", 0,
+		`"files":\[\{"path":"v.tar.001","sizeBytes":[1-9][0-9]*,"digest":"sha256:.*"path":"v.tar.set"`},
 	{"save images -o oci:saved", 0, `"output":"saved"`},
 	{"save HOST/app:1 -o d.tar --platform linux/amd64 --dry-run", 0,
 		`"forecast":.*"blobCount":2,"disks":\[\{"path":"d.tar","neededBytes":[1-9]`},

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"drayage/dockerarchive"
+	"drayage/internal/cut"
+	"drayage/internal/pack"
+	"drayage/internal/report"
+	"drayage/internal/source"
+	"drayage/internal/terminal"
+	"drayage/internal/volume"
+)
+
+func volumeSizeFlag() cli.Flag {
+	return &cli.StringFlag{Name: "volume-size", Category: groupOutput,
+		Usage: "cut the tar into volumes FILE.001, FILE.002 and so on of at most `BYTES`, such as 4G or 700M, " +
+			"or as a medium takes them: fat32, dvd or bd; FILE.set has their hashes"}
+}
+
+// cutting is how a save command cuts its archive. It is nil if there are no volumes.
+func (c call) cutting(out source.Output) (*cut.Options, error) {
+	text := c.String("volume-size")
+	switch {
+	case text == "":
+		return nil, nil
+	case out.Form == source.LayoutDir:
+		return nil, usagef("--volume-size is for a tar, and -o %s is a layout", out.Text)
+	case inOrder(out.Path):
+		return nil, usagef("--volume-size writes several files, and -o %s is a single stream: give -o FILE",
+			out.Text)
+	}
+	n, err := cut.ParseSize(text)
+	if err != nil {
+		return nil, usagef("--volume-size: %v", err)
+	}
+	return &cut.Options{Volume: n}, nil
+}
+
+// volumes is an archive that is being cut into volumes.
+type volumes interface {
+	dockerarchive.File
+	io.WriteSeeker
+	Room(rest int64) error
+	Finish(ctx context.Context) error
+	Size() int64
+	Commit() error
+	Abort()
+}
+
+// cut writes the archive into volumes.
+func (s *saver) cut(ctx context.Context, out string, opts dockerarchive.Options) (err error) {
+	w, left, err := s.beginVolumes(out)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	opts.Room = w.Room
+	if s.compress != pack.None {
+		err = s.compressFile(ctx, w, opts)
+	} else {
+		err = s.writeAt(ctx, w, w, opts)
+	}
+	if err == nil {
+		err = w.Finish(ctx)
+	}
+	if err == nil {
+		err = s.record.FillAt(ctx, w, w.Size(), out, s.sourceOptions())
+	}
+	var many *cut.TooManyError
+	switch {
+	case errors.As(err, &many):
+		return usagef("--volume-size %s: %v", s.String("volume-size"), many)
+	case err != nil && left != nil:
+		return s.keep(left, err)
+	case err != nil:
+		return err
+	}
+	return w.Commit()
+}
+
+// beginVolumes begins volumes. left is set if another run can go on with them.
+func (s *saver) beginVolumes(out string) (w volumes, left keeper, err error) {
+	if !s.resumes() {
+		one, err := cut.Create(out, *s.cuts)
+		s.volumes = one
+		return one, nil, err
+	}
+	r, err := cut.Resume(out, *s.cuts)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.volumes = r.Writer
+	return r, r, nil
+}
+
+// written enters in the result what has been written, and says in how many volumes.
+func (s *saver) written(doc *report.Document) string {
+	if s.volumes == nil {
+		if fi, err := os.Stat(doc.Output); err == nil {
+			doc.OutputBytes = fi.Size()
+		}
+		return ""
+	}
+	set := s.volumes.Set()
+	doc.OutputBytes = set.Size
+	for _, f := range s.volumes.Written() {
+		doc.Files = append(doc.Files, report.File{Path: f.Path, SizeBytes: f.Size, Digest: f.SHA256})
+	}
+	if n := len(set.Volumes); n > 1 {
+		return terminal.Sprintf(" in %d volumes of %s", n, terminal.Size(set.Volume))
+	}
+	return " in 1 volume"
+}
+
+// opened is what push and other commands take for the archive.
+func (s *saver) opened(out string) string {
+	if s.volumes == nil {
+		return out
+	}
+	return volume.SetName(out)
+}
+
+// load is the line that loads the archive.
+func (s *saver) load(out string) string {
+	if s.volumes == nil {
+		return "docker load -i " + terminal.ShellWord(out)
+	}
+	const most = 99 // volumes whose numbers begin with 0
+	end := ".0*"
+	if len(s.volumes.Set().Volumes) > most {
+		end = ".[0-9]*"
+	}
+	line := "cat"
+	for _, path := range s.volumes.Paths() {
+		line += " " + terminal.ShellWord(path) + end
+	}
+	return line + " | docker load"
+}
