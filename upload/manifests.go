@@ -132,7 +132,7 @@ func (p *pusher) put(
 		}
 		err = repo.PutManifest(ctx, cmp.Or(tag, d.Digest.String()), mediaType, raw)
 	}
-	if !registry.IsManifestRefused(err) || converted {
+	if !registry.IsManifestRefused(err) || converted || p.opts.KeepDigests {
 		return d, err
 	}
 	other, otherType, cerr := convert(raw, otherFamily(mediaType), replaced)

@@ -54,6 +54,10 @@ type Options struct {
 	// [InOrder] must have been asked before.
 	Stream Stream
 
+	// KeepDigests makes it an error if a registry takes a manifest only with other media types, and so with
+	// another digest: whoever has verified the digest of an image wants that digest.
+	KeepDigests bool
+
 	// AskOnly keeps [Gather] from changing anything in the registry: no blob is mounted.
 	AskOnly bool
 

@@ -40,6 +40,9 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 			p.nameless = append(p.nameless, im.Label)
 		}
 	}
+	if err := p.signed(); err != nil {
+		return err
+	}
 	for _, t := range p.placed.Targets {
 		if t.Image != nil {
 			p.left.travel(t.Image.Root.Digest)
@@ -59,6 +62,9 @@ func (p *pusher) placeOne(ctx context.Context, im *source.Image) (placed bool, e
 		if t.Image, err = p.load(ctx, im); err != nil {
 			return false, fmt.Errorf("%s: %w", im.Label, err)
 		}
+	}
+	if err := p.checkSignature(ctx, im, t.Image); err != nil {
+		return false, err
 	}
 	names := im.Names
 	switch {

@@ -48,6 +48,9 @@ func pushCommand(env *environment) *cli.Command {
 					"and Docker pulls it since 23.0"},
 			&cli.IntFlag{Name: "compression-level", Category: groupWhat, DefaultText: "gzip 4, zstd 1",
 				Usage: "`N`: 1 to 9 for gzip, 1 to 22 for zstd"},
+			cosignKeyFlag("check that images are signed with the key in `PUB`, the public key of cosign, and tell " +
+				"of those that are not; of several keys any one will do"),
+			requireSignatureFlag(),
 			moveDryRunFlag(),
 			reuseFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
@@ -103,7 +106,10 @@ func (c call) pushLocal(
 		return err
 	}
 	defer p.close()
-	p.opts.Compression = packed
+	if p.signatures, err = c.newSignatures(); err != nil {
+		return err
+	}
+	p.opts.Compression, p.opts.KeepDigests = packed, c.Bool("require-signature")
 	if err := c.reuse(&p.opts); err != nil {
 		return err
 	}
@@ -137,6 +143,8 @@ type pusher struct {
 	sources  map[string]string      // what images are copied from, by what they are called where they go
 	stores   []source.Spec          // bases that are not in the registry that is pushed to
 	closes   []func()               // of what was opened of these
+
+	signatures *signatures // nil if no key was given
 }
 
 // newPusher reads the flags that push and copy have in common. from are the registries that images come from.
@@ -165,6 +173,8 @@ func (p *pusher) open(ctx context.Context, spec source.Spec) (*source.Set, error
 	switch {
 	case p.Bool("dry-run"):
 		opts.Why = "--dry-run looks at all of it first"
+	case p.signatures != nil:
+		opts.Why = "--cosign-key looks at signatures first"
 	case p.Bool("referrers"):
 		opts.Why = "--referrers goes back and forth in it"
 	default:
@@ -284,6 +294,7 @@ func (p *pusher) outcomes(
 	images.sharing(repositories)
 	for i, r := range results {
 		im := report.Image{Name: r.Target.Name(), OK: r.Err == nil, Converted: r.Err == nil && r.Converted}
+		p.reportPushed(r.Target, &im)
 		if r.Err != nil {
 			errs[i] = images.failure(im.Name, p.sources[im.Name], r.Err)
 			im.Error = p.reported(ctx, r.Err)

@@ -19,7 +19,6 @@ import (
 	"drayage/internal/source"
 	"drayage/internal/terminal"
 	"drayage/internal/want"
-	"drayage/layout"
 	"drayage/registry"
 )
 
@@ -54,6 +53,8 @@ func verifyCommand(env *environment) *cli.Command {
 				Usage: "of a layout: first rebuild an index.json that cannot be read, and remove blobs that are bad"},
 			recordFlag("also compare what is here with the record in `FILE`, .html or .json, which save or " +
 				"inspect has written"),
+			cosignKeyFlag("also check that each image is signed with the key in `PUB`, the public key of cosign; of " +
+				"several keys any one will do"),
 			basesFlag("read what was left out of an archive from `X` and check it too: an earlier archive, " +
 				"a layout, or a repository"),
 			keyFlag(),
@@ -84,6 +85,9 @@ func (c call) verify(ctx context.Context) error {
 		}
 	}
 	v := &verifier{call: c}
+	if v.signatures, err = c.newSignatures(); err != nil {
+		return err
+	}
 	opts, err := v.options(spec)
 	if err != nil {
 		return err
@@ -98,6 +102,9 @@ func (c call) verify(ctx context.Context) error {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
 	report, err := v.check(ctx)
+	if err == nil {
+		err = v.checkSignatures(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
@@ -118,45 +125,14 @@ func (v *verifier) check(ctx context.Context) (*audit.Report, error) {
 	})
 }
 
-// repair rebuilds a layout as far as possible, and says what it has done.
-func (c call) repair(ctx context.Context, spec source.Spec) error {
-	if spec.Kind != source.Layout || spec.Name != "" {
-		return usagef("--repair takes the directory of a layout: " +
-			"a tar is written again by the command that made it")
-	}
-	r, err := layout.Repair(ctx, spec.Path)
-	if r == nil {
-		return err
-	}
-	for _, d := range r.Removed {
-		c.note("removed blob %s: its content was something else; fetch the image again to have it back", d)
-	}
-	if r.Kept != "" {
-		c.note("the damaged index.json is now %s", r.Kept)
-	}
-	if r.Index {
-		c.note("index.json is new: %d entries of the old one could be read, %d images were found besides, "+
-			"whose names are lost: fetch them again by name", r.Saved, r.Nameless)
-	}
-	if r.Entries > 0 {
-		c.note("%d entries of index.json were wrong: their size, their type, or a second one of the same name",
-			r.Entries)
-	}
-	if r.Marker {
-		c.note("oci-layout is new")
-	}
-	if len(r.Removed)+r.Entries == 0 && !r.Index && !r.Marker && err == nil {
-		c.note("nothing had to be repaired")
-	}
-	return err
-}
-
 // verifier is one verify command.
 type verifier struct {
 	call
 	set     *source.Set
 	targets []audit.Target // of the images of the set
 	missing *want.List     // what was left out and is in no base
+
+	signatures *signatures // nil if no key was given
 
 	recorded    *record.Document // of --record; or nil
 	differences []string         // from the record
@@ -177,6 +153,7 @@ func (v *verifier) report(r *audit.Report) error {
 		return err
 	}
 	doc, lines := v.document(r)
+	lines = append(lines, v.reportSignatures(&doc)...)
 	for _, d := range v.differences {
 		lines = append(lines, "differs: "+d)
 	}
@@ -197,7 +174,7 @@ func (v *verifier) report(r *audit.Report) error {
 	}
 	bad, referrers := 0, 0
 	for i, im := range v.set.Images {
-		if !doc.Images[i].OK {
+		if len(r.Results[i].Faults) > 0 {
 			bad++
 		}
 		if im.Referrer {
@@ -212,6 +189,11 @@ func (v *verifier) report(r *audit.Report) error {
 			return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, all, fault)
 		}
 		return kind.Errorf(registry.ErrIntegrity, "verify %s: %d of %d images are bad", text, bad, all)
+	}
+	if v.signatures != nil {
+		if err := v.signatures.fault("verify " + text); err != nil {
+			return err
+		}
 	}
 	return v.differs()
 }
@@ -315,11 +297,8 @@ func line(im report.Image, result audit.Result) string {
 		return "bad " + name + ": " + strings.Join(faults, "; ")
 	case im.Digest == "":
 		return fmt.Sprintf("ok %s image ID %s%s", name, im.Platforms[0].ID, outside(result))
-	case name == im.Digest.String():
-		return "ok " + name + outside(result)
 	}
-	name, _, _ = strings.Cut(name, "@")
-	return fmt.Sprintf("ok %s@%s%s", name, im.Digest, outside(result))
+	return "ok " + calledAt(im) + outside(result)
 }
 
 // outside says how much of an image was left out of the archive.

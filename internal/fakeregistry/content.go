@@ -55,6 +55,16 @@ func (r *Registry) PutBlob(name string, content []byte) v1.Descriptor {
 	return v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: int64(len(content))}
 }
 
+// PutSignature signs a manifest as cosign 2 does: under a tag. as is the name that the manifest has in it.
+func (r *Registry) PutSignature(name string, key imagetest.CosignKey, d digest.Digest, as string) {
+	m := key.SimpleManifest(func(mediaType string, raw []byte) v1.Descriptor {
+		blob := r.PutBlob(name, raw)
+		blob.MediaType = mediaType
+		return blob
+	}, d, as)
+	r.PutManifest(name, "sha256-"+d.Encoded()+".sig", m.MediaType, imagetest.Encode(m))
+}
+
 // RemoveBlob takes a blob out of a repository, as a garbage collector does.
 func (r *Registry) RemoveBlob(name string, d digest.Digest) {
 	r.mu.Lock()

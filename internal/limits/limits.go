@@ -104,3 +104,13 @@ const (
 	KeyFile        = 1 << 20  // bytes of a file with a key, or with allowed signers
 	Signers        = 4096     // lines of a file with allowed signers
 )
+
+// Signatures of images.
+const (
+	PublicKey        = 64 << 10 // bytes of a file with a key
+	Signatures       = 1000     // of one image
+	AllSignatures    = 100_000  // that one command looks at
+	SignaturePayload = 1 << 20  // bytes of what is signed, and of a bundle
+	SignatureText    = 16 << 10 // characters
+	Subjects         = 1024     // of a statement
+)

@@ -82,6 +82,22 @@ type Image struct {
 	Forecast     []Forecast      `json:"forecast,omitempty"`       // what would move of it, by platform
 	Faults       []Fault         `json:"faults,omitempty"`
 	Absent       []digest.Digest `json:"absent,omitempty"` // what is not here and need not be
+	Signature    *ImageSignature `json:"signature,omitempty"`
+}
+
+// ImageSignature is what is known of the signatures of an image.
+type ImageSignature struct {
+	State         string     `json:"state"`                   // signed, or why not, in a word
+	Keys          []ImageKey `json:"keys,omitempty"`          // that have signed it
+	ManifestCount int        `json:"manifestCount,omitempty"` // that are signed each, where the index is not
+	SignedNames   []string   `json:"signedNames,omitempty"`   // what it was called when it was signed
+	Reason        string     `json:"reason,omitempty"`        // why it is not signed
+}
+
+// ImageKey is a public key that images are signed with.
+type ImageKey struct {
+	File        string        `json:"file"`
+	Fingerprint digest.Digest `json:"fingerprint"`
 }
 
 // Key is a public key that was made.

@@ -39,6 +39,8 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"platform": inspect.Platform{}, "config": inspect.Config{}, "layer": inspect.Layer{},
 		"pullQuota": inspect.Quota{}, "build": report.Build{}, "missing": report.Missing{},
 		"inventory": report.Inventory{}, "skipped": report.Skipped{},
+		"signature": report.Signature{}, "key": report.Key{},
+		"imageSignature": report.ImageSignature{}, "imageKey": report.ImageKey{},
 	} {
 		compare(t, name, schema.Defs[name], of)
 	}

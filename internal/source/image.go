@@ -156,6 +156,14 @@ func (im *Image) Spare(loaded *image.Image) {
 // Referring lists the referrers of a manifest in the layout of the set.
 func (s *Set) Referring(d digest.Digest) []layout.Image { return s.referrers[d] }
 
+// Referring lists the manifests that belong to a manifest in the layout of the image.
+func (im *Image) Referring(d digest.Digest) (all []v1.Descriptor) {
+	for _, e := range im.set.referrers[d] {
+		all = append(all, e.Descriptor)
+	}
+	return all
+}
+
 // Referrers loads the referrers of an image in the layout, and theirs in turn.
 func (im *Image) Referrers(ctx context.Context, loaded *image.Image) ([]*image.Image, error) {
 	find := func(ctx context.Context, d digest.Digest) (all []*image.Image, err error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 	"drayage/test/provide"
 )
 
@@ -86,6 +87,11 @@ func newWorld(t *testing.T) *world {
 	w.reg.PutIndex("app", "1", false, put("app", "", "amd64"), put("app", "", "arm64"))
 	w.sign("solo", put("solo", "1", "amd64"))
 	put("bad", "1", "amd64")
+	key := imagetest.NewCosignKey()
+	w.reg.PutSignature("signed", key, put("signed", "1", "amd64").Digest, "corp.test/signed")
+	if err := os.WriteFile(filepath.Join(w.dir, "cosign.pub"), key.PEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/bad/blobs/"}, fakeregistry.FlipByte(20))
 	return w
 }
@@ -192,6 +198,12 @@ var cases = []struct {
 	{"verify thin.tar", 0, `"absent":\["sha256:.*"leftOut":\{"blobCount":[1-9]`},
 	{"verify broken", 6, `"faults":\[\{`},
 	{"verify nowhere.tar", 3, `"code":"not-found"`},
+	{"verify signed --cosign-key cosign.pub", 0,
+		`"signature":\{"state":"signed","keys":\[\{"file":"cosign.pub","fingerprint":"sha256:.*"signedNames":\["`},
+	{"verify images --cosign-key cosign.pub", 6, `"ok":false,"error":.*"signature":\{"state":"unsigned","reason"`},
+	{"verify images --cosign-key nowhere.pub", 3, `"code":"not-found"`},
+	{"push signed HOST/signed/ --cosign-key cosign.pub --require-signature", 0, `"signature":\{"state":"signed"`},
+	{"push images HOST/unsigned/ --cosign-key cosign.pub --require-signature", 6, `"code":"integrity"`},
 	{"inspect HOST/solo:1 --referrers", 0, `"referrers":\[\{"digest":`},
 	{"inspect HOST/app:1 --platform all", 0, `"config":\{"env"`},
 	{"inspect images", 0, `"layerCount":[1-9]`},
@@ -227,6 +239,7 @@ var cases = []struct {
 func (w *world) prepare() {
 	w.must("fetch HOST/app:1 HOST/solo:1 -o images --platform all --referrers")
 	w.must("fetch HOST/app:1 HOST/solo:1 -o work --platform all")
+	w.must("fetch HOST/signed:1 -o signed --referrers --platform all")
 	w.must("save images -o docker.tar --platform linux/amd64")
 	w.must("save images -o oci.tar --format oci --platform all --record oci.json")
 	w.must("fetch HOST/app:1 HOST/solo:1 -o broken --platform linux/amd64")
