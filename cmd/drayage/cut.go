@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -81,7 +82,26 @@ func (s *saver) cut(ctx context.Context, out string, opts dockerarchive.Options)
 	case err != nil:
 		return err
 	}
-	return w.Commit()
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	return s.signSets()
+}
+
+// signSets signs the set file in each folder.
+func (s *saver) signSets() error {
+	raw, err := s.volumes.Set().Encode()
+	if err != nil {
+		return err
+	}
+	for _, f := range s.volumes.Written() {
+		if filepath.Base(f.Path) == volume.SetName(s.volumes.Set().Name) {
+			if err := s.signSet(f.Path, raw); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // beginVolumes begins volumes. left is set if another run can go on with them.

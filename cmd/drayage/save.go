@@ -72,7 +72,8 @@ func saveCommand(env *environment) *cli.Command {
 			moveDryRunFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),
 			tempDirFlag(),
-		}, append(crossingFlags(), registryFlags()...)...), outputFlags(progressFlag())...),
+		}, append(append(crossingFlags(), signFlags()...), registryFlags()...)...),
+			outputFlags(progressFlag())...),
 		Action: env.run(call.save),
 	}
 }
@@ -83,6 +84,9 @@ func (c call) save(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
+	if s.signer, err = c.signing(ctx, s.out); err != nil {
+		return err
+	}
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		if errors.As(err, new(*nothingWritten)) {
 			return fmt.Errorf("save: %w", err)
@@ -188,6 +192,7 @@ type saver struct {
 	stay     leftovers
 	held     *fetch.Held // what the layout has that images go into; or nil
 	record   *record.Output
+	signer   signer
 	cuts     *cut.Options // or nil: it is in one piece
 	volumes  *cut.Writer  // what has been written of these
 }
@@ -224,6 +229,7 @@ func (s *saver) report(out string) error {
 		len(doc.Images)-len(s.images)), came, s.sum.Elapsed.Round(10*time.Millisecond))
 	s.noteLeftOut(&doc)
 	s.saidRecord(s.record)
+	s.noteSigned(out)
 	switch {
 	case s.wanted != nil:
 		s.note("push it together with the archive that lacks these blobs:\n"+

@@ -58,7 +58,7 @@ func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options
 	if err != nil {
 		return err
 	}
-	return f.Commit()
+	return s.commit(ctx, f, out)
 }
 
 // resumable writes a file that the same command resumes if it is broken off. Its blobs come from a
@@ -76,7 +76,7 @@ func (s *saver) resumable(ctx context.Context, out string, opts dockerarchive.Op
 	if err != nil {
 		return s.keep(f, err)
 	}
-	return f.Commit()
+	return s.commit(ctx, f, out)
 }
 
 // writeAt writes the archive out of order where the file system takes that.

@@ -192,6 +192,7 @@ var cases = []struct {
 	{"inventory nowhere.tar -o far.inv", 3, `"code":"not-found"`},
 	{"keygen -o new.key --no-password", 0, `"key":\{"id":"[0-9A-F]+","file":"new.pub","public":"RW`},
 	{"keygen -o new.key --no-password", 2, `"code":"usage"`},
+	{"save images -o signed.tar --platform linux/amd64 --sign new.key", 0, `"signatures":\[\{"file":"signed.tar.set",`},
 	{"verify images", 0, `"unreferenced":`},
 	{"verify docker.tar", 0, `"platforms":\[\{"imageID":"sha256:`},
 	{"verify docker.tar --record oci.json", 6, `"differences":\["image `},
