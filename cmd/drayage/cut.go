@@ -11,6 +11,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/internal/cut"
+	"drayage/internal/limits"
 	"drayage/internal/pack"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -24,12 +25,48 @@ func volumeSizeFlag() cli.Flag {
 			"or as a medium takes them: fat32, dvd or bd; FILE.set has their hashes"}
 }
 
+func parityFlag() cli.Flag {
+	return &cli.IntFlag{Name: "parity", Category: groupOutput, DefaultText: "none",
+		Usage: "with --volume-size: also write `K` parity volumes FILE.p01, FILE.p02 and so on, each as large as " +
+			"the largest volume: drayage repair then makes up for K volumes that are lost"}
+}
+
+// parity reads --parity.
+func (c call) parity() (int, error) {
+	k, volumes := c.Int("parity"), c.String("volume-size") != ""
+	switch {
+	case !c.IsSet("parity") || !volumes && !c.given("parity"):
+		return 0, nil
+	case !volumes:
+		return 0, usagef("--parity needs --volume-size: parity volumes are as large as the others")
+	case k < 1 || k >= limits.SetVolumes:
+		return 0, usagef("--parity %d: there can be 1 to %d parity volumes", k, limits.SetVolumes-1)
+	}
+	return k, nil
+}
+
+// foreseeVolumes says what a dry run would cut, and returns the bytes of the parity volumes.
+func (s *saver) foreseeVolumes(size int64) int64 {
+	if s.cuts == nil || size == 0 {
+		return 0
+	}
+	n, parity := s.cuts.Foresee(size)
+	text := ""
+	if s.cuts.Parity > 0 {
+		text = terminal.Sprintf(", and %s with %s", terminal.Count(s.cuts.Parity, "parity volume"),
+			terminal.Size(parity))
+	}
+	s.note("%s of at most %s%s", terminal.Count(n, "volume"), terminal.Size(s.cuts.Volume), text)
+	return parity
+}
+
 // cutting is how a save command cuts its archive. It is nil if there are no volumes.
 func (c call) cutting(out source.Output) (*cut.Options, error) {
 	text := c.String("volume-size")
+	k, err := c.parity()
 	switch {
-	case text == "":
-		return nil, nil
+	case err != nil || text == "":
+		return nil, err
 	case out.Form == source.LayoutDir:
 		return nil, usagef("--volume-size is for a tar, and -o %s is a layout", out.Text)
 	case inOrder(out.Path):
@@ -40,7 +77,7 @@ func (c call) cutting(out source.Output) (*cut.Options, error) {
 	if err != nil {
 		return nil, usagef("--volume-size: %v", err)
 	}
-	return &cut.Options{Volume: n}, nil
+	return &cut.Options{Volume: n, Parity: k}, nil
 }
 
 // volumes is an archive that is being cut into volumes.
@@ -61,6 +98,10 @@ func (s *saver) cut(ctx context.Context, out string, opts dockerarchive.Options)
 		return err
 	}
 	defer w.Abort()
+	if k := s.cuts.Parity; k > 0 {
+		s.note("%s: at most %s more, and everything is read once more for them",
+			terminal.Count(k, "parity volume"), terminal.Size(int64(k)*s.cuts.Volume))
+	}
 	opts.Room = w.Room
 	if s.compress != pack.None {
 		err = s.compressFile(ctx, w, opts)
@@ -132,10 +173,15 @@ func (s *saver) written(doc *report.Document) string {
 	for _, f := range s.volumes.Written() {
 		doc.Files = append(doc.Files, report.File{Path: f.Path, SizeBytes: f.Size, Digest: f.SHA256})
 	}
+	text := " in 1 volume"
 	if n := len(set.Volumes); n > 1 {
-		return terminal.Sprintf(" in %d volumes of %s", n, terminal.Size(set.Volume))
+		text = terminal.Sprintf(" in %d volumes of %s", n, terminal.Size(set.Volume))
 	}
-	return " in 1 volume"
+	if k := len(set.Parity); k > 0 {
+		text += terminal.Sprintf(", with %s of %s", terminal.Count(k, "parity volume"),
+			terminal.Size(set.Parity[0].Size))
+	}
+	return text
 }
 
 // opened is what push and other commands take for the archive.

@@ -65,7 +65,7 @@ func saveCommand(env *environment) *cli.Command {
 					"zstd is faster and smaller and loads in Docker since 23.0", DefaultText: "by the end of FILE"},
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
-			volumeSizeFlag(),
+			volumeSizeFlag(), parityFlag(),
 			recordFlag(recordUsage),
 			keyFlag(),
 			foreignFlag(),

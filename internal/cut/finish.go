@@ -14,10 +14,15 @@ import (
 	"drayage/internal/volume"
 )
 
-// Finish syncs the volumes and hashes them meanwhile, by reading everything once. Nothing is written to the
-// archive any more.
+// Finish syncs the volumes and hashes them meanwhile, by reading everything once. If there are to be parity
+// volumes it computes them, by reading everything a second time: a hash of the archive needs it from the
+// beginning to the end, and parity needs all volumes side by side. Nothing is written to the archive any
+// more.
 func (w *Writer) Finish(ctx context.Context) error {
 	if err := w.Truncate(w.size); err != nil { // the first volumes are as long as they can be
+		return err
+	}
+	if err := w.beginParity(); err != nil {
 		return err
 	}
 	for k := range w.folders {
@@ -25,6 +30,14 @@ func (w *Writer) Finish(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.hash(ctx); err != nil {
+		return err
+	}
+	return w.encode(ctx)
+}
+
+// hash syncs the data volumes and hashes them meanwhile.
+func (w *Writer) hash(ctx context.Context) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.Go(func() error { return w.sync(ctx) })
 	eg.Go(func() (err error) {

@@ -120,8 +120,8 @@ func (p *places) left(at int) int64 {
 }
 
 // check fails if there is no room for an archive of size bytes, or if a file system takes no volumes of that
-// size. rest is how much of the archive is still to be written.
-func (p *places) check(size, rest int64) error {
+// size. rest is how much of the archive is still to be written. The parity volumes come on top of it.
+func (p *places) check(size, rest int64, parity int) error {
 	largest := min(size, p.volume)
 	for _, f := range p.folders {
 		if err := durable.Room(f.dir, 0, largest); err != nil {
@@ -129,16 +129,27 @@ func (p *places) check(size, rest int64) error {
 		}
 	}
 	if len(p.folders) == 1 {
-		return durable.Room(p.folders[0].dir, rest+besides, largest)
+		return durable.Room(p.folders[0].dir, rest+int64(parity)*largest+besides, largest)
 	}
 	n := int((size + p.volume - 1) / p.volume)
 	last := len(p.folders) - 1
 	p.dir(n - 1)
-	short := p.volume - (size - int64(n-1)*p.volume) // of the last volume
-	if p.of[n-1] != last || p.folders[last].room < 0 || p.left(last)+short >= 0 {
+	at, undo := p.placeParity(parity, largest)
+	defer undo()
+	short := int64(0) // what volumes in the last folder have less than a whole one
+	if p.of[n-1] == last {
+		short = p.volume - (size - int64(n-1)*p.volume)
+	}
+	inLast := p.of[n-1] == last
+	for _, k := range at {
+		if k == last {
+			inLast, short = true, short+p.volume-largest
+		}
+	}
+	if !inLast || p.folders[last].room < 0 || p.left(last)+short >= 0 {
 		return nil
 	}
 	text := fmt.Sprintf("not enough space: %s are needed in volumes of %s, and the folders lack room for %s",
-		terminal.Size(size), terminal.Size(p.volume), terminal.Size(-p.left(last)-short))
+		terminal.Size(size+int64(parity)*largest), terminal.Size(p.volume), terminal.Size(-p.left(last)-short))
 	return &durable.RoomError{Text: text, Hint: "give one more folder with -o DIR", Err: syscall.ENOSPC}
 }

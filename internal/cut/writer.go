@@ -26,9 +26,10 @@ type Options struct {
 // or with Abort.
 type Writer struct {
 	*places
-	path string
-	most int // data volumes
-	old  []*former
+	path      string
+	most      int // data volumes
+	redundant int // parity volumes
+	old       []*former
 
 	mu    sync.RWMutex
 	files []*durable.Output // volumes; nil: not begun
@@ -65,7 +66,8 @@ func begin(path string, opts Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{places: p, path: path, most: limits.SetVolumes - opts.Parity, keeps: true}
+	w := &Writer{places: p, path: path, most: limits.SetVolumes - opts.Parity, keeps: true,
+		redundant: opts.Parity}
 	if err := w.findFormer(); err != nil {
 		return nil, err
 	}
@@ -257,7 +259,10 @@ func (w *Writer) fits(size, rest int64) error {
 	if err := w.inTheWay(size); err != nil {
 		return err
 	}
-	return w.check(size, rest)
+	if err := w.tooMuchParity(size); err != nil {
+		return err
+	}
+	return w.check(size, rest, w.redundant)
 }
 
 // Abort removes what has been written. After Commit it does nothing.

@@ -126,6 +126,16 @@ func TestParityIsWhatTheFormatSays(t *testing.T) {
 	}
 }
 
+// The page about formats has this example.
+func TestExample(t *testing.T) {
+	got := compute(t, [][]byte{{1}, {2}, {3}}, span(0, 3), span(3, 3), parity.Range{Size: 1})
+	for p, want := range map[int]byte{3: 0, 4: 21, 5: 22} {
+		if got[p][0] != want {
+			t.Errorf("at point %d: %d, want %d", p, got[p][0], want)
+		}
+	}
+}
+
 // Volumes of earlier versions must stay usable: another version of the library changes nothing here.
 func TestParityStaysTheSame(t *testing.T) {
 	for _, c := range []struct {

@@ -1,12 +1,12 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"hash"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"drayage/internal/kind"
@@ -76,32 +76,17 @@ func (m *mender) run(ctx context.Context) error {
 
 // open opens what is read and written.
 func (m *mender) open(ctx context.Context) error {
-	now := map[string]string{} // names after the renames
-	for _, n := range m.Renames {
-		for from, to := range now {
-			if to == n.From {
-				now[from] = n.To
-			}
-		}
-		if _, moved := now[n.From]; !moved {
-			now[n.From] = n.To
-		}
-	}
 	for i, f := range m.found {
 		v := &mended{i: i, size: m.set.At(i).Size, bad: f.Bad, goal: m.goal(i)}
 		m.volumes = append(m.volumes, v)
 		if f.Path == "" {
 			continue
 		}
-		path := filepath.Clean(f.Path)
-		if to, moved := now[path]; moved {
-			path = to
-		}
 		var err error
-		if v.read, err = os.Open(path); err != nil {
+		v.path = cmp.Or(m.renamed(f.Path), f.Path)
+		if v.read, err = os.Open(v.path); err != nil {
 			return err
 		}
-		v.path = path
 	}
 	for _, mend := range m.Mends {
 		if err := m.openTarget(ctx, m.volumes[mend.Volume], m.inPlace(mend)); err != nil {
@@ -118,7 +103,7 @@ func (m *mender) openTarget(ctx context.Context, v *mended, inPlace bool) (err e
 		v.write, v.missing, v.inPlace = v.read, v.bad, true
 		return err
 	}
-	v.path = partial(v.goal)
+	v.path = m.partial(v.i)
 	if err := m.before(step{op: "open", path: v.path}); err != nil {
 		return err
 	}

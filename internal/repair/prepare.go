@@ -30,7 +30,7 @@ func (r *Repair) prepare() error {
 			size := r.set.At(m.Volume).Size
 			there := m.Found.Size
 			if !r.inPlace(m) {
-				there = sizeOf(partial(m.Path))
+				there = sizeOf(r.partial(m.Volume))
 				enter(filepath.Dir(m.Path), 0, 0)
 				if err := r.isInTheWay(m.Path); err != nil {
 					return err
@@ -68,9 +68,6 @@ func (r *Repair) isInTheWay(path string) error {
 
 // inPlace reports whether a volume is mended in the file that has it.
 func (r *Repair) inPlace(m Mend) bool { return r.opts.Out == "" && m.Found.Path != "" }
-
-// partial is what a file is called until it is whole.
-func partial(path string) string { return path + ".partial" }
 
 func sizeOf(path string) int64 {
 	fi, err := os.Lstat(path)

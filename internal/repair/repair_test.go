@@ -76,7 +76,7 @@ func TestDamage(t *testing.T) {
 		},
 		"half rebuilt": {spoil: func() {
 			w.remove(1)
-			w.write("x.tar.002.partial", w.files["x.tar.002"][:block]+strings.Repeat("x", 3*block))
+			w.write("x.tar.partial.002", w.files["x.tar.002"][:block]+strings.Repeat("x", 3*block))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

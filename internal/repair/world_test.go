@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -172,7 +173,7 @@ func (w *world) look(dirs ...string) []Found {
 			w.Fatal(err)
 		}
 		for _, e := range entries {
-			if e.Type().IsRegular() && filepath.Ext(e.Name()) != ".partial" {
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), "x.tar.partial.") {
 				w.enter(found, filepath.Join(dir, e.Name()))
 			}
 		}
