@@ -19,8 +19,7 @@ import (
 
 const mib = 1 << 20
 
-// cut makes a set of an archive: volumes of size bytes, and parity volumes, which are copies of the first
-// volume.
+// cut makes a set of an archive: volumes of size bytes, and some that stand for parity volumes.
 func cut(archive []byte, block, size int64, parity int) *volume.Set {
 	s := &volume.Set{Name: "x.tar", Size: int64(len(archive)), SHA256: digest.FromBytes(archive), Block: block,
 		Volume: size}
@@ -33,12 +32,21 @@ func cut(archive []byte, block, size int64, parity int) *volume.Set {
 		s.Volumes = append(s.Volumes, volume.Volume{Size: int64(len(v)), SHA256: digest.FromBytes(v)})
 		s.Blocks = append(s.Blocks, sums(v, block)...)
 	}
-	for range parity {
-		first := archive[:s.Volumes[0].Size]
-		s.Parity = append(s.Parity, s.Volumes[0])
-		s.ParityBlocks = append(s.ParityBlocks, sums(first, block)...)
+	for i := range parity {
+		v := parityOf(archive, s.Volumes[0].Size, i)
+		s.Parity = append(s.Parity, volume.Volume{Size: int64(len(v)), SHA256: digest.FromBytes(v)})
+		s.ParityBlocks = append(s.ParityBlocks, sums(v, block)...)
 	}
 	return s
+}
+
+// parityOf is what stands for a parity volume: other bytes than those of the first volume.
+func parityOf(archive []byte, size int64, i int) []byte {
+	v := bytes.Clone(archive[:size])
+	for n := range v {
+		v[n] ^= byte(i + 1)
+	}
+	return v
 }
 
 func sums(data []byte, block int64) (all []byte) {
@@ -105,10 +113,11 @@ func TestHashesOfBlocks(t *testing.T) {
 	for i := range s.Len() {
 		for b := range s.BlocksOf(i) {
 			offset, size, sum := s.BlockAt(i, b)
-			if !s.IsParity(i) {
-				offset += s.Start(i)
+			volume := archive[s.Start(i)%s.Size:]
+			if s.IsParity(i) {
+				volume = parityOf(archive, s.At(i).Size, i-len(s.Volumes))
 			}
-			if sum != sha256.Sum256(archive[offset:offset+size]) {
+			if sum != sha256.Sum256(volume[offset:offset+size]) {
 				t.Errorf("block %d of %s has the hash of another", b, s.FileName(i))
 			}
 		}
@@ -126,7 +135,7 @@ func TestBlockFor(t *testing.T) {
 
 func TestEncode(t *testing.T) {
 	s := cut(content(100), mib, mib, 1)
-	a := s.SHA256.String()
+	a, p := s.SHA256.String(), s.Parity[0].SHA256.String()
 	raw, err := s.Encode()
 	want := `{"mediaType":"application/vnd.drayage.set.v1+json",
 "name":"x.tar","size":100,"sha256":"` + a + `",
@@ -134,9 +143,9 @@ func TestEncode(t *testing.T) {
 "volumes":[
 {"size":100,"sha256":"` + a + `"}],
 "parity":[
-{"size":100,"sha256":"` + a + `"}],
+{"size":100,"sha256":"` + p + `"}],
 "blocks":"` + base64.StdEncoding.EncodeToString(s.Blocks) + `",
-"parityBlocks":"` + base64.StdEncoding.EncodeToString(s.Blocks) + `"}
+"parityBlocks":"` + base64.StdEncoding.EncodeToString(s.ParityBlocks) + `"}
 `
 	if string(raw) != want || err != nil {
 		t.Errorf("got  %s, %v\nwant %s", raw, err, want)

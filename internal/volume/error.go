@@ -1,0 +1,103 @@
+package volume
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"drayage/internal/verify"
+)
+
+// Error says which volumes are not what they should be. It matches [ErrMissing] and fs.ErrNotExist if one is
+// missing, and else the error for bytes that are wrong.
+type Error struct {
+	Health  *Health
+	Volumes []int // places of states in Health
+	text    string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.text }
+
+// Unwrap lets callers match the kind of the error.
+func (e *Error) Unwrap() []error {
+	for _, i := range e.Volumes {
+		if e.Health.States[i].Condition == Missing {
+			return []error{ErrMissing, fs.ErrNotExist}
+		}
+	}
+	return []error{verify.ErrMismatch}
+}
+
+// Numbers are the volumes as --only takes them: 3, 7. Parity volumes are left out.
+func (e *Error) Numbers() (all []string) {
+	for _, i := range e.Volumes {
+		if !e.Health.Set.IsParity(i) {
+			all = append(all, fmt.Sprint(i+1))
+		}
+	}
+	return all
+}
+
+// maxListed is how many volumes a message lists.
+const maxListed = 20
+
+// Err is an error about all volumes that are not what they should be, or nil. It says which, and why.
+func (h *Health) Err() error { return h.about(h.Faulty()) }
+
+// Unusable is an error about the volumes that images cannot be read from, or nil. Those of parity are not
+// needed for that, nor does it matter what stands behind the end of a volume.
+func (h *Health) Unusable() error {
+	return h.about(slices.DeleteFunc(h.Faulty(), func(i int) bool {
+		return h.Set.IsParity(i) || h.States[i].isUsable()
+	}))
+}
+
+// about is an error about some volumes. Those that are simply not there share a sentence.
+func (h *Health) about(volumes []int) error {
+	if len(volumes) == 0 {
+		return nil
+	}
+	gone := func(i int) bool { return h.States[i].Condition == Missing && h.States[i].Instead == Nothing }
+	var lost, sentences []string
+	for n, i := range volumes {
+		switch {
+		case n == maxListed:
+			sentences = append(sentences, fmt.Sprintf("and %d more volumes", len(volumes)-n))
+		case n > maxListed:
+		case gone(i):
+			lost = append(lost, h.Set.Title(i))
+		default:
+			sentences = append(sentences, h.Sentence(i))
+		}
+	}
+	if len(lost) > 0 {
+		are := " is missing"
+		if len(lost) > 1 {
+			are = " are missing"
+		}
+		sentences = slices.Insert(sentences, 0, strings.Join(lost, ", ")+are+h.looked())
+	}
+	return &Error{h, volumes, strings.Join(sentences, "; ")}
+}
+
+// looked says in which folders volumes were looked for.
+func (h *Health) looked() string {
+	if len(h.dirs) == 0 {
+		return ""
+	}
+	var dirs []string
+	for _, d := range h.dirs[:min(len(h.dirs), maxListed)] {
+		dirs = append(dirs, quotedPath(d))
+	}
+	return " in " + strings.Join(dirs, ", ")
+}
+
+// quotedPath is the path of a folder for a message.
+func quotedPath(dir string) string {
+	if strings.ContainsFunc(dir, func(r rune) bool { return r < ' ' }) {
+		return fmt.Sprintf("%q", dir)
+	}
+	return dir
+}
