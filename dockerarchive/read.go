@@ -15,6 +15,7 @@
 package dockerarchive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,17 @@ type Reader struct {
 // NewReader opens the uncompressed archive in r, which is size bytes long. The Reader reads from r as long as
 // it is used. It does not close r.
 func NewReader(r io.ReaderAt, size int64) (*Reader, error) { return newReader(tarfs.New(r, size)) }
+
+// Salvage is NewReader for an archive that may be damaged or cut off. With the error it returns a Reader of
+// what stands in front of the fault, if that is anything.
+func Salvage(r io.ReaderAt, size int64) (*Reader, error) {
+	tar, fault := tarfs.Salvage(r, size)
+	if tar == nil {
+		return nil, tarError(fault)
+	}
+	a, err := newReader(tar, nil)
+	return a, cmp.Or(err, tarError(fault))
+}
 
 // Scan reads an archive from a stream, once and to its end. It holds what describes images: small files of
 // JSON, and the first bytes of all others. Reading more of those from the Reader fails with an error that

@@ -42,6 +42,13 @@ func (s *Set) openFolder(ctx context.Context, notLayout error, opts Options) err
 	for _, e := range entries {
 		f.names = append(f.names, e.Name())
 	}
+	if file, err := f.setFile(opts); err != nil || file != "" {
+		s.Spec.Kind, s.Spec.Path = Archive, file
+		return s.openSet(ctx, file, err, opts)
+	}
+	if opts.Trust != nil {
+		return s.unsigned()
+	}
 	what, err := f.pack(t)
 	switch {
 	case err != nil:

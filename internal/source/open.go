@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 
 	"drayage/dockerarchive"
 	"drayage/internal/compression"
 	"drayage/internal/spool"
-	"drayage/internal/usage"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -26,6 +24,9 @@ type Options struct {
 
 	// Volumes are further folders in which the volumes of an archive are looked for.
 	Volumes []string
+	// Partial opens an archive in volumes even if some are missing or damaged. Set.Images are those that are
+	// described in what is there, and [Set.Gap] says what could not be read.
+	Partial bool
 	// Trust is asked about the bytes of a set file before anything of them is parsed: what the set file does
 	// not vouch for is not read then. If it returns an error, nothing is opened. A SOURCE without a set file
 	// is not opened either. If Trust is nil, nobody has asked for a signature.
@@ -63,21 +64,22 @@ func (s Spec) Open(ctx context.Context, opts Options) (*Set, error) {
 	set := &Set{Spec: s}
 	if err := set.open(ctx, opts); err != nil {
 		set.Close()
-		if s.Kind == Archive && divided.MatchString(s.Path) && ctx.Err() == nil {
-			err = fmt.Errorf("%w; it is called like one part of a divided file: join all parts first", err)
+		if s.Kind == Archive && set.Volumes == nil && ctx.Err() == nil {
+			err = explainDivided(s.Path, err)
 		}
 		return nil, err
 	}
 	return set, nil
 }
 
-// divided is the end of the name of a part, as split, 7z and others write it.
-var divided = regexp.MustCompile(
-	`(?i)\.(tar|t?gz|tzst|zst|t?xz|bz2|zip|7z)\.?(part[-_.]?\w{1,4}|\d{2,4}|a[a-z])$`)
-
 func (s *Set) open(ctx context.Context, opts Options) error {
-	if opts.Trust != nil {
-		return usage.Errorf("%s has no set file that could be signed", s.Spec.Text)
+	if s.Spec.Kind == Archive {
+		if file, err := s.setFile(opts); err != nil || file != "" {
+			return s.openSet(ctx, file, err, opts)
+		}
+	}
+	if opts.Trust != nil && s.Spec.Kind != Layout {
+		return s.unsigned()
 	}
 	switch s.Spec.Kind {
 	case Registry:
@@ -95,6 +97,9 @@ func (s *Set) open(ctx context.Context, opts Options) error {
 			return s.openFolder(ctx, err, opts)
 		}
 		s.closes = append(s.closes, dir.Close)
+		if opts.Trust != nil {
+			return s.unsigned()
+		}
 		if opts.Blobs {
 			s.Layout = dir.Layout
 			return nil
@@ -172,6 +177,9 @@ func (s *Set) plain(ctx context.Context, in *input) (io.Reader, error) {
 
 // readAt takes the images of a tar that can be read at any place.
 func (s *Set) readAt(ctx context.Context, at io.ReaderAt, size int64, opts Options) error {
+	if opts.Partial && s.Volumes != nil {
+		return s.salvage(ctx, at, size, opts)
+	}
 	r, err := dockerarchive.NewReader(at, size)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"drayage/image"
 	"drayage/internal/kind"
 	"drayage/internal/usage"
+	"drayage/internal/volume"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -25,6 +26,9 @@ type Set struct {
 	Layout  *layout.Layout        // what images are read from; nil if they all are in a docker tar or a registry
 	Archive *dockerarchive.Reader // nil unless SOURCE is an archive that is not read in one pass
 	Pass    *dockerarchive.Pass   // brings the blobs of an archive that is read in one pass; or nil
+
+	Volumes *volume.Files // of an archive in volumes; else nil
+	Gap     error         // why of an archive in volumes only a part could be read; see Options.Partial
 
 	content   image.Source                     // of Layout
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to

@@ -126,11 +126,21 @@ func (s *Spec) stat(path string) error {
 		return usage.Errorf("%q has no path behind its colon: give a directory or a file", s.Text)
 	}
 	fi, err := os.Stat(path)
+	if set := besideVolume(path); err != nil && set != "" {
+		s.Path, s.Kind = set, Archive // which says that this volume is missing
+		return nil
+	}
 	if err != nil {
 		return missing(path, err)
 	}
 	if s.Path, s.Kind = path, Archive; fi.IsDir() {
 		s.Kind = Layout
+		if isLayout(path) {
+			return nil
+		}
+		if sets := setsIn(path); len(sets) == 1 {
+			s.Path, s.Kind = sets[0], Archive
+		}
 	}
 	return nil
 }
@@ -251,5 +261,6 @@ func looksLikePath(s string) bool {
 
 var (
 	drive   = regexp.MustCompile(`^[a-zA-Z]:[\\/]`)
-	archive = regexp.MustCompile(`(?i)^\.\.?/|\\|\.(tar|t[gx]z|tzst|gz|zst|xz|bz2|lz4|lzma|br|zip|7z|inv)$`)
+	archive = regexp.MustCompile(
+		`(?i)^\.\.?/|\\|\.(tar|t[gx]z|tzst|gz|zst|xz|bz2|lz4|lzma|br|zip|7z|inv|set|tar.*\.(\d{3}|p\d\d+))$`)
 )

@@ -11,6 +11,7 @@ package tarfs
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,11 +74,22 @@ func newIndex(r io.ReaderAt, size int64, entries *table) *Index {
 // New finds the entries of the uncompressed tar in r, which is size bytes long. The index reads from r as
 // long as it is used. It does not close r.
 func New(r io.ReaderAt, size int64) (*Index, error) {
-	if err := sniff(r, size); err != nil {
+	x, err := Salvage(r, size)
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// Salvage is New for a tar that may be damaged: with the error it returns the entries before the fault, if
+// there are any.
+func Salvage(r io.ReaderAt, size int64) (*Index, error) {
+	faults := &faultKeeper{ReaderAt: r}
+	if err := sniff(faults, size); err != nil {
 		return nil, err
 	}
 	x := newIndex(r, size, newTable(nil))
-	section := &headSeeker{SectionReader: io.NewSectionReader(r, 0, size)}
+	section := &headSeeker{SectionReader: io.NewSectionReader(faults, 0, size)}
 	for tr := tar.NewReader(section); ; {
 		section.wanted = true
 		h, err := tr.Next()
@@ -85,7 +97,7 @@ func New(r io.ReaderAt, size int64) (*Index, error) {
 			return x, x.checkEnd(section)
 		}
 		if err != nil {
-			return nil, x.damaged(err)
+			return x.some(), cmp.Or(faults.err, x.damaged(err))
 		}
 		offset, err := section.Seek(0, io.SeekCurrent)
 		if err != nil {
@@ -95,9 +107,33 @@ func New(r io.ReaderAt, size int64) (*Index, error) {
 			offset = section.head
 		}
 		if err := x.add(h, offset); err != nil {
-			return nil, err
+			return x.some(), err
 		}
 	}
+}
+
+// some is the index if anything is in it.
+func (x *Index) some() *Index {
+	if len(x.entries.last) == 0 {
+		return nil
+	}
+	return x
+}
+
+// faultKeeper keeps the first error about a tar that cannot be read: archive/tar does not tell it from a tar
+// that is damaged.
+type faultKeeper struct {
+	io.ReaderAt
+	err error
+}
+
+// ReadAt implements io.ReaderAt.
+func (f *faultKeeper) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := f.ReaderAt.ReadAt(p, offset)
+	if err != nil && err != io.EOF && f.err == nil {
+		f.err = err
+	}
+	return n, err
 }
 
 // checkEnd refuses a tar with something behind its end: not all tools read that.

@@ -14,6 +14,7 @@ import (
 
 	"drayage/internal/verify"
 	"drayage/internal/volume"
+	"drayage/internal/volumetest"
 )
 
 // carried is a set and the folder that its volumes are in.
@@ -37,7 +38,7 @@ func carry(t *testing.T, archive []byte) *carried {
 // content is that of volume i.
 func (c *carried) content(i int) []byte {
 	if c.set.IsParity(i) {
-		return parityOf(c.archive, 2*mib, i-len(c.set.Volumes))
+		return volumetest.Parity(c.archive[:2*mib], i-len(c.set.Volumes))
 	}
 	return c.archive[c.set.Start(i):][:c.set.At(i).Size]
 }

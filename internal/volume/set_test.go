@@ -15,48 +15,14 @@ import (
 
 	"drayage/internal/limits"
 	"drayage/internal/volume"
+	"drayage/internal/volumetest"
 )
 
 const mib = 1 << 20
 
-// cut makes a set of an archive: volumes of size bytes, and some that stand for parity volumes.
+// cut makes the set of an archive that is called x.tar.
 func cut(archive []byte, block, size int64, parity int) *volume.Set {
-	s := &volume.Set{Name: "x.tar", Size: int64(len(archive)), SHA256: digest.FromBytes(archive), Block: block,
-		Volume: size}
-	for rest := archive; len(rest) > 0; {
-		v := rest
-		if size > 0 {
-			v = rest[:min(size, int64(len(rest)))]
-		}
-		rest = rest[len(v):]
-		s.Volumes = append(s.Volumes, volume.Volume{Size: int64(len(v)), SHA256: digest.FromBytes(v)})
-		s.Blocks = append(s.Blocks, sums(v, block)...)
-	}
-	for i := range parity {
-		v := parityOf(archive, s.Volumes[0].Size, i)
-		s.Parity = append(s.Parity, volume.Volume{Size: int64(len(v)), SHA256: digest.FromBytes(v)})
-		s.ParityBlocks = append(s.ParityBlocks, sums(v, block)...)
-	}
-	return s
-}
-
-// parityOf is what stands for a parity volume: other bytes than those of the first volume.
-func parityOf(archive []byte, size int64, i int) []byte {
-	v := bytes.Clone(archive[:size])
-	for n := range v {
-		v[n] ^= byte(i + 1)
-	}
-	return v
-}
-
-func sums(data []byte, block int64) (all []byte) {
-	for len(data) > 0 {
-		b := data[:min(block, int64(len(data)))]
-		data = data[len(b):]
-		sum := sha256.Sum256(b)
-		all = append(all, sum[:]...)
-	}
-	return all
+	return volumetest.Of(archive, "x.tar", block, size, parity)
 }
 
 // content is some bytes, no block of which is like another.
@@ -115,7 +81,7 @@ func TestHashesOfBlocks(t *testing.T) {
 			offset, size, sum := s.BlockAt(i, b)
 			volume := archive[s.Start(i)%s.Size:]
 			if s.IsParity(i) {
-				volume = parityOf(archive, s.At(i).Size, i-len(s.Volumes))
+				volume = volumetest.Parity(archive[:s.At(i).Size], i-len(s.Volumes))
 			}
 			if sum != sha256.Sum256(volume[offset:offset+size]) {
 				t.Errorf("block %d of %s has the hash of another", b, s.FileName(i))

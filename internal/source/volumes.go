@@ -1,0 +1,267 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"drayage/dockerarchive"
+	"drayage/internal/durable"
+	"drayage/internal/limits"
+	"drayage/internal/usage"
+	"drayage/internal/verify"
+	"drayage/internal/volume"
+)
+
+// volumeName is the end of the name of a volume, and that of a parity volume.
+var volumeName = regexp.MustCompile(`^(.+)\.(\d{3}|p\d{2,3})$`)
+
+// divided is the end of the name of a part, as split, 7z and others write it.
+var divided = regexp.MustCompile(
+	`(?i)\.(tar|t?gz|tzst|zst|t?xz|bz2|zip|7z)\.?(part[-_.]?\w{1,4}|\d{2,4}|a[a-z])$`)
+
+// explainDivided adds to an error about an archive that it is called like a part of one.
+func explainDivided(path string, err error) error {
+	if !divided.MatchString(path) {
+		return err
+	}
+	also := ""
+	if m := volumeName.FindStringSubmatch(filepath.Base(path)); m != nil {
+		also = fmt.Sprintf("; volumes of drayage save --volume-size are read as they are, with %s beside them",
+			volume.SetName(m[1]))
+	}
+	return fmt.Errorf("%w; it is called like one part of a divided file: join all parts first%s", err, also)
+}
+
+// unsigned is the error about a SOURCE that no signature can be asked of.
+func (s *Set) unsigned() error {
+	if s.Spec.Kind == Archive {
+		return verify.Mismatchf("it is not signed: there is no set file %s, which a signature is of",
+			volume.SetName(s.Spec.Path))
+	}
+	return usage.Errorf("%s cannot be signed: only an archive with a set file can", s.Spec.Text)
+}
+
+// setFile finds the set file of an archive: that is Path, or Path is one of the volumes. If a signature is
+// asked for, the archive itself may have one. It returns nothing if there is none.
+func (s *Set) setFile(opts Options) (string, error) {
+	if isSetFile(s.Spec.Path) {
+		return s.Spec.Path, nil
+	}
+	name := filepath.Base(s.Spec.Path)
+	if m := volumeName.FindStringSubmatch(name); m != nil {
+		name = m[1]
+	} else if opts.Trust == nil {
+		return "", nil
+	}
+	for _, dir := range append([]string{filepath.Dir(s.Spec.Path)}, opts.Volumes...) {
+		if file := filepath.Join(dir, volume.SetName(name)); isSetFile(file) {
+			return file, nil
+		}
+	}
+	return "", nil
+}
+
+// besideVolume is the set file of a volume that is not there, or of an archive that is not there in one
+// piece. It is empty if there is none.
+func besideVolume(path string) string {
+	name := path
+	if m := volumeName.FindStringSubmatch(path); m != nil {
+		name = m[1]
+	} else if !archive.MatchString(path) {
+		return ""
+	}
+	if file := volume.SetName(name); isSetFile(file) {
+		return file
+	}
+	return ""
+}
+
+// setFile finds the set file in a folder, or else in those that volumes are looked for in.
+func (f *folder) setFile(opts Options) (string, error) {
+	for _, dir := range append([]string{f.path}, opts.Volumes...) {
+		switch sets := setsIn(dir); len(sets) {
+		case 0:
+		case 1:
+			return sets[0], nil
+		default:
+			return "", usage.Errorf("%s has several archives in volumes: name one of them: %s", dir, List(sets))
+		}
+	}
+	return "", nil
+}
+
+// setsIn lists the set files in a folder. Of equal ones it lists the first.
+func setsIn(dir string) (files []string) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(maxBesides) // what cannot be listed has none
+	slices.Sort(names)
+	var known [][]byte
+	for _, name := range names {
+		file := filepath.Join(dir, name)
+		if !strings.HasSuffix(name, volume.SetSuffix) || !isSetFile(file) {
+			continue
+		}
+		raw, err := readSetFile(file)
+		same := func(other []byte) bool { return err == nil && bytes.Equal(raw, other) }
+		if slices.ContainsFunc(known, same) {
+			continue
+		}
+		if len(known) == maxListed {
+			return files
+		}
+		known, files = append(known, raw), append(files, file)
+	}
+	return files
+}
+
+// isSetFile reports whether a path is that of a set file, by its name and its beginning.
+func isSetFile(path string) bool {
+	fi, err := os.Stat(path)
+	if err != nil || !fi.Mode().IsRegular() || !strings.HasSuffix(path, volume.SetSuffix) {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return true // who opens it says why
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, err := io.ReadFull(f, head)
+	return bytes.HasPrefix(bytes.TrimLeft(head[:n], "\ufeff \t\r\n"), []byte("{")) ||
+		err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && err != io.EOF
+}
+
+// readSetFile reads a set file. Of one that is too large it reads enough to show that.
+func readSetFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, durable.Cause(err))
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limits.SetFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, durable.Cause(err))
+	}
+	return raw, nil
+}
+
+// parseSet reads a set file, and asks first whether it is to be trusted.
+func parseSet(file string, opts Options) (*volume.Set, error) {
+	raw, err := readSetFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Trust != nil {
+		if err := opts.Trust(file, raw); err != nil {
+			return nil, err
+		}
+	}
+	set, err := volume.Parse(raw)
+	switch {
+	case errors.Is(err, volume.ErrNewer):
+		return nil, fmt.Errorf("%s: %w", file, err)
+	case err != nil:
+		return nil, verify.Mismatchf("the set file %s is damaged: %v", file, err)
+	}
+	return set, nil
+}
+
+// openSet opens an archive in volumes by its set file. notFound is why there is none.
+func (s *Set) openSet(ctx context.Context, file string, notFound error, opts Options) error {
+	if notFound != nil {
+		return notFound
+	}
+	set, err := parseSet(file, opts)
+	if err != nil {
+		return err
+	}
+	dirs := []string{filepath.Dir(file)}
+	if s.Spec.Path != file {
+		if fi, err := os.Stat(s.Spec.Path); err == nil && fi.Mode().IsRegular() {
+			set = joined(set, filepath.Base(s.Spec.Path), fi.Size())
+		}
+		dirs = append(dirs, filepath.Dir(s.Spec.Path))
+	}
+	dirs = append(dirs, opts.Volumes...)
+	if s.Volumes, err = volume.Find(ctx, set, distinct(dirs)); err != nil {
+		return err
+	}
+	s.closes = append(s.closes, s.Volumes.Close)
+	unusable := s.Volumes.Found().Unusable()
+	if unusable != nil && !opts.Partial && !opts.Look && !opts.Names {
+		return unusable
+	}
+	in, err := fromReaderAt(s.Volumes, set.Size, file)
+	if err == nil {
+		s.in = in
+		err = s.openArchive(ctx, in, opts)
+	}
+	switch {
+	case !opts.Partial:
+		s.Remarks = append(s.volumeRemarks(), s.Remarks...)
+	case err != nil && ctx.Err() == nil:
+		s.Gap, err = err, nil
+	}
+	return err
+}
+
+// joined is the set of volumes that have been joined to one file.
+func joined(set *volume.Set, name string, size int64) *volume.Set {
+	if size != set.Size || set.Volume == 0 && set.Name == name || volumeName.MatchString(name) {
+		return set
+	}
+	one := *set
+	one.Name, one.Volume, one.Parity, one.ParityBlocks = name, 0, nil, nil
+	one.Volumes = []volume.Volume{{Size: set.Size, SHA256: set.SHA256}}
+	if one.Check() != nil { // the name of a file that no set can have
+		return set
+	}
+	return &one
+}
+
+// distinct drops folders that are named twice.
+func distinct(dirs []string) (all []string) {
+	for _, d := range dirs {
+		if d = filepath.Clean(d); !slices.Contains(all, d) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// salvage reads the archive in front of the first gap between volumes.
+func (s *Set) salvage(ctx context.Context, at io.ReaderAt, size int64, opts Options) error {
+	r, fault := dockerarchive.Salvage(at, size)
+	if r == nil {
+		return fault
+	}
+	s.Gap = fault
+	return s.read(ctx, r, opts)
+}
+
+// volumeRemarks says of which volumes users should know something, though the archive can be read.
+func (s *Set) volumeRemarks() (all []Remark) {
+	h := s.Volumes.Found()
+	for i := range h.States {
+		if text := h.Sentence(i); text != "" {
+			all = append(all, Remark{Text: text})
+		}
+	}
+	if len(all) > maxListed {
+		more := fmt.Sprintf("and so are %d more volumes", len(all)-maxListed)
+		all = append(all[:maxListed], Remark{Text: more})
+	}
+	return all
+}
