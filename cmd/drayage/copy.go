@@ -43,6 +43,7 @@ func copyCommand(env *environment) *cli.Command {
 			platformFlag("copy only what is for `OS/ARCH`; without it everything, unchanged"),
 			fromFlag(),
 			keyFlag(),
+			volumesFlag(),
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
@@ -43,6 +44,7 @@ func inspectCommand(env *environment) *cli.Command {
 			basesFlag("do not show as left out what `X` has: an earlier archive, a layout, or a repository"),
 			wantOutFlag(),
 			keyFlag(),
+			volumesFlag(),
 			tempDirFlag(),
 		}, lookFlags()...), outputFlags()...),
 		Action: env.look("SOURCE", (*looker).inspect),
@@ -56,6 +58,9 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	}
 	if err := l.open(ctx, arg); err != nil {
 		return fmt.Errorf("inspect %s: %w", arg, err)
+	}
+	if gap := l.gap(); gap != nil {
+		return fmt.Errorf("inspect %s: %w", arg, gap)
 	}
 	recorded, err := l.record(ctx)
 	if err != nil {
@@ -76,7 +81,7 @@ func (l *looker) inspect(ctx context.Context, arg string) error {
 	}
 	if l.Bool("json") {
 		doc := report.Document{Source: arg, Images: append(report.Inspected(images), bad...), PullQuota: quota,
-			RecordFiles: recorded.Paths()}
+			RecordFiles: recorded.Paths(), Volumes: l.volumes()}
 		doc.LayerCount, doc.LayerBytes = inspect.Total(images)
 		if n, bytes := inspect.LeftOut(images); n > 0 {
 			doc.LeftOut = &report.Blobs{BlobCount: n, SizeBytes: bytes}
@@ -171,6 +176,9 @@ func (l *looker) inspectOne(
 // inspected shows images.
 func (l *looker) inspected(images []*inspect.Image, quota *inspect.Quota, detailed bool) error {
 	p := &tables.Printer{W: l.stdout, Detailed: detailed, Several: len(images) > 1, Width: l.narrow()}
+	if lines := l.volumeLines(); len(lines) > 0 {
+		p.Line(strings.Join(append(lines, ""), "\n"))
+	}
 	for i, im := range images {
 		if i > 0 {
 			p.Line("")

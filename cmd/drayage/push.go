@@ -58,6 +58,7 @@ func pushCommand(env *environment) *cli.Command {
 			basesFlag("take what was left out of an archive from `X`: an earlier archive, a layout, or a " +
 				"repository; of the registry of DEST also layers of a docker tar"),
 			keyFlag(),
+			volumesFlag(),
 			wantOutFlag(),
 		}, append(renameFlags(), writeFlags()...)...), outputFlags(progressFlag())...),
 		Action: env.run(call.push),

@@ -47,7 +47,7 @@ func (l *looker) record(ctx context.Context) (*record.Output, error) {
 // options are those with which SOURCE is opened. They read the record.
 func (v *verifier) options(spec source.Spec) (opts source.Options, err error) {
 	opts = v.sourceOptions()
-	opts.Tolerant, opts.Referrers = true, true
+	opts.Tolerant, opts.Referrers, opts.Partial = true, true, true
 	if name := v.String("record"); name != "" {
 		if spec.Name != "" {
 			return opts, usagef("--record compares a whole archive or layout: name no image")

@@ -68,6 +68,7 @@ func saveCommand(env *environment) *cli.Command {
 			volumeSizeFlag(), parityFlag(),
 			recordFlag(recordUsage),
 			keyFlag(),
+			volumesFlag(),
 			foreignFlag(),
 			moveDryRunFlag(),
 			jobsFlag("layers", "docker: processors + 1, at least 3; oci: 8, and 16 more of small ones"),

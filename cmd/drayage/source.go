@@ -40,6 +40,7 @@ func (c call) sourceOptions() source.Options {
 		Stdin: c.stdin, TempDir: c.tempDir(),
 		Note: func(text string) { c.note("%s", text) },
 		Why:  c.Command.Name + " goes back and forth in it", Trust: c.trust(),
+		Volumes: c.StringSlice("volumes"),
 	}
 }
 
@@ -127,6 +128,7 @@ func (l *looker) open(ctx context.Context, arg string) error {
 		opts = record.Options(opts)
 	}
 	opts.Client, opts.Look, opts.Names = l.newClient, true, l.Command.Name == "ls"
+	opts.Partial = l.Command.Name == "inspect"
 	if l.set, err = spec.Open(ctx, opts); err != nil {
 		return err
 	}

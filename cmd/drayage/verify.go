@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -18,6 +19,7 @@ import (
 	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
+	"drayage/internal/volume"
 	"drayage/internal/want"
 	"drayage/registry"
 )
@@ -58,6 +60,7 @@ func verifyCommand(env *environment) *cli.Command {
 			basesFlag("read what was left out of an archive from `X` and check it too: an earlier archive, " +
 				"a layout, or a repository"),
 			keyFlag(),
+			volumesFlag(),
 			wantOutFlag(),
 		}, append(accessFlags(), outputFlags(progressFlag())...)...),
 		Action: env.run(call.verify),
@@ -108,8 +111,13 @@ func (c call) verify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
-	if v.differences, err = v.recorded.Differences(ctx, v.set, opts); err != nil {
-		return fmt.Errorf("verify %s: compare with the record: %w", spec.Text, err)
+	if err := v.checkVolumes(ctx); err != nil {
+		return fmt.Errorf("verify %s: %w", spec.Text, err)
+	}
+	if v.volumesFault() == nil {
+		if v.differences, err = v.recorded.Differences(ctx, v.set, opts); err != nil {
+			return fmt.Errorf("verify %s: compare with the record: %w", spec.Text, err)
+		}
 	}
 	return v.conclude(report)
 }
@@ -132,7 +140,8 @@ type verifier struct {
 	targets []audit.Target // of the images of the set
 	missing *want.List     // what was left out and is in no base
 
-	signatures *signatures // nil if no key was given
+	signatures *signatures    // nil if no key was given
+	volumes    *volume.Health // of an archive in volumes; or nil
 
 	recorded    *record.Document // of --record; or nil
 	differences []string         // from the record
@@ -153,7 +162,7 @@ func (v *verifier) report(r *audit.Report) error {
 		return err
 	}
 	doc, lines := v.document(r)
-	lines = append(lines, v.reportSignatures(&doc)...)
+	lines = slices.Concat(v.volumeLines(&doc), lines, v.reportSignatures(&doc))
 	for _, d := range v.differences {
 		lines = append(lines, "differs: "+d)
 	}
@@ -165,6 +174,7 @@ func (v *verifier) report(r *audit.Report) error {
 		return err
 	}
 	text := v.set.Spec.Text
+	v.noteVolumes()
 	if n := doc.LeftOut; n != nil {
 		v.note("note: %s needs %s, %s, that its destination has to have already", text,
 			terminal.Count(n.BlobCount, "blob"), terminal.Size(n.SizeBytes))
@@ -184,6 +194,9 @@ func (v *verifier) report(r *audit.Report) error {
 	all := len(doc.Images)
 	v.note("%s: %s, bad: %d, layers read: %d with %s",
 		text, imageCount(all-referrers, referrers), bad, r.Blobs, terminal.Size(r.Bytes))
+	if fault := v.volumesFault(); fault != nil {
+		return fmt.Errorf("verify %s: %w", text, fault)
+	}
 	if bad > 0 {
 		if fault := v.fault(r); fault != nil {
 			return fmt.Errorf("verify %s: %d of %d images are bad: %w", text, bad, all, fault)
@@ -240,7 +253,7 @@ func (v *verifier) fault(r *audit.Report) error {
 // checked.
 func (v *verifier) unreferenced(ctx context.Context, r *audit.Report) (u *audit.Unreferenced, err error) {
 	switch {
-	case v.set.Spec.Name != "":
+	case v.set.Spec.Name != "", v.volumesFault() != nil:
 		return nil, nil
 	case v.set.Archive == nil:
 		return audit.UnreferencedInLayout(v.set.Layout, r)

@@ -41,7 +41,7 @@ func Open(
 		}
 		return []Side{OfRepository(client.Repository(spec.Ref))}, func() {}, nil
 	}
-	opts.Look, opts.Blobs, opts.Thin, opts.Trust = true, spec.Kind == source.Layout, true, nil
+	opts.Look, opts.Blobs, opts.Thin = true, spec.Kind == source.Layout, true
 	set, err := spec.Open(ctx, opts)
 	if err != nil {
 		return nil, func() {}, err
@@ -153,7 +153,7 @@ func OpenBase(
 		repo := client.Repository(spec.Ref)
 		return []Base{{OfRepository(repo), repo}}, func() {}, nil
 	}
-	opts.Blobs, opts.Trust = spec.Kind == source.Layout, nil // blobs are compared with their digests
+	opts.Blobs = spec.Kind == source.Layout
 	set, err := spec.Open(ctx, opts)
 	if err != nil {
 		return nil, func() {}, err

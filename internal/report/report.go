@@ -39,6 +39,7 @@ type Document struct {
 
 	Signatures []Signature `json:"signatures,omitempty"` // that --key asked for, and that hold
 
+	Volumes      []Volume `json:"volumes,omitempty"` // of an archive in volumes, then its parity volumes
 	Images       []Image  `json:"images,omitzero"`
 	Tags         []string `json:"tags,omitzero"`
 	Repositories []string `json:"repositories,omitzero"`

@@ -247,7 +247,7 @@ func (s *Set) salvage(ctx context.Context, at io.ReaderAt, size int64, opts Opti
 	if r == nil {
 		return fault
 	}
-	s.Gap = fault
+	s.Gap, opts.Tolerant = fault, true
 	return s.read(ctx, r, opts)
 }
 
