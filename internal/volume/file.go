@@ -49,8 +49,10 @@ func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	return f, after, nil
 }
 
-// hashAt hashes a run of bytes of a file. stop is asked before each piece.
-func hashAt(r io.ReaderAt, offset, size int64, buf []byte, stop func() error) (sum [sha256.Size]byte, err error) {
+// hashAt hashes size bytes of a file by way of buf. stop is asked before each piece.
+func hashAt(
+	r io.ReaderAt, offset, size int64, buf []byte, stop func() error,
+) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	for size > 0 {
 		if err := stop(); err != nil {
