@@ -106,12 +106,14 @@ func (c call) verify(ctx context.Context) error {
 	}
 	report, err := v.check(ctx)
 	if err == nil {
-		err = v.checkSignatures(ctx)
+		err = v.checkVolumes(ctx)
+	}
+	if err == nil {
+		if err = v.checkSignatures(ctx); v.volumesFault() != nil {
+			err = nil // what is not there has no signatures, which is told
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("verify %s: %w", spec.Text, err)
-	}
-	if err := v.checkVolumes(ctx); err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
 	if v.volumesFault() == nil {

@@ -227,7 +227,8 @@ func TestCheck(t *testing.T) {
 
 func TestCheckName(t *testing.T) {
 	for _, good := range []string{"x", "x.tar", "my images.tar", "bundle-2026.11.tar.gz", "Bücher & mehr.tar",
-		"日本語.tar", "com.tar", "com10.tar", "consul.tar", "x.tar.001", "~", "-x.tar", strings.Repeat("x", 240)} {
+		"日本語.tar", "com.tar", "com10.tar", "consul.tar", "x.tar.001", "~",
+		"-x.tar", strings.Repeat("x", 240)} {
 		if err := volume.CheckName(good); err != nil {
 			t.Error(err)
 		}
