@@ -104,24 +104,32 @@ func (c call) verify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", spec.Text, err)
 	}
+	report, err := v.checkAll(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", spec.Text, err)
+	}
+	return v.conclude(report)
+}
+
+// checkAll checks the images, and whatever else there is of them. Where volumes are missing or damaged, the
+// rest is no fault of its own.
+func (v *verifier) checkAll(ctx context.Context, opts source.Options) (*audit.Report, error) {
 	report, err := v.check(ctx)
 	if err == nil {
 		err = v.checkVolumes(ctx)
 	}
-	if err == nil {
-		if err = v.checkSignatures(ctx); v.volumesFault() != nil {
-			err = nil // what is not there has no signatures, which is told
-		}
-	}
 	if err != nil {
-		return fmt.Errorf("verify %s: %w", spec.Text, err)
+		return nil, err
 	}
-	if v.volumesFault() == nil {
+	if err = v.checkSignatures(ctx); v.volumesFault() != nil {
+		return report, nil
+	}
+	if err == nil {
 		if v.differences, err = v.recorded.Differences(ctx, v.set, opts); err != nil {
-			return fmt.Errorf("verify %s: compare with the record: %w", spec.Text, err)
+			err = fmt.Errorf("compare with the record: %w", err)
 		}
 	}
-	return v.conclude(report)
+	return report, err
 }
 
 // check reads everything.
@@ -196,6 +204,12 @@ func (v *verifier) report(r *audit.Report) error {
 	all := len(doc.Images)
 	v.note("%s: %s, bad: %d, layers read: %d with %s",
 		text, imageCount(all-referrers, referrers), bad, r.Blobs, terminal.Size(r.Bytes))
+	return v.verdict(r, bad)
+}
+
+// verdict is the error about what was found. So many images are bad.
+func (v *verifier) verdict(r *audit.Report, bad int) error {
+	text, all := v.set.Spec.Text, len(v.set.Images)
 	if fault := v.volumesFault(); fault != nil {
 		return fmt.Errorf("verify %s: %w", text, fault)
 	}
