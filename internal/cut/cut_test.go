@@ -270,3 +270,25 @@ func TestOneProcess(t *testing.T) {
 		t.Error("two at once")
 	}
 }
+
+// Volumes go to the folders in order. A folder without room for a whole one gets none.
+func TestFolders(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	data := content(3*mib + 1)
+	w, err := write(t, filepath.Join(first, "x.tar"), cut.Options{Volume: mib, Folders: []string{second}}, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, first, mib, data)
+	if len(tree(t, second)) > 0 || len(w.Paths()) != 1 {
+		t.Error("the second folder was not needed")
+	}
+	for name, more := range map[string]string{
+		"given twice": first, "no folder": filepath.Join(first, "x.tar.001"), "no such": filepath.Join(first, "none"),
+	} {
+		_, err := cut.Create(filepath.Join(first, "y.tar"), cut.Options{Volume: mib, Folders: []string{more}})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

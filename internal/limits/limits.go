@@ -72,6 +72,9 @@ const (
 	SetBlockMost    = 1 << 30
 )
 
+// Checksums are the bytes of a file of checksums, with a line for each of many files.
+const Checksums = 1 << 20
+
 // Memory of decoders, in bytes.
 const (
 	Window     = 128 << 20 // of a zstd stream: the zstd program has the same limit
