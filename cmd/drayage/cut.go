@@ -11,6 +11,7 @@ import (
 
 	"drayage/dockerarchive"
 	"drayage/internal/cut"
+	"drayage/internal/forecast"
 	"drayage/internal/limits"
 	"drayage/internal/pack"
 	"drayage/internal/report"
@@ -80,6 +81,45 @@ func (c call) cutting(out source.Output) (*cut.Options, error) {
 	return &cut.Options{Volume: n, Parity: k}, nil
 }
 
+// cutDisks divides what the archive needs between the folders that its volumes would go to. An earlier run has
+// left some bytes of it.
+func (s *saver) cutDisks(disks []forecast.Disk, held int64) (all []forecast.Disk, err error) {
+	if s.cuts == nil {
+		return disks, nil
+	}
+	for _, d := range disks {
+		if d.Path != s.out.Path {
+			all = append(all, d)
+			continue
+		}
+		shares, err := cut.Plan(d.Path, *s.cuts, d.Needed+held)
+		if err != nil {
+			return nil, s.tooMany(err)
+		}
+		for _, share := range shares {
+			needed := share.Size
+			if len(shares) == 1 {
+				needed = d.Needed
+			}
+			part, err := forecast.NewDisk(share.Path, needed, min(share.Size, s.cuts.Volume))
+			if err != nil {
+				return nil, err
+			}
+			part.Bound, part.Volumes = d.Bound, share.Last-share.First+1
+			all = append(all, part)
+		}
+	}
+	return all, nil
+}
+
+// tooMany makes an error about the command line of one about too many volumes.
+func (s *saver) tooMany(err error) error {
+	if many := new(cut.TooManyError); errors.As(err, &many) {
+		return usagef("--volume-size %s: %v", s.String("volume-size"), many)
+	}
+	return err
+}
+
 // volumes is an archive that is being cut into volumes.
 type volumes interface {
 	dockerarchive.File
@@ -114,13 +154,10 @@ func (s *saver) cut(ctx context.Context, out string, opts dockerarchive.Options)
 	if err == nil {
 		err = s.record.FillAt(ctx, w, w.Size(), out, s.sourceOptions())
 	}
-	var many *cut.TooManyError
-	switch {
-	case errors.As(err, &many):
-		return usagef("--volume-size %s: %v", s.String("volume-size"), many)
-	case err != nil && left != nil:
+	if err = s.tooMany(err); err != nil && left != nil {
 		return s.keep(left, err)
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	if err := w.Commit(); err != nil {

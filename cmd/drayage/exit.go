@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	"drayage/dockerarchive"
 	"drayage/engineconfig"
@@ -126,6 +127,9 @@ func exitCode(ctx context.Context, err error) int {
 func (e *environment) describe(err error) string {
 	line := terminal.Once(strings.ReplaceAll(durable.Worded(err.Error(), err), "\n", "; "))
 	if hint := durable.DiskHint(err); hint != "" {
+		if e.command == "save" && errors.Is(err, syscall.EFBIG) {
+			hint = "FAT32 takes no file of 4.3 GB: --volume-size fat32 cuts the tar into volumes that fit"
+		}
 		return line + " (" + hint + ")"
 	}
 	var refused *registry.Error

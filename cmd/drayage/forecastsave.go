@@ -9,6 +9,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/internal/cut"
 	"drayage/internal/durable"
 	"drayage/internal/forecast"
 	"drayage/internal/pack"
@@ -61,12 +62,13 @@ func (s *saver) forecastLayout(ctx context.Context, d *dryRun) error {
 func (s *saver) forecastTar(ctx context.Context, d *dryRun) error {
 	inOrder := s.out.Path == "-" || durable.InOrder(s.out.Path)
 	var left dockerarchive.Left
+	held := int64(0)
 	if !inOrder {
 		if err := durable.Writable(s.out.Path); err != nil {
 			return err
 		}
 		if s.resumes() {
-			left = func(plan []byte, sizes []int64) []int64 { return durable.Left(s.out.Path, plan, sizes) }
+			left = func(plan []byte, sizes []int64) []int64 { return s.leftOver(plan, sizes, &held) }
 		}
 	}
 	size, bound := int64(0), ""
@@ -86,7 +88,24 @@ func (s *saver) forecastTar(ctx context.Context, d *dryRun) error {
 	if d.schema1(s.old); len(s.old) > 0 {
 		bound = forecast.AtLeast
 	}
-	return d.end(report.Document{Output: s.out.Path}, s.disks(d, size, bound, inOrder)...)
+	disks, err := s.cutDisks(s.disks(d, size, bound, inOrder), held)
+	if err != nil {
+		return err
+	}
+	return d.end(report.Document{Output: s.out.Path}, disks...)
+}
+
+// leftOver tells what an earlier run has left of each part of the tar, and its sum.
+func (s *saver) leftOver(plan []byte, sizes []int64, sum *int64) (left []int64) {
+	if s.cuts != nil {
+		left = cut.Left(s.out.Path, s.cuts.Volume, plan, sizes)
+	} else {
+		left = durable.Left(s.out.Path, plan, sizes)
+	}
+	for _, n := range left {
+		*sum += n
+	}
+	return left
 }
 
 // resumes reports whether the same command goes on with a file that was broken off.

@@ -284,7 +284,8 @@ func TestFolders(t *testing.T) {
 		t.Error("the second folder was not needed")
 	}
 	for name, more := range map[string]string{
-		"given twice": first, "no folder": filepath.Join(first, "x.tar.001"), "no such": filepath.Join(first, "none"),
+		"given twice": first, "no folder": filepath.Join(first, "x.tar.001"),
+		"no such": filepath.Join(first, "none"),
 	} {
 		_, err := cut.Create(filepath.Join(first, "y.tar"), cut.Options{Volume: mib, Folders: []string{more}})
 		if err == nil || !strings.Contains(err.Error(), name) {

@@ -251,12 +251,17 @@ func (w *Writer) Room(rest int64) error {
 	return w.fits(rest, rest)
 }
 
-// fits fails if there cannot be an archive of size bytes, of which rest are still to be written.
-func (w *Writer) fits(size, rest int64) error {
+// possible fails if there must be no volumes for an archive of size bytes.
+func (w *Writer) possible(size int64) error {
 	if n := (size + w.volume - 1) / w.volume; n > int64(w.most) {
 		return &TooManyError{Volume: w.volume, Most: w.most, Enough: Enough(size, w.most)}
 	}
-	if err := w.inTheWay(size); err != nil {
+	return w.inTheWay(size)
+}
+
+// fits fails if there cannot be an archive of size bytes, of which rest are still to be written.
+func (w *Writer) fits(size, rest int64) error {
+	if err := w.possible(size); err != nil {
 		return err
 	}
 	if err := w.tooMuchParity(size); err != nil {

@@ -13,6 +13,7 @@ type Disk struct {
 	Bound   string // what Needed is: empty if it is exact, or AtLeast or About
 	Free    int64  // negative: unknown
 	Largest int64  // the size of the largest file
+	Volumes int    // into which the file is cut; 0: none
 	room    string
 }
 

@@ -29,7 +29,8 @@ func (s *Summary) Document() *report.Expected {
 	e := &report.Expected{Forecast: s.Sum.document(), BlobCount: s.Blobs,
 		Seconds: seconds(s.Sum.Move, s.Rate).Seconds()}
 	for _, d := range s.Disks {
-		disk := report.Disk{Path: d.Path, NeededBytes: d.Needed, Bound: strings.ReplaceAll(d.Bound, " ", "-")}
+		disk := report.Disk{Path: d.Path, NeededBytes: d.Needed, Bound: strings.ReplaceAll(d.Bound, " ", "-"),
+			VolumeCount: d.Volumes}
 		if d.Free >= 0 {
 			disk.FreeBytes = &d.Free
 		}

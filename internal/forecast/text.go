@@ -78,11 +78,15 @@ func (w *writer) disk(d Disk) {
 	if d.Bound != "" {
 		needed = d.Bound + " " + needed
 	}
+	volumes := ""
+	if d.Volumes > 0 {
+		volumes = " in " + terminal.Count(d.Volumes, "volume")
+	}
 	free := "free is unknown"
 	if d.Free >= 0 {
 		free = terminal.Size(d.Free) + " free"
 	}
-	w.line("disk: %s needed, %s", needed, free)
+	w.line("disk: %s needed%s, %s", needed, volumes, free)
 }
 
 func (w *writer) table(images []Image) {

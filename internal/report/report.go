@@ -176,6 +176,7 @@ type Disk struct {
 	NeededBytes int64  `json:"neededBytes"`
 	Bound       string `json:"bound,omitempty"`     // at-least or about; empty: it is exact
 	FreeBytes   *int64 `json:"freeBytes,omitempty"` // absent if unknown
+	VolumeCount int    `json:"volumeCount,omitempty"`
 }
 
 // Blobs counts blobs or files.
