@@ -46,21 +46,6 @@ func (c call) parity() (int, error) {
 	return k, nil
 }
 
-// foreseeVolumes says what a dry run would cut, and returns the bytes of the parity volumes.
-func (s *saver) foreseeVolumes(size int64) int64 {
-	if s.cuts == nil || size == 0 {
-		return 0
-	}
-	n, parity := s.cuts.Foresee(size)
-	text := ""
-	if s.cuts.Parity > 0 {
-		text = terminal.Sprintf(", and %s with %s", terminal.Count(s.cuts.Parity, "parity volume"),
-			terminal.Size(parity))
-	}
-	s.note("%s of at most %s%s", terminal.Count(n, "volume"), terminal.Size(s.cuts.Volume), text)
-	return parity
-}
-
 // cutting is how a save command cuts its archive. It is nil if there are no volumes.
 func (c call) cutting(out source.Output) (*cut.Options, error) {
 	text := c.String("volume-size")
@@ -81,8 +66,8 @@ func (c call) cutting(out source.Output) (*cut.Options, error) {
 	return &cut.Options{Volume: n, Parity: k}, nil
 }
 
-// cutDisks divides what the archive needs between the folders that its volumes would go to. An earlier run has
-// left some bytes of it.
+// cutDisks divides what the archive needs between the folders that its volumes would go to. An earlier run
+// has left some bytes of it.
 func (s *saver) cutDisks(disks []forecast.Disk, held int64) (all []forecast.Disk, err error) {
 	if s.cuts == nil {
 		return disks, nil
@@ -96,20 +81,40 @@ func (s *saver) cutDisks(disks []forecast.Disk, held int64) (all []forecast.Disk
 		if err != nil {
 			return nil, s.tooMany(err)
 		}
+		s.notePlan(shares)
 		for _, share := range shares {
 			needed := share.Size
 			if len(shares) == 1 {
-				needed = d.Needed
+				needed -= held
 			}
 			part, err := forecast.NewDisk(share.Path, needed, min(share.Size, s.cuts.Volume))
 			if err != nil {
 				return nil, err
 			}
-			part.Bound, part.Volumes = d.Bound, share.Last-share.First+1
+			part.Bound, part.Volumes = d.Bound, share.Last-share.First+1+share.Parity
 			all = append(all, part)
 		}
 	}
 	return all, nil
+}
+
+// notePlan says what goes where.
+func (s *saver) notePlan(shares []cut.Share) {
+	for _, share := range shares {
+		text := terminal.Count(share.Parity, "parity volume")
+		if n := share.Last - share.First + 1; n > 0 {
+			numbers := terminal.Sprintf("volume %d", share.Last)
+			if n > 1 {
+				numbers = terminal.Sprintf("volumes %d to %d", share.First, share.Last)
+			}
+			if share.Parity == 0 {
+				text = numbers
+			} else {
+				text = numbers + " and " + text
+			}
+		}
+		s.note("%s: %s, %s", filepath.Dir(share.Path), text, terminal.Size(share.Size))
+	}
 }
 
 // tooMany makes an error about the command line of one about too many volumes.

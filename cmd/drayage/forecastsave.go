@@ -116,11 +116,7 @@ func (s *saver) resumes() bool {
 // disks is the room that a tar of so many bytes needs.
 func (s *saver) disks(d *dryRun, size int64, bound string, inOrder bool) (all []forecast.Disk) {
 	add := func(path string, needed int64, bound string) {
-		largest := needed
-		if s.cuts != nil && path == s.out.Path {
-			largest = min(needed, s.cuts.Volume)
-		}
-		if disk, err := forecast.NewDisk(path, needed, largest); err == nil {
+		if disk, err := forecast.NewDisk(path, needed, needed); err == nil {
 			disk.Bound = bound
 			all = append(all, disk)
 		}
@@ -129,9 +125,9 @@ func (s *saver) disks(d *dryRun, size int64, bound string, inOrder bool) (all []
 	switch {
 	case inOrder:
 	case s.compress != pack.None:
-		add(s.out.Path, blobs+s.foreseeVolumes(blobs), forecast.About)
+		add(s.out.Path, blobs, forecast.About)
 	default:
-		add(s.out.Path, size+s.foreseeVolumes(size), bound)
+		add(s.out.Path, size, bound)
 	}
 	byLayout := inOrder || s.compress != pack.None && bound != "" // what a layer unpacks to is not known before
 	if byLayout && !s.format.Whole() && len(s.pulled) > 0 {

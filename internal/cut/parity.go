@@ -12,12 +12,6 @@ import (
 	"drayage/internal/terminal"
 )
 
-// Foresee is how many volumes an archive of size bytes has, and how many bytes the parity volumes have
-// together.
-func (o Options) Foresee(size int64) (volumes int, parity int64) {
-	return int((size + o.Volume - 1) / o.Volume), int64(o.Parity) * min(size, o.Volume)
-}
-
 // paritySize is the size of one parity volume of an archive of size bytes: that of its largest volume.
 func (p *places) paritySize(size int64) int64 { return min(size, p.volume) }
 

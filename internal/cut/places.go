@@ -75,12 +75,14 @@ func (p *places) countKept() error {
 	return nil
 }
 
-// dir is the folder of volume i.
-func (p *places) dir(i int) string {
+// dir is the folder of volume i, and at its number.
+func (p *places) dir(i int) string { return p.folders[p.at(i)].dir }
+
+func (p *places) at(i int) int {
 	for len(p.of) <= i {
 		p.of = append(p.of, p.next(len(p.of)))
 	}
-	return p.folders[p.of[i]].dir
+	return p.of[i]
 }
 
 // next decides where volume i goes, which follows those that have their places. What an earlier run has begun

@@ -10,8 +10,9 @@ import (
 // Share is what one folder gets of an archive.
 type Share struct {
 	Path        string // which the archive would have there in one piece
-	First, Last int    // volumes, counted from 1
-	Size        int64  // of these together, in bytes
+	First, Last int    // volumes, counted from 1; Last is less if there are none
+	Parity      int    // parity volumes
+	Size        int64  // of all these together, in bytes
 }
 
 // Plan says in which folders the volumes of an archive of size bytes would go. It changes nothing. It fails
@@ -31,22 +32,38 @@ func Plan(path string, opts Options, size int64) ([]Share, error) {
 	if err := w.possible(size); err != nil {
 		return nil, err
 	}
-	return p.shares(size), nil
+	return p.shares(size, opts.Parity), nil
 }
 
-// shares says what each folder gets of an archive of size bytes.
-func (p *places) shares(size int64) (all []Share) {
+// shares says what each folder gets of an archive of size bytes with so many parity volumes.
+func (p *places) shares(size int64, parity int) (all []Share) {
 	for i := range int((size + p.volume - 1) / p.volume) {
-		path := filepath.Join(p.dir(i), p.name)
-		if n := len(all); n == 0 || all[n-1].Path != path {
-			all = append(all, Share{Path: path, First: i + 1})
+		s := p.share(&all, p.folders[p.at(i)])
+		if s.First == 0 {
+			s.First = i + 1
 		}
-		s := &all[len(all)-1]
 		s.Last = i + 1
 		s.Size += min(p.volume, size-int64(i)*p.volume)
+	}
+	each := p.paritySize(size)
+	at, undo := p.placeParity(parity, each)
+	defer undo()
+	for _, k := range at {
+		s := p.share(&all, p.folders[k])
+		s.Parity++
+		s.Size += each
 	}
 	return all
 }
 
-// Shares says what each folder gets, as far as that has been decided.
-func (w *Writer) Shares() []Share { return w.shares(max(int64(len(w.of))*w.volume, 1)) }
+// share is the last share if it is that of a folder, or else a new one.
+func (p *places) share(all *[]Share, f *folder) *Share {
+	path := filepath.Join(f.dir, p.name)
+	if n := len(*all); n == 0 || (*all)[n-1].Path != path {
+		*all = append(*all, Share{Path: path, Last: -1})
+	}
+	return &(*all)[len(*all)-1]
+}
+
+// Shares says what each folder gets of an archive of size bytes.
+func (w *Writer) Shares(size int64) []Share { return w.shares(size, w.redundant) }
