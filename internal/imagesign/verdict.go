@@ -57,7 +57,7 @@ func (f *found) verdict(b below) *Verdict {
 	default:
 		v.State, v.Reason = f.why()
 		if b.index && b.signed > 0 {
-			v.Reason += fmt.Sprintf("; %d of the %d manifests of its index are signed", b.signed, b.all)
+			v.Reason += fmt.Sprintf("; signed manifests in its index: %d of %d", b.signed, b.all)
 		}
 	}
 	return v
