@@ -59,6 +59,26 @@ func TestRegistryOfOneFamily(t *testing.T) {
 	}
 }
 
+// Who has verified a digest gets that digest or nothing.
+func TestKeepDigests(t *testing.T) {
+	onSite(t, func(s *site) {
+		s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/", Func: func(r *http.Request) bool {
+			return strings.Contains(r.Header.Get("Content-Type"), "vnd.oci.")
+		}}, fakeregistry.Answer(http.StatusUnsupportedMediaType,
+			`{"errors":[{"code":"MANIFEST_INVALID","message":"not of my kind"}]}`))
+		dir, root := s.layout(nested)
+		target := s.to("team/app:1")
+		target.Image = s.load(dir, root)
+		results, err := upload.Push(s.Context(), []upload.Target{target}, upload.Options{KeepDigests: true})
+		if err != nil || results[0].Err == nil || results[0].Converted {
+			s.Error(err, results[0].Err, results[0].Converted)
+		}
+		if _, there := s.reg.Tag("team/app", "1"); there {
+			s.Error("the tag is there")
+		}
+	})
+}
+
 // What the registry says it has, and has not when the manifest comes, is sent once more.
 func TestPhantomBlobs(t *testing.T) {
 	onSite(t, func(s *site) {

@@ -135,19 +135,24 @@ func (s *signatures) wanted() string {
 	return source.List(names)
 }
 
-// fault is the error about images without a signature.
+// fault is the error about images without a signature. The lines of verify have said the reasons already.
 func (s *signatures) fault(before string) error {
-	switch n := len(s.unsigned); {
-	case n == 0:
+	n, all := len(s.unsigned), len(s.verdicts)
+	if n == 0 {
 		return nil
-	case n == 1 && len(s.verdicts) == 1:
-		return kind.Errorf(registry.ErrIntegrity, "%s is not signed by %s: %s",
-			before, s.wanted(), s.unsigned[0])
-	default:
-		return kind.Errorf(registry.ErrIntegrity, "%s: %d of %d images are not signed by %s: %s",
-			before, n, len(s.verdicts), s.wanted(), source.List(s.unsigned))
 	}
+	text := fmt.Sprintf("%s: %d of %d images are not signed by %s", before, n, all, s.wanted())
+	if all == 1 {
+		text = fmt.Sprintf("%s: the image is not signed by %s", before, s.wanted())
+	}
+	if s.Command.Name != "verify" {
+		text += ": " + strings.Join(s.unsigned[:min(n, maxUnsigned)], "; ")
+	}
+	return kind.Errorf(registry.ErrIntegrity, "%s", text)
 }
+
+// maxUnsigned is how many images a message lists.
+const maxUnsigned = 20
 
 // reportedSignature is a verdict for --json.
 func reportedSignature(v *imagesign.Verdict) *report.ImageSignature {

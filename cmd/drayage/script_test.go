@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 func TestMain(m *testing.M) {
@@ -64,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"unpack":     unpack,
 			"untar":      untar,
 			"spoil":      spoil,
+			"sign":       signImage,
 			"stall":      stall,
 			"heal":       heal,
 			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -111,6 +113,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
 	e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 	e.Values["REG"], e.Values["LOCKED"], e.Values["BROKEN"] = open, locked, broken
+	e.Values["KEYS"] = map[string]imagetest.CosignKey{}
 	return os.MkdirAll(home, 0o755)
 }
 
