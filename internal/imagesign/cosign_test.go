@@ -36,9 +36,12 @@ func readMade(t *testing.T) []made {
 	return all
 }
 
+// alteration changes a layer, and returns its content.
+type alteration func(l *v1.Descriptor, content []byte) []byte
+
 // place holds what cosign has made. change changes the parsed manifests and their layers before they are
 // stored.
-func (m made) place(t *testing.T, change func(l *v1.Descriptor, content []byte) []byte) (*place, v1.Descriptor) {
+func (m made) place(t *testing.T, change alteration) (*place, v1.Descriptor) {
 	t.Helper()
 	p := newPlace(t)
 	root := v1.Descriptor{MediaType: image.DockerManifest, Digest: m.Image}
@@ -97,7 +100,7 @@ func TestEveryByte(t *testing.T) {
 			continue // large keys take long
 		}
 		key, tried := m.key(t), 0
-		flip := func(what string, change func(l *v1.Descriptor, content []byte) []byte) {
+		flip := func(what string, change alteration) {
 			tried++
 			p, root := m.place(t, change)
 			if v := p.check(root, key); v.State == imagesign.Signed {
