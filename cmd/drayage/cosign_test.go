@@ -12,9 +12,10 @@ import (
 	"drayage/internal/imagetest"
 )
 
-// signImage is the command sign KEY NAME [each|for OTHER]. It signs NAME:1 in the registry REG, as cosign does
-// with a key, and writes the public key to the file KEY. The key is made with its first use. With each it signs
-// the manifests of an index and not the index. With for it stores the signature of OTHER:1 as that of NAME:1.
+// signImage is the command sign KEY NAME [each|for OTHER]. It signs NAME:1 in the registry REG, as cosign
+// does with a key, and writes the public key to the file KEY. The key is made with its first use. With each
+// it signs the manifests of an index and not the index. With for it stores the signature of OTHER:1 as that
+// of NAME:1.
 func signImage(ts *testscript.TestScript, _ bool, args []string) {
 	r := ts.Value("REG").(*fakeregistry.Registry)
 	keys := ts.Value("KEYS").(map[string]imagetest.CosignKey)

@@ -108,10 +108,14 @@ func TestEveryByte(t *testing.T) {
 			}
 		}
 		for at := range covered(t, m) {
-			flip("the payload", func(l *v1.Descriptor, content []byte) []byte { return alter(t, l, content, at, -1) })
+			flip("the payload", func(l *v1.Descriptor, content []byte) []byte {
+				return alter(t, l, content, at, -1)
+			})
 		}
 		for at := range 64 {
-			flip("the signature", func(l *v1.Descriptor, content []byte) []byte { return alter(t, l, content, -1, at) })
+			flip("the signature", func(l *v1.Descriptor, content []byte) []byte {
+				return alter(t, l, content, -1, at)
+			})
 		}
 		if tried < 200 {
 			t.Errorf("cosign %s: %d bytes", m.Cosign, tried)
