@@ -75,8 +75,8 @@ type Layer struct {
 	MediaType string        `json:"mediaType"`
 	Size      int64         `json:"sizeBytes"`
 
-	// Absent says that the layer was left out of a thin archive: whoever made that knew that the destination
-	// has it.
+	// Absent says that the layer is not inside: it was left out of a thin archive, because the destination has
+	// it, or the volume that has it is not here.
 	Absent bool `json:"absent,omitempty"`
 }
 

@@ -104,12 +104,14 @@ func (im *Image) LeaveOut(absent []image.Absent) {
 	}
 }
 
-// LeftOut counts the different layers of images that are absent, and their bytes.
+// LeftOut counts the different layers of images that are absent, and their bytes. Those of a docker tar do
+// not count: nothing tells their size, nor why they are absent.
 func LeftOut(images []*Image) (layers int, bytes int64) {
 	seen := map[digest.Digest]bool{}
 	for _, im := range images {
 		for _, p := range im.Platforms {
-			absent := slices.DeleteFunc(slices.Clone(p.Layers), func(l Layer) bool { return !l.Absent })
+			absent := slices.DeleteFunc(slices.Clone(p.Layers),
+				func(l Layer) bool { return !l.Absent || l.Digest == "" })
 			n, size := distinct(absent, seen)
 			layers += n
 			bytes = verify.AddSize(bytes, size)
@@ -198,18 +200,17 @@ func (p *Platform) place(of v1.Platform) {
 // compressed. Digests of compressed layers are empty, because Saved does not read layers.
 func Saved(s dockerarchive.SavedImage) (*Image, error) {
 	p := Platform{ID: s.ID, DockerID: &DockerID{GraphDriver: s.ID}}
-	for _, l := range s.Layers {
-		kind, err := l.Compression()
+	layers := s.Layers
+	for _, id := range s.DiffIDs() {
+		if len(layers) == 0 || layers[0].DiffID != id {
+			p.Layers = append(p.Layers, Layer{DiffID: id, MediaType: v1.MediaTypeImageLayer, Absent: true})
+			continue
+		}
+		add, err := savedLayer(layers[0])
 		if err != nil {
 			return nil, err
 		}
-		add := Layer{DiffID: l.DiffID, MediaType: v1.MediaTypeImageLayer, Size: l.Size()}
-		if kind == compression.None {
-			add.Digest = l.DiffID
-		} else {
-			add.MediaType += "+" + kind
-		}
-		p.Layers = append(p.Layers, add)
+		p.Layers, layers = append(p.Layers, add), layers[1:]
 	}
 	_, p.LayerBytes = distinct(p.Layers, map[digest.Digest]bool{})
 	c, err := image.ParseConfig(s.Config)
@@ -220,6 +221,17 @@ func Saved(s dockerarchive.SavedImage) (*Image, error) {
 	im := &Image{Names: append([]string{}, s.Names...), Kind: SavedTar, Platforms: []Platform{p}}
 	im.Layers, im.LayerBytes = Total([]*Image{im})
 	return im, nil
+}
+
+func savedLayer(l dockerarchive.SavedLayer) (Layer, error) {
+	kind, err := l.Compression()
+	add := Layer{DiffID: l.DiffID, MediaType: v1.MediaTypeImageLayer, Size: l.Size()}
+	if kind == compression.None {
+		add.Digest = l.DiffID
+	} else {
+		add.MediaType += "+" + kind
+	}
+	return add, err
 }
 
 // ReadReferrers asks a registry for the referrers of im: of what its name stands for and of its Platforms. It
