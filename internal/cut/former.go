@@ -25,6 +25,9 @@ type former struct {
 // findFormer reads the set files that are going to be replaced.
 func (w *Writer) findFormer() error {
 	for _, f := range w.folders {
+		if err := f.regular(w.name); err != nil {
+			return err
+		}
 		old, err := formerSet(filepath.Join(f.dir, volume.SetName(w.name)))
 		if err != nil {
 			return err
@@ -34,6 +37,27 @@ func (w *Writer) findFormer() error {
 				filepath.Join(f.dir, volume.SetName(w.name)), w.name)
 		}
 		w.old = append(w.old, &former{set: old})
+	}
+	return nil
+}
+
+// regular fails if a link, or something else that is no file, has the name of a file of an archive. Nobody
+// named these files, so nothing is written through a link that a stranger may have put on a medium.
+func (f *folder) regular(archive string) error {
+	names, err := listed(f.dir, archive)
+	if err != nil {
+		return err
+	}
+	set := volume.SetName(archive)
+	names = append(names, set)
+	for _, end := range signatures {
+		names = append(names, set+end)
+	}
+	for _, name := range names {
+		path := filepath.Join(f.dir, name)
+		if fi, err := os.Lstat(path); err == nil && !fi.Mode().IsRegular() {
+			return fmt.Errorf("%s is in the way: it is no regular file; remove it, or give another name", path)
+		}
 	}
 	return nil
 }
