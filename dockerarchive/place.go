@@ -37,7 +37,11 @@ func (a *archive) writeAt(ctx context.Context, f File) error {
 	}
 	var otherSize atomic.Bool
 	var tasks []task
+	partly, _ := f.(wanting)
 	for i, b := range p.blobs {
+		if partly != nil && !partly.Wants(b.off, b.size) {
+			continue
+		}
 		tasks = append(tasks, task{b.Size, func(ctx context.Context) error {
 			return a.fill(ctx, b, p.place(i), &otherSize)
 		}})
@@ -202,6 +206,12 @@ func (a *archive) writeLate(ctx context.Context, f File, p *plan) error {
 		return err
 	}
 	return f.Truncate(off + int64(len(archiveEnd))) // a first try may have written more
+}
+
+// wanting is a [File] that keeps only a part of what is written to it. A blob that lies outside of it is not
+// read.
+type wanting interface {
+	Wants(off, size int64) bool
 }
 
 // resumable is a [File] that remembers from run to run what has been written. A durable.Resumable is one.

@@ -236,3 +236,33 @@ func TestWriteOCIKeepsNothingOfNothing(t *testing.T) {
 		t.Errorf("left behind: %v, %v", entries, err)
 	}
 }
+
+// leading is a file that keeps only what is before an offset.
+type leading struct {
+	*os.File
+	until int64
+}
+
+func (p leading) Wants(off, _ int64) bool { return off < p.until }
+
+// A blob of which nothing is kept is not read.
+func TestWritePartReadsLittle(t *testing.T) {
+	im, want, total := resumed(t)
+	f, err := os.Create(filepath.Join(t.TempDir(), "a.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	again, source := worn(im, total)
+	if err := dockerarchive.Write(t.Context(), leading{f, 100_000}, dockerarchive.OCI, []*image.Image{again},
+		dockerarchive.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(f.Name())
+	if err != nil || len(got) != len(want) || !bytes.Equal(got[:100_000], want[:100_000]) || bytes.Equal(got, want) {
+		t.Errorf("%d bytes, want %d: %v", len(got), len(want), err)
+	}
+	if source.read > total-1_000_000 {
+		t.Errorf("%d of %d bytes were read", source.read, total)
+	}
+}

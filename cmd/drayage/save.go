@@ -65,7 +65,7 @@ func saveCommand(env *environment) *cli.Command {
 					"zstd is faster and smaller and loads in Docker since 23.0", DefaultText: "by the end of FILE"},
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
-			volumeSizeFlag(), parityFlag(),
+			volumeSizeFlag(), onlyFlag(), parityFlag(),
 			recordFlag(recordUsage),
 			keyFlag(),
 			volumesFlag(),
@@ -85,8 +85,10 @@ func (c call) save(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	if s.signer, err = c.signing(ctx, s.out); err != nil {
-		return err
+	if s.again == nil {
+		if s.signer, err = c.signing(ctx, s.out); err != nil {
+			return err
+		}
 	}
 	if err := s.open(ctx, c.Args().Slice()); err != nil {
 		if errors.As(err, new(*nothingWritten)) {
@@ -110,6 +112,9 @@ func (c call) save(ctx context.Context) error {
 	}
 	if s.out.Form == source.LayoutDir {
 		return s.intoLayout(ctx)
+	}
+	if s.again != nil {
+		return s.remakeVolumes(ctx)
 	}
 	err = s.write(ctx, s.out.Path)
 	if err == nil {
@@ -156,16 +161,18 @@ func (c call) newSaver() (*saver, error) {
 	if err != nil {
 		return nil, err
 	}
-	cuts, err := c.cutting(out)
-	if err != nil {
+	s := &saver{
+		call: c, crossing: x, out: out, format: format, compress: compress, names: names,
+		sel: image.Selection{All: all, Platforms: chosen},
+	}
+	if s.again, err = c.redo(out); err != nil || s.again != nil {
+		return s, err
+	}
+	if s.cuts, err = c.cutting(out); err != nil {
 		return nil, err
 	}
-	recorded, err := record.Create(c.String("record"), out.Path)
-	return &saver{
-		call: c, crossing: x, out: out, cuts: cuts, format: format, compress: compress, names: names,
-		record: recorded,
-		sel:    image.Selection{All: all, Platforms: chosen},
-	}, err
+	s.record, err = record.Create(c.String("record"), out.Path)
+	return s, err
 }
 
 // saver gathers the images of one save command.
@@ -196,6 +203,7 @@ type saver struct {
 	signer   signer
 	cuts     *cut.Options // or nil: it is in one piece
 	volumes  *cut.Writer  // what has been written of these
+	again    *cut.Again   // volumes that are made again; or nil
 }
 
 // referrers reports whether referrers travel too. A docker tar has no room for them, whatever settings say.
@@ -203,6 +211,9 @@ func (s *saver) referrers() bool { return (s.Bool("referrers") || s.all) && s.fo
 
 func (s *saver) close() {
 	s.record.Abort()
+	if s.again != nil {
+		s.again.Abort()
+	}
 	for _, f := range slices.Backward(s.closes) {
 		f()
 	}

@@ -201,15 +201,18 @@ func (w *Writer) syncFolders() error {
 		if !w.uses(k) {
 			continue
 		}
-		root, err := os.OpenRoot(f.dir)
-		if err != nil {
-			return err
-		}
-		err = durable.SyncDir(root, ".")
-		root.Close()
-		if err != nil {
+		if err := syncFolder(f.dir); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func syncFolder(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return durable.SyncDir(root, ".")
 }
