@@ -259,7 +259,8 @@ func TestWritePartReadsLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(f.Name())
-	if err != nil || len(got) != len(want) || !bytes.Equal(got[:100_000], want[:100_000]) || bytes.Equal(got, want) {
+	if err != nil || len(got) != len(want) || !bytes.Equal(got[:100_000], want[:100_000]) ||
+		bytes.Equal(got, want) {
 		t.Errorf("%d bytes, want %d: %v", len(got), len(want), err)
 	}
 	if source.read > total-1_000_000 {

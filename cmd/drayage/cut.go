@@ -81,8 +81,8 @@ func (s *saver) cutDisks(disks []forecast.Disk, held int64) (all []forecast.Disk
 		if err != nil {
 			return nil, s.tooMany(err)
 		}
-		s.notePlan(shares)
 		for _, share := range shares {
+			s.note("%s", share)
 			needed := share.Size
 			if len(shares) == 1 {
 				needed -= held
@@ -96,25 +96,6 @@ func (s *saver) cutDisks(disks []forecast.Disk, held int64) (all []forecast.Disk
 		}
 	}
 	return all, nil
-}
-
-// notePlan says what goes where.
-func (s *saver) notePlan(shares []cut.Share) {
-	for _, share := range shares {
-		text := terminal.Count(share.Parity, "parity volume")
-		if n := share.Last - share.First + 1; n > 0 {
-			numbers := terminal.Sprintf("volume %d", share.Last)
-			if n > 1 {
-				numbers = terminal.Sprintf("volumes %d to %d", share.First, share.Last)
-			}
-			if share.Parity == 0 {
-				text = numbers
-			} else {
-				text = numbers + " and " + text
-			}
-		}
-		s.note("%s: %s, %s", filepath.Dir(share.Path), text, terminal.Size(share.Size))
-	}
 }
 
 // tooMany makes an error about the command line of one about too many volumes.
@@ -215,15 +196,7 @@ func (s *saver) written(doc *report.Document) string {
 	for _, f := range s.volumes.Written() {
 		doc.Files = append(doc.Files, report.File{Path: f.Path, SizeBytes: f.Size, Digest: f.SHA256})
 	}
-	text := " in 1 volume"
-	if n := len(set.Volumes); n > 1 {
-		text = terminal.Sprintf(" in %d volumes of %s", n, terminal.Size(set.Volume))
-	}
-	if k := len(set.Parity); k > 0 {
-		text += terminal.Sprintf(", with %s of %s", terminal.Count(k, "parity volume"),
-			terminal.Size(set.Parity[0].Size))
-	}
-	return text
+	return s.volumes.Summary()
 }
 
 // opened is what push and other commands take for the archive.
@@ -232,21 +205,4 @@ func (s *saver) opened(out string) string {
 		return out
 	}
 	return volume.SetName(out)
-}
-
-// load is the line that loads the archive.
-func (s *saver) load(out string) string {
-	if s.volumes == nil {
-		return "docker load -i " + terminal.ShellWord(out)
-	}
-	const most = 99 // volumes whose numbers begin with 0
-	end := ".0*"
-	if len(s.volumes.Set().Volumes) > most {
-		end = ".[0-9]*"
-	}
-	line := "cat"
-	for _, path := range s.volumes.Paths() {
-		line += " " + terminal.ShellWord(path) + end
-	}
-	return line + " | docker load"
 }

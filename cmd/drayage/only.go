@@ -45,22 +45,15 @@ func (c call) redo(out source.Output) (*cut.Again, error) {
 				terminal.Size(a.Volume()))
 		}
 	}
-	for _, flag := range []string{"record", "sign", "parity", "checksum"} {
-		if c.given(flag) {
-			c.note("note: --%s: with --only nothing but volumes is written", flag)
-		}
+	if c.given("record") || c.given("sign") || c.given("checksum") {
+		c.note("note: --only writes nothing but volumes: what stands beside them stays as it is")
 	}
 	return a, nil
 }
 
 // remake makes some volumes again.
-func (s *saver) remake(ctx context.Context, out string) error {
-	defer s.again.Abort()
-	meter := s.newMeter("save", s.wire)
-	defer func() { s.sum = meter.finish() }()
-	meter.NameImages(s.images)
-	opts := dockerarchive.Options{Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update,
-		Room: s.again.Room}
+func (s *saver) remake(ctx context.Context, opts dockerarchive.Options) error {
+	opts.Room = s.again.Room
 	err := s.remakeOnce(ctx, opts)
 	if errors.Is(err, verify.ErrMismatch) && s.again.Anew() {
 		err = s.remakeOnce(ctx, opts)
@@ -94,12 +87,4 @@ func (s *saver) reportRemade(out string) error {
 		s.note("%s: %s, as %s says", f.Path, terminal.Size(f.Size), volume.SetName(out))
 	}
 	return s.result(doc, nil)
-}
-
-// remakeVolumes is save with --only.
-func (s *saver) remakeVolumes(ctx context.Context) error {
-	if err := s.remake(ctx, s.out.Path); err != nil {
-		return fmt.Errorf("save %s: %w", s.out.Path, s.brokenOff(err))
-	}
-	return s.reportRemade(s.out.Path)
 }

@@ -113,9 +113,6 @@ func (c call) save(ctx context.Context) error {
 	if s.out.Form == source.LayoutDir {
 		return s.intoLayout(ctx)
 	}
-	if s.again != nil {
-		return s.remakeVolumes(ctx)
-	}
 	err = s.write(ctx, s.out.Path)
 	if err == nil {
 		err = s.record.Commit()
@@ -220,6 +217,9 @@ func (s *saver) close() {
 }
 
 func (s *saver) report(out string) error {
+	if s.again != nil {
+		return s.reportRemade(out)
+	}
 	if out == "-" {
 		s.saidRecord(s.record)
 		return nil

@@ -36,6 +36,9 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 
 // file writes a regular file.
 func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
+	if s.again != nil {
+		return s.remake(ctx, opts)
+	}
 	if s.cuts != nil {
 		return s.cut(ctx, out, opts)
 	}

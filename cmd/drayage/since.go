@@ -235,7 +235,10 @@ func (s *saver) takeAll(specs []source.Spec) {
 
 // noteLoad says how what was saved is used. An engine or a registry has to have what was left out.
 func (s *saver) noteLoad(out string) {
-	load, opened := s.load(out), terminal.ShellWord(s.opened(out))
+	load, opened := "docker load -i "+terminal.ShellWord(out), terminal.ShellWord(s.opened(out))
+	if s.volumes != nil {
+		load = s.volumes.Load()
+	}
 	switch {
 	case s.crossing.left.Left.Blobs == 0:
 		s.note("load it with:\n  %s", load)

@@ -36,8 +36,8 @@ type Again struct {
 	passed atomic.Bool // a part was not wanted
 }
 
-// Redo begins volumes of the archive at path, which text lists: 3,7 or 3-5, and p1 for a parity volume. The set
-// file of the archive must be beside it.
+// Redo begins volumes of the archive at path, which text lists: 3,7 or 3-5, and p1 for a parity volume. The
+// set file of the archive must be beside it.
 func Redo(path, text string) (*Again, error) {
 	name := volume.SetName(path)
 	set, err := formerSet(name)
@@ -79,8 +79,8 @@ func parseOnly(text string, set *volume.Set) (all []int, err error) {
 			n, offset, what = len(set.Parity), n, "parity volume"
 		}
 		if last > n {
-			return nil, usage.Errorf("--only %s: there is no %s %d: %s has %s", text, what, last, volume.SetName(set.Name),
-				terminal.Count(n, what))
+			return nil, usage.Errorf("--only %s: there is no %s %d: %s has %s", text, what, last,
+				volume.SetName(set.Name), terminal.Count(n, what))
 		}
 		for i := first; i <= last; i++ {
 			all = append(all, offset+i-1)
@@ -197,8 +197,8 @@ func (a *Again) Room(int64) error {
 	return durable.Room(filepath.Dir(a.path), need, largest)
 }
 
-// Anew reports whether writing the archive once more may help where Finish has failed: what was not wanted may
-// have decided on the places of all that follows. Everything is wanted from then on.
+// Anew reports whether writing the archive once more may help where Finish has failed: what was not wanted
+// may have decided on the places of all that follows. Everything is wanted from then on.
 func (a *Again) Anew() bool {
 	if a.all || !a.passed.Load() {
 		return false
@@ -232,8 +232,8 @@ func (a *Again) compare(ctx context.Context, files map[int]*durable.Output) erro
 			return err
 		}
 		if digest.NewDigestFromBytes(digest.SHA256, sums[0]) != a.set.At(i).SHA256 {
-			return verify.Mismatchf("%s comes out different: the source has changed since, or the flags are others; "+
-				"nothing was replaced", a.set.Title(i))
+			return verify.Mismatchf("%s comes out different: the source has changed since, or the flags are "+
+				"others; nothing was replaced", a.set.Title(i))
 		}
 	}
 	return nil

@@ -280,7 +280,7 @@ func TestFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, first, mib, data)
-	if len(tree(t, second)) > 0 || len(w.Paths()) != 1 {
+	if len(tree(t, second)) > 0 || len(w.Shares(1)) != 1 {
 		t.Error("the second folder was not needed")
 	}
 	for name, more := range map[string]string{

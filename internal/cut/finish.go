@@ -183,16 +183,6 @@ func (w *Writer) Written() (all []File) {
 	return all
 }
 
-// Paths are those that the archive would have in the folders with its volumes, in one piece.
-func (w *Writer) Paths() (all []string) {
-	for k, f := range w.folders {
-		if slices.Contains(w.of, k) {
-			all = append(all, filepath.Join(f.dir, w.name))
-		}
-	}
-	return all
-}
-
 // uses reports whether folder k gets a volume.
 func (w *Writer) uses(k int) bool { return slices.Contains(w.of, k) || slices.Contains(w.parityOf, k) }
 

@@ -1,9 +1,13 @@
 package cut
 
 import (
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"drayage/internal/limits"
+	"drayage/internal/terminal"
 	"drayage/internal/volume"
 )
 
@@ -67,3 +71,47 @@ func (p *places) share(all *[]Share, f *folder) *Share {
 
 // Shares says what each folder gets of an archive of size bytes.
 func (w *Writer) Shares(size int64) []Share { return w.shares(size, w.redundant) }
+
+// String says for people what goes where.
+func (s Share) String() string {
+	var parts []string
+	switch n := s.Last - s.First + 1; {
+	case n == 1:
+		parts = append(parts, fmt.Sprintf("volume %d", s.Last))
+	case n > 1:
+		parts = append(parts, fmt.Sprintf("volumes %d to %d", s.First, s.Last))
+	}
+	if s.Parity > 0 {
+		parts = append(parts, terminal.Count(s.Parity, "parity volume"))
+	}
+	return fmt.Sprintf("%s: %s, %s", filepath.Dir(s.Path), strings.Join(parts, " and "), terminal.Size(s.Size))
+}
+
+// Summary says for people in how many volumes the archive is.
+func (w *Writer) Summary() string {
+	text := " in 1 volume"
+	if n := len(w.set.Volumes); n > 1 {
+		text = fmt.Sprintf(" in %d volumes of %s", n, terminal.Size(w.volume))
+	}
+	if k := len(w.set.Parity); k > 0 {
+		text += fmt.Sprintf(", with %s of %s", terminal.Count(k, "parity volume"),
+			terminal.Size(w.set.Parity[0].Size))
+	}
+	return text
+}
+
+// Load is the line that loads the archive into Docker.
+func (w *Writer) Load() string {
+	const most = 99 // volumes whose numbers begin with 0
+	end := ".0*"
+	if len(w.set.Volumes) > most {
+		end = ".[0-9]*"
+	}
+	line := "cat"
+	for k, f := range w.folders {
+		if slices.Contains(w.of, k) {
+			line += " " + terminal.ShellWord(filepath.Join(f.dir, w.name)) + end
+		}
+	}
+	return line + " | docker load"
+}
