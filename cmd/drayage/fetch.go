@@ -223,8 +223,8 @@ func (c call) noteFetched(r fetch.Result, name string) {
 	var left leftovers
 	left.enter(&r.Image.Image, nil, r.Image.IndexReferrers)
 	if what, how := left.what(c.Bool("referrers")); what != "" {
-		c.note("note: the index of %s also has %s, which stay behind: %s takes them along",
-			r.Reference, what, strings.Join(how, " "))
+		c.note("note: the index of %s also has %s, %s along",
+			r.Reference, what, ofOne(what, "which stay behind: "+strings.Join(how, " ")+" takes them"))
 	}
 	c.notePassed(r.Reference.String(), r.Image.Platforms, r.Image.Passed)
 	c.noteConverted(r.Image)

@@ -89,11 +89,16 @@ func (l *leftovers) what(asked bool, others ...string) (what string, how []strin
 func (c call) noteLeft(l *leftovers, how string, others ...string) {
 	if what, options := l.what(c.Bool("referrers"), others...); what != "" {
 		text := terminal.Sprintf("%s: %s takes them", how, strings.Join(options, " "))
-		if strings.HasPrefix(what, "1 ") && !strings.Contains(what, " and ") {
-			text = strings.NewReplacer("stay ", "stays ", "them", "it").Replace(text)
-		}
-		c.note("note: %s (provenance, SBOMs, signatures) %s along", what, text)
+		c.note("note: %s (provenance, SBOMs, signatures) %s along", what, ofOne(what, text))
 	}
+}
+
+// ofOne is a text about several things, or in the singular if what counts one.
+func ofOne(what, text string) string {
+	if strings.HasPrefix(what, "1 ") && !strings.Contains(what, " and ") {
+		return strings.NewReplacer("stay ", "stays ", "them", "it").Replace(text)
+	}
+	return text
 }
 
 // noteBehind says what stays behind.

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"drayage/image"
 	"drayage/internal/durable"
 	"drayage/internal/farside"
+	"drayage/internal/kind"
 	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
@@ -101,8 +104,11 @@ func readWant(path string) (*want.List, error) {
 	}
 	defer f.Close()
 	l, err := want.Parse(f)
+	if errors.As(err, new(*fs.PathError)) {
+		return nil, fmt.Errorf("save --want %s: %w", path, durable.Cause(err))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("save --want %s: %w; push --want-out writes such a list", path, err)
+		return nil, kind.Errorf(registry.ErrIntegrity, "save --want %s: %w; push --want-out writes such a list", path, err)
 	}
 	return l, nil
 }

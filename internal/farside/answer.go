@@ -36,8 +36,26 @@ func Answer(ctx context.Context, images []*image.Image, l *want.List, keep map[*
 		return images, Division{}, missing, nil
 	}
 	images = slices.DeleteFunc(images, func(im *image.Image) bool { return !keep[im] && !needs(im, wanted) })
+	for _, im := range images {
+		im.Referrers = needed(im.Referrers, wanted)
+	}
 	sum, err := LeaveOut(ctx, images, []Side{AllBut(wanted)})
 	return images, sum, missing, err
+}
+
+// needed lists the referrers that have one of the blobs, and those that these belong to.
+func needed(referrers []*image.Image, wanted map[digest.Digest]bool) (some []*image.Image) {
+	subjects := map[digest.Digest]bool{}
+	for _, r := range slices.Backward(referrers) { // what belongs to a referrer comes behind it
+		alone := &image.Image{Graph: r.Graph}
+		held := slices.ContainsFunc(r.Manifests, func(n image.Node) bool { return subjects[n.Descriptor.Digest] })
+		if held || needs(alone, wanted) {
+			subjects[r.Subject] = true
+			some = append(some, r)
+		}
+	}
+	slices.Reverse(some)
+	return some
 }
 
 // needs reports whether an image or a referrer of it has one of the blobs.

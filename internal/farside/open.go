@@ -2,8 +2,10 @@ package farside
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -14,8 +16,10 @@ import (
 	"drayage/internal/compression"
 	"drayage/internal/engine"
 	"drayage/internal/inventory"
+	"drayage/internal/kind"
 	"drayage/internal/source"
 	"drayage/internal/usage"
+	"drayage/internal/verify"
 )
 
 // Open opens what people name as a place that is like the far side: an inventory in a file or on standard
@@ -30,7 +34,7 @@ func Open(
 			spec.Text, spec.Name)
 	case spec.Kind == source.Stdin:
 		v, err := inventory.Parse(opts.Stdin)
-		return listed(v), func() {}, named("standard input", err)
+		return listed(v), func() {}, named("standard input", malformed(err))
 	case spec.Kind == source.Archive && isInventory(spec.Path):
 		v, err := readInventory(spec.Path)
 		return listed(v), func() {}, named(spec.Path, err)
@@ -90,7 +94,16 @@ func readInventory(path string) (*inventory.Inventory, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return inventory.Parse(f)
+	v, err := inventory.Parse(f)
+	return v, malformed(err)
+}
+
+// malformed makes of an error about what an inventory says one about its integrity.
+func malformed(err error) error {
+	if err == nil || errors.As(err, new(*fs.PathError)) {
+		return err
+	}
+	return kind.Errorf(verify.ErrMismatch, "%w", err)
 }
 
 // listed is what an inventory lists. One without unpacked layers is not asked for them: configurations

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -283,6 +284,15 @@ func TestAnswer(t *testing.T) {
 	}
 	if len(all[0].Absent) > 0 {
 		t.Error("something is left out although something is missing")
+	}
+	all = images()
+	signature, sbom, of := s.image(t, "s"), s.image(t, "t"), s.image(t, "u")
+	signature.Subject, sbom.Subject = all[0].Root.Digest, all[0].Root.Digest
+	of.Subject = sbom.Root.Digest
+	all[0].Referrers = []*image.Image{signature, sbom, of}
+	got, _, _, err = farside.Answer(t.Context(), all, list("u"), nil)
+	if err != nil || len(got) != 1 || !slices.Equal(got[0].Referrers, []*image.Image{sbom, of}) {
+		t.Errorf("%d images, %v: only referrers that are needed, and what they belong to, travel", len(got), err)
 	}
 	wrong := list("a")
 	wrong.Blobs[0].Size++
