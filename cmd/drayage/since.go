@@ -108,7 +108,8 @@ func readWant(path string) (*want.List, error) {
 		return nil, fmt.Errorf("save --want %s: %w", path, durable.Cause(err))
 	}
 	if err != nil {
-		return nil, kind.Errorf(registry.ErrIntegrity, "save --want %s: %w; push --want-out writes such a list", path, err)
+		return nil, kind.Errorf(registry.ErrIntegrity,
+			"save --want %s: %w; push --want-out writes such a list", path, err)
 	}
 	return l, nil
 }

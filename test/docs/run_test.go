@@ -64,6 +64,7 @@ func newWorkshop(t *testing.T) *workshop {
 	}
 	write(t, filepath.Join(w.fixtures, "images.txt"), "alpine:3.20\nnginx:1.27\nghcr.io/team/app:1\n")
 	write(t, filepath.Join(w.fixtures, "corp-ca.pem"), string(ca.pem()))
+	write(t, filepath.Join(w.fixtures, "cosign.pub"), string(cosignKey.PEM()))
 	s := newShell(t, w)
 	for _, line := range []string{
 		"drayage save app:1 -o app.tar -q",

@@ -24,6 +24,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/internal/fakeregistry"
+	"drayage/internal/imagetest"
 )
 
 // plain are the registries that speak no TLS.
@@ -33,8 +34,9 @@ var plain = []string{"registry.lab:5000"}
 const stranger = "strange.corp"
 
 // stock is what the registries hold before a page begins: registry, repository, tags. With "sbom" every image
-// has an SBOM, with "windows" it is for Windows; with "password" the registry asks for one.
-// With "readonly" it takes no pushes. A registry that stands alone is empty. All others are not there.
+// has an SBOM, with "signed" a signature, with "windows" it is for Windows; with "password" the registry asks
+// for one. With "readonly" it takes no pushes. A registry that stands alone is empty. All others are not
+// there.
 const stock = `
 	registry-1.docker.io library/alpine 3.18 3.19 3.20 3.21 latest
 	registry-1.docker.io library/busybox 1.36
@@ -45,6 +47,7 @@ const stock = `
 	ghcr.io team/app 1 sbom
 	ghcr.io team/web/app 1
 	ghcr.io me/app 1
+	ghcr.io team/shop 1.2 signed
 	quay.io prometheus/prometheus v3.0.0
 	quay.io team/web 1.1 1.2 1.3
 	registry.k8s.io pause 3.10
@@ -161,6 +164,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	reg.ServeHTTP(w, r)
 }
 
+// cosignKey signs images of the stock.
+var cosignKey = imagetest.NewCosignKey()
+
 // base is the layer that all images share.
 var base = fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"base": strings.Repeat("base", 5000)}))
 
@@ -177,7 +183,7 @@ func fill(t *testing.T, reg *fakeregistry.Registry, repo string, tags []string) 
 		denied := fakeregistry.Answer(http.StatusForbidden, `{"errors":[{"code":"DENIED","message":"no push"}]}`)
 		reg.On(fakeregistry.Match{Method: http.MethodPost}, denied)
 	}
-	words := []string{"sbom", "windows", "password", "readonly"}
+	words := []string{"sbom", "signed", "windows", "password", "readonly"}
 	word := func(s string) bool { return slices.Contains(words, s) }
 	for _, tag := range slices.DeleteFunc(slices.Clone(tags), word) {
 		top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"name": repo + ":" + tag}))
@@ -190,6 +196,9 @@ func fill(t *testing.T, reg *fakeregistry.Registry, repo string, tags []string) 
 			children = append(children, reg.PutImage(repo, "", im))
 		}
 		index := reg.PutIndex(repo, tag, false, children...)
+		if slices.Contains(tags, "signed") {
+			reg.PutSignature(repo, cosignKey, index.Digest, "ghcr.io/"+repo)
+		}
 		if slices.Contains(tags, "sbom") {
 			sign(t, reg, repo, index)
 		}
