@@ -19,7 +19,7 @@ const (
 	maxParameters   = 5      // besides the receiver
 	maxColumns      = 110    // of a line of Go or Markdown
 	maxProductLines = 63_000 // of everything but tests and what is made for them; volumes came last
-	maxCommandLines = 8_800  // of cmd/drayage without its tests; volumes and signatures came last
+	maxCommandLines = 9_100  // of cmd/drayage without its tests; volumes and signatures came last
 )
 
 // exceeding reports the things that exceed a limit.
