@@ -106,6 +106,10 @@ type whole interface {
 // earlier set file and its signatures go first: they never stand beside another archive.
 func (s *saver) commit(ctx context.Context, f whole, out string) error {
 	if !s.signer.set {
+		if cut.HasSet(out) {
+			s.note("note: %s is of an earlier archive: without --sign or --set it is not written again",
+				volume.SetName(out))
+		}
 		return f.Commit()
 	}
 	fi, err := f.Stat()

@@ -46,6 +46,9 @@ func (c call) sourceOptions() source.Options {
 
 // noteRemarks says what users should know of the images of a SOURCE.
 func (c call) noteRemarks(set *source.Set) {
+	if set.Unchecked != "" {
+		c.note("note: %s is there, and nobody has checked it: --key PUB does", set.Unchecked)
+	}
 	for _, r := range set.Remarks {
 		about := set.Spec.Text
 		if r.Image != nil {

@@ -10,7 +10,9 @@ import (
 
 // spare refuses to write over what the command reads. An archive that save reads may become the new one.
 func (c call) spare() error {
-	reads := slices.Concat(c.StringSlice("since"), c.StringSlice("base"), []string{c.String("want")}, c.lists())
+	keys := append(c.StringSlice("key"), c.String("sign"), c.String("sign-password-file"))
+	reads := slices.Concat(c.StringSlice("since"), c.StringSlice("base"), []string{c.String("want")}, keys,
+		c.lists())
 	all := slices.Concat(reads, c.Args().Slice())
 	stem := strings.TrimSuffix(strings.TrimSuffix(c.String("record"), ".html"), ".json")
 	records := []string{stem + ".html", stem + ".json"}

@@ -34,6 +34,12 @@ func CheckSingle(path string) error {
 	return err
 }
 
+// HasSet reports whether there is a set file for the archive at path, in one piece.
+func HasSet(path string) bool {
+	old, err := formerSet(volume.SetName(path))
+	return err == nil && old != nil && old.Volume == 0
+}
+
 // ClearSet removes the set file of the archive at path, if there is one, and before it the signatures over
 // it. It fails if the set file is that of an archive in volumes, which stays.
 func ClearSet(path string) error {

@@ -112,10 +112,8 @@ func (k *Keys) checkMinisign(text, content []byte, name string) (*Signed, error)
 // unsigned is the error about a file that has no signature.
 func (k *Keys) unsigned(file string, missing []string) error {
 	hint := ""
-	for _, other := range []string{MinisignSuffix, SSHSuffix} {
-		if _, err := os.Stat(file + other); err == nil {
-			hint = "; " + filepath.Base(file+other) + " is there, and --key has no key of that kind"
-		}
+	if other := Beside(file); other != "" {
+		hint = "; " + other + " is there, and --key has no key of that kind"
 	}
 	return failf("%s is not signed: there is no %s beside it%s", file, strings.Join(missing, " and no "), hint)
 }

@@ -56,6 +56,16 @@ func read(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
+// Beside is the name of a signature that stands beside a set file, or empty.
+func Beside(file string) string {
+	for _, suffix := range []string{MinisignSuffix, SSHSuffix} {
+		if fi, err := os.Stat(file + suffix); err == nil && fi.Mode().IsRegular() {
+			return filepath.Base(file + suffix)
+		}
+	}
+	return ""
+}
+
 // Check decides whether one of the keys has signed what a set file holds. The signature stands beside the
 // file, and its error says what is wrong with it. A signature of minisign is looked for if there is a key of
 // minisign, one of ssh if there are allowed signers.

@@ -204,7 +204,12 @@ func TestMatchList(t *testing.T) {
 
 func FuzzSSHSignature(f *testing.F) {
 	for _, name := range []string{"ed25519.sig", "ecdsa521.sig", "rsa2048.sig", "cert.sig", "file.sig"} {
-		f.Add(string(vector(f, name)))
+		text := strings.Split(line(f, name), "\n")
+		raw, err := base64.StdEncoding.DecodeString(strings.Join(text[1:len(text)-1], ""))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
 	}
 	set := vector(f, "x.tar.set")
 	path := filepath.Join(f.TempDir(), "allowed")
@@ -214,7 +219,10 @@ func FuzzSSHSignature(f *testing.F) {
 	}
 	k := keys(f, path)
 	good := string(vector(f, "ed25519.sig"))
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		_, _ = sign.ParseSSH(string(raw)) // which may be anything
+		text := "-----BEGIN SSH SIGNATURE-----\n" + base64.StdEncoding.EncodeToString(raw) +
+			"\n-----END SSH SIGNATURE-----\n"
 		parsed, err := sign.ParseSSH(text)
 		if err != nil {
 			return

@@ -30,6 +30,8 @@ type Set struct {
 	Volumes *volume.Files // of an archive in volumes; else nil
 	Gap     error         // why of an archive in volumes only a part could be read; see Options.Partial
 
+	Unchecked string // the signature of the set file, if there is one and nobody asked for it
+
 	content   image.Source                     // of Layout
 	referrers map[digest.Digest][]layout.Image // what Layout holds, by the manifest that it belongs to
 	absent    map[digest.Digest][]image.Absent // what SOURCE lacks on purpose, by image

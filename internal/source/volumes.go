@@ -15,6 +15,7 @@ import (
 	"drayage/dockerarchive"
 	"drayage/internal/durable"
 	"drayage/internal/limits"
+	"drayage/internal/sign"
 	"drayage/internal/usage"
 	"drayage/internal/verify"
 	"drayage/internal/volume"
@@ -186,6 +187,9 @@ func (s *Set) openSet(ctx context.Context, file string, notFound error, opts Opt
 	set, err := parseSet(file, opts)
 	if err != nil {
 		return err
+	}
+	if opts.Trust == nil {
+		s.Unchecked = sign.Beside(file)
 	}
 	dirs := []string{filepath.Dir(file)}
 	if s.Spec.Path != file {
