@@ -102,6 +102,7 @@ tar, or one of those with its kind before it: oci:DIR[:NAME], docker-archive:FIL
 Results go to standard output, everything else to standard error.`,
 		Commands: []*cli.Command{
 			fetchCommand(env), saveCommand(env), pushCommand(env), copyCommand(env), verifyCommand(env),
+			repairCommand(env),
 			inventoryCommand(env), keygenCommand(env),
 			inspectCommand(env), lsCommand(env), digestCommand(env),
 			manifestCommand(env), configCommand(env), blobCommand(env),

@@ -4,7 +4,35 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"drayage/internal/volume"
 )
+
+// FoundBy is what a check of all volumes has found. What an earlier run has begun and not finished is no
+// volume: New and Run go on with it by themselves.
+func FoundBy(h *volume.Health) []Found {
+	found := make([]Found, len(h.States))
+	for i := range h.States {
+		s := &h.States[i]
+		found[i] = nothing(h.Set, i)
+		if s.Condition == volume.Missing || isNoVolume(h.Set, filepath.Base(s.File)) {
+			continue
+		}
+		found[i].Path, found[i].Size = s.File, s.Size
+		for b := range found[i].Bad {
+			found[i].Bad[b] = s.IsBad(b)
+		}
+	}
+	return found
+}
+
+// isNoVolume reports names of files that are not taken for volumes whatever is in them: what a repair has
+// begun, and archives. An archive has the bytes of its only volume, and people want to keep it under its
+// name.
+func isNoVolume(set *volume.Set, name string) bool {
+	only := len(set.Volumes) == 1 && set.Volume > 0
+	return strings.HasPrefix(name, begun(set.Name)) || only && filepath.Ext(name) == filepath.Ext(set.Name)
+}
 
 // begun is how the names of volumes begin that are not whole yet. It is no name that cat x.tar.0* takes.
 func begun(archive string) string { return archive + ".partial." }

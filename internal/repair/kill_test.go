@@ -33,7 +33,7 @@ func TestKilledAnywhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = r.Run(t.Context())
+			err = r.Run(t.Context(), "", nil)
 			if err == nil {
 				ended = true
 				if again == 0 {
@@ -59,7 +59,7 @@ func TestKilledAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Run(t.Context()) == nil {
+		if r.Run(t.Context(), "", nil) == nil {
 			if stop < 10 {
 				t.Errorf("only %d steps", stop)
 			}

@@ -35,6 +35,7 @@ func (r *Repair) before(s step) error {
 type mender struct {
 	*Repair
 	volumes []*mended
+	tell    func(int64) // progress; or nil
 }
 
 // mended is a volume while others are rebuilt from it, or it from others.
@@ -196,8 +197,8 @@ func (m *mender) copy(ctx context.Context, v *mended, b int) error {
 }
 
 func (m *mender) progress(n int64) {
-	if m.opts.Progress != nil {
-		m.opts.Progress(n)
+	if m.tell != nil {
+		m.tell(n)
 	}
 }
 

@@ -55,11 +55,16 @@ func (n *namer) isTaken(path string) (bool, error) {
 	if taken, ok := n.taken[path]; ok {
 		return taken, nil
 	}
-	_, err := os.Lstat(path)
+	return isThere(path)
+}
+
+// isThere reports whether a path is taken. What is empty holds nothing, and may be replaced.
+func isThere(path string) (bool, error) {
+	fi, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil, err
+	return err != nil || !fi.Mode().IsRegular() || fi.Size() > 0, err
 }
 
 // free is a name that nothing has, made from path.
@@ -129,7 +134,7 @@ func (r *Repair) rename(n Rename) error {
 	if err := r.before(step{op: "rename", path: n.From, to: n.To}); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(n.To); !errors.Is(err, fs.ErrNotExist) {
+	if taken, err := isThere(n.To); err != nil || taken {
 		return errors.Join(err, fmt.Errorf("%s: there is such a file now", n.To))
 	}
 	if err := os.Rename(n.From, n.To); err != nil {

@@ -3,13 +3,31 @@ package repair
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"drayage/internal/durable"
+	"drayage/internal/kind"
+	"drayage/internal/volume"
 )
+
+// ErrPlace says that what has to be mended cannot be written where it belongs. Nothing has been changed.
+var ErrPlace = errors.New("it cannot be written where it belongs")
+
+// Try reports why Run would fail, as far as that shows before anything is changed.
+func (r *Repair) Try() error {
+	if err := r.prepare(); err != nil {
+		return kind.Errorf(ErrPlace, "%w", err)
+	}
+	if r.Lack != nil {
+		return r.Lack
+	}
+	return nil
+}
+
+// Set is the set that is repaired.
+func (r *Repair) Set() *volume.Set { return r.set }
 
 // prepare reports what will not work, before anything is changed.
 func (r *Repair) prepare() error {
@@ -60,7 +78,7 @@ func (r *Repair) isInTheWay(path string) error {
 	if r.opts.Out == "" {
 		return nil // it gets another name
 	}
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+	if taken, err := isThere(path); err != nil || taken {
 		return errors.Join(err, fmt.Errorf("%s is in the way: it is not this volume, or it is bad", path))
 	}
 	return nil

@@ -11,9 +11,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
+	"drayage/internal/durable"
+	"drayage/internal/kind"
 	"drayage/internal/volume"
 )
 
@@ -99,7 +103,9 @@ func New(set *volume.Set, found []Found, opts Options) (*Repair, error) {
 	return r, nil
 }
 
-// once lets every file be one volume. Volumes with the same bytes may have been found in the same file.
+// once lets every file be one volume. Volumes with the same bytes may have been found in the same file. A
+// file with nothing of the volume but its name may be of another bundle: it is no volume, so that it is
+// left alone.
 func once(set *volume.Set, found []Found) []Found {
 	found = slices.Clone(found)
 	holder := map[string]int{}
@@ -107,6 +113,8 @@ func once(set *volume.Set, found []Found) []Found {
 		first, met := holder[f.Path]
 		switch {
 		case f.Path == "":
+		case f.good() == 0:
+			found[i] = nothing(set, i)
 		case !met:
 			holder[f.Path] = i
 		case filepath.Base(f.Path) == set.FileName(i):
@@ -141,10 +149,14 @@ func (r *Repair) goal(i int) string {
 func (r *Repair) Needless() bool { return len(r.Renames)+len(r.Mends) == 0 }
 
 // Run renames, rebuilds, and reads back what it has written. If more is bad than can be rebuilt it only
-// renames, and the error matches [ErrTooMuch].
-func (r *Repair) Run(ctx context.Context) error {
+// renames, and the error matches [ErrTooMuch]. With Options.Out it copies the set file too, which is the file
+// at setFile. Progress, if not nil, gets the bytes of each volume that were done since its last call.
+func (r *Repair) Run(ctx context.Context, setFile string, progress func(int64)) error {
 	if err := r.prepare(); err != nil {
-		return err
+		if r.Lack != nil {
+			return r.Lack
+		}
+		return kind.Errorf(ErrPlace, "%w", err)
 	}
 	for _, n := range r.Renames {
 		if err := r.rename(n); err != nil {
@@ -157,7 +169,32 @@ func (r *Repair) Run(ctx context.Context) error {
 	if len(r.Mends) == 0 {
 		return nil
 	}
-	m := &mender{Repair: r}
+	m := &mender{Repair: r, tell: progress}
 	defer m.close()
-	return m.run(ctx)
+	if err := m.run(ctx); err != nil || r.opts.Out == "" {
+		return err
+	}
+	return r.copySet(setFile)
+}
+
+// copySet puts copies of the set file and of its signatures beside the volumes that have been written, if
+// they are not there.
+func (r *Repair) copySet(setFile string) error {
+	name := volume.SetName(r.set.Name)
+	files := map[string]string{}
+	for _, end := range []string{"", ".minisig", ".sig"} {
+		_, err := os.Lstat(filepath.Join(r.opts.Out, name+end))
+		if err == nil {
+			continue
+		}
+		raw, err := os.ReadFile(setFile + end)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		files[name+end] = string(raw)
+	}
+	return durable.WriteAll(r.opts.Out, files)
 }

@@ -62,6 +62,7 @@ func TestDamage(t *testing.T) {
 			spoil: func() { w.write("x.tar.002", "o"); w.write("x.tar.002.other", "p") },
 			more:  map[string]string{"x.tar.002.other": "p", "x.tar.002.other2": "o"},
 		},
+		"empty": {spoil: func() { w.write("x.tar.002", "") }},
 		"a directory": {
 			spoil: func() { w.remove(1); w.mkdir("x.tar.002") },
 			more:  map[string]string{"x.tar.002.other": "d---------"},
@@ -252,7 +253,7 @@ func TestIntoAnotherDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.same(w.tree(), before)
-	want := map[string]string{}
+	want := map[string]string{"x.tar.set": w.files["x.tar.set"]}
 	for i := range 3 {
 		want[w.set.FileName(i)] = w.files[w.set.FileName(i)]
 	}

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,9 +58,11 @@ func newWorld(t *testing.T, n, blocks, k int) *world {
 			t.Fatal(err)
 		}
 	}
-	if err := w.set.Check(); err != nil {
+	raw, err := w.set.Encode()
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.write("x.tar.set", string(raw))
 	w.files = w.tree()
 	return w
 }
@@ -160,48 +161,19 @@ func (w *world) hurt(i, b int) {
 	}
 }
 
-// look finds the volumes where there are the most good blocks.
+// look finds the volumes, and checks them.
 func (w *world) look(dirs ...string) []Found {
 	w.Helper()
-	found := make([]Found, w.set.Len())
-	for i := range found {
-		found[i] = nothing(w.set, i)
-	}
-	for _, dir := range append([]string{w.dir}, dirs...) {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			w.Fatal(err)
-		}
-		for _, e := range entries {
-			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), "x.tar.partial.") {
-				w.enter(found, filepath.Join(dir, e.Name()))
-			}
-		}
-	}
-	return found
-}
-
-func (w *world) enter(found []Found, path string) {
-	f, err := os.Open(path)
+	files, err := volume.Find(w.Context(), w.set, append([]string{w.dir}, dirs...))
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer f.Close()
-	fi, err := f.Stat()
+	defer files.Close()
+	h, err := files.Check(w.Context(), nil)
 	if err != nil {
 		w.Fatal(err)
 	}
-	for i := range found {
-		bad, err := check(w.Context(), w.set, i, f)
-		if err != nil {
-			w.Fatal(err)
-		}
-		x := Found{Path: path, Size: fi.Size(), Bad: bad}
-		byName := filepath.Base(path) == w.set.FileName(i)
-		if n := x.good(); n > found[i].good() || n > 0 && n == found[i].good() && byName {
-			found[i] = x
-		}
-	}
+	return FoundBy(h)
 }
 
 // repair does it, and returns its error.
@@ -216,7 +188,7 @@ func (w *world) repair(o Options) (*Repair, error) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return r, r.Run(w.Context())
+	return r, r.Run(w.Context(), filepath.Join(w.dir, "x.tar.set"), nil)
 }
 
 // wantWhole fails if the directory is not what it was, but for more files.

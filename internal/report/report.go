@@ -46,19 +46,21 @@ type Document struct {
 
 	Differences []string `json:"differences,omitempty"` // from the record that SOURCE is compared with
 
-	Transfer     *Transfer      `json:"transfer,omitempty"`
-	Expected     *Expected      `json:"expected,omitempty"`   // what a dry run says that would move
-	LayerCount   int            `json:"layerCount,omitempty"` // different layers in all images together
-	LayerBytes   int64          `json:"layerBytes,omitempty"` // their size, each counted once
-	Stored       *Blobs         `json:"stored,omitempty"`     // all blobs of a layout
-	Unreferenced *Blobs         `json:"unreferenced,omitempty"`
-	Freed        *Blobs         `json:"freed,omitempty"`   // what gc has removed
-	InUse        *Blobs         `json:"inUse,omitempty"`   // what no image needs, but a running fetch
-	DryRun       bool           `json:"dryRun,omitempty"`  // nothing has been changed
-	LeftOut      *Blobs         `json:"leftOut,omitempty"` // of an archive, because the far side has it
-	Missing      []Missing      `json:"missing,omitzero"`  // blobs that are nowhere to be had
-	Inventory    *Inventory     `json:"inventory,omitempty"`
-	PullQuota    *inspect.Quota `json:"pullQuota,omitempty"`
+	Transfer      *Transfer      `json:"transfer,omitempty"`
+	Expected      *Expected      `json:"expected,omitempty"`   // what a dry run says that would move
+	LayerCount    int            `json:"layerCount,omitempty"` // different layers in all images together
+	LayerBytes    int64          `json:"layerBytes,omitempty"` // their size, each counted once
+	Stored        *Blobs         `json:"stored,omitempty"`     // all blobs of a layout
+	Unreferenced  *Blobs         `json:"unreferenced,omitempty"`
+	Freed         *Blobs         `json:"freed,omitempty"`         // what gc has removed
+	InUse         *Blobs         `json:"inUse,omitempty"`         // what no image needs, but a running fetch
+	Mended        []Mended       `json:"mended,omitzero"`         // what repair has done
+	NeededVolumes []int          `json:"neededVolumes,omitempty"` // without which nothing can be repaired
+	DryRun        bool           `json:"dryRun,omitempty"`        // nothing has been changed
+	LeftOut       *Blobs         `json:"leftOut,omitempty"`       // of an archive, because the far side has it
+	Missing       []Missing      `json:"missing,omitzero"`        // blobs that are nowhere to be had
+	Inventory     *Inventory     `json:"inventory,omitempty"`
+	PullQuota     *inspect.Quota `json:"pullQuota,omitempty"`
 
 	ConfigFile string    `json:"configFile,omitempty"` // where settings are, or would be
 	Settings   []Setting `json:"settings,omitzero"`

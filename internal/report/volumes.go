@@ -15,6 +15,17 @@ type Volume struct {
 	Text      string           `json:"text,omitempty"` // what is wrong with it, or with its name
 }
 
+// Mended is what was done about a volume, or would be.
+type Mended struct {
+	Name          string `json:"name"` // of the volume
+	Path          string `json:"path"` // where it is now
+	RenamedFrom   string `json:"renamedFrom,omitempty"`
+	RebuiltBlocks int    `json:"rebuiltBlockCount,omitempty"`
+	New           bool   `json:"new,omitempty"`        // the file was not there before
+	CutBytes      int64  `json:"cutBytes,omitempty"`   // that were behind its end
+	Aside         string `json:"movedAside,omitempty"` // where that is now which had the name
+}
+
 // BadBlocks are some blocks one behind another that are not what they should be. Blocks and bytes are counted
 // from 0, and the last ones belong to them.
 type BadBlocks struct {

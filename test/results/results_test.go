@@ -197,6 +197,11 @@ var cases = []struct {
 	{"verify docker.tar", 0, `"platforms":\[\{"imageID":"sha256:`},
 	{"verify docker.tar --record oci.json", 6, `"differences":\["image `},
 	{"verify thin.tar", 0, `"absent":\["sha256:.*"leftOut":\{"blobCount":[1-9]`},
+	{"repair safe.tar --dry-run", 0, `"mended":\[\{"name":"safe.tar.001".*"new":true\}\].*"dryRun":true`},
+	{"repair safe.tar", 0, `"mended":\[\{"name":"safe.tar.001".*"rebuiltBlockCount":1,"new":true\}`},
+	{"repair safe.tar.set", 0, `"state":"whole".*"mended":\[\]`},
+	{"repair lost.tar", 6, `"mended":\[\],"neededVolumes":\[1\]`},
+	{"repair nowhere.tar", 3, `"code":"not-found"`},
 	{"verify broken", 6, `"faults":\[\{`},
 	{"verify nowhere.tar", 3, `"code":"not-found"`},
 	{"verify signed --cosign-key cosign.pub", 0,
@@ -243,6 +248,13 @@ func (w *world) prepare() {
 	w.must("fetch HOST/signed:1 -o signed --referrers --platform all")
 	w.must("save images -o docker.tar --platform linux/amd64")
 	w.must("save images -o oci.tar --format oci --platform all --record oci.json")
+	w.must("save images -o safe.tar --platform linux/amd64 --volume-size 1M --parity 1")
+	w.must("save images -o lost.tar --platform linux/amd64 --volume-size 1M")
+	for _, name := range []string{"safe.tar.001", "lost.tar.001"} {
+		if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
+			w.Fatal(err)
+		}
+	}
 	w.must("fetch HOST/app:1 HOST/solo:1 -o broken --platform linux/amd64")
 	config, _ := w.run("config oci:broken:HOST/solo:1")
 	for blob := range maps.Keys(blobsOf(w.T, filepath.Join(w.dir, "broken"))) {
