@@ -29,7 +29,8 @@ type Checker struct {
 	find func(digest.Digest) []v1.Descriptor
 	keys []*Key
 	seen map[digest.Digest]*found
-	left int // signatures that may still be looked at
+	left int   // signatures that may still be looked at
+	room int64 // bytes that may still be read
 }
 
 // New returns a checker. find lists the manifests that belong to a manifest, and src has these and their
@@ -37,6 +38,7 @@ type Checker struct {
 func New(src image.Source, find func(digest.Digest) []v1.Descriptor, keys []*Key) *Checker {
 	return &Checker{
 		src: src, find: find, keys: keys, seen: map[digest.Digest]*found{}, left: limits.AllSignatures,
+		room: limits.AllRead,
 	}
 }
 
@@ -76,11 +78,11 @@ func (c *Checker) look(ctx context.Context, d digest.Digest) (*found, error) {
 	}
 	f, met, checked := &found{}, map[digest.Digest]bool{}, 0
 	for _, desc := range c.find(d) {
-		if met[desc.Digest] {
+		if met[desc.Digest] || len(met) >= limits.Referrers {
 			continue
 		}
 		met[desc.Digest] = true
-		raw, err := image.ReadAll(ctx, c.src, desc, limits.Manifest)
+		raw, err := c.read(ctx, desc, limits.Manifest)
 		var doc image.Document
 		if err == nil {
 			doc, err = image.ParseManifest(desc.MediaType, raw)
@@ -98,7 +100,7 @@ func (c *Checker) look(ctx context.Context, d digest.Digest) (*found, error) {
 		for _, l := range doc.Layers {
 			if kind := kindOf(l); kind != nil {
 				if checked++; checked > limits.Signatures || c.left <= 0 {
-					f.void = append(f.void, fmt.Sprintf("there are more than %d", min(checked, limits.Signatures)))
+					f.void = append(f.void, "there are too many to look at all")
 					break
 				}
 				c.left--
@@ -108,6 +110,15 @@ func (c *Checker) look(ctx context.Context, d digest.Digest) (*found, error) {
 	}
 	c.seen[d] = f
 	return f, ctx.Err()
+}
+
+// read reads what may be a signature, unless that of all images is too much: an index.json may name a large
+// one very often.
+func (c *Checker) read(ctx context.Context, d v1.Descriptor, limit int64) ([]byte, error) {
+	if c.room -= max(d.Size, 0); c.room < 0 {
+		return nil, fmt.Errorf("the signatures of all images have more than %d bytes", limits.AllRead)
+	}
+	return image.ReadAll(ctx, c.src, d, limit)
 }
 
 // entry is a layer of a manifest that may be a signature of an image.
@@ -142,7 +153,7 @@ func (c *Checker) simple(ctx context.Context, e *entry) {
 	}
 	var payload []byte
 	if err == nil {
-		payload, err = image.ReadAll(ctx, c.src, e.layer, limits.SignaturePayload)
+		payload, err = c.read(ctx, e.layer, limits.SignaturePayload)
 	}
 	if err != nil {
 		e.void = append(e.void, err.Error())
@@ -166,7 +177,7 @@ func (c *Checker) bundled(ctx context.Context, e *entry) {
 		e.unlike = append(e.unlike, fmt.Sprintf("a bundle of %d bytes, too large for a signature", e.layer.Size))
 		return
 	}
-	raw, err := image.ReadAll(ctx, c.src, e.layer, limits.SignaturePayload)
+	raw, err := c.read(ctx, e.layer, limits.SignaturePayload)
 	var b *bundle
 	if err == nil {
 		b, err = parseBundle(raw)

@@ -283,7 +283,7 @@ var cases = []struct {
 		l := p.bad.SimpleLayer(p.Put, imagetest.Payload(p.image.Digest, ""))
 		p.layers(append(slices.Repeat([]v1.Descriptor{l}, limits.Signatures),
 			p.good.SimpleLayer(p.Put, imagetest.Payload(p.image.Digest, "")))...)
-	}, imagesign.Void, "more than 1000"},
+	}, imagesign.Void, "too many to look at all"},
 }
 
 // annotated adds a layer with any text as its signature.
@@ -389,6 +389,33 @@ func TestDamagedIndex(t *testing.T) {
 	p.add(root, p.good.SignBundled(p.Put, root))
 	if v := p.check(root); v.State != imagesign.Signed {
 		t.Error("a signature is about the digest, whatever is in its place:", v.Reason)
+	}
+}
+
+// TestVeryMuch has one large signature stand with many images: it is read anew for each, but not for ever.
+func TestVeryMuch(t *testing.T) {
+	p := newPlace(t)
+	large := p.good.SimpleLayer(p.Put, append(imagetest.Payload(p.image.Digest, ""),
+		bytes.Repeat([]byte(" "), limits.SignaturePayload-1000)...))
+	p.layers(large)
+	find := func(d digest.Digest) []v1.Descriptor { return p.belongs[p.image.Digest] }
+	c := imagesign.New(p.Store, find, []*imagesign.Key{p.key("good.pub", p.good)})
+	c.SetRoom(3 << 20)
+	var states []imagesign.State
+	for i := range 4 {
+		root := p.image
+		if i != 1 {
+			root = p.manifest(fmt.Sprint(i))
+		}
+		v, err := c.Check(context.Background(), p.Store, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, v.State)
+	}
+	want := []imagesign.State{imagesign.OtherImage, imagesign.Signed, imagesign.OtherImage, imagesign.Void}
+	if !slices.Equal(states, want) {
+		t.Error(states)
 	}
 }
 
