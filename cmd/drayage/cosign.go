@@ -271,7 +271,7 @@ func (p *pusher) signed() error {
 		return nil
 	}
 	if p.Bool("require-signature") {
-		return p.signatures.fault("push: nothing is sent")
+		return p.signatures.fault("nothing is sent")
 	}
 	for _, u := range p.signatures.unsigned {
 		p.note("note: not signed by %s: %s", p.signatures.wanted(), u)

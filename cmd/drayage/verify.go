@@ -41,7 +41,8 @@ EXAMPLES:
    drayage verify images                    every image in the layout
    drayage verify alpine.tar                a saved tar, of either format
    drayage verify oci:images:alpine:3.20    one image
-   drayage verify all.tar --record r.html   that it is what was recorded`
+   drayage verify all.tar --record r.html   that it is what was recorded
+   drayage verify all.tar --cosign-key PUB  that each image is signed`
 
 func verifyCommand(env *environment) *cli.Command {
 	return &cli.Command{
