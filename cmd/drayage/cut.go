@@ -63,7 +63,7 @@ func (c call) cutting(out source.Output) (*cut.Options, error) {
 	if err != nil {
 		return nil, usagef("--volume-size: %v", err)
 	}
-	return &cut.Options{Volume: n, Parity: k}, nil
+	return &cut.Options{Volume: n, Parity: k, Checksum: c.Bool("checksum")}, nil
 }
 
 // cutDisks divides what the archive needs between the folders that its volumes would go to. An earlier run

@@ -75,6 +75,9 @@ func (v *verifier) noteRedrawn(name string) error {
 
 // differs is the error about differences from the record.
 func (v *verifier) differs() error {
+	if v.unlike != nil {
+		return v.unlike
+	}
 	name, n := v.String("record"), len(v.differences)
 	if n > 0 {
 		return kind.Errorf(registry.ErrIntegrity, "verify %s: it is not what %s records: %s",

@@ -65,7 +65,7 @@ func saveCommand(env *environment) *cli.Command {
 					"zstd is faster and smaller and loads in Docker since 23.0", DefaultText: "by the end of FILE"},
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
-			volumeSizeFlag(), onlyFlag(), parityFlag(),
+			checksumFlag(), volumeSizeFlag(), onlyFlag(), parityFlag(),
 			recordFlag(recordUsage),
 			keyFlag(),
 			volumesFlag(),
@@ -166,6 +166,9 @@ func (c call) newSaver() (*saver, error) {
 		return s, err
 	}
 	if s.cuts, err = c.cutting(out); err != nil {
+		return nil, err
+	}
+	if err := c.checkChecksum(out); err != nil {
 		return nil, err
 	}
 	s.record, err = record.Create(c.String("record"), out.Path)

@@ -110,7 +110,7 @@ func (s *saver) commit(ctx context.Context, f whole, out string) error {
 			s.note("note: %s is of an earlier archive: without --sign or --set it is not written again",
 				volume.SetName(out))
 		}
-		return f.Commit()
+		return s.commitSummed(ctx, f, out)
 	}
 	fi, err := f.Stat()
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *saver) commit(ctx context.Context, f whole, out string) error {
 	if err := cut.ClearSet(out); err != nil {
 		return err
 	}
-	if err := f.Commit(); err != nil {
+	if err := s.commitWith(f, out, set.SHA256); err != nil {
 		return err
 	}
 	if err := cut.WriteSet(out, raw); err != nil {

@@ -126,6 +126,9 @@ func (v *verifier) checkAll(ctx context.Context, opts source.Options) (*audit.Re
 		return report, nil
 	}
 	if err == nil {
+		err = v.compareChecksum(ctx)
+	}
+	if err == nil {
 		if v.differences, err = v.recorded.Differences(ctx, v.set, opts); err != nil {
 			err = fmt.Errorf("compare with the record: %w", err)
 		}
@@ -156,6 +159,7 @@ type verifier struct {
 
 	recorded    *record.Document // of --record; or nil
 	differences []string         // from the record
+	unlike      error            // about a file of checksums that says something else
 }
 
 // target is an image as audit takes it.

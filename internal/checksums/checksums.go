@@ -1,14 +1,21 @@
 // Package checksums reads and writes the files that sha256sum makes and checks: a digest and the name of a
-// file a line. [Encode] writes them, [Parse] reads them, with the lines that sha256sum --tag writes too.
+// file a line. [Encode] makes them, [Parse] reads them, with the lines that sha256sum --tag writes too. [Write]
+// and [Beside] are about the one beside a file.
 package checksums
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 
+	"drayage/internal/durable"
 	"drayage/internal/limits"
 )
 
@@ -109,4 +116,67 @@ func unescape(name string) (string, bool) {
 		b.WriteByte("\\\n\r"[at])
 	}
 	return b.String(), true
+}
+
+// Beside reads the file of checksums beside the file at path, called path.sha256. It returns nothing if there
+// is none.
+func Beside(path string) ([]Line, error) {
+	f, err := os.Open(path + Suffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limits.Checksums+1))
+	if err != nil {
+		return nil, err
+	}
+	lines, err := Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s%s: %w", path, Suffix, err)
+	}
+	return lines, nil
+}
+
+// Of is the SHA-256 that lines give for a file, by its name in the same directory. It is empty if there is
+// none.
+func Of(lines []Line, name string) digest.Digest {
+	for _, l := range lines {
+		if strings.TrimPrefix(l.Name, "./") == name {
+			return l.SHA256
+		}
+	}
+	return ""
+}
+
+// Compare compares what files have with what lines say of them. It returns how many it has compared, and the
+// name of the first one that differs.
+func Compare(lines, have []Line) (n int, differs string) {
+	for _, h := range have {
+		want := Of(lines, h.Name)
+		if want != "" && want != h.SHA256 {
+			return n, h.Name
+		}
+		if want != "" {
+			n++
+		}
+	}
+	return n, ""
+}
+
+// Write writes the file of checksums beside the file at path. It appears whole.
+func Write(path string, lines []Line) error {
+	name := filepath.Base(path) + Suffix
+	return durable.WriteAll(filepath.Dir(path), map[string]string{name: string(Encode(lines))})
+}
+
+// Remove removes the file of checksums beside the file at path, if there is one: it is about what is going to
+// be replaced.
+func Remove(path string) error {
+	if err := os.Remove(path + Suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -125,7 +125,10 @@ func (w *Writer) Commit() error {
 			return err
 		}
 	}
-	return w.syncFolders()
+	if err := w.syncFolders(); err != nil || !w.sums {
+		return err
+	}
+	return w.writeSums()
 }
 
 // writeSets writes the set files under other names.

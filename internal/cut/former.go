@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"drayage/internal/checksums"
 	"drayage/internal/durable"
 	"drayage/internal/limits"
 	"drayage/internal/volume"
@@ -163,6 +164,9 @@ func (w *Writer) clear(k int, superfluous []string) error {
 	defer root.Close()
 	set := volume.SetName(w.name)
 	gone := superfluous
+	if w.sums || w.old[k].summed(filepath.Join(w.folders[k].dir, w.name)) {
+		gone = append(gone, w.name+checksums.Suffix)
+	}
 	for _, end := range signatures {
 		gone = append(gone, set+end)
 	}

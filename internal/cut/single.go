@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/opencontainers/go-digest"
+
 	"drayage/internal/durable"
 	"drayage/internal/volume"
 )
@@ -20,6 +22,15 @@ func Describe(ctx context.Context, r io.ReaderAt, name string, size int64) (*vol
 		return nil, err
 	}
 	return describe(ctx, r, name, size, 0)
+}
+
+// Sum is the SHA-256 of an archive in one piece, which it reads once.
+func Sum(ctx context.Context, r io.ReaderAt, size int64) (digest.Digest, error) {
+	sums, err := hashes(ctx, r, size, whole)
+	if err != nil {
+		return "", err
+	}
+	return digest.NewDigestFromBytes(digest.SHA256, sums[0]), nil
 }
 
 // CheckSingle reports why the archive at path cannot have a set file of its own: there is one already, of an

@@ -17,6 +17,8 @@ type Options struct {
 	Volume int64 // the size of a volume, in bytes
 	// Folders take further volumes when the archive's own folder has no room for another one, in their order.
 	Folders []string
+	// Checksum asks for a file of checksums in each folder, of the files there.
+	Checksum bool
 	// Parity is how many parity volumes there are going to be.
 	Parity int
 }
@@ -26,6 +28,7 @@ type Options struct {
 // or with Abort.
 type Writer struct {
 	*places
+	sums      bool
 	path      string
 	most      int // data volumes
 	redundant int // parity volumes
@@ -66,7 +69,7 @@ func begin(path string, opts Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{places: p, path: path, most: limits.SetVolumes - opts.Parity, keeps: true,
+	w := &Writer{places: p, sums: opts.Checksum, path: path, most: limits.SetVolumes - opts.Parity, keeps: true,
 		redundant: opts.Parity}
 	if err := w.findFormer(); err != nil {
 		return nil, err
