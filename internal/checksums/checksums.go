@@ -1,6 +1,6 @@
 // Package checksums reads and writes the files that sha256sum makes and checks: a digest and the name of a
-// file a line. [Encode] makes them, [Parse] reads them, with the lines that sha256sum --tag writes too. [Write]
-// and [Beside] are about the one beside a file.
+// file a line. [Encode] makes them, [Parse] reads them, with the lines that sha256sum --tag writes too.
+// [Write] and [Beside] are about the one beside a file.
 package checksums
 
 import (
