@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -95,16 +94,9 @@ func (c call) signPassword(ctx context.Context, key string) (string, error) {
 	return c.ask(ctx, "Password of "+key, c.readSecret)
 }
 
-// whole is an archive in one piece that is ready to get its name.
-type whole interface {
-	io.ReaderAt
-	Stat() (os.FileInfo, error)
-	Commit() error
-}
-
 // commit gives an archive in one piece its name, and writes and signs its set file if that is wanted. An
 // earlier set file and its signatures go first: they never stand beside another archive.
-func (s *saver) commit(ctx context.Context, f whole, out string) error {
+func (s *saver) commit(ctx context.Context, f cut.Whole, out string) error {
 	if !s.signer.set {
 		if cut.HasSet(out) {
 			s.note("note: %s is of an earlier archive: without --sign or --set it is not written again",
@@ -127,7 +119,7 @@ func (s *saver) commit(ctx context.Context, f whole, out string) error {
 	if err := cut.ClearSet(out); err != nil {
 		return err
 	}
-	if err := s.commitWith(f, out, set.SHA256); err != nil {
+	if err := s.commitSummed(ctx, f, out); err != nil {
 		return err
 	}
 	if err := cut.WriteSet(out, raw); err != nil {

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
+	"drayage/internal/checksums"
 	"drayage/internal/durable"
 	"drayage/internal/volume"
 )
@@ -24,13 +26,39 @@ func Describe(ctx context.Context, r io.ReaderAt, name string, size int64) (*vol
 	return describe(ctx, r, name, size, 0)
 }
 
-// Sum is the SHA-256 of an archive in one piece, which it reads once.
-func Sum(ctx context.Context, r io.ReaderAt, size int64) (digest.Digest, error) {
-	sums, err := hashes(ctx, r, size, whole)
+// Whole is an archive in one piece that has no name yet: a durable.Output is one.
+type Whole interface {
+	io.ReaderAt
+	Stat() (os.FileInfo, error)
+	Sync() error
+	Commit() error
+}
+
+// CommitSummed gives an archive its name, and writes a file of checksums beside it. It reads the archive once
+// and syncs it meanwhile. A former file of checksums goes before the archive gets its name.
+func CommitSummed(ctx context.Context, f Whole, path string) error {
+	fi, err := f.Stat()
 	if err != nil {
-		return "", err
+		return err
 	}
-	return digest.NewDigestFromBytes(digest.SHA256, sums[0]), nil
+	var sums [][]byte
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.Go(f.Sync)
+	eg.Go(func() (err error) {
+		sums, err = hashes(ctx, f, fi.Size(), whole)
+		return err
+	})
+	if err := eg.Wait(); err != nil {
+		return err
+	}
+	if err := checksums.Remove(path); err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	sum := digest.NewDigestFromBytes(digest.SHA256, sums[0])
+	return checksums.Write(path, []checksums.Line{{Name: filepath.Base(path), SHA256: sum}})
 }
 
 // CheckSingle reports why the archive at path cannot have a set file of its own: there is one already, of an

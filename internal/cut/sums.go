@@ -7,8 +7,8 @@ import (
 	"drayage/internal/volume"
 )
 
-// Lines are the checksums of all volumes of a set.
-func Lines(set *volume.Set) (all []checksums.Line) {
+// linesOf are the checksums of all volumes of a set.
+func linesOf(set *volume.Set) (all []checksums.Line) {
 	for i := range set.Len() {
 		all = append(all, checksums.Line{Name: set.FileName(i), SHA256: set.At(i).SHA256})
 	}
@@ -21,7 +21,7 @@ func (f *former) summed(path string) bool {
 		return false
 	}
 	lines, err := checksums.Beside(path)
-	n, differs := checksums.Compare(lines, Lines(f.set))
+	n, differs := checksums.Compare(lines, linesOf(f.set))
 	return err == nil && n > 0 && differs == ""
 }
 
