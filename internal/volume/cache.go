@@ -23,7 +23,8 @@ type cache struct {
 	size   int64 // bytes of a piece
 	keeps  bool  // blocks are so small that all pieces of one are held when it has been compared
 	pieces map[place]*list.Element
-	order  *list.List // of *piece; the last one is dropped first
+	order  *list.List // of *piece; the last one is dropped first, if none is spent
+	spent  *list.List // of *piece that were read to their ends; the last one is dropped first
 	free   [][]byte
 	made   int // buffers that exist
 	most   int // buffers that may exist
@@ -37,8 +38,9 @@ type cache struct {
 // piece is a part of a block.
 type piece struct {
 	place
-	data []byte
-	used bool
+	data  []byte
+	used  bool
+	spent bool
 }
 
 // block is what is known of a block.
@@ -57,7 +59,8 @@ type block struct {
 func newCache(blockSize int64) cache {
 	size := min(max(readSize, blockSize/1024), maxPiece)
 	return cache{size: size, keeps: blockSize <= maxCache/4, most: int(maxCache / size),
-		pieces: map[place]*list.Element{}, order: list.New(), blocks: map[place]*block{}, recent: list.New()}
+		pieces: map[place]*list.Element{}, order: list.New(), spent: list.New(),
+		blocks: map[place]*block{}, recent: list.New()}
 }
 
 // atOnce is how many blocks may be compared at once: half of the cache is for what has been compared.
@@ -77,12 +80,18 @@ func (c *cache) take(at place, offset int64, p []byte) (n int) {
 	h := e.Value.(*piece)
 	n = copy(p, h.data[offset:])
 	h.used = true
-	if offset+int64(n) == int64(len(h.data)) {
-		c.order.MoveToBack(e)
-	} else {
-		c.order.MoveToFront(e)
-	}
+	c.listOf(h).Remove(e)
+	h.spent = offset+int64(n) == int64(len(h.data))
+	c.pieces[at] = c.listOf(h).PushFront(h)
 	return n
+}
+
+// listOf is the list that a piece is in.
+func (c *cache) listOf(h *piece) *list.List {
+	if h.spent {
+		return c.spent
+	}
+	return c.order
 }
 
 // buffer gives out room for a piece. It drops what is held if there is no other room.
@@ -92,8 +101,13 @@ func (c *cache) buffer() []byte {
 		c.free = c.free[:n-1]
 		return b
 	}
-	if e := c.order.Back(); e != nil && c.made >= c.most {
-		h := c.order.Remove(e).(*piece)
+	e := c.spent.Back()
+	if e == nil {
+		e = c.order.Back()
+	}
+	if e != nil && c.made >= c.most {
+		h := e.Value.(*piece)
+		c.listOf(h).Remove(e)
 		delete(c.pieces, h.place)
 		if !h.used {
 			c.waste = wasteful

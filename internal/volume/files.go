@@ -19,14 +19,20 @@ type Files struct {
 	states []State
 
 	mu      sync.Mutex
-	opened  []*os.File // by volume
-	checked [][]byte   // by volume and block: unknown, right or wrong
-	why     []error    // by volume: of a block that could not be read
+	opened  []readCloser // by volume
+	checked [][]byte     // by volume and block: unknown, right or wrong
+	why     []error      // by volume: of a block that could not be read
 	closed  bool
 	cache   cache
 	slots   chan struct{} // one for each block that is compared at once
 	ahead   sync.WaitGroup
 	running int // blocks that are compared ahead of their use
+}
+
+// readCloser is an open file.
+type readCloser interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // What Files.checked says of a block.
@@ -40,7 +46,7 @@ const (
 const maxAhead = 2
 
 func newFiles(set *Set, states []State, dirs []string) *Files {
-	f := &Files{set: set, dirs: dirs, states: states, opened: make([]*os.File, set.Len()),
+	f := &Files{set: set, dirs: dirs, states: states, opened: make([]readCloser, set.Len()),
 		checked: make([][]byte, set.Len()), why: make([]error, set.Len())}
 	for i := range set.Len() {
 		f.checked[i] = make([]byte, set.BlocksOf(i))
@@ -78,7 +84,7 @@ func (f *Files) Close() error {
 }
 
 // file opens volume i once.
-func (f *Files) file(i int) (*os.File, error) {
+func (f *Files) file(i int) (io.ReaderAt, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := &f.states[i]

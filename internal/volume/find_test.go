@@ -313,15 +313,19 @@ func TestVolumesThatBeginAlike(t *testing.T) {
 func TestVeryManyVolumes(t *testing.T) {
 	archive := content(254*mib + 1)
 	set := cut(archive, mib, mib, 0)
+	dir := t.TempDir()
+	name := func(i int) string { return filepath.Join(dir, set.FileName(i)) }
+	for i := range set.Len() {
+		if err := os.WriteFile(name(i), archive[set.Start(i):][:set.At(i).Size], 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, named := range []bool{true, false} {
-		dir := t.TempDir()
 		for i := range set.Len() {
-			name := set.FileName(i)
-			if !named {
-				name = fmt.Sprintf("%d", 1000-i)
+			if named {
+				break
 			}
-			content := archive[set.Start(i):][:set.At(i).Size]
-			if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			if err := os.Rename(name(i), filepath.Join(dir, fmt.Sprint(1000-i))); err != nil {
 				t.Fatal(err)
 			}
 		}
