@@ -45,6 +45,10 @@ func (c call) newSignatures() (*signatures, error) {
 	s := &signatures{call: c, verdicts: map[*source.Image]*imagesign.Verdict{},
 		pushed: map[*image.Image]*imagesign.Verdict{}}
 	for _, name := range c.StringSlice("cosign-key") {
+		if scheme, _, ok := strings.Cut(name, "://"); ok {
+			return nil, usagef("--cosign-key takes a file, and %q begins with %s://: "+
+				"cosign public-key --key %s > cosign.pub writes one", name, scheme, terminal.ShellWord(name))
+		}
 		key, err := readCosignKey(name)
 		if errors.As(err, new(*os.PathError)) {
 			return nil, fmt.Errorf("--cosign-key: %w", err)

@@ -47,6 +47,8 @@ func parseSigners(text string) ([]signer, error) {
 	switch {
 	case len(signers) > 0:
 		return signers, nil
+	case first != nil && strings.HasPrefix(text, "-----BEGIN PUBLIC KEY-----"):
+		return nil, errors.New("a public key in PEM, as cosign has it for images: --cosign-key takes that")
 	case first != nil:
 		return nil, fmt.Errorf("neither a public key of minisign nor a list of allowed signers of ssh: %w", first)
 	}
