@@ -44,9 +44,9 @@ func (m *mender) finish(ctx context.Context) error {
 	return nil
 }
 
-// readBack reads a whole volume.
+// readBack reads what has been written of a volume. All else has been read before.
 func (m *mender) readBack(ctx context.Context, v *mended) error {
-	bad, err := check(ctx, m.set, v.i, v.write)
+	bad, err := check(ctx, m.set, v.i, v.write, v.missing)
 	if err != nil {
 		return err
 	}
@@ -80,11 +80,15 @@ func (m *mender) end(v *mended) error {
 	return m.rename(Rename{From: v.path, To: v.goal, Volume: v.i})
 }
 
-// check finds the bad blocks of a file that is to be a volume.
-func check(ctx context.Context, set *volume.Set, i int, f io.ReaderAt) ([]bool, error) {
+// check finds the bad blocks of a file that is to be a volume, among those that are wanted, or all if that is
+// nil. A block that cannot be read is bad.
+func check(ctx context.Context, set *volume.Set, i int, f io.ReaderAt, wanted []bool) ([]bool, error) {
 	bad := make([]bool, set.BlocksOf(i))
 	buf := make([]byte, min(set.Block, 1<<20))
 	for b := range bad {
+		if wanted != nil && !wanted[b] {
+			continue
+		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

@@ -114,7 +114,7 @@ func (m *mender) openTarget(ctx context.Context, v *mended, inPlace bool) (err e
 	if v.write, err = os.OpenFile(v.path, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return err
 	}
-	v.missing, err = check(ctx, m.set, v.i, v.write)
+	v.missing, err = check(ctx, m.set, v.i, v.write, nil)
 	return err
 }
 

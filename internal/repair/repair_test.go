@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -258,4 +260,36 @@ func TestIntoAnotherDirectory(t *testing.T) {
 		want[w.set.FileName(i)] = w.files[w.set.FileName(i)]
 	}
 	w.same(tree(t, out), want)
+}
+
+// A sector that cannot be read makes its block bad, and no other.
+func TestUnreadableSector(t *testing.T) {
+	w := newWorld(t, 1, 3, 0)
+	f, err := os.Open(w.path(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	bad, err := check(t.Context(), w.set, 0, sick{f, block + 5000}, nil)
+	if err != nil || !slices.Equal(bad, []bool{false, true, false}[:len(bad)]) {
+		t.Errorf("%v, %v", bad, err)
+	}
+	if bad, err = check(t.Context(), w.set, 0, sick{f, block + 5000}, []bool{true, false, true}); err != nil ||
+		slices.Contains(bad, true) {
+		t.Errorf("%v, %v", bad, err)
+	}
+}
+
+// sick is a file on a medium with a bad sector.
+type sick struct {
+	*os.File
+	at int64
+}
+
+func (s sick) ReadAt(p []byte, off int64) (int, error) {
+	if off <= s.at && s.at < off+int64(len(p)) {
+		n, _ := s.File.ReadAt(p[:s.at-off], off)
+		return n, syscall.EIO
+	}
+	return s.File.ReadAt(p, off)
 }
