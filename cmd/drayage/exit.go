@@ -17,10 +17,12 @@ import (
 	"drayage/internal/engine"
 	"drayage/internal/guide"
 	"drayage/internal/interrupt"
+	"drayage/internal/repair"
 	"drayage/internal/report"
 	"drayage/internal/tell"
 	"drayage/internal/terminal"
 	"drayage/internal/usage"
+	"drayage/internal/volume"
 	"drayage/layout"
 	"drayage/registry"
 )
@@ -134,7 +136,12 @@ func (e *environment) describe(err error) string {
 	}
 	var refused *registry.Error
 	var platform *image.PlatformError
+	var volumes *volume.Error
 	switch {
+	case errors.As(err, &volumes):
+		if hint := repair.Hint(volumes); hint != "" {
+			line += " (" + hint + ")"
+		}
 	case errors.As(err, &refused) && refused.RateLimited():
 		line += " (the registry limits how much is pulled: wait, log in for a higher limit, " +
 			"or read from a --mirror)"
