@@ -3,6 +3,7 @@ package repair
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,7 +64,7 @@ func (r *Repair) prepare() error {
 	}
 	slices.Sort(dirs)
 	for _, dir := range dirs {
-		if err := canCreate(dir); err != nil {
+		if err := canCreate(dir, begun(r.set.Name)+"try"); err != nil {
 			return err
 		}
 		if err := durable.Room(dir, need[dir], largest[dir]); err != nil {
@@ -103,11 +104,18 @@ func canWrite(path string) error {
 	return f.Close()
 }
 
-func canCreate(dir string) error {
-	f, err := os.CreateTemp(dir, "drayage.*.partial")
+// canCreate makes a file and removes it. It always has the same name, so a kill between the two leaves at
+// most one, and the next run removes that.
+func canCreate(dir, name string) error {
+	path := filepath.Join(dir, name)
+	_ = os.Remove(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another repair tries the same
+	}
 	if err != nil {
 		return fmt.Errorf("nothing can be written to %s: %w", dir, durable.Cause(err))
 	}
 	f.Close()
-	return os.Remove(f.Name())
+	return os.Remove(path)
 }

@@ -297,5 +297,32 @@ func hashFile(path string) (digest.Digest, int64, error) {
 
 // signVolumes compares an archive that is signed with the same one that is not.
 func signVolumes(ctx context.Context, e *env) ([]contender, func(), error) {
-	return nil, nil, fmt.Errorf("signatures: %w", errAbsent)
+	d, err := e.set(ctx, "five")
+	if err != nil {
+		return nil, nil, err
+	}
+	top, err := os.MkdirTemp(e.dir, "keys-")
+	if err != nil {
+		return nil, nil, err
+	}
+	done := func() { os.RemoveAll(top) }
+	r := &round{env: e, dir: top}
+	key := filepath.Join(top, "bench.key")
+	if err := r.runAll(ctx, [][]string{{e.tools.path("drayage"), "keygen", "-o", key,
+		"--no-password"}}); err != nil {
+		return nil, done, err
+	}
+	size := fmt.Sprint(e.volume(64))
+	var all []contender
+	for _, w := range []way{
+		{name: "drayage"},
+		{name: "drayage --sign", flags: []string{"--sign", key}},
+		{name: "drayage --volume-size --sign", flags: []string{"--volume-size", size, "--sign", key}},
+	} {
+		all = append(all, e.cutter(w.name, d, "oci", func(dir string) [][]string {
+			return [][]string{e.drayage(append([]string{"save", "--format", "oci", d.layout(), "-o",
+				filepath.Join(dir, cut)}, w.flags...)...)}
+		}))
+	}
+	return all, done, nil
 }

@@ -18,7 +18,7 @@ func TestErrorsAtEveryStep(t *testing.T) {
 	if !canFailCalls {
 		t.Skip("calls can be made to fail on amd64 only")
 	}
-	everyPoint(t, (*point).tryError, func(rows [][]string) {
+	everyPoint(t, scenarios, (*point).tryError, func(rows [][]string) {
 		enter(t, "21-errors-at-every-step", errorsSection(rows))
 	})
 }

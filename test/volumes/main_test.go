@@ -22,6 +22,7 @@ var (
 	binary string
 
 	update = flag.Bool("update", false, "enter the figures into the results of package reliability")
+	every  = flag.Bool("every", false, "do every harm to every kind of bundle, and not a quarter of them")
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }

@@ -34,7 +34,17 @@ type world struct {
 	env []string // more variables for the commands
 }
 
-func newWorld(t testing.TB) *world { return &world{TB: t, dir: t.TempDir()} }
+// newWorld has some empty directories, because save makes none.
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{TB: t, dir: t.TempDir()}
+	for _, dir := range []string{in, "out", "near", "far", "again", "one", "many"} {
+		if err := os.Mkdir(w.path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
