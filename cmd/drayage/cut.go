@@ -50,7 +50,11 @@ func (c call) parity() (int, error) {
 func (c call) cutting(out source.Output) (*cut.Options, error) {
 	text := c.String("volume-size")
 	k, err := c.parity()
+	more := c.paths("output")[1:]
 	switch {
+	case text == "" && len(more) > 0:
+		return nil, usagef("-o is there %d times: further ones name folders for volumes, with --volume-size",
+			1+len(more))
 	case err != nil || text == "":
 		return nil, err
 	case out.Form == source.LayoutDir:
@@ -63,7 +67,7 @@ func (c call) cutting(out source.Output) (*cut.Options, error) {
 	if err != nil {
 		return nil, usagef("--volume-size: %v", err)
 	}
-	return &cut.Options{Volume: n, Parity: k, Checksum: c.Bool("checksum")}, nil
+	return &cut.Options{Volume: n, Folders: more, Parity: k, Checksum: c.Bool("checksum")}, nil
 }
 
 // cutDisks divides what the archive needs between the folders that its volumes would go to. An earlier run
@@ -128,7 +132,15 @@ func (s *saver) cut(ctx context.Context, out string, opts dockerarchive.Options)
 		s.note("%s: at most %s more, and everything is read once more for them",
 			terminal.Count(k, "parity volume"), terminal.Size(int64(k)*s.cuts.Volume))
 	}
-	opts.Room = w.Room
+	opts.Room = func(rest int64) error {
+		err := w.Room(rest)
+		if len(s.cuts.Folders) > 0 && err == nil {
+			for _, share := range s.volumes.Shares() {
+				s.note("%s", share)
+			}
+		}
+		return err
+	}
 	if s.compress != pack.None {
 		err = s.compressFile(ctx, w, opts)
 	} else {

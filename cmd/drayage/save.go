@@ -53,7 +53,7 @@ func saveCommand(env *environment) *cli.Command {
 		UsageText:   "drayage save SOURCE... -o FILE|-|oci:DIR",
 		Description: saveHelp,
 		Flags: append(append([]cli.Flag{
-			outputFlag(""),
+			outputsFlag(),
 			&cli.StringFlag{Name: "format", Category: groupOutput, Value: string(dockerarchive.Docker),
 				Usage: "`docker|oci`: format of the tar; oci is smaller and keeps manifest digests"},
 			platformFlag("for `OS/ARCH`, such as linux/arm64/v8 or windows/amd64:10.0.17763; " +

@@ -111,7 +111,7 @@ func (c call) noEmptyValue() error {
 		case *cli.StringSliceFlag:
 			empty = slices.Contains(c.StringSlice(name), "")
 		case *listsFlag:
-			empty = slices.Contains(c.lists(), "")
+			empty = slices.Contains(c.paths(name), "")
 		}
 		if empty && c.given(name) {
 			return usagef("--%s is empty: give it a value, or leave it out", name)

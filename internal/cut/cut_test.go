@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -273,21 +274,54 @@ func TestOneProcess(t *testing.T) {
 
 // Volumes go to the folders in order. A folder without room for a whole one gets none.
 func TestFolders(t *testing.T) {
-	first, second := t.TempDir(), t.TempDir()
-	data := content(3*mib + 1)
-	w, err := write(t, filepath.Join(first, "x.tar"), cut.Options{Volume: mib, Folders: []string{second}}, data)
+	a, b, c := t.TempDir(), t.TempDir(), t.TempDir()
+	room := map[string]int64{a: 4*mib + 5, b: 2*mib + mib/2, c: 9 * mib}
+	defer cut.Rooms(func(dir string) (int64, error) { return room[dir], nil })()
+	data := content(6*mib + 1)
+	opts := cut.Options{Volume: mib, Folders: []string{b, c}, Checksum: true}
+	w, err := write(t, filepath.Join(a, "x.tar"), opts, data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, first, mib, data)
-	if len(tree(t, second)) > 0 || len(w.Shares(1)) != 1 {
-		t.Error("the second folder was not needed")
+	joined := ""
+	for dir, want := range map[string]int{a: 2, b: 0, c: 5} {
+		if n := len(tree(t, dir)); n != want+2 && (want > 0 || n > 0) {
+			t.Errorf("%d files, want %d volumes", n, want)
+		}
 	}
-	for name, more := range map[string]string{
-		"given twice": first, "no folder": filepath.Join(first, "x.tar.001"),
-		"no such": filepath.Join(first, "none"),
-	} {
-		_, err := cut.Create(filepath.Join(first, "y.tar"), cut.Options{Volume: mib, Folders: []string{more}})
+	for i := range 7 {
+		dir := a
+		if i > 1 {
+			dir = c
+		}
+		joined += tree(t, dir)[fmt.Sprintf("x.tar.%03d", i+1)]
+	}
+	if joined != string(data) || tree(t, a)["x.tar.set"] != tree(t, c)["x.tar.set"] {
+		t.Error("the volumes are not the archive, or the set files differ")
+	}
+	if want := "cat " + a + "/x.tar.0* " + c + "/x.tar.0* | docker load"; w.Load() != want {
+		t.Error(w.Load())
+	}
+	if n := strings.Count(tree(t, c)["x.tar.sha256"], "\n"); n != 6 {
+		t.Errorf("%d lines of checksums where five volumes are", n)
+	}
+	room[c] = 3 * mib
+	w, err = cut.Create(filepath.Join(a, "y.tar"), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if err := w.Room(6*mib + 1); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "lack room") {
+		t.Error(err)
+	}
+}
+
+func TestFoldersThatCannotBe(t *testing.T) {
+	a := t.TempDir()
+	put(t, a, "file", "")
+	for name, more := range map[string]string{"given twice": a, "no folder": filepath.Join(a, "file"),
+		"no such": filepath.Join(a, "none")} {
+		_, err := cut.Create(filepath.Join(a, "y.tar"), cut.Options{Volume: mib, Folders: []string{more}})
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -69,8 +69,8 @@ func (p *places) share(all *[]Share, f *folder) *Share {
 	return &(*all)[len(*all)-1]
 }
 
-// Shares says what each folder gets of an archive of size bytes.
-func (w *Writer) Shares(size int64) []Share { return w.shares(size, w.redundant) }
+// Shares says what each folder gets, as far as is known since Room was asked.
+func (w *Writer) Shares() []Share { return w.shares(w.expected, w.redundant) }
 
 // String says for people what goes where.
 func (s Share) String() string {

@@ -30,8 +30,9 @@ type Writer struct {
 	*places
 	sums      bool
 	path      string
-	most      int // data volumes
-	redundant int // parity volumes
+	most      int   // data volumes
+	expected  int64 // about the size that the archive will have
+	redundant int   // parity volumes
 	old       []*former
 
 	mu    sync.RWMutex
@@ -264,6 +265,7 @@ func (w *Writer) possible(size int64) error {
 
 // fits fails if there cannot be an archive of size bytes, of which rest are still to be written.
 func (w *Writer) fits(size, rest int64) error {
+	w.expected = size
 	if err := w.possible(size); err != nil {
 		return err
 	}
