@@ -72,34 +72,15 @@ func (c call) cutting(out source.Output) (*cut.Options, error) {
 
 // cutDisks divides what the archive needs between the folders that its volumes would go to. An earlier run
 // has left some bytes of it.
-func (s *saver) cutDisks(disks []forecast.Disk, held int64) (all []forecast.Disk, err error) {
+func (s *saver) cutDisks(disks []forecast.Disk, held int64) ([]forecast.Disk, error) {
 	if s.cuts == nil {
 		return disks, nil
 	}
-	for _, d := range disks {
-		if d.Path != s.out.Path {
-			all = append(all, d)
-			continue
-		}
-		shares, err := cut.Plan(d.Path, *s.cuts, d.Needed+held)
-		if err != nil {
-			return nil, s.tooMany(err)
-		}
-		for _, share := range shares {
-			s.note("%s", share)
-			needed := share.Size
-			if len(shares) == 1 {
-				needed -= held
-			}
-			part, err := forecast.NewDisk(share.Path, needed, min(share.Size, s.cuts.Volume))
-			if err != nil {
-				return nil, err
-			}
-			part.Bound, part.Volumes = d.Bound, share.Last-share.First+1+share.Parity
-			all = append(all, part)
-		}
+	all, shares, err := forecast.Cut(disks, s.out.Path, *s.cuts, held)
+	for _, share := range shares {
+		s.note("%s", share)
 	}
-	return all, nil
+	return all, s.tooMany(err)
 }
 
 // tooMany makes an error about the command line of one about too many volumes.

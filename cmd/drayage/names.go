@@ -47,32 +47,16 @@ func (c call) paths(flag string) []string {
 	switch p := c.Generic(flag).(type) {
 	case *paths:
 		return *p
-	case *outputs:
-		return p.paths
+	case *source.Outputs:
+		return *p
 	}
 	return nil
 }
 
-// outputs are what -o of save names. As text they are the first one, which the archive is called after.
-type outputs struct{ paths }
-
-func (o *outputs) String() string { return strings.Join(o.paths[:min(1, len(o.paths))], "") }
-
-// Set implements flag.Value. The flag parser gives the value of -o to --output once more.
-func (o *outputs) Set(path string) error {
-	if len(o.paths) > 0 && o.paths[0] == path {
-		return nil
-	}
-	return o.paths.Set(path)
-}
-
-// Get implements flag.Getter.
-func (o *outputs) Get() any { return o.String() }
-
 func outputsFlag() cli.Flag {
 	return &listsFlag{cli.GenericFlag{Name: "output", Aliases: []string{"o"}, Category: groupWhere,
-		Value: new(outputs), Usage: "write `FILE`, - for standard output; with --volume-size each further -o " +
-			"names a folder, which takes the volumes that there is no room for before"}}
+		Value: new(source.Outputs), Usage: "write `FILE`, - for standard output; with --volume-size each " +
+			"further -o names a folder, which takes the volumes that there is no room for before"}}
 }
 
 // imageNames reads the names of images from the arguments and from --from, each once.
