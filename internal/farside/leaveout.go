@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
+	"drayage/internal/imagesign"
 )
 
 // asked is how many questions and configurations are under way at once.
@@ -35,7 +36,8 @@ func (s *Sum) add(d v1.Descriptor) {
 
 // LeaveOut enters what one of the sides has into image.Image.Absent of the images and their referrers. A
 // layer may stay behind if a side has its blob, or if a side has unpacked it and all layers below it. A blob
-// stays behind only if no image needs it to travel. Manifests and configurations always travel.
+// stays behind only if no image needs it to travel. Manifests, configurations and small signatures always
+// travel, so that whoever has the archive alone can tell what it has and who has signed that.
 //
 // Each side is asked once for a blob, several at a time. The images are as they were if LeaveOut fails: it
 // does where a side cannot answer.
@@ -103,7 +105,7 @@ func (c *cutter) gather() {
 		for _, d := range im.Blobs {
 			size, met := c.sizes[d.Digest]
 			switch {
-			case met && size != d.Size, image.IsManifest(d.MediaType):
+			case met && size != d.Size, image.IsManifest(d.MediaType), imagesign.IsSmall(d):
 				c.travels[d.Digest] = true
 			case !met:
 				c.sizes[d.Digest] = d.Size

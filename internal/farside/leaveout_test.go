@@ -1,6 +1,7 @@
 package farside_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -173,6 +174,24 @@ func TestManifestsAndConfigurationsTravel(t *testing.T) {
 	}
 	if len(artifact.Absent) > 0 {
 		t.Errorf("absent: %v", artifact.Absent)
+	}
+}
+
+func TestSmallSignaturesTravel(t *testing.T) {
+	s := newStore()
+	im, key := s.image(t, "a"), imagetest.NewCosignKey()
+	im.Referrers = []*image.Image{
+		s.open(t, key.SignSimply(s.Put, im.Root.Digest, "")),
+		s.open(t, key.SignBundled(s.Put, im.Root)),
+	}
+	large := imagetest.BundleManifest(s.Put, bytes.Repeat([]byte(" "), 1<<20), im.Root)
+	im.Referrers = append(im.Referrers, s.open(t, s.PutJSON(v1.MediaTypeImageManifest, large)))
+	sum, err := farside.LeaveOut(t.Context(), []*image.Image{im}, []farside.Side{farside.AllBut(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sum.Blobs) != 2 || !sum.Blobs[blob("a")] || !sum.Blobs[large.Layers[0].Digest] {
+		t.Errorf("left out: %v", sum.Blobs)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -118,7 +119,11 @@ func (c *Checker) read(ctx context.Context, d v1.Descriptor, limit int64) ([]byt
 	if c.room -= max(d.Size, 0); c.room < 0 {
 		return nil, fmt.Errorf("the signatures of all images have more than %d bytes", limits.AllRead)
 	}
-	return image.ReadAll(ctx, c.src, d, limit)
+	p, err := image.ReadAll(ctx, c.src, d, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s is not here", d.Digest)
+	}
+	return p, err
 }
 
 // entry is a layer of a manifest that may be a signature of an image.
@@ -127,6 +132,13 @@ type entry struct {
 	image digest.Digest
 	layer v1.Descriptor
 }
+
+// small is the size of a signature that costs nothing to carry. Those with an entry of a transparency log
+// have some ten kilobytes.
+const small = 16 << 10
+
+// IsSmall reports whether a layer is a signature, and not a large one.
+func IsSmall(l v1.Descriptor) bool { return kindOf(l) != nil && l.Size <= small }
 
 // kindOf says how a layer is checked; nil if it is no signature.
 func kindOf(l v1.Descriptor) func(*Checker, context.Context, *entry) {
