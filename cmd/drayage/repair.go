@@ -154,7 +154,7 @@ func repairHint(c call, r *repair.Repair, err error) error {
 		return fmt.Errorf("%w (bring a good copy, or write it again on the near side: "+
 			"drayage save ... --only %s)", err, strings.Join(numbers(r.Lack.Needed), ","))
 	case errors.Is(err, repair.ErrPlace) && c.String("output") == "":
-		return fmt.Errorf("%w (nothing has been changed; -o DIR writes what is mended there instead)", err)
+		return fmt.Errorf("%w; nothing has been changed: -o DIR writes what is mended there", err)
 	}
 	return err
 }
