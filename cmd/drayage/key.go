@@ -17,8 +17,8 @@ import (
 // keyFlag is for commands that read an archive.
 func keyFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "key", Category: groupAccess,
-		Usage: "read SOURCE only if one of the keys `PUB` has signed its set file: the file of a minisign " +
-			"public key, that key itself, or a file with allowed signers of ssh"}
+		Usage: "read SOURCE only if a key in `FILE` has signed its set file: a public key of minisign, or " +
+			"allowed signers of ssh; the public key itself will do too"}
 }
 
 // readKeys reads --key, before anything else is done.

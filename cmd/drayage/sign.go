@@ -24,12 +24,12 @@ import (
 func signFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "sign", Category: groupOutput,
-			Usage: "sign FILE.set, which is written also beside a tar in one piece, with the secret `KEY` that " +
-				"keygen or minisign has made"},
+			Usage: "sign the set file, which a tar in one piece gets too, with the secret key in `FILE`, of " +
+				"keygen or of minisign"},
 		&cli.StringFlag{Name: "sign-password-file", Category: groupAccess,
 			Usage: "read the password of that key from `FILE`; without it, it is asked for on the terminal"},
 		&cli.BoolFlag{Name: "set", Category: groupOutput,
-			Usage: "write FILE.set beside a tar in one piece too, so that ssh-keygen can sign it"},
+			Usage: "write the set file beside a tar in one piece too, so that ssh-keygen can sign it"},
 	}
 }
 

@@ -42,6 +42,18 @@ type Signed struct {
 // they should be.
 func failf(format string, args ...any) error { return kind.Errorf(verify.ErrMismatch, format, args...) }
 
+// readSignature reads a signature. What is no regular file is none: a pipe would never end.
+func readSignature(path string) ([]byte, error) {
+	fi, err := os.Stat(path)
+	if err == nil && !fi.Mode().IsRegular() {
+		err = failf("%s is no regular file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return read(path, limits.Signature)
+}
+
 // read reads a small file whole.
 func read(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
@@ -84,7 +96,7 @@ func (k *Keys) Check(file string, content []byte) (*Signed, error) {
 		if !c.wanted {
 			continue
 		}
-		signature, err := read(name, limits.Signature)
+		signature, err := readSignature(name)
 		if errors.Is(err, os.ErrNotExist) {
 			missing = append(missing, filepath.Base(name))
 			continue

@@ -299,8 +299,9 @@ func TestParseKeys(t *testing.T) {
 	for text, want := range map[string]string{
 		file("secret", string(vector(t, "plain.key"))):                  "is a secret key: give the public key",
 		file("ssh-secret", "-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n"): "is a secret key: give the public key",
-		file("empty", ""):     "no key",
-		file("cut", pub[:80]): "no public key of minisign",
+		file("empty", ""): "no key",
+		file("bare", string(vector(t, "ed25519.pub"))):      "write before it who has it",
+		file("cut", pub[:80]):                               "no public key of minisign",
 		file("words", "this is no key\nand this neither\n"): "line 1: no public key of ssh",
 		filepath.Join(dir, "nowhere"):                       "no such file",
 		public[:50]:                                         "no such file",
@@ -357,4 +358,16 @@ func FuzzSignature(f *testing.F) {
 			t.Errorf("%v becomes %v: %v", s, again, err)
 		}
 	})
+}
+
+// A directory, or a pipe, in the place of a signature is an error, and nobody waits for it.
+func TestNoRegularFile(t *testing.T) {
+	file := place(t, "", nil)
+	if err := os.Mkdir(file+sign.MinisignSuffix, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err := keys(t, "testdata/plain.pub").Check(file, nil)
+	if !errors.Is(err, verify.ErrMismatch) || !strings.Contains(err.Error(), "is no regular file") {
+		t.Error(err)
+	}
 }

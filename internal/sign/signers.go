@@ -61,6 +61,9 @@ func parseSigner(line string) (s signer, err error) {
 	if err != nil {
 		return s, err
 	}
+	if algorithms[s.principals] != nil {
+		return s, fmt.Errorf("a key stands alone: write before it who has it, as in: ann %s AAAA...", s.principals)
+	}
 	key, _, options, more, err := ssh.ParseAuthorizedKey([]byte(rest))
 	switch {
 	case err != nil:
