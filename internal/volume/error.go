@@ -9,8 +9,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// Error says which volumes are not what they should be. It matches [ErrMissing] and fs.ErrNotExist if one is
-// missing, and else the error for bytes that are wrong.
+// Error says which volumes are not what they should be. It matches [ErrMissing] if one is missing. It matches
+// fs.ErrNotExist if that is all that is wrong, and else the error for bytes that are wrong.
 type Error struct {
 	Health  *Health
 	Volumes []int // places of states in Health
@@ -22,18 +22,23 @@ func (e *Error) Error() string { return e.text }
 
 // Unwrap lets callers match the kind of the error.
 func (e *Error) Unwrap() []error {
-	for _, i := range e.Volumes {
-		if e.Health.States[i].Condition == Missing {
-			return []error{ErrMissing, fs.ErrNotExist}
-		}
+	missing := func(i int) bool { return e.Health.States[i].Condition == Missing }
+	switch gone := slices.ContainsFunc(e.Volumes, missing); {
+	case !gone:
+		return []error{verify.ErrMismatch}
+	case slices.ContainsFunc(e.Volumes, func(i int) bool { return !missing(i) }):
+		return []error{ErrMissing, verify.ErrMismatch}
 	}
-	return []error{verify.ErrMismatch}
+	return []error{ErrMissing, fs.ErrNotExist}
 }
 
-// Numbers are the volumes as --only takes them: 3, 7. Parity volumes are left out.
+// Numbers are the volumes as save --only takes them: 3, and p1 of parity.
 func (e *Error) Numbers() (all []string) {
+	data := len(e.Health.Set.Volumes)
 	for _, i := range e.Volumes {
-		if !e.Health.Set.IsParity(i) {
+		if e.Health.Set.IsParity(i) {
+			all = append(all, fmt.Sprintf("p%d", i-data+1))
+		} else {
 			all = append(all, fmt.Sprint(i+1))
 		}
 	}
