@@ -158,7 +158,7 @@ func (e *environment) describe(err error) string {
 	case errors.Is(err, layout.ErrDamaged):
 		line += " (drayage verify --repair DIR rebuilds it)"
 	case errors.As(err, new(*volume.Error)):
-		line += " (" + volumesHint(err) + ")"
+		line += " (" + guide.Volumes(err) + ")"
 	case errors.As(err, new(*usage.Error)):
 		line += " (see " + e.helpLine() + ")"
 	}

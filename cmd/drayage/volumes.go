@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
@@ -118,23 +116,4 @@ func (l *looker) volumeLines() []string {
 		return nil
 	}
 	return faultyLines(l.set.Volumes.Found())
-}
-
-// volumesHint says how to mend volumes that are missing or damaged.
-func volumesHint(err error) string {
-	var about *volume.Error
-	if !errors.As(err, &about) {
-		return ""
-	}
-	var ways []string
-	if errors.Is(err, volume.ErrMissing) {
-		ways = append(ways, "--volumes DIR names a further folder")
-	}
-	if set := about.Health.Set; len(set.Parity) > 0 {
-		ways = append(ways, "drayage repair "+terminal.ShellWord(volume.SetName(set.Name))+" rebuilds what it can")
-	}
-	if all := about.Numbers(); len(all) > 0 {
-		ways = append(ways, "save --only "+strings.Join(all, ",")+" on the near side makes it again")
-	}
-	return strings.Join(ways, "; ")
 }

@@ -152,7 +152,6 @@ var cases = []struct {
 	code int
 	want string // a pattern
 }{
-	{"verify lost.tar", 3, `"state":"missing","text":"volume 1 of `},
 	{"fetch HOST/app:1 HOST/solo:1 -o new --platform all --referrers", 0, `"transferredBytes":[1-9]`},
 	{"fetch HOST/app:1 -o parts --platform linux/amd64", 0, `"platforms":\[\{"platform":"linux/amd64"\}\]`},
 	{"fetch HOST/app:1 -o parts --platform all", 0, `"replacedDigest":"sha256:`},
