@@ -35,6 +35,9 @@ func Files(ctx context.Context, set *source.Set) ([]File, error) {
 	if set.Spec.Path != "" && set.Spec.Path != "-" {
 		name = filepath.Base(set.Spec.Path)
 	}
+	if set.Volumes != nil { // which are recorded as if they were joined
+		name = set.Volumes.Set().Name
+	}
 	size, sum, err := set.Sum(ctx)
 	return []File{{Name: name, Size: size, SHA256: sum.Encoded()}}, err
 }
