@@ -54,20 +54,7 @@ func (v *verifier) volumeLines(doc *report.Document) []string {
 		return nil
 	}
 	doc.Volumes = report.Volumes(v.volumes)
-	return faultyLines(v.volumes)
-}
-
-// faultyLines are lines about all volumes if one of them is missing or damaged, or has another's name.
-func faultyLines(h *volume.Health) (lines []string) {
-	said := false
-	for i := range h.States {
-		lines = append(lines, h.Line(i))
-		said = said || h.Sentence(i) != ""
-	}
-	if !said {
-		return nil
-	}
-	return lines
+	return v.volumes.Lines()
 }
 
 // noteVolumes says how many volumes there are.
@@ -115,5 +102,5 @@ func (l *looker) volumeLines() []string {
 	if l.set.Volumes == nil {
 		return nil
 	}
-	return faultyLines(l.set.Volumes.Found())
+	return l.set.Volumes.Found().Lines()
 }

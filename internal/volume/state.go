@@ -83,6 +83,19 @@ func (h *Health) Faulty() (all []int) {
 	return all
 }
 
+// Lines has a line about each volume, if one of them is missing or damaged, or has another name.
+func (h *Health) Lines() (lines []string) {
+	said := false
+	for i := range h.States {
+		lines = append(lines, h.Line(i))
+		said = said || h.Sentence(i) != ""
+	}
+	if !said {
+		return nil
+	}
+	return lines
+}
+
 // Line is a line about volume i: whether it is right, what is wrong with it, and where.
 func (h *Health) Line(i int) string {
 	s, name := &h.States[i], h.Set.FileName(i)
