@@ -9,7 +9,6 @@ import (
 
 	"drayage/internal/report"
 	"drayage/internal/terminal"
-	"drayage/internal/volume"
 )
 
 // volumesFlag is --volumes: folders in which volumes of archives are, besides that of the set file.
