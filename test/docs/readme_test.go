@@ -60,7 +60,7 @@ var compared = map[string]string{
 	"checks all that was carried, offline":          "14 checks all that was carried, offline",
 	"exit codes tell the kind of failure":           "16 exit codes tell the kind of failure",
 	"leaves out of a tar what the other side has":   "29 leaves out of a tar what the other side has",
-	"checks signatures against keys":                "18 checks signatures against keys",
+	"checks signatures of images against keys":      "18 checks signatures of images against keys",
 }
 
 // TestComparisonsAgree compares the table of other tools in README.md with that in docs/comparison.md.
