@@ -101,6 +101,9 @@ func (k *Keys) Check(file string, content []byte) (*Signed, error) {
 			missing = append(missing, filepath.Base(name))
 			continue
 		}
+		if int64(len(signature)) > limits.Signature {
+			err = failf("%v", err) // it is there, and it is none
+		}
 		var s *Signed
 		if err == nil {
 			s, err = c.check(signature, content, name)

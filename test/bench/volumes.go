@@ -236,7 +236,7 @@ func repairVolumes(ctx context.Context, e *env) ([]contender, func(), error) {
 		blocks string
 	}{
 		{"par2", fmt.Sprintf("-s%d -c2", size)},
-		{"par2 with blocks of 4 MiB", fmt.Sprintf("-s%d -c%d", 4<<20, 2*size>>22)},
+		{"par2 with blocks of a quarter", fmt.Sprintf("-s%d -c8", size/4)},
 	} {
 		set := strings.ReplaceAll(of.name, " ", "-")
 		c := e.mender(of.name, top, "{"+cut+".0*,"+set+"*}", func(dir string) []string {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -199,12 +200,16 @@ func snapshot(t testing.TB, dir string) map[string]string {
 			all[name] = e.Type().String() + " " + to
 			return nil
 		}
-		raw, err := os.ReadFile(path)
+		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(raw)
-		all[name] = hex.EncodeToString(sum[:])
+		defer f.Close()
+		sum := sha256.New()
+		if _, err := io.Copy(sum, f); err != nil {
+			return err
+		}
+		all[name] = hex.EncodeToString(sum.Sum(nil))
 		return nil
 	})
 	if err != nil {
