@@ -157,8 +157,6 @@ func (e *environment) describe(err error) string {
 		line += " (an image is not whole: fetch it again; drayage verify names all that is missing)"
 	case errors.Is(err, layout.ErrDamaged):
 		line += " (drayage verify --repair DIR rebuilds it)"
-	case errors.As(err, new(*volume.Error)):
-		line += " (" + guide.Volumes(err) + ")"
 	case errors.As(err, new(*usage.Error)):
 		line += " (see " + e.helpLine() + ")"
 	}

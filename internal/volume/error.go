@@ -32,15 +32,20 @@ func (e *Error) Unwrap() []error {
 	return []error{ErrMissing, fs.ErrNotExist}
 }
 
-// Numbers are the volumes as save --only takes them: 3, and p1 of parity.
+// Numbers are the volumes as save --only takes them. Those of parity, such as p1, are only there if no other
+// volume is: they follow from the others.
 func (e *Error) Numbers() (all []string) {
+	var parity []string
 	data := len(e.Health.Set.Volumes)
 	for _, i := range e.Volumes {
 		if e.Health.Set.IsParity(i) {
-			all = append(all, fmt.Sprintf("p%d", i-data+1))
+			parity = append(parity, fmt.Sprintf("p%d", i-data+1))
 		} else {
 			all = append(all, fmt.Sprint(i+1))
 		}
+	}
+	if len(all) == 0 {
+		return parity
 	}
 	return all
 }
