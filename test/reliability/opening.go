@@ -21,6 +21,7 @@ const (
 	together    = "Eight processes and one layout"
 	bigLayers   = "Peak memory"
 	archives    = "Hostile archives"
+	hurtVolumes = "Volumes that are hurt"
 )
 
 // Pictures are the drawings of the page, by the names of their files in docs/pictures.
@@ -168,6 +169,7 @@ sixteen images are lost when eight processes share a layout.
 func promises(sections []Section) []string {
 	steps, storm := titled(sections, stepKills), titled(sections, badWeather)
 	layers, attacks := titled(sections, bigLayers), titled(sections, archives)
+	harms := titled(sections, hurtVolumes)
 	carried, right := "0", "0"
 	if len(storm.Rows) == 1 {
 		carried, right = storm.Rows[0][0], storm.Rows[0][1]
@@ -187,6 +189,10 @@ func promises(sections []Section) []string {
 		fmt.Sprintf("**Foreign archives do no harm.** %d archives attack the reader. Every wrong one is refused, "+
 			"in at most %d MiB of memory. Nothing is unpacked by name.",
 			attacks.number("refused", "verify")+attacks.number("taken", "verify"), peak),
+		fmt.Sprintf("**A bad volume has a name.** %d of %d times that a volume, a set file or a signature was "+
+			"hurt, lost or exchanged, drayage said which one, or worked as if nothing had happened. Nothing "+
+			"wrong was used.",
+			harms.number("survived", "all"), harms.number("tried", "all")),
 		fmt.Sprintf("**Size does not matter.** A fetch of a layer of 10 GB took %d MiB of memory.",
 			layers.number("a layer of 10.0 GB", "fetch")),
 		"**An error says why.** It names the cause, and the exit code tells its kind.",

@@ -47,6 +47,7 @@ var mishaps = []mishap{
 		befal: func(w *world, volumes, _ []string) { w.remove(volumes[len(volumes)-1]) }},
 	{
 		name:  "two volumes are swapped",
+		whole: true,
 		befal: func(w *world, volumes, _ []string) { w.swap(volumes[2], volumes[3]) },
 	},
 	{name: "a volume is of an older bundle",
