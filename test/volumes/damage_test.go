@@ -286,7 +286,9 @@ func enterDamage(t *testing.T) {
 			"`push`, `save` and `repair` ran. It is survived if `verify` names the volume and ends with the right " +
 			"exit code; if whatever succeeds gives the same as without the harm; if the registry receives no wrong " +
 			"byte, and no tag after a failure; if no half file is left; and if `repair` either makes every byte " +
-			"again or changes nothing.",
+			"again or changes nothing. What was not changed is the hash of the whole archive, or of a whole " +
+			"volume, in an unsigned set file: the hashes of blocks decide, and `verify` does not compare the " +
+			"others.",
 		Head: []string{"what was done", "tried", "survived"},
 	}
 	outcomesMu.Lock()
