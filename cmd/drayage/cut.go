@@ -76,6 +76,12 @@ func (s *saver) cutDisks(disks []forecast.Disk, held int64) ([]forecast.Disk, er
 	if s.cuts == nil {
 		return disks, nil
 	}
+	if s.Bool("change-media") && len(disks) > 0 {
+		s.note("%s, each on a medium of its own", s.cuts.Count(disks[0].Needed+held))
+		disks[0].Needed = min(disks[0].Needed, s.cuts.Volume)
+		disks[0].Largest = disks[0].Needed
+		return disks, nil
+	}
 	all, shares, err := forecast.Cut(disks, s.out.Path, *s.cuts, held)
 	for _, share := range shares {
 		s.note("%s", share)
@@ -91,6 +97,14 @@ func (s *saver) tooMany(err error) error {
 	return err
 }
 
+// inVolumes is an archive that has been cut into volumes.
+type inVolumes interface {
+	Set() *volume.Set
+	Written() []cut.File
+	Summary() string
+	Load() string
+}
+
 // volumes is an archive that is being cut into volumes.
 type volumes interface {
 	dockerarchive.File
@@ -98,6 +112,7 @@ type volumes interface {
 	Room(rest int64) error
 	Finish(ctx context.Context) error
 	Size() int64
+	Shares() []cut.Share
 	Commit() error
 	Abort()
 }
@@ -116,7 +131,7 @@ func (s *saver) cut(ctx context.Context, out string, opts dockerarchive.Options)
 	opts.Room = func(rest int64) error {
 		err := w.Room(rest)
 		if len(s.cuts.Folders) > 0 && err == nil {
-			for _, share := range s.volumes.Shares() {
+			for _, share := range w.Shares() {
 				s.note("%s", share)
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func saveCommand(env *environment) *cli.Command {
 					"zstd is faster and smaller and loads in Docker since 23.0", DefaultText: "by the end of FILE"},
 			&cli.StringSliceFlag{Name: "tag", Category: groupOutput,
 				Usage: "a single image gets `NAME:TAG` in the tar instead of the names it has"},
-			checksumFlag(), volumeSizeFlag(), onlyFlag(), parityFlag(),
+			checksumFlag(), volumeSizeFlag(), onlyFlag(), changeMediaFlag(), parityFlag(),
 			recordFlag(recordUsage),
 			keyFlag(),
 			volumesFlag(),
@@ -168,7 +169,7 @@ func (c call) newSaver() (*saver, error) {
 	if s.cuts, err = c.cutting(out); err != nil {
 		return nil, err
 	}
-	if err := c.checkChecksum(out); err != nil {
+	if err := cmp.Or(c.checkMedia(s.cuts), c.checkChecksum(out)); err != nil {
 		return nil, err
 	}
 	s.record, err = record.Create(c.String("record"), out.Path)
@@ -202,7 +203,7 @@ type saver struct {
 	record   *record.Output
 	signer   signer
 	cuts     *cut.Options // or nil: it is in one piece
-	volumes  *cut.Writer  // what has been written of these
+	volumes  inVolumes    // what has been written of these
 	again    *cut.Again   // volumes that are made again; or nil
 }
 

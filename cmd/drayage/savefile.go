@@ -23,7 +23,7 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 		Jobs: s.Int("jobs"), Planned: meter.Plan, Progress: meter.Update, Loadable: func() { s.loadable = true },
 	}
 	inOrder, err := writeInOrder(out, s.rawOut, func(w io.Writer) error {
-		return s.record.Follow(ctx, w, untrusted(s.sourceOptions()), func(w io.Writer) error {
+		return s.record.Follow(ctx, w, "-", untrusted(s.sourceOptions()), func(w io.Writer) error {
 			return s.stream(ctx, w, "standard output", opts)
 		})
 	})
@@ -36,8 +36,11 @@ func (s *saver) write(ctx context.Context, out string) (err error) {
 
 // file writes a regular file.
 func (s *saver) file(ctx context.Context, out string, opts dockerarchive.Options) error {
-	if s.again != nil {
+	switch {
+	case s.again != nil:
 		return s.remake(ctx, opts)
+	case s.Bool("change-media"):
+		return s.onMedia(ctx, out, opts)
 	}
 	if s.cuts != nil {
 		return s.cut(ctx, out, opts)

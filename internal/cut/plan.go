@@ -102,16 +102,25 @@ func (w *Writer) Summary() string {
 
 // Load is the line that loads the archive into Docker.
 func (w *Writer) Load() string {
+	var paths []string
+	for k, f := range w.folders {
+		if slices.Contains(w.of, k) {
+			paths = append(paths, filepath.Join(f.dir, w.name))
+		}
+	}
+	return loads(paths, len(w.set.Volumes))
+}
+
+// loads is the line for volumes that are called after paths.
+func loads(paths []string, volumes int) string {
 	const most = 99 // volumes whose numbers begin with 0
 	end := ".0*"
-	if len(w.set.Volumes) > most {
+	if volumes > most {
 		end = ".[0-9]*"
 	}
 	line := "cat"
-	for k, f := range w.folders {
-		if slices.Contains(w.of, k) {
-			line += " " + terminal.ShellWord(filepath.Join(f.dir, w.name)) + end
-		}
+	for _, path := range paths {
+		line += " " + terminal.ShellWord(path) + end
 	}
 	return line + " | docker load"
 }

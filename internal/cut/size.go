@@ -79,6 +79,12 @@ func blockFor(size, volume int64) int64 {
 	return block
 }
 
+// Count says for people how many volumes an archive of size bytes has.
+func (o Options) Count(size int64) string {
+	n := int((size + o.Volume - 1) / o.Volume)
+	return fmt.Sprintf("%s of at most %s", terminal.Count(n, "volume"), terminal.Size(o.Volume))
+}
+
 // TooManyError says that an archive would have more volumes than a set may have.
 type TooManyError struct {
 	Volume int64 // the size of a volume

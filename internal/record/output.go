@@ -160,9 +160,10 @@ func (o *Output) fillFrom(ctx context.Context, open func() (*source.Set, error))
 }
 
 // Follow calls write, and makes the record of the archive that it writes to w meanwhile: a stream cannot be
-// read again. If no record can be made, the stream goes on to its end nevertheless.
+// read again. Name is what the record calls it. If no record can be made, the stream goes on to its end
+// nevertheless.
 func (o *Output) Follow(
-	ctx context.Context, w io.Writer, opts source.Options, write func(io.Writer) error,
+	ctx context.Context, w io.Writer, name string, opts source.Options, write func(io.Writer) error,
 ) error {
 	if o == nil {
 		return write(w)
@@ -170,7 +171,7 @@ func (o *Output) Follow(
 	r, tee := io.Pipe()
 	filled := make(chan error)
 	go func() {
-		err := o.follow(ctx, r, opts)
+		err := o.follow(ctx, r, name, opts)
 		_, rest := io.Copy(io.Discard, r)
 		filled <- errors.Join(err, rest)
 	}()
@@ -182,8 +183,8 @@ func (o *Output) Follow(
 	return err
 }
 
-func (o *Output) follow(ctx context.Context, r io.Reader, opts source.Options) error {
-	set, err := source.OpenStream(ctx, r, "-", Options(opts))
+func (o *Output) follow(ctx context.Context, r io.Reader, name string, opts source.Options) error {
+	set, err := source.OpenStream(ctx, r, name, Options(opts))
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
