@@ -85,6 +85,10 @@ func (a *Reader) contents(ctx context.Context, tolerant bool) (*Contents, error)
 	if err != nil {
 		return nil, err
 	}
+	if a.tar.Fault() != nil { // what one file lacks may be lost, and the other does not stand for it
+		c.show(l, roots, false)
+		return c, nil
+	}
 	if err := a.unite(c, roots, items, tolerant); err != nil {
 		return nil, err
 	}

@@ -179,7 +179,7 @@ func (im *SavedImage) lacks(part image.Part, d digest.Digest, path string, reaso
 }
 
 func (a *Reader) reason(path string) image.Reason {
-	if a.tar.Has(tarfs.Clean(path)) {
+	if a.tar.Has(tarfs.Clean(path)) || a.tar.Fault() != nil {
 		return image.Damaged
 	}
 	return image.Missing

@@ -51,9 +51,10 @@ type Reader struct {
 func NewReader(r io.ReaderAt, size int64) (*Reader, error) { return newReader(tarfs.New(r, size)) }
 
 // Salvage is NewReader for an archive that may be damaged or cut off. With the error it returns a Reader of
-// what stands in front of the fault, if that is anything.
-func Salvage(r io.ReaderAt, size int64) (*Reader, error) {
-	tar, fault := tarfs.Salvage(r, size)
+// what can be found, if that is anything. Nothing in it is taken to be absent on purpose. behind tells of an
+// offset that cannot be read which one is worth a try after it; if it is nil, the archive ends at the fault.
+func Salvage(r io.ReaderAt, size int64, behind func(offset int64) int64) (*Reader, error) {
+	tar, fault := tarfs.Salvage(r, size, behind)
 	if tar == nil {
 		return nil, tarError(fault)
 	}

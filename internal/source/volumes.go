@@ -245,9 +245,9 @@ func distinct(dirs []string) (all []string) {
 	return all
 }
 
-// salvage reads the archive in front of the first gap between volumes.
+// salvage reads the archive in spite of gaps.
 func (s *Set) salvage(ctx context.Context, at io.ReaderAt, size int64, opts Options) error {
-	r, fault := dockerarchive.Salvage(at, size)
+	r, fault := dockerarchive.Salvage(at, size, s.Volumes.Behind)
 	if r == nil {
 		return fault
 	}

@@ -16,10 +16,13 @@ import (
 func (x *Index) Open(name string) (fs.File, error) {
 	var f *File
 	err := fs.ErrNotExist
-	if !fs.ValidPath(name) {
+	switch {
+	case !fs.ValidPath(name):
 		err = fs.ErrInvalid
-	} else if x.Has(name) {
+	case x.Has(name):
 		f, err = x.Find(name)
+	case x.fault != nil:
+		return nil, x.hidden()
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}

@@ -11,7 +11,6 @@ package tarfs
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +59,7 @@ type Index struct {
 	root    string
 	entries *table // by cleaned name
 	count   int    // headers, also of what is no file
+	fault   error  // why not all of a damaged tar could be looked at
 	names   int    // bytes of names
 	holes   int64  // bytes of sparse files
 
@@ -74,66 +74,39 @@ func newIndex(r io.ReaderAt, size int64, entries *table) *Index {
 // New finds the entries of the uncompressed tar in r, which is size bytes long. The index reads from r as
 // long as it is used. It does not close r.
 func New(r io.ReaderAt, size int64) (*Index, error) {
-	x, err := Salvage(r, size)
+	x, err := Salvage(r, size, nil)
 	if err != nil {
 		return nil, err
 	}
 	return x, nil
 }
 
-// Salvage is New for a tar that may be damaged: with the error it returns the entries before the fault, if
-// there are any.
-func Salvage(r io.ReaderAt, size int64) (*Index, error) {
-	faults := &faultKeeper{ReaderAt: r}
-	if err := sniff(faults, size); err != nil {
-		return nil, err
+// scan enters the entries of the tar that begins at an offset. It returns where it has stopped.
+func (x *Index) scan(r io.ReaderAt, from int64, takes func(name string) bool) (end int64, err error) {
+	section := &headSeeker{SectionReader: io.NewSectionReader(r, 0, x.size)}
+	if _, err := section.Seek(from, io.SeekStart); err != nil {
+		return from, err
 	}
-	x := newIndex(r, size, newTable(nil))
-	section := &headSeeker{SectionReader: io.NewSectionReader(faults, 0, size)}
 	for tr := tar.NewReader(section); ; {
 		section.wanted = true
 		h, err := tr.Next()
-		if err == io.EOF {
-			return x, x.checkEnd(section)
-		}
-		if err != nil {
-			return x.some(), cmp.Or(faults.err, x.damaged(err))
-		}
-		offset, err := section.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return nil, err
-		}
-		if isSparse(h) {
+		offset, seekErr := section.Seek(0, io.SeekCurrent)
+		switch {
+		case err == io.EOF:
+			return offset, x.checkEnd(section)
+		case err != nil:
+			return offset, x.damaged(err)
+		case seekErr != nil:
+			return offset, seekErr
+		case !takes(h.Name):
+			continue
+		case isSparse(h):
 			offset = section.head
 		}
 		if err := x.add(h, offset); err != nil {
-			return x.some(), err
+			return offset, err
 		}
 	}
-}
-
-// some is the index if anything is in it.
-func (x *Index) some() *Index {
-	if len(x.entries.last) == 0 {
-		return nil
-	}
-	return x
-}
-
-// faultKeeper keeps the first error about a tar that cannot be read: archive/tar does not tell it from a tar
-// that is damaged.
-type faultKeeper struct {
-	io.ReaderAt
-	err error
-}
-
-// ReadAt implements io.ReaderAt.
-func (f *faultKeeper) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := f.ReaderAt.ReadAt(p, offset)
-	if err != nil && err != io.EOF && f.err == nil {
-		f.err = err
-	}
-	return n, err
 }
 
 // checkEnd refuses a tar with something behind its end: not all tools read that.
@@ -277,6 +250,9 @@ func (x *Index) single(name string) (Entry, error) {
 			return first, x.checkSame(name, first)
 		}
 		first = e
+	}
+	if n == 0 && x.fault != nil {
+		return first, x.hidden()
 	}
 	if n == 0 {
 		return first, verify.Mismatchf("archive has no entry %q", name)

@@ -132,3 +132,13 @@ func (f *Files) mark(i, b int, err error) {
 		f.checked[i][b] = wrong
 	}
 }
+
+// Behind is the offset in the archive behind a block that cannot be read, or behind a volume that is missing.
+func (f *Files) Behind(offset int64) int64 {
+	i, at := f.set.Locate(offset)
+	size := f.set.At(i).Size
+	if f.states[i].Condition == Missing {
+		return offset - at + size
+	}
+	return offset - at + min(size, (at/f.set.Block+1)*f.set.Block)
+}
