@@ -40,7 +40,7 @@ EXAMPLES:
    drayage save alpine:3.20 -o alpine.tar          straight from the registry
    drayage save alpine:3.20 -o a.tar --format oci --platform all
    drayage save alpine:3.20 -o a.tar --tag registry.corp/alpine:3.20
-   drayage save alpine:3.20 -o alpine.tar.gz
+   drayage save images -o x.tar --volume-size fat32 --parity 2 --sign ship.key
    drayage save images -o all.tar --dry-run        how much would it be?
    drayage save alpine.tar -o oci:images           into a layout directory
    drayage save alpine:3.20 -o - | ssh host docker load

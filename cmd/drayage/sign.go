@@ -26,8 +26,8 @@ func signFlags() []cli.Flag {
 		&cli.StringFlag{Name: "sign", Category: groupOutput,
 			Usage: "sign the set file, which a tar in one piece gets too, with the secret key in `FILE`, of " +
 				"keygen or of minisign"},
-		&cli.StringFlag{Name: "sign-password-file", Category: groupAccess,
-			Usage: "read the password of that key from `FILE`; without it, it is asked for on the terminal"},
+		&cli.StringFlag{Name: "sign-password-file", Category: groupOutput,
+			Usage: "read the password of the key of --sign from `FILE`; without it, it is asked for on the terminal"},
 		&cli.BoolFlag{Name: "set", Category: groupOutput,
 			Usage: "write the set file beside a tar in one piece too, so that ssh-keygen can sign it"},
 	}

@@ -70,7 +70,7 @@ func TestParityVolumesCount(t *testing.T) {
 	dir := t.TempDir()
 	_, err := write(t, filepath.Join(dir, "x.tar"), cut.Options{Volume: mib, Parity: limits.SetVolumes - 1},
 		content(mib+1))
-	if err == nil || !strings.Contains(err.Error(), "it takes more than 1 volumes of 1.0 MB") {
+	if err == nil || !strings.Contains(err.Error(), "it takes more than 1 volume of 1.0 MB") {
 		t.Error(err)
 	}
 }

@@ -95,7 +95,7 @@ type TooManyError struct {
 
 // Error implements error.
 func (e *TooManyError) Error() string {
-	text := fmt.Sprintf("it takes more than %d volumes of %s", e.Most, terminal.Size(e.Volume))
+	text := fmt.Sprintf("it takes more than %s of %s", terminal.Count(e.Most, "volume"), terminal.Size(e.Volume))
 	if e.Enough == 0 {
 		return text
 	}

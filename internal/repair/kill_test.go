@@ -17,7 +17,7 @@ func TestKilledAnywhere(t *testing.T) {
 	spoil := func() {
 		w.restore()
 		w.hurt(0, 1)
-		w.write("x.tar.002", "of another bundle")
+		w.write("x.tar.002", "of another archive")
 		w.write("x.tar.p01", w.files["x.tar.p01"]+"more")
 		w.move("x.tar.003", "tmp")
 		w.move("x.tar.p02", "x.tar.003")
@@ -52,7 +52,7 @@ func TestKilledAnywhere(t *testing.T) {
 		if !ended {
 			t.Fatalf("killed at step %d: no end", stop)
 		}
-		w.wantWhole(map[string]string{"x.tar.002.other": "of another bundle"})
+		w.wantWhole(map[string]string{"x.tar.002.other": "of another archive"})
 		k := &killer{left: stop}
 		spoil()
 		r, err := New(w.set, w.look(), Options{Dir: w.dir, change: k.change})

@@ -104,7 +104,7 @@ func New(set *volume.Set, found []Found, opts Options) (*Repair, error) {
 }
 
 // once lets every file be one volume. Volumes with the same bytes may have been found in the same file. A
-// file with nothing of the volume but its name may be of another bundle: it is no volume, so that it is
+// file with nothing of the volume but its name may be of another archive: it is no volume, so that it is
 // left alone.
 func once(set *volume.Set, found []Found) []Found {
 	found = slices.Clone(found)

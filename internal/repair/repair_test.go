@@ -56,11 +56,11 @@ func TestDamage(t *testing.T) {
 			w.remove(1)
 			w.move("x.tar.001", "x.tar.002")
 		}},
-		"of another bundle": {
+		"of another archive": {
 			spoil: func() { w.write("x.tar.002", strings.Repeat("o", 3*block)) },
 			more:  map[string]string{"x.tar.002.other": strings.Repeat("o", 3*block)},
 		},
-		"of another bundle twice": {
+		"of another archive twice": {
 			spoil: func() { w.write("x.tar.002", "o"); w.write("x.tar.002.other", "p") },
 			more:  map[string]string{"x.tar.002.other": "p", "x.tar.002.other2": "o"},
 		},

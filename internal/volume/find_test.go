@@ -169,10 +169,10 @@ func TestMistakesOfCarrying(t *testing.T) {
 		}, 2, want{"ok x.tar.003 (here x.tar.002)", "x.tar.003 and x.tar.002 have each other's names", nil}},
 		"a second copy": {func(c *carried) { c.write("x.tar.002", c.content(0)) }, 1,
 			want{"missing x.tar.002: x.tar.002 is a second copy of x.tar.001", "", fs.ErrNotExist}},
-		"of an older bundle": {func(c *carried) { c.write("x.tar.002", older[2*mib:4*mib]) }, 1,
-			want{"missing x.tar.002: x.tar.002 is of another bundle, or of an older one", "", fs.ErrNotExist}},
-		"a longer one of an older bundle": {func(c *carried) { c.write("x.tar.002", older[2*mib:]) }, 1,
-			want{"missing x.tar.002: x.tar.002 is of another bundle, or of an older one", "", fs.ErrNotExist}},
+		"of an older archive": {func(c *carried) { c.write("x.tar.002", older[2*mib:4*mib]) }, 1,
+			want{"missing x.tar.002: x.tar.002 is of another archive, or of an older one", "", fs.ErrNotExist}},
+		"a longer one of an older archive": {func(c *carried) { c.write("x.tar.002", older[2*mib:]) }, 1,
+			want{"missing x.tar.002: x.tar.002 is of another archive, or of an older one", "", fs.ErrNotExist}},
 		"a folder": {func(c *carried) {
 			c.remove("x.tar.002")
 			os.Mkdir(c.path("x.tar.002"), 0o755)

@@ -34,7 +34,7 @@ const (
 	Unreadable Instead = "unreadable" // there is a file, but it cannot be opened
 	Empty      Instead = "empty"
 	Another    Instead = "another"  // volume Other of the set
-	Stranger   Instead = "stranger" // of another bundle, or an older one
+	Stranger   Instead = "stranger" // of another archive, or an older one
 )
 
 // State is what is known of a volume.
@@ -149,7 +149,7 @@ func (h *Health) missing(i int) string {
 		}
 		return name + " is " + h.Set.FileName(s.Other) + " under a wrong name"
 	case Stranger:
-		return name + " is of another bundle, or of an older one"
+		return name + " is of another archive, or of an older one"
 	}
 	return ""
 }

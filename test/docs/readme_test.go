@@ -61,6 +61,10 @@ var compared = map[string]string{
 	"exit codes tell the kind of failure":           "16 exit codes tell the kind of failure",
 	"leaves out of a tar what the other side has":   "29 leaves out of a tar what the other side has",
 	"checks signatures of images against keys":      "18 checks signatures of images against keys",
+	"cuts what it carries into volumes":             "21 cuts what it carries into volumes",
+	"names the volume that is damaged or missing":   "33 names the volume that is damaged, missing or swapped",
+	"makes lost volumes again from parity":          "34 makes lost volumes again from parity",
+	"signs what it carries as a whole":              "35 signs what it carries, and reads nothing before the signature holds",
 }
 
 // TestComparisonsAgree compares the table of other tools in README.md with that in docs/comparison.md.

@@ -19,10 +19,10 @@ const (
 	classSwapped   = "two volumes swapped"
 	classLength    = "a volume too short or too long"
 	classCopied    = "a volume copied, renamed, or copied over another"
-	classOlder     = "a volume of an older bundle"
+	classOlder     = "a volume of an older archive"
 	classNoFile    = "a link or a directory in place of a volume"
 	classSet       = "a field of the set file changed"
-	classSetFile   = "the set file cut, empty, missing or of an older bundle"
+	classSetFile   = "the set file cut, empty, missing or of an older archive"
 	classSignature = "one character of the signature changed, or another signature"
 )
 
@@ -88,7 +88,7 @@ func mistakes(b *bundle) (all []harm) {
 		}},
 		harm{name: "a volume was copied over another", class: classCopied, names: []string{other}, codes: damaged,
 			cure: 1, do: func(w *world, b *bundle) { w.write(inside(other), b.files[file]) }},
-		harm{name: "a volume of an older bundle", class: classOlder, names: []string{file}, codes: damaged,
+		harm{name: "a volume of an older archive", class: classOlder, names: []string{file}, codes: damaged,
 			cure: 1, do: func(w *world, b *bundle) {
 				w.write(inside(file), newBundle(w, b.kind, "old").files[file])
 			}},
@@ -214,7 +214,7 @@ func setFiles() (all []harm) {
 			do: func(w *world, _ *bundle) { w.write(inside(setFile), nil) }},
 		harm{name: "set file: missing", class: classSetFile, codes: none,
 			cure: beyond, do: func(w *world, _ *bundle) { w.remove(inside(setFile)) }},
-		harm{name: "set file: of an older bundle", class: classSetFile,
+		harm{name: "set file: of an older archive", class: classSetFile,
 			codes: []int{exitIntegrity, exitNotFound}, cure: beyond, do: func(w *world, b *bundle) {
 				w.write(inside(setFile), newBundle(w, b.kind, "old").files[setFile])
 			}})

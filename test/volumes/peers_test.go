@@ -50,7 +50,7 @@ var mishaps = []mishap{
 		whole: true,
 		befal: func(w *world, volumes, _ []string) { w.swap(volumes[2], volumes[3]) },
 	},
-	{name: "a volume is of an older bundle",
+	{name: "a volume is of an older archive",
 		befal: func(w *world, volumes, older []string) { w.write(volumes[2], w.read(older[2])) }},
 	{name: "a volume is cut short", befal: func(w *world, volumes, _ []string) {
 		w.write(volumes[2], w.read(volumes[2])[:peerVolume/2])

@@ -86,7 +86,7 @@ func signatureBytes(b *bundle) (all []harm) {
 		damaged,
 		func(w *world, b *bundle) []byte { return b.signedBy(w, 1, b.files[setFile]) },
 	)
-	put("of an older bundle", damaged, func(w *world, b *bundle) []byte {
+	put("of an older archive", damaged, func(w *world, b *bundle) []byte {
 		return newBundle(w, b.kind, "old").files[signatureFile]
 	})
 	put("a megabyte", damaged, func(*world, *bundle) []byte { return make([]byte, mib) })
