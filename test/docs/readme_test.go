@@ -64,7 +64,8 @@ var compared = map[string]string{
 	"cuts what it carries into volumes":             "21 cuts what it carries into volumes",
 	"names the volume that is damaged or missing":   "33 names the volume that is damaged, missing or swapped",
 	"makes lost volumes again from parity":          "34 makes lost volumes again from parity",
-	"signs what it carries as a whole":              "35 signs what it carries, and reads nothing before the signature holds",
+	"signs what it carries as a whole": "35 signs what it carries, and reads nothing " +
+		"before the signature holds",
 }
 
 // TestComparisonsAgree compares the table of other tools in README.md with that in docs/comparison.md.
