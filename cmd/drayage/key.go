@@ -60,8 +60,8 @@ func (c call) saySigned(s *sign.Signed) {
 	if !s.Time.IsZero() {
 		by += ", " + s.Time.Format("2006-01-02 15:04 MST")
 	}
-	if s.Comment != "" {
-		by += ", " + strconv.Quote(s.Comment)
+	if text := s.Remark(); text != "" {
+		by += ", " + strconv.Quote(text)
 	}
 	c.note("%s: signed by %s", filepath.Base(s.File), by)
 	r := report.Signature{File: s.File, Signature: s.Filename, Key: s.By, Principals: s.Who,

@@ -117,16 +117,12 @@ func (c call) checkedVolumes(ctx context.Context, arg string) (string, *volume.H
 const maxTold = 50
 
 func (c call) noteHealth(h *volume.Health) {
-	told := 0
-	for i := range h.States {
-		if text := h.Sentence(i); text != "" {
-			if told++; told <= maxTold {
-				c.note("%s", text)
-			}
-		}
+	all := h.Sentences()
+	for _, text := range all[:min(len(all), maxTold)] {
+		c.note("%s", text)
 	}
-	if told > maxTold {
-		c.note("and %d more volumes", told-maxTold)
+	if len(all) > maxTold {
+		c.note("and %d more volumes", len(all)-maxTold)
 	}
 }
 

@@ -62,6 +62,12 @@ func (v *verifier) noteVolumes() {
 		return
 	}
 	set := v.volumes.Set
+	if set.Volume == 0 {
+		if len(v.volumes.Faulty()) == 0 {
+			v.note("%s: every block is what its set file says", set.Name)
+		}
+		return
+	}
 	text := terminal.Count(len(set.Volumes), "volume")
 	if n := len(set.Parity); n > 0 {
 		text += " and " + terminal.Count(n, "parity volume")

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"drayage/internal/kind"
@@ -36,6 +37,15 @@ type Signed struct {
 	Comment  string    // the trusted comment, which is signed too. It may hold anything but line ends.
 	KeyFile  string    // where the trusted key stands
 	Filename string    // of the signature
+}
+
+// Remark is the trusted comment if it says more than when the set file was signed.
+func (s *Signed) Remark() string {
+	rest, hasTime := strings.CutPrefix(s.Comment, fmt.Sprintf("timestamp:%d\tfile:", s.Time.Unix()))
+	if hasTime && strings.TrimSuffix(rest, "\thashed") == filepath.Base(s.File) {
+		return ""
+	}
+	return s.Comment
 }
 
 // failf is an error about a signature that does not hold. It matches the error for bytes that are not what

@@ -257,11 +257,8 @@ func (s *Set) salvage(ctx context.Context, at io.ReaderAt, size int64, opts Opti
 
 // volumeRemarks says of which volumes users should know something, though the archive can be read.
 func (s *Set) volumeRemarks() (all []Remark) {
-	h := s.Volumes.Found()
-	for i := range h.States {
-		if text := h.Sentence(i); text != "" {
-			all = append(all, Remark{Text: text})
-		}
+	for _, text := range s.Volumes.Found().Sentences() {
+		all = append(all, Remark{Text: text})
 	}
 	if len(all) > maxListed {
 		more := fmt.Sprintf("and so are %d more volumes", len(all)-maxListed)

@@ -3,6 +3,7 @@ package volume
 import (
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,7 +23,7 @@ func (e *Error) Error() string { return e.text }
 
 // Unwrap lets callers match the kind of the error.
 func (e *Error) Unwrap() []error {
-	missing := func(i int) bool { return e.Health.States[i].Condition == Missing }
+	missing := e.Health.nowhere
 	switch gone := slices.ContainsFunc(e.Volumes, missing); {
 	case !gone:
 		return []error{verify.ErrMismatch}
@@ -69,14 +70,17 @@ func (h *Health) about(volumes []int) error {
 	if len(volumes) == 0 {
 		return nil
 	}
-	gone := func(i int) bool { return h.States[i].Condition == Missing && h.States[i].Instead == Nothing }
+	if h.IsForeign() {
+		return &Error{h, volumes, SetName(h.Set.Name) + " does not belong to the volumes beside it: " +
+			"bring the set file that was written with them"}
+	}
 	var lost, sentences []string
 	for n, i := range volumes {
 		switch {
 		case n == maxListed:
 			sentences = append(sentences, fmt.Sprintf("and %d more volumes", len(volumes)-n))
 		case n > maxListed:
-		case gone(i):
+		case h.nowhere(i):
 			lost = append(lost, h.Set.Title(i))
 		default:
 			sentences = append(sentences, h.Sentence(i))
@@ -90,6 +94,33 @@ func (h *Health) about(volumes []int) error {
 		sentences = slices.Insert(sentences, 0, strings.Join(lost, ", ")+are+h.looked())
 	}
 	return &Error{h, volumes, strings.Join(sentences, "; ")}
+}
+
+// nowhere reports whether no file is volume i, nor has its name.
+func (h *Health) nowhere(i int) bool {
+	return h.States[i].Condition == Missing && h.States[i].Instead == Nothing
+}
+
+// IsForeign reports whether there are files with the names of volumes, and not one is of this set.
+func (h *Health) IsForeign() bool {
+	strangers := 0
+	for _, s := range h.States {
+		switch {
+		case s.Condition == Missing && s.Instead == Stranger:
+			strangers++
+		case s.Condition != Missing || s.Instead != Nothing:
+			return false
+		}
+	}
+	return strangers > 0 && h.Set.Volume > 0
+}
+
+// SetFile is where the set file was, if it has its own name.
+func (h *Health) SetFile() string {
+	if len(h.dirs) == 0 {
+		return SetName(h.Set.Name)
+	}
+	return filepath.Join(h.dirs[0], SetName(h.Set.Name))
 }
 
 // looked says in which folders volumes were looked for.

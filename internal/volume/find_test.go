@@ -143,7 +143,7 @@ func TestMistakesOfCarrying(t *testing.T) {
 		"missing parity": {func(c *carried) { c.remove("x.tar.p01") }, 3,
 			want{"missing x.tar.p01", "parity volume 1 of 2 (x.tar.p01) is missing", nil}},
 		"empty": {func(c *carried) { c.write("x.tar.002", nil) }, 1,
-			want{"missing x.tar.002: x.tar.002 is empty: copy it again", "is empty", fs.ErrNotExist}},
+			want{"bad x.tar.002: it is empty: copy it again", "is empty", verify.ErrMismatch}},
 		"short": {func(c *carried) { c.write("x.tar.002", c.content(1)[:mib+5]) }, 1,
 			want{"bad x.tar.002: copied short, 1048581 of 2097152 bytes are here", "(x.tar.002): copied short, 10",
 				verify.ErrMismatch}},
@@ -154,29 +154,29 @@ func TestMistakesOfCarrying(t *testing.T) {
 		"long": {func(c *carried) { c.write("x.tar.002", append(bytes.Clone(c.content(1)), "more"...)) }, 1,
 			want{"bad x.tar.002: too long, it has 2097156 bytes and not 2097152", "too long", nil}},
 		"renamed": {func(c *carried) { c.rename("x.tar.002", "y.bin") }, 1,
-			want{"ok x.tar.002 (here y.bin)", "x.tar.002 is called y.bin here", nil}},
+			want{"ok x.tar.002 (called y.bin)", "x.tar.002 is called y.bin here", nil}},
 		"renamed parity": {func(c *carried) { c.rename("x.tar.p02", "y.bin") }, 4,
-			want{"ok x.tar.p02 (here y.bin)", "x.tar.p02 is called y.bin here", nil}},
+			want{"ok x.tar.p02 (called y.bin)", "x.tar.p02 is called y.bin here", nil}},
 		"swapped": {func(c *carried) {
 			c.rename("x.tar.002", "y")
 			c.rename("x.tar.001", "x.tar.002")
 			c.rename("y", "x.tar.001")
-		}, 1, want{"ok x.tar.002 (here x.tar.001)", "x.tar.002 and x.tar.001 have each other's names", nil}},
+		}, 1, want{"ok x.tar.002 (called x.tar.001)", "x.tar.001 and x.tar.002 have each other's names", nil}},
 		"swapped with the last": {func(c *carried) {
 			c.rename("x.tar.003", "y")
 			c.rename("x.tar.002", "x.tar.003")
 			c.rename("y", "x.tar.002")
-		}, 2, want{"ok x.tar.003 (here x.tar.002)", "x.tar.003 and x.tar.002 have each other's names", nil}},
+		}, 2, want{"ok x.tar.003 (called x.tar.002)", "x.tar.002 and x.tar.003 have each other's names", nil}},
 		"a second copy": {func(c *carried) { c.write("x.tar.002", c.content(0)) }, 1,
-			want{"missing x.tar.002: x.tar.002 is a second copy of x.tar.001", "", fs.ErrNotExist}},
+			want{"bad x.tar.002: it is a second copy of x.tar.001", "", verify.ErrMismatch}},
 		"of an older archive": {func(c *carried) { c.write("x.tar.002", older[2*mib:4*mib]) }, 1,
-			want{"missing x.tar.002: x.tar.002 is of another archive, or of an older one", "", fs.ErrNotExist}},
+			want{"bad x.tar.002: it is of another archive, or of an older one", "", verify.ErrMismatch}},
 		"a longer one of an older archive": {func(c *carried) { c.write("x.tar.002", older[2*mib:]) }, 1,
-			want{"missing x.tar.002: x.tar.002 is of another archive, or of an older one", "", fs.ErrNotExist}},
+			want{"bad x.tar.002: it is of another archive, or of an older one", "", verify.ErrMismatch}},
 		"a folder": {func(c *carried) {
 			c.remove("x.tar.002")
 			os.Mkdir(c.path("x.tar.002"), 0o755)
-		}, 1, want{"missing x.tar.002: x.tar.002 is a folder", "", fs.ErrNotExist}},
+		}, 1, want{"bad x.tar.002: it is a folder", "", verify.ErrMismatch}},
 		"the first byte": {func(c *carried) { c.flip("x.tar.002", 0) }, 1,
 			want{"bad x.tar.002: block 0 (bytes 0 to 1048575)", "", verify.ErrMismatch}},
 		"the last byte of the first block": {func(c *carried) { c.flip("x.tar.001", mib-1) }, 0,
@@ -195,11 +195,11 @@ func TestMistakesOfCarrying(t *testing.T) {
 		"a worse copy under its name": {func(c *carried) {
 			c.write("copy", c.content(1))
 			c.write("x.tar.002", c.content(1)[:mib])
-		}, 1, want{"ok x.tar.002 (here copy)", "x.tar.002 is called copy here", nil}},
+		}, 1, want{"ok x.tar.002 (called copy)", "x.tar.002 is called copy here", nil}},
 		"half a download": {func(c *carried) {
 			c.remove("x.tar.002")
 			c.write("x.tar.002.part", c.content(1)[:mib])
-		}, 1, want{"bad x.tar.002 (here x.tar.002.part): copied short", "", verify.ErrMismatch}},
+		}, 1, want{"bad x.tar.002 (called x.tar.002.part): copied short", "", verify.ErrMismatch}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			carried := carry(t, content(5*mib+100))
@@ -234,6 +234,23 @@ func TestMistakesOfCarrying(t *testing.T) {
 				t.Error(health.Err())
 			}
 		})
+	}
+}
+
+// A set file beside the volumes of another run is one mistake.
+func TestForeignSetFile(t *testing.T) {
+	c := carry(t, content(5*mib+100))
+	for i := 1; i <= 3; i++ {
+		if err := os.WriteFile(c.path(fmt.Sprintf("x.tar.00%d", i)), make([]byte, 3<<20), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.remove("x.tar.p01")
+	c.remove("x.tar.p02")
+	err := c.find().Found().Unusable()
+	want := "x.tar.set does not belong to the volumes beside it: bring the set file that was written with them"
+	if err == nil || err.Error() != want || !errors.Is(err, verify.ErrMismatch) || errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }
 
@@ -289,7 +306,7 @@ func TestLinks(t *testing.T) {
 	}
 	found := c.find().Found()
 	if said := found.Sentence(1); !strings.Contains(said, "links are not followed") ||
-		!errors.Is(found.Unusable(), fs.ErrNotExist) {
+		!errors.Is(found.Unusable(), verify.ErrMismatch) {
 		t.Error(said)
 	}
 }

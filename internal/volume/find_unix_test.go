@@ -18,7 +18,7 @@ func TestPipes(t *testing.T) {
 		}
 	}
 	line := c.find().Found().Line(1)
-	if !strings.HasPrefix(line, "missing x.tar.002: x.tar.002 is no regular file") {
+	if !strings.HasPrefix(line, "bad x.tar.002: it is no regular file") {
 		t.Error(line)
 	}
 }

@@ -202,7 +202,10 @@ func (f *Files) unreadable(i, b int, err error) error {
 
 // badBlock is the error about a block that is not what its hash promises.
 func (f *Files) badBlock(i, b int) error {
-	return verify.Mismatchf("%s: %s is not what the set file says", f.set.Title(i), f.blockName(i, b))
+	h := f.Found()
+	h.States[i].Condition, h.States[i].Bad = Damaged, []Range{{b, b + 1}}
+	return &Error{h, []int{i},
+		fmt.Sprintf("%s: %s is not what the set file says", f.set.Title(i), f.blockName(i, b))}
 }
 
 // blockName is what messages call a block.

@@ -100,7 +100,7 @@ func (h *Health) Lines() (lines []string) {
 func (h *Health) Line(i int) string {
 	s, name := &h.States[i], h.Set.FileName(i)
 	if s.Misnamed {
-		name += fmt.Sprintf(" (here %s)", quoted(filepath.Base(s.File)))
+		name += fmt.Sprintf(" (called %s)", quoted(filepath.Base(s.File)))
 	}
 	switch s.Condition {
 	case Here:
@@ -108,7 +108,10 @@ func (h *Health) Line(i int) string {
 	case Whole:
 		return "ok " + name
 	case Missing:
-		return "missing " + name + strings.TrimSuffix(": "+h.missing(i), ": ")
+		if s.Instead == Nothing {
+			return "missing " + name
+		}
+		return "bad " + name + ": " + h.missing(i)
 	}
 	return "bad " + name + ": " + h.wrong(i)
 }
@@ -120,7 +123,7 @@ func (h *Health) Sentence(i int) string {
 	case s.Condition == Missing && s.Instead == Nothing:
 		return title + " is missing"
 	case s.Condition == Missing:
-		return title + " is missing: " + h.missing(i)
+		return title + ": " + h.missing(i)
 	case s.Condition != Here && s.Condition != Whole:
 		return title + ": " + h.wrong(i)
 	case s.Misnamed:
@@ -129,27 +132,37 @@ func (h *Health) Sentence(i int) string {
 	return ""
 }
 
-// missing says what is there instead of volume i.
+// Sentences are those about all volumes of which there is one. None comes twice.
+func (h *Health) Sentences() (all []string) {
+	for i := range h.States {
+		if text := h.Sentence(i); text != "" && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// missing says what the file is that has the name of volume i.
 func (h *Health) missing(i int) string {
-	s, name := &h.States[i], h.Set.FileName(i)
+	s := &h.States[i]
 	switch s.Instead {
 	case Link:
-		return name + " is a link, and links are not followed: copy the file itself"
+		return "it is a link, and links are not followed: copy the file itself"
 	case Folder:
-		return name + " is a folder"
+		return "it is a folder"
 	case Special:
-		return name + " is no regular file"
+		return "it is no regular file"
 	case Unreadable:
-		return fmt.Sprintf("%s cannot be read: %v", name, s.Why)
+		return fmt.Sprintf("it cannot be read: %v", s.Why)
 	case Empty:
-		return name + " is empty: copy it again"
+		return "it is empty: copy it again"
 	case Another:
 		if o := &h.States[s.Other]; !o.Misnamed && o.Condition != Missing {
-			return name + " is a second copy of " + h.Set.FileName(s.Other)
+			return "it is a second copy of " + h.Set.FileName(s.Other)
 		}
-		return name + " is " + h.Set.FileName(s.Other) + " under a wrong name"
+		return "it is " + h.Set.FileName(s.Other) + " under a wrong name"
 	case Stranger:
-		return name + " is of another archive, or of an older one"
+		return "it is of another archive, or of an older one"
 	}
 	return ""
 }
@@ -189,11 +202,11 @@ func (h *Health) within(i int) (all []Range) {
 	return all
 }
 
-// misnamed says where volume i is, whose file has another name.
+// misnamed says where volume i is, whose file has another name. Two that are swapped have one text.
 func (h *Health) misnamed(i int) string {
 	s, here := &h.States[i], quoted(filepath.Base(h.States[i].File))
 	if o := s.Other; s.Instead == Another && o != i && h.States[o].Instead == Another && h.States[o].Other == i {
-		return fmt.Sprintf("%s and %s have each other's names", h.Set.FileName(i), h.Set.FileName(o))
+		return fmt.Sprintf("%s and %s have each other's names", h.Set.FileName(min(i, o)), h.Set.FileName(max(i, o)))
 	}
 	return fmt.Sprintf("%s is called %s here", h.Set.FileName(i), here)
 }
