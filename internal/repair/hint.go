@@ -26,7 +26,8 @@ func Hint(e *volume.Error) string {
 	}
 	if len(set.Parity) > 0 {
 		if r, err := New(set, FoundBy(e.Health), Options{Out: "."}); err == nil && r.Lack == nil {
-			return fmt.Sprintf("%sdrayage repair %s rebuilds %s", elsewhere, terminal.ShellWord(e.Health.SetFile()), it)
+			file := terminal.ShellWord(e.Health.SetFile())
+			return fmt.Sprintf("%sdrayage repair %s rebuilds %s", elsewhere, file, it)
 		}
 	}
 	if n := e.Numbers(); len(n) > 0 {

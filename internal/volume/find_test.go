@@ -249,7 +249,8 @@ func TestForeignSetFile(t *testing.T) {
 	c.remove("x.tar.p02")
 	err := c.find().Found().Unusable()
 	want := "x.tar.set does not belong to the volumes beside it: bring the set file that was written with them"
-	if err == nil || err.Error() != want || !errors.Is(err, verify.ErrMismatch) || errors.Is(err, fs.ErrNotExist) {
+	if err == nil || err.Error() != want || !errors.Is(err, verify.ErrMismatch) ||
+		errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }

@@ -206,7 +206,8 @@ func (h *Health) within(i int) (all []Range) {
 func (h *Health) misnamed(i int) string {
 	s, here := &h.States[i], quoted(filepath.Base(h.States[i].File))
 	if o := s.Other; s.Instead == Another && o != i && h.States[o].Instead == Another && h.States[o].Other == i {
-		return fmt.Sprintf("%s and %s have each other's names", h.Set.FileName(min(i, o)), h.Set.FileName(max(i, o)))
+		first, second := h.Set.FileName(min(i, o)), h.Set.FileName(max(i, o))
+		return fmt.Sprintf("%s and %s have each other's names", first, second)
 	}
 	return fmt.Sprintf("%s is called %s here", h.Set.FileName(i), here)
 }
