@@ -82,10 +82,7 @@ func (s *saver) cutDisks(disks []forecast.Disk, held int64) ([]forecast.Disk, er
 		disks[0].Largest = disks[0].Needed
 		return disks, nil
 	}
-	all, shares, err := forecast.Cut(disks, s.out.Path, *s.cuts, held)
-	for _, share := range shares {
-		s.note("%s", share)
-	}
+	all, err := forecast.Cut(disks, s.out.Path, *s.cuts, held)
 	return all, s.tooMany(err)
 }
 

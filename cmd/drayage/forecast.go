@@ -6,6 +6,7 @@ import (
 
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/internal/durable"
 	"drayage/internal/forecast"
 	"drayage/internal/report"
 	"drayage/layout"
@@ -55,7 +56,7 @@ func (d *dryRun) end(doc report.Document, disks ...forecast.Disk) error {
 	d.note("dry run: nothing has moved, and nothing was written")
 	for _, disk := range disks {
 		if err := disk.Room(); err != nil {
-			return fmt.Errorf("%s: %w", d.Command.Name, err)
+			return err
 		}
 	}
 	return outcome(d.errs)
@@ -84,7 +85,10 @@ func (c call) forecastFetch(
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}
-	return d.end(report.Document{Output: dir}, disk)
+	if err = d.end(report.Document{Output: dir}, disk); durable.DiskFailed(err) {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	return err
 }
 
 // fetched enters an image that would go into a layout.

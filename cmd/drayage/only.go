@@ -34,7 +34,7 @@ func (c call) redo(out source.Output) (*cut.Again, error) {
 	case c.Bool("dry-run"):
 		return nil, usagef("--only and --dry-run do not go together")
 	}
-	a, err := cut.Redo(out.Path, text)
+	a, err := cut.Redo(out.Path, c.paths("output")[1:], text)
 	if err != nil {
 		return nil, fmt.Errorf("save %s: %w", out.Path, err)
 	}
@@ -84,7 +84,7 @@ func (s *saver) reportRemade(out string) error {
 	}
 	for _, f := range s.again.Made() {
 		doc.Files = append(doc.Files, report.File{Path: f.Path, SizeBytes: f.Size, Digest: f.SHA256})
-		s.note("%s: %s, as %s says", f.Path, terminal.Size(f.Size), volume.SetName(out))
+		s.note("%s: %s, as %s says", f.Path, terminal.Size(f.Size), s.again.SetName())
 	}
 	return s.result(doc, nil)
 }

@@ -94,14 +94,23 @@ func (c call) signPassword(ctx context.Context, key string) (string, error) {
 	return c.ask(ctx, "Password of "+key, c.readSecret)
 }
 
+// noteStale says what an earlier archive of this name has left beside one in one piece.
+func (s *saver) noteStale(out string) {
+	name := terminal.ShellWord(volume.SetName(out))
+	switch {
+	case cut.HasVolumes(out):
+		s.note("note: %s and its volumes are of an earlier archive, and whoever opens the folder gets that one: "+
+			"remove them if nobody needs them any more", name)
+	case cut.HasSet(out):
+		s.note("note: %s is of an earlier archive: without --sign or --set it is not written again", name)
+	}
+}
+
 // commit gives an archive in one piece its name, and writes and signs its set file if that is wanted. An
 // earlier set file and its signatures go first: they never stand beside another archive.
 func (s *saver) commit(ctx context.Context, f cut.Whole, out string) error {
 	if !s.signer.set {
-		if cut.HasSet(out) {
-			s.note("note: %s is of an earlier archive: without --sign or --set it is not written again",
-				volume.SetName(out))
-		}
+		s.noteStale(out)
 		return s.commitSummed(ctx, f, out)
 	}
 	fi, err := f.Stat()

@@ -2,9 +2,7 @@ package cut
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,7 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"drayage/internal/durable"
-	"drayage/internal/kind"
 	"drayage/internal/parity"
 	"drayage/internal/terminal"
 	"drayage/internal/usage"
@@ -27,7 +24,10 @@ import (
 // with Finish and Commit, or with Abort.
 type Again struct {
 	set    *volume.Set
+	from   string // the path of the set file
 	path   string
+	dirs   []string // folders that there are; path is in the first
+	dirOf  []string // the folder of each volume
 	wanted []int
 	files  map[int]*durable.Output // data volumes, and those that parity volumes are computed from
 	parity map[int]*durable.Output
@@ -36,24 +36,20 @@ type Again struct {
 	passed atomic.Bool // a part was not wanted
 }
 
-// Redo begins volumes of the archive at path, which text lists: 3,7 or 3-5, and p1 for a parity volume. The
-// set file of the archive must be beside it.
-func Redo(path, text string) (*Again, error) {
-	name := volume.SetName(path)
-	set, err := formerSet(name)
-	switch {
-	case err != nil:
+// Redo begins volumes of the archive at path, which text lists: 3,7 or 3-5, and p1 for a parity volume. They
+// are in its folder or in one of more. The set file of the archive must be in one of them.
+func Redo(path string, more []string, text string) (*Again, error) {
+	dirs := append([]string{filepath.Dir(path)}, more...)
+	set, from, err := findSet(dirs, filepath.Base(path))
+	if err != nil {
 		return nil, err
-	case set == nil:
-		return nil, kind.Errorf(fs.ErrNotExist, "there is no %s, which says what the volumes have to be: "+
-			"put a copy of it there", name)
-	case set.Volume == 0 || set.Name != filepath.Base(path):
-		return nil, fmt.Errorf("%s is the set file of %s: that has no volumes of this name", name, set.Name)
 	}
-	a := &Again{set: set, path: path, files: map[int]*durable.Output{}, parity: map[int]*durable.Output{}}
+	a := &Again{set: set, from: from, path: path, dirs: dirs,
+		files: map[int]*durable.Output{}, parity: map[int]*durable.Output{}}
 	if a.wanted, err = parseOnly(text, set); err != nil {
 		return nil, err
 	}
+	a.place()
 	if err := a.open(); err != nil {
 		a.Abort()
 		return nil, err
@@ -94,7 +90,7 @@ func parseOnly(text string, set *volume.Set) (all []int, err error) {
 func (a *Again) open() error {
 	base := filepath.Base(a.path)
 	begin := func(i int, partial string, files map[int]*durable.Output) error {
-		f, err := durable.OpenOutput(filepath.Join(filepath.Dir(a.path), a.set.FileName(i)), partial)
+		f, err := durable.OpenOutput(filepath.Join(a.dirOf[i], a.set.FileName(i)), partial)
 		if err == nil {
 			files[i] = f
 		}
@@ -185,18 +181,6 @@ func (a *Again) Truncate(size int64) error {
 	return nil
 }
 
-// Room fails if there is no room for the volumes. It is for dockerarchive's options.
-func (a *Again) Room(int64) error {
-	need, largest := int64(0), int64(0)
-	for i := range a.files {
-		need, largest = need+a.set.At(i).Size, max(largest, a.set.At(i).Size)
-	}
-	for i := range a.parity {
-		need += a.set.At(i).Size
-	}
-	return durable.Room(filepath.Dir(a.path), need, largest)
-}
-
 // Anew reports whether writing the archive once more may help where Finish has failed: what was not wanted
 // may have decided on the places of all that follows. Everything is wanted from then on.
 func (a *Again) Anew() bool {
@@ -242,11 +226,14 @@ func (a *Again) compare(ctx context.Context, files map[int]*durable.Output) erro
 // Made lists the volumes, after Commit.
 func (a *Again) Made() (all []File) {
 	for _, i := range a.wanted {
-		path := filepath.Join(filepath.Dir(a.path), a.set.FileName(i))
+		path := filepath.Join(a.dirOf[i], a.set.FileName(i))
 		all = append(all, File{path, a.set.At(i).Size, a.set.At(i).SHA256})
 	}
 	return all
 }
+
+// SetName is the set file that says what the volumes have to be.
+func (a *Again) SetName() string { return a.from }
 
 // Volume is the size of the volumes.
 func (a *Again) Volume() int64 { return a.set.Volume }
@@ -263,7 +250,12 @@ func (a *Again) Commit() error {
 			return err
 		}
 	}
-	return syncFolder(filepath.Dir(a.path))
+	for _, dir := range a.dirs {
+		if err := syncFolder(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Abort removes what has been written. After Commit it does nothing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"drayage/internal/cut"
+	"drayage/internal/durable"
 	"drayage/internal/volume"
 )
 
@@ -311,7 +313,81 @@ func TestFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Abort()
-	if err := w.Room(6*mib + 1); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "lack room") {
+	err = w.Room(6*mib + 1)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "lack room") ||
+		durable.DiskHint(err) != "free some space, or add one more -o DIR for the volumes that do not fit" {
+		t.Error(err, durable.DiskHint(err))
+	}
+}
+
+// Who saves anew over sticks that are full of the last archive learns which files take the room.
+func TestFormerVolumesTakeTheRoom(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	room := map[string]int64{a: 4*mib + 5, b: 9 * mib}
+	defer cut.Rooms(func(dir string) (int64, error) { return room[dir], nil })()
+	opts := cut.Options{Volume: mib, Folders: []string{b}}
+	if _, err := write(t, filepath.Join(a, "x.tar"), opts, content(6*mib)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, a, "x.tar.html", "is no volume")
+	before := tree(t, a)
+	room[a], room[b] = 0, 3*mib
+	w, err := cut.Create(filepath.Join(a, "x.tar"), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.Room(6 * mib)
+	want := "the earlier x.tar takes 6.3 MB there: remove " + a + "/x.tar.001 to .002, " +
+		b + "/x.tar.003 to .006"
+	if hint := durable.DiskHint(err); !strings.HasPrefix(hint, want) {
+		t.Errorf("%v (%s)", err, hint)
+	}
+	w.Abort()
+	if after := tree(t, a); !maps.Equal(before, after) {
+		t.Error("something has changed:", len(after))
+	}
+}
+
+// A volume is made again where it was. One that is lost goes where there is room for it.
+func TestAgainInSeveralFolders(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	room := map[string]int64{a: 4*mib + 5, b: 9 * mib}
+	defer cut.Rooms(func(dir string) (int64, error) { return room[dir], nil })()
+	data, path := content(6*mib), filepath.Join(a, "x.tar")
+	opts := cut.Options{Volume: mib, Folders: []string{b}, Parity: 1}
+	if _, err := write(t, path, opts, data); err != nil {
+		t.Fatal(err)
+	}
+	before := []map[string]string{tree(t, a), tree(t, b)}
+	room[a], room[b] = 0, 7*mib
+	for _, name := range []string{"x.tar.003", "x.tar.p01"} {
+		if err := os.Remove(filepath.Join(b, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, a, "x.tar.001", "bad")
+	if err := os.Remove(filepath.Join(a, "x.tar.set")); err != nil { // that in the other folder will do
+		t.Fatal(err)
+	}
+	again, err := cut.Redo(path, []string{b}, "1,3,p1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Abort()
+	_, err = again.WriteAt(data, 0)
+	if err := errors.Join(err, again.Room(0), again.Finish(t.Context()), again.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	put(t, a, "x.tar.set", before[0]["x.tar.set"])
+	if !maps.Equal(before[0], tree(t, a)) || !maps.Equal(before[1], tree(t, b)) {
+		t.Error("the folders are not as before")
+	}
+	c := t.TempDir()
+	if _, err := write(t, filepath.Join(c, "x.tar"), cut.Options{Volume: mib}, content(7*mib)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = cut.Redo(path, []string{b, c}, "1")
+	if err == nil || !strings.Contains(err.Error(), "are of different archives") {
 		t.Error(err)
 	}
 }

@@ -102,7 +102,7 @@ func (m *Media) unfit() string {
 	case len(names) > 0:
 		return fmt.Sprintf("%s is on it: take another medium, or an empty one", names[0])
 	}
-	if err := durable.Room(m.dir(), m.opts.Volume+besides, m.opts.Volume); err != nil {
+	if err := durable.Room(m.dir(), m.opts.Volume+Besides, m.opts.Volume); err != nil {
 		return err.Error()
 	}
 	return ""

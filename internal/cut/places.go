@@ -10,9 +10,9 @@ import (
 	"drayage/internal/terminal"
 )
 
-// besides is room on each disk for the set file and what file systems need, in bytes. Set files of more than
+// Besides is room on each disk for the set file and what file systems need, in bytes. Set files of more than
 // a few archives have less than half of it.
-const besides = 2 << 20
+const Besides = 2 << 20
 
 // places says in which folder each volume goes. The folders are filled in their order, each with as many
 // whole volumes as it has room for. The last one takes the rest.
@@ -51,7 +51,7 @@ func newPlaces(path string, volume int64, more []string) (*places, error) {
 		}
 		f := &folder{dir: dir, disk: durable.Disk(dir), room: -1}
 		if free, err := free(dir); err == nil && free >= 0 {
-			f.room = max(free-besides, 0)
+			f.room = max(free-Besides, 0)
 		}
 		p.folders = append(p.folders, f)
 	}
@@ -133,7 +133,7 @@ func (p *places) check(size, rest int64, parity int) error {
 		}
 	}
 	if len(p.folders) == 1 {
-		return durable.Room(p.folders[0].dir, rest+int64(parity)*largest+besides, largest)
+		return durable.Room(p.folders[0].dir, rest+int64(parity)*largest+Besides, largest)
 	}
 	n := int((size + p.volume - 1) / p.volume)
 	last := len(p.folders) - 1
@@ -155,5 +155,5 @@ func (p *places) check(size, rest int64, parity int) error {
 	}
 	text := fmt.Sprintf("not enough space: %s are needed in volumes of %s, and the folders lack room for %s",
 		terminal.Size(size+int64(parity)*largest), terminal.Size(p.volume), terminal.Size(-p.left(last)-short))
-	return &durable.RoomError{Text: text, Hint: "give one more folder with -o DIR", Err: syscall.ENOSPC}
+	return &durable.RoomError{Text: text, Err: syscall.ENOSPC}
 }

@@ -17,6 +17,7 @@ type Share struct {
 	First, Last int    // volumes, counted from 1; Last is less if there are none
 	Parity      int    // parity volumes
 	Size        int64  // of all these together, in bytes
+	Hint        string // what to do if there is no room for it
 }
 
 // Plan says in which folders the volumes of an archive of size bytes would go. It changes nothing. It fails
@@ -36,7 +37,11 @@ func Plan(path string, opts Options, size int64) ([]Share, error) {
 	if err := w.possible(size); err != nil {
 		return nil, err
 	}
-	return p.shares(size, opts.Parity), nil
+	all := p.shares(size, opts.Parity)
+	for i := range all {
+		all[i].Hint = w.hint()
+	}
+	return all, nil
 }
 
 // shares says what each folder gets of an archive of size bytes with so many parity volumes.
@@ -74,6 +79,19 @@ func (w *Writer) Shares() []Share { return w.shares(w.expected, w.redundant) }
 
 // String says for people what goes where.
 func (s Share) String() string {
+	return fmt.Sprintf("%s: %s, %s", s.Folder(), s.Volumes(), terminal.Size(s.Size))
+}
+
+// Folder is what people call the folder.
+func (s Share) Folder() string {
+	if dir := filepath.Dir(s.Path); dir != "." {
+		return dir
+	}
+	return "the current folder"
+}
+
+// Volumes says for people which volumes it gets.
+func (s Share) Volumes() string {
 	var parts []string
 	switch n := s.Last - s.First + 1; {
 	case n == 1:
@@ -84,7 +102,7 @@ func (s Share) String() string {
 	if s.Parity > 0 {
 		parts = append(parts, terminal.Count(s.Parity, "parity volume"))
 	}
-	return fmt.Sprintf("%s: %s, %s", filepath.Dir(s.Path), strings.Join(parts, " and "), terminal.Size(s.Size))
+	return strings.Join(parts, " and ")
 }
 
 // Summary says for people in how many volumes the archive is.

@@ -79,6 +79,12 @@ func HasSet(path string) bool {
 	return err == nil && old != nil && old.Volume == 0
 }
 
+// HasVolumes reports whether beside path is the set file of an archive in volumes.
+func HasVolumes(path string) bool {
+	old, err := formerSet(volume.SetName(path))
+	return err == nil && old != nil && old.Volume > 0
+}
+
 // ClearSet removes the set file of the archive at path, if there is one, and before it the signatures over
 // it. It fails if the set file is that of an archive in volumes, which stays.
 func ClearSet(path string) error {

@@ -272,7 +272,7 @@ func (w *Writer) fits(size, rest int64) error {
 	if err := w.tooMuchParity(size); err != nil {
 		return err
 	}
-	return w.check(size, rest, w.redundant)
+	return w.advise(w.check(size, rest, w.redundant))
 }
 
 // Abort removes what has been written. After Commit it does nothing.

@@ -1,6 +1,8 @@
 package forecast
 
 import (
+	"errors"
+	"syscall"
 	"time"
 
 	"drayage/internal/durable"
@@ -14,6 +16,9 @@ type Disk struct {
 	Free    int64  // negative: unknown
 	Largest int64  // the size of the largest file
 	Volumes int    // into which the file is cut; 0: none
+	Share   string // what a folder gets, one of several; or empty
+	Spare   int64  // bytes that have to be free besides
+	Hint    string // what to do if there is no room; empty: what is usual
 	room    string
 }
 
@@ -41,7 +46,12 @@ func (d Disk) Room() error {
 	if d.Bound == About {
 		return nil
 	}
-	return durable.Room(d.room, d.Needed, d.Largest)
+	err := durable.Room(d.room, d.Needed+d.Spare, d.Largest)
+	var room *durable.RoomError
+	if d.Hint != "" && errors.As(err, &room) && errors.Is(err, syscall.ENOSPC) {
+		room.Hint = d.Hint
+	}
+	return err
 }
 
 // seconds is how long n bytes take at a rate of bytes per second, which is 0 if nobody has asked.

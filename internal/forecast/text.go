@@ -86,6 +86,10 @@ func (w *writer) disk(d Disk) {
 	if d.Free >= 0 {
 		free = terminal.Size(d.Free) + " free"
 	}
+	if d.Share != "" {
+		w.line("disk: %s: %s needed, %s", d.Share, needed, free)
+		return
+	}
 	w.line("disk: %s needed%s, %s", needed, volumes, free)
 }
 
