@@ -3,7 +3,6 @@ package sign
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -23,8 +22,9 @@ type trusted struct {
 	from string
 }
 
-// ParseKeys reads what the user trusts: each the name of a file with a public key of minisign or with allowed
-// signers of ssh, or a public key of minisign itself.
+// ParseKeys reads what the user trusts: each a public key of minisign itself, or the name of a file with such
+// a key or with allowed signers of ssh. What is a key is never a name: anybody could have left a file that is
+// called so.
 func ParseKeys(texts []string) (*Keys, error) {
 	k := &Keys{}
 	for _, text := range texts {
@@ -36,13 +36,11 @@ func ParseKeys(texts []string) (*Keys, error) {
 }
 
 func (k *Keys) add(text string) error {
-	data, err := read(text, limits.KeyFile)
-	if errors.Is(err, os.ErrNotExist) {
-		if key, keyErr := ParsePublicKey(strings.TrimSpace(text)); keyErr == nil {
-			k.minisign = append(k.minisign, trusted{key, "the command line"})
-			return nil
-		}
+	if key, err := ParsePublicKey(strings.TrimSpace(text)); err == nil {
+		k.minisign = append(k.minisign, trusted{key, "the command line"})
+		return nil
 	}
+	data, err := read(text, limits.KeyFile)
 	if err != nil {
 		return err
 	}

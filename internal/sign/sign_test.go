@@ -313,6 +313,29 @@ func TestParseKeys(t *testing.T) {
 	}
 }
 
+// A file that is called like a key is not read in its place: whoever fills a stick could bring one.
+func TestKeyIsNoFileName(t *testing.T) {
+	key := plainKey(t)
+	t.Chdir(t.TempDir())
+	public := key.Public()
+	other := public
+	other.Key = bytes.Repeat([]byte{7}, len(public.Key))
+	if err := os.MkdirAll(filepath.Dir(public.String()), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(public.String(), other.Encode(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	content := []byte("a set file")
+	file := place(t, sign.MinisignSuffix, key.Sign(content, "x.tar.set", time.Unix(1, 0)).Encode())
+	if s, err := keys(t, public.String()).Check(file, content); err != nil || s.KeyFile != "the command line" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := keys(t, "./"+public.String()).Check(file, content); err == nil {
+		t.Error("the file was not read")
+	}
+}
+
 func FuzzPublicKey(f *testing.F) {
 	f.Add(string(vector(f, "plain.pub")))
 	f.Fuzz(func(t *testing.T, text string) {

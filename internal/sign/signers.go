@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,9 @@ func parseSigner(line string) (s signer, err error) {
 	if algorithms[s.principals] != nil {
 		return s, fmt.Errorf("a key stands alone: write before it who has it, as in: ann %s AAAA...", s.principals)
 	}
+	if !slices.ContainsFunc(strings.Split(s.principals, ","), isPositive) {
+		return s, errors.New("its principals are all excluded, so it allows nobody")
+	}
 	key, _, options, more, err := ssh.ParseAuthorizedKey([]byte(rest))
 	switch {
 	case err != nil:
@@ -89,6 +93,9 @@ func parseSigner(line string) (s signer, err error) {
 	}
 	return s, nil
 }
+
+// isPositive reports whether a pattern is one that names may fit, and not one that excludes them.
+func isPositive(pattern string) bool { return pattern != "" && !strings.HasPrefix(pattern, "!") }
 
 // principalsOf cuts the first word from a line. It may stand in quotes.
 func principalsOf(line string) (principals, rest string, err error) {

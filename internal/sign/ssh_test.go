@@ -89,6 +89,8 @@ func TestSSHSays(t *testing.T) {
 		"now":                {"ed25519.sig", `ann valid-after="20200101Z",valid-before="99981231235959" ` + public, ""},
 		"a second line":      {"ed25519.sig", `a valid-before="20200101" ` + public + "\nbob " + public, ""},
 		"in quotes":          {"ed25519.sig", `"ann x" NAMESPACES="drayage-set" ` + public, ""},
+		"all excluded":       {"ed25519.sig", `!ann ` + public, "it allows nobody"},
+		"one excluded":       {"ed25519.sig", `!ann,* ` + public, ""},
 		"an unknown option":  {"ed25519.sig", `ann no-such ` + public, `option "no-such" is not known`},
 		"an option twice":    {"ed25519.sig", `ann namespaces="*",namespaces="*" ` + public, "stands twice"},
 		"a time that is not": {"ed25519.sig", `ann valid-after="2020" ` + public, "is no time"},
