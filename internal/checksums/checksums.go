@@ -121,10 +121,17 @@ func unescape(name string) (string, bool) {
 // Beside reads the file of checksums beside the file at path, called path.sha256. It returns nothing if there
 // is none.
 func Beside(path string) ([]Line, error) {
-	f, err := os.Open(path + Suffix)
+	fi, err := os.Stat(path + Suffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err == nil && !fi.Mode().IsRegular() {
+		err = fmt.Errorf("%s%s is no regular file", path, Suffix)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path + Suffix)
 	if err != nil {
 		return nil, err
 	}

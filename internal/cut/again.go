@@ -40,6 +40,11 @@ type Again struct {
 // are in its folder or in one of more. The set file of the archive must be in one of them.
 func Redo(path string, more []string, text string) (*Again, error) {
 	dirs := append([]string{filepath.Dir(path)}, more...)
+	for _, dir := range dirs {
+		if err := regular(dir, filepath.Base(path)); err != nil {
+			return nil, err
+		}
+	}
 	set, from, err := findSet(dirs, filepath.Base(path))
 	if err != nil {
 		return nil, err

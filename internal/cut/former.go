@@ -26,7 +26,7 @@ type former struct {
 // findFormer reads the set files that are going to be replaced.
 func (w *Writer) findFormer() error {
 	for _, f := range w.folders {
-		if err := f.regular(w.name); err != nil {
+		if err := regular(f.dir, w.name); err != nil {
 			return err
 		}
 		old, err := formerSet(filepath.Join(f.dir, volume.SetName(w.name)))
@@ -44,8 +44,8 @@ func (w *Writer) findFormer() error {
 
 // regular fails if a link, or something else that is no file, has the name of a file of an archive. Nobody
 // named these files, so nothing is written through a link that a stranger may have put on a medium.
-func (f *folder) regular(archive string) error {
-	names, err := listed(f.dir, archive)
+func regular(dir, archive string) error {
+	names, err := listed(dir, archive)
 	if err != nil {
 		return err
 	}
@@ -55,9 +55,9 @@ func (f *folder) regular(archive string) error {
 		names = append(names, set+end)
 	}
 	for _, name := range names {
-		path := filepath.Join(f.dir, name)
+		path := filepath.Join(dir, name)
 		if fi, err := os.Lstat(path); err == nil && !fi.Mode().IsRegular() {
-			return fmt.Errorf("%s is in the way: it is no regular file; remove it, or give another name", path)
+			return durable.InTheWay(path)
 		}
 	}
 	return nil
@@ -65,9 +65,12 @@ func (f *folder) regular(archive string) error {
 
 // formerSet reads the set file at path, if there is one.
 func formerSet(path string) (*volume.Set, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if errors.Is(err, durable.ErrNotRegular) {
+		return nil, durable.InTheWay(path)
 	}
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ type Output struct {
 // CreateOutput begins the file at path. It follows links, to what is not there yet too: what they point to is
 // replaced, and keeps its mode. The caller ends the output with Commit or Abort.
 func CreateOutput(path string) (*Output, error) {
-	o, err := newOutput(path, "")
+	o, err := newOutput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -45,17 +45,33 @@ func CreateOutput(path string) (*Output, error) {
 	return o, nil
 }
 
-// OpenOutput begins the file at path as CreateOutput does, with what an earlier run has left of it. Until
-// Commit or Appear the file is called partial.
-func OpenOutput(path, partial string) (*Output, error) { return newOutput(path, partial) }
+// OpenOutput begins one of several files that nobody has named, with what an earlier run has left of it.
+// Until Commit or Appear the file is called partial. A link at path is refused: a stranger may have put it
+// there.
+func OpenOutput(path, partial string) (*Output, error) {
+	if fi, err := os.Lstat(path); err == nil && !fi.Mode().IsRegular() {
+		return nil, InTheWay(path)
+	}
+	return outputAt(path, partial)
+}
 
-// newOutput opens and locks the partial file as it is. The name of the file decides on that of the partial
-// one if that is empty.
-func newOutput(path, partial string) (*Output, error) {
+// InTheWay is the error about something that has the name of a file and is none.
+func InTheWay(path string) error {
+	return fmt.Errorf("%s is in the way: it is no regular file; remove it, or give another name", path)
+}
+
+// newOutput begins the file that path leads to, by way of links too.
+func newOutput(path string) (*Output, error) {
 	path, err := target(path)
 	if err != nil {
 		return nil, err
 	}
+	return outputAt(path, "")
+}
+
+// outputAt opens and locks the partial file as it is. The name of the file decides on that of the partial one
+// if that is empty.
+func outputAt(path, partial string) (*Output, error) {
 	old, err := replaced(path)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ const WorthKeeping = 1 << 20
 // ResumeOutput begins the file at path as CreateOutput does, without losing what an earlier run has left
 // there. The caller ends it with Commit, Abort or Keep.
 func ResumeOutput(path string) (*Resumable, error) {
-	o, err := newOutput(path, "")
+	o, err := newOutput(path)
 	if err != nil {
 		return nil, err
 	}
