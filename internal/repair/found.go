@@ -12,10 +12,14 @@ import (
 // volume: New and Run go on with it by themselves.
 func FoundBy(h *volume.Health) []Found {
 	found := make([]Found, len(h.States))
+	others := &others{h.Set, map[string][]*volume.Set{}}
 	for i := range h.States {
 		s := &h.States[i]
 		found[i] = nothing(h.Set, i)
-		if s.Condition == volume.Missing || isNoVolume(h.Set, filepath.Base(s.File)) {
+		switch {
+		case s.Condition == volume.Missing, isNoVolume(h.Set, filepath.Base(s.File)):
+			continue
+		case s.Misnamed && others.own(s.File):
 			continue
 		}
 		found[i].Path, found[i].Size = s.File, s.Size
@@ -30,8 +34,21 @@ func FoundBy(h *volume.Health) []Found {
 // begun, and archives. An archive has the bytes of its only volume, and people want to keep it under its
 // name.
 func isNoVolume(set *volume.Set, name string) bool {
-	only := len(set.Volumes) == 1 && set.Volume > 0
+	if len(set.Volumes) == 1 && set.Volume == 0 {
+		return name != set.Name && !isVolumeName(set, name)
+	}
+	only := len(set.Volumes) == 1
 	return strings.HasPrefix(name, begun(set.Name)) || only && filepath.Ext(name) == filepath.Ext(set.Name)
+}
+
+// isVolumeName reports whether a set has a volume of that name.
+func isVolumeName(set *volume.Set, name string) bool {
+	for i := range set.Len() {
+		if set.FileName(i) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // begun is how the names of volumes begin that are not whole yet. It is no name that cat x.tar.0* takes.
