@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,8 +47,11 @@ func (s *Set) openFolder(ctx context.Context, notLayout error, opts Options) err
 		s.Spec.Kind, s.Spec.Path = Archive, file
 		return s.openSet(ctx, file, err, opts)
 	}
+	if len(f.names) == 0 {
+		return f.explain(notLayout)
+	}
 	if opts.Trust != nil {
-		return s.unsigned()
+		return cmp.Or(leftBehind(f.path, f.names), s.unsigned())
 	}
 	what, err := f.pack(t)
 	switch {
@@ -165,6 +169,9 @@ func (f *folder) explain(notLayout error) error {
 		if archive.MatchString(n) || f.has(n+"/"+v1.ImageLayoutFile) || f.has(n+"/manifest.json") {
 			found = append(found, filepath.Join(f.path, n))
 		}
+	}
+	if err := leftBehind(f.path, f.names); err != nil {
+		return err
 	}
 	switch {
 	case len(found) > 0:

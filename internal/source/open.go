@@ -64,7 +64,7 @@ func (s Spec) Open(ctx context.Context, opts Options) (*Set, error) {
 	set := &Set{Spec: s}
 	if err := set.open(ctx, opts); err != nil {
 		set.Close()
-		if s.Kind == Archive && set.Volumes == nil && ctx.Err() == nil {
+		if s.Kind == Archive && !set.bySet && ctx.Err() == nil {
 			err = explainDivided(s.Path, err)
 		}
 		return nil, err

@@ -30,6 +30,7 @@ type Set struct {
 	Volumes *volume.Files // of an archive in volumes; else nil
 	Gap     error         // why of an archive in volumes only a part could be read; see Options.Partial
 
+	bySet     bool   // a set file was found, or several
 	Unchecked string // the signature of the set file, if there is one and nobody asked for it
 
 	content   image.Source                     // of Layout

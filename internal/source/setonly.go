@@ -47,6 +47,9 @@ func noSetFile(path string) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", terminal.Quote(path), err)
 	case fi.IsDir():
+		if err := leftBehind(path, namesIn(path)); err != nil {
+			return err
+		}
 		return kind.Errorf(registry.ErrNotFound, "there is no set file in %s: every medium has a copy of it", path)
 	}
 	return kind.Errorf(registry.ErrNotFound, "%s has no set file beside it: every medium has a copy of it", path)

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"drayage/dockerarchive"
-	"drayage/internal/durable"
-	"drayage/internal/limits"
 	"drayage/internal/sign"
 	"drayage/internal/usage"
 	"drayage/internal/verify"
@@ -22,7 +18,7 @@ import (
 )
 
 // volumeName is the end of the name of a volume, and that of a parity volume.
-var volumeName = regexp.MustCompile(`^(.+)\.(\d{3}|p\d{2,3})$`)
+var volumeName = regexp.MustCompile(`^(.+)\.(\d{3}|[pP]\d{2,3})$`)
 
 // divided is the end of the name of a part, as split, 7z and others write it.
 var divided = regexp.MustCompile(
@@ -33,12 +29,10 @@ func explainDivided(path string, err error) error {
 	if !divided.MatchString(path) {
 		return err
 	}
-	also := ""
-	if m := volumeName.FindStringSubmatch(filepath.Base(path)); m != nil {
-		also = fmt.Sprintf("; volumes of drayage save --volume-size are read as they are, with %s beside them",
-			volume.SetName(m[1]))
+	if left := leftBehind(filepath.Dir(path), []string{filepath.Base(path)}); left != nil {
+		return left
 	}
-	return fmt.Errorf("%w; it is called like one part of a divided file: join all parts first%s", err, also)
+	return fmt.Errorf("%w; it is called like one part of a divided file: join all parts first", err)
 }
 
 // unsigned is the error about a SOURCE that no signature can be asked of.
@@ -63,7 +57,7 @@ func (s *Set) setFile(opts Options) (string, error) {
 		return "", nil
 	}
 	for _, dir := range append([]string{filepath.Dir(s.Spec.Path)}, opts.Volumes...) {
-		if file := filepath.Join(dir, volume.SetName(name)); isSetFile(file) {
+		if file := called(dir, volume.SetName(name)); file != "" {
 			return file, nil
 		}
 	}
@@ -79,10 +73,7 @@ func besideVolume(path string) string {
 	} else if !archive.MatchString(path) {
 		return ""
 	}
-	if file := volume.SetName(name); isSetFile(file) {
-		return file
-	}
-	return ""
+	return called(filepath.Split(volume.SetName(name)))
 }
 
 // setFile finds the set file in a folder, or else in those that volumes are looked for in.
@@ -97,65 +88,6 @@ func (f *folder) setFile(opts Options) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// setsIn lists the set files in a folder. Of equal ones it lists the first.
-func setsIn(dir string) (files []string) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	names, _ := d.Readdirnames(maxBesides) // what cannot be listed has none
-	slices.Sort(names)
-	var known [][]byte
-	for _, name := range names {
-		file := filepath.Join(dir, name)
-		if !strings.HasSuffix(name, volume.SetSuffix) || !isSetFile(file) {
-			continue
-		}
-		raw, err := readSetFile(file)
-		same := func(other []byte) bool { return err == nil && bytes.Equal(raw, other) }
-		if slices.ContainsFunc(known, same) {
-			continue
-		}
-		if len(known) == maxListed {
-			return files
-		}
-		known, files = append(known, raw), append(files, file)
-	}
-	return files
-}
-
-// isSetFile reports whether a path is that of a set file, by its name and its beginning.
-func isSetFile(path string) bool {
-	fi, err := os.Stat(path)
-	if err != nil || !fi.Mode().IsRegular() || !strings.HasSuffix(path, volume.SetSuffix) {
-		return false
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return true // who opens it says why
-	}
-	defer f.Close()
-	head := make([]byte, 64)
-	n, err := io.ReadFull(f, head)
-	return bytes.HasPrefix(bytes.TrimLeft(head[:n], "\ufeff \t\r\n"), []byte("{")) ||
-		err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && err != io.EOF
-}
-
-// readSetFile reads a set file. Of one that is too large it reads enough to show that.
-func readSetFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, durable.Cause(err))
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limits.SetFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, durable.Cause(err))
-	}
-	return raw, nil
 }
 
 // parseSet reads a set file, and asks first whether it is to be trusted.
@@ -181,7 +113,7 @@ func parseSet(file string, opts Options) (*volume.Set, error) {
 
 // openSet opens an archive in volumes by its set file. notFound is why there is none.
 func (s *Set) openSet(ctx context.Context, file string, notFound error, opts Options) error {
-	if notFound != nil {
+	if s.bySet = true; notFound != nil {
 		return notFound
 	}
 	set, err := parseSet(file, opts)
