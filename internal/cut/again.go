@@ -23,6 +23,7 @@ import (
 // need: the whole archive is written into it, and it keeps what the volumes have of that. The caller ends it
 // with Finish and Commit, or with Abort.
 type Again struct {
+	hold   *durable.Hold
 	set    *volume.Set
 	from   string // the path of the set file
 	path   string
@@ -40,26 +41,33 @@ type Again struct {
 // are in its folder or in one of more. The set file of the archive must be in one of them.
 func Redo(path string, more []string, text string) (*Again, error) {
 	dirs := append([]string{filepath.Dir(path)}, more...)
-	for _, dir := range dirs {
-		if err := regular(dir, filepath.Base(path)); err != nil {
-			return nil, err
-		}
-	}
-	set, from, err := findSet(dirs, filepath.Base(path))
+	hold, err := durable.HoldFolders(filepath.Base(path), dirs...)
 	if err != nil {
 		return nil, err
 	}
-	a := &Again{set: set, from: from, path: path, dirs: dirs,
+	a := &Again{hold: hold, path: path, dirs: dirs,
 		files: map[int]*durable.Output{}, parity: map[int]*durable.Output{}}
-	if a.wanted, err = parseOnly(text, set); err != nil {
-		return nil, err
-	}
-	a.place()
-	if err := a.open(); err != nil {
+	if err := a.begin(text); err != nil {
 		a.Abort()
 		return nil, err
 	}
 	return a, nil
+}
+
+func (a *Again) begin(text string) (err error) {
+	for _, dir := range a.dirs {
+		if err := regular(dir, filepath.Base(a.path)); err != nil {
+			return err
+		}
+	}
+	if a.set, a.from, err = findSet(a.dirs, filepath.Base(a.path)); err != nil {
+		return err
+	}
+	if a.wanted, err = parseOnly(text, a.set); err != nil {
+		return err
+	}
+	a.place()
+	return a.open()
 }
 
 // parseOnly reads a list of volumes.
@@ -246,6 +254,9 @@ func (a *Again) Volume() int64 { return a.set.Volume }
 // Commit gives the volumes their names.
 func (a *Again) Commit() error {
 	defer a.Abort()
+	if err := a.hold.Stays(); err != nil {
+		return err
+	}
 	for _, i := range a.wanted {
 		f := a.files[i]
 		if f == nil {
@@ -255,16 +266,15 @@ func (a *Again) Commit() error {
 			return err
 		}
 	}
-	for _, dir := range a.dirs {
-		if err := syncFolder(dir); err != nil {
-			return err
-		}
+	if err := a.hold.Sync(); err != nil {
+		return err
 	}
-	return nil
+	return a.hold.Stays()
 }
 
 // Abort removes what has been written. After Commit it does nothing.
 func (a *Again) Abort() {
+	defer a.hold.Release()
 	for _, f := range a.files {
 		f.Abort()
 	}

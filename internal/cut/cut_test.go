@@ -50,6 +50,7 @@ func write(t *testing.T, path string, opts cut.Options, data []byte) (*cut.Write
 	if err := w.Finish(t.Context()); err != nil {
 		return nil, err
 	}
+	defer w.Abort()
 	return w, w.Commit()
 }
 
@@ -143,7 +144,9 @@ func TestWriteInOrderAndReadBack(t *testing.T) {
 	if n, err := w.ReadAt(back, 2*mib); n != 5 || err == nil || string(back[:5]) != string(data[2*mib:]) {
 		t.Error("at the end:", n, err)
 	}
-	if err := errors.Join(w.Finish(t.Context()), w.Commit()); err != nil {
+	err = errors.Join(w.Finish(t.Context()), w.Commit())
+	w.Abort()
+	if err != nil {
 		t.Fatal(err)
 	}
 	check(t, dir, mib, data)

@@ -3,7 +3,6 @@ package cut
 import (
 	"context"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -93,6 +92,9 @@ func describe(ctx context.Context, r io.ReaderAt, name string, size, vol int64) 
 
 // Commit gives all files their names: the volumes first, and then a set file in each folder that has one of
 // them. A former set file goes before that, so none is ever beside volumes of another archive.
+//
+// A medium may have been taken away meanwhile. Then the path of its folder leads to another one, and what was
+// begun late is there: nothing gets its name.
 func (w *Writer) Commit() error {
 	sets, err := w.writeSets()
 	defer func() {
@@ -100,6 +102,9 @@ func (w *Writer) Commit() error {
 			f.Abort()
 		}
 	}()
+	if err == nil {
+		err = w.hold.Stays()
+	}
 	if err != nil {
 		return err
 	}
@@ -117,7 +122,7 @@ func (w *Writer) Commit() error {
 			return err
 		}
 	}
-	if err := w.syncFolders(); err != nil {
+	if err := w.settled(); err != nil {
 		return err
 	}
 	for _, f := range sets {
@@ -125,10 +130,20 @@ func (w *Writer) Commit() error {
 			return err
 		}
 	}
-	if err := w.syncFolders(); err != nil || !w.sums {
+	if w.sums {
+		if err := w.writeSums(); err != nil {
+			return err
+		}
+	}
+	return w.settled()
+}
+
+// settled makes all names durable, and fails if they are not where the paths lead to.
+func (w *Writer) settled() error {
+	if err := w.hold.Sync(); err != nil {
 		return err
 	}
-	return w.writeSums()
+	return w.hold.Stays()
 }
 
 // writeSets writes the set files under other names.
@@ -188,24 +203,3 @@ func (w *Writer) Written() (all []File) {
 
 // uses reports whether folder k gets a volume.
 func (w *Writer) uses(k int) bool { return slices.Contains(w.of, k) || slices.Contains(w.parityOf, k) }
-
-func (w *Writer) syncFolders() error {
-	for k, f := range w.folders {
-		if !w.uses(k) {
-			continue
-		}
-		if err := syncFolder(f.dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncFolder(dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return durable.SyncDir(root, ".")
-}

@@ -160,11 +160,7 @@ func lists(set *volume.Set, name string) bool {
 // clear removes from folder k what belongs to the former set alone, and then the former set file. So at no
 // time is there a set file beside volumes that are not its own.
 func (w *Writer) clear(k int, superfluous []string) error {
-	root, err := os.OpenRoot(w.folders[k].dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+	root := w.hold.Root(k)
 	set := volume.SetName(w.name)
 	gone := superfluous
 	if w.sums || w.old[k].summed(filepath.Join(w.folders[k].dir, w.name)) {

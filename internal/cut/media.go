@@ -28,7 +28,8 @@ type Media struct {
 	set     *volume.Set
 	mounted bool // the folder is where a medium is mounted
 	file    *durable.Output
-	n       int64 // bytes of the volume
+	hold    *durable.Hold // as long as there is a file: a medium that is in use could not be taken away
+	n       int64         // bytes of the volume
 	whole   hash.Hash
 	own     hash.Hash // of the volume
 	blocks  []*runs
@@ -122,6 +123,9 @@ func (m *Media) next() (err error) {
 			break
 		}
 	}
+	if m.hold, err = durable.HoldFolders(m.set.Name, m.dir()); err != nil {
+		return err
+	}
 	path := filepath.Join(m.dir(), volumeName(m.set.Name, done))
 	if m.file, err = durable.OpenOutput(path, partialName(m.set.Name, done)); err != nil {
 		return err
@@ -158,7 +162,11 @@ func (m *Media) Write(p []byte) (written int, err error) {
 
 // complete gives a volume its name, when it is on the medium.
 func (m *Media) complete() error {
+	defer m.hold.Release()
 	if err := m.file.Commit(); err != nil {
+		return err
+	}
+	if err := m.hold.Stays(); err != nil {
 		return err
 	}
 	sum := digest.NewDigest(digest.SHA256, m.own)
@@ -228,6 +236,7 @@ func (m *Media) Summary() string {
 
 // Abort removes a volume that is not complete. Those that are stay on their media.
 func (m *Media) Abort() {
+	defer m.hold.Release()
 	if m.file != nil {
 		m.file.Abort()
 	}

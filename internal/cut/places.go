@@ -61,6 +61,14 @@ func newPlaces(path string, volume int64, more []string) (*places, error) {
 	return p, p.countKept()
 }
 
+// dirs are the paths of the folders.
+func (p *places) dirs() (all []string) {
+	for _, f := range p.folders {
+		all = append(all, f.dir)
+	}
+	return all
+}
+
 // countKept counts what earlier runs have left as room: this run overwrites it or goes on with it.
 func (p *places) countKept() error {
 	for _, f := range p.folders {

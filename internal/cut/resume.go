@@ -20,7 +20,7 @@ type Resumable struct {
 }
 
 // Resume begins the archive at path as Create does, without losing what an earlier run has left. The caller
-// ends it with Finish and Commit, with Abort, or with Keep.
+// ends it with Finish and Commit, or with Keep, and with Abort in any case.
 func Resume(path string, opts Options) (*Resumable, error) {
 	w, err := begin(path, opts)
 	if err != nil {
@@ -90,6 +90,7 @@ func (r *Resumable) Keep() bool {
 		f.Abort()
 	}
 	r.files, r.parity = nil, nil
+	r.hold.Release()
 	return true
 }
 

@@ -54,7 +54,9 @@ func TestResume(t *testing.T) {
 		t.Error("of other volumes", held, "bytes are there")
 	}
 	_, err = r.WriteAt(data, 0)
-	if err := errors.Join(err, r.Finish(t.Context()), r.Commit()); err != nil {
+	err = errors.Join(err, r.Finish(t.Context()), r.Commit())
+	r.Abort()
+	if err != nil {
 		t.Fatal(err)
 	}
 	check(t, dir, 3*mib, data)

@@ -25,10 +25,11 @@ type Options struct {
 
 // Writer is an archive that is being written into volumes. It has the methods of a file that writers of
 // archives need; those with an offset may be called concurrently. The caller ends it with Finish and Commit,
-// or with Abort.
+// and with Abort in any case: no other process changes the files of the archive before that.
 type Writer struct {
 	*places
 	sums      bool
+	hold      *durable.Hold
 	path      string
 	most      int   // data volumes
 	expected  int64 // about the size that the archive will have
@@ -61,7 +62,7 @@ func Create(path string, opts Options) (*Writer, error) {
 	return w, nil
 }
 
-// begin locks the first volume, and leaves everything as it is.
+// begin holds the files of the archive in all folders until Abort, and leaves everything as it is.
 func begin(path string, opts Options) (*Writer, error) {
 	if err := volume.CheckName(filepath.Base(path)); err != nil {
 		return nil, err
@@ -70,13 +71,20 @@ func begin(path string, opts Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{places: p, sums: opts.Checksum, path: path, most: limits.SetVolumes - opts.Parity, keeps: true,
-		redundant: opts.Parity}
-	if err := w.findFormer(); err != nil {
+	hold, err := durable.HoldFolders(p.name, p.dirs()...)
+	if err != nil {
 		return nil, err
 	}
-	_, err = w.file(0)
-	return w, err
+	w := &Writer{places: p, hold: hold, sums: opts.Checksum, path: path, most: limits.SetVolumes - opts.Parity, keeps: true,
+		redundant: opts.Parity}
+	if err = w.findFormer(); err == nil {
+		_, err = w.file(0)
+	}
+	if err != nil {
+		hold.Release()
+		return nil, err
+	}
+	return w, nil
 }
 
 // file returns volume i, and begins it if that has not been done.
@@ -275,8 +283,9 @@ func (w *Writer) fits(size, rest int64) error {
 	return w.advise(w.check(size, rest, w.redundant))
 }
 
-// Abort removes what has been written. After Commit it does nothing.
+// Abort removes what has been written, and lets others write it. After Commit it only does the second.
 func (w *Writer) Abort() {
+	defer w.hold.Release()
 	for _, f := range append(w.files, w.parity...) {
 		if f != nil {
 			f.Abort()
