@@ -75,8 +75,8 @@ func begin(path string, opts Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{places: p, hold: hold, sums: opts.Checksum, path: path, most: limits.SetVolumes - opts.Parity, keeps: true,
-		redundant: opts.Parity}
+	w := &Writer{places: p, hold: hold, sums: opts.Checksum, path: path, most: limits.SetVolumes - opts.Parity,
+		keeps: true, redundant: opts.Parity}
 	if err = w.findFormer(); err == nil {
 		_, err = w.file(0)
 	}
