@@ -8,6 +8,7 @@ import (
 
 	"drayage/internal/limits"
 	"drayage/internal/plaintext"
+	"drayage/internal/usage"
 )
 
 // Keys are public keys that somebody trusts. Each alone may have signed.
@@ -44,7 +45,10 @@ func (k *Keys) add(text string) error {
 	if err != nil {
 		return err
 	}
-	return k.parse(text, string(plaintext.UTF8(data)))
+	if err := k.parse(text, string(plaintext.UTF8(data))); err != nil {
+		return usage.Errorf("%v", err)
+	}
+	return nil
 }
 
 // parse reads a file with keys and tells by its content what it is.
