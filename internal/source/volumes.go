@@ -38,10 +38,12 @@ func explainDivided(path string, err error) error {
 // unsigned is the error about a SOURCE that no signature can be asked of.
 func (s *Set) unsigned() error {
 	if s.Spec.Kind == Archive {
-		return verify.Mismatchf("it is not signed, as --key asks for: there is no set file %s, which a signature is of",
+		return verify.Mismatchf("it is not signed, as --key asks for: "+
+			"there is no set file %s, which a signature is of",
 			volume.SetName(s.Spec.Path))
 	}
-	return usage.Errorf("--key asks for a signature, and %s cannot be signed: only an archive with a set file can", s.Spec.Text)
+	return usage.Errorf("--key asks for a signature, and %s cannot be signed: "+
+		"only an archive with a set file can", s.Spec.Text)
 }
 
 // setFile finds the set file of an archive: that is Path, or Path is one of the volumes. If a signature is

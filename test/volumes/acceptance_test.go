@@ -82,6 +82,10 @@ func (w *world) pushesInPlace() {
 			w.Errorf("%d MiB of memory: %s", r.peak>>20, r)
 		}
 	}
+	r := w.must("verify", "far/d.tar.set")
+	if r.written > 64<<10 || r.peak > 100<<20 {
+		w.Errorf("verify writes %d bytes and takes %d MiB of memory", r.written, r.peak>>20)
+	}
 	if written["far/d.tar.set"] > written["whole.tar"]+64<<10 {
 		w.Errorf("bytes written to disk: %v", written)
 	}
