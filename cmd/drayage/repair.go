@@ -186,11 +186,11 @@ func (c call) repaired(r *repair.Repair, h *volume.Health, failed error) error {
 	if err := c.result(doc, lines); err != nil || failed != nil {
 		return err
 	}
-	c.noteRepaired(r, len(lines))
+	c.noteRepaired(r, h, len(lines))
 	return nil
 }
 
-func (c call) noteRepaired(r *repair.Repair, mended int) {
+func (c call) noteRepaired(r *repair.Repair, h *volume.Health, mended int) {
 	set := r.Set()
 	what := terminal.Count(len(set.Volumes), "volume")
 	if n := len(set.Parity); n > 0 {
@@ -202,6 +202,9 @@ func (c call) noteRepaired(r *repair.Repair, mended int) {
 		state = "all are whole, nothing had to be repaired"
 	case c.Bool("dry-run"):
 		state = fmt.Sprintf("%d of them would be mended", mended)
+	}
+	if err := h.Names(); err != nil && len(h.Held()) == 0 {
+		c.note("note: %v", err)
 	}
 	c.note("%s: %s, %s", volume.SetName(set.Name), what, state)
 }

@@ -215,7 +215,7 @@ func (v *verifier) report(r *audit.Report) error {
 // verdict is the error about what was found. So many images are bad.
 func (v *verifier) verdict(r *audit.Report, bad int) error {
 	text, all := v.set.Spec.Text, len(v.set.Images)
-	if fault := v.volumesFault(); fault != nil {
+	if fault := v.filesFault(); fault != nil {
 		return fmt.Errorf("verify %s: %w", text, fault)
 	}
 	if bad > 0 {

@@ -47,6 +47,14 @@ func (v *verifier) volumesFault() error {
 	return v.volumes.Err()
 }
 
+// filesFault is volumesFault, or says that files which are no volumes have the names of volumes.
+func (v *verifier) filesFault() error {
+	if v.volumes == nil {
+		return nil
+	}
+	return cmp.Or(v.volumes.Err(), v.volumes.Names())
+}
+
 // volumeLines enters the volumes in the result. There are lines about them if one is missing or damaged.
 func (v *verifier) volumeLines(doc *report.Document) []string {
 	if v.volumes == nil {
@@ -63,7 +71,7 @@ func (v *verifier) noteVolumes() {
 	}
 	set := v.volumes.Set
 	if set.Volume == 0 {
-		if len(v.volumes.Faulty()) == 0 {
+		if len(v.volumes.Faulty())+len(v.volumes.Held()) == 0 {
 			v.note("%s: every block is what its set file says", set.Name)
 		}
 		return

@@ -14,6 +14,10 @@ func Hint(e *volume.Error) string {
 	if set.Volume == 0 || e.Health.IsForeign() {
 		return ""
 	}
+	if len(e.Health.Faulty()) == 0 {
+		return fmt.Sprintf("drayage repair %s gives volumes their names",
+			terminal.ShellWord(e.Health.SetFile()))
+	}
 	it, another := "it", "another medium"
 	if len(e.Volumes) > 1 {
 		it, another = "them", "other media"

@@ -130,13 +130,18 @@ func (s *Set) openSet(ctx context.Context, file string, notFound error, opts Opt
 		if fi, err := os.Stat(s.Spec.Path); err == nil && fi.Mode().IsRegular() {
 			set = joined(set, filepath.Base(s.Spec.Path), fi.Size())
 		}
-		dirs = append(dirs, filepath.Dir(s.Spec.Path))
+		dirs = []string{filepath.Dir(s.Spec.Path), dirs[0]} // the file that was named counts before a copy
 	}
 	dirs = append(dirs, opts.Volumes...)
 	if s.Volumes, err = volume.Find(ctx, set, distinct(dirs)); err != nil {
 		return err
 	}
 	s.closes = append(s.closes, s.Volumes.Close)
+	if opts.Trust != nil {
+		if err := s.named(file); err != nil {
+			return err
+		}
+	}
 	unusable := s.Volumes.Found().Unusable()
 	if unusable != nil && !opts.Partial && !opts.Look && !opts.Names {
 		return unusable
@@ -153,6 +158,24 @@ func (s *Set) openSet(ctx context.Context, file string, notFound error, opts Opt
 		s.Gap, err = err, nil
 	}
 	return err
+}
+
+// named reports a SOURCE that is not what was signed, though the set file beside it is: other commands would
+// be given that file.
+func (s *Set) named(file string) error {
+	fi, err := os.Stat(s.Spec.Path)
+	if err != nil || s.Spec.Path == file {
+		return nil
+	}
+	for _, state := range s.Volumes.Found().States {
+		if state.File == "" {
+			continue
+		}
+		if other, err := os.Stat(state.File); err == nil && os.SameFile(fi, other) {
+			return nil
+		}
+	}
+	return verify.Mismatchf("%s is not what was signed: %s is about another file", s.Spec.Path, file)
 }
 
 // joined is the set of volumes that have been joined to one file.

@@ -18,9 +18,10 @@ import (
 
 // Bounds on what is looked at where volumes do not have their names.
 const (
-	maxEntries = 10_000 // of one folder
-	maxLooked  = 1024   // files whose first block is read
-	samples    = 8      // blocks of a file whose first block is of no volume
+	maxEntries = 10_000    // of one folder
+	maxNames   = 1_000_000 // of one folder, of which few are wanted
+	maxLooked  = 1024      // files whose first block is read
+	samples    = 8         // blocks of a file whose first block is of no volume
 )
 
 // Find looks for the volumes of a set in folders: under their own names, and else under any name. A file is a
@@ -88,9 +89,6 @@ func (f *finder) byName(i int) error {
 			continue
 		}
 		f.named[i] = append(f.named[i], c)
-		if f.isWhole(i)(c) {
-			break
-		}
 	}
 	return f.ctx.Err()
 }
@@ -249,9 +247,7 @@ func (f *finder) state(i int) State {
 	if best != nil {
 		s = f.found(i, best)
 	}
-	if best == nil || s.Misnamed {
-		f.instead(i, &s)
-	}
+	f.instead(i, &s)
 	return s
 }
 
@@ -304,9 +300,13 @@ func join(all []Range, r Range) []Range {
 	return append(all, r)
 }
 
-// instead says what has the name of volume i and is not that volume.
+// instead says what has the name of volume i and is not that volume: other tools go by names.
 func (f *finder) instead(i int, s *State) {
 	for _, c := range f.named[i] {
+		if c.path == s.File || f.isWhole(i)(c) {
+			continue
+		}
+		s.Holder = c.path
 		switch {
 		case errors.Is(c.err, errLink):
 			s.Instead = Link
@@ -318,7 +318,8 @@ func (f *finder) instead(i int, s *State) {
 			s.Instead, s.Why = Unreadable, durable.Cause(c.err)
 		case c.size == 0:
 			s.Instead = Empty
-		case slices.Contains(c.is, i): // a worse copy
+		case slices.Contains(c.is, i):
+			s.Instead = Worse
 		case len(c.is) > 0:
 			s.Instead, s.Other = Another, c.is[0]
 		default:

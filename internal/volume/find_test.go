@@ -161,12 +161,14 @@ func TestMistakesOfCarrying(t *testing.T) {
 			c.rename("x.tar.002", "y")
 			c.rename("x.tar.001", "x.tar.002")
 			c.rename("y", "x.tar.001")
-		}, 1, want{"ok x.tar.002 (called x.tar.001)", "x.tar.001 and x.tar.002 have each other's names", nil}},
+		}, 1, want{"bad x.tar.002: it is x.tar.001 under a wrong name",
+			"x.tar.001 and x.tar.002 have each other's names", nil}},
 		"swapped with the last": {func(c *carried) {
 			c.rename("x.tar.003", "y")
 			c.rename("x.tar.002", "x.tar.003")
 			c.rename("y", "x.tar.002")
-		}, 2, want{"ok x.tar.003 (called x.tar.002)", "x.tar.002 and x.tar.003 have each other's names", nil}},
+		}, 2, want{"bad x.tar.003: it is x.tar.002 under a wrong name",
+			"x.tar.002 and x.tar.003 have each other's names", nil}},
 		"a second copy": {func(c *carried) { c.write("x.tar.002", c.content(0)) }, 1,
 			want{"bad x.tar.002: it is a second copy of x.tar.001", "", verify.ErrMismatch}},
 		"of an older archive": {func(c *carried) { c.write("x.tar.002", older[2*mib:4*mib]) }, 1,
@@ -195,7 +197,8 @@ func TestMistakesOfCarrying(t *testing.T) {
 		"a worse copy under its name": {func(c *carried) {
 			c.write("copy", c.content(1))
 			c.write("x.tar.002", c.content(1)[:mib])
-		}, 1, want{"ok x.tar.002 (called copy)", "x.tar.002 is called copy here", nil}},
+		}, 1, want{"bad x.tar.002: it is a damaged copy, or another file; the good copy is called copy",
+			"volume 2 of 3 (x.tar.002): it is a damaged copy, or another file; the good copy is called copy", nil}},
 		"half a download": {func(c *carried) {
 			c.remove("x.tar.002")
 			c.write("x.tar.002.part", c.content(1)[:mib])
@@ -230,10 +233,71 @@ func TestMistakesOfCarrying(t *testing.T) {
 			if said := health.Sentence(c.volume); !strings.Contains(said, c.want.said) || said == "" {
 				t.Errorf("%s", said)
 			}
-			if hurt := !strings.HasPrefix(c.want.line, "ok"); hurt != (health.Err() != nil) {
-				t.Error(health.Err())
+			if hurt := !strings.HasPrefix(c.want.line, "ok"); hurt != (health.Err() != nil || health.Names() != nil) {
+				t.Error(health.Err(), health.Names())
 			}
 		})
+	}
+}
+
+// What goes by names takes a file that has the name of a volume, so a good copy elsewhere is not enough.
+func TestNamesThatOthersHave(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*carried)
+		want  string // part of the error; empty: there is none
+	}{
+		"none":                             {func(*carried) {}, ""},
+		"renamed":                          {func(c *carried) { c.rename("x.tar.002", "y") }, ""},
+		"renamed so that cat takes it too": {func(c *carried) { c.rename("x.tar.002", "x.tar.002.part") }, ""},
+		"a second copy": {func(c *carried) {
+			c.rename("x.tar.001", "good")
+			c.write("x.tar.001", c.content(1))
+		}, "volume 1 of 3 (x.tar.001): it is a second copy of x.tar.002; the good copy is called good"},
+		"a stranger": {func(c *carried) {
+			c.rename("x.tar.001", "good")
+			c.write("x.tar.001", make([]byte, 2*mib))
+		}, "it is of another archive, or of an older one; the good copy is called good"},
+		"like it but for one block": {func(c *carried) {
+			c.write("good", c.content(1))
+			c.flip("x.tar.002", 5)
+		}, "it is a damaged copy, or another file; the good copy is called good"},
+		"swapped": {func(c *carried) {
+			c.rename("x.tar.002", "y")
+			c.rename("x.tar.001", "x.tar.002")
+			c.rename("y", "x.tar.001")
+		}, "x.tar.001 and x.tar.002 have each other's names"},
+		"one before the first": {func(c *carried) { c.write("x.tar.000", nil) }, "x.tar.000 is no volume of x.tar"},
+		"one behind the last":  {func(c *carried) { c.write("x.tar.004", nil) }, "x.tar.004 is no volume of x.tar"},
+		"others":               {func(c *carried) { c.write("x.tar.p03", nil); c.write("x.tar.txt", nil) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			carried := carry(t, content(5*mib+100))
+			c.spoil(carried)
+			h, err := carried.find().Check(t.Context(), nil)
+			if err != nil || h.Err() != nil {
+				t.Fatal(err, h.Err())
+			}
+			err = h.Names()
+			if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, verify.ErrMismatch) ||
+				!strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want: %s", err, c.want)
+			}
+		})
+	}
+	c, near := carry(t, content(5*mib+100)), t.TempDir()
+	if err := os.WriteFile(filepath.Join(near, "x.tar.001"), []byte("another"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, dirs := range [][]string{{near, c.dir}, {c.dir, near}} {
+		files, err := volume.Find(t.Context(), c.set, dirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := files.Found()
+		files.Close()
+		if err := h.Names(); h.Err() != nil || err == nil || !strings.Contains(err.Error(), "in "+near) {
+			t.Errorf("%v: %v", dirs, err)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ const (
 	Empty      Instead = "empty"
 	Another    Instead = "another"  // volume Other of the set
 	Stranger   Instead = "stranger" // of another archive, or an older one
+	Worse      Instead = "worse"    // a damaged copy of the volume, which is whole elsewhere
 )
 
 // State is what is known of a volume.
@@ -45,7 +46,8 @@ type State struct {
 	Misnamed  bool    // the file has another name than [Set.FileName]
 	Bad       []Range // blocks that are not right, in order; those that a short file lacks are among them
 
-	Instead Instead // what has its name
+	Instead Instead // what has its name, in one of the folders
+	Holder  string  // the file that is so
 	Other   int     // of Another: which volume that is
 	Why     error   // of Unreadable, and of a block that cannot be read
 }
@@ -106,6 +108,9 @@ func (h *Health) Line(i int) string {
 	case Here:
 		return "here " + name
 	case Whole:
+		if s.Instead != Nothing {
+			return "bad " + h.Set.FileName(i) + ": " + h.held(i)
+		}
 		return "ok " + name
 	case Missing:
 		if s.Instead == Nothing {
@@ -126,6 +131,8 @@ func (h *Health) Sentence(i int) string {
 		return title + ": " + h.missing(i)
 	case s.Condition != Here && s.Condition != Whole:
 		return title + ": " + h.wrong(i)
+	case s.Instead != Nothing && !h.isSwapped(i):
+		return title + ": " + h.held(i)
 	case s.Misnamed:
 		return h.misnamed(i)
 	}
@@ -163,6 +170,8 @@ func (h *Health) missing(i int) string {
 		return "it is " + h.Set.FileName(s.Other) + " under a wrong name"
 	case Stranger:
 		return "it is of another archive, or of an older one"
+	case Worse:
+		return "it is a damaged copy, or another file"
 	}
 	return ""
 }
@@ -202,10 +211,33 @@ func (h *Health) within(i int) (all []Range) {
 	return all
 }
 
+// held says what has the name of volume i, which is elsewhere.
+func (h *Health) held(i int) string {
+	s, text := &h.States[i], h.missing(i)
+	switch {
+	case h.isSwapped(i):
+		return text
+	case s.Misnamed:
+		return text + "; the good copy is called " + quoted(filepath.Base(s.File))
+	}
+	return text + ", in " + quotedPath(filepath.Dir(s.Holder)) + "; the good copy is in " +
+		quotedPath(filepath.Dir(s.File))
+}
+
+// isSwapped reports whether volume i and another one have each other's names.
+func (h *Health) isSwapped(i int) bool {
+	s := &h.States[i]
+	if s.Instead != Another || s.Other == i {
+		return false
+	}
+	o := &h.States[s.Other]
+	return s.Misnamed && o.Misnamed && o.Instead == Another && o.Other == i
+}
+
 // misnamed says where volume i is, whose file has another name. Two that are swapped have one text.
 func (h *Health) misnamed(i int) string {
-	s, here := &h.States[i], quoted(filepath.Base(h.States[i].File))
-	if o := s.Other; s.Instead == Another && o != i && h.States[o].Instead == Another && h.States[o].Other == i {
+	here := quoted(filepath.Base(h.States[i].File))
+	if o := h.States[i].Other; h.isSwapped(i) {
 		first, second := h.Set.FileName(min(i, o)), h.Set.FileName(max(i, o))
 		return fmt.Sprintf("%s and %s have each other's names", first, second)
 	}
