@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,8 @@ func called(dir, name string) string {
 	return ""
 }
 
-// namesIn lists a folder in order. What cannot be listed is empty.
+// namesIn lists a folder in order. What cannot be listed is empty. Of a very large one it lists a part, and
+// all names of set files.
 func namesIn(dir string) []string {
 	if dir == "" {
 		dir = "."
@@ -41,15 +43,29 @@ func namesIn(dir string) []string {
 	}
 	defer d.Close()
 	names, _ := d.Readdirnames(maxBesides)
+	for looked := len(names); looked < maxNames; {
+		more, err := d.Readdirnames(1024)
+		for _, name := range more {
+			if hasSetName(name) && len(names) < 2*maxBesides {
+				names = append(names, name)
+			}
+		}
+		if looked += len(more); err != nil {
+			break
+		}
+	}
 	slices.Sort(names)
 	return names
 }
+
+// maxNames is how many names of a folder are looked at for those of set files.
+const maxNames = 1_000_000
 
 // setsIn lists the set files in a folder. Of equal ones it lists the first. If none has the name of one, the
 // only file that is one by its content will do.
 func setsIn(dir string) (files []string) {
 	names := namesIn(dir)
-	var known [][]byte
+	known := map[[sha256.Size]byte]bool{}
 	for _, named := range []bool{true, false} {
 		for _, name := range names {
 			if hasSetName(name) != named {
@@ -60,14 +76,15 @@ func setsIn(dir string) (files []string) {
 				continue
 			}
 			raw, err := readSetFile(file)
-			same := func(other []byte) bool { return err == nil && bytes.Equal(raw, other) }
-			if slices.ContainsFunc(known, same) {
+			sum := sha256.Sum256(raw)
+			if err == nil && known[sum] {
 				continue
 			}
-			if len(known) == maxListed {
+			if len(files) == maxListed {
 				return files
 			}
-			known, files = append(known, raw), append(files, file)
+			known[sum] = err == nil
+			files = append(files, file)
 		}
 		if len(files) > 0 {
 			return files

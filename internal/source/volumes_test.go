@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,5 +150,19 @@ func TestSetFileOfOnePiece(t *testing.T) {
 				t.Errorf("no set file: %v", err)
 			}
 		})
+	}
+}
+
+// A set file is found among very many files.
+func TestSetFileAmongMany(t *testing.T) {
+	set := inVolumes(t, 4<<20)
+	for i := range 12_000 {
+		name := filepath.Join(filepath.Dir(set), fmt.Sprintf("%05d", i))
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := tryOpen(t, filepath.Dir(set), source.Options{}); got != "docker.io/library/app:1" {
+		t.Error(got, err)
 	}
 }
