@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"drayage/internal/durable"
+	"drayage/internal/filelock"
 	"drayage/internal/repair"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -66,14 +69,21 @@ func (c call) mend(ctx context.Context) error {
 	if c.NArg() != 1 {
 		return usagef("repair needs one SOURCE: %s given", terminal.Count(c.NArg(), "argument"))
 	}
-	file, health, err := c.checkedVolumes(ctx, c.Args().First())
+	var held *durable.Hold
+	defer func() { held.Release() }()
+	found, health, err := c.checkedVolumes(ctx, &held)
 	if err != nil {
 		return fmt.Errorf("repair %s: %w", c.Args().First(), err)
 	}
-	opts := repair.Options{Dir: filepath.Dir(file), Out: c.String("output")}
+	defer found.Close()
+	file := found.File
+	opts := repair.Options{Dir: filepath.Dir(file), Out: c.String("output"), Raw: found.Raw}
 	r, err := repair.New(health.Set, repair.FoundBy(health), opts)
 	if err == nil {
 		err = c.runRepair(ctx, file, r)
+	}
+	if err == nil {
+		err = held.Stays()
 	}
 	if err != nil {
 		err = fmt.Errorf("repair %s: %w", file, repairHint(c, r, err))
@@ -81,20 +91,40 @@ func (c call) mend(ctx context.Context) error {
 	return errors.Join(err, c.repaired(r, health, err))
 }
 
-// checkedVolumes compares all volumes of SOURCE with its set file, and says what is wrong.
-func (c call) checkedVolumes(ctx context.Context, arg string) (string, *volume.Health, error) {
+// hold keeps others from changing the volumes while they are repaired. What is mended elsewhere is written
+// there only. Where nothing can be written, nobody else changes names either, so no lock is needed.
+func (c call) hold(held **durable.Hold) func(archive string, dirs []string) error {
+	return func(archive string, dirs []string) (err error) {
+		if c.Bool("dry-run") {
+			return nil
+		}
+		if out := c.String("output"); out != "" {
+			dirs = []string{out}
+		}
+		*held, err = durable.HoldFolders(archive, dirs...)
+		if errors.Is(err, filelock.ErrLocked) {
+			return err
+		}
+		return nil
+	}
+}
+
+// checkedVolumes compares all volumes of SOURCE with its set file, and says what is wrong. Where files that
+// are open can get other names, the volumes stay open: so they are told from others until the end.
+func (c call) checkedVolumes(ctx context.Context, held **durable.Hold) (
+	*source.Found, *volume.Health, error,
+) {
 	opts := c.sourceOptions()
 	if out := c.String("output"); out != "" {
 		if err := os.MkdirAll(out, 0o777); err != nil && !c.Bool("dry-run") {
-			return "", nil, err
+			return nil, nil, err
 		}
 		opts.Volumes = append(opts.Volumes, out)
 	}
-	file, files, err := source.OpenVolumes(ctx, arg, opts)
+	files, err := source.OpenVolumes(ctx, c.Args().First(), opts, c.hold(held))
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	defer files.Close()
 	meter := c.newMeter("check", nil)
 	defer meter.finish()
 	set := files.Set()
@@ -105,12 +135,15 @@ func (c call) checkedVolumes(ctx context.Context, arg string) (string, *volume.H
 	meter.Plan([]v1.Descriptor{all})
 	meter.Update(all, 0)
 	health, err := files.Check(ctx, func(done int64) { meter.Update(all, done) })
+	if err != nil || runtime.GOOS == "windows" {
+		files.Close()
+	}
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	meter.finish()
 	c.noteHealth(health)
-	return file, health, nil
+	return files, health, nil
 }
 
 // maxTold is how many volumes have a line about what is wrong with them.

@@ -75,6 +75,9 @@ func (h *Hold) Root(k int) *os.Root { return h.held[k].root }
 
 // Stays fails if a path leads to another folder now: a medium has been taken away, or one was mounted.
 func (h *Hold) Stays() error {
+	if h == nil {
+		return nil
+	}
 	for _, f := range h.held {
 		was, err := f.root.Stat(".")
 		var is fs.FileInfo

@@ -22,7 +22,7 @@ func FoundBy(h *volume.Health) []Found {
 		case s.Misnamed && others.own(s.File):
 			continue
 		}
-		found[i].Path, found[i].Size = s.File, s.Size
+		found[i].Path, found[i].Size, found[i].Is = s.File, s.Size, s.Opened
 		for b := range found[i].Bad {
 			found[i].Bad[b] = s.IsBad(b)
 		}

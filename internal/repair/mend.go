@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"drayage/internal/durable"
 	"drayage/internal/kind"
 	"drayage/internal/parity"
 	"drayage/internal/verify"
@@ -85,7 +86,7 @@ func (m *mender) open(ctx context.Context) error {
 		}
 		var err error
 		v.path = cmp.Or(m.renamed(f.Path), f.Path)
-		if v.read, err = os.Open(v.path); err != nil {
+		if v.read, err = openFound(v.path, f, os.O_RDONLY); err != nil {
 			return err
 		}
 	}
@@ -97,10 +98,23 @@ func (m *mender) open(ctx context.Context) error {
 	return nil
 }
 
+// openFound opens what was found of a volume, which is at path now. If another file is there it fails: that
+// one has not been looked at.
+func openFound(path string, f Found, flag int) (*os.File, error) {
+	is := f.Is
+	if is == nil {
+		var err error
+		if is, err = os.Lstat(path); err != nil {
+			return nil, err
+		}
+	}
+	return durable.OpenSame(path, is, flag)
+}
+
 func (m *mender) openTarget(ctx context.Context, v *mended, inPlace bool) (err error) {
 	if inPlace {
 		v.read.Close()
-		v.read, err = os.OpenFile(v.path, os.O_RDWR, 0)
+		v.read, err = openFound(v.path, m.found[v.i], os.O_RDWR)
 		v.write, v.missing, v.inPlace = v.read, v.bad, true
 		return err
 	}

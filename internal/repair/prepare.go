@@ -54,7 +54,7 @@ func (r *Repair) prepare() error {
 				if err := r.isInTheWay(m.Path); err != nil {
 					return err
 				}
-			} else if err := canWrite(m.Found.Path); err != nil {
+			} else if err := canWrite(m.Found); err != nil {
 				return err
 			}
 			if there < size {
@@ -96,10 +96,10 @@ func sizeOf(path string) int64 {
 	return fi.Size()
 }
 
-func canWrite(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func canWrite(found Found) error {
+	f, err := openFound(found.Path, found, os.O_RDWR)
 	if err != nil {
-		return fmt.Errorf("%s cannot be mended where it is: %w", path, durable.Cause(err))
+		return fmt.Errorf("%s cannot be mended where it is: %w", found.Path, durable.Cause(err))
 	}
 	return f.Close()
 }

@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -26,9 +25,10 @@ var ErrTooMuch = errors.New("too much of it is bad or missing")
 
 // Found is what there is of one volume of a set.
 type Found struct {
-	Path string // of the file that has it; empty: none has
-	Size int64  // of that file
-	Bad  []bool // for each block: it is not what the set file says, is behind the end, or cannot be read
+	Path string      // of the file that has it; empty: none has
+	Size int64       // of that file
+	Is   fs.FileInfo // tells the file from others that get its path; nil: any
+	Bad  []bool      // for each block: it is not what the set file says, is behind the end, or cannot be read
 }
 
 // isWhole reports whether no block is bad and nothing is behind the last one.
@@ -49,6 +49,7 @@ func (f Found) good() (n int) {
 type Options struct {
 	Dir string // where the set file is: missing volumes are written there
 	Out string // write all that is mended there, and change nothing elsewhere; or empty
+	Raw []byte // what is in the set file, as it was checked
 
 	Progress func(done int64) // gets the bytes that were read since the last call; or nil
 	change   func(step) error // for tests: stands before each change of a file; or nil
@@ -152,6 +153,10 @@ func (r *Repair) Needless() bool { return len(r.Renames)+len(r.Mends) == 0 }
 // renames, and the error matches [ErrTooMuch]. With Options.Out it copies the set file too, which is the file
 // at setFile. Progress, if not nil, gets the bytes of each volume that were done since its last call.
 func (r *Repair) Run(ctx context.Context, setFile string, progress func(int64)) error {
+	beside, err := r.beside(setFile)
+	if err != nil {
+		return err
+	}
 	if err := r.prepare(); err != nil {
 		if r.Lack != nil {
 			return r.Lack
@@ -174,27 +179,5 @@ func (r *Repair) Run(ctx context.Context, setFile string, progress func(int64)) 
 	if err := m.run(ctx); err != nil || r.opts.Out == "" {
 		return err
 	}
-	return r.copySet(setFile)
-}
-
-// copySet puts copies of the set file and of its signatures beside the volumes that have been written, if
-// they are not there.
-func (r *Repair) copySet(setFile string) error {
-	name := volume.SetName(r.set.Name)
-	files := map[string]string{}
-	for _, end := range []string{"", ".minisig", ".sig"} {
-		_, err := os.Lstat(filepath.Join(r.opts.Out, name+end))
-		if err == nil {
-			continue
-		}
-		raw, err := os.ReadFile(setFile + end)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		files[name+end] = string(raw)
-	}
-	return durable.WriteAll(r.opts.Out, files)
+	return durable.WriteAll(r.opts.Out, beside)
 }

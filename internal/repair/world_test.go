@@ -180,6 +180,9 @@ func (w *world) look(dirs ...string) []Found {
 func (w *world) repair(o Options) (*Repair, error) {
 	w.Helper()
 	o.Dir = w.dir
+	if raw, err := os.ReadFile(filepath.Join(w.dir, "x.tar.set")); err == nil && o.Raw == nil {
+		o.Raw = raw
+	}
 	var more []string
 	if o.Out != "" {
 		more = append(more, o.Out)

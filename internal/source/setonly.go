@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -12,10 +13,50 @@ import (
 	"drayage/registry"
 )
 
+// Found are the volumes of an archive, and the set file that says what they have to be.
+type Found struct {
+	*volume.Files
+	File string // the set file
+	Raw  []byte // what is in it, as it was checked
+}
+
 // OpenVolumes finds the volumes of an archive, whatever is missing of them, and reads no image. Path is a set
-// file, a volume, or a folder with volumes. File is the set file. The caller closes the volumes.
-func OpenVolumes(ctx context.Context, path string, opts Options) (file string, v *volume.Files, err error) {
-	home := filepath.Dir(path)
+// file, a volume, or a folder with volumes. Hold, if not nil, is told the name of the archive and the folders
+// in which volumes are, before these are looked at. The caller closes the volumes.
+func OpenVolumes(
+	ctx context.Context, path string, opts Options, hold func(archive string, dirs []string) error,
+) (*Found, error) {
+	file, home, err := findSetFile(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := readSetFile(file)
+	if err != nil {
+		return nil, err
+	}
+	set, err := parseRaw(file, raw, opts)
+	if err != nil {
+		return nil, err
+	}
+	dirs := distinct(append([]string{filepath.Dir(file), home}, opts.Volumes...))
+	if hold != nil {
+		if err := hold(set.Name, dirs); err != nil {
+			return nil, err
+		}
+		if now, err := readSetFile(file); err != nil || !bytes.Equal(now, raw) {
+			return nil, fmt.Errorf("%s was replaced just now: another command writes these volumes", file)
+		}
+	}
+	v, err := volume.Find(ctx, set, dirs)
+	if err != nil {
+		return nil, err
+	}
+	return &Found{v, file, raw}, nil
+}
+
+// findSetFile finds the set file of path, and the folder that path is about.
+func findSetFile(path string, opts Options) (file, home string, err error) {
+	home = filepath.Dir(path)
 	fi, err := os.Stat(path)
 	switch {
 	case err == nil && fi.IsDir():
@@ -29,15 +70,7 @@ func OpenVolumes(ctx context.Context, path string, opts Options) (file string, v
 	if err == nil && file == "" {
 		err = noSetFile(path)
 	}
-	if err != nil {
-		return "", nil, err
-	}
-	set, err := parseSet(file, opts)
-	if err != nil {
-		return "", nil, err
-	}
-	v, err = volume.Find(ctx, set, distinct(append([]string{filepath.Dir(file), home}, opts.Volumes...)))
-	return file, v, err
+	return file, home, err
 }
 
 // noSetFile says why a path leads to no set file.

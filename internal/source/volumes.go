@@ -98,6 +98,10 @@ func parseSet(file string, opts Options) (*volume.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseRaw(file, raw, opts)
+}
+
+func parseRaw(file string, raw []byte, opts Options) (*volume.Set, error) {
 	if opts.Trust != nil {
 		if err := opts.Trust(file, raw); err != nil {
 			return nil, err

@@ -96,11 +96,11 @@ func (f *Files) file(i int) (io.ReaderAt, error) {
 	case f.opened[i] != nil:
 		return f.opened[i], nil
 	}
-	file, _, err := openRegular(s.File)
+	file, opened, err := openRegular(s.File)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.set.Title(i), durable.Cause(err))
 	}
-	f.opened[i] = file
+	f.opened[i], s.Opened = file, opened
 	return file, nil
 }
 

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -41,10 +42,11 @@ const (
 // State is what is known of a volume.
 type State struct {
 	Condition Condition
-	File      string  // where it is; empty if it is missing
-	Size      int64   // of that file
-	Misnamed  bool    // the file has another name than [Set.FileName]
-	Bad       []Range // blocks that are not right, in order; those that a short file lacks are among them
+	File      string      // where it is; empty if it is missing
+	Size      int64       // of that file
+	Opened    fs.FileInfo // tells the file from others that get its path; nil: it was not opened
+	Misnamed  bool        // the file has another name than [Set.FileName]
+	Bad       []Range     // blocks that are not right, in order; those that a short file lacks are among them
 
 	Instead Instead // what has its name, in one of the folders
 	Holder  string  // the file that is so
