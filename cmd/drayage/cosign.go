@@ -38,6 +38,8 @@ type signatures struct {
 	pushed   map[*image.Image]*imagesign.Verdict // of those that go somewhere
 	unsigned []string                            // images, and why
 	checker  *imagesign.Checker
+
+	referrers int // that are container images
 }
 
 // newSignatures reads the keys that are given; nil if there is none.
@@ -141,7 +143,7 @@ func (s *signatures) wanted() string {
 
 // fault is the error about images without a signature. The lines of verify have said the reasons already.
 func (s *signatures) fault(before string) error {
-	n, all := len(s.unsigned), len(s.verdicts)
+	n, all := len(s.unsigned), len(s.verdicts)+s.referrers
 	if n == 0 {
 		return nil
 	}
@@ -256,6 +258,31 @@ func (p *pusher) checkSignature(ctx context.Context, im *source.Image, goes *ima
 	}
 	p.signatures.enter(im, v)
 	p.signatures.pushed[goes] = v
+	return p.checkReferrers(ctx, im, goes)
+}
+
+// checkReferrers checks the signatures of referrers that are container images: anybody could have tied an
+// image of his own to one that is signed.
+func (p *pusher) checkReferrers(ctx context.Context, im *source.Image, goes *image.Image) error {
+	s := p.signatures
+	for _, r := range goes.Referrers {
+		j, err := r.Judge(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil && j.Kind == image.Artifact {
+			continue
+		}
+		v, err := s.check(ctx, im, r.Source, r.Root)
+		if err != nil {
+			return err
+		}
+		s.referrers++
+		if v.State != imagesign.Signed {
+			s.unsigned = append(s.unsigned, fmt.Sprintf("%s, an image that is a referrer of %s: %s",
+				r.Root.Digest, terminal.Quote(im.Label), v.Reason))
+		}
+	}
 	return nil
 }
 
