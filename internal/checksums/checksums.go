@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -175,8 +174,7 @@ func Compare(lines, have []Line) (n int, differs string) {
 
 // Write writes the file of checksums beside the file at path. It appears whole.
 func Write(path string, lines []Line) error {
-	name := filepath.Base(path) + Suffix
-	return durable.WriteAll(filepath.Dir(path), map[string]string{name: string(Encode(lines))})
+	return durable.ReplaceFile(path+Suffix, Encode(lines))
 }
 
 // Remove removes the file of checksums beside the file at path, if there is one: it is about what is going to

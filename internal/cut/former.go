@@ -18,6 +18,9 @@ import (
 // signatures are the ends of the names of signatures over a set file. They go with the set file.
 var signatures = []string{".minisig", ".sig"}
 
+// small are the ends of the names of what stands beside volumes.
+var small = []string{checksums.Suffix, volume.SetSuffix, volume.SetSuffix + signatures[0]}
+
 // former is what an earlier run has made in a folder under the same name.
 type former struct {
 	set *volume.Set // nil: there is none

@@ -87,3 +87,22 @@ func TestVanishedFolder(t *testing.T) {
 		}
 	}
 }
+
+// What a killed run has left beside volumes goes with the next one.
+func TestSmallFilesThatAreLeft(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"x.tar.sha256.partial", "x.tar.set.partial", "x.tar.set.minisig.partial"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := write(t, filepath.Join(dir, "x.tar"), cut.Options{Volume: mib, Checksum: true},
+		make([]byte, mib)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob(filepath.Join(dir, "*partial*"))
+	if sums, serr := os.ReadFile(filepath.Join(dir, "x.tar.sha256")); err != nil || serr != nil ||
+		len(all) > 0 || len(sums) < 100 {
+		t.Errorf("left: %v, %v; sums: %q, %v", all, err, sums, serr)
+	}
+}

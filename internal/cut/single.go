@@ -107,6 +107,5 @@ func ClearSet(path string) error {
 
 // WriteSet writes the set file of the archive at path.
 func WriteSet(path string, raw []byte) error {
-	set := volume.SetName(filepath.Base(path))
-	return durable.WriteAll(filepath.Dir(path), map[string]string{set: string(raw)})
+	return durable.ReplaceFile(volume.SetName(path), raw)
 }

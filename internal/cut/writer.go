@@ -3,6 +3,7 @@ package cut
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -250,6 +251,12 @@ func (w *Writer) removePartial() error {
 				continue
 			}
 			if err := os.Remove(filepath.Join(f.dir, name)); err != nil {
+				return err
+			}
+		}
+		for _, end := range small {
+			err := os.Remove(filepath.Join(f.dir, durable.PartialName(w.name+end)))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}

@@ -55,6 +55,23 @@ func OpenOutput(path, partial string) (*Output, error) {
 	return outputAt(path, partial)
 }
 
+// ReplaceFile writes a small file whole, in the place of what has its name: a link is replaced too. Until
+// then its name is that of PartialName, so another run replaces what a killed one has left.
+func ReplaceFile(path string, data []byte) error {
+	o, err := outputAt(path, "")
+	if err != nil {
+		return err
+	}
+	defer o.Abort()
+	if err := o.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := o.Write(data); err != nil {
+		return err
+	}
+	return o.Commit()
+}
+
 // InTheWay is the error about something that has the name of a file and is none.
 func InTheWay(path string) error {
 	return fmt.Errorf("%s is in the way: it is no regular file; remove it, or give another name", path)

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -179,5 +180,10 @@ func (r *Repair) Run(ctx context.Context, setFile string, progress func(int64)) 
 	if err := m.run(ctx); err != nil || r.opts.Out == "" {
 		return err
 	}
-	return durable.WriteAll(r.opts.Out, beside)
+	for _, name := range slices.Sorted(maps.Keys(beside)) {
+		if err := durable.ReplaceFile(filepath.Join(r.opts.Out, name), []byte(beside[name])); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -37,8 +37,7 @@ func ReadSecretKey(path string) (*Encrypted, error) {
 // one.
 func (k *SecretKey) File(path string, content []byte, at time.Time) (*Signed, error) {
 	s := k.Sign(content, filepath.Base(path), at)
-	name := filepath.Base(path) + MinisignSuffix
-	err := durable.WriteAll(filepath.Dir(path), map[string]string{name: string(s.Encode())})
+	err := durable.ReplaceFile(path+MinisignSuffix, s.Encode())
 	return &Signed{File: path, By: k.ID.String(), Time: s.Time(), Comment: s.Comment,
 		Filename: path + MinisignSuffix}, err
 }

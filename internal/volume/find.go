@@ -171,6 +171,9 @@ func (f *finder) look(c *candidate, claimed int) {
 	if len(c.is) == 0 && claimed >= 0 && f.belongs(file, c.size, claimed) {
 		c.is = []int{claimed}
 	}
+	if len(c.is) == 0 {
+		c.is = f.within(file, c.size)
+	}
 }
 
 // beginning lists the volumes that a file is by its first block: those of its size, or else those that it
