@@ -132,7 +132,11 @@ func (h *Health) looked() string {
 	for _, d := range h.dirs[:min(len(h.dirs), maxListed)] {
 		dirs = append(dirs, quotedPath(d))
 	}
-	return " in " + strings.Join(dirs, ", ")
+	text := " in " + strings.Join(dirs, ", ")
+	if h.partly {
+		text += ", where there are too many files to look at each: under another name it is not found"
+	}
+	return text
 }
 
 // quotedPath is the path of a folder for a message.

@@ -17,6 +17,7 @@ type Files struct {
 	set    *Set
 	dirs   []string
 	states []State
+	partly bool // not all files of the folders were looked at
 
 	mu      sync.Mutex
 	opened  []readCloser // by volume
@@ -60,7 +61,7 @@ func newFiles(set *Set, states []State, dirs []string) *Files {
 func (f *Files) Set() *Set { return f.set }
 
 // Found says which volumes are there, and which are not what they should be as far as Find has looked.
-func (f *Files) Found() *Health { return &Health{f.set, slices.Clone(f.states), f.dirs} }
+func (f *Files) Found() *Health { return &Health{f.set, slices.Clone(f.states), f.dirs, f.partly} }
 
 // Size is that of the archive.
 func (f *Files) Size() int64 { return f.set.Size }
@@ -92,7 +93,7 @@ func (f *Files) file(i int) (io.ReaderAt, error) {
 	case f.closed:
 		return nil, os.ErrClosed
 	case s.Condition == Missing:
-		return nil, (&Health{f.set, f.states, f.dirs}).about([]int{i})
+		return nil, (&Health{f.set, f.states, f.dirs, f.partly}).about([]int{i})
 	case f.opened[i] != nil:
 		return f.opened[i], nil
 	}

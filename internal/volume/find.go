@@ -51,7 +51,9 @@ func Find(ctx context.Context, set *Set, dirs []string) (*Files, error) {
 	for i := range states {
 		states[i] = f.state(i)
 	}
-	return newFiles(set, states, dirs), ctx.Err()
+	files := newFiles(set, states, dirs)
+	files.partly = f.partly
+	return files, ctx.Err()
 }
 
 // finder is one search.
@@ -64,6 +66,7 @@ type finder struct {
 	named  [][]candidate // files with the name of a volume, by volume
 	others []candidate
 	looked int
+	partly bool // not all files were looked at
 }
 
 // candidate is a file that may be a volume.
@@ -107,6 +110,7 @@ func (f *finder) underOtherNames() error {
 		if err != nil {
 			return fmt.Errorf("look for volumes in %s: %w", quotedPath(dir), durable.Cause(err))
 		}
+		f.partly = f.partly || len(entries) == maxEntries
 		for _, e := range entries {
 			if names[e.Name()] || !e.Type().IsRegular() || f.looked >= maxLooked {
 				continue

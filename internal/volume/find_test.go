@@ -301,6 +301,21 @@ func TestNamesThatOthersHave(t *testing.T) {
 	}
 }
 
+// Of a very large folder not each file is looked at, which is said.
+func TestTooManyFiles(t *testing.T) {
+	c := carry(t, content(5*mib+100))
+	for i := range 10_001 {
+		c.write(fmt.Sprintf("f%05d", i), nil)
+	}
+	if c.find().Found().Err() != nil {
+		t.Error("its volumes have their names")
+	}
+	c.remove("x.tar.002")
+	if err := c.find().Found().Err(); err == nil || !strings.Contains(err.Error(), "too many files to look at") {
+		t.Error(err)
+	}
+}
+
 // A set file beside the volumes of another run is one mistake.
 func TestForeignSetFile(t *testing.T) {
 	c := carry(t, content(5*mib+100))

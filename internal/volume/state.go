@@ -74,6 +74,7 @@ type Health struct {
 	Set    *Set
 	States []State // of all volumes, and then of all parity volumes
 	dirs   []string
+	partly bool // not all files of the folders were looked at
 }
 
 // Faulty lists the volumes that are not what they should be, as the places of their states. Volumes under
