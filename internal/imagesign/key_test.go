@@ -3,7 +3,6 @@ package imagesign_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/dsa" //nolint:staticcheck // to be refused
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -183,8 +182,7 @@ func dsaKey(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := dsa.Parameters{P: big.NewInt(23), Q: big.NewInt(11), G: big.NewInt(2)}
-	params, err := asn1.Marshal(parameters{d.P, d.Q, d.G})
+	params, err := asn1.Marshal(parameters{big.NewInt(23), big.NewInt(11), big.NewInt(2)})
 	if err != nil {
 		t.Fatal(err)
 	}

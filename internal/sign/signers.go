@@ -63,7 +63,7 @@ func parseSigner(line string) (s signer, err error) {
 		return s, err
 	}
 	if algorithms[s.principals] != nil {
-		return s, fmt.Errorf("a key stands alone: write before it who has it, as in: ann %s AAAA...", s.principals)
+		return s, fmt.Errorf("a key stands alone: write before it who has it, as in \"ann %s AAAA\"", s.principals)
 	}
 	if !slices.ContainsFunc(strings.Split(s.principals, ","), isPositive) {
 		return s, errors.New("its principals are all excluded, so it allows nobody")
