@@ -26,7 +26,7 @@ volumes, or the folder with them. Every block of every volume is compared with
 the set file first.
 
 Volumes under wrong names get their names. Something else that has the name of
-a missing volume is called NAME.other, and is left as it is.
+a missing volume is called like x.tar.other.001, and is left as it is.
 
 What is missing or bad is rebuilt from the parity volumes, which save --parity
 writes. With K of them, K volumes may be missing. Or blocks are bad in any

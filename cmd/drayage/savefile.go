@@ -107,11 +107,12 @@ func (s *saver) keep(f keeper, err error) error {
 	if errors.Is(err, registry.ErrIntegrity) { // what is wrong in the registry stays wrong
 		return err
 	}
+	s.told = !f.Shared()
 	if f.Keep() {
 		s.kept = f.Partial()
 		return fmt.Errorf("%w; what has arrived is kept in %s, the same command goes on with it", err, f.Partial())
 	}
-	if s.told = !f.Shared(); s.told {
+	if s.told {
 		return fmt.Errorf("%w; nothing is kept: going on takes a file system with locks", err)
 	}
 	return err

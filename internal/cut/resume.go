@@ -70,8 +70,9 @@ func (r *Resumable) Room(rest int64) error { return r.fits(rest+r.held.Sum(), re
 // Partial is what the first volume is called meanwhile.
 func (r *Resumable) Partial() string { return filepath.Join(r.dir(0), partialName(r.name, 0)) }
 
-// Shared reports whether another run finds again what this one leaves.
-func (r *Resumable) Shared() bool { return len(r.files) > 0 && r.files[0].Shared() }
+// Shared reports whether another run finds again what this one leaves. Before there is a volume, nothing
+// stands against it.
+func (r *Resumable) Shared() bool { return len(r.files) == 0 || r.files[0].Shared() }
 
 // Keep ends the archive and leaves what is there for another run. If that is too little, or no other run
 // would find it, Keep is Abort and returns false.

@@ -52,7 +52,7 @@ func TestKilledAnywhere(t *testing.T) {
 		if !ended {
 			t.Fatalf("killed at step %d: no end", stop)
 		}
-		w.wantWhole(map[string]string{"x.tar.002.other": "of another archive"})
+		w.wantWhole(map[string]string{"x.tar.other.002": "of another archive"})
 		k := &killer{left: stop}
 		spoil()
 		r, err := New(w.set, w.look(), Options{Dir: w.dir, change: k.change})

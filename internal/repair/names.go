@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"drayage/internal/durable"
 	"drayage/internal/volume"
@@ -67,13 +68,16 @@ func isThere(path string) (bool, error) {
 	return err != nil || !fi.Mode().IsRegular() || fi.Size() > 0, err
 }
 
-// free is a name that nothing has, made from path.
+// free is a name that nothing has, made from path: x.tar.other.002 from x.tar.002. That is no name which
+// cat x.tar.0* would take.
 func (n *namer) free(path, why string) (string, error) {
+	last := filepath.Ext(path)
 	for k := 1; k < 1000; k++ {
-		name := path + "." + why
+		name := strings.TrimSuffix(path, last) + "." + why
 		if k > 1 {
 			name = fmt.Sprintf("%s%d", name, k)
 		}
+		name += last
 		if taken, err := n.isTaken(name); !taken || err != nil {
 			return name, err
 		}

@@ -58,20 +58,20 @@ func TestDamage(t *testing.T) {
 		}},
 		"of another archive": {
 			spoil: func() { w.write("x.tar.002", strings.Repeat("o", 3*block)) },
-			more:  map[string]string{"x.tar.002.other": strings.Repeat("o", 3*block)},
+			more:  map[string]string{"x.tar.other.002": strings.Repeat("o", 3*block)},
 		},
 		"of another archive twice": {
-			spoil: func() { w.write("x.tar.002", "o"); w.write("x.tar.002.other", "p") },
-			more:  map[string]string{"x.tar.002.other": "p", "x.tar.002.other2": "o"},
+			spoil: func() { w.write("x.tar.002", "o"); w.write("x.tar.other.002", "p") },
+			more:  map[string]string{"x.tar.other.002": "p", "x.tar.other2.002": "o"},
 		},
 		"empty": {spoil: func() { w.write("x.tar.002", "") }},
 		"a directory": {
 			spoil: func() { w.remove(1); w.mkdir("x.tar.002") },
-			more:  map[string]string{"x.tar.002.other": "d---------"},
+			more:  map[string]string{"x.tar.other.002": "d---------"},
 		},
 		"a link": {
 			spoil: func() { w.remove(1); w.link("x.tar.001", "x.tar.002") },
-			more:  map[string]string{"x.tar.002.other": "L---------"},
+			more:  map[string]string{"x.tar.other.002": "L---------"},
 		},
 		"twice": {
 			spoil: func() { w.write("copy", w.files["x.tar.002"]) },
@@ -203,7 +203,7 @@ func TestRandomDamage(t *testing.T) {
 				w.same(w.tree(), before)
 			case worst <= s.k && err == nil:
 				mended++
-				w.wantWholeBut(".other")
+				w.wantWholeBut(".other.")
 			default:
 				t.Fatalf("%+v: %d bad in a row: %v", s, worst, err)
 			}

@@ -18,9 +18,11 @@ import (
 	"drayage/registry"
 )
 
-// called is the set file of a name in a folder, or empty. Some file systems change the case of names.
+// called is the set file of a name in a folder, or empty. A file of just this name is one even if nothing in
+// it looks like one: it is damaged then. Some file systems change the case of names.
 func called(dir, name string) string {
-	if file := filepath.Join(dir, name); isSetFile(file) {
+	file := filepath.Join(dir, name)
+	if fi, err := os.Stat(file); err == nil && fi.Mode().IsRegular() {
 		return file
 	}
 	for _, other := range namesIn(dir) {

@@ -87,7 +87,7 @@ func TestFileSystems(t *testing.T) {
 				t.Errorf("%s", r)
 			}
 			w.must("repair", "disk/d.tar.set")
-			w.remove("disk/d.tar.002.other") // no block of it was right, so it is kept
+			w.remove("disk/d.tar.other.002") // no block of it was right, so it is kept
 			if d := differences(whole, snapshot(t, w.path("disk"))); len(d) > 0 {
 				t.Errorf("after the repair: %q", d)
 			}

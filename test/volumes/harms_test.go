@@ -68,7 +68,8 @@ func mistakes(b *bundle) (all []harm) {
 		for j := range i {
 			other := b.set.FileName(j)
 			all = append(all, harm{name: other + " and " + file + " are swapped", class: classSwapped,
-				names: []string{file, other}, do: func(w *world, _ *bundle) { w.swap(inside(file), inside(other)) }})
+				codes: []int{exitIntegrity}, names: []string{file, other},
+				do: func(w *world, _ *bundle) { w.swap(inside(file), inside(other)) }})
 		}
 	}
 	for _, i := range []int{1, len(b.set.Volumes) - 1} {

@@ -13,10 +13,10 @@ import (
 // nobody is a user without rights.
 const nobody = 65534
 
-// asNobody runs drayage as a user whom permissions stop: root is stopped by none.
+// asNobody runs a copy of drayage as a user whom permissions stop: root is stopped by none.
 func (w *world) asNobody(args ...string) result {
 	w.Helper()
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(w.path("drayage"), args...)
 	if os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
@@ -40,6 +40,12 @@ func TestUnreadable(t *testing.T) {
 		}
 	}
 	mode("", 0o755)
+	drayage, err := os.ReadFile(binary) // where it is, others may not get at it
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("drayage", drayage)
+	mode("drayage", 0o755)
 	if r := w.asNobody("verify", inside(setFile)); r.code != 0 {
 		t.Skipf("another user cannot run drayage here: %s", r)
 	}
