@@ -83,7 +83,9 @@ func (h *Health) about(volumes []int) error {
 		case h.nowhere(i):
 			lost = append(lost, h.Set.Title(i))
 		default:
-			sentences = append(sentences, h.Sentence(i))
+			if text := h.Sentence(i); !slices.Contains(sentences, text) { // two that are swapped have one
+				sentences = append(sentences, text)
+			}
 		}
 	}
 	if len(lost) > 0 {
