@@ -38,8 +38,9 @@ func (c call) checkMedia(cuts *cut.Options) error {
 
 // onMedia writes volumes onto one medium after the other.
 func (s *saver) onMedia(ctx context.Context, out string, opts dockerarchive.Options) error {
-	dir := filepath.Dir(out)
+	dir, complete := filepath.Dir(out), 0
 	m, err := cut.NewMedia(out, *s.cuts, func(done int, why string) error {
+		complete = done
 		if why != "" {
 			s.note("%s: %s", dir, why)
 		}
@@ -54,7 +55,10 @@ func (s *saver) onMedia(ctx context.Context, out string, opts dockerarchive.Opti
 	err = s.record.Follow(ctx, m, out, untrusted(s.sourceOptions()), func(w io.Writer) error {
 		return s.stream(ctx, w, "one volume after the other", opts)
 	})
-	if err != nil {
+	if s.told = complete > 0; err != nil && s.told {
+		return fmt.Errorf("%w; no set file knows what is complete, %s: remove that before you begin anew", err,
+			terminal.Count(complete, "volume"))
+	} else if err != nil {
 		return err
 	}
 	s.volumes = m
