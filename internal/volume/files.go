@@ -61,7 +61,11 @@ func newFiles(set *Set, states []State, dirs []string) *Files {
 func (f *Files) Set() *Set { return f.set }
 
 // Found says which volumes are there, and which are not what they should be as far as Find has looked.
-func (f *Files) Found() *Health { return &Health{f.set, slices.Clone(f.states), f.dirs, f.partly} }
+func (f *Files) Found() *Health {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return &Health{f.set, slices.Clone(f.states), f.dirs, f.partly}
+}
 
 // Size is that of the archive.
 func (f *Files) Size() int64 { return f.set.Size }

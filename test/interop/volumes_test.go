@@ -123,7 +123,16 @@ func TestPar2OverVolumes(t *testing.T) {
 	hurt(t, filepath.Join(dir, "d.tar.002"), 77)
 	equal(t, "exit code of verify", drayage(t, "verify", dir).code, 6)
 	run(t, "par2", "repair", "-q", "-q", filepath.Join(dir, "d.par2"))
+	aside := filepath.Join(dir, "d.tar.002.1") // par2 keeps what it has mended
 	out := drayage(t, "verify", dir)
+	equal(t, "exit code of verify beside what par2 keeps", out.code, 6)
+	if !strings.Contains(out.stderr, aside+" is no volume of d.tar") {
+		t.Errorf("verify does not name the stray that cat would take: %s", out.stderr)
+	}
+	if err := os.Remove(aside); err != nil {
+		t.Fatal(err)
+	}
+	out = drayage(t, "verify", dir)
 	out.ok(t)
 	if strings.Contains(out.stderr, "d.par2") {
 		t.Errorf("verify speaks of files of par2: %s", out.stderr)
