@@ -76,7 +76,7 @@ func FuzzRepair(f *testing.F) {
 			}
 		}
 		kept, err := os.ReadFile(filepath.Join(dir, "index.json"))
-		if !r.Index && (err != nil || !bytes.Equal(kept, raw)) {
+		if !r.Index && r.Entries == 0 && (err != nil || !bytes.Equal(kept, raw)) {
 			t.Fatalf("an index that can be read became %q, %v", kept, err)
 		}
 		if again, err := layout.Repair(t.Context(), dir); err != nil || again.Index {

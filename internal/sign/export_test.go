@@ -5,7 +5,7 @@ import "testing"
 // Cheap makes keys whose password takes little time and memory.
 func Cheap(t testing.TB) {
 	old := own
-	own = cost{ops: 1 << 15, memory: 1 << 20}
+	own = &cost{ops: 1 << 15, memory: 1 << 20}
 	t.Cleanup(func() { own = old })
 }
 

@@ -66,7 +66,9 @@ type cost struct{ ops, memory uint64 }
 
 // own is the cost for keys that drayage makes: the work of minisign's own keys, in 64 MiB of memory and not
 // in 1 GiB. So a save that signs stays within the memory of one that does not.
-var own = cost{ops: 1 << 25, memory: 64 << 20}
+//
+// It is a pointer because Go's compiler fails for s390x if Encode writes the variable itself.
+var own = &cost{ops: 1 << 25, memory: 64 << 20}
 
 // most is what a key may ask for: what minisign asks for itself.
 var most = cost{ops: 1 << 25, memory: 1 << 30}
