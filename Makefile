@@ -8,8 +8,8 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo recording test faults fuzz interop bench crossing lint vuln cross site clean reliability soak hostile peers \
-	release release-test install uninstall module-path
+.PHONY: build demo recording test faults fuzz interop bench crossing lint vuln cross site clean reliability \
+	soak hostile peers release release-test install uninstall module-path
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -61,8 +61,8 @@ hostile:
 	cd test && DRAYAGE_HOSTILE=1 go test -count=1 -timeout 40m -parallel 6 ./interop -run HostileArchives -update
 	cd test && go test -count=1 ./reliability -run Document -update
 
-# Volumes that are hurt on their way, and what drayage, par2, split with sha256sum, hauler and zarf make of them, as far
-# as they are in PATH or in DRAYAGE_BENCH_PEERS. Enters the table for docs/reliability.md.
+# Volumes that are hurt on their way, and what drayage, par2, split with sha256sum, hauler and zarf make of
+# them, as far as they are in PATH or in DRAYAGE_BENCH_PEERS. Enters the table for docs/reliability.md.
 peers: build
 	cd test && $(BINARY) DRAYAGE_PEERS=1 go test -count=1 -timeout 20m ./volumes -run Peers -update
 	cd test && go test -count=1 ./reliability -run Document -update

@@ -245,7 +245,7 @@ type leading struct {
 
 func (p leading) Wants(off, _ int64) bool { return off < p.until }
 
-// A blob of which nothing is kept is not read.
+// A blob is not read if nothing of it is kept.
 func TestWritePartReadsLittle(t *testing.T) {
 	im, want, total := resumed(t)
 	f, err := os.Create(filepath.Join(t.TempDir(), "a.tar"))

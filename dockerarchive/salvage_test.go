@@ -15,7 +15,7 @@ import (
 	"drayage/layout"
 )
 
-// holed is an archive of which one block cannot be read.
+// holed is an archive with one block that cannot be read.
 type holed struct {
 	*bytes.Reader
 	from, to int64

@@ -70,7 +70,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// check looks at the volumes in a directory, of which there may be nothing else.
+// check looks at the volumes in a directory. Nothing else may be there.
 func check(t *testing.T, dir string, size int, data []byte) *volume.Set {
 	t.Helper()
 	files := tree(t, dir)

@@ -278,7 +278,7 @@ func (w *Writer) possible(size int64) error {
 	return w.inTheWay(size)
 }
 
-// fits fails if there cannot be an archive of size bytes, of which rest are still to be written.
+// fits fails if there cannot be an archive of size bytes with rest bytes still to be written.
 func (w *Writer) fits(size, rest int64) error {
 	w.expected = size
 	if err := w.possible(size); err != nil {

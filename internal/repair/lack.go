@@ -10,7 +10,7 @@ import (
 	"drayage/internal/volume"
 )
 
-// Lack is the error about a set of which more is bad than its parity volumes make up for. It matches
+// Lack is the error about a set with more bad blocks than its parity volumes make up for. It matches
 // [ErrTooMuch].
 type Lack struct {
 	Bad    []int // the volumes that are bad or missing where there are too many of them

@@ -145,7 +145,7 @@ func (m *mender) alike(first int) int {
 	return n
 }
 
-// same reports whether two rows have the same bad blocks, of which the same are still to be written.
+// same reports whether two rows have the same bad blocks, and the same blocks still to be written.
 func (m *mender) same(a, b int) bool {
 	if !slices.Equal(m.rows[a], m.rows[b]) {
 		return false

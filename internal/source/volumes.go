@@ -216,7 +216,7 @@ func (s *Set) salvage(ctx context.Context, at io.ReaderAt, size int64, opts Opti
 	return s.read(ctx, r, opts)
 }
 
-// volumeRemarks says of which volumes users should know something, though the archive can be read.
+// volumeRemarks tells users what is odd about the volumes, though the archive can be read.
 func (s *Set) volumeRemarks() (all []Remark) {
 	for _, text := range s.Volumes.Found().Sentences() {
 		all = append(all, Remark{Text: text})

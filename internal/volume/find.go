@@ -19,7 +19,7 @@ import (
 // Bounds on what is looked at where volumes do not have their names.
 const (
 	maxEntries = 10_000    // of one folder
-	maxNames   = 1_000_000 // of one folder, of which few are wanted
+	maxNames   = 1_000_000 // of one folder; few of them are wanted
 	maxLooked  = 1024      // files whose first block is read
 	samples    = 8         // blocks of a file whose first block is of no volume
 )
