@@ -3,6 +3,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +15,17 @@ import (
 // DiskFailed reports whether err means that this disk takes nothing more: it is full, read-only, broken, or
 // cannot hold a file of that size. Other files, or another try, would only fail again.
 func DiskFailed(err error) bool {
-	all := slices.Concat(diskErrors, []error{syscall.ENOSPC, syscall.EROFS, syscall.EFBIG, syscall.EIO})
+	ours := []error{syscall.ENOSPC, syscall.EROFS, syscall.EFBIG, syscall.EIO}
+	return isAny(err, slices.Concat(diskErrors, writeProtected, ours))
+}
+
+// Unwritable reports whether err means that this process may not change a folder, or that there is none. A
+// disk that is full or broken is something else: another process may still change that folder.
+func Unwritable(err error) bool {
+	return isAny(err, slices.Concat(writeProtected, []error{fs.ErrPermission, fs.ErrNotExist, syscall.EROFS}))
+}
+
+func isAny(err error, all []error) bool {
 	return slices.ContainsFunc(all, func(e error) bool { return errors.Is(err, e) })
 }
 

@@ -34,6 +34,20 @@ func TestDiskFailed(t *testing.T) {
 	}
 }
 
+// Only where this process can change nothing may it do without a lock.
+func TestUnwritable(t *testing.T) {
+	for _, err := range []error{syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.ENOENT, fs.ErrPermission} {
+		if !durable.Unwritable(fmt.Errorf("d.tar: %w", err)) {
+			t.Errorf("%v: something can be written there", err)
+		}
+	}
+	for _, err := range []error{nil, syscall.EIO, syscall.ENOSPC, syscall.ENOTDIR, errors.New("x")} {
+		if durable.Unwritable(err) {
+			t.Errorf("%v: nothing can be written there", err)
+		}
+	}
+}
+
 // The disk is not full before anything is written, and sizes have one unit.
 func TestRoomErrorIsOneSentence(t *testing.T) {
 	dir := t.TempDir()

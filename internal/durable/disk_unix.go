@@ -5,3 +5,5 @@ package durable
 import "syscall"
 
 var diskErrors = []error{syscall.EDQUOT}
+
+var writeProtected []error // EROFS alone

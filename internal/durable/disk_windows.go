@@ -8,8 +8,9 @@ import (
 
 var diskErrors = []error{
 	windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED,
-	windows.ERROR_WRITE_PROTECT,
 }
+
+var writeProtected = []error{windows.ERROR_WRITE_PROTECT}
 
 // Free is how many bytes the file system of a directory has left for this process. It is negative if that
 // is not known.

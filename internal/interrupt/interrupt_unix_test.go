@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestSignals(t *testing.T) {
@@ -25,7 +26,7 @@ func TestSignals(t *testing.T) {
 		if got := context.Cause(ctx); !errors.As(got, &e) || e.Code() != code {
 			t.Errorf("%v: %v, want exit code %d", sig, got, code)
 		}
-		stop()
+		stop.Stop()
 	}
 }
 
@@ -33,7 +34,7 @@ func TestSignals(t *testing.T) {
 func TestSignalToWhatHangs(t *testing.T) {
 	late := make(chan Error)
 	_, stop := Context(t.Context(), func(s Error) { late <- s })
-	defer stop()
+	defer stop.Stop()
 	if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +48,32 @@ func TestIgnoredHangUpStaysIgnored(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
 	defer signal.Reset(syscall.SIGHUP)
 	_, stop := Context(t.Context(), nil)
-	defer stop()
+	defer stop.Stop()
 	if !signal.Ignored(syscall.SIGHUP) {
 		t.Error("it is not ignored any more")
+	}
+}
+
+// A server takes SIGHUP for something else, and the other signals still end it.
+func TestHangUpsOfAServer(t *testing.T) {
+	ctx, signals := Context(t.Context(), func(Error) { t.Error("too late") })
+	defer signals.Stop()
+	signals.Wait(time.Minute)
+	hangUps := signals.HangUps()
+	for range 2 {
+		if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		<-hangUps
+	}
+	if ctx.Err() != nil {
+		t.Errorf("the context ended: %v", context.Cause(ctx))
+	}
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if got := context.Cause(ctx); got != (Error{syscall.SIGTERM}) {
+		t.Errorf("%v", got)
 	}
 }

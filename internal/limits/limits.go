@@ -38,12 +38,13 @@ const (
 
 // An archive.
 const (
-	Entries     = 200_000  // files, links and directories
-	EntryNames  = 16 << 20 // bytes of all their names and of what links lead to
-	ArchiveJSON = 16 << 20 // bytes of index.json, and of manifest.json
-	Images      = 20_000   // entries of index.json, and images in manifest.json
-	SavedLayers = 16_000   // of an image in a docker tar: in a registry its manifest fits into Manifest then
-	Configs     = 64 << 20 // bytes of the configurations of images that are read by manifest.json
+	Entries     = 200_000   // files, links and directories
+	TarPadding  = 256 << 20 // bytes behind the end of a tar that are compared with zeros
+	EntryNames  = 16 << 20  // bytes of all their names and of what links lead to
+	ArchiveJSON = 16 << 20  // bytes of index.json, and of manifest.json
+	Images      = 20_000    // entries of index.json, and images in manifest.json
+	SavedLayers = 16_000    // of an image in a docker tar: in a registry its manifest fits into Manifest then
+	Configs     = 64 << 20  // bytes of the configurations of images that are read by manifest.json
 )
 
 // An inventory: the file that says what a place has.
@@ -58,6 +59,19 @@ const (
 	Delta       = 32 << 20 // bytes: 10,000 images with ten layers each need 28 million
 	DeltaBlobs  = 200_000
 	DeltaValues = 1 << 22
+	DeltaModel  = 64 // bytes of the name of a model
+)
+
+// A layer that is rebuilt from others.
+const (
+	PatchBases    = 16        // layers that one patch may need
+	PatchImages   = 8         // older images that are looked at for one
+	PatchUnpacked = 8 << 30   // bytes that these unpack to together
+	PatchLeast    = 256 << 10 // bytes of a layer that is worth a patch
+	PatchWindow   = 8 << 20   // bytes of the window of each of a patch's streams
+	PatchFiles    = 600_000   // of all bases that are looked up, 64 bytes each
+	Recipe        = 16 << 20  // bytes of a column of a recipe for gzip; they are held while it is made
+	PatchChain    = 8         // patches in a row, each needing what the next one makes
 )
 
 // The set file of an archive in volumes.
@@ -117,3 +131,26 @@ const (
 	SignatureText    = 16 << 10 // characters
 	Subjects         = 1024     // of a statement
 )
+
+// Files in which names of images are looked for.
+const (
+	NamesFile     = 256 << 20 // bytes
+	NamesDocument = 16 << 20  // bytes of a document of YAML, and of a file that is read whole
+	NamesValues   = 1 << 18   // of a document; each takes 200 bytes
+	NamesDepth    = 200       // lists and objects in each other
+	NamesSteps    = 1 << 22   // from value to value in a document, with those that aliases stand for
+	NamesFiles    = 1000      // that other files lead to
+	NamesNested   = 32        // files that lead to each other, and variables in each other
+	NamesText     = 1 << 16   // bytes that a text with variables can become
+	NamesProduct  = 1000      // names that one text with variables can become
+)
+
+// A file of users and the hashes of their passwords.
+const (
+	Htpasswd     = 4 << 20 // bytes
+	HtpasswdLine = 1024    // bytes
+	BcryptCost   = 15      // a login takes some seconds then, and each further step doubles that
+)
+
+// Certificates bounds a file with certificates or a key, in bytes.
+const Certificates = 1 << 20

@@ -70,6 +70,15 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1f %cB", v, "kMGTPE"[i])
 }
 
+// Number writes a number with commas between thousands.
+func Number(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
 // Count writes a number of things.
 func Count(n int, thing string) string {
 	if n != 1 {
