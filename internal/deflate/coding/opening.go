@@ -1,0 +1,17 @@
+package coding
+
+// Opening is how a stream begins.
+type Opening struct {
+	Short bool // there is a match of MinMatch bytes
+	// Size and Tokens are what the first block has, if the encoder ended it because it was full. Zero means
+	// that this is not known.
+	Size, Tokens int
+}
+
+// Picky is a Model that sees by the opening that a stream is not of its encoder. Nothing need be predicted
+// for that.
+type Picky interface {
+	Model
+	// Refuses reports whether the encoder writes no stream that begins so, whatever the content is.
+	Refuses(o Opening) bool
+}
