@@ -11,7 +11,7 @@ func (t *Tally) Held(blobs []v1.Descriptor, counted map[digest.Digest]bool) (sum
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, d := range blobs {
-		if b := t.blobs[d.Digest]; b != nil && !counted[d.Digest] {
+		if b := t.blobs[d.Digest]; b != nil && b.planned && !counted[d.Digest] {
 			counted[d.Digest] = true
 			sum += b.held
 		}

@@ -5,6 +5,7 @@ package tally
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -21,20 +22,26 @@ import (
 type Tally struct {
 	wire func() int64 // may be nil
 
-	mu     sync.Mutex
-	blobs  map[digest.Digest]*blob
-	users  map[digest.Digest][]int // in images
-	images []movingImage
-	shown  int       // in images, the one that Sum names
-	moved  time.Time // when a blob of that image moved
-	start  time.Time
+	mu      sync.Mutex
+	blobs   map[digest.Digest]*blob
+	planned int               // blobs of a plan
+	others  map[*blob][]int32 // the users of blobs that several images have, but the first
+	images  []movingImage
+	shown   int       // in images, the one that Sum names
+	moved   time.Time // when a blob of that image moved
+	start   time.Time
 }
 
+// blob is a blob of a plan or of an image. There may be very many.
 type blob struct {
-	size, held int64
-	present    int64 // of held
-	seen       bool
+	size, held    int64
+	present       int64 // of held
+	user          int32 // the first image that has it, or nobody
+	planned, seen bool
 }
+
+// nobody is the user of a blob that no image has.
+const nobody = -1
 
 func (b *blob) ready() bool { return b.seen && b.held == b.size }
 
@@ -59,21 +66,31 @@ type Sum struct {
 // New returns a tally of nothing. Its time begins now, and anew with the first plan. wire returns how many
 // bytes of blobs have crossed the network so far. nil: they do not come from a network.
 func New(wire func() int64) *Tally {
-	blobs, users := map[digest.Digest]*blob{}, map[digest.Digest][]int{}
-	return &Tally{wire: wire, blobs: blobs, users: users, start: time.Now()}
+	return &Tally{wire: wire, blobs: map[digest.Digest]*blob{}, others: map[*blob][]int32{}, start: time.Now()}
+}
+
+// blob returns what is known of a blob.
+func (t *Tally) blob(d digest.Digest) *blob {
+	b := t.blobs[d]
+	if b == nil {
+		b = &blob{user: nobody}
+		t.blobs[d] = b
+	}
+	return b
 }
 
 // Plan takes the blobs to come.
 func (t *Tally) Plan(blobs []v1.Descriptor) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.blobs) == 0 {
+	if t.planned == 0 {
 		t.start = time.Now()
 	}
 	for _, d := range blobs {
-		if t.blobs[d.Digest] == nil {
-			t.blobs[d.Digest] = &blob{size: d.Size}
-			t.miss(d.Digest, 1)
+		if b := t.blob(d.Digest); !b.planned {
+			b.planned, b.size = true, d.Size
+			t.planned++
+			t.miss(b, 1)
 		}
 	}
 }
@@ -83,14 +100,19 @@ func (t *Tally) Plan(blobs []v1.Descriptor) {
 func (t *Tally) Name(image string, blobs []v1.Descriptor) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i, missing := len(t.images), 0
+	i, missing := int32(len(t.images)), 0
 	for _, d := range blobs {
-		users := t.users[d.Digest]
-		if len(users) > 0 && users[len(users)-1] == i {
+		b := t.blob(d.Digest)
+		others := t.others[b]
+		switch {
+		case b.user == i || len(others) > 0 && others[len(others)-1] == i:
 			continue // it is in the image twice
+		case b.user == nobody:
+			b.user = i
+		default:
+			t.others[b] = append(others, i)
 		}
-		t.users[d.Digest] = append(users, i)
-		if b := t.blobs[d.Digest]; b != nil && !b.ready() {
+		if b.planned && !b.ready() {
 			missing++
 		}
 	}
@@ -122,7 +144,7 @@ func (t *Tally) Update(d v1.Descriptor, held int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b := t.blobs[d.Digest]
-	if b == nil {
+	if b == nil || !b.planned {
 		return
 	}
 	was := b.ready()
@@ -131,19 +153,33 @@ func (t *Tally) Update(d v1.Descriptor, held int64) {
 	if !b.seen {
 		b.seen, b.present = true, held
 	} else if held > b.held {
-		t.show(t.users[d.Digest])
+		t.show(b)
 	}
 	b.held, b.present = held, min(b.present, held) // what was there may have proved wrong
 	if is := b.ready(); is && !was {
-		t.miss(d.Digest, -1)
+		t.miss(b, -1)
 	} else if was && !is {
-		t.miss(d.Digest, 1)
+		t.miss(b, 1)
+	}
+}
+
+// users gives the images that have a blob, in the order in which they were named.
+func (t *Tally) users(b *blob) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		if b.user == nobody || !yield(int(b.user)) {
+			return
+		}
+		for _, i := range t.others[b] {
+			if !yield(int(i)) {
+				return
+			}
+		}
 	}
 }
 
 // miss changes how many blobs the images lack that consist of a blob.
-func (t *Tally) miss(blob digest.Digest, by int) {
-	for _, i := range t.users[blob] {
+func (t *Tally) miss(b *blob, by int) {
+	for i := range t.users(b) {
 		t.images[i].missing += by
 	}
 }
@@ -151,27 +187,40 @@ func (t *Tally) miss(blob digest.Digest, by int) {
 // steady is how long an image is named although it is another one that moves.
 const steady = 2 * time.Second
 
-// show chooses the image that Sum names, when a blob of images has moved.
-func (t *Tally) show(images []int) {
+// show chooses the image that Sum names, when a blob has moved.
+func (t *Tally) show(b *blob) {
 	now := time.Now()
 	done := t.shown >= len(t.images) || t.images[t.shown].missing == 0
-	switch {
-	case !done && slices.Contains(images, t.shown):
+	if !done && t.has(t.shown, b) {
 		t.moved = now
-	case done || now.Sub(t.moved) > steady:
-		unfinished := func(i int) bool { return t.images[i].missing > 0 }
-		if i := slices.IndexFunc(images, unfinished); i >= 0 {
-			t.shown, t.moved = images[i], now
+		return
+	}
+	if !done && now.Sub(t.moved) <= steady {
+		return
+	}
+	for i := range t.users(b) {
+		if t.images[i].missing > 0 {
+			t.shown, t.moved = i, now
+			return
 		}
 	}
+}
+
+// has reports whether an image has a blob.
+func (t *Tally) has(image int, b *blob) bool {
+	_, found := slices.BinarySearch(t.others[b], int32(image)) // they were named one after another
+	return found || int(b.user) == image
 }
 
 // Sum returns the sum so far.
 func (t *Tally) Sum() Sum {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := Sum{Blobs: len(t.blobs), Elapsed: time.Since(t.start), local: t.wire == nil}
+	s := Sum{Blobs: t.planned, Elapsed: time.Since(t.start), local: t.wire == nil}
 	for _, b := range t.blobs {
+		if !b.planned {
+			continue
+		}
 		s.Total = verify.AddSize(s.Total, b.size)
 		s.Held = verify.AddSize(s.Held, b.held)
 		s.Present = verify.AddSize(s.Present, b.present)

@@ -2,6 +2,7 @@ package tally_test
 
 import (
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,4 +105,59 @@ func TestTheImageThatMovesIsNamed(t *testing.T) {
 	s.Update(one, 10)
 	s.Update(two, 10)
 	is("all done", "second", 0)
+}
+
+// What no plan has does not count, whatever image has it, and a later plan finds who waits for it.
+func TestImagesNamedBeforeThePlan(t *testing.T) {
+	tl := tally.New(nil)
+	a := v1.Descriptor{Digest: digest.FromString("a"), Size: 10}
+	b := v1.Descriptor{Digest: digest.FromString("b"), Size: 5}
+	tl.Name("one", []v1.Descriptor{a, b, a})
+	tl.Name("two", []v1.Descriptor{b, a, b})
+	tl.Name("three", []v1.Descriptor{a})
+	if s := tl.Sum(); s.Blobs != 0 || s.Total != 0 || s.Images != 0 {
+		t.Errorf("before a plan: %+v", s)
+	}
+	tl.Plan([]v1.Descriptor{a})
+	tl.Update(b, 5)
+	if s := tl.Sum(); s.Blobs != 1 || s.Total != 10 || s.Held != 0 || s.Images != 3 {
+		t.Errorf("with one of two blobs in the plan: %+v", s)
+	}
+	counted := map[digest.Digest]bool{}
+	if n := tl.Held([]v1.Descriptor{b}, counted); n != 0 || len(counted) != 0 {
+		t.Errorf("%d bytes are held of what no plan has, %v", n, counted)
+	}
+	tl.Update(a, 0)
+	tl.Update(a, 10)
+	if s := tl.Sum(); s.Images != 0 || s.Ready != 1 {
+		t.Errorf("in the end: %+v", s)
+	}
+}
+
+// There may be very many blobs, each of one image.
+func TestEachBlobTakesLittle(t *testing.T) {
+	const many, most = 50_000, 110
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what pools have
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	blobs := make([]v1.Descriptor, many)
+	for i := range blobs {
+		blobs[i] = v1.Descriptor{Digest: digest.FromString(strconv.Itoa(i)), Size: 1}
+	}
+	tl, before := tally.New(nil), live()
+	for i := range blobs {
+		tl.Name("image", blobs[i:i+1])
+	}
+	tl.Plan(blobs)
+	if each := (live() - before) / many; each > most {
+		t.Errorf("a blob of an image takes %d bytes, at most %d are meant to be", each, most)
+	} else {
+		t.Logf("a blob of an image takes %d bytes", each)
+	}
+	runtime.KeepAlive(tl)
+	runtime.KeepAlive(blobs)
 }

@@ -27,21 +27,21 @@ const (
 	smallSize   = 4 << 20
 )
 
-// queues returns the jobs, large ones and small ones, each from the largest on.
-func queues[K comparable](jobs []Job[K]) (large, small chan *Job[K]) {
-	order := make([]*Job[K], len(jobs))
-	for i := range jobs {
-		order[i] = &jobs[i]
+// queues returns the numbers of jobs of these sizes, large ones and small ones, each from the largest on.
+func queues(sizes []int64) (large, small chan int) {
+	order := make([]int, len(sizes))
+	for i := range sizes {
+		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b *Job[K]) int { return cmp.Compare(b.Blob.Size, a.Blob.Size) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(sizes[b], sizes[a]) })
 	ends := len(order) // where the small ones begin
-	for ends > 0 && order[ends-1].Blob.Size < smallSize {
+	for ends > 0 && sizes[order[ends-1]] < smallSize {
 		ends--
 	}
-	fill := func(part []*Job[K]) chan *Job[K] {
-		queue := make(chan *Job[K], len(part))
-		for _, j := range part {
-			queue <- j
+	fill := func(part []int) chan int {
+		queue := make(chan int, len(part))
+		for _, i := range part {
+			queue <- i
 		}
 		close(queue)
 		return queue
@@ -58,30 +58,44 @@ func Run[K comparable](
 	ctx context.Context, jobs []Job[K], limit int,
 	do func(context.Context, Job[K]) error, finished func(Job[K], error),
 ) {
+	sizes := make([]int64, len(jobs))
+	for i := range jobs {
+		sizes[i] = jobs[i].Blob.Size
+	}
+	Each(ctx, sizes, limit, func(ctx context.Context, i int) error {
+		return do(ctx, jobs[i])
+	}, func(i int, err error) { finished(jobs[i], err) })
+}
+
+// Each is [Run] for jobs that are known by their numbers: they have these sizes. It is for very many.
+func Each(
+	ctx context.Context, sizes []int64, limit int,
+	do func(ctx context.Context, number int) error, finished func(number int, err error),
+) {
 	extra := 0
 	if limit <= 0 {
 		limit, extra = DefaultJobs, smallJobs
 	}
-	large, small := queues(jobs)
+	large, small := queues(sizes)
 	extra = min(extra, len(small))
 	var (
 		mu sync.Mutex
 		wg sync.WaitGroup
 	)
-	work := func(queues ...<-chan *Job[K]) {
+	work := func(queues ...<-chan int) {
 		for _, q := range queues {
-			for j := range q {
+			for i := range q {
 				err := context.Cause(ctx)
 				if err == nil {
-					err = do(ctx, *j)
+					err = do(ctx, i)
 				}
 				mu.Lock()
-				finished(*j, err)
+				finished(i, err)
 				mu.Unlock()
 			}
 		}
 	}
-	for range min(limit, len(jobs)) {
+	for range min(limit, len(sizes)) {
 		wg.Go(func() { work(large, small) })
 	}
 	for range extra {

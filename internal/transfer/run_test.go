@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -105,5 +106,27 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	})
 	if !slices.Equal(begun, []int64{4, 3}) || !slices.Equal(finished, []int64{3, 2, 1}) {
 		t.Errorf("begun %v; finished with the cause %v", begun, finished)
+	}
+}
+
+// Archives have very many blobs. While they are written, little is held of each.
+func TestEachHoldsLittle(t *testing.T) {
+	const many, most = 100_000, 24
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	sizes := make([]int64, many)
+	before, held, done := live(), int64(0), 0
+	transfer.Each(t.Context(), sizes, 1, func(_ context.Context, i int) error {
+		if i == 0 {
+			held = live() - before
+		}
+		return nil
+	}, func(int, error) { done++ })
+	if held/many > most || done != many {
+		t.Errorf("%d bytes are held of each of %d jobs, at most %d are meant to be", held/many, done, most)
 	}
 }

@@ -1,4 +1,4 @@
-package upload
+package neighbours_test
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"drayage/internal/limits"
+	"drayage/internal/neighbours"
 )
 
 func TestNeighbours(t *testing.T) {
@@ -20,7 +21,7 @@ func TestNeighbours(t *testing.T) {
 		{"sha256-" + strings.Repeat("a", 64) + ".sig 3", "4", "3"},
 		{"5 6 7 8 9", "7", "6 8 9"},
 	} {
-		got := neighbours(strings.Fields(c.tags), c.pushed)
+		got := neighbours.Tags(strings.Fields(c.tags), c.pushed)
 		if want := strings.Fields(c.want); !slices.Equal(got, want) {
 			t.Errorf("next to %s of %s: %v, want %v", c.pushed, c.tags, got, want)
 		}

@@ -1,4 +1,5 @@
-package upload
+// Package neighbours chooses the tags of a repository whose images are most probably like another one.
+package neighbours
 
 import (
 	"regexp"
@@ -18,10 +19,10 @@ var (
 // shape is a tag without its numbers: what tells the variants of an image apart.
 func shape(tag string) string { return digits.ReplaceAllString(tag, "0") }
 
-// neighbours chooses those of a repository's tags whose images most probably have layers of the image that is
-// pushed under a tag: of the same variant the tags before and behind it and the newest one, then latest, and
+// Tags chooses those of a repository's tags whose images most probably have layers of the image with one tag,
+// or layers like them: of the same variant the tags before and behind it and the newest one, then latest, and
 // of all variants the newest and the one before it.
-func neighbours(tags []string, pushed string) (near []string) {
+func Tags(tags []string, pushed string) (near []string) {
 	tags = tags[:min(len(tags), limits.AskedNames)]
 	same, all := around{pushed: pushed}, around{pushed: pushed}
 	variant := shape(pushed)
