@@ -19,7 +19,8 @@ const (
 	PartManifest Part = "manifest" // or an index
 	PartConfig   Part = "configuration"
 	PartLayer    Part = "layer"
-	PartBlob     Part = "blob" // of an artifact
+	PartBlob     Part = "blob"  // of an artifact
+	PartPatch    Part = "patch" // or the recipe, of a layer that travels as one
 )
 
 // Reason says why a part of an image is absent.
@@ -41,6 +42,7 @@ type Absent struct {
 	Path       string        // in a docker tar: where it is or should be
 	Reason     Reason
 	DiffID     digest.Digest // of a layer that was left out, if the archive tells it
+	Rebuilt    *Rebuilt      // how a layer that was left out is made again; nil if it is needed whole
 	Err        error         // what is wrong; set if Reason is Damaged, and maybe if it is Missing
 }
 
@@ -71,6 +73,8 @@ func (a Absent) Cause() string {
 		return strings.TrimPrefix(a.Err.Error(), a.Descriptor.Digest.String()+": ")
 	case a.Reason == Damaged:
 		return "damaged"
+	case a.Reason == LeftOut && a.Rebuilt != nil:
+		return "a patch of another layer, and not inside itself"
 	case a.Reason == LeftOut:
 		return "left out, because the destination was known to have it"
 	}

@@ -48,6 +48,36 @@ func (g *Graph) Forget() {
 	}
 }
 
+// Brief is what remains of a graph where very many are kept to tell of them afterwards: Root and RootNode,
+// Platforms and the like, and no blobs. The root has no entries if it is an index. Of its layers it has the
+// media types, each once.
+func (g *Graph) Brief() *Graph {
+	brief := *g
+	brief.content, brief.Blobs, brief.Manifests = nil, nil, nil
+	if len(g.Manifests) > 0 {
+		n := *g.RootNode()
+		n.Raw = nil
+		n.Document = n.Document.brief()
+		brief.Manifests = []Node{n}
+	}
+	return &brief
+}
+
+// brief is the document without what it consists of.
+func (d Document) brief() Document {
+	if d.Config != nil {
+		d.Config = &v1.Descriptor{MediaType: d.Config.MediaType, Digest: d.Config.Digest, Size: d.Config.Size}
+	}
+	var types []v1.Descriptor
+	for _, l := range d.Layers {
+		if !slices.ContainsFunc(types, func(t v1.Descriptor) bool { return t.MediaType == l.MediaType }) {
+			types = append(types, v1.Descriptor{MediaType: l.MediaType})
+		}
+	}
+	d.Layers, d.Manifests, d.Blobs = types, nil, nil
+	return d
+}
+
 // Parts lists all blobs and manifests.
 func (g *Graph) Parts() []v1.Descriptor {
 	all := slices.Clone(g.Blobs)
@@ -146,7 +176,8 @@ func (l *loader) narrow(root *Node, leaves, chosen []Leaf, all int) error {
 	g.Others = append(g.Others, others...)
 	if len(chosen) == 1 {
 		d := chosen[0].Descriptor
-		g.chosen = &chosen[0].Platform
+		p := chosen[0].Platform // not all of the leaf
+		g.chosen = &p
 		g.Root = v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 		return nil
 	}
@@ -207,9 +238,11 @@ func (l *loader) subset(old *Node, chosen []Leaf, all int) error {
 	return nil
 }
 
-// collect lists, from the root, the manifests in their order and the blobs.
+// collect lists, from the root, the manifests in their order and the blobs. Graphs are kept, and there may be
+// very many: the lists have no room to grow, and the manifests refer to the blobs where they can.
 func (l *loader) collect() {
 	g, seen := l.graph, map[digest.Digest]bool{}
+	var begins []int // where in the blobs those of each manifest begin
 	var visit func(d v1.Descriptor)
 	visit = func(d v1.Descriptor) {
 		if seen[d.Digest] {
@@ -221,27 +254,35 @@ func (l *loader) collect() {
 			g.Blobs = append(g.Blobs, d)
 			return
 		}
+		begin := len(g.Blobs)
 		for _, c := range n.Document.Children() {
 			visit(c)
 		}
-		g.Manifests = append(g.Manifests, *n)
+		g.Manifests, begins = append(g.Manifests, *n), append(begins, begin)
 	}
 	visit(g.Root)
-	g.Blobs = slices.Clip(slices.Clone(g.Blobs)) // graphs are kept: no room to grow
-	g.share()
+	g.Blobs, g.Manifests = slices.Clip(slices.Clone(g.Blobs)), slices.Clip(slices.Clone(g.Manifests))
+	for i, begin := range begins {
+		g.Manifests[i].Document.share(g.Blobs[begin:])
+	}
 }
 
-// share lets the manifest of a graph that has no other one refer to the blobs in place of a list of its own.
-// There may be very many such graphs.
-func (g *Graph) share() {
-	if len(g.Manifests) != 1 {
+// share lets the document of a manifest refer to its blobs in a list in place of a list of its own, as far as
+// they begin that in their order: an earlier manifest may have some of them.
+func (d *Document) share(blobs []v1.Descriptor) {
+	if d.Config == nil || len(blobs) == 0 || blobs[0].Digest != d.Config.Digest {
 		return
 	}
-	d := &g.Manifests[0].Document
-	if d.Config == nil || len(g.Blobs) != 1+len(d.Layers) {
+	layers := blobs[1:]
+	if d.Config = &blobs[0]; len(layers) < len(d.Layers) {
 		return
 	}
-	if d.Config = &g.Blobs[0]; len(d.Layers) > 0 {
-		d.Layers = g.Blobs[1:]
+	for i := range d.Layers {
+		if layers[i].Digest != d.Layers[i].Digest {
+			return
+		}
+	}
+	if len(d.Layers) > 0 {
+		d.Layers = slices.Clip(layers[:len(d.Layers)])
 	}
 }

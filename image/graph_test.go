@@ -50,6 +50,11 @@ func checkComplete(t *testing.T, s *site, g *image.Graph) {
 		if err := verify.Bytes(m.Descriptor, m.Raw); err != nil {
 			t.Error(err)
 		}
+		if parsed, err := image.ParseManifest(m.Descriptor.MediaType, m.Raw); err != nil {
+			t.Error(err)
+		} else if diff := cmp.Diff(parsed, m.Document); diff != "" {
+			t.Errorf("the document of %s is not what its bytes say: %s", m.Descriptor.Digest, diff)
+		}
 		if got, err := image.ReadAll(t.Context(), g.Source(nil), m.Descriptor, image.MaxManifestSize); err != nil ||
 			string(got) != string(m.Raw) {
 			t.Errorf("the graph's source does not have %s: %v", m.Descriptor.Digest, err)
@@ -268,5 +273,29 @@ func TestLoadNamesThePlatformsThereAre(t *testing.T) {
 	var missing *image.PlatformError
 	if _, err := image.Load(t.Context(), s, s.index(), image.Selection{}); !errors.As(err, &missing) {
 		t.Errorf("empty index: %v", err)
+	}
+}
+
+// What remains of a graph says what its root is, and nothing of its parts.
+func TestBriefGraph(t *testing.T) {
+	for _, root := range []func(*site) v1.Descriptor{
+		func(s *site) v1.Descriptor { return s.image("linux/amd64") },
+		func(s *site) v1.Descriptor { return s.artifact("text/plain") },
+		func(s *site) v1.Descriptor { return s.index(s.image("linux/amd64"), s.image("linux/arm64")) },
+	} {
+		s := newSite(t)
+		g := load(t, s, root(s), image.Selection{All: true})
+		brief, was := g.Brief(), g.RootNode()
+		if len(brief.Blobs) > 0 || len(brief.Manifests) != 1 || brief.RootNode().Raw != nil {
+			t.Errorf("it has parts: %+v", brief)
+		}
+		doc := &brief.RootNode().Document
+		if len(doc.Manifests) > 0 || doc.MayBeImage() != was.Document.MayBeImage() ||
+			doc.About() != was.Document.About() || brief.Root.Digest != g.Root.Digest {
+			t.Errorf("it says something else: %+v", doc)
+		}
+		if diff := cmp.Diff(g.Platforms, brief.Platforms); diff != "" {
+			t.Error(diff)
+		}
 	}
 }

@@ -40,6 +40,10 @@ type Policy struct {
 	// media type.
 	Reads func(entry v1.Descriptor) bool
 
+	// Slim is told of each manifest that has been read, and may drop from it what nobody needs. It is called
+	// concurrently. nil drops nothing.
+	Slim func(*Node)
+
 	MaxManifests int   // 0 means 10,000
 	MaxBytes     int64 // of all manifests together; 0 means 64 MiB
 }
@@ -51,7 +55,7 @@ type Tree struct {
 	policy Policy
 
 	mu      sync.Mutex
-	nodes   map[claim]*Node
+	nodes   map[claim]*Node // nil: it has been forgotten
 	content map[digest.Digest][]byte
 	held    int64
 	entries int // of all indexes
@@ -151,10 +155,13 @@ func (t *Tree) readLevel(ctx context.Context, level []v1.Descriptor) ([]*Node, e
 
 // node reads one manifest, before which so many have been read.
 func (t *Tree) node(ctx context.Context, d v1.Descriptor, before int) *Node {
-	n := &Node{Descriptor: d}
-	if before >= t.policy.MaxManifests || t.policy.Tolerant && !t.enter(0) {
+	n, again := &Node{Descriptor: d}, t.counted(d)
+	if !again && before >= t.policy.MaxManifests || t.policy.Tolerant && !t.enter(0) {
 		n.Err = t.tooMany()
 		return n
+	}
+	if again {
+		t.uncount(d.Size)
 	}
 	raw, err := t.bytes(ctx, d, MaxManifestSize)
 	if err != nil {
@@ -166,8 +173,11 @@ func (t *Tree) node(ctx context.Context, d v1.Descriptor, before int) *Node {
 	}
 	if !t.policy.Tolerant {
 		n.Raw = raw
-	} else if !t.enter(len(n.Document.Manifests)) {
+	} else if !again && !t.enter(len(n.Document.Manifests)) {
 		n.Document, n.Err = Document{}, t.tooMany()
+	}
+	if n.Err == nil && t.policy.Slim != nil {
+		t.policy.Slim(n)
 	}
 	return n
 }
@@ -242,6 +252,33 @@ func (t *Tree) Config(ctx context.Context, n *Node) ([]byte, error) {
 		return readOnce(ctx, t.src, *n.Document.Config, MaxConfigSize)
 	}
 	return t.bytes(ctx, *n.Document.Config, MaxConfigSize)
+}
+
+// Forget drops what has been read of some descriptors. It counts against the limits all the same, but only
+// once if it is read again.
+func (t *Tree) Forget(all []v1.Descriptor) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range all {
+		if c := claimed(d); t.nodes[c] != nil {
+			t.nodes[c] = nil
+		}
+	}
+}
+
+// uncount takes off the bytes of a manifest that is about to be counted again.
+func (t *Tree) uncount(size int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held -= min(max(size, 0), MaxManifestSize)
+}
+
+// counted reports whether what a descriptor stands for has been counted against the limits.
+func (t *Tree) counted(d v1.Descriptor) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, known := t.nodes[claimed(d)]
+	return known
 }
 
 // Visit is one step of a walk.

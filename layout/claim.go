@@ -24,11 +24,10 @@ import (
 // The writer holds a lock on its file, so that the file of one that was killed can be told.
 const claimPrefix = "claim-"
 
-// claims are the blobs that a Dir counts on: those that it has stored or found, and may enter under a name
-// later. [Dir.Collect] leaves them alone.
+// claims is the file of the blobs that a Dir counts on: those that it has stored or found, and may enter
+// under a name later. [Dir.Collect] leaves them alone. They are marked as counted.
 type claims struct {
 	mu   sync.Mutex
-	made map[digest.Digest]struct{}
 	file *os.File
 	name string
 }
@@ -42,7 +41,7 @@ func (d *Dir) Claim(ctx context.Context, blobs []v1.Descriptor) error {
 	var lines strings.Builder
 	var added []digest.Digest
 	for _, b := range blobs {
-		if _, made := d.claims.made[b.Digest]; !made {
+		if !d.known.has(b.Digest, counted) {
 			added = append(added, b.Digest)
 			lines.WriteString(b.Digest.String() + "\n")
 		}
@@ -63,11 +62,8 @@ func (d *Dir) Claim(ctx context.Context, blobs []v1.Descriptor) error {
 	if err != nil {
 		return d.located(err)
 	}
-	if d.claims.made == nil {
-		d.claims.made = map[digest.Digest]struct{}{}
-	}
 	for _, id := range added {
-		d.claims.made[id] = struct{}{}
+		d.known.add(id, counted)
 	}
 	return nil
 }
@@ -100,7 +96,8 @@ func (d *Dir) dropClaims() {
 	if d.claims.file != nil {
 		d.claims.file.Close() // Windows removes no open file
 		_ = d.root.Remove(d.claims.name)
-		d.claims.file, d.claims.made = nil, nil
+		d.claims.file = nil
+		d.known.drop(counted)
 	}
 }
 

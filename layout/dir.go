@@ -39,7 +39,7 @@ type Dir struct {
 	path  string
 	fresh bool        // CreateDir made the directory
 	alone atomic.Bool // there are no locks, so that nothing may be shared with other processes
-	right sync.Map    // digests of blobs that this Dir has stored, or has found right
+	known marked      // what is known of blobs
 
 	// touched has the directories of blobs that have been stored, by this process or another one. They are
 	// synced before index.json refers to the blobs, once for all blobs of an image.
@@ -163,13 +163,14 @@ func (d *Dir) Close() error {
 }
 
 // Discard removes the layout again if CreateDir made its directory and nothing has been put into it, not
-// even a part of a blob. It is for commands that fail before there is anything to keep.
-func (d *Dir) Discard(ctx context.Context) {
+// even a part of a blob. It is for commands that fail before there is anything to keep. It reports whether
+// the directory is gone.
+func (d *Dir) Discard(ctx context.Context) bool {
 	if !d.fresh {
-		return
+		return false
 	}
 	d.dropClaims()
-	_ = d.locked(ctx, func() error {
+	err := d.locked(ctx, func() error {
 		// Directories that hold something are not removed, and then nothing else is.
 		for _, name := range []string{partDir, v1.ImageBlobsDir + "/sha256", v1.ImageBlobsDir,
 			v1.ImageLayoutFile, v1.ImageIndexFile, lockFile, heldFile, workDir} {
@@ -180,6 +181,7 @@ func (d *Dir) Discard(ctx context.Context) {
 		}
 		return os.Remove(d.path)
 	})
+	return err == nil
 }
 
 // marshal returns the bytes of an index, if they are not more than a reader accepts.
@@ -239,6 +241,19 @@ func (d *Dir) index() (*index, error) {
 		ix, err = parseIndex(raw)
 	}
 	return ix, d.named(err)
+}
+
+// look reads index.json for somebody who does not change it until unlock.
+func (d *Dir) look() (ix *index, unlock func(), err error) {
+	d.indexing.Lock()
+	if ix, err = d.index(); err != nil {
+		if ix, err = readIndex(d.root.FS()); err != nil { // which says more
+			d.indexing.Unlock()
+			return nil, nil, d.named(err)
+		}
+	}
+	d.last = ix
+	return ix, d.indexing.Unlock, nil
 }
 
 // named is err with the name of the layout, if it is an error.

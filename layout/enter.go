@@ -54,16 +54,42 @@ func (d *Dir) Enter(ctx context.Context, entries []Entry) (old []v1.Descriptor, 
 // Missing lists which of the entries are not in index.json any more, by their places. What its name refers to
 // now may be something else.
 func (d *Dir) Missing(entries []Entry) (missing []int, _ error) {
-	ix, err := readIndex(d.root.FS())
+	ix, unlock, err := d.look()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.path, err)
+		return nil, err
 	}
+	defer unlock()
 	for i, e := range entries {
-		if old, changed := ix.put(e); changed && old.Digest == "" {
+		if ix.lacks(e) {
 			missing = append(missing, i)
 		}
 	}
 	return missing, nil
+}
+
+// Names returns a function that tells what a full name stands for in index.json, as it is now or when this
+// Dir has changed it, and whether that is an image. What cannot be read stands for nothing.
+func (d *Dir) Names() func(name string) (v1.Descriptor, bool) {
+	ix, unlock, err := d.look()
+	if err != nil {
+		return func(string) (v1.Descriptor, bool) { return v1.Descriptor{}, false }
+	}
+	unlock()
+	return func(name string) (v1.Descriptor, bool) {
+		d.indexing.Lock()
+		defer d.indexing.Unlock()
+		found := &index{}
+		for _, i := range ix.find(name) {
+			if e := ix.entries[i]; !e.gone && !e.refers() {
+				found.entries = append(found.entries, e)
+			}
+		}
+		all, _ := found.images(d.Layout)
+		if len(all) == 0 {
+			return v1.Descriptor{}, false
+		}
+		return all[len(all)-1].Descriptor, true
+	}
 }
 
 // Tag is Enter of one entry with a name and without a platform.
@@ -111,4 +137,18 @@ func (ix *index) put(e Entry) (old v1.Descriptor, changed bool) {
 		return now, false
 	}
 	return ix.set(e.Descriptor, e.Name, e.Tag)
+}
+
+// lacks reports whether put would enter something new.
+func (ix *index) lacks(e Entry) bool {
+	if e.Name != "" {
+		now := ix.named(e.Name, e.Descriptor.Digest)
+		return now.Digest == "" && !e.Refused(now)
+	}
+	at := ix.find(referrer(e.Descriptor.Digest, e.Subject.String()))
+	if len(at) == 0 {
+		return true
+	}
+	there := ix.entries[at[0]]
+	return there.describe(e.Descriptor)
 }

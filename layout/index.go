@@ -77,6 +77,9 @@ func withinLimits(parts ...[]byte) error {
 	if bytes > limits.IndexJSON {
 		return fmt.Errorf("index.json has %d bytes, more than the %d that are accepted", bytes, limits.IndexJSON)
 	}
+	if bytes < 2*limits.IndexValues { // each value takes two bytes at least
+		return nil
+	}
 	for _, raw := range parts {
 		values += jsonkeys.Values(raw)
 	}

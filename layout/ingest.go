@@ -50,7 +50,7 @@ func (d *Dir) Push(
 		if err := p.fill(ctx, src, reported); err != nil {
 			return d.located(err)
 		}
-		d.right.Store(desc.Digest, true)
+		d.known.add(desc.Digest, right)
 		d.touch(desc)
 		return nil
 	}
@@ -84,7 +84,7 @@ func (d *Dir) has(ctx context.Context, desc v1.Descriptor) (bool, error) {
 	if !fi.Mode().IsRegular() || fi.Size() != desc.Size {
 		return false, nil
 	}
-	if _, known := d.right.Load(desc.Digest); known {
+	if d.known.has(desc.Digest, right) {
 		return true, nil
 	}
 	ok, _ := d.isRight(ctx, desc) // a file that cannot be read is replaced
@@ -92,7 +92,7 @@ func (d *Dir) has(ctx context.Context, desc v1.Descriptor) (bool, error) {
 		return false, context.Cause(ctx)
 	}
 	if ok {
-		d.right.Store(desc.Digest, true)
+		d.known.add(desc.Digest, right)
 	}
 	return ok, nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Wild case 32: while very many images arrive, index.json is changed again and again. It must not be parsed
-// for each of the changes, nor for the question whether more fits into it.
+// for each of the changes, nor for the questions whether more fits into it, what it has and what it lacks.
 func TestWild32IndexIsParsedOnce(t *testing.T) {
 	const many, changes = 1000, 10
 	d := newDir(t)
@@ -34,6 +34,12 @@ func TestWild32IndexIsParsedOnce(t *testing.T) {
 		}
 		if _, err := d.Enter(t.Context(), some); err != nil {
 			t.Fatal(err)
+		}
+		if missing, err := d.Missing(some); err != nil || len(missing) > 0 {
+			t.Fatal(missing, err)
+		}
+		if now, ok := d.Names()(some[0].Name); !ok || now.Digest != some[0].Descriptor.Digest {
+			t.Fatal(now, ok)
 		}
 	}
 	runtime.ReadMemStats(&after)

@@ -118,21 +118,21 @@ func (r *reach) read(ctx context.Context, d v1.Descriptor) (all []v1.Descriptor,
 type holdings struct {
 	*reach
 	images   []Image
-	roots    []int32         // by entry
-	subjects []int32         // by entry: what it belongs to as a referrer; or noSubject
-	referrer map[int32][]int // the entries that belong to a part
-	document digest.Digest   // of [Layout.DeltaDocument]
+	roots    []int32                // by entry
+	subjects []int32                // by entry: what it belongs to as a referrer; or noSubject
+	referrer map[int32][]int        // the entries that belong to a part
+	belongs  map[digest.Digest]bool // of [Layout.DeltaBlobs]
 }
 
 const noSubject = -1
 
 // hold finds out what entries lead to. Calls with one reach read what it has not read yet.
 func hold(ctx context.Context, r *reach, images []Image) (*holdings, error) {
-	document, err := r.src.DeltaDocument()
+	belongs, err := r.src.DeltaBlobs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	h := &holdings{reach: r, images: images, referrer: map[int32][]int{}, document: document}
+	h := &holdings{reach: r, images: images, referrer: map[int32][]int{}, belongs: belongs}
 	for i, im := range images {
 		root, err := r.from(ctx, im.Descriptor)
 		if err != nil {

@@ -110,7 +110,7 @@ func (h *holdings) remove(gone []bool) (*Removal, error) {
 // has reports whether a blob is among some parts, or tells of what the layout lacks on purpose.
 func (h *holdings) has(parts []bool, b v1.Descriptor) bool {
 	n, known := h.numbers[b.Digest]
-	return known && parts[n] || b.Digest == h.document
+	return known && parts[n] || h.belongs[b.Digest]
 }
 
 // AddName gives the image that choose chooses, which must be one, another name, and a tag unless that is

@@ -83,6 +83,36 @@ func TestThinLayout(t *testing.T) {
 	same(t, "names", []string{"corp.test/a:1", "corp.test/c:1"}, s.names())
 }
 
+// What the document lists as patches stays, and so does everything that a document mentions which nobody
+// understands.
+func TestPatchesStay(t *testing.T) {
+	s, _ := thinShop(t)
+	patch, recipe := s.blob("", "patch"), s.blob("", "recipe")
+	sum := func(x string) string { return digest.FromString(x).String() }
+	for _, document := range []string{`{"mediaType":"application/vnd.drayage.delta.v1+json","images":["x"],
+		"absent":[],"rebuilt":[{"digest":"` + sum("of the far side") + `","size":15,"diffID":"` + sum("plain") + `",
+		"mediaType":"t","images":[0],"unpacked":30,"patch":"` + patch.Digest.String() + `","patchSize":5,
+		"recipe":"` + recipe.Digest.String() + `","recipeSize":6,"bases":[{"digest":"` + sum("old") + `","size":3,
+		"diffID":"` + sum("older") + `","mediaType":"t"}]}]}`,
+		`{"mediaType":"application/vnd.drayage.delta.v9+json","x":"` + patch.Digest.String() + `","y":"` +
+			recipe.Digest.String() + `"}`,
+	} {
+		s.annotate(s.blob("application/vnd.drayage.delta.v1+json", document).Digest.String())
+		s = &shop{t, s.settled()}
+		s.collect(layout.CollectOptions{})
+		for _, d := range []v1.Descriptor{patch, recipe} {
+			if _, err := s.Stat(d.Digest); err != nil {
+				t.Errorf("%s\n%v", document, err)
+			}
+		}
+	}
+	s.annotate("")
+	s = &shop{t, s.settled()}
+	if s.collect(layout.CollectOptions{}); len(s.stored()) != 1 {
+		t.Errorf("without a document nobody needs patches: %v", s.stored())
+	}
+}
+
 func TestDeltaDocumentOfALayout(t *testing.T) {
 	s := newShop(t)
 	s.wantDocument("of an ordinary layout", "")

@@ -42,40 +42,58 @@ func Copy(ctx context.Context, dir string, r io.Reader, atLeast int64) (*os.File
 	if err := Room(dir, atLeast); err != nil {
 		return nil, err
 	}
-	f, err := anonymous(dir)
+	w, err := Create(dir)
 	if err != nil {
-		return nil, fmt.Errorf("temporary file in %s: %w", dir, err)
+		return nil, err
 	}
-	w := &writer{file: f, dir: dir}
 	r = struct{ io.Reader }{transfer.WithContext(ctx, r)}
 	if _, err := io.CopyBuffer(w, r, make([]byte, 256<<10)); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, w.Close())
 	}
-	return f, nil
+	return w.file, nil
 }
 
-// writer looks at the free space again and again: other processes write too, and nobody knows the length of
-// the stream.
-type writer struct {
+// File is a file without a name that is written at its end. It looks at the free space again and again: other
+// processes write too, and nobody knows how much is going to be written.
+type File struct {
 	file *os.File
 	dir  string
 	left int64 // bytes until it looks again
 	n    int64
 }
 
-func (w *writer) Write(p []byte) (int, error) {
-	if w.left < int64(len(p)) {
-		if have, err := free(w.dir); err == nil && have >= 0 && have < reserve+step {
-			return 0, full("%s has only %s left after %s, and the stream goes on",
-				w.dir, terminal.Size(have), terminal.Size(w.n))
-		}
-		w.left = step
+// Create returns an empty file in dir that has no name. The caller closes it.
+func Create(dir string) (*File, error) {
+	f, err := anonymous(dir)
+	if err != nil {
+		return nil, fmt.Errorf("temporary file in %s: %w", dir, err)
 	}
-	n, err := w.file.Write(p)
-	w.left -= int64(n)
-	w.n += int64(n)
+	return &File{file: f, dir: dir}, nil
+}
+
+// Write writes at the end of the file. Its error wraps ENOSPC where the disk has too little room left.
+func (f *File) Write(p []byte) (int, error) {
+	if f.left < int64(len(p)) {
+		if have, err := free(f.dir); err == nil && have >= 0 && have < reserve+step {
+			return 0, full("%s has only %s left after %s, and the stream goes on",
+				f.dir, terminal.Size(have), terminal.Size(f.n))
+		}
+		f.left = step
+	}
+	n, err := f.file.Write(p)
+	f.left -= int64(n)
+	f.n += int64(n)
 	return n, err
 }
+
+// ReadAt reads what has been written.
+func (f *File) ReadAt(p []byte, off int64) (int, error) { return f.file.ReadAt(p, off) }
+
+// Size is how many bytes have been written.
+func (f *File) Size() int64 { return f.n }
+
+// Close ends the file.
+func (f *File) Close() error { return f.file.Close() }
 
 func full(format string, args ...any) error {
 	return &durable.RoomError{

@@ -109,9 +109,11 @@ func (x *Index) scan(r io.ReaderAt, from int64, takes func(name string) bool) (e
 	}
 }
 
-// checkEnd refuses a tar with something behind its end: not all tools read that.
+// checkEnd refuses a tar with something behind its end: not all tools read that. It looks only so far: a
+// sparse file may promise zeros for hours.
 func (x *Index) checkEnd(rest io.Reader) error {
 	var buf [32 << 10]byte
+	rest = io.LimitReader(rest, limits.TarPadding)
 	for {
 		n, err := rest.Read(buf[:])
 		if len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
