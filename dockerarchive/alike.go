@@ -1,6 +1,7 @@
 package dockerarchive
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -31,26 +32,53 @@ type likeness struct {
 
 // alike are the entries of index.json that an item of manifest.json may be about.
 type alike struct {
-	to    *root           // gets further names: the first without a name, or else the first
-	known map[string]bool // names that one of them has
+	to    *root // gets further names: the first without a name, or else the first
+	known names // that one of them has
 	broken
+}
+
+// names is a set of names. There are very many sets, and nearly all have one name: a map for each would take
+// more memory than all else that is known of an archive.
+type names struct {
+	few  []string
+	many map[string]bool // all of them, once they are more than fewNames
+}
+
+const fewNames = 8
+
+// add adds a name, and reports whether it was not there.
+func (s *names) add(name string) bool {
+	if s.many[name] || s.many == nil && slices.Contains(s.few, name) {
+		return false
+	}
+	if s.many == nil && len(s.few) < fewNames {
+		s.few = append(s.few, name)
+		return true
+	}
+	if s.many == nil {
+		s.many = map[string]bool{}
+		for _, n := range s.few {
+			s.many[n] = true
+		}
+	}
+	s.many[name] = true
+	return true
 }
 
 func (a *alike) enter(r *root) {
 	if a.first == nil {
-		a.first, a.to, a.known = r, r, map[string]bool{}
+		a.first, a.to = r, r
 	} else if a.to.Name != "" && r.Name == "" {
 		a.to = r
 	}
-	a.known[r.Name] = true
+	a.known.add(r.Name)
 }
 
 // name gives those of the names that no entry has yet.
 func (a *alike) name(names, odd []string) {
 	a.first.odd = append(a.first.odd, odd...)
 	for _, n := range names {
-		if !a.known[n] {
-			a.known[n] = true
+		if a.known.add(n) {
 			a.to.names = append(a.to.names, n)
 		}
 	}

@@ -24,6 +24,7 @@ type thin struct {
 	absent   map[digest.Digest]*listed
 	missing  []digest.Digest          // neither inside nor listed
 	wrong    map[digest.Digest]string // what should not be listed, and why
+	patched  bool                     // something is rebuilt from patches
 	unsure   bool                     // a manifest could not be read, so nobody knows what it leads to
 }
 
@@ -32,8 +33,9 @@ type listed struct {
 	size      int64
 	diffID    digest.Digest
 	mediaType string
-	needed    bool // a manifest leads to it
-	typed     bool // and calls it what the document calls it
+	needed    bool           // a manifest leads to it
+	typed     bool           // and calls it what the document calls it
+	rebuilt   *image.Rebuilt // or nil
 }
 
 // thin reads the delta document. The result is nil if index.json names none.
@@ -81,14 +83,26 @@ func readThin(ctx context.Context, l *layout.Layout) (*thin, error) {
 		b := &doc.Absent[i]
 		t.absent[b.Digest] = &listed{size: b.Size, diffID: b.DiffID, mediaType: b.MediaType}
 	}
+	for i := range doc.Rebuilt {
+		r := &doc.Rebuilt[i]
+		t.patched = true
+		t.absent[r.Digest] = &listed{size: r.Size, diffID: r.DiffID, mediaType: r.MediaType, rebuilt: r.How()}
+	}
 	return t, nil
 }
 
-// IsLeftOut reports whether a layout, as [Contents] or [layout.New] gives it, lacks a blob on purpose.
-func IsLeftOut(ctx context.Context, l *layout.Layout, d digest.Digest) bool {
+// LeftOut reports whether a layout, as [Contents] or [layout.New] gives it, lacks a blob on purpose, and what
+// its delta document says of the blob.
+func LeftOut(ctx context.Context, l *layout.Layout, d digest.Digest) (a image.Absent, ok bool) {
 	t, err := readThin(ctx, l)
 	_, absent := l.Stat(d)
-	return err == nil && t.has(d) && errors.Is(absent, fs.ErrNotExist)
+	if err != nil || !t.has(d) || !errors.Is(absent, fs.ErrNotExist) {
+		return a, false
+	}
+	b := t.absent[d]
+	desc := v1.Descriptor{MediaType: b.mediaType, Digest: d, Size: b.size}
+	return image.Absent{Part: image.PartBlob, Descriptor: desc, Reason: image.LeftOut, DiffID: b.diffID,
+		Rebuilt: b.rebuilt}, true
 }
 
 // has reports whether the document lists a blob.
@@ -139,6 +153,12 @@ func (t *thin) check(inside func(digest.Digest) bool, tolerant bool) error {
 			t.wrong[d] = "no manifest leads to it"
 		case l.needed && !l.typed:
 			t.wrong[d] = fmt.Sprintf("it would be %q, and its manifest says something else", l.mediaType)
+		case l.rebuilt != nil:
+			for _, part := range l.rebuilt.Parts() {
+				if !inside(part.Digest) {
+					t.missing = append(t.missing, part.Digest)
+				}
+			}
 		}
 	}
 	if len(t.wrong) > 0 {

@@ -237,7 +237,7 @@ func edited(t testing.TB, archive []byte, edit edit) []byte {
 		t.Fatal(err)
 	}
 	if _, future := files["future"]; future {
-		raw = []byte(strings.Replace(string(raw), `"absent"`, `"rebuilt":[{"digest":"x"}],"absent"`, 1))
+		raw = []byte(strings.Replace(string(raw), "delta.v1", "delta.v2", 1))
 	}
 	is := digest.FromBytes(raw)
 	if _, broken := files["broken"]; broken {

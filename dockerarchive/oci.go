@@ -40,6 +40,10 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 			return nil, err
 		}
 	}
+	t.entered, t.weight.known = nil, nil // there may be very many, and the lists below take room
+	t.documents.sort()
+	documents, unwritten := t.documents.entries()
+	t.documents = newDocuments()
 	blobs, inside := t.blobs()
 	thin, document, err := t.leftOut.deltaFile(inside)
 	if err != nil {
@@ -53,12 +57,10 @@ func ociEntries(ctx context.Context, images []*image.Image) ([]*tarEntry, error)
 		file(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`), time.Unix(0, 0)),
 		file(v1.ImageIndexFile, index, time.Unix(0, 0)),
 	}
-	t.documents.sort()
-	documents, err := t.documents.entries()
 	if thin != nil {
 		documents = append(documents, thin)
 	}
-	return slices.Concat(all, documents, blobs), err
+	return slices.Concat(all, documents, blobs), unwritten
 }
 
 // addAll enters an image and its referrers.
@@ -211,8 +213,8 @@ func loadable(ctx context.Context, im *image.Image) (*image.Node, error) {
 	return nodes[max(image.BestPlatform(image.DefaultPlatform(), have), 0)], nil
 }
 
-// blobs lists the manifests and configurations of all images, and then all other blobs that are there. inside
-// has the digests of all of these.
+// blobs lists the manifests and configurations of all images, and then all other blobs that are there, and
+// the patches of others. inside has the digests of all of these.
 func (t *ociTar) blobs() (all []*tarEntry, inside map[digest.Digest]bool) {
 	inside = map[digest.Digest]bool{}
 	var small, large []*tarEntry
@@ -235,6 +237,11 @@ func (t *ociTar) blobs() (all []*tarEntry, inside map[digest.Digest]bool) {
 		blobs := im.Travelling()
 		for i := range blobs {
 			add(&large, &blobs[i], im.Source)
+		}
+	}
+	for _, o := range t.leftOut.patched(inside) {
+		for _, part := range o.rebuilt.Parts() {
+			add(&large, &part, o.source)
 		}
 	}
 	byDigest := func(a, b *tarEntry) int { return cmp.Compare(a.blob.Digest, b.blob.Digest) }

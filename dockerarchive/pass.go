@@ -160,6 +160,9 @@ func (p *Pass) leftOut(ctx context.Context, l *layout.Layout) (map[string]bool, 
 	if err != nil || t == nil {
 		return nil, err
 	}
+	if t.patched {
+		return nil, errors.New("layers are rebuilt from patches")
+	}
 	never := map[string]bool{}
 	for d := range t.absent {
 		never[ociPath(d)] = true

@@ -36,20 +36,24 @@ func (a *archive) writeAt(ctx context.Context, f File) error {
 		return err
 	}
 	var otherSize atomic.Bool
-	var tasks []task
 	partly, _ := f.(wanting)
+	blobs, sizes := make([]int, 0, len(p.blobs)), make([]int64, 0, len(p.blobs)+1)
 	for i, b := range p.blobs {
-		if partly != nil && !partly.Wants(b.off, b.size) {
-			continue
+		if partly == nil || partly.Wants(b.off, b.size) {
+			blobs, sizes = append(blobs, i), append(sizes, b.Size)
 		}
-		tasks = append(tasks, task{b.Size, func(ctx context.Context) error {
-			return a.fill(ctx, b, p.place(i), &otherSize)
-		}})
 	}
 	if len(p.late) > 0 {
-		tasks = append(tasks, task{p.lateSize(), func(ctx context.Context) error { return a.writeLate(ctx, f, p) }})
+		sizes = append(sizes, p.lateSize())
 	}
-	if err := a.run(ctx, tasks); err != nil || !otherSize.Load() {
+	err = a.run(ctx, sizes, func(ctx context.Context, number int) error {
+		if number == len(blobs) {
+			return a.writeLate(ctx, f, p)
+		}
+		i := blobs[number]
+		return a.fill(ctx, p.blobs[i], p.place(i), &otherSize)
+	})
+	if err != nil || !otherSize.Load() {
 		return err
 	}
 	return errOtherSize

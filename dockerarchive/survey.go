@@ -111,6 +111,7 @@ type surveyor struct {
 	thin    *thin // what is absent on purpose; nil: nothing
 	known   map[*image.Node]*facts
 	visited int // manifests, counted for each name that leads to them
+	slimmed *slimmed
 }
 
 // survey looks at everything that index.json leads to, and enters into c which entries stay behind. It fails
@@ -147,7 +148,8 @@ func (s *surveyor) survey(
 
 // walk finds out what roots lead to.
 func (s *surveyor) walk(ctx context.Context, roots []*root) error {
-	policy := image.Policy{Tolerant: true, Reads: s.reads,
+	s.slimmed = &slimmed{has: s.has, layers: map[*image.Node]layers{}, types: map[string][]v1.Descriptor{}}
+	policy := image.Policy{Tolerant: true, Reads: s.reads, Slim: s.slimmed.take,
 		MaxManifests: limits.AllLeaves, MaxBytes: limits.AllHeld}
 	s.tree, s.known = image.NewTree(s.layout, policy), map[*image.Node]*facts{}
 	descs := make([]v1.Descriptor, len(roots))
@@ -230,7 +232,7 @@ func (s *surveyor) facts(v image.Visit) *facts {
 		a := image.Absent{Part: part, Descriptor: d, Reason: image.OtherPlatform, Err: fs.ErrNotExist}
 		switch {
 		case listed != nil:
-			a.Reason, a.Err, a.DiffID = image.LeftOut, nil, listed.diffID
+			a.Reason, a.Err, a.DiffID, a.Rebuilt = image.LeftOut, nil, listed.diffID, listed.rebuilt
 		case image.IsForeign(d.MediaType):
 			return
 		default:
@@ -254,11 +256,10 @@ func (s *surveyor) facts(v image.Visit) *facts {
 		f.config = doc.Config.Digest
 		lacks(image.PartConfig, *doc.Config)
 	}
-	f.paths = hashOf(doc.Layers, func(d v1.Descriptor) string { return ociPath(d.Digest) })
-	f.plain = doc.MayBeImage() && len(doc.Layers) > 0
-	for _, l := range doc.Layers {
-		f.plain = f.plain && image.ParseLayerType(l.MediaType) == image.LayerType{Tar: true}
-		lacks(image.PartLayer, l)
+	l := s.slimmed.layers[v.Node]
+	f.paths, f.plain = l.paths, l.plain && doc.MayBeImage()
+	for _, d := range l.absent {
+		lacks(image.PartLayer, d)
 	}
 	return f
 }

@@ -24,6 +24,8 @@ type omission struct {
 	diffID   digest.Digest // empty if no configuration tells it, or if two of them differ
 	disputed bool
 	images   []string
+	rebuilt  *image.Rebuilt // or nil
+	source   image.Source   // of its patch
 }
 
 // add enters what was left out of an image. The labels are what the document calls it.
@@ -41,6 +43,7 @@ func (l leftOut) add(ctx context.Context, im *image.Image, labels []string) erro
 		}
 		o.MediaType = min(o.MediaType, a.Descriptor.MediaType) // whatever the order of the images
 		o.images = append(o.images, labels...)
+		o.patchedAs(a.Rebuilt, im.Source)
 	}
 	if !found {
 		return nil
@@ -51,6 +54,19 @@ func (l leftOut) add(ctx context.Context, im *image.Image, labels []string) erro
 		}
 	}
 	return nil
+}
+
+// patchedAs enters how the blob is rebuilt. The smaller of two patches counts, whatever the order of the
+// images.
+func (o *omission) patchedAs(r *image.Rebuilt, src image.Source) {
+	if r == nil {
+		return
+	}
+	if old := o.rebuilt; old != nil && cmp.Or(cmp.Compare(old.Size(), r.Size()),
+		cmp.Compare(old.Patch.Digest, r.Patch.Digest), cmp.Compare(old.Recipe.Digest, r.Recipe.Digest)) <= 0 {
+		return
+	}
+	o.rebuilt, o.source = r, src
 }
 
 // addDiffIDs reads the configuration of a manifest if one of its layers was left out.
@@ -107,9 +123,24 @@ func (l leftOut) document(inside map[digest.Digest]bool) *delta.Document {
 		}
 		slices.Sort(b.Images)
 		b.Images = slices.Compact(b.Images)
-		doc.Absent = append(doc.Absent, b)
+		if o.rebuilt != nil {
+			doc.Rebuilt = append(doc.Rebuilt, delta.NewRebuilt(b, o.rebuilt))
+		} else {
+			doc.Absent = append(doc.Absent, b)
+		}
 	}
 	return doc
+}
+
+// patched are those that are rebuilt, because they are not inside.
+func (l leftOut) patched(inside map[digest.Digest]bool) (all []*omission) {
+	for d, o := range l {
+		if o.rebuilt != nil && !inside[d] {
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(a, b *omission) int { return cmp.Compare(a.Digest, b.Digest) })
+	return all
 }
 
 // deltaFile is the delta document as a blob, and its digest: nil and nothing if all that the images need is
@@ -133,7 +164,8 @@ func marshalDelta(doc *delta.Document) ([]byte, error) {
 	if err = cmp.Or(err, tooMany(len(raw), limits.Delta, "bytes in its delta document"),
 		tooMany(jsonkeys.Values(raw), limits.DeltaValues, "values in its delta document"),
 		tooMany(len(doc.Images), limits.Images, "images that lack blobs"),
-		tooMany(len(doc.Absent), limits.DeltaBlobs, "blobs that are left out")); err != nil {
+		tooMany(len(doc.Absent), limits.DeltaBlobs, "blobs that are left out"),
+		tooMany(len(doc.Rebuilt), limits.DeltaBlobs, "patches"), doc.Validate()); err != nil {
 		return nil, err
 	}
 	return raw, nil

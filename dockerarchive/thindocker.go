@@ -33,6 +33,9 @@ func (t *dockerTar) leaveOut(ctx context.Context, images []*image.Image) error {
 			if a.Reason != image.LeftOut {
 				return fmt.Errorf("%s: %w", im.Root.Digest, a)
 			}
+			if a.Rebuilt != nil {
+				return fmt.Errorf("%s: %w: a docker tar has no room for patches", im.Root.Digest, a)
+			}
 		}
 		labels := im.Names
 		if len(labels) == 0 {
@@ -120,6 +123,9 @@ func (a *Reader) thinDocker() (*thinDocker, error) {
 		return nil, fmt.Errorf("%s: %w", deltaName, err)
 	case err != nil:
 		return nil, verify.Mismatchf("%s cannot be used: %w", deltaName, err)
+	}
+	if len(doc.Rebuilt) > 0 {
+		return nil, verify.Mismatchf("%s lists patches, which a docker tar cannot have", deltaName)
 	}
 	t := &thinDocker{absent: map[digest.Digest]v1.Descriptor{}, needed: map[digest.Digest]bool{}}
 	for i := range doc.Absent {

@@ -185,26 +185,18 @@ func (a *archive) split() (early, late []*tarEntry) {
 	return early, which(a.entries, (*tarEntry).late)
 }
 
-type task struct {
-	size int64 // in bytes: the largest task begins first
-	do   func(context.Context) error
-}
-
-// run does tasks side by side. The first error ends all of them: an archive is whole or nothing.
-func (a *archive) run(ctx context.Context, tasks []task) (failed error) {
+// run reads blobs side by side, the largest first. The first error ends all of them: an archive is whole or
+// nothing. What is to be done has these sizes in bytes.
+func (a *archive) run(
+	ctx context.Context, sizes []int64, do func(ctx context.Context, number int) error,
+) (failed error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var jobs []transfer.Job[int]
-	for i, t := range tasks {
-		jobs = append(jobs, transfer.Job[int]{Key: i, Blob: v1.Descriptor{Size: t.size}})
-	}
 	n := a.opts.Jobs
 	if n <= 0 && slices.ContainsFunc(a.blobs, (*blob).unpacked) {
 		n = max(3, runtime.GOMAXPROCS(0)+1)
 	}
-	transfer.Run(ctx, jobs, n, func(ctx context.Context, j transfer.Job[int]) error {
-		return tasks[j.Key].do(ctx)
-	}, func(_ transfer.Job[int], err error) {
+	transfer.Each(ctx, sizes, n, do, func(_ int, err error) {
 		if err != nil && failed == nil {
 			failed = err
 			stop(err)
@@ -231,19 +223,18 @@ func (a *archive) reported(b *blob) func(int64) {
 
 // measure unpacks layers to nowhere, to learn their sizes.
 func (a *archive) measure(ctx context.Context) error {
-	var tasks []task
-	for _, b := range a.blobs {
-		if !b.unpacked() {
-			continue
-		}
-		tasks = append(tasks, task{b.Size, func(ctx context.Context) error {
-			n, err := b.write(ctx, func() io.Writer { return io.Discard }, a.reported(b))
-			b.late = b.late || b.size != n
-			b.size, b.measured = n, true
-			return err
-		}})
+	var sizes []int64
+	layers := slices.DeleteFunc(slices.Clone(a.blobs), func(b *blob) bool { return !b.unpacked() })
+	for _, b := range layers {
+		sizes = append(sizes, b.Size)
 	}
-	return a.run(ctx, tasks)
+	return a.run(ctx, sizes, func(ctx context.Context, i int) error {
+		b := layers[i]
+		n, err := b.write(ctx, func() io.Writer { return io.Discard }, a.reported(b))
+		b.late = b.late || b.size != n
+		b.size, b.measured = n, true
+		return err
+	})
 }
 
 func (a *archive) stream(ctx context.Context, w io.Writer) error {

@@ -8,6 +8,7 @@ package delta
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,10 +40,11 @@ const (
 // ErrNewer is wrapped by the error about a document that only a later version can use.
 var ErrNewer = errors.New("a newer drayage is needed")
 
-// Document says what a thin archive lacks.
+// Document says what a thin archive lacks. A blob stands in Absent or in Rebuilt.
 type Document struct {
-	Images []string // names, or digests of images without a name: sorted, each once
-	Absent []Blob   // sorted by digest, each once
+	Images  []string  // names, or digests of images without a name: sorted, each once
+	Absent  []Blob    // sorted by digest, each once
+	Rebuilt []Rebuilt // the same
 }
 
 // Blob is one that is not in the archive.
@@ -66,37 +68,40 @@ type wire struct {
 	MediaType string `json:"mediaType"`
 	Images    names  `json:"images"`
 	Absent    blobs  `json:"absent"`
-	// Rebuilt are layers that the archive has as patches of others. No version writes them yet.
-	Rebuilt rebuilt `json:"rebuilt"`
+	Rebuilt   layers `json:"rebuilt"`
 }
 
-// Marshal returns the bytes of the document, with one entry a line. Equal documents give equal bytes.
+// Marshal returns the bytes of the document, with one entry a line. Equal documents give equal bytes. A
+// document without patches has no list of them, so that versions take it which do not know patches.
 func (d *Document) Marshal() ([]byte, error) {
-	b := bytes.NewBufferString(`{"mediaType":"` + MediaType + `",` + "\n" + `"images":[`)
-	for i, name := range d.Images {
-		if err := write(b, i, name); err != nil {
-			return nil, err
-		}
+	b := bytes.NewBufferString(`{"mediaType":"` + MediaType + `"`)
+	err := list(b, "images", d.Images)
+	if err == nil {
+		err = list(b, "absent", d.Absent)
 	}
-	b.WriteString("\n],\n" + `"absent":[`)
-	for i := range d.Absent {
-		if err := write(b, i, &d.Absent[i]); err != nil {
-			return nil, err
-		}
+	if err == nil && len(d.Rebuilt) > 0 {
+		err = list(b, "rebuilt", d.Rebuilt)
 	}
-	b.WriteString("\n]}\n")
-	return b.Bytes(), nil
+	b.WriteString("}\n")
+	return b.Bytes(), err
 }
 
-// write adds an element of a list, in a line of its own. A very long list is not held twice.
-func write(b *bytes.Buffer, i int, v any) error {
-	if i > 0 {
-		b.WriteByte(',')
+// list adds a list with each element in a line of its own. A very long one is not held twice.
+func list[T any](b *bytes.Buffer, key string, all []T) error {
+	b.WriteString(",\n\"" + key + "\":[")
+	for i := range all {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('\n')
+		raw, err := json.Marshal(&all[i])
+		if err != nil {
+			return err
+		}
+		b.Write(raw)
 	}
-	b.WriteByte('\n')
-	raw, err := json.Marshal(v)
-	b.Write(raw)
-	return err
+	b.WriteString("\n]")
+	return nil
 }
 
 // Parse reads a document. It accepts what Marshal writes, in any spacing and with fields that it does not
@@ -117,18 +122,19 @@ func Parse(raw []byte) (*Document, error) {
 		return nil, fmt.Errorf("it is ambiguous: %v", err)
 	}
 	switch {
-	case w.MediaType == MediaType && bool(w.Rebuilt):
-		return nil, fmt.Errorf("it has layers that are to be rebuilt from others: %w", ErrNewer)
 	case w.MediaType != MediaType && strings.HasPrefix(w.MediaType, versions):
 		return nil, fmt.Errorf("it is of the type %.100q: %w", w.MediaType, ErrNewer)
 	case w.MediaType != MediaType:
 		return nil, fmt.Errorf("it is of the type %.100q and not %q", w.MediaType, MediaType)
-	case len(w.Absent) == 0:
+	case len(w.Absent)+len(w.Rebuilt) == 0:
 		return nil, errors.New("it lists no blob")
 	}
-	d := &Document{Images: w.Images, Absent: w.Absent}
-	return d, d.validate()
+	d := &Document{Images: w.Images, Absent: w.Absent, Rebuilt: w.Rebuilt}
+	return d, d.Validate()
 }
+
+// Validate checks what [Parse] asks of a document beside its size.
+func (d *Document) Validate() error { return cmp.Or(d.validate(), d.validatePatches()) }
 
 func (d *Document) validate() error {
 	for i, name := range d.Images {

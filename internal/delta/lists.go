@@ -7,12 +7,13 @@ import (
 	"drayage/internal/limits"
 )
 
-// names, blobs and rebuilt are lists of a document. Their elements are counted before there is room for them:
-// an empty one takes two bytes in the document, and much more in memory.
+// names, blobs, layers and bases are lists of a document. Their elements are counted before there is room for
+// them: an empty one takes two bytes in the document, and much more in memory.
 type (
-	names   []string
-	blobs   []Blob
-	rebuilt bool // whether there is one
+	names  []string
+	blobs  []Blob
+	layers []Rebuilt
+	bases  []Base
 )
 
 func (n *names) UnmarshalJSON(raw []byte) error {
@@ -29,9 +30,22 @@ func (b *blobs) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]Blob)(b))
 }
 
-func (r *rebuilt) UnmarshalJSON(raw []byte) error {
-	*r = string(raw) != "null" && (raw[0] != '[' || elements(raw) > 0)
-	return nil
+func (l *layers) UnmarshalJSON(raw []byte) error {
+	if err := bounded(raw, limits.DeltaBlobs, "patches"); err != nil {
+		return err
+	}
+	err := json.Unmarshal(raw, (*[]Rebuilt)(l))
+	if len(*l) == 0 {
+		*l = nil
+	}
+	return err
+}
+
+func (b *bases) UnmarshalJSON(raw []byte) error {
+	if err := bounded(raw, limits.PatchBases, "bases of a layer"); err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, (*[]Base)(b))
 }
 
 func bounded(raw []byte, limit int, what string) error {

@@ -6,13 +6,8 @@ package pack
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
-	"runtime"
 	"sync"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/klauspost/pgzip"
 )
 
 // Each worker holds some blocks, so the number of workers decides how much memory a writer takes. This many
@@ -33,40 +28,14 @@ type Writer struct {
 	behind *patient
 }
 
-// NewGzip returns a Writer that sends gzip to w. Levels go from 1 to 9. Blocks of block bytes are
-// compressed side by side.
+// NewGzip is [Encoders.NewGzip] for callers that compress one stream.
 func NewGzip(w io.Writer, level, block int) (*Writer, error) {
-	behind := &patient{w: w}
-	z, err := pgzip.NewWriterLevel(behind, level)
-	if err != nil {
-		return nil, err
-	}
-	if err := z.SetConcurrency(block, min(runtime.GOMAXPROCS(0), maxGzipWorkers)); err != nil {
-		return nil, err
-	}
-	return &Writer{z, behind}, nil
+	return new(Encoders).NewGzip(w, level, block)
 }
 
 // NewZstd is [Encoders.NewZstd] for callers that compress one stream.
 func NewZstd(w io.Writer, level, window int) (*Writer, error) {
 	return new(Encoders).NewZstd(w, level, window)
-}
-
-// NewZstd returns a Writer that sends one zstd frame to w. Levels are those of the zstd program, but only 1,
-// 3, 6 and 10 differ here. The window is a power of two in bytes. Sections of four windows are compressed
-// side by side.
-func (e *Encoders) NewZstd(w io.Writer, level, window int) (*Writer, error) {
-	if level < 1 || level > 22 {
-		return nil, fmt.Errorf("zstd: invalid compression level: %d", level)
-	}
-	behind := &patient{w: w}
-	workers := min(max(runtime.GOMAXPROCS(0), minZstdWorkers), maxZstdWorkers)
-	kind := encoderKind{level: level, window: window, workers: workers}
-	z, err := e.encoder(kind, behind)
-	if err != nil {
-		return nil, err
-	}
-	return &Writer{&reused{Encoder: z, kind: kind, from: e}, behind}, nil
 }
 
 // Write compresses b. An error of w may show some calls later.
@@ -165,66 +134,4 @@ func (p *patient) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = err
-}
-
-// Encoders keeps zstd encoders for the next stream: each holds tens of megabytes, and layers come one after
-// another. The zero value is ready. It may be used concurrently.
-type Encoders struct {
-	mu   sync.Mutex
-	free map[encoderKind][]*zstd.Encoder
-}
-
-// encoderKind is what encoders have in common that can stand in for each other.
-type encoderKind struct{ level, window, workers int }
-
-// maxFree is how many encoders of a kind are kept.
-const maxFree = 2
-
-// encoder returns an encoder that writes to w. The caller gives it back with keep.
-func (e *Encoders) encoder(k encoderKind, w io.Writer) (*zstd.Encoder, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if free := e.free[k]; len(free) > 0 {
-		z := free[len(free)-1]
-		e.free[k] = free[:len(free)-1]
-		z.Reset(w)
-		return z, nil
-	}
-	return zstd.NewWriter(w,
-		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(k.level)),
-		zstd.WithWindowSize(k.window),
-		zstd.WithConcurrentBlocks(true),
-		zstd.WithEncoderConcurrency(k.workers),
-		zstd.WithZeroFrames(true))
-}
-
-// keep takes back an encoder that has been closed.
-func (e *Encoders) keep(k encoderKind, z *zstd.Encoder) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	z.Reset(nil)
-	if e.free == nil {
-		e.free = map[encoderKind][]*zstd.Encoder{}
-	}
-	if len(e.free[k]) < maxFree {
-		e.free[k] = append(e.free[k], z)
-	}
-}
-
-// reused is an encoder that goes back to the others when it is closed.
-type reused struct {
-	*zstd.Encoder
-	kind   encoderKind
-	from   *Encoders
-	closed bool
-}
-
-func (r *reused) Close() error {
-	if r.closed {
-		return nil
-	}
-	r.closed = true
-	err := r.Encoder.Close()
-	r.from.keep(r.kind, r.Encoder)
-	return err
 }

@@ -33,6 +33,9 @@ type Blob struct {
 	Digest digest.Digest `json:"digest"`
 	Size   int64         `json:"size"`
 	Images []string      `json:"images"`
+
+	// Lost are the layers that a patch of the blob needs, if it travels as a patch. The file does not have them.
+	Lost []image.Base `json:"-"`
 }
 
 // document is a list as it stands in a file.

@@ -1,0 +1,5 @@
+//go:build race
+
+package pack
+
+const raced = true // whether the race detector looks on
