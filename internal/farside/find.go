@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"drayage/image"
+	"drayage/internal/rebuild"
 )
 
 // blobKey is a blob as a descriptor has it: descriptors that differ in the size mean different blobs.
@@ -21,8 +22,17 @@ type blobKey struct {
 }
 
 // Fill looks in the bases for what was left out of the images and their referrers. What it finds is read
-// there from then on. The first base that has a blob gives it. Each base is asked once for a blob.
-func Fill(ctx context.Context, images []*image.Image, bases []Base) error {
+// there from then on. The first base that has a blob gives it. Each base is asked once for a blob. A layer
+// that no base has is rebuilt, if it travels as a patch and the bases have what that needs. The caller closes
+// the source of such layers, whose files go into the directory temp, behind the images, also after an error.
+func Fill(
+	ctx context.Context, images []*image.Image, bases []Base, temp string,
+) (*rebuild.Source, error) {
+	made, src := Rebuilt(images, temp, bases)
+	return src, fill(ctx, images, append(bases[:len(bases):len(bases)], made))
+}
+
+func fill(ctx context.Context, images []*image.Image, bases []Base) error {
 	var mu sync.Mutex
 	found := map[blobKey]image.Source{}
 	eg, egctx := errgroup.WithContext(ctx)
@@ -60,6 +70,17 @@ func Lacking(images []*image.Image) (all []v1.Descriptor) {
 		}
 	}
 	return all
+}
+
+// KeptContent counts the layers of an image that come back uncompressed, because their compression is lost.
+// The manifest of such an image is not the original one.
+func KeptContent(im *image.Image) (n int) {
+	for _, a := range im.Absent {
+		if im.Rewritten && a.Rebuilt != nil && a.Descriptor.Digest == a.DiffID {
+			n++
+		}
+	}
+	return n
 }
 
 // first returns the source of the first base that has a blob, or nil.

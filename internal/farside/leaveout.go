@@ -130,7 +130,7 @@ func (c *cutter) ask(ctx context.Context) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(asked)
 	for _, d := range c.blobs {
-		there, err := has(ctx, near, d)
+		there, err := Has(ctx, near, d)
 		if err != nil {
 			return waited(eg, err)
 		}
@@ -141,7 +141,7 @@ func (c *cutter) ask(ctx context.Context) error {
 			continue
 		}
 		eg.Go(func() error {
-			there, err := has(ctx, far, d)
+			there, err := Has(ctx, far, d)
 			mu.Lock()
 			defer mu.Unlock()
 			c.there[d.Digest] = there
@@ -158,8 +158,8 @@ func waited(eg *errgroup.Group, err error) error {
 	return err
 }
 
-// has reports whether one of the sides has a blob.
-func has(ctx context.Context, sides []Side, d v1.Descriptor) (bool, error) {
+// Has reports whether one of the sides has a blob.
+func Has(ctx context.Context, sides []Side, d v1.Descriptor) (bool, error) {
 	for _, s := range sides {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)

@@ -128,6 +128,9 @@ func ofSet(set *source.Set) (sides []Side) {
 	if set.Layout != nil {
 		sides = append(sides, OfLayout(set.Layout))
 	}
+	if p := patchedIn(set); len(p) > 0 {
+		sides = append(sides, p)
+	}
 	var saved [][]digest.Digest
 	for _, im := range set.Images {
 		if im.Saved != nil && !slices.ContainsFunc(im.Saved.Absent, image.Absent.IsFault) {
@@ -140,10 +143,31 @@ func ofSet(set *source.Set) (sides []Side) {
 	return sides
 }
 
+// patched are the sizes of layers that an archive has brought as patches: whoever has taken it has them.
+type patched map[digest.Digest]int64
+
+func patchedIn(set *source.Set) patched {
+	all := patched{}
+	for _, im := range set.Images {
+		for _, a := range im.NotHere {
+			if a.Reason == image.LeftOut && a.Rebuilt != nil && !a.Rebuilt.Content {
+				all[a.Descriptor.Digest] = a.Descriptor.Size
+			}
+		}
+	}
+	return all
+}
+
+func (p patched) Has(_ context.Context, d v1.Descriptor) (bool, error) {
+	size, ok := p[d.Digest]
+	return ok && size == d.Size, nil
+}
+
 // Base is a place that blobs are read from which an archive lacks.
 type Base struct {
 	Side
 	image.Source
+	patched []image.Absent // layers that Source has as patches of others
 }
 
 // OpenBase opens a layout, an archive or a repository to read blobs from. The caller calls closes when the
@@ -164,7 +188,7 @@ func OpenBase(
 			return nil, func() {}, err
 		}
 		repo := client.Repository(spec.Ref)
-		return []Base{{OfRepository(repo), repo}}, func() {}, nil
+		return []Base{{Side: OfRepository(repo), Source: repo}}, func() {}, nil
 	}
 	opts.Blobs = spec.Kind == source.Layout
 	set, err := spec.Open(ctx, opts)
@@ -172,7 +196,14 @@ func OpenBase(
 		return nil, func() {}, err
 	}
 	if set.Layout != nil {
-		bases = append(bases, Base{OfLayout(set.Layout), set.Layout.Content()})
+		stored := Base{Side: &unpacking{stored: stored{set.Layout}}, Source: set.Layout.Content()}
+		if opts.Blobs {
+			stored.patched, err = set.Layout.Patched(ctx)
+		}
+		for _, im := range set.Images {
+			stored.patched = append(stored.patched, im.NotHere...)
+		}
+		bases = append(bases, stored)
 	}
 	plain := plainLayers{}
 	for _, im := range set.Images {
@@ -181,9 +212,9 @@ func OpenBase(
 		}
 	}
 	if len(plain) > 0 {
-		bases = append(bases, Base{plain, plain})
+		bases = append(bases, Base{Side: plain, Source: plain})
 	}
-	return bases, func() { set.Close() }, nil
+	return bases, func() { set.Close() }, err
 }
 
 // plainLayers are the uncompressed layers of docker tars. Such a layer is a blob with its diff ID as digest.

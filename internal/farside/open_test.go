@@ -180,6 +180,20 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// fill looks for what was left out, until the test ends.
+func fill(t *testing.T, images []*image.Image, bases []farside.Base) {
+	t.Helper()
+	src, err := farside.Fill(t.Context(), images, bases, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := src.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestFill(t *testing.T) {
 	dir, address := places(t)
 	for _, name := range []string{"old.tar", "old.tar.gz", "layout", address} {
@@ -200,9 +214,7 @@ func TestFill(t *testing.T) {
 			for _, l := range "abc" {
 				delete(s.Content, blob(string(l)))
 			}
-			if err := farside.Fill(t.Context(), []*image.Image{im}, bases); err != nil {
-				t.Fatal(err)
-			}
+			fill(t, []*image.Image{im}, bases)
 			if got := absent(im, "abc"); got != "c" {
 				t.Errorf("%q is still left out", got)
 			}
@@ -231,8 +243,8 @@ func TestFillFromADockerTar(t *testing.T) {
 		t.Fatal(err, im.Absent)
 	}
 	delete(s.Content, d)
-	if err := farside.Fill(t.Context(), []*image.Image{im}, bases); err != nil || len(im.Absent) != 0 {
-		t.Fatal(err, im.Absent)
+	if fill(t, []*image.Image{im}, bases); len(im.Absent) != 0 {
+		t.Fatal(im.Absent)
 	}
 	raw, err := image.ReadAll(t.Context(), im.Source, v1.Descriptor{Digest: d, Size: 7}, 100)
 	if err != nil || string(raw) != "layer a" {
@@ -248,9 +260,7 @@ func TestFillFromEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	images := []*image.Image{thin, whole}
-	if err := farside.Fill(t.Context(), images, []farside.Base{farside.EachOther(images)}); err != nil {
-		t.Fatal(err)
-	}
+	fill(t, images, []farside.Base{farside.EachOther(images)})
 	if got := absent(thin, "ac"); got != "c" {
 		t.Errorf("%q is still left out", got)
 	}
