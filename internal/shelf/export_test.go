@@ -1,0 +1,6 @@
+package shelf
+
+import "drayage/internal/source"
+
+// Look looks at the files of SOURCEs.
+func Look(specs []source.Spec) int { return len(lookAll(specs, nil)) }
