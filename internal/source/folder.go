@@ -18,6 +18,7 @@ import (
 
 	"drayage/image"
 	"drayage/internal/usage"
+	"drayage/internal/volume"
 )
 
 // folder is a directory that is no layout.
@@ -154,6 +155,43 @@ func blobFile(d digest.Digest) string {
 	return path.Join(v1.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
 }
 
+// images lists what in the directory could be opened by itself.
+func (f *folder) images(counts func(path string) bool) (found []string) {
+	for _, n := range f.names {
+		path := filepath.Join(f.path, n)
+		opens := archive.MatchString(n) || f.has(n+"/"+v1.ImageLayoutFile) || f.has(n+"/manifest.json")
+		if opens && counts(path) {
+			found = append(found, path)
+		}
+	}
+	return found
+}
+
+// noteOthers tells what else is in the folder that was named, if only the archive in volumes in it is read.
+func (s *Set) noteOthers(opts Options) {
+	dir, is := s.Spec.folder()
+	if !is || s.Volumes == nil || opts.Note == nil {
+		return
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return // it was there just now, and the archive has been opened
+	}
+	defer root.Close()
+	f, volumes := &folder{path: dir, root: root, names: namesIn(dir)}, s.Volumes.Found()
+	others := f.images(func(path string) bool {
+		isVolume := func(v volume.State) bool { return v.File == path }
+		return !notAlone.MatchString(path) && !slices.ContainsFunc(volumes.States, isVolume)
+	})
+	if len(others) > 0 {
+		opts.Note(fmt.Sprintf("note: of %s only the archive in volumes is read: name by itself what is also "+
+			"there: %s", f.path, List(others)))
+	}
+}
+
+// notAlone is a name of what belongs to an archive in volumes, or of an inventory.
+var notAlone = regexp.MustCompile(`(?i)\.(set|inv|tar.*\.(\d{3}|p\d\d+))$`)
+
 // explain says what a directory is that holds no image, and what leads to one.
 func (f *folder) explain(notLayout error) error {
 	is := func(format string, args ...any) error {
@@ -164,12 +202,7 @@ func (f *folder) explain(notLayout error) error {
 			return is("it is %s", k.what)
 		}
 	}
-	var found []string
-	for _, n := range f.names {
-		if archive.MatchString(n) || f.has(n+"/"+v1.ImageLayoutFile) || f.has(n+"/manifest.json") {
-			found = append(found, filepath.Join(f.path, n))
-		}
-	}
+	found := f.images(func(string) bool { return true })
 	if err := leftBehind(f.path, f.names); err != nil {
 		return err
 	}
@@ -184,11 +217,14 @@ func (f *folder) explain(notLayout error) error {
 	return notLayout
 }
 
-// foreignFolders are directories that are taken for images, by what is in them.
-var foreignFolders = []struct {
-	files []string
+// foreignFolder is a directory that is taken for an image.
+type foreignFolder struct {
+	files []string // all of these are in it
 	what  string
-}{
+}
+
+// foreignFolders are directories that are taken for images, by what is in them.
+var foreignFolders = []foreignFolder{
 	{[]string{"overlay-images"}, podmans},
 	{[]string{"vfs-images"}, podmans},
 	{[]string{"btrfs-images"}, podmans},

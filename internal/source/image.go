@@ -141,13 +141,28 @@ func (im *Image) Load(ctx context.Context, sel image.Selection) (*image.Image, e
 	}
 	loaded.Tag, loaded.Uncompressed = im.Tag, im.uncompressed
 	loaded.LeaveOut(im.NotHere)
+	if err := loaded.KeepContent(ctx); err != nil {
+		return nil, err
+	}
 	return loaded, loaded.LeaveOutForeign(ctx)
+}
+
+// Peek is Load of an image in a layout for callers that look at very many and push none of them: the set
+// keeps nothing of the image in memory.
+func (im *Image) Peek(ctx context.Context, sel image.Selection) (*image.Image, error) {
+	g, err := image.Load(ctx, im.source, im.root, sel)
+	if err != nil {
+		return nil, err
+	}
+	seen := &image.Image{Graph: g, Source: g.Source(im.source)}
+	seen.LeaveOut(im.NotHere)
+	return seen, seen.LeaveOutForeign(ctx)
 }
 
 // Spare drops what was kept in memory of a loaded image, if it can be read again where the image is. It is
 // for callers that hold very many images at once.
 func (im *Image) Spare(loaded *image.Image) {
-	if im.Saved == nil && !loaded.Rewritten {
+	if im.Saved == nil && !loaded.Rewritten && im.set.Pass == nil {
 		loaded.Source = im.source
 		loaded.Forget()
 	}

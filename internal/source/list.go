@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"regexp"
@@ -20,7 +21,7 @@ var listed = regexp.MustCompile("(?is)^(?:[-*]\\s+)?(?:\"?image\"?:\\s*)?[\"'`]?
 // ReadList reads names of images, and gives each to take: one a line, and # begins a comment. The text is in
 // UTF-8 or UTF-16, with any line ends. It may be lines of YAML such as "- image: NAME", or an array of JSON,
 // whose elements count as lines.
-func ReadList(r io.Reader, take func(line int, name string)) error {
+func ReadList(ctx context.Context, r io.Reader, take func(line int, name string)) error {
 	raw, err := io.ReadAll(io.LimitReader(r, maxList+1))
 	switch {
 	case err != nil:
@@ -45,6 +46,8 @@ func ReadList(r io.Reader, take func(line int, name string)) error {
 			case len(name) > maxName:
 				return usage.Errorf("line %d has %d bytes: this is no list of images", i+1, len(name))
 			case name == "", name == "---", name == "...": // documents of YAML
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
 			default:
 				take(i+1, name)
 			}

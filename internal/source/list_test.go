@@ -2,6 +2,7 @@ package source_test
 
 import (
 	stdcmp "cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -16,7 +17,7 @@ import (
 
 func readList(text string) (names []string, err error) {
 	var bad error
-	err = source.ReadList(strings.NewReader(text), func(line int, name string) {
+	err = source.ReadList(context.Background(), strings.NewReader(text), func(line int, name string) {
 		names = append(names, name)
 		if _, err := registry.ParseTyped(name); err != nil && bad == nil {
 			bad = usage.Errorf("line %d: %v", line, err)
@@ -108,7 +109,7 @@ func FuzzReadList(f *testing.F) {
 	f.Add("- image: \"a\"\n[\"b\"]")
 	f.Fuzz(func(t *testing.T, text string) {
 		size := 0
-		err := source.ReadList(strings.NewReader(text), func(_ int, name string) {
+		err := source.ReadList(context.Background(), strings.NewReader(text), func(_ int, name string) {
 			if size += len(name); name == "" {
 				t.Error("a name is empty")
 			}

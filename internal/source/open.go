@@ -69,6 +69,7 @@ func (s Spec) Open(ctx context.Context, opts Options) (*Set, error) {
 		}
 		return nil, err
 	}
+	set.noteOthers(opts)
 	return set, nil
 }
 

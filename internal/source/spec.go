@@ -196,10 +196,10 @@ var withHost = regexp.MustCompile(`(?i)^(docker|oci|https?)://[^/]`)
 // RegistryOf is the registry that a text means which names no repository in it, or empty if it means
 // something else: host:port, a host with dots, or any host with a scheme or a slash at its end.
 func RegistryOf(text string) string {
-	if !withHost.MatchString(text) && (exists(text) || looksLikePath(text)) {
-		return ""
-	}
 	name, sure := strings.CutSuffix(registry.TrimScheme(text), "/")
+	if strings.Contains(name, "/") && !strings.HasSuffix(name, "/library") {
+		return "" // lists are long, and mostly of full names: this is quick
+	}
 	host := name
 	if h, _, err := net.SplitHostPort(name); err == nil {
 		host = h
@@ -209,6 +209,9 @@ func RegistryOf(text string) string {
 	}
 	ref, err := registry.ParseReference(name + "/x")
 	if err != nil || strings.TrimPrefix(ref.Repository, "library/") != "x" {
+		return ""
+	}
+	if !withHost.MatchString(text) && (looksLikePath(text) || exists(text)) { // looked for last: lists are long
 		return ""
 	}
 	return ref.Registry
