@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -30,6 +31,8 @@ type Target struct {
 	Source image.Source
 	Saved  *dockerarchive.SavedImage
 	Absent []image.Absent // parts that Source lacks on purpose: they are not read
+	// Content names absent layers that Source has unpacked, as blobs under their diff IDs.
+	Content map[digest.Digest]bool
 }
 
 // Result is what Check found out about one target.
@@ -65,18 +68,33 @@ type Report struct {
 }
 
 // LeftOut counts what images lack because whoever made their archive knew that the destination has it: blobs,
-// each once, and their bytes.
+// each once, and their bytes. Layers that travel as patches do not count.
 func (r *Report) LeftOut() (blobs int, bytes int64) {
+	for _, a := range r.leftOut() {
+		if a.Rebuilt == nil {
+			blobs, bytes = blobs+1, verify.AddSize(bytes, a.Descriptor.Size)
+		}
+	}
+	return blobs, bytes
+}
+
+// Patched lists the layers that images lack because they travel as patches of others, each once.
+func (r *Report) Patched() []image.Absent {
+	return slices.DeleteFunc(r.leftOut(), func(a image.Absent) bool { return a.Rebuilt == nil })
+}
+
+// leftOut lists what was left out, each blob once.
+func (r *Report) leftOut() (all []image.Absent) {
 	seen := map[digest.Digest]bool{}
 	for _, result := range r.Results {
 		for _, a := range result.Absent {
 			if d := a.Descriptor; a.Reason == image.LeftOut && !seen[d.Digest] {
 				seen[d.Digest] = true
-				bytes = verify.AddSize(bytes, d.Size)
+				all = append(all, a)
 			}
 		}
 	}
-	return len(seen), bytes
+	return all
 }
 
 // Check reads all that the targets consist of. It reads what several targets share once, and goes on after
@@ -157,7 +175,7 @@ type Unreferenced struct {
 // UnreferencedInLayout counts the blobs in the directory of a layout that no image leads to. r is the report
 // of a check of all images of the layout. The result is nil if nobody can know, because a manifest could not
 // be read.
-func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
+func UnreferencedInLayout(ctx context.Context, l *layout.Layout, r *Report) (*Unreferenced, error) {
 	for _, result := range r.Results {
 		if slices.ContainsFunc(result.Faults, func(f image.Absent) bool { return f.Part == image.PartManifest }) {
 			return nil, nil
@@ -167,13 +185,13 @@ func UnreferencedInLayout(l *layout.Layout, r *Report) (*Unreferenced, error) {
 	if err != nil {
 		return nil, err
 	}
-	document, err := l.DeltaDocument()
+	belongs, err := l.DeltaBlobs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	u := &Unreferenced{}
 	for _, d := range blobs {
-		if !r.Reached[d.Digest] && d.Digest != document {
+		if !r.Reached[d.Digest] && !belongs[d.Digest] {
 			u.Blobs++
 			u.Bytes = verify.AddSize(u.Bytes, d.Size)
 		}
@@ -194,8 +212,8 @@ func UnreferencedInArchive(ctx context.Context, a *dockerarchive.Reader) (*Unref
 		if reached, sure, err = reachedFrom(ctx, l); err != nil || !sure {
 			return nil, err
 		}
-		if document, err := l.DeltaDocument(); err == nil {
-			reached[document] = true
+		if belongs, err := l.DeltaBlobs(ctx); err == nil {
+			maps.Copy(reached, belongs)
 		}
 	}
 	n, bytes, err := a.Unreferenced(reached)

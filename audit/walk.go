@@ -90,11 +90,11 @@ func (w *walker) image(ctx context.Context) error {
 	if err := w.tree.Read(ctx, w.target.Root); err != nil {
 		return err
 	}
-	visited := map[blobKey]bool{}
-	return w.tree.Walk(w.target.Root, func(v image.Visit) error {
+	visited, seen := map[blobKey]bool{}, []image.Visit{}
+	err := w.tree.Walk(w.target.Root, func(v image.Visit) error {
 		d := v.Descriptor
 		w.reached[d.Digest] = true
-		if v.Node == nil {
+		if seen = append(seen, v); v.Node == nil {
 			w.blob(image.PartBlob, d, "")
 			return ctx.Err()
 		}
@@ -108,6 +108,25 @@ func (w *walker) image(ctx context.Context) error {
 		}
 		return ctx.Err()
 	})
+	w.forget(seen)
+	return err
+}
+
+// maxForgotten is how many manifests of an image are forgotten. Those of larger ones stay known: many such
+// images could have the same ones, which would all be read for each of them.
+const maxForgotten = 64
+
+// forget drops what is in memory of the manifests of an image. There may be very many images.
+func (w *walker) forget(seen []image.Visit) {
+	if len(seen) > maxForgotten {
+		return
+	}
+	descs := make([]v1.Descriptor, len(seen))
+	for i, v := range seen {
+		descs[i] = v.Descriptor
+		delete(w.judged, v.Node)
+	}
+	w.tree.Forget(descs)
 }
 
 // manifest checks one manifest or index.
@@ -214,6 +233,7 @@ func (w *walker) blob(part image.Part, d v1.Descriptor, diffID digest.Digest) {
 			w.fault(part, d, verify.Mismatchf("the delta document says that it unpacks to %s, "+
 				"and the configuration of the image says %s", a.DiffID, diffID))
 		}
+		w.patch(a)
 		return
 	}
 	var a digest.Algorithm
@@ -222,6 +242,24 @@ func (w *walker) blob(part image.Part, d v1.Descriptor, diffID digest.Digest) {
 	}
 	t := w.task(taskKey{blobKey: blobKey{d.Digest, d.Size}, algorithm: a}, d, w.target.Source)
 	w.uses = append(w.uses, use{task: t, result: w.result, part: part, desc: d, diffID: diffID})
+}
+
+// patch notes the patch and the recipe of a layer that is absent, and the content that they make if nothing
+// else can be had of the layer.
+func (w *walker) patch(a image.Absent) {
+	if a.Rebuilt == nil {
+		return
+	}
+	if w.target.Content[a.Descriptor.Digest] {
+		d := a.Plain().Descriptor
+		t := w.task(taskKey{blobKey: blobKey{d.Digest, d.Size}}, d, w.target.Source)
+		u := use{task: t, result: w.result, part: image.PartLayer, desc: a.Descriptor}
+		w.uses = append(w.uses, u)
+	}
+	for _, d := range a.Rebuilt.Parts() {
+		t := w.task(taskKey{blobKey: blobKey{d.Digest, d.Size}}, d, w.target.Source)
+		w.uses = append(w.uses, use{task: t, result: w.result, part: image.PartPatch, desc: d})
+	}
 }
 
 func (w *walker) task(key taskKey, d v1.Descriptor, src image.Source) *task {

@@ -4,9 +4,9 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -41,7 +41,7 @@ type Options struct {
 	// 1 the manifest is not known yet.
 	Resolved func(*Image)
 	// Planned is called once, before anything is transferred, with every blob that the images
-	// consist of, each once. [Images] may call it again.
+	// consist of, each once. [Images] and [Into] may call it again.
 	Planned func(blobs []v1.Descriptor)
 	// Finished is told of each image once: as soon as it is complete and has its name in the layout, or has
 	// failed. [Resolve] tells of those that fail only. It is called by one goroutine at a time, and other
@@ -55,6 +55,11 @@ type Options struct {
 	// Later leaves the configuration of an image without an index unread where nobody asks for its platform:
 	// see image.Selection. [Images] does that always.
 	Later bool
+
+	// Brief keeps little in the results of [Images] of each image that is there: its graph is as
+	// [image.Graph.Brief] says, and it has no referrers. Finished is told of the whole image before. It is for
+	// very many images.
+	Brief bool
 
 	// Held is what the layout has already, if images are resolved for one. Platforms that it has of an image
 	// stay. Images needs no Held: it reads its layout.
@@ -99,6 +104,7 @@ func Images(
 ) (results []Result, err error) {
 	named := twins{}
 	opts = opts.inTurn()
+	results = make([]Result, 0, len(refs))
 	for part := range slices.Chunk(refs, window) {
 		if err != nil {
 			for _, ref := range part {
@@ -110,17 +116,51 @@ func Images(
 		sel := image.Selection{All: opts.All, Platforms: opts.Platforms, Later: true}
 		var more []Result
 		more, err = into(ctx, resolveAll(ctx, c, part, sel, opts), dst, opts, named)
-		results = append(results, more...)
+		for _, r := range more {
+			if opts.Brief && r.Err == nil {
+				r.Image = r.Image.brief()
+			}
+			results = append(results, r)
+		}
 	}
 	return results, err
+}
+
+// brief is what a result needs of an image that is there.
+func (im *Image) brief() *Image {
+	return &Image{
+		Image:     image.Image{Graph: im.Graph.Brief(), Source: im.Source, Names: im.Names},
+		Reference: im.Reference, IndexReferrers: im.IndexReferrers, Schema1: im.Schema1,
+	}
 }
 
 // Into brings images that have been resolved into dst and names them there. One that fails, or that could
 // not be resolved, does not stop the others. The results are in the order of resolved. An image that has been
 // named is read from dst from then on, and no more from its registry. The error is that of ctx, if it has
 // ended, or says that the disk takes nothing more.
-func Into(ctx context.Context, resolved []Result, dst *layout.Dir, opts Options) ([]Result, error) {
-	return into(ctx, slices.Clone(resolved), dst, opts.inTurn(), twins{})
+//
+// Very many images are brought by turns, as [Images] does. Whether there is room for all is asked before.
+func Into(
+	ctx context.Context, resolved []Result, dst *layout.Dir, opts Options,
+) (results []Result, err error) {
+	results, opts = slices.Clone(resolved), opts.inTurn()
+	named := twins{}
+	named.refuse(results, func(r *Result) { opts.finished(ctx, r) })
+	if len(results) > window {
+		if err := roomFor(results, dst); err != nil {
+			return results, err
+		}
+	}
+	for part := range slices.Chunk(results, window) {
+		if err == nil {
+			_, err = into(ctx, part, dst, opts, named)
+			continue
+		}
+		for i := range part {
+			part[i].Err = cmp.Or(part[i].Err, err)
+		}
+	}
+	return results, err
 }
 
 func into(
@@ -189,27 +229,6 @@ func partsOf(images []*Result) (all []v1.Descriptor) {
 		}
 	}
 	return all
-}
-
-// twins finds out whether two images would have one name in the layout. It has what each name refers to.
-type twins map[string]digest.Digest
-
-// refuse refuses images that would have the name of another one before them, and tells of each.
-func (named twins) refuse(results []Result, tell func(*Result)) {
-	for i := range results {
-		r := &results[i]
-		name := r.Reference.Tagged()
-		if r.Err != nil || name == "" {
-			continue
-		}
-		if first, ok := named[name]; ok && first != r.Image.Root.Digest {
-			r.Err = fmt.Errorf("%s would name two images, %s and %s: fetch them into two layouts, or without the tag",
-				name, first, r.Image.Root.Digest)
-			tell(r)
-			continue
-		}
-		named[name] = r.Image.Root.Digest
-	}
 }
 
 // Referrers finds what belongs to an image in its repository and, in turn, to that. What has no subject of

@@ -14,24 +14,16 @@ import (
 // Held is what names stand for in a layout, before images are brought into it again. [HeldBy] makes one.
 type Held struct {
 	src   image.Source
-	named map[string]v1.Descriptor
+	named func(string) (v1.Descriptor, bool)
 }
 
 // HeldBy reads the names of a layout, which has to stay open while the result is used. What cannot be read
 // holds nothing: it is replaced. A layout that is nil is not there yet.
 func HeldBy(dst *layout.Dir) *Held {
-	h := &Held{named: map[string]v1.Descriptor{}}
 	if dst == nil {
-		return h
+		return &Held{named: func(string) (v1.Descriptor, bool) { return v1.Descriptor{}, false }}
 	}
-	h.src = dst
-	all, _ := dst.Images()
-	for _, im := range all {
-		if im.Name != "" && im.Subject == "" {
-			h.named[im.Name] = im.Descriptor
-		}
-	}
-	return h
+	return &Held{src: dst, named: dst.Names()}
 }
 
 // Join adds to a selection of platforms those that the layout has of the same index under the same name: a
@@ -45,7 +37,7 @@ func (h *Held) Join(
 		return sel
 	}
 	for _, n := range names {
-		if d, ok := h.named[n]; ok {
+		if d, ok := h.named(n); ok {
 			sel = h.add(ctx, d, root, sel)
 		}
 	}
@@ -89,13 +81,14 @@ func (h *Held) joins(
 	if h == nil || sel.All || !image.IsIndex(root.MediaType) {
 		return nil
 	}
-	return &joining{root, sel, from, h.named[ref.Recorded()].Digest}
+	held, _ := h.named(ref.Recorded())
+	return &joining{root, sel, from, held.Digest}
 }
 
 // rejoin joins an image to what its name stands for now.
 func (r *Result) rejoin(ctx context.Context, dst image.Source, now v1.Descriptor) error {
 	j := r.Image.joining
-	h := &Held{src: dst, named: map[string]v1.Descriptor{r.Reference.Recorded(): now}}
+	h := &Held{src: dst, named: func(string) (v1.Descriptor, bool) { return now, true }}
 	sel := h.Join(ctx, []string{r.Reference.Recorded()}, j.root, j.sel)
 	g, err := image.Load(ctx, r.Image.Graph.Source(dst), j.root, sel)
 	if err != nil {

@@ -2,6 +2,9 @@ package fetch
 
 import (
 	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
 
 	"drayage/image"
 	"drayage/registry"
@@ -26,4 +29,25 @@ func Named(im *image.Image) (all []Result) {
 		one(registry.Reference{}, nil, errNameless)
 	}
 	return all
+}
+
+// twins finds out whether two images would have one name in the layout. It has what each name refers to.
+type twins map[string]digest.Digest
+
+// refuse refuses images that would have the name of another one before them, and tells of each.
+func (named twins) refuse(results []Result, tell func(*Result)) {
+	for i := range results {
+		r := &results[i]
+		name := r.Reference.Tagged()
+		if r.Err != nil || name == "" {
+			continue
+		}
+		if first, ok := named[name]; ok && first != r.Image.Root.Digest {
+			r.Err = fmt.Errorf("%s would name two images, %s and %s: fetch them into two layouts, or without the tag",
+				name, first, r.Image.Root.Digest)
+			tell(r)
+			continue
+		}
+		named[name] = r.Image.Root.Digest
+	}
 }

@@ -78,6 +78,17 @@ type Layer struct {
 	// Absent says that the layer is not inside: it was left out of a thin archive, because the destination has
 	// it, or the volume that has it is not here.
 	Absent bool `json:"absent,omitempty"`
+
+	// Patch says how an absent layer is made again of others; nil if the archive has no patch of it.
+	Patch *Patch `json:"patch,omitempty"`
+}
+
+// Patch is what an archive has in place of a layer.
+type Patch struct {
+	Size    int64           `json:"sizeBytes"` // of the patch, and of the recipe that compresses what it makes
+	Model   string          `json:"model,omitempty"`
+	Content bool            `json:"contentOnly,omitempty"` // the digest of the layer is lost
+	Bases   []digest.Digest `json:"bases"`                 // the layers that it needs
 }
 
 // Attestation is what a builder says about how it made an image. It is not for a platform.

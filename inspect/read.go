@@ -92,26 +92,50 @@ func Total(images []*Image) (layers int, bytes int64) {
 
 // LeaveOut notes which layers are not in a thin archive.
 func (im *Image) LeaveOut(absent []image.Absent) {
-	left := map[digest.Digest]bool{}
+	left, patches := map[digest.Digest]bool{}, map[digest.Digest]*Patch{}
 	for _, a := range absent {
 		left[a.Descriptor.Digest] = a.Reason == image.LeftOut
+		if how := a.Rebuilt; how != nil {
+			p := &Patch{Size: how.Size(), Model: how.Model, Content: how.Content}
+			for _, b := range how.Bases {
+				p.Bases = append(p.Bases, b.Digest)
+			}
+			patches[a.Descriptor.Digest] = p
+		}
 	}
 	for i := range im.Platforms {
 		for j := range im.Platforms[i].Layers {
 			l := &im.Platforms[i].Layers[j]
-			l.Absent = left[l.Digest]
+			l.Absent, l.Patch = left[l.Digest], patches[l.Digest]
 		}
 	}
 }
 
 // LeftOut counts the different layers of images that are absent, and their bytes. Those of a docker tar do
-// not count: nothing tells their size, nor why they are absent.
+// not count: nothing tells their size, nor why they are absent. Nor do those that have patches.
 func LeftOut(images []*Image) (layers int, bytes int64) {
+	return count(images, func(l Layer) bool { return l.Absent && l.Digest != "" && l.Patch == nil })
+}
+
+// Patched counts the different layers of images that are patches, their bytes, and those of the patches.
+func Patched(images []*Image) (layers int, bytes, patches int64) {
+	seen := map[digest.Digest]bool{}
+	layers, bytes = count(images, func(l Layer) bool {
+		if l.Patch != nil && !seen[l.Digest] {
+			seen[l.Digest] = true
+			patches = verify.AddSize(patches, l.Patch.Size)
+		}
+		return l.Patch != nil
+	})
+	return layers, bytes, patches
+}
+
+// count counts the different layers that something is true of, and their bytes.
+func count(images []*Image, is func(Layer) bool) (layers int, bytes int64) {
 	seen := map[digest.Digest]bool{}
 	for _, im := range images {
 		for _, p := range im.Platforms {
-			absent := slices.DeleteFunc(slices.Clone(p.Layers),
-				func(l Layer) bool { return !l.Absent || l.Digest == "" })
+			absent := slices.DeleteFunc(slices.Clone(p.Layers), func(l Layer) bool { return !is(l) })
 			n, size := distinct(absent, seen)
 			layers += n
 			bytes = verify.AddSize(bytes, size)

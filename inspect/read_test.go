@@ -240,7 +240,7 @@ func TestJSON(t *testing.T) {
 			Platform: "p", OSVersion: "v", Digest: d("5"), MediaType: "m", Size: 3, ArtifactType: "a", Missing: true,
 			ID: d("6"), LayerBytes: 4,
 			DockerID: &inspect.DockerID{GraphDriver: d("7"), Containerd: d("8")},
-			Layers:   []inspect.Layer{{d("9"), d("10"), "l", 5, true}},
+			Layers:   []inspect.Layer{{d("9"), d("10"), "l", 5, true, nil}},
 			Config:   &inspect.Config{Created: &created}, Annotations: map[string]string{"k": "v"},
 		}},
 	}

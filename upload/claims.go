@@ -13,6 +13,7 @@ import (
 	"drayage/image"
 	"drayage/internal/compression"
 	"drayage/internal/limits"
+	"drayage/internal/neighbours"
 	"drayage/registry"
 )
 
@@ -127,7 +128,7 @@ func (c *claims) askAt(ctx context.Context, q *inquiry, tags []string, unknown f
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil
 	}
-	found, ierr := q.images(ctx, neighbours(names, append(tags, "latest")[0]))
+	found, ierr := q.images(ctx, neighbours.Tags(names, append(tags, "latest")[0]))
 	c.take(found)
 	return cmp.Or(err, ierr)
 }

@@ -68,6 +68,21 @@ func (c Compression) method() string {
 	return fmt.Sprintf("%s-%d-%dk", f.encoder, c.level(), f.block>>10)
 }
 
+// NewWriter returns what compresses a layer into w as Push does. Its Close does not close w.
+func (c Compression) NewWriter(w io.Writer) (io.WriteCloser, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	return c.writer(&pack.Encoders{}, w)
+}
+
+// MediaType is that of layers that were compressed so.
+func (c Compression) MediaType() string { return c.format().mediaType }
+
+// Method names everything that decides the bytes of a compressed layer: two layers with one diff ID that were
+// compressed by one method are equal.
+func (c Compression) Method() string { return c.method() }
+
 // writer compresses into w. Its Close does not close w.
 func (c Compression) writer(e *pack.Encoders, w io.Writer) (io.WriteCloser, error) {
 	switch c.kind() {
@@ -76,7 +91,7 @@ func (c Compression) writer(e *pack.Encoders, w io.Writer) (io.WriteCloser, erro
 	case compression.None:
 		return uncompressed{w}, nil
 	}
-	return pack.NewGzip(w, c.level(), c.format().block)
+	return e.NewGzip(w, c.level(), c.format().block)
 }
 
 type uncompressed struct{ io.Writer }

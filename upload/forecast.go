@@ -30,7 +30,8 @@ func Foresee(
 	if err := cmp.Or(opts.Compression.Check(), opts.Reuse.check()); err != nil {
 		return err
 	}
-	p := newPusher(newResults(targets), opts)
+	results := newResults(targets)
+	p := newPusher(results, opts).plans(results)
 	f := forecast{p, make([]image.Move, len(p.plan.Jobs())), make([]error, len(p.plan.Jobs()))}
 	eg, egctx := errgroup.WithContext(ctx)
 	eg.SetLimit(parallelLooks)
@@ -89,9 +90,8 @@ func (f *forecast) tell(t Target, at map[key]int, tell func(Target, []image.Move
 // keys are those of the jobs of a target, each once.
 func (f *forecast) keys(t Target) (all []key) {
 	seen := map[key]bool{}
-	for i, d := range f.wanted(t) {
-		k := key{t.Repository.Name(), d.Digest, d.Size, t.Saved != nil && i > 0}
-		if !seen[k] {
+	for i, d := range t.wanted() {
+		if k := t.key(i, d); !seen[k] {
 			seen[k] = true
 			all = append(all, k)
 		}
@@ -100,7 +100,7 @@ func (f *forecast) keys(t Target) (all []key) {
 }
 
 // wanted are the blobs of a target, with what was left out.
-func (f *forecast) wanted(t Target) []v1.Descriptor {
+func (t Target) wanted() []v1.Descriptor {
 	all := t.Blobs()
 	if t.Image == nil {
 		return all

@@ -44,11 +44,7 @@ type places map[digest.Digest]place
 func Gather(
 	ctx context.Context, targets []Target, opts Options, stores []Store,
 ) (lost map[digest.Digest]bool, err error) {
-	g := &gatherer{
-		opts: opts, stores: stores, cache: layercache.Open(opts.CacheDir, opts.Compression.method()),
-		wanted: map[key]wanted{}, there: map[digest.Digest][]*registry.Repository{}, found: places{},
-		lost: map[digest.Digest]bool{},
-	}
+	g := newGatherer(opts, stores)
 	for _, t := range targets {
 		g.enter(t)
 	}
@@ -84,10 +80,19 @@ type gatherer struct {
 	blind int // mounts without a repository that were refused
 }
 
+func newGatherer(opts Options, stores []Store) *gatherer {
+	return &gatherer{
+		opts: opts, stores: stores, cache: layercache.Open(opts.CacheDir, opts.Compression.method()),
+		wanted: map[key]wanted{}, there: map[digest.Digest][]*registry.Repository{}, found: places{},
+		lost: map[digest.Digest]bool{},
+	}
+}
+
 // wanted is a blob that was left out, and the repository that needs it.
 type wanted struct {
-	blob v1.Descriptor
-	repo *registry.Repository
+	blob    v1.Descriptor
+	repo    *registry.Repository
+	rebuilt *image.Rebuilt // or nil
 }
 
 func (g *gatherer) enter(t Target) {
@@ -98,7 +103,7 @@ func (g *gatherer) enter(t Target) {
 	for _, im := range append([]*image.Image{t.Image}, t.Image.Referrers...) {
 		for _, a := range im.Absent {
 			if d := a.Descriptor; a.Reason == image.LeftOut {
-				g.wanted[key{t.Repository.Name(), d.Digest, d.Size, false}] = wanted{d, t.Repository}
+				g.wanted[key{t.Repository.Name(), d.Digest, d.Size, false}] = wanted{d, t.Repository, a.Rebuilt}
 			}
 		}
 	}

@@ -79,9 +79,19 @@ func (p *pusher) lockDiffID(id digest.Digest) func() {
 
 func (p *pusher) remember(id digest.Digest, d v1.Descriptor, repo *registry.Repository) {
 	p.mu.Lock()
-	p.packed[id], p.here[layerAt{repo.Name(), id}] = d, d
+	p.packed[id], p.here[layerAt{repo.Name(), id}] = &d, &d
 	p.mu.Unlock()
 	p.place(repo, d.Digest)
+}
+
+// in returns what a layer that has been pushed is in a repository.
+func (p *pusher) in(repo *registry.Repository, id digest.Digest) (d v1.Descriptor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := p.here[layerAt{repo.Name(), id}]; at != nil {
+		d = *at
+	}
+	return d
 }
 
 // reuse reports whether the repository has the blob, or could mount it.

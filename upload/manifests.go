@@ -114,15 +114,21 @@ func (p *pusher) put(
 	ctx context.Context, im *Result, n *image.Node, tag string, replaced map[string]v1.Descriptor,
 ) (v1.Descriptor, error) {
 	repo, raw, mediaType := im.Target.Repository.Pusher(), n.Raw, n.Document.MediaType
+	var err error
+	if raw == nil { // it was not kept, because it can be read where the image is
+		raw, err = image.ReadAll(ctx, im.Target.Image.Source, n.Descriptor, image.MaxManifestSize)
+	}
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
 	child, converted := changed(*n, replaced)
 	if converted {
-		var err error
 		if raw, mediaType, err = convert(raw, child.MediaType, replaced); err != nil {
 			return v1.Descriptor{}, err
 		}
 	}
 	d := image.Describe(mediaType, raw)
-	err := repo.PutManifest(ctx, cmp.Or(tag, d.Digest.String()), mediaType, raw)
+	err = repo.PutManifest(ctx, cmp.Or(tag, d.Digest.String()), mediaType, raw)
 	if registry.IsBlobUnknown(err) {
 		if rerr := p.resend(ctx, im, n); rerr != nil {
 			return d, fmt.Errorf("%w; sending what is missing again: %w", err, rerr)
@@ -217,25 +223,27 @@ func (p *pusher) resendSaved(ctx context.Context, im *Result) error {
 	return repo.Pusher().Push(ctx, config, src, registry.PushOptions{Always: true})
 }
 
-// rebuild makes the manifest of a saved image from what its layers have become. The configuration keeps its
-// bytes, and so the image its ID. Docker's media types are used, as docker push would, unless a layer needs
-// OCI's: zstd, or no compression.
+// rebuild makes the manifest of a saved image from what its layers have become.
 func (p *pusher) rebuild(t Target) (raw []byte, mediaType string, err error) {
 	s := t.Saved
 	if err := s.Lacks(); err != nil {
 		return nil, "", err
 	}
-	m := v1.Manifest{MediaType: image.DockerManifest, Layers: []v1.Descriptor{}}
-	m.SchemaVersion, m.Config = 2, image.Describe(image.DockerConfig, s.Config)
-	oci := false
+	var layers []v1.Descriptor
 	for _, l := range s.Layers {
-		p.mu.Lock()
-		d := p.here[layerAt{t.Repository.Name(), l.DiffID}]
-		p.mu.Unlock()
-		oci = oci || d.MediaType != image.DockerLayer
-		m.Layers = append(m.Layers, d)
+		layers = append(layers, p.in(t.Repository, l.DiffID))
 	}
-	if oci {
+	return SavedManifest(s.Config, layers)
+}
+
+// SavedManifest is the manifest that Push makes for an image of a docker tar: of its configuration, and of
+// what its layers have become. The configuration keeps its bytes, and so the image its ID. Docker's media
+// types are used, as docker push would, unless a layer needs OCI's: zstd, or no compression.
+func SavedManifest(config []byte, layers []v1.Descriptor) (raw []byte, mediaType string, err error) {
+	m := v1.Manifest{MediaType: image.DockerManifest, Layers: append([]v1.Descriptor{}, layers...)}
+	m.SchemaVersion, m.Config = 2, image.Describe(image.DockerConfig, config)
+	notDockers := func(d v1.Descriptor) bool { return d.MediaType != image.DockerLayer }
+	if slices.ContainsFunc(layers, notDockers) {
 		m.MediaType, m.Config.MediaType = v1.MediaTypeImageManifest, v1.MediaTypeImageConfig
 		for i := range m.Layers {
 			if m.Layers[i].MediaType == image.DockerLayer {

@@ -37,8 +37,8 @@ type pusher struct {
 
 	mu      sync.Mutex
 	placed  map[digest.Digest]*registry.Repository // where a blob has been pushed already, to mount it from
-	packed  map[digest.Digest]v1.Descriptor        // diff ID -> compressed layer, in any repository
-	here    map[layerAt]v1.Descriptor              // what a layer is in a repository
+	packed  map[digest.Digest]*v1.Descriptor       // diff ID -> compressed layer, in any repository
+	here    map[layerAt]*v1.Descriptor             // what a layer is in a repository
 	packing map[digest.Digest]*sync.Mutex          // held while a diff ID is compressed for the first time
 	turns   map[key]chan struct{}                  // taken while a manifest is stored that belongs to a subject
 
@@ -64,6 +64,11 @@ type key struct {
 
 type job = transfer.Job[key]
 
+// key is that of a blob of a target, which is the one with number i in [Target.wanted].
+func (t Target) key(i int, d v1.Descriptor) key {
+	return key{t.Repository.Name(), d.Digest, d.Size, t.Saved != nil && i > 0}
+}
+
 // task is what is done for a key.
 type task struct {
 	repo     *registry.Repository
@@ -73,31 +78,67 @@ type task struct {
 	gathered bool                      // it was left out of the image, so that no stream brings it
 }
 
+// newPusher returns a pusher of targets. The caller calls plans with some of them, or all.
 func newPusher(targets []Result, opts Options) *pusher {
 	p := &pusher{
 		opts:    opts,
 		cache:   layercache.Open(opts.CacheDir, opts.Compression.method()),
 		slots:   make(chan struct{}, opts.Compression.format().slots),
 		large:   make(chan struct{}, 1),
-		plan:    transfer.NewPlan[key, *Result](),
-		tasks:   map[key]*task{},
 		first:   map[digest.Digest][]*registry.Repository{},
 		placed:  map[digest.Digest]*registry.Repository{},
-		packed:  map[digest.Digest]v1.Descriptor{},
+		packed:  map[digest.Digest]*v1.Descriptor{},
 		packing: map[digest.Digest]*sync.Mutex{},
 		turns:   map[key]chan struct{}{},
 		saved:   map[string]savedImages{},
-		here:    map[layerAt]v1.Descriptor{},
+		here:    map[layerAt]*v1.Descriptor{},
 		asked:   map[string]*claims{},
 
 		disproved: map[pairing]bool{},
 		refused:   map[string]bool{},
 	}
+	p.note(targets)
+	p.finishing.SetLimit(transfer.DefaultJobs)
+	return p
+}
+
+// note notes which images of docker tars go to each repository.
+func (p *pusher) note(targets []Result) {
+	for _, r := range targets {
+		if r.Target.Saved != nil {
+			name := r.Target.Repository.Name()
+			p.saved[name] = append(p.saved[name], r.Target)
+		}
+	}
+}
+
+// plans makes the plan of targets, in place of the one before. All jobs of that have been done.
+func (p *pusher) plans(targets []Result) *pusher {
+	p.plan, p.tasks = transfer.NewPlan[key, *Result](), map[key]*task{}
 	for i := range targets {
 		p.enter(&targets[i])
 	}
-	p.finishing.SetLimit(transfer.DefaultJobs)
 	return p
+}
+
+// planned lists the blobs of a plan of all targets.
+func planned(targets []Result) (all []v1.Descriptor) {
+	seen, most := map[key]bool{}, 0
+	for _, r := range targets {
+		if r.Target.Image != nil {
+			most += len(r.Target.Image.Blobs)
+		}
+	}
+	all = make([]v1.Descriptor, 0, most) // there may be very many, and it grows by copies
+	for _, r := range targets {
+		for i, d := range r.Target.wanted() {
+			if k := r.Target.key(i, d); !seen[k] {
+				seen[k] = true
+				all = append(all, d)
+			}
+		}
+	}
+	return all
 }
 
 // enter plans what has to be in the repository of a target.
@@ -120,7 +161,6 @@ func (p *pusher) enter(r *Result) {
 		return
 	}
 	s, blobs := r.Target.Saved, r.Target.Blobs()
-	p.saved[r.Target.Repository.Name()] = append(p.saved[r.Target.Repository.Name()], r.Target)
 	src := &image.MemorySource{Content: map[digest.Digest][]byte{blobs[0].Digest: s.Config}}
 	p.add(r, job{Blob: blobs[0], Source: src}, nil)
 	for i, l := range s.Layers {
@@ -158,12 +198,7 @@ func (p *pusher) repeated(d digest.Digest, repo *registry.Repository) bool {
 
 // do brings one blob into one repository.
 func (p *pusher) do(ctx context.Context, j job) error {
-	t := p.tasks[j.Key]
-	reported := func(n int64) {
-		if p.opts.Progress != nil {
-			p.opts.Progress(j.Blob, n)
-		}
-	}
+	t, reported := p.tasks[j.Key], p.reporting(j)
 	if t.layer != nil {
 		l := layerPush{p, t.repo, t.layer, reported}
 		return l.push(ctx)
@@ -172,6 +207,15 @@ func (p *pusher) do(ctx context.Context, j job) error {
 		p.knows(t.from, j.Blob.Digest)
 	}
 	return p.blob(ctx, t.repo, j, reported)
+}
+
+// reporting returns what is told how many bytes of a blob have been dealt with.
+func (p *pusher) reporting(j job) func(int64) {
+	return func(n int64) {
+		if p.opts.Progress != nil {
+			p.opts.Progress(j.Blob, n)
+		}
+	}
 }
 
 // blob pushes content as it is, or has it mounted from where it has been pushed before. Of a source that is

@@ -31,7 +31,8 @@ func (p *pusher) fileOf(j job) string {
 // InOrder returns an error if targets cannot be pushed from s. The stream brings each file once, so only one
 // repository may need the content of a file that is still to come.
 func InOrder(targets []Target, s Stream) error {
-	p := newPusher(newResults(targets), Options{})
+	results := newResults(targets)
+	p := newPusher(results, Options{}).plans(results)
 	seen := map[string]bool{}
 	for _, j := range p.plan.Jobs() {
 		name := p.fileOf(j)

@@ -47,7 +47,7 @@ func (l *layerPush) candidates(stored string) (all []v1.Descriptor) {
 	d, ok := l.packed[id]
 	l.mu.Unlock()
 	if ok {
-		all = append(all, d)
+		all = append(all, *d)
 	}
 	if stored == compression.Gzip || stored == compression.Zstd {
 		return all

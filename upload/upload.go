@@ -6,6 +6,7 @@ package upload
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -34,6 +35,9 @@ type Target struct {
 func (t Target) Blobs() []v1.Descriptor {
 	if t.Image != nil {
 		return t.Image.Travelling()
+	}
+	if t.Saved == nil { // nothing is known of it yet
+		return nil
 	}
 	all := []v1.Descriptor{image.Describe(image.DockerConfig, t.Saved.Config)}
 	for _, l := range t.Saved.Layers {
@@ -75,6 +79,9 @@ type Options struct {
 	// them has is mounted from there.
 	Bases []Base
 
+	// Sharing is what is known of other processes that push other parts of the same images. nil: there are none.
+	Sharing *Sharing
+
 	// Planned is called once, before anything is transferred, with the layers and
 	// configurations to come. Those of docker tars have their diff ID as digest and their stored size,
 	// which for layers in a Stream is 0 here and right in Progress.
@@ -106,24 +113,44 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 	results := newResults(targets)
 	p := newPusher(results, opts)
 	if opts.Planned != nil {
-		opts.Planned(p.plan.Blobs())
+		opts.Planned(planned(results))
 	}
-	now, later, repeated := p.split()
-	if opts.Stream != nil {
-		p.plan.Hold() // what stands at the end of the stream may show that it is wrong
+	at := len(results)
+	if opts.Stream == nil && opts.Sharing == nil { // a stream goes by once, and other shards wait
+		at = window
 	}
-	p.plan.Begin(func(r *Result, err error) { p.finish(ctx, r, err) })
-	transfer.Run(ctx, now, opts.Jobs, p.do, p.plan.Done)
-	var end error
-	if opts.Stream != nil {
-		end = p.stream(ctx, later)
-	}
-	transfer.Run(ctx, repeated, opts.Jobs, p.do, p.plan.Done)
-	if opts.Stream != nil {
-		p.plan.Release(end)
+	for part := range slices.Chunk(results, max(at, 1)) {
+		p.plans(part)
+		p.push(ctx)
 	}
 	_ = p.finishing.Wait() // each image has its own outcome
 	return results, context.Cause(ctx)
+}
+
+// window is how many targets are planned at once. It bounds what is in memory of their plan, and how long it
+// takes until the first of very many images is there.
+const window = 1000
+
+// push does all jobs of the plan. Manifests may still be on their way when it returns.
+func (p *pusher) push(ctx context.Context) {
+	now, later, repeated := p.split()
+	first, now, theirs := p.divide(now)
+	again, repeated, more := p.divide(repeated)
+	if p.opts.Stream != nil {
+		p.plan.Hold() // what stands at the end of the stream may show that it is wrong
+	}
+	p.plan.Begin(func(r *Result, err error) { p.finish(ctx, r, err) })
+	transfer.Run(ctx, first, p.opts.Jobs, p.do, p.plan.Done)
+	transfer.Run(ctx, now, p.opts.Jobs, p.do, p.plan.Done)
+	var end error
+	if p.opts.Stream != nil {
+		end = p.stream(ctx, later)
+	}
+	transfer.Run(ctx, slices.Concat(again, repeated), p.opts.Jobs, p.do, p.plan.Done)
+	p.await(ctx, slices.Concat(theirs, more))
+	if p.opts.Stream != nil {
+		p.plan.Release(end)
+	}
 }
 
 func newResults(targets []Target) []Result {

@@ -33,7 +33,7 @@ var pageText string
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"text": func(v any) string { return terminal.Line(asText(v)) },
 	"clip": func(v any) string { return terminal.Escape(asText(v), maxClip) },
-	"size": terminal.Size, "number": number, "plural": plural,
+	"size": terminal.Size, "number": terminal.Number, "plural": plural,
 	"join":      func(words []string) string { return terminal.Line(strings.Join(words, ", ")) },
 	"date":      func(t *time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"detailed":  func(i int) bool { return i < maxDetails },
@@ -214,7 +214,7 @@ func (l *Layer) Says() string {
 		return "absent"
 	}
 	if l.Images > 1 {
-		return "shared by " + number(l.Images) + " images"
+		return "shared by " + terminal.Number(l.Images) + " images"
 	}
 	return "new"
 }
@@ -252,15 +252,6 @@ func platformNames(im Image) string {
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-// number writes a number with commas between thousands.
-func number(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // plural is one of the given words, the second one for several things, or the first one with an s.
