@@ -69,20 +69,37 @@ func (p *pusher) gather(ctx context.Context) error {
 		}
 		return nil
 	}
-	stores, err := p.openStores(ctx)
+	for _, im := range images {
+		p.noteContent(im)
+	}
+	bases, err := p.openStores(ctx)
 	if err != nil {
 		return err
 	}
 	p.opts.AskOnly = p.Bool("dry-run")
+	made, src := farside.Rebuilt(images, p.tempDir(), bases, upload.NewBaseFinder(p.placed.Targets, p.opts))
+	p.closes = append(p.closes, func() { src.Close() })
+	var stores []upload.Store
+	for _, b := range append(bases, made) {
+		stores = append(stores, b)
+	}
 	lost, err := upload.Gather(ctx, p.placed.Targets, p.opts, stores)
 	if err != nil {
 		return fmt.Errorf("what was left out: %w", err)
 	}
+	if err := p.restorer.remake(ctx, lost); err != nil {
+		return err
+	}
 	missing := want.Missing(images, calledAs)
 	missing.Keep(lost)
+	if p.restorer != nil && len(p.restorer.originals) > 0 {
+		return p.restorer.lacking(missing)
+	}
+	if err := farside.Explain(ctx, missing, src); err != nil {
+		return err
+	}
 	return p.lacking(missing, "%s left out of the archive, and not found at %s nor in a base: "+
-		"nothing is pushed; --base X names an archive, a layout or a repository that has them",
-		missing.Were(), p.dest)
+		"nothing is pushed; "+wouldDo(missing), missing.Were(), p.dest)
 }
 
 // taken are the images of all targets, each once.
@@ -98,15 +115,12 @@ func (p *pusher) taken() (images []*image.Image) {
 }
 
 // openStores opens the bases that are not in the registry that is pushed to.
-func (p *pusher) openStores(ctx context.Context) (stores []upload.Store, err error) {
+func (p *pusher) openStores(ctx context.Context) ([]farside.Base, error) {
 	opts := untrusted(p.sourceOptions())
 	opts.Client = func(registry.Reference) (*registry.Client, error) { return p.client, nil }
 	bases, closes, err := openBases(ctx, p.stores, opts)
 	p.closes = append(p.closes, closes)
-	for _, b := range bases {
-		stores = append(stores, b)
-	}
-	return stores, err
+	return bases, err
 }
 
 // openBases opens bases to read blobs from. The caller calls closes in the end, also after an error.
@@ -148,13 +162,14 @@ func (c call) inBases(
 	}
 	bases, done, err := openBases(ctx, append(stores, specsOf(repositories)...), opts)
 	closes = func() {
+		found.Close()
 		done()
 		if client != nil {
 			client.Close()
 		}
 	}
 	if err == nil {
-		found, err = farside.Search(ctx, set, src, bases)
+		found, err = farside.Search(ctx, set, src, bases, opts.TempDir)
 	}
 	return found, closes, err
 }

@@ -49,7 +49,8 @@ func copyCommand(env *environment) *cli.Command {
 			foreignFlag(),
 			moveDryRunFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
-		}, renameFlags(), sideFlags(), bothFlags(), outputFlags(progressFlag())),
+			shardLookFlag(),
+		}, shardPushFlags(), renameFlags(), sideFlags(), bothFlags(), outputFlags(progressFlag())),
 		Action: env.run(call.copy),
 	}
 }
@@ -110,31 +111,40 @@ func (c call) copyImages(ctx context.Context, refs []registry.Reference, dest up
 		return err
 	}
 	defer p.client.Close()
+	c.noteUnfit(dest, refs)
+	refs, others := c.share(refs)
 	p.placed, p.sources = upload.NewPlacement(p.client, dest), map[string]string{}
 	p.images = c.tellImages("copy", len(refs))
 	opts := fetch.Options{
 		All: p.sel.All, Platforms: p.sel.Platforms, Referrers: c.Bool("referrers"), Jobs: c.Int("jobs"),
 		There: p.copyAt, Finished: p.images.fetched, Explain: c.missing, Later: true,
 	}
-	there := 0
-	c.noteUnfit(dest, refs)
-	for _, r := range fetch.Resolve(ctx, p.client, refs, opts) {
-		if err := p.placeFound(ctx, r, opts); err != nil {
-			return err
-		}
-		if r.There {
-			there++
-			p.images.there[p.copyAt(r.Reference).String()] = true
-		}
+	if err := p.findOrWait(ctx, refs, opts); err != nil {
+		return err
 	}
-	if there > 0 {
-		c.note("%d of %d images are there already, unchanged", there, len(refs))
-	}
+	p.seeNamed(ctx, others, opts)
 	spec := source.Spec{Kind: source.Registry}
 	if len(refs) == 1 {
 		spec.Text = refs[0].String()
 	}
 	return p.pushOrForesee(ctx, spec)
+}
+
+// findOrWait finds out about all images, unless that is done by turns.
+func (p *pusher) findOrWait(ctx context.Context, refs []registry.Reference, opts fetch.Options) error {
+	turns, err := p.byTurns(refs)
+	if err != nil {
+		return err
+	}
+	if turns {
+		p.turns = &turnsTaken{refs: refs, opts: opts}
+		return nil
+	}
+	there, err := p.find(ctx, refs, opts)
+	if err == nil {
+		p.noteThere(there, len(refs))
+	}
+	return err
 }
 
 // copyAt is where an image goes.
@@ -172,7 +182,7 @@ func (p *pusher) prepare(ctx context.Context, r fetch.Result, opts fetch.Options
 	if r.Image.Schema1 != "" && p.Bool("dry-run") {
 		p.note("note: %s is in Docker's old schema 1 and would be converted: its layers are read twice",
 			r.Reference)
-	} else if err := p.convert(ctx, r, opts); err != nil {
+	} else if err := p.convertAlone(ctx, r, opts); err != nil {
 		return err
 	}
 	for _, im := range append([]*image.Image{&r.Image.Image}, r.Image.Referrers...) {

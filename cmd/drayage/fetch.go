@@ -52,6 +52,7 @@ func fetchCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "referrers", Category: groupWhat,
 				Usage: "also the referrers of the images: signatures, attestations, SBOMs"},
 			foreignFlag(),
+			shardFlag(),
 			moveDryRunFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 		}, registryFlags()...), outputFlags(progressFlag())...),
@@ -80,6 +81,9 @@ func (c call) fetch(ctx context.Context) error {
 	if refs, err = c.byTags(ctx, client, refs); err != nil {
 		return err
 	}
+	if refs, _ = c.share(refs); len(refs) == 0 {
+		return c.emptyShard(report.Document{Output: dir})
+	}
 	if len(chosen) == 0 && !all {
 		c.noteDefaultPlatform("others")
 	}
@@ -104,18 +108,25 @@ func (c call) fetchInto(
 	meter, images := c.newMeter("fetch", client.Received), c.tellImages("fetch", len(refs))
 	images.sharing(repositories(refs))
 	opts.Resolved = func(im *fetch.Image) { meter.NameImage(im.Reference.String(), &im.Image) }
-	opts.Planned, opts.Progress, opts.Finished = meter.Plan, meter.Update, images.fetched
+	opts.Planned, opts.Progress, opts.Brief = meter.Plan, meter.Update, true
+	opts.Finished = func(r fetch.Result) {
+		if r.Err == nil { // what complete images have is not counted for others
+			meter.Held(r.Image.Wanted(), images.counted)
+		}
+		images.fetched(r)
+	}
 	results, err := fetch.Images(ctx, client, refs, dst, opts)
-	sum := meter.finish()
-	if err == nil {
-		err = c.fetched(dir, results, images, sum)
+	sum, broken := meter.finish(), err != nil
+	if broken {
+		c.tellBroken(results, images, meter)
+		err = fmt.Errorf("fetch: %w", err)
 	} else {
-		err = c.fetchBroken(dst, results, images, meter, err)
+		err = c.fetched(dir, results, images, sum)
 	}
-	if err != nil {
-		dst.Discard(context.WithoutCancel(ctx)) // an empty layout is no result
+	if err == nil || dst.Discard(context.WithoutCancel(ctx)) || !broken { // an empty layout is no result
+		return err
 	}
-	return err
+	return keptIn(dst, dir, err)
 }
 
 // byTags takes repositories by their tags, if --tags or --all-tags is given.
@@ -132,24 +143,26 @@ func (c call) byTags(
 	return all, nil
 }
 
-// fetchBroken says how far a fetch has come that err has broken off.
-func (c call) fetchBroken(
-	dst *layout.Dir, results []fetch.Result, images *imagesTold, meter *meter, err error,
-) error {
+// tellBroken says how far a fetch has come that was broken off.
+func (c call) tellBroken(results []fetch.Result, images *imagesTold, meter *meter) {
 	dir := c.String("output")
 	images.brokenOff(meter.Tally, dir, len(results), func(i int) (string, []v1.Descriptor, error) {
 		r := results[i]
-		return r.Reference.String(), r.Image.Wanted(), r.Err
+		return r.Reference.String(), r.Image.Wanted(), r.Err // of what is complete nothing is wanted any more
 	})
 	_ = c.fetchResult(dir, results, meter.Sum())
+}
+
+// keptIn adds to an error that has broken off a fetch what the same command finds in the directory.
+func keptIn(dst *layout.Dir, dir string, err error) error {
 	switch {
 	case durable.DiskFailed(err), errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("fetch: %w", err)
+		return err
 	case !dst.Locks():
-		return fmt.Errorf("fetch: %w; whole blobs are kept in %s, going on in one takes a file system with locks",
+		return fmt.Errorf("%w; whole blobs are kept in %s, going on in one takes a file system with locks",
 			err, dir)
 	}
-	return fmt.Errorf("fetch: %w; what has arrived is kept in %s, the same command goes on from there", err, dir)
+	return fmt.Errorf("%w; what has arrived is kept in %s, the same command goes on from there", err, dir)
 }
 
 // hosts lists the registries of images.

@@ -8,6 +8,7 @@ import (
 
 	"drayage/fetch"
 	"drayage/image"
+	"drayage/internal/farside"
 	"drayage/internal/source"
 	"drayage/registry"
 )
@@ -19,6 +20,7 @@ func (s *saver) open(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	s.sources = specs
 	s.takeAll(specs)
 	s.openHeld()
 	var refs []registry.Reference
@@ -233,7 +235,7 @@ func (s *saver) take(im *image.Image) {
 	}
 	s.digests = s.digests || !im.Uncompressed
 	s.images = append(s.images, im)
-	if im.Rewritten && s.format.Whole() {
+	if s.noteContent(im); im.Rewritten && farside.KeptContent(im) == 0 && s.format.Whole() {
 		s.note("note: only some platforms travel, in a new index: its digest is not the registry's")
 	}
 }

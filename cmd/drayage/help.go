@@ -87,10 +87,10 @@ func flagEntry(f cli.Flag) guide.Entry {
 // guideFlag is a flag as the guide knows it.
 func guideFlag(f cli.Flag) guide.Flag {
 	doc := f.(cli.DocGenerationFlag)
-	_, isBool := f.(*cli.BoolFlag)
 	repeats, _ := f.(cli.DocGenerationSliceFlag)
 	return guide.Flag{
-		Names: f.Names(), Value: !isBool, Repeats: repeats != nil && repeats.IsSliceFlag(), Usage: doc.GetUsage(),
+		Names: f.Names(), Value: doc.TakesValue(), Repeats: repeats != nil && repeats.IsSliceFlag(),
+		Usage: doc.GetUsage(),
 	}
 }
 

@@ -28,10 +28,13 @@ type imagesTold struct {
 	failed map[string]bool // those whose failure has been said
 	there  map[string]bool // those that were there before, by the name that they go to
 	shared map[string]bool // repositories of several images: their lines have tags
+
+	counted map[digest.Digest]bool // blobs of images that are complete
 }
 
 func (c call) tellImages(verb string, total int) *imagesTold {
-	return &imagesTold{call: c, verb: verb, total: total, failed: map[string]bool{}, there: map[string]bool{}}
+	return &imagesTold{call: c, verb: verb, total: total, failed: map[string]bool{}, there: map[string]bool{},
+		counted: map[digest.Digest]bool{}}
 }
 
 // sharing names the repositories of the images, one for each.
@@ -106,7 +109,7 @@ func (t *imagesTold) brokenOff(
 	if n == 0 || t.Bool("quiet") {
 		return
 	}
-	i, counted := tell.Interrupted{KeptIn: keptIn, Total: n}, map[digest.Digest]bool{}
+	i, counted := tell.Interrupted{KeptIn: keptIn, Total: n}, t.counted
 	for k := range n { // what complete images have is not counted for others
 		if name, blobs, err := result(k); err == nil {
 			i.Complete = append(i.Complete, name)

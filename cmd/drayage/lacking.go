@@ -58,9 +58,23 @@ func (c call) lackingError(l *want.List, format string, args ...any) error {
 func missingBlobs(l *want.List) []report.Missing {
 	all := []report.Missing{}
 	for _, b := range l.Blobs {
-		all = append(all, report.Missing{Digest: b.Digest, SizeBytes: b.Size, Images: b.Images})
+		m := report.Missing{Digest: b.Digest, SizeBytes: b.Size, Images: b.Images}
+		for _, base := range b.Lost {
+			m.Bases = append(m.Bases, report.Base{Digest: base.Digest, DiffID: base.DiffID, SizeBytes: base.Size})
+		}
+		all = append(all, m)
 	}
 	return all
+}
+
+// wouldDo says what --base would have to have.
+func wouldDo(l *want.List) string {
+	for _, b := range l.Blobs {
+		if len(b.Lost) > 0 {
+			return "--base X names an archive, a layout or a repository that has them, or what they are patches of"
+		}
+	}
+	return "--base X names an archive, a layout or a repository that has them"
 }
 
 // showMissing shows the first blobs of a list.
@@ -73,6 +87,9 @@ func (c call) showMissing(l *want.List) {
 			names += fmt.Sprintf(" and %d more", more)
 		}
 		fmt.Fprintf(&b, "\n%s  %s  %s", blob.Digest, terminal.Size(blob.Size), names)
+		for _, base := range blob.Lost {
+			fmt.Fprintf(&b, "\n  inside is a patch of %s, which unpacks to %s", base.Digest, base.DiffID)
+		}
 	}
 	if more := len(l.Blobs) - shownMissing; more > 0 {
 		fmt.Fprintf(&b, "\nand %d more", more)

@@ -116,22 +116,33 @@ func (p *pusher) referrers(ctx context.Context, pushed []upload.Result) error {
 	if !p.Bool("referrers") {
 		return nil
 	}
-	n := 0
+	var n int
+	var err error
+	if p.turns != nil {
+		n, err = p.turns.referred, p.turns.err
+	} else {
+		n, err = p.pushReferrers(ctx, pushed)
+	}
+	if err == nil && n > 0 {
+		p.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
+	}
+	return err
+}
+
+// pushReferrers pushes the referrers of images that have been pushed, and counts them.
+func (p *pusher) pushReferrers(ctx context.Context, pushed []upload.Result) (n int, _ error) {
 	for _, part := range upload.Referrers(pushed) {
 		results, err := upload.Push(ctx, part, p.opts)
 		if err != nil {
-			return fmt.Errorf("push: %w", err)
+			return n, fmt.Errorf("push: %w", err)
 		}
 		for _, r := range results {
 			if r.Err != nil {
-				return fmt.Errorf("push referrer %s to %s: %w",
+				return n, fmt.Errorf("push referrer %s to %s: %w",
 					r.Target.Image.Root.Digest, r.Target.Repository.Name(), r.Err)
 			}
 		}
 		n += len(results)
 	}
-	if n > 0 {
-		p.note("with %s (signatures, attestations, SBOMs)", terminal.Count(n, "referrer"))
-	}
-	return nil
+	return n, nil
 }

@@ -1,13 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/audit"
 	"drayage/image"
+	"drayage/internal/kind"
+	"drayage/internal/report"
 	"drayage/internal/source"
+	"drayage/internal/terminal"
 	"drayage/internal/want"
+	"drayage/registry"
 )
 
 // useBases finds out what is to be checked, and reads what was left out of it in what --base names.
@@ -35,7 +46,7 @@ func (v *verifier) useBases(ctx context.Context) (closes func(), err error) {
 	v.missing = found.Missing
 	for i := range v.targets {
 		if t := &v.targets[i]; t.Saved == nil {
-			t.Source, t.Absent = found.Source, found.Still(t.Absent)
+			t.Source, t.Absent, t.Content = found.Source, found.Still(t.Absent), found.Content
 		}
 	}
 	return closes, nil
@@ -66,4 +77,72 @@ func (l *looker) lookInBases(ctx context.Context) (*want.List, error) {
 		im.NotHere = found.Still(im.NotHere)
 	}
 	return found.Missing, nil
+}
+
+// leftOut finds a blob that was left out of the archive in what --base names, or what it is a patch of.
+func (l *looker) leftOut(ctx context.Context, a image.Absent) (v1.Descriptor, image.Source, error) {
+	im := &source.Image{NotHere: []image.Absent{a}}
+	set := &source.Set{Spec: l.set.Spec, Images: []*source.Image{im}}
+	found, closes, err := l.inBases(ctx, set, l.set.Layout.Content(), untrusted(l.sourceOptions()))
+	l.closes = closes
+	switch {
+	case err != nil:
+		return a.Descriptor, nil, err
+	case len(found.Missing.Blobs) == 0:
+		return a.Descriptor, found.Source, nil
+	case a.Rebuilt != nil:
+		b := a.Rebuilt.Bases[0]
+		return a.Descriptor, nil, kind.Errorf(registry.ErrNotFound, "%s has it as a patch of %s, which unpacks "+
+			"to %s: --base X names an archive, a layout or a repository that has that",
+			l.set.Spec.Text, b.Digest, b.DiffID)
+	}
+	return a.Descriptor, nil, kind.Errorf(registry.ErrNotFound, "it was left out of %s: take it from the "+
+		"destination, which had it already, or name an earlier archive with --base X", l.set.Spec.Text)
+}
+
+// patches are the layers that travel as patches, and what these need.
+func patches(r *audit.Report) *report.Patches {
+	all := r.Patched()
+	if len(all) == 0 {
+		return nil
+	}
+	p := &report.Patches{LayerCount: len(all)}
+	seen := map[digest.Digest]bool{}
+	for _, a := range all {
+		p.SizeBytes, p.PatchBytes = p.SizeBytes+a.Descriptor.Size, p.PatchBytes+a.Rebuilt.Size()
+		for _, b := range a.Rebuilt.Bases {
+			if !seen[b.DiffID] {
+				seen[b.DiffID] = true
+				p.Bases = append(p.Bases, report.Base{Digest: b.Digest, SizeBytes: b.Size, DiffID: b.DiffID})
+			}
+		}
+	}
+	slices.SortFunc(p.Bases, func(a, b report.Base) int { return cmp.Compare(a.DiffID, b.DiffID) })
+	return p
+}
+
+// noteNeeds says what the destination has to have already.
+func (v *verifier) noteNeeds(doc report.Document) {
+	text := v.set.Spec.Text
+	if n := doc.LeftOut; n != nil {
+		v.note("note: %s needs %s, %s, that its destination has to have already", text,
+			terminal.Count(n.BlobCount, "blob"), terminal.Size(n.SizeBytes))
+	}
+	p := doc.Patches
+	if p == nil {
+		return
+	}
+	var b strings.Builder
+	for _, base := range p.Bases[:min(len(p.Bases), shownMissing)] {
+		fmt.Fprintf(&b, "\n  %s  %s  unpacks to %s", base.Digest, terminal.Size(base.SizeBytes), base.DiffID)
+	}
+	if more := len(p.Bases) - shownMissing; more > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", more)
+	}
+	as := "as patches"
+	if p.LayerCount == 1 {
+		as = "as a patch"
+	}
+	v.note("note: %s has %s %s of layers that its destination has to have already:"+b.String(),
+		text, terminal.Count(p.LayerCount, "layer"), as)
 }

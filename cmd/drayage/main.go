@@ -31,11 +31,12 @@ func main() {
 // run is main without the exit, so that tests can drive the real command line.
 func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	env := newEnvironment(args, stdin, stdout, stderr)
-	ctx, stop := interrupt.Context(context.Background(), func(s interrupt.Error) {
+	ctx, signals := interrupt.Context(context.Background(), func(s interrupt.Error) {
 		env.sayError(fmt.Sprintf("%s; something does not answer", s), s.Code())
 		os.Exit(s.Code())
 	})
-	defer stop()
+	defer signals.Stop()
+	env.signals = signals
 	log.SetOutput(io.Discard) // net/http tells there what servers do wrong, and ours to say is what comes of it
 	if len(args) > 1 && args[1] == completeCommand {
 		return env.complete(ctx, args[2:])
@@ -102,9 +103,9 @@ tar, or one of those with its kind before it: oci:DIR[:NAME], docker-archive:FIL
 Results go to standard output, everything else to standard error.`,
 		Commands: []*cli.Command{
 			fetchCommand(env), saveCommand(env), pushCommand(env), copyCommand(env), verifyCommand(env),
-			repairCommand(env),
-			inventoryCommand(env), keygenCommand(env),
-			inspectCommand(env), lsCommand(env), digestCommand(env),
+			repairCommand(env), serveCommand(env),
+			inventoryCommand(env), mirrorsCommand(env), keygenCommand(env),
+			inspectCommand(env), lsCommand(env), digestCommand(env), namesCommand(env),
 			manifestCommand(env), configCommand(env), blobCommand(env),
 			tagCommand(env), rmCommand(env), gcCommand(env),
 			loginCommand(env), logoutCommand(env),

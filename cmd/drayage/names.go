@@ -37,7 +37,8 @@ func (p *paths) Get() any { return p.String() }
 
 func fromFlag() cli.Flag {
 	return &listsFlag{cli.GenericFlag{Name: "from", Category: groupWhat, Value: new(paths),
-		Usage: "read image names from `FILE`, or - for standard input: one a line, # begins a comment"}}
+		Usage: "read image names from `FILE`, or - for standard input: a list with one a line, or what " +
+			"drayage names takes, such as compose.yaml"}}
 }
 
 // lists are the files with names that the command was given.
@@ -77,32 +78,56 @@ func (c call) imageNames() ([]registry.Reference, error) {
 	return names.Refs, nil
 }
 
-// gather takes names from arguments and lists. It reads all of them before it says which are wrong.
+// gather takes names from arguments and from the files of --from. It reads all of them before it says which
+// are wrong.
 func (c call) gather(names *source.Names, args []string) error {
 	for _, n := range args {
 		names.Add("", n)
 	}
+	names.Find.Env, names.Find.Given = os.LookupEnv, c.lists()
 	for _, from := range c.lists() {
 		if c.Bool("password-stdin") && from == "-" {
 			return usagef("the list and the password cannot both come from standard input")
 		}
-		if err := c.readList(from, names); err != nil {
-			return err
+		r, called, err := c.openNames(from)
+		if err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		err = names.Read(c.Context.Context, r, called)
+		r.Close()
+		if err != nil {
+			return fmt.Errorf("--from %w", err)
 		}
 	}
-	return c.wrongNames(names.Bad())
+	errs, more := names.Bad()
+	missing := c.notePlaces(names)
+	if len(missing) > 0 {
+		c.note("note: drayage names prints those that can be read, as a list for --from")
+	}
+	errs = append(errs, missing...)
+	shown := min(len(errs), maxShown)
+	return c.wrongNames(errs[:shown], more+len(errs)-shown)
 }
 
-func (e *environment) readList(path string, names *source.Names) error {
+// notePlaces shows what files with names gave cause for, and returns what is no mere note.
+func (c call) notePlaces(names *source.Names) (missing []error) {
+	for _, r := range names.Find.Remarks {
+		if r.Missing {
+			missing = append(missing, usagef("%s", r))
+		} else {
+			c.note("note: %s", r)
+		}
+	}
+	return missing
+}
+
+// openNames opens a file with names, or standard input, and tells what messages call it.
+func (c call) openNames(path string) (r io.ReadCloser, called string, err error) {
 	if path == "-" {
-		return names.ReadList(io.Reader(e.stdin), "standard input")
+		return io.NopCloser(c.stdin), "standard input", nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("--from: %w", err)
-	}
-	defer f.Close()
-	return names.ReadList(f, path)
+	r, err = os.Open(path)
+	return r, path, err
 }
 
 // maxShown is how many errors about names are shown.

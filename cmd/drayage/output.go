@@ -12,10 +12,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/durable"
+	"drayage/internal/interrupt"
 	"drayage/internal/progress"
 	"drayage/internal/report"
 	"drayage/internal/secrets"
 	"drayage/internal/settings"
+	"drayage/internal/shard"
 	"drayage/internal/sign"
 	"drayage/internal/tell"
 	"drayage/internal/terminal"
@@ -29,6 +31,7 @@ type environment struct {
 	screen         *progress.Screen // is below stdout and stderr where they are a terminal
 	mask           func(string) string
 	tell           *tell.Writer // on stderr: what is no result
+	signals        *interrupt.Signals
 
 	command  string           // the name of the command that was typed
 	json     bool             // it prints a document
@@ -36,6 +39,9 @@ type environment struct {
 
 	keys   *sign.Keys         // of --key; nil: no signature is asked for
 	signed []report.Signature // that hold
+
+	shard shard.Shard   // of --shard; the zero value has all images
+	part  *report.Shard // how much of the work that is, once it is known
 
 	unwritten error                       // of a help page
 	elsewhere map[string]settings.Setting // flags that are set, but not on the command line
@@ -92,7 +98,7 @@ func (e *environment) rawOutput() io.Writer {
 // result keeps doc for the end of the command, which prints it with --json. Otherwise it prints the lines.
 func (c call) result(doc report.Document, lines []string) error {
 	doc.Source, doc.Destination = c.mask(doc.Source), c.mask(doc.Destination)
-	doc.Signatures = c.signed
+	doc.Signatures, doc.Shard = c.signed, c.part
 	c.document = &doc
 	if c.Bool("json") || len(lines) == 0 {
 		return nil

@@ -30,6 +30,10 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 	if err != nil {
 		return err
 	}
+	images, others := p.shareFound(images)
+	if p.restorer != nil {
+		p.restorer.alone = len(images) == 1
+	}
 	p.left, p.strays, p.nameless, p.placed = leftovers{}, nil, nil, upload.NewPlacement(p.client, dest)
 	for _, im := range images {
 		placed, err := p.placeOne(ctx, im)
@@ -40,9 +44,10 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 			p.nameless = append(p.nameless, im.Label)
 		}
 	}
-	if err := p.signed(); err != nil {
+	if err := cmp.Or(p.signed(), p.restorer.unused()); err != nil {
 		return err
 	}
+	p.seeFound(ctx, dest, others)
 	for _, t := range p.placed.Targets {
 		if t.Image != nil {
 			p.left.travel(t.Image.Root.Digest)
@@ -65,6 +70,11 @@ func (p *pusher) placeOne(ctx context.Context, im *source.Image) (placed bool, e
 	}
 	if err := p.checkSignature(ctx, im, t.Image); err != nil {
 		return false, err
+	}
+	if p.restorer != nil {
+		if t, err = p.restorer.target(ctx, im, t); err != nil {
+			return false, err
+		}
 	}
 	names := im.Names
 	switch {
@@ -168,6 +178,7 @@ func (p *pusher) load(ctx context.Context, im *source.Image) (*image.Image, erro
 	if err != nil {
 		return nil, err
 	}
+	im.Spare(loaded)
 	p.notePassed(im.Label, loaded.Platforms, loaded.Passed)
 	p.noteForeign(loaded)
 	if p.Bool("referrers") {

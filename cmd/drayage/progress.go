@@ -14,7 +14,7 @@ import (
 // meter is a tally that the user sees on standard error.
 type meter struct {
 	*tally.Tally
-	stop func()
+	start, stop func() // of what is shown
 }
 
 // newMeter begins to show progress. wire returns how many bytes of blobs have crossed the network; nil: none
@@ -32,7 +32,8 @@ func (c call) newMeter(verb string, wire func() int64) *meter {
 		Verb: verb, Style: style, Sum: m.Sum, Lines: c.stderr,
 		Screen: c.screen, Width: func() int { return width(c.rawErr) },
 	}
-	m.stop = shown.Start()
+	m.start = func() { m.stop = shown.Start() }
+	m.start()
 	return m
 }
 

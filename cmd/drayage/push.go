@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -53,6 +54,7 @@ func pushCommand(env *environment) *cli.Command {
 			requireSignatureFlag(),
 			moveDryRunFlag(),
 			reuseFlag(),
+			restoreFlag(),
 			jobsFlag("transfers", "8, and 16 more of small blobs"),
 			tempDirFlag(),
 			basesFlag("take what was left out of an archive from `X`: an earlier archive, a layout, or a " +
@@ -60,7 +62,7 @@ func pushCommand(env *environment) *cli.Command {
 			keyFlag(),
 			volumesFlag(),
 			wantOutFlag(),
-		}, append(renameFlags(), writeFlags()...)...), outputFlags(progressFlag())...),
+		}, slices.Concat(shardPushFlags(), renameFlags(), writeFlags())...), outputFlags(progressFlag())...),
 		Action: env.run(call.push),
 	}
 }
@@ -117,6 +119,10 @@ func (c call) pushLocal(
 	if err := p.useBases(ctx); err != nil {
 		return err
 	}
+	if p.restorer, err = c.newRestorer(ctx); err != nil {
+		return err
+	}
+	p.opts.KeepDigests = p.opts.KeepDigests || p.restorer != nil
 	set, err := p.open(ctx, spec)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", c.Command.Name, spec.Text, err)
@@ -124,6 +130,7 @@ func (c call) pushLocal(
 	defer set.Close()
 	c.noteRemarks(set)
 	c.noteUnfit(dest, set.References())
+	set.Forget() // there may be very many images, and all have been loaded
 	return p.pushOrForesee(ctx, set.Spec)
 }
 
@@ -141,11 +148,13 @@ type pusher struct {
 	foreign  map[digest.Digest]bool // layers that the user has been told of
 	lost     []upload.Result        // of images that could not be found out about
 	images   *imagesTold            // tells of the images
+	turns    *turnsTaken            // of a copy that goes by turns
 	sources  map[string]string      // what images are copied from, by what they are called where they go
 	stores   []source.Spec          // bases that are not in the registry that is pushed to
 	closes   []func()               // of what was opened of these
 
 	signatures *signatures // nil if no key was given
+	restorer   *restorer   // nil: docker tars get manifests of their own
 }
 
 // newPusher reads the flags that push and copy have in common. from are the registries that images come from.
@@ -176,8 +185,12 @@ func (p *pusher) open(ctx context.Context, spec source.Spec) (*source.Set, error
 		opts.Why = "--dry-run looks at all of it first"
 	case p.signatures != nil:
 		opts.Why = "--cosign-key looks at signatures first"
+	case p.restorer != nil:
+		opts.Why = "--restore reads layers several times"
 	case p.Bool("referrers"):
 		opts.Why = "--referrers goes back and forth in it"
+	case !p.shard.All():
+		opts.Why = "--shard looks at all images first"
 	default:
 		opts.OnePass = p.inOnePass
 	}
@@ -241,7 +254,7 @@ func (p *pusher) push(ctx context.Context, spec source.Spec) error {
 		images = p.tellImages(p.Command.Name, len(p.placed.Targets))
 	}
 	opts.Finished = images.pushed
-	results, err := upload.Push(ctx, p.placed.Targets, opts)
+	results, err := p.send(ctx, meter, opts)
 	sum := meter.finish()
 	if err != nil {
 		images.brokenOff(meter.Tally, "", len(results), func(i int) (string, []v1.Descriptor, error) {

@@ -133,7 +133,8 @@ with exit code 0: a wrong blob is known as such only at its end, exit code 6.
 EXAMPLES:
    drayage blob ghcr.io/team/app@sha256:... -o layer.tar.gz
    drayage blob alpine@sha256:... | tar tz
-   drayage blob oci:images@sha256:... -o layer.tar.gz      from a layout`
+   drayage blob oci:images@sha256:... -o layer.tar.gz      from a layout
+   drayage blob feb.tar@sha256:... --base jan.tar -o layer.tar.gz`
 
 func outputFlag(value string) cli.Flag {
 	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: groupWhere, Value: value,
@@ -147,8 +148,10 @@ func blobCommand(env *environment) *cli.Command {
 		Usage:       "fetch one blob by its digest",
 		UsageText:   "drayage blob REPOSITORY@DIGEST [-o FILE|-]",
 		Description: blobHelp,
-		Flags:       append(registryFlags(), outputFlag("-"), keyFlag(), tempDirFlag(), quietFlag()),
-		Action:      env.look("REPOSITORY@DIGEST", (*looker).blob),
+		Flags: append(registryFlags(), outputFlag("-"), keyFlag(), tempDirFlag(), quietFlag(),
+			basesFlag("of an archive: take what was left out of it from `X`: an earlier archive, a layout, or a "+
+				"repository")),
+		Action: env.look("REPOSITORY@DIGEST", (*looker).blob),
 	}
 }
 
@@ -183,11 +186,13 @@ func (l *looker) openBlob(ctx context.Context, arg string) (d v1.Descriptor, src
 		return d, nil, err
 	}
 	if l.set.Layout != nil {
-		if d, err = l.set.Layout.Stat(hash); err != nil && dockerarchive.IsLeftOut(ctx, l.set.Layout, hash) {
-			err = kind.Errorf(registry.ErrNotFound, "it was left out of %s: take it from the destination, "+
-				"which had it already, or from an earlier archive", spec.Text)
+		if d, err = l.set.Layout.Stat(hash); err == nil {
+			return d, l.set.Layout, nil
 		}
-		return d, l.set.Layout, err
+		if a, ok := dockerarchive.LeftOut(ctx, l.set.Layout, hash); ok {
+			return l.leftOut(ctx, a)
+		}
+		return d, nil, err
 	}
 	if spec.Kind != source.Registry {
 		return d, nil, usagef("blobs are in registries and OCI layouts; %s is a docker tar", spec.Text)

@@ -13,7 +13,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"drayage/internal/durable"
-	"drayage/internal/filelock"
 	"drayage/internal/repair"
 	"drayage/internal/report"
 	"drayage/internal/source"
@@ -101,11 +100,10 @@ func (c call) hold(held **durable.Hold) func(archive string, dirs []string) erro
 		if out := c.String("output"); out != "" {
 			dirs = []string{out}
 		}
-		*held, err = durable.HoldFolders(archive, dirs...)
-		if errors.Is(err, filelock.ErrLocked) {
-			return err
+		if *held, err = durable.HoldFolders(archive, dirs...); durable.Unwritable(err) {
+			return nil
 		}
-		return nil
+		return err
 	}
 }
 

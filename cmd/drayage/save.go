@@ -14,6 +14,7 @@ import (
 	"drayage/fetch"
 	"drayage/image"
 	"drayage/internal/cut"
+	"drayage/internal/makepatch"
 	"drayage/internal/pack"
 	"drayage/internal/record"
 	"drayage/internal/report"
@@ -103,7 +104,7 @@ func (c call) save(ctx context.Context) error {
 		}
 	}
 	if err := s.cross(ctx); err != nil {
-		return fmt.Errorf("save %s: %w", s.out.Path, err)
+		return fmt.Errorf("save %s: %w", s.out.Path, s.keptPatches(err))
 	}
 	if c.Bool("dry-run") {
 		return s.forecast(ctx)
@@ -116,10 +117,10 @@ func (c call) save(ctx context.Context) error {
 	}
 	err = s.write(ctx, s.out.Path)
 	if err == nil {
-		err = s.record.Commit()
+		err = errors.Join(s.record.Commit(), s.dropPatches())
 	}
 	if err != nil {
-		return fmt.Errorf("save %s: %w", s.out.Path, s.brokenOff(err))
+		return fmt.Errorf("save %s: %w", s.out.Path, s.brokenOff(s.keptPatches(err)))
 	}
 	return s.report(s.out.Path)
 }
@@ -203,8 +204,12 @@ type saver struct {
 	record   *record.Output
 	signer   signer
 	cuts     *cut.Options // or nil: it is in one piece
-	volumes  inVolumes    // what has been written of these
-	again    *cut.Again   // volumes that are made again; or nil
+	sources  []source.Spec
+	journal  *makepatch.Journal  // of patches; or nil
+	outcomes []makepatch.Outcome // what has become of the layers that are worth a patch
+	patching time.Duration       // what making patches has taken
+	volumes  inVolumes           // what has been written of these
+	again    *cut.Again          // volumes that are made again; or nil
 }
 
 // referrers reports whether referrers travel too. A docker tar has no room for them, whatever settings say.
@@ -228,6 +233,7 @@ func (s *saver) report(out string) error {
 		s.saidRecord(s.record)
 		return nil
 	}
+	s.sum.Elapsed += s.patching
 	doc := report.Document{Output: out, Images: []report.Image{}, Transfer: transferred(s.sum),
 		RecordFiles: s.record.Paths()}
 	cuts := s.written(&doc)

@@ -68,6 +68,16 @@ func TestScripts(t *testing.T) {
 			"sign":       signImage,
 			"stall":      stall,
 			"heal":       heal,
+			"serve":      startServing,
+			"said":       servingSaid,
+			"hangup":     hangUp,
+			"unserve":    stopServing,
+			"patched":    patched,
+			"ranges":     ranges,
+			"twist":      twist,
+			"versions":   putVersions,
+			"samedigest": sameDigest,
+			"cutoff":     cutOff,
 			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 				path := ts.MkAbs(args[0])
 				fi, err := os.Stat(path)
@@ -113,6 +123,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
 	e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 	e.Values["REG"], e.Values["LOCKED"], e.Values["BROKEN"] = open, locked, broken
+	e.Values["SERVING"] = map[string]*serving{}
 	e.Values["KEYS"] = map[string]imagetest.CosignKey{}
 	return os.MkdirAll(home, 0o755)
 }

@@ -96,7 +96,7 @@ func (e *environment) begin(c *cli.Context) error {
 	if n := c.Int("jobs"); c.IsSet("jobs") && n < 1 {
 		return usagef("--jobs %d: there is at least one job", n)
 	}
-	return nil
+	return call{e, c}.readShard()
 }
 
 // noEmptyValue refuses a value on the command line that is empty: mostly that of a shell's variable that is

@@ -87,6 +87,9 @@ func TestPrecedence(t *testing.T) {
 				if flag == "progress" { // it takes a few words only
 					v = [4]string{"bar", "plain", "json", "none"}
 				}
+				if flag == "patch" { // so does it
+					v = [4]string{"content", "true", "content", "true"}
+				}
 				if slices.Contains(keys, flag) {
 					top := flag + " = " + quoted(kind, v[3]) + "\n"
 					b.write(top)

@@ -18,6 +18,8 @@ import (
 	"drayage/internal/durable"
 	"drayage/internal/farside"
 	"drayage/internal/kind"
+	"drayage/internal/makepatch"
+	"drayage/internal/rebuild"
 	"drayage/internal/report"
 	"drayage/internal/source"
 	"drayage/internal/terminal"
@@ -34,7 +36,8 @@ type crossing struct {
 	repositories []registry.Reference
 	named        map[*image.Image]bool // images that were named, and not all of a SOURCE
 	left         farside.Division
-	all          bool // everything that is in the sources is taken
+	rebuilt      *rebuild.Source // of layers that travelled as patches; or nil
+	all          bool            // everything that is in the sources is taken
 }
 
 func crossingFlags() []cli.Flag {
@@ -44,7 +47,9 @@ func crossingFlags() []cli.Flag {
 				"repository; several count together; means --format oci unless --format docker is given"},
 		&cli.StringFlag{Name: "want", Category: groupWhat,
 			Usage: "only the blobs in the list `FILE`, which push --want-out has written; means --format oci"},
-		basesFlag("read what was left out of a SOURCE from `X`: an earlier archive, a layout, or a repository"),
+		basesFlag("read what was left out of a SOURCE from `X`: an earlier archive, a layout, or a repository; " +
+			"with --patch also the layers that patches are made against"),
+		newPatchFlag(),
 		wantOutFlag(),
 	}
 }
@@ -71,6 +76,9 @@ func (c call) newCrossing(out source.Output, format dockerarchive.Format) (x cro
 			out.Text, leaves)
 	case c.IsSet("want") && !format.Whole():
 		return x, usagef("--want needs --format oci: a docker tar says nothing of the blobs that it consists of")
+	}
+	if err := c.checkPatch(out, format); err != nil {
+		return x, err
 	}
 	x.named = map[*image.Image]bool{}
 	if x.since, err = c.sinceSpecs(); err != nil {
@@ -151,21 +159,28 @@ func (s *saver) cross(ctx context.Context) error {
 			return err
 		}
 	}
+	thin := s.format.Whole() && s.out.Form != source.LayoutDir && (!s.IsSet("base") || s.patchMode() != "")
+	if thin {
+		s.outcomes = makepatch.Carried(s.outcomes, s.images)
+	}
 	missing := want.Missing(s.images, calledAs)
 	missing.Drop(s.left.Blobs)
-	if s.format.Whole() && s.out.Form != source.LayoutDir && !s.IsSet("base") {
+	missing.Drop(makepatch.Patched(s.outcomes))
+	if thin {
 		s.left.Left.Blobs += len(missing.Blobs) // an archive of thin archives is thin too
 		s.left.Left.Bytes += missing.Bytes()
 		return nil
 	}
-	how := "--base X names an archive, a layout or a repository that has them"
-	return s.lacking(missing, "%s left out and not found in a base: "+how, missing.Were())
+	if err := farside.Explain(ctx, missing, s.rebuilt); err != nil {
+		return err
+	}
+	return s.lacking(missing, "%s left out and not found in a base: "+wouldDo(missing), missing.Were())
 }
 
 // fill reads what was left out of the sources elsewhere: in a base, or with another image.
 func (s *saver) fill(ctx context.Context) error {
 	if len(farside.Lacking(s.images)) == 0 {
-		if s.IsSet("base") {
+		if s.IsSet("base") && s.patchMode() == "" {
 			s.note("note: nothing was left out of %s: --base is not needed", source.List(s.Args().Slice()))
 		}
 		return nil
@@ -179,7 +194,10 @@ func (s *saver) fill(ctx context.Context) error {
 	if len(s.repositories) > 0 && s.client != nil {
 		s.wire = s.client.Received
 	}
-	return farside.Fill(ctx, s.images, append([]farside.Base{farside.EachOther(s.images)}, all...))
+	s.rebuilt, err = farside.Fill(ctx, s.images, append([]farside.Base{farside.EachOther(s.images)}, all...),
+		s.tempDir())
+	s.closes = append(s.closes, s.rebuilt.Close)
+	return err
 }
 
 // sideOptions say how a place is opened that is like the far side.
@@ -194,7 +212,7 @@ func (s *saver) leaveOut(ctx context.Context) error {
 	var all []farside.Side
 	for _, spec := range s.since {
 		sides, closes, err := farside.Open(ctx, spec, s.sideOptions())
-		defer closes()
+		s.closes = append(s.closes, func() error { closes(); return nil })
 		if err != nil {
 			return fmt.Errorf("--since %s: %w", spec.Text, spec.Explain(err))
 		}
@@ -209,6 +227,9 @@ func (s *saver) leaveOut(ctx context.Context) error {
 	var err error
 	if s.left, err = farside.LeaveOut(ctx, s.images, all); err != nil {
 		return fmt.Errorf("--since: %w", err)
+	}
+	if err := s.patch(ctx, all); err != nil {
+		return err
 	}
 	if s.left.Left.Blobs == 0 && len(farside.Lacking(s.images)) == 0 {
 		s.note("note: nothing is left out: the far side has none of these blobs")
@@ -233,7 +254,7 @@ func (s *saver) answer(ctx context.Context) (err error) {
 // takeAll takes everything that is in archives when they are made whole again, unless the user chooses.
 func (s *saver) takeAll(specs []source.Spec) {
 	isRemote := func(spec source.Spec) bool { return spec.Kind == source.Registry }
-	if !s.IsSet("base") || !s.format.Whole() || slices.ContainsFunc(specs, isRemote) {
+	if !s.IsSet("base") || s.patchMode() != "" || !s.format.Whole() || slices.ContainsFunc(specs, isRemote) {
 		return
 	}
 	s.all = !s.IsSet("referrers")
@@ -247,6 +268,8 @@ func (s *saver) noteLoad(out string) {
 		load = s.volumes.Load()
 	}
 	switch {
+	case len(makepatch.Patched(s.outcomes)) > 0:
+		s.noteRebuild(opened)
 	case s.crossing.left.Left.Blobs == 0:
 		s.note("load it with:\n  %s", load)
 	case !s.format.Whole():
@@ -267,6 +290,7 @@ func (s *saver) noteLoad(out string) {
 
 // noteLeftOut says what was left out, and what that means for who loads the archive.
 func (s *saver) noteLeftOut(doc *report.Document) {
+	s.notePatches(doc)
 	left := s.left.Left
 	if left.Blobs == 0 {
 		return

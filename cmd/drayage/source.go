@@ -87,7 +87,8 @@ type looker struct {
 	call
 	set    *source.Set // nil until it has been opened
 	client *registry.Client
-	noted  bool // the user knows the default platform
+	noted  bool   // the user knows the default platform
+	closes func() // of bases; or nil
 }
 
 // lookFunc shows what an argument means.
@@ -106,6 +107,9 @@ func (e *environment) look(what string, show lookFunc) cli.ActionFunc {
 }
 
 func (l *looker) close() {
+	if l.closes != nil {
+		l.closes()
+	}
 	if l.set != nil {
 		l.set.Close()
 	}

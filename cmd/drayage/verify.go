@@ -190,10 +190,7 @@ func (v *verifier) report(r *audit.Report) error {
 	}
 	text := v.set.Spec.Text
 	v.noteVolumes()
-	if n := doc.LeftOut; n != nil {
-		v.note("note: %s needs %s, %s, that its destination has to have already", text,
-			terminal.Count(n.BlobCount, "blob"), terminal.Size(n.SizeBytes))
-	}
+	v.noteNeeds(doc)
 	if left != nil && left.Blobs > 0 {
 		v.note("note: no image leads to %s with %s", terminal.Count(left.Blobs, "blob"), terminal.Size(left.Bytes))
 	}
@@ -248,7 +245,7 @@ func (v *verifier) document(r *audit.Report) (doc report.Document, lines []strin
 	if blobs, bytes := r.LeftOut(); blobs > 0 {
 		doc.LeftOut = &report.Blobs{BlobCount: blobs, SizeBytes: bytes}
 	}
-	if v.IsSet("base") {
+	if doc.Patches = patches(r); v.IsSet("base") {
 		doc.Missing = missingBlobs(v.missing)
 	}
 	return doc, lines
@@ -277,7 +274,7 @@ func (v *verifier) unreferenced(ctx context.Context, r *audit.Report) (u *audit.
 	case v.set.Spec.Name != "", v.volumesFault() != nil:
 		return nil, nil
 	case v.set.Archive == nil:
-		return audit.UnreferencedInLayout(v.set.Layout, r)
+		return audit.UnreferencedInLayout(ctx, v.set.Layout, r)
 	}
 	if u, err = audit.UnreferencedInArchive(ctx, v.set.Archive); err != nil {
 		err = fmt.Errorf("verify %s: %w", v.set.Spec.Text, err)

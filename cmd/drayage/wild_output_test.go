@@ -23,7 +23,7 @@ import (
 // Wild case 18: Helm's users write oci://, those of browsers https://.
 // What names a registry and no repository is no image of Docker Hub.
 func TestWild17RegistryAsImage(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	s.write(entry(s.image("amd64", "17"), "io.containerd.image.name", "x.test/a:1"))
 	out := filepath.Join(t.TempDir(), "out")
 	for _, name := range []string{s.host, "localhost:5000", "registry.test:5000", "oci://registry.test:5000"} {

@@ -18,7 +18,7 @@ func tagOf(d v1.Descriptor, suffix string) string { return "sha256-" + d.Digest.
 
 // Neighbours of wild cases 10 and 27: one SBOM belongs to two platforms, each by a tag of its own.
 func TestWild27OneReferrerWithSeveralTags(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	amd, arm := s.image("amd64", "27"), s.image("arm64", "27")
 	root, sbom := s.list(amd, arm), s.artifact("sbom", nil)
 	tags := []string{tagOf(amd, ".sbom"), tagOf(arm, ".sbom"), tagOf(root, ".sbom")}
@@ -60,7 +60,7 @@ func TestWild27OneReferrerWithSeveralTags(t *testing.T) {
 
 // Neighbours of wild case 30: save keeps the tags of images that have nothing else, and --tag replaces them.
 func TestWild30TagsSurviveSave(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	one, two := s.image("amd64", "30"), s.image("amd64", "31")
 	ref := func(d v1.Descriptor, tag string) v1.Descriptor { return entry(d, v1.AnnotationRefName, tag) }
 	s.write(ref(one, "1"), ref(two, "2"), ref(one, "1.0"))
@@ -80,7 +80,7 @@ func TestWild30TagsSurviveSave(t *testing.T) {
 
 // Neighbours of wild case 11: an index holds artifacts beside its images, and what is no manifest at all.
 func TestWild11ArtifactsInTheIndex(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	amd, arm, chart := s.image("amd64", "11"), s.image("arm64", "11"), s.artifact("chart", nil)
 	unknown := s.artifact("unknown", nil)
 	unknown.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
@@ -119,7 +119,7 @@ func TestWild11ArtifactsInTheIndex(t *testing.T) {
 
 // Neighbours of wild case 25: referrers of an image that a registry takes only as another one.
 func TestWild25ReferrersOfConverted(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	im := s.image("amd64", "25")
 	s.write(entry(im, layout.AnnotationName, "x.test/app:1"), entry(s.artifact("sbom", &im)))
 	s.reg.On(fakeregistry.Match{Method: "PUT", Path: "/manifests/", Func: func(r *http.Request) bool {
@@ -133,7 +133,7 @@ func TestWild25ReferrersOfConverted(t *testing.T) {
 }
 
 // order tells at which request manifests arrived in the registry.
-func (s *shelf) order(repository string, all ...v1.Descriptor) (at []int) {
+func (s *handMade) order(repository string, all ...v1.Descriptor) (at []int) {
 	s.t.Helper()
 	for _, d := range all {
 		at = append(at, -1)
@@ -149,7 +149,7 @@ func (s *shelf) order(repository string, all ...v1.Descriptor) (at []int) {
 // Neighbours of wild case 11: GitLab wants to know the subject of a manifest (buildkit#7007), and
 // attestations in an index have one now.
 func TestWild11SubjectsArriveFirst(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	amd, arm := s.image("amd64", "7007"), s.image("arm64", "7007")
 	attested := s.artifact("provenance", &amd)
 	attested.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest",
@@ -179,7 +179,7 @@ func TestWild11SubjectsArriveFirst(t *testing.T) {
 
 // Neighbours of wild case 26: the annotation that containerd and olareg give referrers (image-spec#1171).
 func TestWild26ReferrersByAnnotation(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	im, other := s.image("amd64", "1171"), s.image("arm64", "1171")
 	sbom, signature := s.artifact("sbom", &im), s.artifact("sig", nil)
 	list := s.list(entry(sbom))
@@ -197,7 +197,7 @@ func TestWild26ReferrersByAnnotation(t *testing.T) {
 
 // Neighbours of wild case 11: a registry that reads the referrers tag as a digest (oras#2174).
 func TestWild11ReferrersTagIsTheImage(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	root := s.list(s.image("amd64", "2174"), s.image("arm64", "2174"))
 	s.write(entry(root, layout.AnnotationName, "x.test/app:1"),
 		entry(root, layout.AnnotationName, "x.test/app:"+tagOf(root, "")))
@@ -214,7 +214,7 @@ func TestWild11ReferrersTagIsTheImage(t *testing.T) {
 // More neighbours of wild case 11: an artifact is called by its type and counted as one, and two images that
 // only a feature of the system tells apart do not look the same.
 func TestWild11ArtifactsByName(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	amd, twin, index := s.image("amd64", "11"), s.image("amd64", "12"), s.artifact("soci", nil)
 	twin.Platform.OSFeatures = []string{"sse4"}
 	chart := s.artifact("chart", nil)

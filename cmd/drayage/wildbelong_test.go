@@ -14,7 +14,7 @@ import (
 )
 
 // items makes a manifest.json, as Docker writes it beside an index.json.
-func (s *shelf) items(names []string, manifests ...v1.Descriptor) string {
+func (s *handMade) items(names []string, manifests ...v1.Descriptor) string {
 	s.t.Helper()
 	var items []map[string]any
 	for i, d := range manifests {
@@ -42,7 +42,7 @@ func (s *shelf) items(names []string, manifests ...v1.Descriptor) string {
 
 // Wild case 25: Docker 29 saves the signatures of an image, and lists them in manifest.json too.
 func TestWild25SignatureInManifestJSON(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	im, other := s.image("amd64", "25"), s.image("amd64", "beside 25")
 	signature, second := s.artifact("sig", nil), s.artifact("att", nil) // both with the same configuration
 	tag := "sha256-" + im.Digest.Encoded()
@@ -75,7 +75,7 @@ func TestWild25SignatureInManifestJSON(t *testing.T) {
 
 // Wild case 26: oras lists what an image leads to, and what belongs to it, in index.json without names.
 func TestWild26WhatANameLeadsTo(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	amd, arm := s.image("amd64", "26"), s.image("arm64", "26")
 	provenance := s.artifact("provenance", nil)
 	provenance.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
@@ -122,7 +122,7 @@ func TestWild26WhatANameLeadsTo(t *testing.T) {
 
 // Wild case 27: hauler and cosign give a signature the name of its image.
 func TestWild27SignaturesWithTheNameOfTheirImage(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	root := s.list(s.image("amd64", "27"), s.image("arm64", "27"))
 	signature, sbom := s.artifact("sig", nil), s.artifact("sbom", &root)
 	other := s.image("amd64", "beside 27")
@@ -175,7 +175,7 @@ func kindOfPath(path string) string {
 // Wild case 30: several images that have tags and no names, as regctl, umoci and skopeo keep them.
 // Images without names are told apart by what the layout calls them.
 func TestWild30InspectShowsTags(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	one, two := s.image("amd64", "30"), s.image("amd64", "31")
 	s.write(entry(one, v1.AnnotationRefName, "1"), entry(two, v1.AnnotationRefName, "2"),
 		entry(s.image("amd64", "32")))
@@ -186,7 +186,7 @@ func TestWild30InspectShowsTags(t *testing.T) {
 }
 
 func TestWild30TagsAlone(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	one, two := s.image("amd64", "30"), s.image("amd64", "31")
 	ref := func(d v1.Descriptor, tag string) v1.Descriptor { return entry(d, v1.AnnotationRefName, tag) }
 	s.write(ref(one, "1"), ref(two, "2"), ref(one, "1.0"))
@@ -232,7 +232,7 @@ func TestWild30TagsAlone(t *testing.T) {
 
 // Wild case 53: an index lists platforms that are not there (skopeo#2882).
 func TestWild53AbsentPlatforms(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	amd, arm := s.image("amd64", "53"), s.image("arm64", "53")
 	gone := arm
 	gone.Digest, gone.Platform = image.Describe("", []byte("gone")).Digest, &v1.Platform{OS: "linux",
@@ -264,7 +264,7 @@ func TestWild53AbsentPlatforms(t *testing.T) {
 
 // Wild case 6: what is no name is passed over, and a note says so (rules_docker#1648).
 func TestWild06RepoTagsWithDigests(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	im := s.image("amd64", "60")
 	name := "x.test/a@" + im.Digest.String()
 	for _, names := range [][]string{{name}, {name, "x.test/a:1"}} {
@@ -280,7 +280,7 @@ func TestWild06RepoTagsWithDigests(t *testing.T) {
 }
 
 func TestWild06RepoTagsThatAreNone(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	im := s.image("amd64", "6")
 	items := s.items([]string{"bazel/MyImage:tag"}, im)
 	s.write(entry(im))

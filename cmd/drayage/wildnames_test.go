@@ -17,21 +17,21 @@ import (
 	"drayage/layout"
 )
 
-// shelf is a layout whose index.json a test writes itself, with a registry to push to.
-type shelf struct {
+// handMade is a layout whose index.json a test writes itself, with a registry to push to.
+type handMade struct {
 	*wildLayout
 	reg  *fakeregistry.Registry
 	host string
 }
 
-func newShelf(t *testing.T) *shelf {
+func newHandMade(t *testing.T) *handMade {
 	t.Helper()
 	w := newWildLayout(t)
 	reg, host := lookingRegistry(t)
-	return &shelf{w, reg, host}
+	return &handMade{w, reg, host}
 }
 
-func (s *shelf) image(arch, content string) v1.Descriptor {
+func (s *handMade) image(arch, content string) v1.Descriptor {
 	layer, diffID := s.layer(v1.MediaTypeImageLayerGzip, content)
 	config := amd64(diffID)
 	config.Architecture = arch
@@ -41,7 +41,7 @@ func (s *shelf) image(arch, content string) v1.Descriptor {
 }
 
 // artifact is a signature or the like. Its configuration is empty.
-func (s *shelf) artifact(kind string, subject *v1.Descriptor) v1.Descriptor {
+func (s *handMade) artifact(kind string, subject *v1.Descriptor) v1.Descriptor {
 	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, ArtifactType: "application/vnd.example." + kind,
 		Config: s.put(v1.MediaTypeEmptyJSON, []byte("{}")), Subject: subject,
 		Layers: []v1.Descriptor{s.put("application/vnd.example."+kind, []byte(kind))}}
@@ -49,7 +49,7 @@ func (s *shelf) artifact(kind string, subject *v1.Descriptor) v1.Descriptor {
 	return s.putJSON(m.MediaType, m)
 }
 
-func (s *shelf) list(children ...v1.Descriptor) v1.Descriptor {
+func (s *handMade) list(children ...v1.Descriptor) v1.Descriptor {
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: children}
 	index.SchemaVersion = 2
 	return s.putJSON(index.MediaType, index)
@@ -65,7 +65,7 @@ func entry(d v1.Descriptor, annotations ...string) v1.Descriptor {
 }
 
 // write writes index.json and returns it.
-func (s *shelf) write(entries ...v1.Descriptor) []byte {
+func (s *handMade) write(entries ...v1.Descriptor) []byte {
 	s.t.Helper()
 	index := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: entries}
 	index.SchemaVersion = 2
@@ -80,7 +80,7 @@ func (s *shelf) write(entries ...v1.Descriptor) []byte {
 }
 
 // tar packs the layout, with a manifest.json unless that is empty.
-func (s *shelf) tar(items string) string {
+func (s *handMade) tar(items string) string {
 	s.t.Helper()
 	path := filepath.Join(s.t.TempDir(), "shelf.tar")
 	f, err := os.Create(path)
@@ -110,7 +110,7 @@ func (s *shelf) tar(items string) string {
 }
 
 // both does a test with the layout and with a tar of it.
-func (s *shelf) both(items string, do func(t *testing.T, src, under string)) {
+func (s *handMade) both(items string, do func(t *testing.T, src, under string)) {
 	s.t.Run("directory", func(t *testing.T) { do(t, s.dir.Path(), s.host+"/dir/") })
 	path := s.tar(items)
 	s.t.Run("tar", func(t *testing.T) { do(t, path, s.host+"/tar/") })
@@ -127,7 +127,7 @@ func expect(t *testing.T, code int, stdout, stderr string, args ...string) {
 }
 
 // there compares what stands under a name in the registry.
-func (s *shelf) there(t *testing.T, name string, want v1.Descriptor) {
+func (s *handMade) there(t *testing.T, name string, want v1.Descriptor) {
 	t.Helper()
 	_, path, _ := strings.Cut(name, "/")
 	i := strings.LastIndexByte(path, ':')
@@ -141,7 +141,7 @@ const nothingSaid = `^(pushed [^\n]*\n)*[^\n]*transferred[^\n]*\n$`
 // Wild case 10: what belongs to an image that is not here, and was fetched by its name, is an image
 // (zarf#2257).
 func TestWild10SignaturesAlone(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	absent := strings.Repeat("0123456789abcdef", 4)
 	for _, suffix := range []string{".sig", ".att", ".sbom", ""} {
 		name := "x.test/app:sha256-" + absent + suffix
@@ -182,7 +182,7 @@ func TestWild10SignaturesAlone(t *testing.T) {
 
 // Wild case 11: a signature of the index cannot come along with one platform (cosign#2748).
 func TestWild11SignatureOfTheIndex(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	index, _ := s.reg.Tag("team/app", "1")
 	addSBOM(s.reg, "team/app", index)
 	dir, one, out := filepath.Join(t.TempDir(), "all"), filepath.Join(t.TempDir(), "one"),
@@ -206,7 +206,7 @@ func TestWild11SignatureOfTheIndex(t *testing.T) {
 
 // Wild case 15: index.json itself is the list of the platforms (skopeo#1136).
 func TestWild15PlatformsSideBySide(t *testing.T) {
-	s := newShelf(t)
+	s := newHandMade(t)
 	amd, arm := s.image("amd64", "15"), s.image("arm64", "15")
 	unknown := s.artifact("provenance", nil)
 	unknown.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}

@@ -27,7 +27,8 @@ var public = map[string][]string{
 	"upload":        {"image", "registry", "layout", "dockerarchive"},
 	"inspect":       {"image", "registry", "layout", "dockerarchive"},
 	"audit":         {"image", "layout", "dockerarchive"},
-	"docs":          {}, // the pages of the book, in the binary
+	"serve":         {"image"}, // whatever gives out blobs can be served: it need be no layout
+	"docs":          {},        // the pages of the book, in the binary
 }
 
 // upon lists internal packages that stand on public ones, with those.
@@ -45,10 +46,22 @@ var upon = map[string][]string{
 	"internal/workplace": {"layout", "registry"},
 	// What the far side has may be told by a layout or by a repository.
 	"internal/farside": {"layout", "registry"},
+	// Names of images are typed before digests.
+	"internal/restore": {"registry"},
+	// Older images are found in layouts, in archives and in repositories.
+	"internal/older": {"registry", "layout"},
+	// What is served is made of layouts and archives. A compressed layer is what a push of it would make.
+	"internal/shelf": {"layout", "registry", "dockerarchive", "upload", "serve"},
 	// What a client of registries does is a registry.Event.
 	"internal/tell": {"registry"},
+	// What stands before a served registry logs its events.
+	"internal/front": {"serve"},
+	// The pages show what is served, and what inspect says of it.
+	"internal/browse": {"serve", "inspect"},
 	// What the engines' files say of a registry is a registry.Endpoint.
 	"internal/hostconfig": {"registry"},
+	// The files for engines lead from references to references.
+	"internal/mirrorconf": {"registry"},
 }
 
 // vocabulary is the public package that packages in internal may import.

@@ -65,7 +65,7 @@ func (c Completer) argument(at position, before []string, word string) Reply {
 		return c.inLayout(word)
 	case "DIR":
 		return path(word, 0, Directories)
-	case "REPOSITORY|REGISTRY|LAYOUT|FILE":
+	case "REPOSITORY|REGISTRY|LAYOUT|FILE", "FILE":
 		return path(word, 0, Files)
 	}
 	if strings.ToLower(placeholder) == placeholder && strings.Contains(placeholder, "|") {

@@ -14,8 +14,10 @@ var choices = map[string][]string{
 	"compress":    {"gzip", "zstd", "none"},
 	"compression": {"gzip", "zstd", "none"},
 	"reuse":       {"check", "trust", "none"},
+	"shard-look":  {"uncounted", "all", "none"},
 	"progress":    {"auto", "bar", "plain", "json", "none"},
 	"log-format":  {"text", "json"},
+	"for":         {"containerd", "podman", "docker", "k3s", "rke2", "openshift", "all"},
 	"platform": {"all", "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386",
 		"linux/ppc64le", "linux/s390x", "linux/riscv64", "windows/amd64"},
 }

@@ -29,6 +29,9 @@ var elsewhere = map[string]struct{ why, line string }{
 	"import":      {"drayage needs no engine and loads into none; into a registry goes", pushLine},
 	"sync":        {"a list of images comes into a layout with", "drayage fetch --from LIST -o DIR"},
 	"mirror":      {"a list of images comes into a layout with", "drayage fetch --from LIST -o DIR"},
+	"compose":     {"the images of a Compose project come into a layout with", composeLine},
+	"helm":        {"the images of a chart come into a layout with", helmLine},
+	"kubectl":     {"the images of manifests come out with", "drayage names FILE"},
 	"search":      {"drayage searches no registry; the tags of a repository come with", "drayage ls REPOSITORY"},
 	"export":      {"drayage unpacks no image; as a tar it comes with", "drayage save ARGS -o FILE"},
 	"run":         {"drayage has no engine: it moves images and runs none; a tar for one comes with", saveLine},
@@ -40,7 +43,7 @@ var elsewhere = map[string]struct{ why, line string }{
 	"history":     {"what an image is made of comes with", "drayage inspect ARGS"},
 	"backup":      {"an image with all that it has goes into one tar with", wholeLine},
 	"store":       {"a layout directory is the store; what hauler's commands are here comes with", comingLine},
-	"serve":       {"drayage serves no registry; into one goes", pushLine},
+	"registry":    {"what has crossed is served as a registry with", "drayage serve ARGS"},
 	"info":        {"what a layout holds comes with", "drayage ls DIR"},
 	"attach":      {"drayage carries what belongs to an image, and makes none", comingLine},
 	"mutate":      {"drayage changes no images", comingLine},
@@ -50,6 +53,9 @@ var elsewhere = map[string]struct{ why, line string }{
 }
 
 const (
+	composeLine = "drayage fetch --from compose.yaml -o DIR"
+	helmLine    = "helm template CHART | drayage fetch --from - -o DIR"
+
 	saveLine   = "drayage save ARGS -o FILE"
 	pushLine   = "drayage push ARGS REGISTRY/"
 	wholeLine  = "drayage save ARGS -o FILE --format oci --platform all"
@@ -66,6 +72,9 @@ func translateCommand(words, known []string) ([]string, error) {
 			return rest, nil
 		}
 		return translateCommand(rest, known)
+	}
+	if first == "store" && len(rest) > 0 && rest[0] == "serve" && slices.Contains(known, rest[0]) { // hauler
+		return rest, nil
 	}
 	if same := sameCommand[first]; slices.Contains(known, same) {
 		return append([]string{same}, sameArguments(first, rest)...), nil

@@ -96,6 +96,9 @@ var habits = map[string]habit{
 	"n":       {say: dryHint},
 	"dry-run": {say: dryHint},
 
+	"port": {value: true, only: []string{"serve"}, say: "--addr 127.0.0.1:PORT listens on this machine alone, " +
+		"--addr :PORT on all its addresses"},
+
 	"since":        {value: true, only: []string{"fetch"}, say: sinceHint},
 	"differential": {value: true, same: "since"},
 

@@ -236,6 +236,9 @@ var (
 // FlagError says in other words what Go's flag package says of a value.
 func FlagError(text string) string {
 	if m := badValue.FindStringSubmatch(text); m != nil {
+		if m[2] == "patch" {
+			return "--patch=" + strings.Trim(m[1], `"`) + ": " + m[3]
+		}
 		switch m[3] {
 		case "parse error":
 			if m[2] == "min-age" {

@@ -22,7 +22,7 @@ import (
 var fielded = map[string]bool{
 	"CONFIG": true, "CONTAINER_CONFIG": true, "HEALTHCHECK": true, "ROOTFS": true, "HISTORY": true,
 	"MANIFESTS": true, "LAYERS": true, "SUBJECT": true, "PLATFORM": true, "FSLAYERS": true,
-	"ABSENT": true, "REBUILT": true,
+	"ABSENT": true, "REBUILT": true, "BASES": true,
 }
 
 // sources is the key, folded, of a map from names to objects with fields.

@@ -134,6 +134,9 @@ func (v View) state() string {
 	case v.Total > 0 && v.Held >= v.Total:
 		return "finishing"
 	case v.Stuck > 0:
+		if v.Verb == "patch" { // what it reads is here: it computes
+			return "working " + duration(v.Stuck)
+		}
 		return "waiting " + duration(v.Stuck)
 	}
 	return ""

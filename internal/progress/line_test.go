@@ -25,6 +25,7 @@ var views = []struct {
 	{"begun", View{Verb: "fetch", Sum: tally.Sum{Total: 120e6, Held: 30e6, Present: 30e6, Blobs: 13}}},
 	{"waiting", View{Verb: "push", Stuck: 75 * time.Second, Sum: tally.Sum{Total: 13.1e6, Ready: 0, Blobs: 4,
 		Image: "registry.corp:5000/mirror/ghcr.io/some-team/some-application:1.2.3-rc4", Images: 1}}},
+	{"computing", View{Verb: "patch", Stuck: 5 * time.Second, Sum: tally.Sum{Total: 13.1e6, Blobs: 4}}},
 	{"finishing", View{Verb: "save", Sum: tally.Sum{Total: 9e9, Held: 9e9, Ready: 130, Blobs: 130, Images: 0}}},
 	{"long", View{Verb: "verify", Rate: 999.9e3, Left: 30 * time.Hour, Sum: tally.Sum{Total: 123.4e9,
 		Held: 567.8e6, Ready: 12345, Blobs: 67890, Image: "registry.corp/日本語/アプリ:最新", Images: 2000}}},

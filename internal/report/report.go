@@ -28,6 +28,7 @@ type Document struct {
 	Source      string   `json:"source,omitempty"`      // SOURCE as it was typed
 	Destination string   `json:"destination,omitempty"` // DEST, in full
 	Registry    string   `json:"registry,omitempty"`    // whose repositories are listed
+	URL         string   `json:"url,omitempty"`         // where the images can be pulled
 	Repository  string   `json:"repository,omitempty"`  // whose tags are listed
 	Output      string   `json:"output,omitempty"`      // the directory or file that was written
 	RecordFiles []string `json:"recordFiles,omitempty"` // the record that was written
@@ -39,10 +40,13 @@ type Document struct {
 
 	Signatures []Signature `json:"signatures,omitempty"` // that --key asked for, and that hold
 
+	Shard *Shard `json:"shard,omitempty"` // which part of the images the command has taken
+
 	Volumes      []Volume `json:"volumes,omitempty"` // of an archive in volumes, then its parity volumes
 	Images       []Image  `json:"images,omitzero"`
 	Tags         []string `json:"tags,omitzero"`
 	Repositories []string `json:"repositories,omitzero"`
+	Remarks      []Remark `json:"remarks,omitempty"` // on files in which names were looked for
 
 	Differences []string `json:"differences,omitempty"` // from the record that SOURCE is compared with
 
@@ -58,8 +62,10 @@ type Document struct {
 	NeededVolumes []int          `json:"neededVolumes,omitempty"` // without which nothing can be repaired
 	DryRun        bool           `json:"dryRun,omitempty"`        // nothing has been changed
 	LeftOut       *Blobs         `json:"leftOut,omitempty"`       // of an archive, because the far side has it
+	Patches       *Patches       `json:"patches,omitempty"`       // layers that travel as patches
 	Missing       []Missing      `json:"missing,omitzero"`        // blobs that are nowhere to be had
 	Inventory     *Inventory     `json:"inventory,omitempty"`
+	Mirrors       *Mirrors       `json:"mirrors,omitempty"`
 	PullQuota     *inspect.Quota `json:"pullQuota,omitempty"`
 
 	ConfigFile string    `json:"configFile,omitempty"` // where settings are, or would be
@@ -86,6 +92,30 @@ type Image struct {
 	Faults       []Fault         `json:"faults,omitempty"`
 	Absent       []digest.Digest `json:"absent,omitempty"` // what is not here and need not be
 	Signature    *ImageSignature `json:"signature,omitempty"`
+	Places       []Place         `json:"places,omitempty"` // where files name it
+}
+
+// Place is where a file names an image.
+type Place struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	In   string `json:"in,omitempty"` // what needs the image: a service, a Deployment, a job
+}
+
+// Remark is about a place in a file that gave no name of an image, or a doubtful one.
+type Remark struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"` // absent: the whole file
+	Text    string `json:"text"`
+	Missing bool   `json:"missing,omitempty"` // an image may be missing because of it
+}
+
+// Shard is one of several parts of the images.
+type Shard struct {
+	Index  int `json:"index"` // from 1 on
+	Count  int `json:"count"`
+	Images int `json:"imageCount"`    // in this part
+	Of     int `json:"allImageCount"` // in all parts together
 }
 
 // ImageSignature is what is known of the signatures of an image.
@@ -141,6 +171,26 @@ type Missing struct {
 	Digest    digest.Digest `json:"digest"`
 	SizeBytes int64         `json:"sizeBytes"`
 	Images    []string      `json:"images"` // that need it
+
+	// Bases are layers that would do too: the blob travels as a patch of them, and they are not there either.
+	Bases []Base `json:"bases,omitempty"`
+}
+
+// Base is a layer that a patch needs.
+type Base struct {
+	Digest    digest.Digest `json:"digest"`
+	SizeBytes int64         `json:"sizeBytes"`
+	DiffID    digest.Digest `json:"diffID"` // what it unpacks to
+}
+
+// Patches are layers that are not in an archive, which has patches of other layers instead.
+type Patches struct {
+	LayerCount int    `json:"layerCount"`
+	SizeBytes  int64  `json:"sizeBytes"`  // of the layers
+	PatchBytes int64  `json:"patchBytes"` // of what the archive has of them
+	Bases      []Base `json:"bases"`      // that they are patches of, each once
+
+	Layers []Patch `json:"layers,omitempty"` // of an archive that was written: all that are worth a patch
 }
 
 // Transfer is what a command has moved.

@@ -38,8 +38,9 @@ func TestSchemaHasEveryField(t *testing.T) {
 		"transfer": report.Transfer{}, "blobs": report.Blobs{}, "setting": report.Setting{}, "message": tell.Line{},
 		"platform": inspect.Platform{}, "config": inspect.Config{}, "layer": inspect.Layer{},
 		"pullQuota": inspect.Quota{}, "build": report.Build{}, "missing": report.Missing{},
+		"base": report.Base{}, "patches": report.Patches{}, "patch": report.Patch{},
 		"inventory": report.Inventory{}, "skipped": report.Skipped{},
-		"signature": report.Signature{}, "key": report.Key{},
+		"shard": report.Shard{}, "signature": report.Signature{}, "key": report.Key{},
 		"imageSignature": report.ImageSignature{}, "imageKey": report.ImageKey{},
 	} {
 		compare(t, name, schema.Defs[name], of)
@@ -75,6 +76,7 @@ func fields(of reflect.Type) (names []string) {
 	for f := range of.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
+		case !f.IsExported(): // JSON does not have it
 		case f.Anonymous:
 			names = append(names, fields(f.Type)...)
 		case name == "":

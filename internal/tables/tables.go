@@ -80,7 +80,7 @@ func (p *Printer) overview(im *inspect.Image) {
 	}
 	rows := [][]string{{"PLATFORM", "MANIFEST", "IMAGE ID", sizeTitle(im), "LAYERS"}}
 	for _, pl := range im.Platforms {
-		row := []string{platformLabel(pl), short(pl.Digest)}
+		row := []string{cmp.Or(platformLabel(pl), "-"), short(pl.Digest)}
 		if pl.Missing {
 			row = append(row, "is not here")
 		} else {
@@ -127,15 +127,6 @@ func (p *Printer) Legend(images []*inspect.Image, spec source.Spec) {
 	case spec.Path != "":
 		p.Line("one image in detail:\n  drayage inspect %s:%s:NAME",
 			spec.Before(first.Kind == inspect.SavedTar), terminal.ShellWord(spec.Path))
-	}
-}
-
-// LeftOut says what of the images is not in their archive.
-func (p *Printer) LeftOut(images []*inspect.Image) {
-	if n, bytes := inspect.LeftOut(images); n > 0 {
-		p.Line("")
-		p.Line("not inside: %s with %s, which the destination has to have already",
-			terminal.Count(n, "different layer"), terminal.Size(bytes))
 	}
 }
 
@@ -232,12 +223,16 @@ func (p *Printer) layers(im *inspect.Image, pl *inspect.Platform) {
 		total += "  a layer that comes again is counted once"
 	}
 	p.Line("%s", total)
+	p.patches(pl)
 }
 
 // layerType is the short name of a layer's media type: gzip, zstd or tar. Of artifacts it is the whole type.
 func layerType(l inspect.Layer) string {
 	absent := ""
-	if l.Absent {
+	switch {
+	case l.Patch != nil:
+		absent = " (patch)"
+	case l.Absent:
 		absent = " (not inside)"
 	}
 	t := image.ParseLayerType(l.MediaType)

@@ -122,6 +122,42 @@ and 333333333333 on the containerd store
 	}
 }
 
+// Layers that are patches have a table of their own, which is narrow. A platform that nobody knows is a dash.
+func TestPatches(t *testing.T) {
+	tar := "application/vnd.oci.image.layer.v1.tar"
+	layer := func(p *inspect.Patch, mediaType string) inspect.Layer {
+		return inspect.Layer{Digest: fakeDigest("8"), DiffID: fakeDigest("9"), MediaType: mediaType,
+			Size: 8_800_000, Absent: true, Patch: p}
+	}
+	four := []digest.Digest{fakeDigest("a"), fakeDigest("b"), fakeDigest("c"), fakeDigest("d")}
+	im := &inspect.Image{Names: []string{"a/app:1"}, Platforms: []inspect.Platform{{Digest: fakeDigest("3"),
+		Layers: []inspect.Layer{
+			layer(nil, tar+"+gzip"),
+			layer(&inspect.Patch{Size: 702_000, Model: "klauspost 1.15.11 -5", Bases: four[:3]}, tar+"+gzip"),
+			layer(&inspect.Patch{Size: 702, Bases: four}, tar),
+			layer(&inspect.Patch{Size: 702, Content: true, Bases: four[:1]}, tar+"+gzip"),
+		}}}}
+	want := `
+LAYER  COMPRESSED  DIGEST        DIFF ID       TYPE
+    1      8.8 MB  888888888888  999999999999  gzip (not inside)
+    2      8.8 MB  888888888888  999999999999  gzip (patch)
+    3      8.8 MB  888888888888  999999999999  tar (patch)
+    4      8.8 MB  888888888888  999999999999  gzip (patch)
+total         0 B  a layer that comes again is counted once
+
+LAYER       PATCH  OF                                        ENCODER
+    2    702.0 kB  aaaaaaaaaaaa, bbbbbbbbbbbb, cccccccccccc  klauspost 1.15.11 -5
+    3       702 B  aaaaaaaaaaaa, bbbbbbbbbbbb, 2 more        uncompressed
+    4       702 B  aaaaaaaaaaaa                              content only
+`
+	if got := draw(Printer{}, im); !strings.HasSuffix(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+	if got := draw(Printer{Several: true}, im); !strings.Contains(got, "\n-         333333333333") {
+		t.Error(got)
+	}
+}
+
 // Lines fit on a terminal of 80 columns as far as it is in our hands.
 func TestPictureIsNarrow(t *testing.T) {
 	im := indexPicture()
