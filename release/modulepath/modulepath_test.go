@@ -22,7 +22,8 @@ func TestSetPath(t *testing.T) {
 	if len(changed) < 100 {
 		t.Errorf("only %d files have changed", len(changed))
 	}
-	for _, module := range []string{".", "test", "release", "site", "test/outside"} {
+	for _, module := range []string{".", "test", "release", "site", "test/outside", "test/compose",
+		"test/engines", "test/scale"} {
 		dir := filepath.Join(root, module)
 		name := run(t, dir, "go", "list", "-m")
 		if module != "test/outside" && name != strings.TrimSuffix(path+"/"+module, "/.") {

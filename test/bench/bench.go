@@ -108,9 +108,10 @@ type task struct {
 	argv   [][]string                  // measured, one after another
 	images int                         // that the work is about; 0 if nobody asks
 	// files or directories that are written, and synced within the measured time
-	out    []string
-	daemon []int // processes that do part of the work
-	check  func(context.Context) (int64, error)
+	out     []string
+	daemon  []int // processes that do part of the work
+	serving bool  // the work is theirs alone: the commands only ask for it
+	check   func(context.Context) (int64, error)
 	// the registry whose traffic counts, if there is one
 	registry counter
 }

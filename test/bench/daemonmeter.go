@@ -26,8 +26,8 @@ func startDaemonMeter(pids []int) *daemonMeter {
 	for _, pid := range pids {
 		m.cpu += cpuTime(pid)
 		m.written += writtenBytes(strconv.Itoa(pid))
-		// 5 makes the peak start again at what is used now. A kernel that refuses leaves an older peak, which is
-		// too high at worst.
+		// 5 makes the peak start again at what is used now. A kernel that refuses leaves an older peak,
+		// which is too high at worst.
 		os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "clear_refs"), []byte("5"), 0)
 	}
 	return m

@@ -52,7 +52,7 @@ type plan struct {
 const megabyte = 1000 * 1000
 
 // plan says what the contents are: five large layers, five of 304 MB together, a heavy one beside another,
-// forty small ones, twenty images that share a base, one layer of 2 or 10 GB.
+// forty small ones, twenty images that share a base, one layer of 1, 2 or 10 GB.
 func (e *env) plan(ctx context.Context, name string) (plan, error) {
 	root, err := goRoot(ctx)
 	if err != nil {
@@ -77,6 +77,8 @@ func (e *env) plan(ctx context.Context, name string) (plan, error) {
 		for i := range 20 {
 			p.images = append(p.images, []int{0, 1 + i})
 		}
+	case "1GB":
+		p.large(1000)
 	case "2GB":
 		p.large(2000)
 	case "volumes":

@@ -35,6 +35,7 @@ type meterSpec struct {
 	Commands [][]string
 	Sync     []string // files and directories
 	Daemons  []int
+	Serving  bool // nothing but the daemons counts
 }
 
 const pollEvery = 5 * time.Millisecond
@@ -43,7 +44,7 @@ const pollEvery = 5 * time.Millisecond
 // children is theirs.
 func (r *round) meter(ctx context.Context, t task) (Usage, error) {
 	var usage Usage
-	spec, err := json.Marshal(meterSpec{t.argv, t.out, t.daemon})
+	spec, err := json.Marshal(meterSpec{t.argv, t.out, t.daemon, t.serving})
 	if err != nil {
 		return usage, err
 	}
@@ -121,6 +122,9 @@ func runMeter(ctx context.Context, rawSpec, report string) error {
 	}
 	usage.Wall, usage.Sync = time.Since(began), time.Since(ended)
 	usage.Written = writtenBytes("self") - written
+	if spec.Serving {
+		usage.CPU, usage.Peak, usage.Written = 0, 0, 0
+	}
 	daemons.add(&usage)
 	raw, err := json.Marshal(usage)
 	if err != nil {

@@ -52,7 +52,7 @@ func scenarios() []scenario {
 		{id: "registry-oci-tar", title: "registry to OCI tar", prepare: readScenario("five", direct, ociTarSavers),
 			targets: []target{fasterThanPeers(1)}},
 	}, slices.Concat(pushScenarios(with), crossScenarios(), copyScenarios(), lateScenarios(), manyScenarios(),
-		volumeScenarios(),
+		volumeScenarios(), servingScenarios(),
 		memoryScenarios(with))...)
 }
 

@@ -25,6 +25,10 @@ func Hidden(ctx context.Context, args []string) (bool, error) {
 	switch args[0] {
 	case "registry":
 		return true, serveRegistry(ctx, args[1:])
+	case "distribution":
+		return true, serveDistribution(ctx, args[1:])
+	case "pull":
+		return true, runPull(ctx, args[1:])
 	case "proxy":
 		return true, serveProxy(ctx, args[1:])
 	case "meter":

@@ -199,6 +199,7 @@ func (s scenario) begin(t *testing.T) (*point, tree, int) {
 }
 
 // choose are the points to try: all, and some more because runs differ, or a sample that begins somewhere.
+// The first and the last one are always among them: no seed decides whether they are tried.
 func choose(points int) (all []int) {
 	if *soak {
 		for n := range points * 2 {
@@ -206,11 +207,26 @@ func choose(points int) (all []int) {
 		}
 		return all
 	}
-	step := max(points/sampled, 1)
-	for n := 1 + rand.New(rand.NewPCG(*seed, 1)).IntN(step); n <= points; n += step {
+	all = append(all, 1)
+	step := max((points-2)/(sampled-2), 1)
+	for n := 2 + rand.New(rand.NewPCG(*seed, 1)).IntN(step); n < points; n += step {
 		all = append(all, n)
 	}
+	if points > 1 {
+		all = append(all, points)
+	}
 	return all
+}
+
+// TestChoose holds that a sample has the first and the last point, and few others.
+func TestChoose(t *testing.T) {
+	for points := 1; points < 1000; points++ {
+		all := choose(points)
+		ordered := slices.IsSorted(all) && len(slices.Compact(slices.Clone(all))) == len(all)
+		if all[0] != 1 || !slices.Contains(all, points) || !ordered || !*soak && len(all) > 2*sampled {
+			t.Fatalf("of %d points: %v", points, all)
+		}
+	}
 }
 
 // trace runs the command until it is struck.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"drayage/internal/fakeregistry"
@@ -49,7 +50,7 @@ var scenarios = append([]scenario{
 		counts: changesAnything, pushes: true},
 	{name: "login", seed: guarded, prepare: credentials, args: loggingIn, stdin: "password", sound: soundLogin,
 		counts: changesAnything},
-}, thinScenarios...)
+}, slices.Concat(thinScenarios, patchScenarios)...)
 
 const (
 	formatDocker = "docker"

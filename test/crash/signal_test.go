@@ -46,7 +46,7 @@ var stages = []stage{
 		name:    "transferring",
 		prepare: func(w *world) { w.put("app", 12<<20); w.On(blobs, fakeregistry.Drip(8<<10, time.Millisecond)) },
 		args:    fetching("app"),
-		reached: func(w *world) bool { return w.down() > 2<<20 },
+		reached: func(w *world) bool { return w.down() > 2<<20 && w.partial() > 1<<20 },
 		keeps:   keepsPartial(256 << 10),
 	},
 	{

@@ -153,7 +153,7 @@ func TestLocksGoWithTheirOwner(t *testing.T) {
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
-	w.await("the first megabyte", func() bool { return w.down() >= got })
+	w.await("the first megabyte", func() bool { return w.down() >= got && w.partial() >= got*9/10 })
 	var wg sync.WaitGroup
 	var r result
 	wg.Go(func() { r = w.finish(w.command(append([]string{binary}, args...)...)) })

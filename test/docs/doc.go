@@ -11,6 +11,9 @@
 //	<!-- docs: file NAME -->        the block is the file NAME, which is there before the page begins
 //	<!-- docs: env NAME=VALUE -->   the block runs with this variable
 //	<!-- docs: table -->            every call of drayage in the table is run, the last one of each row
+//	<!-- docs: serve -->            the one command of the block serves until the next such block. It
+//	                                listens at a free address, which stands for 127.0.0.1:5000 in the
+//	                                commands that follow
 //	<!-- docs: run COMMAND -->      COMMAND runs before the block, for what the page takes for granted
 //
 // "file" and "run" may have their text in the comment itself, on the lines below. A block whose first line

@@ -64,10 +64,10 @@ func pages(t *testing.T) (all []page) {
 	return all
 }
 
-var kinds = []string{"skip", "exit", "output", "file", "env", "run", "table"}
+var kinds = []string{"skip", "exit", "output", "file", "env", "run", "table", "serve"}
 
 // bare are the kinds that say enough without more words.
-var bare = []string{"output", "run", "table"}
+var bare = []string{"output", "run", "table", "serve"}
 
 // reader goes through the lines of a page.
 type reader struct {

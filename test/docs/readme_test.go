@@ -60,11 +60,14 @@ var compared = map[string]string{
 	"checks all that was carried, offline":          "14 checks all that was carried, offline",
 	"exit codes tell the kind of failure":           "16 exit codes tell the kind of failure",
 	"leaves out of a tar what the other side has":   "29 leaves out of a tar what the other side has",
-	"checks signatures of images against keys":      "18 checks signatures of images against keys",
-	"cuts what it carries into volumes":             "21 cuts what it carries into volumes",
-	"names the volume that is damaged or missing":   "33 names the volume that is damaged, missing or swapped",
-	"makes lost volumes again from parity":          "34 makes lost volumes again from parity",
-	"signs what it carries as a whole": "35 signs what it carries, and reads nothing " +
+	"sends changed layers as patches, digests stay": "32 sends a changed layer as a patch, and its digest stays",
+	"gives the image of a docker tar its digest back": "33 gives an image of a docker tar the digest back " +
+		"that its registry has",
+	"checks signatures of images against keys":    "18 checks signatures of images against keys",
+	"cuts what it carries into volumes":           "21 cuts what it carries into volumes",
+	"names the volume that is damaged or missing": "35 names the volume that is damaged, missing or swapped",
+	"makes lost volumes again from parity":        "36 makes lost volumes again from parity",
+	"signs what it carries as a whole": "37 signs what it carries, and reads nothing " +
 		"before the signature holds",
 }
 

@@ -216,6 +216,8 @@ type visit struct {
 	*shell
 	printed string // by the last block
 	ran     int
+	served  *background // what serves meanwhile, or nil
+	address string      // of that
 }
 
 func (v *visit) run(t *testing.T, w *workshop) (ran, skips int) {
@@ -231,7 +233,10 @@ func (v *visit) run(t *testing.T, w *workshop) (ran, skips int) {
 			continue
 		}
 		v.prepare(b)
+		_, serves := b.find("serve")
 		switch _, ok := b.find("output"); {
+		case serves:
+			v.serve(b)
 		case ok:
 			v.compare(b.line, b.lines, v.printed)
 		case commands:
@@ -289,7 +294,10 @@ func (v *visit) block(b block) {
 		if m := typed.FindStringSubmatch(st.command); m != nil && !known(m[2]) && !drayage.MatchString(st.command) {
 			continue // a program that may not be here, and has nothing to do with drayage
 		}
-		out, err := v.sh(st.command, strings.Fields(env.arg)...)
+		out, err := v.sh(v.here(st.command), strings.Fields(env.arg)...)
+		if v.address != "" {
+			out = strings.ReplaceAll(out, v.address, usualAddress)
+		}
 		v.printed += out
 		calls := v.calls()
 		codes = append(codes, calls...)

@@ -10,8 +10,8 @@ import (
 
 // foreign are flags of other programs that pages name alone, without the program. drayage understands some of
 // them, and tells what to type in place of others.
-var foreign = []string{"--all", "--all-platforms", "--override-arch", "--pull", "--raw", "--retry-times",
-	"--tarball", "--tls-verify"}
+var foreign = []string{"--all", "--all-platforms", "--dest-compress-level", "--override-arch", "--pull",
+	"--raw", "--retry-times", "--tarball", "--tls-verify"}
 
 // ours reports whether a piece of code is about drayage: a flag alone, a command of drayage, or its end.
 func ours(text string, verbs []string) bool {

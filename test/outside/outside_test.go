@@ -23,7 +23,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, dir: t.TempDir()}
-	w.build(".", "bin/", "./fetch", "./save", "./push", "./inspect", "./verify", "./carry")
+	w.build(".", "bin/", "./fetch", "./save", "./push", "./inspect", "./verify", "./carry", "./serve")
 	w.build("..", "bin/registry", "./cmd/registry")
 	home := w.path("home")
 	for _, kept := range os.Environ() { // but for what would lead to other configurations
@@ -59,7 +59,13 @@ func (w *world) build(dir, to string, programs ...string) {
 // registry starts distribution 3, which wants a password, and returns its address.
 func (w *world) registry(user, password string) string {
 	w.Helper()
-	cmd := exec.CommandContext(w.Context(), w.path("bin/registry"), "-user", user, "-password", password)
+	return w.start("registry", "-user", user, "-password", password)
+}
+
+// start starts a program that runs until its standard input ends, and returns the address that it prints.
+func (w *world) start(name string, args ...string) string {
+	w.Helper()
+	cmd := exec.CommandContext(w.Context(), w.path("bin/"+name), args...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		w.Fatal(err)
@@ -144,6 +150,10 @@ func TestPrograms(t *testing.T) {
 	carried := w.must("carry", "corp.test/hello:1", "corp.test/carried:1")
 	if want := "corp.test/carried@" + string(want.Digest); !strings.Contains(carried, want) {
 		t.Errorf("carry says %q, not %q", carried, want)
+	}
+	served := w.inspect(w.start("serve", w.path("layout")) + "/corp.test/hello:1")
+	if served.Digest != want.Digest {
+		t.Errorf("served: digest %s, not %s", served.Digest, want.Digest)
 	}
 	w.damage("oci.tar", "a file in a layer")
 	if _, errs, ok := w.run("verify", "oci.tar"); ok || !strings.Contains(errs, "sha256:") {

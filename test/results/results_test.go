@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -86,10 +87,22 @@ func newWorld(t *testing.T) *world {
 	}
 	w.reg.PutIndex("app", "1", false, put("app", "", "amd64"), put("app", "", "arm64"))
 	w.sign("solo", put("solo", "1", "amd64"))
+	program := make([]byte, 300<<10)
+	rand.NewChaCha8([32]byte{18}).Read(program)
+	for _, tag := range []string{"1", "2"} {
+		program[1000]++
+		top := fakeregistry.GzipLayer(fakeregistry.Tar(map[string]string{"f": string(program)}))
+		w.reg.PutImage("versions", tag, fakeregistry.Image{Layers: []fakeregistry.Layer{top},
+			Platform: v1.Platform{OS: "linux", Architecture: "amd64"}})
+	}
 	put("bad", "1", "amd64")
 	key := imagetest.NewCosignKey()
 	w.reg.PutSignature("signed", key, put("signed", "1", "amd64").Digest, "corp.test/signed")
 	if err := os.WriteFile(filepath.Join(w.dir, "cosign.pub"), key.PEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	compose := "services:\n  a:\n    image: app:1\n  b:\n    image: app:${TAG}\n"
+	if err := os.WriteFile(filepath.Join(w.dir, "compose.yaml"), []byte(compose), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	w.reg.On(fakeregistry.Match{Method: "GET", Path: "/bad/blobs/"}, fakeregistry.FlipByte(20))
@@ -128,6 +141,9 @@ func (w *world) both(line string, env ...string) (stdout, stderr string, code in
 	cmd.Env = append([]string{"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.dir}, env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	if args[0] == "serve" {
+		cmd.Stdout = ending{&out, cmd}
+	}
 	err := cmd.Run()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		w.Fatal(err)
@@ -136,6 +152,20 @@ func (w *world) both(line string, env ...string) (stdout, stderr string, code in
 		w.Errorf("%s: exit code %d and no message", line, code)
 	}
 	return out.String(), errs.String(), code
+}
+
+// ending is the standard output of a command that goes on until it is interrupted, behind its document.
+type ending struct {
+	to  *bytes.Buffer
+	cmd *exec.Cmd
+}
+
+func (e ending) Write(b []byte) (int, error) {
+	n, err := e.to.Write(b)
+	if json.Valid(e.to.Bytes()) && bytes.Contains(e.to.Bytes(), []byte(`"url"`)) {
+		_ = e.cmd.Process.Signal(os.Interrupt) // it may have ended already
+	}
+	return n, err
 }
 
 func (w *world) must(line string) {
@@ -175,15 +205,22 @@ var cases = []struct {
 		`"forecast":.*"blobCount":2,"disks":\[\{"path":"d.tar","neededBytes":[1-9]`},
 	{"save images -o c.tar --platform all", 2, `"code":"usage"`},
 	{"save images -o thin.tar --since oci.tar --platform all --referrers", 0, `"leftOut":\{"blobCount":[1-9]`},
+	{"save images -o patched.tar --since oci.tar --patch --platform all", 0, `"patches":\{"layerCount":`},
 	{"save thin.tar -o d.tar", 3, `"missing":\[\{"digest":"sha256:`},
 	{"verify thin.tar --base oci.tar", 0, `"missing":\[\]`},
 	{"verify thin.tar --base docker.tar", 3, `"ok":true.*"missing":\[\{"digest":"sha256:`},
 	{"inspect thin.tar --base docker.tar", 0, `"leftOut":.*"missing":\[\{"digest":"sha256:`},
 	{"push thin.tar HOST/lacking/ --want-out want.json", 3, `"missing":\[\{"digest":"sha256:.*"images":\["`},
+	{"save HOST/versions:1 -o one.tar --format oci --platform linux/amd64", 0, `"ok":true`},
+	{"save HOST/versions:2 -o patched.tar --since one.tar --patch --platform linux/amd64", 0,
+		`"patches":\{"layerCount":1,`},
+	{"verify patched.tar", 0, `"patches":\{"layerCount":1,.*"bases":\[\{"digest":"sha256:`},
+	{"verify patched.tar --base docker.tar", 3, `"missing":\[\{.*"bases":\[\{"digest":"sha256:`},
 	{"push docker.tar HOST/dry/ --dry-run", 0, `"uncompressedBytes":[1-9].*"dryRun":true`},
 	{"push docker.tar HOST/pushed/", 0, `"reference":".*@sha256:`},
 	{"push images HOST/layout/ --referrers", 0, `"destination":"`},
 	{"copy HOST/app:1 HOST/dry:1 --dry-run", 0, `"toMoveBytes":0,.*"dryRun":true`},
+	{"copy HOST/app:1 HOST/share:1 --shard 1/1", 0, `"shard":\{"index":1,"count":1,"imageCount":1,"allImageCount":1\}`},
 	{"push nowhere.tar HOST/x/", 3, `"code":"not-found"`},
 	{"push images HOST", 2, `"code":"usage"`},
 	{"copy HOST/app:1 HOST/copied:1", 0, `"reference":".*@sha256:`},
@@ -192,6 +229,11 @@ var cases = []struct {
 	{"inventory HOST/app HOST/nothing images docker.tar -o far.inv --names", 0,
 		`"blobCount":[1-9].*"chainCount":1,"nameCount":[1-9].*"skippedCount":1,"skipped":\[\{"image":"`},
 	{"inventory nowhere.tar -o far.inv", 3, `"code":"not-found"`},
+	{"mirrors images HOST/m/ --for all -o files", 2, `names no registry but`},
+	{"mirrors images harbor.corp/m/ --for all -o files", 0,
+		`"output":"files","mirrors":\{"hosts":\["[^"]*"\],"engines":\[\{"name":"containerd","files":\[\{"path":"containerd/`},
+	{"mirrors docker.io quay.io harbor.corp --for podman", 0, `"content":"# Written by drayage mirrors`},
+	{"mirrors images harbor.corp --for nothing", 2, `"code":"usage"`},
 	{"keygen -o new.key --no-password", 0, `"key":\{"id":"[0-9A-F]+","file":"new.pub","public":"RW`},
 	{"keygen -o new.key --no-password", 2, `"code":"usage"`},
 	{"save images -o signed.tar --platform linux/amd64 --sign new.key", 0, `"signatures":\[\{"file":"signed.tar.set",`},
@@ -212,6 +254,10 @@ var cases = []struct {
 	{"verify images --cosign-key nowhere.pub", 3, `"code":"not-found"`},
 	{"push signed HOST/signed/ --cosign-key cosign.pub --require-signature", 0, `"signature":\{"state":"signed"`},
 	{"push images HOST/unsigned/ --cosign-key cosign.pub --require-signature", 6, `"code":"integrity"`},
+	{"serve images docker.tar --addr 127.0.0.1:0", 0, `"url":"http://127.0.0.1:[0-9]+","images":\[\{"name":"`},
+	{"serve thin.tar --addr 127.0.0.1:0", 0, `"url":.*"missing":\[\{"digest":"sha256:`},
+	{"serve nowhere.tar --addr 127.0.0.1:0", 3, `"code":"not-found"`},
+	{"serve HOST/app:1", 2, `"code":"usage"`},
 	{"inspect HOST/solo:1 --referrers", 0, `"referrers":\[\{"digest":`},
 	{"inspect HOST/app:1 --platform all", 0, `"config":\{"env"`},
 	{"inspect images", 0, `"layerCount":[1-9]`},
@@ -227,6 +273,7 @@ var cases = []struct {
 	{"ls docker.tar", 0, `"images":\[\{"name":`},
 	{"ls HOST/nothing", 0, `"tags":\[\]`},
 	{"ls 127.0.0.1:1", 5, `"code":"unavailable"`},
+	{"names compose.yaml", 7, `"places":\[\{"file":"compose.yaml","line":3,"in":"service a"\}.*"missing":true`},
 	{"digest HOST/app:1 --list", 0, `"digest":"sha256:`},
 	{"digest images --platform linux/arm64", 3, `"exitCode":3`},
 	{"digest oci:images:HOST/app:1 --platform linux/arm64", 0, `"platforms":\[\{"platform":"linux/arm64"`},

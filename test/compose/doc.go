@@ -1,0 +1,3 @@
+// Package compose compares what drayage reads of Compose files with what compose-go, the library of docker
+// compose, reads of them.
+package compose
