@@ -8,8 +8,8 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo recording test faults fuzz interop bench crossing lint vuln cross site clean reliability \
-	soak hostile peers release release-test install uninstall module-path
+.PHONY: build demo recording test faults fuzz interop libraries bench flat scale crossing crossing-pairs lint vuln cross \
+	site clean reliability soak hostile peers release release-test install uninstall module-path
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -26,9 +26,11 @@ recording: build
 BINARY := DRAYAGE_BIN=$(CURDIR)/bin/drayage
 
 # Unit tests and scripts of the command line, then the round trip through a real registry, and programs of a module
-# outside. TEST_ARGS=-race looks for data races in the product, and takes longer.
+# outside. TEST_ARGS=-race looks for data races in the product, and takes longer. The models of encoders compute
+# much and have nothing at the same time, so they are tested without it.
 test: build
-	go test $(TEST_ARGS) ./...
+	go test $(TEST_ARGS) $$(go list ./... | grep -v /internal/deflate/)
+	go test $$(go list ./internal/deflate/... | grep /internal/deflate/)
 	cd test && $(BINARY) go test -count=1 $$(go list ./... | grep -Ev '/(interop|reliability|hostile|crash|volumes)$$')
 	cd test/outside && go test -count=1 ./...
 	cd site && go test -count=1 ./...
@@ -74,20 +76,43 @@ interop: build
 	cd test && $(BINARY) go test -count=1 -timeout 40m -v ./roundtrip -run PeakMemory
 	cd test && $(BINARY) go test -count=1 -timeout 10m -v ./crash -run 'Full|Together'
 
+# What the code of other programs makes of what drayage reads and writes: an S3 store behind a registry, Kubernetes,
+# docker compose, containerd and k3s. Each is a module of its own, because they take minutes to build the first time.
+libraries: build
+	cd test/scale && $(BINARY) go test -count=1 ./...
+	cd test/compose && go test -count=1 ./...
+	cd test/engines && go test -count=1 ./...
+
 # drayage beside the tools that do the same work and are here, on Linux: BENCH_ARGS='-run fetch -n 1', or -help for
 # more.
 bench: build
 	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && bin/bench -drayage bin/drayage $(BENCH_ARGS)
+
+# What each command costs for each of 100, 1,000 and 10,000 images, and its memory: the table in docs/performance.md.
+# FLAT_ARGS='-shape plain -run push', or -help for more.
+flat: build
+	cd test && go build -o ../bin/flat ./cmd/flat && cd .. && bin/flat -drayage bin/drayage $(FLAT_ARGS)
+
+# One registry before an S3 store, filled by 1, 2, 4 and 8 processes: the tables in docs/scale.md.
+# SCALE_ARGS='-latency 50ms -jobs 2', or -help for more.
+scale: build
+	cd test/scale && go run ./cmd/scale -drayage ../../bin/drayage $(SCALE_ARGS)
 
 # What crosses for five updates of real images, as the table in docs/crossing.md. It needs Debian with apt.
 crossing: build
 	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && \
 		bin/bench -drayage bin/drayage -run '^cross-' -crossing docs/crossing.md $(BENCH_ARGS)
 
+# What a changed layer of real software costs as a patch, beside other programs: the tables in docs/crossing.md.
+# It needs Debian with apt, root, debootstrap, npm, zstd, xdelta3 and bsdiff. PAIRS_ARGS='-run ^go', or -help.
+crossing-pairs: build
+	cd test && go build -o ../bin/pairs ./cmd/pairs && cd .. && \
+		bin/pairs -drayage bin/drayage -page docs/crossing.md $(PAIRS_ARGS)
+
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	GOOS=windows go vet ./... && GOOS=darwin go vet ./...
-	@set -e; for module in . test test/outside site release; do \
+	@set -e; for module in . test test/outside test/scale test/compose test/engines site release; do \
 		echo "$$module: go vet, staticcheck, go mod tidy"; \
 		(cd $$module && go vet ./... && go run $(STATICCHECK) ./... && go mod tidy -diff); \
 	done
