@@ -32,6 +32,11 @@ func (c call) readShard() (err error) {
 			return usagef("--shard %v", err)
 		}
 	}
+	for _, flag := range []string{"shard-wait", "shard-look"} {
+		if c.given(flag) && !c.IsSet("shard") {
+			return usagef("--%s needs --shard I/N: it is about what the other shards send", flag)
+		}
+	}
 	if wait := c.Duration("shard-wait"); wait < 0 {
 		return usagef("--shard-wait %s: there is no waiting of less than 0", wait)
 	}

@@ -200,8 +200,12 @@ func (f *Front) stop(requests context.Context, servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(requests, f.opts.Grace)
 	defer cancel()
 	for _, s := range servers {
-		if s.Shutdown(ctx) != nil {
-			s.Close()
+		if s.Shutdown(ctx) == nil {
+			continue
 		}
+		if n := f.inFlight.Load(); n > 0 {
+			f.warn("requests that still ran %s after the signal to stop were cut: %d", f.opts.Grace, n)
+		}
+		s.Close()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,7 +97,9 @@ func TestStop(t *testing.T) {
 	}{{"a request ends", time.Minute, true}, {"a request is cut", time.Millisecond, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			begun, stopping := make(chan struct{}), make(chan struct{})
-			f, stop := start(t, front.Options{Grace: c.grace}, http.HandlerFunc(
+			var warned atomic.Value
+			o := front.Options{Grace: c.grace, Warn: func(text string) { warned.Store(text) }}
+			f, stop := start(t, o, http.HandlerFunc(
 				func(w http.ResponseWriter, r *http.Request) {
 					w.(http.Flusher).Flush()
 					close(begun)
@@ -124,6 +127,10 @@ func TestStop(t *testing.T) {
 			}
 			if text := <-got; (text == "end") != c.whole {
 				t.Errorf("%q", text)
+			}
+			cut := "requests that still ran 1ms after the signal to stop were cut: 1"
+			if text := warned.Load(); (text == any(cut)) == c.whole || c.whole && text != nil {
+				t.Errorf("warned: %v", text)
 			}
 		})
 	}
