@@ -52,9 +52,28 @@ var executions = regexp.MustCompile(`(?:execs|baseline coverage): (\d+)`)
 var outOfTime = regexp.MustCompile(
 	`(?m)^--- FAIL: Fuzz\w+ \([\d.]+s\)\n\s+context deadline exceeded\nFAIL\s*\z`)
 
-// run fuzzes one target with one worker, and notes how many inputs it has tried. It does not have interesting
+// longest is how long a target runs that has tried nothing in its time: a worker on a busy machine may take
+// seconds to begin.
+const longest = time.Minute
+
+// run fuzzes one target, for longer than each if it has tried nothing by then.
+func (t *target) run(ctx context.Context, each time.Duration) (out string, err error) {
+	for {
+		if out, err = t.try(ctx, each); err != nil && t.onlySlow(ctx, out) {
+			return out, nil
+		}
+		if err != nil || t.execs > 0 {
+			return out, err
+		}
+		if each *= 4; each > longest || ctx.Err() != nil {
+			return out, errors.New("it has tried nothing")
+		}
+	}
+}
+
+// try fuzzes one target with one worker, and notes how many inputs it has tried. It does not have interesting
 // inputs made smaller: that is not worth the time.
-func (t *target) run(ctx context.Context, each time.Duration) (string, error) {
+func (t *target) try(ctx context.Context, each time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, each+grace)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, t.binary, "-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.parallel=1",
@@ -72,9 +91,6 @@ func (t *target) run(ctx context.Context, each time.Duration) (string, error) {
 	}
 	if err != nil && ctx.Err() == nil && outOfTime.Match(out) {
 		err = nil
-	}
-	if err == nil && t.execs == 0 {
-		err = errors.New("it has tried nothing")
 	}
 	return string(out), err
 }
