@@ -172,6 +172,23 @@ func TestNamelessImages(t *testing.T) {
 	}
 }
 
+// bareBrackets reports whether a name begins with brackets in which there is no address: nobody takes these
+// for a registry but reference.WithName.
+func bareBrackets(name string) bool {
+	host, _, _ := strings.Cut(name, "/")
+	return strings.HasPrefix(host, "[") && !strings.ContainsAny(host, ".:") && host == strings.ToLower(host)
+}
+
+func TestBareBrackets(t *testing.T) {
+	for name, want := range map[string]bool{"[0]/a": false, "[ab]/a": false, "[]/a": false, "[a]": false,
+		"[::]/a": true, "[0]:1/a": true, "[A]/a": true} {
+		_, err := reference.ParseNormalizedNamed(name)
+		if got := validName(name); got != want || (err == nil) != want {
+			t.Errorf("%q: %v, %v", name, got, err)
+		}
+	}
+}
+
 func FuzzName(f *testing.F) {
 	for _, name := range []string{"a", "docker.io/library/a", "a__b", "a---b", "a._b", "localhost:1/a", "A/b",
 		"[::1]:5000/a", "[]/a", "a.b-/c", "a//b", "a/", "/a", "-", "1.2.3.4/x", "a:1/b",
@@ -180,7 +197,7 @@ func FuzzName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		_, err := reference.WithName(name)
-		if host, _ := cutHost(name); len(host) > maxHost {
+		if host, _ := cutHost(name); len(host) > maxHost || bareBrackets(name) {
 			return
 		}
 		if got := validName(name); got != (err == nil) {
