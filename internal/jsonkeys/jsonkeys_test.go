@@ -42,6 +42,9 @@ var documents = map[string]string{
 	`[{"LayerSources":{"a":{},"A":{}}}]`:                                                "",
 	`{"config":{"Labels":{"a":"","A":""},"labels":0}}`:                                  "labels",
 	`{"config":{"ExposedPorts":{"80/tcp":{},"80/TCP":{}},"Volumes":{"/a":{},"/A":{}}}}`: "",
+	`{"absent":[{"size":1,"Size":2}]}`:                                                  "Size",
+	`{"rebuilt":[{"size":1,"Size":2}]}`:                                                 "Size",
+	`{"rebuilt":[{"bases":[{"size":1,"Size":2}]}]}`:                                     "Size",
 	`{"z":1,"b":1,"b":2,"z":3}`:                                                         "b",
 	` { "a" : 1 ,` + "\n\t" + `"a" : 2 } `:                                              "a",
 }
@@ -129,7 +132,7 @@ func below(kind int, key string) int {
 	case kind == fields && is("LayerSources"):
 		return sources
 	case kind == fields && slices.ContainsFunc([]string{"config", "container_config", "Healthcheck", "rootfs",
-		"history", "manifests", "layers", "subject", "platform", "fsLayers"}, is):
+		"history", "manifests", "layers", "subject", "platform", "fsLayers", "absent", "rebuilt", "bases"}, is):
 		return fields
 	}
 	return names
