@@ -2,6 +2,7 @@ package schema1_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -52,7 +53,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("not converted: %v", err)
 		}
 		checkImage(t, config, image)
-		if bytes.Contains(p, []byte("signatures")) {
+		var fields map[string]any
+		if _ = json.Unmarshal(p, &fields); fields["signatures"] != nil || bytes.Contains(p, []byte("signatures")) {
 			return // the payload of a payload may be another one
 		}
 		alone, err := schema1.Parse(p)
