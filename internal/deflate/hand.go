@@ -122,6 +122,9 @@ func (m *maker) take(l *line) {
 	for p := range l.order {
 		<-p.done
 		if m.failed = p.err; m.failed == nil {
+			m.failed = m.work.add(p)
+		}
+		if m.failed == nil {
 			m.columns[tokenColumn].Write(p.appendCorrections(nil))
 			m.corrections += int64(len(p.corrections))
 			m.failed = guarded(func() error {

@@ -21,6 +21,7 @@ type line struct {
 	stop  chan struct{} // closed when nobody takes pieces any more
 	once  sync.Once
 	group sync.WaitGroup
+	meter *meter // of all pieces
 }
 
 // newLine starts workers. Each has a predictor of its own.
@@ -29,7 +30,8 @@ func newLine(m coding.Model, work func(*piece, coding.Predictor) error) *line {
 	if f := m.Framing(); f.Serial && (f.Part == 0 || f.Part > 4*stretchSize) {
 		n = 1
 	}
-	l := &line{jobs: make(chan *piece, n), order: make(chan *piece, n), stop: make(chan struct{})}
+	l := &line{jobs: make(chan *piece, n), order: make(chan *piece, n), stop: make(chan struct{}),
+		meter: newMeter()}
 	for range n {
 		l.group.Go(func() {
 			predictor := m.Predictor()
@@ -44,7 +46,8 @@ func newLine(m coding.Model, work func(*piece, coding.Predictor) error) *line {
 
 // submit hands in a piece. It reports false when the line has been stopped.
 func (l *line) submit(p *piece) bool {
-	p.done = make(chan struct{})
+	p.done, p.meter = make(chan struct{}), l.meter
+	l.meter.expect(p.to - p.from)
 	select {
 	case l.order <- p:
 	case <-l.stop:

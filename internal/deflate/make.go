@@ -90,6 +90,7 @@ type maker struct {
 	columns     [columns]column
 	describe    *describer
 	corrections int64
+	work        ledger
 	line        *line
 	described   chan struct{} // closed when all pieces have been described
 	failed      error         // why not; valid then

@@ -14,6 +14,7 @@ type Reader struct {
 	line    *line
 	asm     *assembler
 	sum     sum
+	work    ledger
 	rest    []byte // of asm.out, which has not been read
 	given   int64  // how much has been read
 	err     error
@@ -80,6 +81,9 @@ func (r *Reader) more() error {
 		return io.EOF
 	}
 	<-p.done
+	if p.err == nil {
+		p.err = r.work.add(p)
+	}
 	if p.err != nil {
 		return p.err
 	}

@@ -20,6 +20,8 @@ type piece struct {
 	overlap     int    // how far behind from its first token begins
 	corrections []correction
 	most        int // how many corrections are borne, or 0
+	meter       *meter
+	work        int64 // how many steps the predictor took
 	tokens      []coding.Token
 	err         error
 	done        chan struct{} // closed when tokens are there
@@ -35,13 +37,14 @@ func (p *piece) content(from, to int64) []byte { return p.data[from-p.low : to-p
 type follower struct {
 	coding.Predictor
 	*piece
-	pos int // in data
-	gap uint32
+	pos     int // in data
+	gap     uint32
+	counted int64 // of the predictor's work
 }
 
 // follow begins a piece, and goes to where its first token stands.
 func follow(pred coding.Predictor, p *piece) (*follower, error) {
-	f := &follower{Predictor: pred, piece: p, pos: int(p.begin - p.low)}
+	f := &follower{Predictor: pred, piece: p, pos: int(p.begin - p.low), counted: pred.Work()}
 	switch s := p.shows(p.data); {
 	case p.slide:
 		f.pos = int(p.from-p.low) + p.overlap
@@ -49,6 +52,7 @@ func follow(pred coding.Predictor, p *piece) (*follower, error) {
 		pred.Slide(s)
 	case p.from < p.to:
 		pred.Begin(s)
+		f.counted -= beginSteps
 	}
 	for start := int(p.from-p.low) + p.overlap; f.pos < start && f.pos < f.to(); {
 		t, err := f.predict()
@@ -73,7 +77,7 @@ func (f *follower) predict() (coding.Token, error) {
 	if f.pos+t.Len() > len(f.data) {
 		return 0, fmt.Errorf("the model predicts %d bytes where %d are left", t.Len(), len(f.data)-f.pos)
 	}
-	return t, nil
+	return t, f.count(spendAtOnce)
 }
 
 // correct notes that t stands where another token was predicted.
@@ -128,7 +132,7 @@ func (p *piece) compare(pred coding.Predictor) error {
 		p.tokens = append(p.tokens, actual[0])
 		actual = actual[1:]
 	}
-	return nil
+	return f.count(0)
 }
 
 // run takes the tokens that are predicted for n bytes of a Stored block. None goes over its end.
@@ -183,7 +187,7 @@ func (p *piece) restore(pred coding.Predictor) error {
 	if len(left) > 0 {
 		return errRecipe
 	}
-	return nil
+	return f.count(0)
 }
 
 // checked is a token of a recipe, if the content has it.

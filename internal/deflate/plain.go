@@ -18,6 +18,7 @@ type plainPredictor struct {
 func (p *plainPredictor) Begin(s coding.Stretch) { p.data, p.at = s.Data, s.From }
 func (p *plainPredictor) Slide(s coding.Stretch) { p.data, p.at = s.Data, s.From }
 func (p *plainPredictor) Correct(t coding.Token) { p.at = p.was + t.Len() }
+func (p *plainPredictor) Work() int64            { return 0 }
 func (p *plainPredictor) Predict() coding.Token {
 	p.was = p.at
 	p.at++

@@ -172,14 +172,15 @@ func (m *maker) cost(model coding.Model, s stage, most int) (cost int) {
 	predictor, f := model.Predictor(), m.feed.look()
 	d := describer{blocks: model.Blocks(), framing: model.Framing()}
 	d.put = func(p []byte) { cost += len(p) }
-	weight, over := 0, 1.0
+	weight, over, meter := 0, 1.0, newMeter()
 	c := cutter{f: model.Framing()}
 	for !c.done && c.from < max(1, s.size) {
 		e, enough := clipped(&c, f, s.size)
 		if !enough {
 			break
 		}
-		p := &piece{extent: e, data: f.content[e.low:e.high]}
+		p := &piece{extent: e, data: f.content[e.low:e.high], meter: meter}
+		meter.expect(e.to - e.from)
 		t := f.take(e.to, e.end)
 		p.actual = &t
 		weight += t.weight()

@@ -61,6 +61,10 @@ type Predictor interface {
 	Predict() Token
 	// Correct replaces the token that Predict returned last: the position is behind t then. The content has t.
 	Correct(t Token)
+	// Work is how many steps it has taken so far, about: places that a search looked at, eight bytes that were
+	// compared there, and bytes that it looked at in vain, because a correction came before them. The same
+	// calls give the same number. What every predictor does for each byte of content does not count.
+	Work() int64
 }
 
 // Stretch is a piece of a part that is looked at by itself. All of it lies in one part and its dictionary.

@@ -45,6 +45,8 @@ type chains struct {
 
 	// The match that was found at a position.
 	found, length, distance int
+
+	work int64
 }
 
 func (c *chains) Begin(s coding.Stretch) {
@@ -133,6 +135,8 @@ func (c *chains) take(length, distance int) coding.Token {
 	return coding.Match(length, distance)
 }
 
+func (c *chains) Work() int64 { return c.work }
+
 func (c *chains) Correct(t coding.Token) {
 	c.pos, c.found = c.at+t.Len(), -1
 }
@@ -158,10 +162,12 @@ func (c *chains) search(p, best int) (length, distance int) {
 	number := uint32(p + c.base)
 	number -= uint32(c.back[number&ringMask])
 	tail, toTail := binary.LittleEndian.Uint32(data[p+best-3:]), best-3-c.base
-	for tries := c.chain; tries > 0 && number >= first; tries-- {
+	tries := c.chain
+	for ; tries > 0 && number >= first; tries-- {
 		if binary.LittleEndian.Uint32(data[int(number)+toTail:]) == tail {
 			i := int(number) - c.base
 			n := common(data, i, p)
+			c.work += int64(n >> 3)
 			if n > best && (n > minMatch || p-i <= farMatch) {
 				best, length, distance = n, n, p-i
 				if n >= nice {
@@ -172,6 +178,7 @@ func (c *chains) search(p, best int) (length, distance int) {
 		}
 		number -= uint32(c.back[number&ringMask])
 	}
+	c.work += int64(c.chain - tries)
 	return length, distance
 }
 

@@ -46,6 +46,8 @@ func (l *literals) Predict() coding.Token {
 
 func (l *literals) Correct(t coding.Token) { l.pos += t.Len() - 1 }
 
+func (l *literals) Work() int64 { return 0 }
+
 // chunkBlocks is the coding.Blocks of encoders that write a block for each chunk of content.
 type chunkBlocks struct {
 	coder

@@ -46,6 +46,7 @@ type table struct {
 	after bool // a match ends at scan
 	queue []coding.Token
 	head  int
+	work  int64
 }
 
 // position is what stands at a position, and its number.
@@ -91,8 +92,11 @@ func (f *table) Predict() coding.Token {
 	return t
 }
 
+func (f *table) Work() int64 { return f.work }
+
 // Correct goes on behind t. What was found in the rest of the chunk does not hold.
 func (f *table) Correct(t coding.Token) {
+	f.work += int64(max(0, f.begin-f.pos))
 	f.pos += t.Len() - f.queue[f.head-1].Len()
 	f.queue, f.head = f.queue[:0], 0
 	f.scan, f.begin, f.after = f.pos, f.pos, t.IsMatch()

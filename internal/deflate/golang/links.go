@@ -32,6 +32,8 @@ type links struct {
 	pos   int // where the next token begins
 	queue []coding.Token
 	first int
+
+	work int64
 }
 
 func (l *links) Begin(s coding.Stretch) {
@@ -81,7 +83,10 @@ func (l *links) Predict() coding.Token {
 	return t
 }
 
+func (l *links) Work() int64 { return l.work }
+
 func (l *links) Correct(t coding.Token) {
+	l.work += int64(max(0, l.at-l.pos))
 	l.pos += t.Len() - l.queue[l.first-1].Len()
 	l.restart()
 	if t.IsMatch() {
@@ -233,13 +238,16 @@ func (l *links) search(p, ahead int) (length, distance int) {
 	first := uint32(max(p-coding.Window, l.buffer) + l.base)
 	number := uint32(p + l.base)
 	number -= uint32(l.back[number&windowMask])
-	for tries := l.chain; tries > 0 && number >= first; tries-- {
+	tries := l.chain
+	for ; tries > 0 && number >= first; tries-- {
 		i := int(number) - l.base
 		if data[i+best] == data[p+best] {
 			n := common(data, i, p)
+			l.work += int64(n >> 3)
 			if worth := gain; n > best {
 				if l.chain >= 100 {
 					worth = l.gain(p, n, p-i)
+					l.work += int64(n)
 				}
 				if l.chain < 100 || worth > gain {
 					best, length, distance, gain = n, n, p-i, worth
@@ -251,6 +259,7 @@ func (l *links) search(p, ahead int) (length, distance int) {
 		}
 		number -= uint32(l.back[number&windowMask])
 	}
+	l.work += int64(l.chain - tries)
 	return length, distance
 }
 

@@ -77,6 +77,8 @@ type seeker struct {
 	begin int // where literals begin that have no token yet
 	last  int // the distance of the last match
 	known int // what matches at at, if it is not negative
+
+	work int64
 }
 
 func (s *seeker) Begin(st coding.Stretch) {
@@ -132,8 +134,11 @@ func (s *seeker) Predict() coding.Token {
 	return t
 }
 
+func (s *seeker) Work() int64 { return s.work }
+
 // Correct goes on behind t. What was found in the rest of the chunk does not hold.
 func (s *seeker) Correct(t coding.Token) {
+	s.work += int64(max(0, s.begin-s.pos))
 	s.pos += t.Len() - s.queue[s.head-1].Len()
 	s.queue, s.head = s.queue[:0], 0
 	s.at, s.next, s.begin, s.known = s.pos, s.pos-1, s.pos, -1

@@ -169,7 +169,7 @@ func (f *repeated) orNext(s *seeker, from int) (int, int) {
 	at, length := s.at, s.limited(from, s.at)
 	far := *f.pair(s.load(s.next))
 	f.note(s, s.next)
-	if again := at + 1 - s.last; f.dense &&
+	if again := at + 1 - s.last; f.dense && again >= 0 &&
 		binary.LittleEndian.Uint32(s.data[again:]) == binary.LittleEndian.Uint32(s.data[at+1:]) {
 		if n := s.limited(again, at+1); n > length {
 			s.at++

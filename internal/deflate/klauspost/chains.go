@@ -9,13 +9,16 @@ func (l *lazy) search() {
 	data, nice := l.data[:at+room], min(l.nice, room)
 	number := l.base + uint32(at)
 	first := l.base + uint32(max(at-coding.Window, l.low))
-	number = l.back[number&mask]
+	own, number := number, l.back[number&mask]
 	best, gain := undecided, l.gain
 	tail, toTail := half(data, at), -int(l.base)
-	for tries := l.chain; tries > 0 && number >= first; tries-- {
+	// Behind a correction, places ahead are in the chains. Their numbers lead to nothing.
+	for tries := l.chain; tries > 0 && number >= first && number < own; tries-- {
+		l.work++
 		if half(data, int(number)+toTail) == tail {
 			i := int(number - l.base)
 			n := same(data, at, i, len(data))
+			l.work += int64(n >> 3)
 			if n > best && l.worth(n, at-i, &gain) {
 				best, l.length, l.distance = n, n, at-i
 				if n >= nice {

@@ -92,6 +92,7 @@ type fast struct {
 	next    int
 	run     run  // of the chunk that the tokens are of
 	poor    bool // matches hardly pay in this chunk
+	work    int64
 }
 
 // Begin places the predictor.
@@ -150,7 +151,11 @@ func (p *fast) more(out []coding.Token) []coding.Token {
 	data, end := p.stretch.Data, p.run.end
 	if !p.run.plain {
 		p.run.before = 0
-		return p.find(out, data, &p.run)
+		out = p.find(out, data, &p.run)
+		if p.run.plain { // it went to the end of the chunk, in steps that grow
+			p.work += int64(end-p.at) >> 3
+		}
+		return out
 	}
 	if n := p.literals(len(p.tokens)); n < len(p.tokens) {
 		p.run.before = n
@@ -184,9 +189,15 @@ func (p *fast) fill() {
 	}
 }
 
+// Work counts steps.
+func (p *fast) Work() int64 { return p.work }
+
 // Correct replaces the last token. When the whole chunk was searched, the tables have places that the encoder
 // had not seen yet, and are made again. The rest of the chunk is searched as far as it is asked for.
 func (p *fast) Correct(t coding.Token) {
+	if p.work += fewLiterals; !p.run.plain {
+		p.work += int64(max(0, p.run.floor-p.at))
+	}
 	p.at -= p.tokens[p.next-1].Len()
 	from := p.at - p.literals(p.next-1)
 	if p.at-from == p.next-1 {
@@ -207,6 +218,7 @@ func (p *fast) Correct(t coding.Token) {
 	if !p.run.once {
 		p.reset()
 		p.warm(max(0, p.at-coding.Window), p.at)
+		p.work += coding.Window
 	}
 	p.run.once, p.run.from, p.run.at, p.run.floor = true, from, p.at, p.at
 }

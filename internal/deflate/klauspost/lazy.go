@@ -42,6 +42,7 @@ type lazy struct {
 	queue    []coding.Token
 	next     int // of queue
 
+	work      int64
 	low, high int // the encoder's buffer in data
 	weight    weights
 	head      [1 << chainBits]uint32
@@ -131,8 +132,12 @@ func (l *lazy) Predict() coding.Token {
 	return t
 }
 
+// Work counts steps.
+func (l *lazy) Work() int64 { return l.work }
+
 // Correct replaces the last token.
 func (l *lazy) Correct(t coding.Token) {
+	l.work += int64(max(0, l.at-l.pos))
 	l.pos += t.Len() - l.last
 	l.last = t.Len()
 	l.at = l.pos

@@ -31,6 +31,7 @@ type predictor struct {
 	back   int
 
 	edge edge // of GNU gzip's window
+	work int64
 }
 
 // bucket has the last position with a hash, and counts the positions with it.
@@ -97,6 +98,9 @@ func (p *predictor) Predict() coding.Token {
 	}
 	return p.fast()
 }
+
+// Work implements coding.Predictor.
+func (p *predictor) Work() int64 { return p.work }
 
 // Correct implements coding.Predictor.
 func (p *predictor) Correct(t coding.Token) {

@@ -120,7 +120,9 @@ type hunt struct {
 // nearest finds the nearest match, from the first position with the same hash on.
 func (p *predictor) nearest(h *hunt, distance int) bool {
 	for left := h.chain; left > 0; left-- {
+		p.work++
 		if n := matching(h.data[h.at-distance:], h.data[h.at:]); n >= coding.MinMatch {
+			p.work += int64(n >> 3)
 			h.best, h.back = n, distance
 			return true
 		}
@@ -141,6 +143,7 @@ func (p *predictor) byBeginning(h *hunt, within int) bool {
 	own := chain[position&ringMask]
 	for distance, link := int(own&0xffff), own; distance < within; distance += int(link & 0xffff) {
 		link = chain[(position-uint32(distance))&ringMask]
+		p.work++
 		from := h.at - distance
 		if rank := int(uint16(own>>16 - link>>16)); rank > h.chain || distance == maxDistance && rank > 1 {
 			if word(h.data, from) == start {
@@ -151,7 +154,9 @@ func (p *predictor) byBeginning(h *hunt, within int) bool {
 		if word(h.data, from+tail) != end {
 			continue
 		}
-		if n := matching(h.data[from:], h.data[h.at:]); n > h.best {
+		n := matching(h.data[from:], h.data[h.at:])
+		p.work += int64(n >> 3)
+		if n > h.best {
 			if h.best, h.back = n, distance; n >= h.nice {
 				return true
 			}
@@ -187,8 +192,10 @@ func (p *predictor) byEnd(h *hunt) bool {
 		n, back, data := 0, h.back, h.data
 		for ; distance <= farthest; distance += int(chain[(last-uint32(distance))&ringMask] & 0xffff) {
 			from := h.at - distance
+			p.work++
 			if distance > back && word(data, from) == start && word(data, from+tail) == end {
-				if n = matching(data[from:], data[h.at:]); n > h.best {
+				n = matching(data[from:], data[h.at:])
+				if p.work += int64(n >> 3); n > h.best {
 					break
 				}
 			}
