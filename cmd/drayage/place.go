@@ -32,7 +32,7 @@ func (p *pusher) use(ctx context.Context, set *source.Set) error {
 	}
 	images, others := p.shareFound(images)
 	if p.restorer != nil {
-		p.restorer.alone = len(images) == 1
+		p.restorer.alone, p.restorer.without = len(images) == 1, nil
 	}
 	p.left, p.strays, p.nameless, p.placed = leftovers{}, nil, nil, upload.NewPlacement(p.client, dest)
 	for _, im := range images {

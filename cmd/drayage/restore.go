@@ -36,7 +36,8 @@ type restorer struct {
 	clues     restore.Clues
 	finder    restore.Finder
 	originals []*restore.Original
-	alone     bool // the tar has one image
+	without   []string // images that get another digest
+	alone     bool     // the tar has one image
 	slow      sync.Once
 }
 
@@ -135,7 +136,7 @@ func (r *restorer) target(ctx context.Context, im *source.Image, t upload.Target
 	o, err := r.original(ctx, im, of)
 	if o == nil || err != nil {
 		if err == nil && loaded.Uncompressed { // others keep the digest that they have
-			r.note("note: --restore has nothing for %s: it gets another digest than in its registry", im.Label)
+			r.without = append(r.without, im.Label)
 		}
 		return t, err
 	}
@@ -181,7 +182,8 @@ func notFound(format string, args ...any) error {
 	return kind.Errorf(registry.ErrNotFound, format, args...)
 }
 
-// unused is the error about a --restore that no image has got its manifest by.
+// unused is the error about a --restore that no image has got its manifest by. Without one, it names the images
+// that go without.
 func (r *restorer) unused() error {
 	if r == nil {
 		return nil
@@ -191,6 +193,9 @@ func (r *restorer) unused() error {
 			return notFound("--restore %s: no image here has such a manifest, so nothing is pushed: the image IDs "+
 				"have to be equal", c.Text)
 		}
+	}
+	for _, label := range r.without {
+		r.note("note: --restore has nothing for %s: it gets another digest than in its registry", label)
 	}
 	return nil
 }
