@@ -26,6 +26,7 @@ type Finder struct {
 	Trying func(l Layer, encoder string)
 
 	learned []*Encoder // those that have fitted, the last one first
+	unknown int        // layers that none fitted
 	mu      sync.Mutex
 	tried   map[attempt][]v1.Descriptor // by header; nil where it got too large
 }
@@ -64,6 +65,7 @@ func (f *Finder) Layers(ctx context.Context, wants []Want) (map[digest.Digest]Ma
 			found[left[0].Blob.Digest] = m
 		}
 		if left = left[1:]; !ok {
+			f.unknown++
 			continue
 		}
 		f.learn(m.Encoder)
@@ -113,9 +115,22 @@ func (f *Finder) repeat(
 // errFound ends a search whose result is there.
 var errFound = errors.New("found")
 
-// search tries all encoders, several at a time. The first that fits ends the others.
+// maxUnknown is after how many layers that no encoder fitted the rare ones are left out. Layers are tried by
+// size. So an encoder that is not known costs all attempts with small layers only.
+const maxUnknown = 2
+
+// hopeful are the encoders that are worth an attempt, those that have fitted first.
+func (f *Finder) hopeful() []*Encoder {
+	all := f.ordered()
+	if f.unknown < maxUnknown {
+		return all
+	}
+	return slices.DeleteFunc(all, func(e *Encoder) bool { return e.Rare && !slices.Contains(f.learned, e) })
+}
+
+// search tries encoders, several at a time. The first that fits ends the others.
 func (f *Finder) search(ctx context.Context, w Want) (m Maker, ok bool, err error) {
-	encoders := f.ordered()
+	encoders := f.hopeful()
 	var mu sync.Mutex
 	err = parallel(ctx, len(encoders), func(ctx context.Context, i int) error {
 		fit, err := f.fits(ctx, encoders[i], w)

@@ -295,3 +295,32 @@ func TestManifestOfKnownBlobs(t *testing.T) {
 		t.Fatalf("%v %v %s after %d attempts", ok, err, m.Raw, begun.Load())
 	}
 }
+
+// Where two layers are of an encoder that is not known, the larger ones are not tried with rare ones. Those
+// that have fitted are tried always.
+func TestRareEncodersAreGivenUp(t *testing.T) {
+	f, begun := newFinder(1, 9, 2, 3)
+	f.Encoders[2].Rare, f.Encoders[3].Rare = true, true
+	first, last := layer(text(0)), layer(text(5))
+	wants := []restore.Want{{Layer: first, Blob: blob(t, first, 3, 0)}, {Layer: last, Blob: blob(t, last, 2, 0)}}
+	for i := range 2 {
+		l := layer(text(i + 1))
+		lost := v1.Descriptor{MediaType: image.DockerLayer, Digest: digest.FromString(fmt.Sprint("lost", i))}
+		lost.Size = last.Stored.Size / 2
+		wants = append(wants, restore.Want{Layer: l, Blob: lost})
+	}
+	wants[1].Blob.Size = last.Stored.Size
+	found, err := f.Layers(t.Context(), wants)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := found[wants[0].Blob.Digest]; !ok {
+		t.Error("what was tried first is not found")
+	}
+	if _, ok := found[wants[1].Blob.Digest]; ok {
+		t.Error("a rare encoder was tried for the largest layer")
+	}
+	if n := begun.Load(); n > 4+3*4 {
+		t.Errorf("%d attempts", n)
+	}
+}

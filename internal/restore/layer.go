@@ -33,7 +33,7 @@ func (l Layer) compressed() bool { return image.ParseLayerType(l.Stored.MediaTyp
 type Encoder struct {
 	Name    string   // for people: "Go gzip -6"
 	Headers [][]byte // the gzip headers that tools write before what this encoder makes
-	Rare    bool     // it is not tried for a layer whose digest is not known
+	Rare    bool     // it is not tried for a layer whose digest is not known, nor where others were in vain
 	// Compress writes what stands behind the header. It reads content to its end.
 	Compress func(ctx context.Context, w io.Writer, content io.Reader) error
 }
