@@ -35,12 +35,14 @@ type column struct {
 	raw     []byte // all of it, as long as it is short
 	packed  bytes.Buffer
 	encoder *zstd.Encoder
+	size    int64 // of all that was written
 }
 
 const shortColumn = 64 << 10
 
 // Write adds to the column.
 func (c *column) Write(p []byte) (int, error) {
+	c.size += int64(len(p))
 	c.raw = append(c.raw, p...)
 	if len(c.raw) < shortColumn {
 		return len(p), nil
@@ -100,7 +102,7 @@ type title struct {
 const maxName = 64
 
 // writeRecipe writes a recipe.
-func writeRecipe(w io.Writer, t title, all *[columns]column) error {
+func writeRecipe(w io.Writer, t title, all [columns]*column) error {
 	head := binary.AppendUvarint(bytes.Clone(magic), uint64(t.size))
 	head = binary.AppendUvarint(head, uint64(t.unpacked))
 	head = append(binary.AppendUvarint(head, uint64(len(t.model))), t.model...)

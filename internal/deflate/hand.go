@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"drayage/internal/deflate/coding"
-	"drayage/internal/limits"
 )
 
 // pieces reads the blocks of a member, and hands its pieces on.
@@ -99,20 +98,19 @@ func (m *maker) hand(e extent) {
 	base := m.feed.base
 	p.data = append([]byte(nil), m.feed.content[e.low-base:e.high-base]...)
 	t := m.feed.take(e.to, e.end)
-	m.feed.drop(min(m.feed.end(), e.to) - 3*coding.Window - int64(m.describe.framing.Align))
+	m.feed.drop(min(m.feed.end(), e.to) - 3*coding.Window - int64(m.model.Framing().Align))
 	p.actual, p.read = &t, m.in.read
 	if e.crossed(m.feed) || !m.line.submit(p) {
 		m.giveUp(errLong)
 	}
 }
 
-// start makes what the model needs.
-func (m *maker) start(model coding.Model) {
-	m.model, m.made.Model = model, model.Name()
-	m.describe = &describer{blocks: model.Blocks(), framing: model.Framing()}
-	m.describe.put = func(p []byte) { m.columns[blockColumn].Write(p) }
+// start makes what the models need of which one is the right one.
+func (m *maker) start(models []coding.Model) {
+	m.model, m.contest = models[0], newContest(models)
+	m.made.Model = m.model.Name()
 	m.described = make(chan struct{})
-	m.line = newLine(model, func(p *piece, predictor coding.Predictor) error { return p.compare(predictor) })
+	m.line = newLine(m.model.Framing(), m.contest.leaders(), m.contest.follow)
 	go m.take(m.line)
 }
 
@@ -122,32 +120,13 @@ func (m *maker) take(l *line) {
 	for p := range l.order {
 		<-p.done
 		if m.failed = p.err; m.failed == nil {
-			m.failed = m.work.add(p)
-		}
-		if m.failed == nil {
-			m.columns[tokenColumn].Write(p.appendCorrections(nil))
-			m.corrections += int64(len(p.corrections))
-			m.failed = guarded(func() error {
-				m.describe.piece(p, p.actual.starts)
-				return m.pays(p.read)
-			})
+			m.failed = m.contest.take(p, m.share)
 		}
 		if m.failed != nil {
 			l.abandon()
 			return
 		}
 	}
-	m.describe.finish()
-}
-
-// pays checks that the columns are short enough beside so many bytes of the blob. Short recipes always are.
-func (m *maker) pays(read int64) error {
-	n := m.columns[blockColumn].len() + m.columns[tokenColumn].len()
-	long := n > limits.Recipe/2 || float64(n) > m.share*float64(read)+shortColumn
-	if long || m.describe.records > maxRecords(read) {
-		return errLong
-	}
-	return nil
 }
 
 // maxRecords is how many blocks of a blob of so many bytes may differ from what is predicted. Each may cost
@@ -174,9 +153,13 @@ func (m *maker) end(w io.Writer) error {
 	if m.drain(); m.err != nil {
 		return m.err
 	}
-	m.made.Corrections = m.corrections + int64(m.describe.records)
+	best := m.contest.best()
+	best.describe.finish()
+	m.made.Model = best.model.Name()
+	m.made.Corrections = best.corrections + int64(best.describe.records)
 	counted := &countingWriter{w: w}
-	err := writeRecipe(counted, title{m.made.Size, m.made.Unpacked, m.made.Model}, &m.columns)
+	t := title{m.made.Size, m.made.Unpacked, m.made.Model}
+	err := writeRecipe(counted, t, [columns]*column{&m.memberColumn, &best.blocks, &best.tokens})
 	if m.made.Recipe = counted.n; err == nil && float64(counted.n) > m.share*float64(m.made.Size)+shortRecipe {
 		m.giveUp(errLong)
 	}

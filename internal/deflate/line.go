@@ -24,19 +24,19 @@ type line struct {
 	meter *meter // of all pieces
 }
 
-// newLine starts workers. Each has a predictor of its own.
-func newLine(m coding.Model, work func(*piece, coding.Predictor) error) *line {
+// newLine starts workers, each with what worker returns. They run so many predictors over each piece.
+func newLine(f coding.Framing, predictors int, worker func() func(*piece) error) *line {
 	n := workers()
-	if f := m.Framing(); f.Serial && (f.Part == 0 || f.Part > 4*stretchSize) {
+	if f.Serial && (f.Part == 0 || f.Part > 4*stretchSize) {
 		n = 1
 	}
 	l := &line{jobs: make(chan *piece, n), order: make(chan *piece, n), stop: make(chan struct{}),
-		meter: newMeter()}
+		meter: newMeter(predictors)}
 	for range n {
 		l.group.Go(func() {
-			predictor := m.Predictor()
+			work := worker()
 			for p := range l.jobs {
-				p.err = guarded(func() error { return work(p, predictor) })
+				p.err = guarded(func() error { return work(p) })
 				close(p.done)
 			}
 		})

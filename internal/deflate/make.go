@@ -75,32 +75,29 @@ func (m *maker) judge(err error) error {
 
 // maker makes a recipe.
 type maker struct {
-	ctx         context.Context
-	in          *bitReader
-	content     io.Writer
-	o           MakeOptions
-	share       float64
-	made        Made
-	err         error // why there is no recipe; the content is wanted nevertheless
-	inflater    inflater
-	header      []byte // of the member
-	feed        *feed
-	sum         *sum
-	model       coding.Model
-	columns     [columns]column
-	describe    *describer
-	corrections int64
-	work        ledger
-	line        *line
-	described   chan struct{} // closed when all pieces have been described
-	failed      error         // why not; valid then
+	ctx          context.Context
+	in           *bitReader
+	content      io.Writer
+	o            MakeOptions
+	share        float64
+	made         Made
+	err          error // why there is no recipe; the content is wanted nevertheless
+	inflater     inflater
+	header       []byte // of the member
+	feed         *feed
+	sum          *sum
+	model        coding.Model
+	contest      contest
+	memberColumn column
+	line         *line
+	described    chan struct{} // closed when all pieces have been described
+	failed       error         // why not; valid then
 }
 
 func (m *maker) close() {
 	m.drain()
-	for i := range m.columns {
-		m.columns[i].close()
-	}
+	m.memberColumn.close()
+	m.contest.close()
 }
 
 // members reads all members, and what follows the last.
@@ -118,7 +115,7 @@ func (m *maker) members() error {
 		if err := m.member(&member{header: header}); err != nil {
 			return err
 		}
-		if n >= maxMembers(m.in.read) || m.columns[memberColumn].len() > limits.Recipe/2 {
+		if n >= maxMembers(m.in.read) || m.memberColumn.len() > limits.Recipe/2 {
 			m.giveUp(errLong)
 		}
 	}
@@ -141,7 +138,7 @@ func (m *maker) tail(begun []byte) error {
 		return fmt.Errorf("%w: much follows its last member", ErrUnknown)
 	}
 	column := append([]byte{0}, binary.AppendUvarint(nil, uint64(len(tail)))...)
-	m.columns[memberColumn].Write(append(column, tail...))
+	m.memberColumn.Write(append(column, tail...))
 	return nil
 }
 
@@ -161,6 +158,6 @@ func (m *maker) member(mem *member) error {
 		mem.trailer = trailer
 	}
 	m.made.Unpacked += mem.size
-	_, err = m.columns[memberColumn].Write(mem.append([]byte{1}))
+	_, err = m.memberColumn.Write(mem.append([]byte{1}))
 	return err
 }

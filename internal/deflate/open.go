@@ -41,7 +41,10 @@ func Open(recipe io.ReaderAt, size int64, content io.Reader, unpacked int64) (*R
 	}
 	w := &written{recordReader: recordReader{r.columns[blockColumn].Reader, maxRecords(r.title.size)}}
 	r.asm = &assembler{script: w, blocks: model.Blocks(), framing: model.Framing()}
-	r.line = newLine(model, func(p *piece, predictor coding.Predictor) error { return p.restore(predictor) })
+	r.line = newLine(model.Framing(), 1, func() func(*piece) error {
+		predictor := model.Predictor()
+		return func(p *piece) error { return p.restore(predictor) }
+	})
 	d := &divider{members: r.columns[memberColumn], tokens: r.columns[tokenColumn], content: content}
 	d.line, d.cutter.f, d.left, d.most = r.line, model.Framing(), unpacked, maxMembers(r.title.size)
 	r.line.group.Go(d.run)

@@ -26,6 +26,7 @@ type piece struct {
 	err         error
 	done        chan struct{} // closed when tokens are there
 	actual      *taken        // what the blob has, when a recipe is made
+	versions    []*piece      // with the tokens of each model that may be the right one
 	read        int64         // how much of the blob had been read then
 	member      *member       // when the blob is made
 	tail        []byte        // what follows the last member, in a piece without anything else

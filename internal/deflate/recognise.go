@@ -39,7 +39,7 @@ func (m *maker) recognise() error {
 		m.giveUp(errLong)
 		return nil
 	}
-	m.start(candidates[0])
+	m.start(candidates)
 	return nil
 }
 
@@ -172,7 +172,7 @@ func (m *maker) cost(model coding.Model, s stage, most int) (cost int) {
 	predictor, f := model.Predictor(), m.feed.look()
 	d := describer{blocks: model.Blocks(), framing: model.Framing()}
 	d.put = func(p []byte) { cost += len(p) }
-	weight, over, meter := 0, 1.0, newMeter()
+	weight, over, meter := 0, 1.0, newMeter(1)
 	c := cutter{f: model.Framing()}
 	for !c.done && c.from < max(1, s.size) {
 		e, enough := clipped(&c, f, s.size)

@@ -6,8 +6,8 @@ import (
 )
 
 // Who chooses both content and corrections could have a model look at thousands of places for each byte, or
-// search a chunk again for each. So the work of predictors is bounded by the content. Who makes a recipe counts
-// as who reads it. Real layers are far below.
+// search a chunk again for each. So the work of predictors is bounded by the content. Who makes a recipe
+// counts as who reads it. Real layers are far below.
 const (
 	stepsPerByte = 64
 	freeSteps    = 1 << 26 // that any blob may take beyond
@@ -32,16 +32,19 @@ func (l *ledger) add(p *piece) error {
 
 // meter stops the work on pieces that nobody has added up yet: that on those at hand, with all those before
 // them, is more than the ledger is going to take. A nil meter takes all.
-type meter struct{ left atomic.Int64 }
+type meter struct {
+	predictors int64 // of each piece
+	left       atomic.Int64
+}
 
-func newMeter() *meter {
-	m := &meter{}
-	m.left.Store(freeSteps)
+func newMeter(predictors int) *meter {
+	m := &meter{predictors: int64(predictors)}
+	m.left.Store(m.predictors * freeSteps)
 	return m
 }
 
 // expect tells of more content.
-func (m *meter) expect(n int64) { m.left.Add(n * stepsPerByte) }
+func (m *meter) expect(n int64) { m.left.Add(m.predictors * n * stepsPerByte) }
 
 // spend counts steps, and reports whether they can be had.
 func (m *meter) spend(steps int64) bool { return m == nil || m.left.Add(-steps) >= 0 }

@@ -8,6 +8,13 @@ type Opening struct {
 	Size, Tokens int
 }
 
+// Kin is a Model whose tokens others may predict as well.
+type Kin interface {
+	Model
+	// Tokens says what the tokens depend on. Models for which it is equal predict the same ones.
+	Tokens() string
+}
+
 // Picky is a Model that sees by the opening that a stream is not of its encoder. Nothing need be predicted
 // for that.
 type Picky interface {

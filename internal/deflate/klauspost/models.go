@@ -165,6 +165,23 @@ func (m *Model) Refuses(o coding.Opening) bool {
 	return o.Short || o.Size%m.chunk() > 0
 }
 
+// Tokens names what the finders of a level go by.
+func (m *Model) Tokens() string {
+	e := m.era
+	var by []any
+	switch {
+	case m.level > 6:
+		by = []any{e.filled, e.behind, e.trimmed, e.tree}
+	case m.level > 4:
+		by = []any{e.exact, e.uneven, e.skip, e.keeps}
+	case m.level == 4:
+		by = []any{e.exact, e.uneven, e.astray}
+	case m.level > 0:
+		by = []any{e.exact, e.uneven, e.five, e.filled}
+	}
+	return fmt.Sprint(m.level, m.pgzip, by)
+}
+
 // patience is how one of the levels 7 to 9 searches.
 func (m *Model) patience() (*manner, effort) {
 	manner := mannerOf(m.era)
