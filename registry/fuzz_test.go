@@ -19,7 +19,7 @@ var pathPattern = regexp.MustCompile(`^[a-z0-9]+([._/-]+[a-z0-9]+)*$`)
 func FuzzParseReference(f *testing.F) {
 	const sum = "@sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
 	for _, s := range []string{
-		"alpine", "docker://alpine:3.20", "localhost:5000/a/b:1" + sum, "[::1]:5000/a", "a" +
+		"ghcr.ioa__b/c", "alpine", "docker://alpine:3.20", "localhost:5000/a/b:1" + sum, "[::1]:5000/a", "a" +
 			sum, "a@sha256:../../x", "a@md5:" + strings.Repeat("0", 32),
 		"../../x:1", "a/../b", "A/b", "a:b:c", "a@b@c", "\x1b[31ma", "a//b", "ghcr.io/a__b/c-.d", "é/a", "a:" +
 			strings.Repeat("x", 129), strings.Repeat("a/", 200) + "a",

@@ -34,6 +34,9 @@ func ParseReference(s string) (Reference, error) {
 		return Reference{}, invalid(s, cmp.Or(why, err.Error()))
 	}
 	r := Reference{Registry: reference.Domain(parsed), Repository: reference.Path(parsed)}
+	if r.Registry == "" { // the library takes such a host for a part of the path
+		return Reference{}, invalid(s, "the name of a registry cannot have an underscore")
+	}
 	if d, ok := parsed.(reference.Digested); ok {
 		if err := verify.Digest(d.Digest()); err != nil {
 			return Reference{}, invalid(s, err.Error())

@@ -57,6 +57,7 @@ func TestParseReferenceRefuses(t *testing.T) {
 		"app@md5:d41d8cd98f00b204e9800998ecf8427e", "app@sha384:" +
 			strings.Repeat("0", 96), "registry.example:port/app", "::1/app", "[::1/app",
 		"../etc/passwd", "registry.example/../../etc", "registry.example/a/./b", `registry.example\a`, "app?x=1",
+		"ghcr.ioa__b/c", "my_registry.corp/app:1", "registry.corp_x/app@" + someDigest,
 		"app#x", "user@registry.example/app", "a:b@c:d/app",
 		"app\n", "app\x00", "app\x1b[31m", "äpp", "registry.example/" + strings.Repeat("a/", 200) +
 			"a", strings.Repeat("0", 64),

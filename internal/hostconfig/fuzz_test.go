@@ -104,6 +104,7 @@ func FuzzRegistries(f *testing.F) {
 		"[registries.block]\nregistries = ['r.corp']\n[registries.insecure]\nregistries = ['r.corp', '']",
 		"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = " +
 			"'r.corp/a:tag'\n[[registry.mirror]]\nlocation = '[::1]:5000'",
+		"[[registry]]\nlocation = 'r.corp'\n[[registry.mirror]]\nlocation = 'm_x.corp/y'",
 		"unqualified-search-registries = ['docker.io']\n[aliases]\na = 'b'",
 	} {
 		f.Add([]byte(seed))

@@ -246,6 +246,9 @@ func (n *namespace) endpoints(registry, repository string) ([]Endpoint, error) {
 // at returns the endpoint, for reading, of a repository with its full name.
 func (n *namespace) at(name, registry string, insecure bool) (Endpoint, error) {
 	named, err := reference.ParseNamed(name)
+	if err == nil && reference.Domain(named) == "" { // the library takes such a host for a part of the path
+		err = errors.New("the name of a registry cannot have an underscore")
+	}
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("it makes the name %q, which is not valid: %v", name, err)
 	}
