@@ -317,7 +317,7 @@ func TestRangesStarveNobody(t *testing.T) {
 // A client that takes nothing holds nobody up, and is cut off.
 func TestClientThatStops(t *testing.T) {
 	s := newShaky()
-	tr := shelve(t, s, Options{Patience: time.Second})
+	tr := shelve(t, s, Options{Patience: 3 * time.Second})
 	d := s.Put("", bytesOf(160*leastBlock, 1)).Digest // more than sockets hold
 	conn, err := net.Dial("tcp", strings.TrimPrefix(tr.url, "http://"))
 	if err != nil {

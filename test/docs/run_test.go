@@ -21,7 +21,7 @@ import (
 const maxSkips = 3
 
 // patience is for one command of a page.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // stubs are programs that need not be on this machine; testdata/stub stands in for them.
 var stubs = []string{"aws", "cmd", "crictl", "ctr", "docker", "gcloud", "helm", "jq", "k3s", "kubeadm",
