@@ -182,8 +182,8 @@ func notFound(format string, args ...any) error {
 	return kind.Errorf(registry.ErrNotFound, format, args...)
 }
 
-// unused is the error about a --restore that no image has got its manifest by. Without one, it names the images
-// that go without.
+// unused is the error about a --restore that no image has got its manifest by. If there is none, it names the
+// images that go without.
 func (r *restorer) unused() error {
 	if r == nil {
 		return nil
