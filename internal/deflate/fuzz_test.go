@@ -69,16 +69,16 @@ func decoded(stream []byte) (f *feed, size int, err error) {
 	return f, int(in.read) - (in.end - in.pos), nil
 }
 
-// sparse reports whether a stream has so little in its blocks that a recipe may be refused: it would not pay.
+// hollow reports whether a stream has so little in its blocks that a recipe may be refused: it would not pay.
 // The codes of a block take up to 700 bytes, and each token may cost 200.
-func sparse(f *feed) bool { return len(f.starts)*700 > shortRecipe+200*len(f.tokens) }
+func hollow(f *feed) bool { return len(f.starts)*700 > shortRecipe+200*len(f.tokens) }
 
 // Streams of blocks with nothing in them are refused, and only those.
 func TestSparseStreams(t *testing.T) {
 	for n, taken := range map[int]bool{0: true, 1: true, 400: true, 2000: false} {
 		stream := append(bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, n), 1, 0, 0, 0xff, 0xff)
 		f, size, err := decoded(stream)
-		if err != nil || size != len(stream) || !taken && !sparse(f) || n == 0 && sparse(f) {
+		if err != nil || size != len(stream) || !taken && !hollow(f) || n == 0 && hollow(f) {
 			t.Errorf("%d: %d bytes, %d blocks, %v", n, size, len(f.starts), err)
 		}
 		_, err = Make(t.Context(), bytes.NewReader(wrapped(stream, nil)), io.Discard, io.Discard, everything)
@@ -123,7 +123,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil && own == nil {
 			t.Fatalf("compress/flate says %v", err)
 		}
-		if own == nil && len(content) < 1<<20 && !sparse(parts) {
+		if own == nil && len(content) < 1<<20 && !hollow(parts) {
 			trip(t, wrapped(stream[:size], content), everything)
 		}
 	})
