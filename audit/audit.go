@@ -181,20 +181,20 @@ func UnreferencedInLayout(ctx context.Context, l *layout.Layout, r *Report) (*Un
 			return nil, nil
 		}
 	}
-	blobs, err := l.Blobs()
-	if err != nil {
-		return nil, err
-	}
 	belongs, err := l.DeltaBlobs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	u := &Unreferenced{}
-	for _, d := range blobs {
+	err = l.EachBlob(func(d v1.Descriptor) error {
 		if !r.Reached[d.Digest] && !belongs[d.Digest] {
 			u.Blobs++
 			u.Bytes = verify.AddSize(u.Bytes, d.Size)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return u, nil
 }

@@ -166,7 +166,14 @@ func (ix *index) marshal() ([]byte, error) {
 	ix.sort()
 	fields := maps.Clone(ix.fields)
 	fields["manifests"] = nil
-	b := bytes.NewBuffer(make([]byte, 0, len(ix.raw)+len(ix.raw)/8))
+	size, err := ix.encode()
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range ix.fields {
+		size += 6*len(name) + len(value) + 4
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size+64))
 	b.WriteByte('{')
 	ends := make([]int, len(ix.entries))
 	for i, name := range slices.Sorted(maps.Keys(fields)) {
@@ -180,8 +187,8 @@ func (ix *index) marshal() ([]byte, error) {
 		b.Write(append(key, ':'))
 		if name != "manifests" {
 			b.Write(fields[name])
-		} else if err := ix.writeEntries(b, ends); err != nil {
-			return nil, err
+		} else {
+			ix.writeEntries(b, ends)
 		}
 	}
 	b.WriteByte('}')
@@ -193,25 +200,30 @@ func (ix *index) marshal() ([]byte, error) {
 	return ix.raw, nil
 }
 
-// writeEntries writes the list of entries, and notes where each one ends. Those that were read keep their
-// bytes, because they may have fields that desc does not know.
-func (ix *index) writeEntries(b *bytes.Buffer, ends []int) error {
-	b.WriteByte('[')
+// encode makes the bytes of new entries, and returns how many those of all have with commas. Those that were
+// read keep their bytes, because they may have fields that desc does not know.
+func (ix *index) encode() (size int, err error) {
 	for i := range ix.entries {
 		e := &ix.entries[i]
 		if e.raw == nil {
-			raw, err := json.Marshal(e.desc)
-			if err != nil {
-				return err
+			if e.raw, err = json.Marshal(e.desc); err != nil {
+				return 0, err
 			}
-			e.raw = raw
 		}
+		size += len(e.raw) + 1
+	}
+	return size, nil
+}
+
+// writeEntries writes the list of entries, and notes where each one ends.
+func (ix *index) writeEntries(b *bytes.Buffer, ends []int) {
+	b.WriteByte('[')
+	for i := range ix.entries {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.Write(e.raw)
+		b.Write(ix.entries[i].raw)
 		ends[i] = b.Len()
 	}
 	b.WriteByte(']')
-	return nil
 }

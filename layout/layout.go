@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -269,40 +268,6 @@ func (l *Layout) Stat(d digest.Digest) (v1.Descriptor, error) {
 	}
 	desc.Size = fi.Size()
 	return desc, nil
-}
-
-// Blobs lists the blobs that are there with their sizes, whether an image leads to them or not. It reads
-// nothing of them, so their media types are unknown. It fails where the file system cannot list
-// directories, as that of an archive.
-func (l *Layout) Blobs() ([]v1.Descriptor, error) { return l.blobs(true) }
-
-// blobs lists what has the name of a blob: the files, or all else.
-func (l *Layout) blobs(regular bool) (all []v1.Descriptor, _ error) {
-	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
-		dir := path.Join(v1.ImageBlobsDir, a.String())
-		if fi, err := fs.Stat(l.fsys, dir); err == nil && !fi.IsDir() {
-			continue // reading a pipe would wait for its other end
-		}
-		entries, err := fs.ReadDir(l.fsys, dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		for _, e := range entries {
-			d := digest.NewDigestFromEncoded(a, e.Name())
-			if verify.Digest(d) != nil || e.Type().IsRegular() != regular {
-				continue
-			}
-			fi, err := e.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // removed meanwhile
-			}
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, v1.Descriptor{Digest: d, Size: fi.Size()})
-		}
-	}
-	return all, nil
 }
 
 // Images lists the entries of index.json in its order.

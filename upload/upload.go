@@ -82,9 +82,10 @@ type Options struct {
 	// Sharing is what is known of other processes that push other parts of the same images. nil: there are none.
 	Sharing *Sharing
 
-	// Planned is called once, before anything is transferred, with the layers and
-	// configurations to come. Those of docker tars have their diff ID as digest and their stored size,
-	// which for layers in a Stream is 0 here and right in Progress.
+	// Planned is called before anything is transferred, with the layers and configurations to come. If there
+	// are very many images, it is called several times, and told again of blobs that they share. Those of docker
+	// tars have their diff ID as digest and their stored size, which for layers in a Stream is 0 here and right
+	// in Progress.
 	Planned func(blobs []v1.Descriptor)
 	// Finished is told of each target once: as soon as its image can be pulled, or has failed. It is called by
 	// one goroutine at a time, and other images wait for it. It is not told of what the end of ctx leaves
@@ -113,7 +114,9 @@ func Push(ctx context.Context, targets []Target, opts Options) ([]Result, error)
 	results := newResults(targets)
 	p := newPusher(results, opts)
 	if opts.Planned != nil {
-		opts.Planned(planned(results))
+		for part := range slices.Chunk(results, window) {
+			opts.Planned(planned(part))
+		}
 	}
 	at := len(results)
 	if opts.Stream == nil && opts.Sharing == nil { // a stream goes by once, and other shards wait
