@@ -8,6 +8,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/lenient"
 )
 
 // Graph lists all that an image, or the chosen part of one, consists of.
@@ -15,7 +17,7 @@ type Graph struct {
 	Root      v1.Descriptor   // names it: a manifest, or an index
 	Manifests []Node          // children before parents, the root last
 	Blobs     []v1.Descriptor // configurations and layers, each once
-	Platforms []v1.Platform   // of the images in it, as far as they are known
+	Platforms []v1.Platform   // of the images in it, as far as they are known; graphs share the list
 
 	// Rewritten is set where the root is a new index, because only some of the platforms travel. Its digest is
 	// not the one that the source knows.
@@ -138,7 +140,7 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 	if err != nil {
 		return err
 	}
-	if g.Platforms = known(leaves); sel.All {
+	if g.Platforms = lenient.Platforms(known(leaves)); sel.All {
 		return nil
 	}
 	want, _ := sel.wanted()
@@ -171,7 +173,7 @@ func (l *loader) choose(ctx context.Context, sel Selection) error {
 // narrow makes the chosen leaves of an index the graph. all is how many leaves the index has.
 func (l *loader) narrow(root *Node, leaves, chosen []Leaf, all int) error {
 	g, others := l.graph, l.graph.Others
-	g.Platforms = known(chosen)
+	g.Platforms = lenient.Platforms(known(chosen))
 	g.Attestations, g.Others = beside(leaves, chosen)
 	g.Others = append(g.Others, others...)
 	if len(chosen) == 1 {
@@ -192,7 +194,7 @@ func (l *loader) check(ctx context.Context, root *Node, sel Selection) (err erro
 		j, judged := l.tree.judge(ctx, root)
 		p, err = j.Config.Platform, judged
 	}
-	if l.graph.Platforms = []v1.Platform{p}; told {
+	if l.graph.Platforms = lenient.Platforms([]v1.Platform{p}); told {
 		l.graph.chosen = &l.graph.Platforms[0]
 	}
 	return cmp.Or(err, sel.Check(p))

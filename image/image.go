@@ -7,6 +7,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"drayage/internal/lenient"
 )
 
 // Image is an image or a referrer as it moves from one place to another: all that it consists of, and where
@@ -82,7 +84,7 @@ func (im *Image) Tell(ctx context.Context) {
 		return
 	}
 	if j, err := im.Judge(ctx); err == nil {
-		im.Platforms[0] = j.Config.Platform
+		im.Platforms = lenient.Platforms([]v1.Platform{j.Config.Platform})
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unique"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -147,7 +146,7 @@ type Descriptor v1.Descriptor
 // UnmarshalJSON implements json.Unmarshaler.
 func (d *Descriptor) UnmarshalJSON(raw []byte) error {
 	if *d = (Descriptor{Size: verify.NoSize}); json.Unmarshal(raw, (*v1.Descriptor)(d)) == nil {
-		d.MediaType = Shared(d.MediaType)
+		d.share()
 		return nil // as nearly all
 	}
 	var found struct {
@@ -171,9 +170,6 @@ func (d *Descriptor) UnmarshalJSON(raw []byte) error {
 	}
 	return nil
 }
-
-// Shared is a string that very many documents have, such as a media type. All copies of it are one.
-func Shared(s string) string { return unique.Make(s).Value() }
 
 // Descriptors are those of a list.
 func Descriptors(all []Descriptor) []v1.Descriptor {

@@ -104,7 +104,7 @@ func (x *Index) hidden() error {
 
 // some is the index if anything is in it.
 func (x *Index) some() *Index {
-	if len(x.entries.last) == 0 {
+	if x.entries.empty() {
 		return nil
 	}
 	return x

@@ -89,6 +89,10 @@ func TestTable(t *testing.T) {
 				name = ""
 			case 1:
 				name = strings.Repeat("long", 1000) + name
+			default:
+				if serial%2 == 0 {
+					name = blobs + fmt.Sprintf("%064x", random.IntN(3*n))
+				}
 			}
 			serial++
 			s := Entry{Offset: serial, Size: random.Int64N(1 << 50), Kind: byte('0' + random.IntN(8))}
@@ -134,25 +138,48 @@ func TestTableOfOneName(t *testing.T) {
 		}
 		n++
 	}
-	if n != limits.Entries || len(tb.last) != 1 {
+	if n != limits.Entries || len(tb.last) != 1 || len(tb.names.refs) != 1 {
 		t.Errorf("%d entries of %d names", n, len(tb.last))
 	}
 }
 
-// A hostile tar has very many entries.
+// A hostile tar has very many entries, and one of ten thousand images has as many blobs.
 func TestTableIsSmall(t *testing.T) {
 	const n = 100_000
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	tb := newTable(nil)
-	for i := range n {
-		tb.add(fmt.Sprintf("%020d", i), Entry{Offset: int64(i)})
+	for format, most := range map[string]int64{"%020d": 120, blobs + "%064x": 100} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		tb := newTable(nil)
+		for i := range n {
+			tb.add(fmt.Sprintf(format, i), Entry{Offset: int64(i)})
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if each := int64(after.HeapAlloc-before.HeapAlloc) / n; each > most {
+			t.Errorf("%s: an entry takes %d bytes", format, each)
+		}
+		runtime.KeepAlive(tb)
 	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	if each := int64(after.HeapAlloc-before.HeapAlloc) / n; each > 200 {
-		t.Errorf("an entry takes %d bytes", each)
+}
+
+// Names that are nearly those of blobs are not mixed up with them.
+func TestNamesOfBlobs(t *testing.T) {
+	digits := strings.Repeat("0a", 32)
+	all := []string{blobs + digits, blobs + strings.ToUpper(digits), blobs + digits[1:], blobs + digits + "0",
+		blobs + digits[:63] + "g", "blobs/sha512/" + digits, "Blobs/sha256/" + digits, blobs, ""}
+	var n nameSet
+	for i, name := range all {
+		if at := n.find(name); at >= 0 {
+			t.Errorf("%q is taken for %q", name, all[at])
+		}
+		if at := n.add(name); int(at) != i {
+			t.Errorf("%q has the number %d, want %d", name, at, i)
+		}
 	}
-	runtime.KeepAlive(tb)
+	for i, name := range all {
+		if at := n.find(name); int(at) != i || n.text(at) != name {
+			t.Errorf("%q is found as %d", name, at)
+		}
+	}
 }
