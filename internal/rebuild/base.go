@@ -124,12 +124,17 @@ func (s *Source) unpacked(ctx context.Context, b *base) (f *os.File, release fun
 
 // unpack unpacks a base into a file, and compares it with its diff ID.
 func (s *Source) unpack(ctx context.Context, b *base) (*os.File, error) {
-	r, atLeast, err := s.plain(ctx, b)
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	r, atLeast, err := s.plain(reading, b)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	sum := &sum{r: r, hash: b.DiffID.Algorithm().Hash()}
+	content := newAhead(r)
+	defer content.Close()
+	defer stop()
+	sum := &sum{r: content, hash: b.DiffID.Algorithm().Hash()}
 	f, err := spool.Copy(ctx, s.temp, sum, atLeast)
 	if err != nil {
 		return nil, err
