@@ -17,6 +17,7 @@ type coder struct {
 	from  io.ByteReader // nil: bits are written
 	err   error         // the first
 	spent int64         // bits so far: what takes time
+	wrote int64         // bytes so far
 }
 
 // chance is how likely a bit is 0, in 65,536ths, and how often it was seen.
@@ -53,8 +54,15 @@ func newDecoder(from io.ByteReader) *coder {
 
 // bit codes a bit. A decoder does not look at it, and returns the one that it reads.
 func (c *coder) bit(p *chance, bit int) int {
+	bit = c.split(uint32(p.zero), bit)
+	p.learn(bit, len(pace)-1)
+	return bit
+}
+
+// split codes a bit that is 0 with a chance of so many 65,536ths.
+func (c *coder) split(zero uint32, bit int) int {
 	c.spent++
-	bound := (c.span >> 16) * uint32(p.zero)
+	bound := (c.span >> 16) * zero
 	if c.from != nil {
 		if bit = 0; uint32(c.low) >= bound {
 			bit = 1
@@ -63,22 +71,29 @@ func (c *coder) bit(p *chance, bit int) int {
 	} else if bit == 1 {
 		c.low += uint64(bound)
 	}
-	step := pace[p.seen]
 	if bit == 0 {
 		c.span = bound
-		p.zero += uint16((1<<16 - never - uint32(p.zero)) * step >> 16)
 	} else {
 		c.span -= bound
-		p.zero -= uint16((uint32(p.zero) - never) * step >> 16)
-	}
-	if int(p.seen) < len(pace)-1 {
-		p.seen++
 	}
 	for c.span < 1<<24 {
 		c.span <<= 8
 		c.shift()
 	}
 	return bit
+}
+
+// learn takes a bit that was met. It is the slowest when it has seen some of them.
+func (p *chance) learn(bit, some int) {
+	step := pace[p.seen]
+	if bit == 0 {
+		p.zero += uint16((1<<16 - never - uint32(p.zero)) * step >> 16)
+	} else {
+		p.zero -= uint16((uint32(p.zero) - never) * step >> 16)
+	}
+	if int(p.seen) < some {
+		p.seen++
+	}
 }
 
 // shift writes or reads the next byte.
@@ -106,6 +121,7 @@ func (c *coder) shift() {
 }
 
 func (c *coder) write(b byte) {
+	c.wrote++
 	if err := c.to.WriteByte(b); err != nil && c.err == nil {
 		c.err = err
 	}

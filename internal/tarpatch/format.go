@@ -25,7 +25,7 @@ const magic = "DRYP\x01"
 // The codecs of streams. Others are reserved.
 const (
 	codecZstd  = 1
-	codecModel = 2 // single bits by how likely they are: not for data
+	codecModel = 2 // single bits by how likely they are
 )
 
 // sumSize is how many bytes a diff ID has in a patch.
@@ -37,6 +37,7 @@ const (
 	diffStream        // what to add to the bytes of bases
 	dataStream        // bytes that no base has
 	streams
+	rawStream = streams // the third as it is, for who writes
 )
 
 // maxHeader bounds the bytes before the frames.
@@ -126,7 +127,7 @@ func (p *parser) header() *Header {
 	}
 	for i := range h.frames {
 		codec := p.bytes(1)[0]
-		if known := codec == codecZstd || codec == codecModel && i != dataStream; p.err == nil && !known {
+		if p.err == nil && codec != codecZstd && codec != codecModel {
 			p.fail("stream %d has codec %d, which this version does not know: a newer drayage may", i+1, codec)
 		}
 		h.frames[i] = frame{span{0, p.number()}, codec}

@@ -98,7 +98,9 @@ func FuzzOperations(f *testing.F) {
 		}
 		h := Header{Size: size, Target: layer(nil).DiffID, Bases: digests(base)}
 		if model {
-			h.frames[opsStream].codec, h.frames[diffStream].codec = codecModel, codecModel
+			for i := range h.frames {
+				h.frames[i].codec = codecModel
+			}
 		}
 		if err := bounded(t, written(t, h, ops, diff, data), base); err == nil && size > 0 {
 			t.Error("bytes came out, with the diff ID of none")

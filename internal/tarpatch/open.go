@@ -19,19 +19,21 @@ import (
 // Reader gives out the layer that a patch makes of its bases. It ends with [io.EOF] only if that has the diff
 // ID of the patch's header. Until then what it gave out may be wrong.
 type Reader struct {
-	header  *Header
-	bases   []source
-	frames  [streams]*bufio.Reader
-	zstd    [streams]*zstd.Decoder // of those streams that are compressed so
-	moves   *moves                 // or the model of operations
-	deltas  *deltas                // or that of differences
-	changed []byte                 // bytes of the operation that the model has made already
-	sum     hash.Hash
-	left    int64 // bytes of the target that are still to come
-	op      step
-	steps   int64 // operations so far
-	diff    []byte
-	err     error // for all later calls
+	header *Header
+	bases  []source
+	frames [streams]*bufio.Reader
+	zstd   [streams]*zstd.Decoder // of those streams that are compressed so
+	moves  *moves                 // or the model of operations
+	deltas *deltas                // or that of differences
+	novel  *novel                 // or that of data
+	known  int64                  // bytes of data so far
+	made   []byte                 // bytes of the operation that a model has made already
+	sum    hash.Hash
+	left   int64 // bytes of the target that are still to come
+	op     step
+	steps  int64 // operations so far
+	diff   []byte
+	err    error // for all later calls
 }
 
 // source is a base, and where the last operation on it ended.
@@ -46,6 +48,7 @@ type step struct {
 	n     int64 // bytes of the base
 	exact bool  // they are taken as they are
 	extra int64 // bytes of data behind them
+	look  bool  // the model of data is to look at the base first
 }
 
 // Open begins to apply a patch of size bytes. The bases may come in any order, and may be more than the patch
@@ -85,10 +88,13 @@ func (r *Reader) open(i int, f frame, from io.Reader) error {
 	r.frames[i] = bufio.NewReaderSize(from, 32<<10)
 	if f.codec == codecModel && f.n > 0 {
 		c := newDecoder(r.frames[i])
-		if i == opsStream {
+		switch i {
+		case opsStream:
 			r.moves = newMoves(c)
-		} else {
+		case diffStream:
 			r.deltas = newDeltas(c)
+		default:
+			r.novel = newNovel(c)
 		}
 	}
 	return nil
@@ -119,6 +125,9 @@ func (r *Reader) read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if r.op.n == 0 && r.novel != nil {
+		return r.data(p)
+	}
 	if r.op.n == 0 {
 		n, err := io.ReadFull(r.frames[dataStream], p[:min(int64(len(p)), r.op.extra)])
 		r.op.extra -= int64(n)
@@ -129,69 +138,6 @@ func (r *Reader) read(p []byte) (int, error) {
 		return r.change(p)
 	}
 	return r.copy(p)
-}
-
-// change fills p with bytes that the model makes of those of the base.
-func (r *Reader) change(p []byte) (int, error) {
-	if len(r.changed) == 0 {
-		if r.diff == nil {
-			r.diff = make([]byte, 2*chunk)
-		}
-		n := min(r.op.n, chunk)
-		old, new := r.diff[:n], r.diff[chunk:][:n]
-		b := &r.bases[r.op.base]
-		at := b.end
-		if err := b.read(old); err != nil {
-			return 0, err
-		}
-		r.deltas.code(old, new, at, r.header.Size-r.left-at)
-		if r.deltas.err != nil {
-			return 0, stream(diffStream, r.deltas.err)
-		}
-		r.changed = new
-		if err := r.afford(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, r.changed)
-	r.changed = r.changed[n:]
-	r.op.n -= int64(n)
-	return n, nil
-}
-
-// read fills p with the next bytes of the base.
-func (b *source) read(p []byte) error {
-	n, err := b.ReadAt(p, b.end)
-	if n < len(p) {
-		if err == io.EOF {
-			err = faulty("layer %s is shorter than %d bytes", b.DiffID, b.Size)
-		}
-		return err
-	}
-	b.end += int64(n)
-	return nil
-}
-
-// copy fills p from the base of the operation.
-func (r *Reader) copy(p []byte) (int, error) {
-	n := len(p)
-	if err := r.bases[r.op.base].read(p); err != nil {
-		return 0, err
-	}
-	r.op.n -= int64(n)
-	if r.op.exact {
-		return n, nil
-	}
-	if len(r.diff) < n {
-		r.diff = make([]byte, max(n, 32<<10))
-	}
-	if _, err := io.ReadFull(r.frames[diffStream], r.diff[:n]); err != nil {
-		return 0, stream(diffStream, err)
-	}
-	for i, d := range r.diff[:n] {
-		p[i] += d
-	}
-	return n, nil
 }
 
 // next reads an operation and compares it with what there is.
@@ -249,7 +195,7 @@ func (r *Reader) place(base int64) (step, error) {
 	if err != nil {
 		return step{}, err
 	}
-	s := step{base: int(base), n: n >> 1, exact: n&1 == 1}
+	s := step{base: int(base), n: n >> 1, exact: n&1 == 1, look: n > 1}
 	if offset < -b.end || offset > b.Size-b.end || s.n > b.Size-b.end-offset {
 		return step{}, faulty("an operation takes bytes that layer %s does not have", b.DiffID)
 	}

@@ -14,21 +14,23 @@ import (
 	"drayage/internal/transfer"
 )
 
-// writer takes what the target consists of, in order, and keeps it in three spools.
+// writer takes what the target consists of, in order, and keeps it in three spools, and new bytes in one more.
 type writer struct {
 	bases   []Base
-	spools  [streams]*spool.File
-	out     [streams]*bufio.Writer
+	spools  [streams + 1]*spool.File
+	out     [streams + 1]*bufio.Writer
 	numbers []int   // by base: its number in the patch, from 1; 0 if nothing came from it yet
 	used    []int   // the bases that have numbers
 	ends    []int64 // by base: where the last operation on it ended
 	last    op
 	moves   *moves  // codes operations
 	deltas  *deltas // codes what differs
+	novel   *novel  // codes what is new; nil: that is too much, or becomes no smaller
 	// The end of the last operation, as far as it has not been coded: bytes of the base and of the target, their
 	// place in the base, and from there to their place in the target.
 	old, new  []byte
 	at, shift int64
+	fresh     []byte // new bytes behind it, as far as they have not been coded
 	stats     Stats
 	err       error // the first
 }
@@ -39,6 +41,7 @@ type op struct {
 	at, n int64
 	exact bool
 	extra int64
+	known bool // the model of new bytes has looked at the base
 }
 
 func newWriter(bases []Base, temp string) (*writer, error) {
@@ -51,6 +54,7 @@ func newWriter(bases []Base, temp string) (*writer, error) {
 		w.spools[i], w.out[i] = f, bufio.NewWriterSize(f, 128<<10)
 	}
 	w.moves, w.deltas = newMoves(newCoder(w.out[opsStream])), newDeltas(newCoder(w.out[diffStream]))
+	w.novel = newNovel(newCoder(w.out[dataStream]))
 	return w, nil
 }
 
@@ -111,8 +115,33 @@ func (w *writer) literal(p []byte) {
 	w.stats.New += int64(len(p))
 	w.last.extra += int64(len(p))
 	if w.err == nil {
-		_, w.err = w.out[dataStream].Write(p)
+		_, w.err = w.out[rawStream].Write(p)
 	}
+	for len(p) > 0 && w.novel != nil {
+		n := min(len(p), chunk-len(w.fresh))
+		if w.fresh = append(w.fresh, p[:n]...); len(w.fresh) == chunk {
+			w.model()
+		}
+		p = p[n:]
+	}
+}
+
+// model codes new bytes, if that pays.
+func (w *writer) model() {
+	l := &w.last
+	if w.novel == nil || len(w.fresh) == 0 {
+		return
+	}
+	if w.stats.New > limits.PatchModelled || w.stats.New > 4*chunk && w.novel.wrote > w.stats.New/8*7 {
+		w.novel, w.fresh = nil, nil
+		return
+	}
+	if l.n > 0 && !l.known {
+		w.err = errors.Join(w.err, w.novel.beside(w.bases[l.base], l.at+l.n))
+		l.known = true
+	}
+	w.novel.code(w.fresh)
+	w.fresh = w.fresh[:0]
 }
 
 // place begins an operation, or makes the last one longer.
@@ -132,6 +161,7 @@ func (w *writer) place(base int, at, n int64, exact bool) {
 
 // flush writes the last operation.
 func (w *writer) flush() {
+	w.model()
 	l := w.last
 	w.last = op{}
 	if l.n+l.extra == 0 {
@@ -169,6 +199,9 @@ func (w *writer) end() error {
 	if w.stats.Changed > 0 {
 		w.err = errors.Join(w.err, w.deltas.finish())
 	}
+	if w.stats.New > 0 && w.novel != nil {
+		w.err = errors.Join(w.err, w.novel.finish())
+	}
 	for _, out := range w.out {
 		if w.err == nil {
 			w.err = out.Flush()
@@ -184,19 +217,22 @@ func (w *writer) finish(ctx context.Context, target Base, to io.Writer, temp str
 		return err
 	}
 	h := Header{Target: target.DiffID, Size: target.Size, frames: [streams]frame{{codec: codecModel},
-		{codec: codecModel}, {codec: codecZstd}}}
+		{codec: codecModel}, {codec: codecModel}}}
 	for _, b := range w.used {
 		h.Bases = append(h.Bases, w.bases[b].DiffID)
 	}
-	if err := w.compress(ctx, temp); err != nil {
-		return err
+	if w.novel == nil {
+		h.frames[dataStream].codec = codecZstd
+		if err := w.compress(ctx, temp); err != nil {
+			return err
+		}
 	}
-	for i, f := range w.spools {
+	for i, f := range w.spools[:streams] {
 		h.frames[i].n, w.stats.Streams[i] = f.Size(), f.Size()
 	}
 	counted := &counter{w: to}
 	err := h.write(counted)
-	for _, f := range w.spools {
+	for _, f := range w.spools[:streams] {
 		if err == nil {
 			_, err = io.Copy(counted, io.NewSectionReader(f, 0, f.Size()))
 		}
@@ -208,12 +244,8 @@ func (w *writer) finish(ctx context.Context, target Base, to io.Writer, temp str
 // encoding is taken by who compresses, because an encoder needs 50 MiB.
 var encoding = make(chan struct{}, 1)
 
-// compress puts new bytes compressed in the place of these.
+// compress writes new bytes by zstd. What the model has made of some of them is given up.
 func (w *writer) compress(ctx context.Context, temp string) error {
-	raw := w.spools[dataStream]
-	if raw.Size() == 0 {
-		return nil
-	}
 	select {
 	case encoding <- struct{}{}:
 		defer func() { <-encoding }()
@@ -224,8 +256,9 @@ func (w *writer) compress(ctx context.Context, temp string) error {
 	if err != nil {
 		return err
 	}
+	raw, given := w.spools[rawStream], w.spools[dataStream]
 	w.spools[dataStream] = to
-	defer raw.Close()
+	defer given.Close()
 	size := max(raw.Size(), zstd.MinWindowSize)
 	z, err := newEncoder(min(limits.PatchWindow, 1<<bits.Len64(uint64(size-1))), size > muchData)
 	if err != nil {
