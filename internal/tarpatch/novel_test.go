@@ -148,8 +148,9 @@ func TestRepeatBeyondData(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newNovel(newDecoder(&data))
-	if r.code(make([]byte, 500)); !errors.Is(r.err, errBeyond) || !errors.Is(stream(0, r.err), verify.ErrMismatch) {
-		t.Error(r.err)
+	r.code(make([]byte, 500))
+	if err := stream(dataStream, r.err); !errors.Is(err, errBeyond) || !errors.Is(err, verify.ErrMismatch) {
+		t.Error(err)
 	}
 }
 

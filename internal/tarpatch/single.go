@@ -1,8 +1,8 @@
 package tarpatch
 
-// single codes bytes, each by several contexts at once. Each context has a chance for the next bit, and the sum
-// of all says how likely it is. What a chance weighs in the sum is learnt too. There are no floats here, so
-// that all machines come to the same.
+// single codes bytes, each by several contexts at once. Each context has a chance for the next bit, and the
+// sum of all says how likely it is. What a chance weighs in the sum is learnt too. There are no floats here,
+// so that all machines come to the same.
 type single struct {
 	slots   []chance // of all contexts: who meets in one has to share it
 	weights []int32
@@ -18,7 +18,7 @@ const (
 )
 
 func newSingle() *single {
-	s := &single{slots: chances(1 << slotBits), weights: make([]int32, 3<<8*inputs)}
+	s := &single{slots: make([]chance, 1<<slotBits), weights: make([]int32, 3<<8*inputs)}
 	for i := range s.weights {
 		s.weights[i] = 1 << 14
 	}
@@ -89,6 +89,9 @@ func (s *single) bit(c *coder, hashes *[contexts]uint32, low uint32, weights []i
 	var in [inputs]int32
 	for k, h := range hashes {
 		slots[k] = &s.slots[(h^low)%(1<<slotBits)]
+		if slots[k].seen == 0 {
+			slots[k].zero = 1 << 15
+		}
 		in[k] = int32(stretched[slots[k].zero>>4])
 	}
 	in[contexts] = 1 << 8
@@ -108,8 +111,8 @@ func (s *single) bit(c *coder, hashes *[contexts]uint32, low uint32, weights []i
 	return bit
 }
 
-// squashed are chances in 65,536ths by the logarithm of what they are to their opposite, in 256ths and from -8
-// on; stretched is the other way round, by chances in 4,096ths.
+// squashed are chances in 65,536ths by the logarithm of what they are to their opposite, in 256ths and from
+// -8 on; stretched is the other way round, by chances in 4,096ths.
 var squashed, stretched = func() (chances [4096]uint16, logs [4096]int16) {
 	const shrink = 4278222805 // 2^32 by e^(1/256)
 	e := uint64(1) << 32

@@ -14,7 +14,8 @@ import (
 	"drayage/internal/transfer"
 )
 
-// writer takes what the target consists of, in order, and keeps it in three spools, and new bytes in one more.
+// writer takes what the target consists of, in order, and keeps it in three spools, and new bytes in one
+// more.
 type writer struct {
 	bases   []Base
 	spools  [streams + 1]*spool.File
