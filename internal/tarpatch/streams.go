@@ -133,7 +133,7 @@ func (w *writer) model() {
 	if w.novel == nil || len(w.fresh) == 0 {
 		return
 	}
-	if w.stats.New > limits.PatchModelled || w.stats.New > 4*chunk && w.novel.wrote > w.stats.New/8*7 {
+	if w.stats.New > limits.PatchModelled || w.stats.New > 2*chunk && w.novel.wrote > w.stats.New/3*2 {
 		w.novel, w.fresh = nil, nil
 		return
 	}
