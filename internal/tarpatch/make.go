@@ -17,7 +17,7 @@ const (
 	oldWindow = 6 << 20
 	// How many equal bytes in a row become an operation of their own, and not differences that are none.
 	// Headers stay whole, because the bytes that differ are predicted by the others.
-	exactRun  = 512
+	exactRun  = 1024
 	headerRun = maxMeta
 )
 

@@ -13,9 +13,11 @@ const (
 	tries  = 2  // places with one hash that are looked at
 	better = 12 // bytes that have to be equal elsewhere and are not at the offset in use
 	near   = 64 // bytes from where a seed is expected
-	// How many bytes are equal at a place that is not near. To go there and back costs two operations, and
-	// text that was in a base often costs less as new bytes. In programs more than these bytes is alike there.
-	farText   = 48
+	// How many bytes are equal at a place that is near, and at one that is not. To go far and back costs two
+	// operations, and text that was in a base often costs less as new bytes. In programs more than these bytes
+	// is alike there.
+	nearText  = 24
+	farText   = 64
 	farBinary = 16
 	settle    = 32 // equal bytes in a row: nothing better is looked for
 	sample    = 32 // bytes by which offsets are compared that were good before
@@ -30,6 +32,7 @@ type matcher struct {
 	chain    []int32 // such a place, in strides -> the next one with the hash, plus one
 	shift    int
 	old, new []byte
+	least    int    // equal bytes of a piece: nearText or seed
 	far      int    // farText or farBinary
 	recent   [4]int // offsets of the last pieces, those of long ones: old places less new ones
 }
@@ -65,9 +68,9 @@ func (m *matcher) hash(p []byte) uint64 {
 // find gives out the pieces of new in order. They do not overlap. at is the old place that new is thought to
 // begin at.
 func (m *matcher) find(new []byte, at int, emit func(piece)) {
-	m.new, m.far = new, farText
+	m.new, m.least, m.far = new, nearText, farText
 	if bytes.IndexByte(new[:min(len(new), 4<<10)], 0) >= 0 {
-		m.far = farBinary
+		m.least, m.far = seed, farBinary
 	}
 	last := piece{0, at, 0} // its n is not known yet
 	for i := 0; ; {
@@ -96,7 +99,7 @@ func (m *matcher) elsewhere(i, offset int) piece {
 				continue
 			}
 		}
-		if q, n := m.longest(i, i+offset); n >= seed && q != i+offset && m.differs(i, i+offset, n) {
+		if q, n := m.longest(i, i+offset); n >= m.least && q != i+offset && m.differs(i, i+offset, n) {
 			return piece{i, q, n}
 		}
 		if i%every == 0 {

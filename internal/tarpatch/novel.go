@@ -147,7 +147,7 @@ func (m *novel) best(p []byte, row uint32) (n int, k uint32, worth int) {
 			continue
 		}
 		longest = same
-		if v := 2*same - 6 - bits.Len32(i) - bits.Len(uint(same)); v > worth {
+		if v := 2*same - 14 - bits.Len32(i) - bits.Len(uint(same)); v > worth {
 			n, k, worth = same, i, v
 		}
 	}

@@ -12,8 +12,8 @@ const (
 	contexts = 8
 	inputs   = contexts + 1 // and one that is always the same
 	slotBits = 22
-	patience = 30 // bits after which a chance is the slowest
-	haste    = 10 // of weights
+	patience = 22 // bits after which a chance is the slowest
+	haste    = 14 // of weights
 	unknown  = 256
 )
 
