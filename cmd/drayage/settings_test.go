@@ -109,7 +109,11 @@ func TestPrecedence(t *testing.T) {
 				}
 				t.Setenv(settings.Variable(flag), v[1])
 				b.want("the variable", v[1], verb)
-				b.want("the command line", v[0], verb, "--"+flag+"="+v[0])
+				args := []string{"--" + flag + "=" + v[0]}
+				if flag == "shard-wait" || flag == "shard-look" { // they are refused alone
+					args = append(args, "--shard=1/2")
+				}
+				b.want("the command line", v[0], verb, args...)
 			})
 		}
 	}
