@@ -59,16 +59,19 @@ func (l *Layout) eachBlob(regular bool, visit func(v1.Descriptor) error) error {
 			}
 			return visit(v1.Descriptor{Digest: d, Size: fi.Size()})
 		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// eachEntry tells of the entries of a directory, in no order.
+// eachEntry tells of the entries of a directory, in no order. There may be no such directory.
 func eachEntry(fsys fs.FS, dir string, visit func(fs.DirEntry) error) error {
 	f, err := fsys.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -84,10 +87,10 @@ func eachEntry(fsys fs.FS, dir string, visit func(fs.DirEntry) error) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		switch {
+		case err == io.EOF, errors.Is(err, fs.ErrNotExist): // removed meanwhile
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}

@@ -1,10 +1,12 @@
 package layout_test
 
 import (
+	"io/fs"
 	"testing"
 	"testing/fstest"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"drayage/layout"
 )
@@ -23,5 +25,10 @@ func TestBlobsListsWhatIsThere(t *testing.T) {
 	got, err := l.Blobs()
 	if err != nil || len(got) != 1 || got[0].Digest != d || got[0].Size != 4 {
 		t.Errorf("%v, %v", got, err)
+	}
+	visits := 0
+	err = l.EachBlob(func(v1.Descriptor) error { visits++; return fs.ErrNotExist })
+	if err != fs.ErrNotExist || visits != 1 {
+		t.Errorf("%d visits, %v: the first one failed", visits, err)
 	}
 }
