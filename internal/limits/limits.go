@@ -69,7 +69,7 @@ const (
 	PatchUnpacked = 8 << 30   // bytes that these unpack to together
 	PatchLeast    = 256 << 10 // bytes of a layer that is worth a patch
 	PatchWindow   = 8 << 20   // bytes of the window of each of a patch's streams
-	PatchModelled = 4 << 20   // bytes of new data that a model reads: some 2 MB a second
+	PatchModelled = 4 << 20   // bytes of new data that a model reads, and at most a 16th of a layer
 	PatchFiles    = 600_000   // of all bases that are looked up, 64 bytes each
 	Recipe        = 16 << 20  // bytes of a column of a recipe for gzip; they are held while it is made
 	PatchChain    = 8         // patches in a row, each needing what the next one makes

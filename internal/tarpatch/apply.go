@@ -1,10 +1,6 @@
 package tarpatch
 
-import (
-	"io"
-
-	"drayage/internal/limits"
-)
+import "io"
 
 // change fills p with bytes that the model makes of those of the base.
 func (r *Reader) change(p []byte) (int, error) {
@@ -49,8 +45,8 @@ func (r *Reader) take(p []byte) int {
 func (r *Reader) data(p []byte) (int, error) {
 	if len(r.made) == 0 {
 		n := min(r.op.extra, chunk)
-		if r.known += n; r.known > limits.PatchModelled {
-			return 0, faulty("its model has more than %d bytes of data", limits.PatchModelled)
+		if r.known += n; r.known > dataLimit(r.header.Size) {
+			return 0, faulty("its model has more than %d bytes of data", dataLimit(r.header.Size))
 		}
 		if r.op.look {
 			b := &r.bases[r.op.base]

@@ -50,7 +50,7 @@ func Make(ctx context.Context, target Base, bases []Base, w io.Writer, o Options
 	if err != nil {
 		return Stats{}, fmt.Errorf("patch: %w", err)
 	}
-	out, err := newWriter(bases, o.Temp)
+	out, err := newWriter(target.Size, bases, o.Temp)
 	if err != nil {
 		return Stats{}, err
 	}

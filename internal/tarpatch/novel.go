@@ -3,14 +3,17 @@ package tarpatch
 import (
 	"errors"
 	"math/bits"
+
+	"drayage/internal/limits"
 )
 
 // novel codes bytes that no base has: some of them as what followed the last three bytes at an earlier place,
 // the others one by one. Both sides look for the places, so a place costs few bits.
 type novel struct {
 	*coder
-	past   []byte   // a ring of what was seen
+	past   []byte   // a ring of what was seen, as large as a power of two
 	at     uint32   // how much that was
+	rows   int      // bits of the number of a ring of places
 	places []uint32 // by the last three bytes: where such ones ended, in a ring each
 	newest []uint32
 	expect uint32 // where the next byte is thought to be
@@ -24,11 +27,9 @@ type novel struct {
 }
 
 const (
-	pastSize  = 1 << 22
 	placeBits = 5 // places of a ring
 	ways      = 1 << placeBits
-	rowBits   = 16 // rings
-	least     = 2  // bytes of a repeat
+	least     = 2 // bytes of a repeat
 	manyBytes = 256
 )
 
@@ -40,33 +41,44 @@ const (
 
 var errBeyond = errors.New("bytes are repeated beyond the end of its data")
 
-func newNovel(c *coder) *novel {
-	return &novel{coder: c, past: make([]byte, pastSize), places: make([]uint32, ways<<rowBits),
-		newest: make([]uint32, 1<<rowBits), repeat: chances(8 << 8), which: chances(2 << placeBits),
-		counts: [2]numbers{newNumbers(), newNumbers()}, single: newSingle()}
+// dataLimit is how many bytes of data a layer of some size may have for a model, which takes half a second for
+// each MB: so few that the layer as a whole does not take much longer.
+func dataLimit(size int64) int64 { return min(size/16+chunk, limits.PatchModelled) }
+
+// newNovel returns a model for a layer of some size. The tables of a small one are small, too.
+func newNovel(c *coder, size int64) *novel {
+	all := bits.Len64(uint64(dataLimit(size) - 1))
+	m := &novel{coder: c, past: make([]byte, 1<<all), rows: all - 7, repeat: chances(8 << 8),
+		which: chances(2 << placeBits), counts: [2]numbers{newNumbers(), newNumbers()}, single: newSingle(all - 1)}
+	m.places, m.newest = make([]uint32, ways<<m.rows), make([]uint32, 1<<m.rows)
+	return m
 }
 
+// remembered is what was seen at a place, or behind as much as is remembered.
+func (m *novel) remembered(at uint32) byte { return m.past[at&uint32(len(m.past)-1)] }
+
 // last returns the byte that was seen n bytes ago.
-func (m *novel) last(n uint32) uint32 { return uint32(m.past[(m.at-n)%pastSize]) }
+func (m *novel) last(n uint32) uint32 { return uint32(m.remembered(m.at - n)) }
 
 // row is the ring of the places that followed three bytes.
-func row(a, b, c uint32) uint32 { return (a | b<<8 | c<<16) * 0x9e3779b1 >> (32 - rowBits) }
+func (m *novel) row(a, b, c uint32) uint32 { return (a | b<<8 | c<<16) * 0x9e3779b1 >> (32 - m.rows) }
 
-func (m *novel) row() uint32 { return row(m.last(1), m.last(2), m.last(3)) }
+// here is the ring of the places that followed the last three bytes.
+func (m *novel) here() uint32 { return m.row(m.last(1), m.last(2), m.last(3)) }
 
 // place is the k-th last one of a ring.
 func (m *novel) place(row, k uint32) uint32 { return m.places[row*ways+(m.newest[row]-k)%ways] }
 
 // see takes a byte that is known.
 func (m *novel) see(b byte) {
-	row := m.row()
+	row := m.here()
 	m.newest[row]++
 	m.places[row*ways+m.newest[row]%ways] = m.at
 	m.right = m.right << 1 & 7
-	if m.past[m.expect%pastSize] == b {
+	if m.remembered(m.expect) == b {
 		m.right++
 	}
-	m.past[m.at%pastSize] = b
+	m.past[m.at&uint32(len(m.past)-1)] = b
 	m.at++
 	m.expect++
 }
@@ -101,7 +113,7 @@ func (m *novel) code(p []byte) {
 
 // step codes a byte, or some that are repeated, and returns how many.
 func (m *novel) step(p []byte) int {
-	row, n, k := m.row(), 0, uint32(0)
+	row, n, k := m.here(), 0, uint32(0)
 	if m.from == nil {
 		n, k = m.choose(p, row)
 	}
@@ -119,7 +131,7 @@ func (m *novel) step(p []byte) int {
 	}
 	from := m.place(row, k)
 	for i := range p[:count] {
-		p[i] = m.past[(from+uint32(i))%pastSize]
+		p[i] = m.remembered(from + uint32(i))
 		m.see(p[i])
 	}
 	m.expect, m.right, m.state = from+uint32(count), 7, (m.state<<1|1)&7
@@ -131,7 +143,7 @@ func (m *novel) step(p []byte) int {
 func (m *novel) choose(p []byte, here uint32) (n int, k uint32) {
 	n, k, worth := m.best(p, here)
 	if n > 0 && n < manyBytes && len(p) > 1 {
-		if _, _, later := m.best(p[1:], row(uint32(p[0]), m.last(1), m.last(2))); later > worth {
+		if _, _, later := m.best(p[1:], m.row(uint32(p[0]), m.last(1), m.last(2))); later > worth {
 			return 0, 0
 		}
 	}
@@ -156,11 +168,11 @@ func (m *novel) best(p []byte, row uint32) (n int, k uint32, worth int) {
 
 // same counts how many bytes are as at a place, if they may be more than some.
 func (m *novel) same(p []byte, from uint32, some int) int {
-	n, own := 0, int((m.at-from-1)%pastSize)+1 // behind as many, they repeat themselves
-	if some >= len(p) || some < own && m.past[(from+uint32(some))%pastSize] != p[some] {
+	n, own := 0, int((m.at-from-1)&uint32(len(m.past)-1))+1 // behind as many, they repeat themselves
+	if some >= len(p) || some < own && m.remembered(from+uint32(some)) != p[some] {
 		return 0
 	}
-	for n < min(own, len(p)) && m.past[(from+uint32(n))%pastSize] == p[n] {
+	for n < min(own, len(p)) && m.remembered(from+uint32(n)) == p[n] {
 		n++
 	}
 	for n >= own && n < len(p) && p[n-own] == p[n] {

@@ -13,6 +13,9 @@ import (
 	"drayage/internal/verify"
 )
 
+// large is the size of a layer for which a model remembers as much as it ever does.
+const large = 1 << 40
+
 // pieces parts bytes at places that look random.
 func pieces(p []byte) (all [][]byte) {
 	r := rand.New(rand.NewPCG(5, 5))
@@ -40,14 +43,14 @@ func coded(t testing.TB, m *novel, base Base, all [][]byte) {
 func told(t testing.TB, base Base, all [][]byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w := newNovel(newCoder(&out))
+	w := newNovel(newCoder(&out), large)
 	want := slices.Concat(all...)
 	coded(t, w, base, all)
 	if err := w.finish(); err != nil || !bytes.Equal(want, slices.Concat(all...)) {
 		t.Fatalf("the writer changed its bytes, %v", err)
 	}
 	in := bytes.NewReader(out.Bytes())
-	r, got := newNovel(newDecoder(in)), make([][]byte, len(all))
+	r, got := newNovel(newDecoder(in), large), make([][]byte, len(all))
 	for i, p := range all {
 		got[i] = make([]byte, len(p))
 	}
@@ -69,7 +72,7 @@ func TestNewData(t *testing.T) {
 		"zeros":                     {make([]byte, 200_000), 100},
 		"text":                      {text, 300},
 		"noise":                     {noise(1, 100_000), 106_000},
-		"more than is remembered":   {slices.Concat(noise(2, 1000), make([]byte, pastSize), noise(2, 1000)), 2400},
+		"more than is remembered":   {slices.Concat(noise(2, 1000), make([]byte, limits.PatchModelled), noise(2, 1000)), 2400},
 		"noise that comes again":    {slices.Concat(noise(3, 50_000), noise(3, 50_000)), 53_500},
 		"a program, and it changed": {slices.Concat(program(0), program(32)), 92_000},
 	} {
@@ -88,7 +91,7 @@ func TestNewData(t *testing.T) {
 func TestNewDataBesideBase(t *testing.T) {
 	old := noise(1, 100)
 	var out bytes.Buffer
-	m := newNovel(newCoder(&out))
+	m := newNovel(newCoder(&out), large)
 	if err := m.beside(layer(old), 20); err != nil {
 		t.Fatal(err)
 	}
@@ -97,18 +100,19 @@ func TestNewDataBesideBase(t *testing.T) {
 	}
 }
 
-// Bytes that become no smaller are left to zstd, which is faster, and so are very many.
+// Bytes that become no smaller are left to zstd, which is faster, and so are many.
 func TestModelOfDataIsGivenUp(t *testing.T) {
-	lines := bytes.Repeat([]byte("line\n"), limits.PatchModelled/5+1)
+	base := noise(9, 16<<20)
+	lines := bytes.Repeat([]byte("line\n"), len(base)/5)
 	for name, one := range map[string]struct {
 		data  []byte
 		codec byte
 	}{
 		"little": {lines[:1000], codecModel}, "noise": {noise(1, 10*chunk), codecZstd},
-		"some": {lines[:limits.PatchModelled-2*block], codecModel}, "much": {lines, codecZstd},
+		"some": {lines[:len(base)/16], codecModel}, "much": {lines[:len(base)/8], codecZstd},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, s := patch(t, one.data)
+			p, s := patch(t, slices.Concat(base, one.data), base)
 			h, err := ReadHeader(bytes.NewReader(p), int64(len(p)))
 			if err != nil || h.frames[dataStream].codec != one.codec {
 				t.Errorf("%+v, %+v, %v", h, s, err)
@@ -117,37 +121,49 @@ func TestModelOfDataIsGivenUp(t *testing.T) {
 	}
 }
 
+// A layer of any size may have some data, and no layer very much.
+func TestDataLimit(t *testing.T) {
+	for size, want := range map[int64]int64{0: chunk, 16: chunk + 1, 16 << 20: 1<<20 + chunk,
+		large: limits.PatchModelled, 1<<63 - 1: limits.PatchModelled} {
+		if got := dataLimit(size); got != want {
+			t.Errorf("%d: %d, not %d", size, got, want)
+		}
+		newNovel(newDecoder(bytes.NewReader(nil)), size)
+	}
+}
+
 // A model of data takes long for each byte, so only some are read.
 func TestTooMuchDataOfAModel(t *testing.T) {
-	size := limits.PatchModelled + 1
-	var ops, data bytes.Buffer
-	m, d := newMoves(newCoder(&ops)), newNovel(newCoder(&data))
-	fieldsOf(m, 0, uint64(size))
-	for range size/chunk + 1 {
-		d.code(make([]byte, chunk))
-	}
-	if m.finish() != nil || d.finish() != nil {
-		t.Fatal("a buffer takes all")
-	}
-	h := Header{Size: int64(size), Target: layer(nil).DiffID}
-	for i := range h.frames {
-		h.frames[i].codec = codecModel
-	}
-	err := bounded(t, written(t, h, ops.Bytes(), nil, data.Bytes()))
-	if err == nil || !strings.Contains(err.Error(), "bytes of data") {
-		t.Error(err)
+	for _, size := range []int64{chunk + chunk/8, 3 << 20, limits.PatchModelled + 1} {
+		var ops, data bytes.Buffer
+		m, d := newMoves(newCoder(&ops)), newNovel(newCoder(&data), size)
+		fieldsOf(m, 0, uint64(size))
+		for range size/chunk + 1 {
+			d.code(make([]byte, chunk))
+		}
+		if m.finish() != nil || d.finish() != nil {
+			t.Fatal("a buffer takes all")
+		}
+		h := Header{Size: size, Target: layer(nil).DiffID}
+		for i := range h.frames {
+			h.frames[i].codec = codecModel
+		}
+		err := bounded(t, written(t, h, ops.Bytes(), nil, data.Bytes()))
+		if err == nil || !strings.Contains(err.Error(), "bytes of data") {
+			t.Error(size, err)
+		}
 	}
 }
 
 // A repeat may not leave the operation that it is in.
 func TestRepeatBeyondData(t *testing.T) {
 	var data bytes.Buffer
-	m := newNovel(newCoder(&data))
+	m := newNovel(newCoder(&data), large)
 	m.code(make([]byte, 1000))
 	if err := m.finish(); err != nil {
 		t.Fatal(err)
 	}
-	r := newNovel(newDecoder(&data))
+	r := newNovel(newDecoder(&data), large)
 	r.code(make([]byte, 500))
 	if err := stream(dataStream, r.err); !errors.Is(err, errBeyond) || !errors.Is(err, verify.ErrMismatch) {
 		t.Error(err)
@@ -159,7 +175,7 @@ func FuzzNewData(f *testing.F) {
 	f.Add([]byte("some text, some text"), program(0)[:3000])
 	f.Add([]byte{}, noise(1, 300))
 	f.Fuzz(func(t *testing.T, old, new []byte) {
-		r := newNovel(newDecoder(bytes.NewReader(new)))
+		r := newNovel(newDecoder(bytes.NewReader(new)), large)
 		coded(t, r, layer(old), pieces(make([]byte, 4*len(new))))
 		if r.err != nil && !errors.Is(r.err, io.EOF) && !errors.Is(r.err, errBeyond) {
 			t.Error(r.err)

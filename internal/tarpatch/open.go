@@ -94,7 +94,7 @@ func (r *Reader) open(i int, f frame, from io.Reader) error {
 		case diffStream:
 			r.deltas = newDeltas(c)
 		default:
-			r.novel = newNovel(c)
+			r.novel = newNovel(c, r.header.Size)
 		}
 	}
 	return nil

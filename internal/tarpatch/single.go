@@ -4,21 +4,20 @@ package tarpatch
 // sum of all says how likely it is. What a chance weighs in the sum is learnt too. There are no floats here,
 // so that all machines come to the same.
 type single struct {
-	slots   []chance // of all contexts: who meets in one has to share it
+	slots   []chance // of all contexts, a power of two: who meets in one has to share it
 	weights []int32
 }
 
 const (
 	contexts = 8
 	inputs   = contexts + 1 // and one that is always the same
-	slotBits = 22
-	patience = 22 // bits after which a chance is the slowest
-	haste    = 14 // of weights
+	patience = 22           // bits after which a chance is the slowest
+	haste    = 14           // of weights
 	unknown  = 256
 )
 
-func newSingle() *single {
-	s := &single{slots: make([]chance, 1<<slotBits), weights: make([]int32, 3<<8*inputs)}
+func newSingle(slots int) *single {
+	s := &single{slots: make([]chance, 1<<slots), weights: make([]int32, 3<<8*inputs)}
 	for i := range s.weights {
 		s.weights[i] = 1 << 14
 	}
@@ -30,7 +29,7 @@ func (m *novel) expects() uint32 {
 	if m.right == 0 {
 		return unknown
 	}
-	return uint32(m.past[m.expect%pastSize])
+	return uint32(m.remembered(m.expect))
 }
 
 // contexts are hashes of what the next byte depends on: of up to six bytes before it, the word that it is in,
@@ -88,7 +87,7 @@ func (s *single) bit(c *coder, hashes *[contexts]uint32, low uint32, weights []i
 	var slots [contexts]*chance
 	var in [inputs]int32
 	for k, h := range hashes {
-		slots[k] = &s.slots[(h^low)%(1<<slotBits)]
+		slots[k] = &s.slots[(h^low)&uint32(len(s.slots)-1)]
 		if slots[k].seen == 0 {
 			slots[k].zero = 1 << 15
 		}

@@ -17,16 +17,17 @@ import (
 // writer takes what the target consists of, in order, and keeps it in three spools, and new bytes in one
 // more.
 type writer struct {
-	bases   []Base
-	spools  [streams + 1]*spool.File
-	out     [streams + 1]*bufio.Writer
-	numbers []int   // by base: its number in the patch, from 1; 0 if nothing came from it yet
-	used    []int   // the bases that have numbers
-	ends    []int64 // by base: where the last operation on it ended
-	last    op
-	moves   *moves  // codes operations
-	deltas  *deltas // codes what differs
-	novel   *novel  // codes what is new; nil: that is too much, or becomes no smaller
+	bases     []Base
+	spools    [streams + 1]*spool.File
+	out       [streams + 1]*bufio.Writer
+	numbers   []int   // by base: its number in the patch, from 1; 0 if nothing came from it yet
+	used      []int   // the bases that have numbers
+	ends      []int64 // by base: where the last operation on it ended
+	last      op
+	moves     *moves  // codes operations
+	deltas    *deltas // codes what differs
+	novel     *novel  // codes what is new; nil: that is too much, or becomes no smaller
+	dataLimit int64   // bytes that may be new for that
 	// The end of the last operation, as far as it has not been coded: bytes of the base and of the target, their
 	// place in the base, and from there to their place in the target.
 	old, new  []byte
@@ -45,8 +46,8 @@ type op struct {
 	known bool // the model of new bytes has looked at the base
 }
 
-func newWriter(bases []Base, temp string) (*writer, error) {
-	w := &writer{bases: bases, numbers: make([]int, len(bases)), ends: make([]int64, len(bases))}
+func newWriter(size int64, bases []Base, temp string) (*writer, error) {
+	w := &writer{bases: bases, dataLimit: dataLimit(size), numbers: make([]int, len(bases)), ends: make([]int64, len(bases))}
 	for i := range w.spools {
 		f, err := spool.Create(temp)
 		if err != nil {
@@ -55,7 +56,7 @@ func newWriter(bases []Base, temp string) (*writer, error) {
 		w.spools[i], w.out[i] = f, bufio.NewWriterSize(f, 128<<10)
 	}
 	w.moves, w.deltas = newMoves(newCoder(w.out[opsStream])), newDeltas(newCoder(w.out[diffStream]))
-	w.novel = newNovel(newCoder(w.out[dataStream]))
+	w.novel = newNovel(newCoder(w.out[dataStream]), size)
 	return w, nil
 }
 
@@ -133,7 +134,7 @@ func (w *writer) model() {
 	if w.novel == nil || len(w.fresh) == 0 {
 		return
 	}
-	if w.stats.New > limits.PatchModelled || w.stats.New > 2*chunk && w.novel.wrote > w.stats.New/3*2 {
+	if w.stats.New > w.dataLimit || w.stats.New > 2*chunk && w.novel.wrote > w.stats.New/3*2 {
 		w.novel, w.fresh = nil, nil
 		return
 	}
