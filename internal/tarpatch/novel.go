@@ -45,11 +45,11 @@ var errBeyond = errors.New("bytes are repeated beyond the end of its data")
 // each MB: so few that the layer as a whole does not take much longer.
 func dataLimit(size int64) int64 { return min(size/16+chunk, limits.PatchModelled) }
 
-// newNovel returns a model for a layer of some size. The tables of a small one are small, too.
+// newNovel returns a model for a layer of some size. Its tables take at most 10 MiB, and less for small layers.
 func newNovel(c *coder, size int64) *novel {
 	all := bits.Len64(uint64(dataLimit(size) - 1))
-	m := &novel{coder: c, past: make([]byte, 1<<all), rows: all - 7, repeat: chances(8 << 8),
-		which: chances(2 << placeBits), counts: [2]numbers{newNumbers(), newNumbers()}, single: newSingle(all - 1)}
+	m := &novel{coder: c, past: make([]byte, 1<<all/2), rows: all - 7, repeat: chances(8 << 8),
+		which: chances(2 << placeBits), counts: [2]numbers{newNumbers(), newNumbers()}, single: newSingle(all - 2)}
 	m.places, m.newest = make([]uint32, ways<<m.rows), make([]uint32, 1<<m.rows)
 	return m
 }
