@@ -41,11 +41,11 @@ const (
 
 var errBeyond = errors.New("bytes are repeated beyond the end of its data")
 
-// dataLimit is how many bytes of data a layer of some size may have for a model, which takes half a second for
-// each MB: so few that the layer as a whole does not take much longer.
+// dataLimit is how many bytes of data a layer of some size may have for a model. The model takes half a
+// second for each MB: so few that the layer as a whole does not take much longer.
 func dataLimit(size int64) int64 { return min(size/16+chunk, limits.PatchModelled) }
 
-// newNovel returns a model for a layer of some size. Its tables take at most 10 MiB, and less for small layers.
+// newNovel returns a model for a layer of some size. Its tables take 10 MiB, and less for small layers.
 func newNovel(c *coder, size int64) *novel {
 	all := bits.Len64(uint64(dataLimit(size) - 1))
 	m := &novel{coder: c, past: make([]byte, 1<<all/2), rows: all - 7, repeat: chances(8 << 8),

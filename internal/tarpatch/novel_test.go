@@ -62,6 +62,7 @@ func told(t testing.TB, base Base, all [][]byte) []byte {
 }
 
 func TestNewData(t *testing.T) {
+	much := make([]byte, limits.PatchModelled)
 	text := []byte(strings.Repeat("some text that repeats itself, ", 3000))
 	for name, one := range map[string]struct {
 		data []byte
@@ -72,7 +73,7 @@ func TestNewData(t *testing.T) {
 		"zeros":                     {make([]byte, 200_000), 100},
 		"text":                      {text, 300},
 		"noise":                     {noise(1, 100_000), 106_000},
-		"more than is remembered":   {slices.Concat(noise(2, 1000), make([]byte, limits.PatchModelled), noise(2, 1000)), 2400},
+		"more than is remembered":   {slices.Concat(noise(2, 1000), much, noise(2, 1000)), 2400},
 		"noise that comes again":    {slices.Concat(noise(3, 50_000), noise(3, 50_000)), 53_500},
 		"a program, and it changed": {slices.Concat(program(0), program(32)), 92_000},
 	} {

@@ -47,7 +47,7 @@ type op struct {
 }
 
 func newWriter(size int64, bases []Base, temp string) (*writer, error) {
-	w := &writer{bases: bases, dataLimit: dataLimit(size), numbers: make([]int, len(bases)), ends: make([]int64, len(bases))}
+	w := &writer{bases: bases, numbers: make([]int, len(bases)), ends: make([]int64, len(bases))}
 	for i := range w.spools {
 		f, err := spool.Create(temp)
 		if err != nil {
@@ -56,7 +56,7 @@ func newWriter(size int64, bases []Base, temp string) (*writer, error) {
 		w.spools[i], w.out[i] = f, bufio.NewWriterSize(f, 128<<10)
 	}
 	w.moves, w.deltas = newMoves(newCoder(w.out[opsStream])), newDeltas(newCoder(w.out[diffStream]))
-	w.novel = newNovel(newCoder(w.out[dataStream]), size)
+	w.novel, w.dataLimit = newNovel(newCoder(w.out[dataStream]), size), dataLimit(size)
 	return w, nil
 }
 
