@@ -103,13 +103,13 @@ func TestNewDataBesideBase(t *testing.T) {
 
 // Bytes that become no smaller are left to zstd, which is faster, and so are many.
 func TestModelOfDataIsGivenUp(t *testing.T) {
-	base := noise(9, 16<<20)
+	base := noise(9, 4<<20)
 	lines := bytes.Repeat([]byte("line\n"), len(base)/5)
 	for name, one := range map[string]struct {
 		data  []byte
 		codec byte
 	}{
-		"little": {lines[:1000], codecModel}, "noise": {noise(1, 10*chunk), codecZstd},
+		"little": {lines[:1000], codecModel}, "noise": {noise(1, 4*chunk), codecZstd},
 		"some": {lines[:len(base)/16], codecModel}, "much": {lines[:len(base)/8], codecZstd},
 	} {
 		t.Run(name, func(t *testing.T) {
