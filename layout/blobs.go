@@ -78,7 +78,7 @@ func eachEntry(fsys fs.FS, dir string, visit func(fs.DirEntry) error) error {
 	defer f.Close()
 	d, ok := f.(fs.ReadDirFile)
 	if !ok {
-		return &fs.PathError{Op: "readdir", Path: dir, Err: errors.New("not implemented")}
+		return visitAll(fsys, dir, visit)
 	}
 	for {
 		entries, err := d.ReadDir(listed)
@@ -94,4 +94,15 @@ func eachEntry(fsys fs.FS, dir string, visit func(fs.DirEntry) error) error {
 			return err
 		}
 	}
+}
+
+// visitAll is eachEntry where a directory is not read in parts.
+func visitAll(fsys fs.FS, dir string, visit func(fs.DirEntry) error) error {
+	entries, err := fs.ReadDir(fsys, dir)
+	for _, e := range entries {
+		if err := visit(e); err != nil {
+			return err
+		}
+	}
+	return err
 }

@@ -9,7 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// prover knows which blocks of which blobs are right.
+// prover knows for each blob which of its blocks are right.
 type prover struct {
 	coder  coder
 	memory budget // for passes

@@ -12,7 +12,7 @@ import (
 // good at the beginning are all followed, until one of them is better.
 const (
 	maxContenders = 3
-	maxLeaders    = 2 // of which so many look for matches by themselves
+	maxLeaders    = 2 // so many of them look for matches by themselves
 	// behind is how many bytes more than the best one a model that is left has written, about.
 	behind = 1 << 10
 	// undecided is the content up to which both leaders are followed. Beyond, only those go on that have the

@@ -105,7 +105,7 @@ func (m *maker) hand(e extent) {
 	}
 }
 
-// start makes what the models need of which one is the right one.
+// start makes the models, before it is known which one is right.
 func (m *maker) start(models []coding.Model) {
 	m.model, m.contest = models[0], newContest(models)
 	m.made.Model = m.model.Name()

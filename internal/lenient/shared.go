@@ -17,7 +17,7 @@ func Shared(s string) string { return unique.Make(s).Value() }
 // maxDigest is the length of the text of a SHA-512.
 const maxDigest = len("sha512:") + 128
 
-// seen are strings that have come, of which some come again and again: digests of layers that images share.
+// seen are strings that have come. Some come again and again: digests of layers that images share.
 // It holds few, and so does not grow. Where a string comes again, the one that is held is used, so that not
 // each of very many images has a copy.
 type seen struct {

@@ -133,7 +133,7 @@ func (all Clues) blobsOf(diffID digest.Digest) (blobs []v1.Descriptor) {
 	return blobs
 }
 
-// Wanted are digests one of which the manifest of an image has, and the clue that each comes from.
+// Wanted are digests, and the clue that each comes from. The manifest of an image has one of them.
 type Wanted struct {
 	digests map[digest.Digest]*Clue
 	// Certain says that the image is known to have one of them. Otherwise they may belong to other images.

@@ -135,7 +135,7 @@ func (s *search) combine(e *Encoder) (Manifest, bool) {
 	return Manifest{}, false
 }
 
-// pair tries two makers, each of which may have made the first layers.
+// pair tries two makers. Each may have made the first layers.
 func (s *search) pair(a, b Maker) (m Manifest, ok bool) {
 	for split := 1; split < len(s.open) && !ok; split++ {
 		for _, pair := range [][2]Maker{{a, b}, {b, a}} {
