@@ -8,8 +8,8 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build demo recording test faults fuzz interop libraries bench flat scale crossing crossing-pairs lint vuln cross \
-	site clean reliability soak hostile peers release release-test install uninstall module-path
+.PHONY: build demo recording test faults fuzz interop libraries bench flat scale crossing crossing-pairs lint vuln \
+	cross site clean reliability soak hostile peers release release-test install uninstall module-path
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/drayage ./cmd/drayage
@@ -76,8 +76,8 @@ interop: build
 	cd test && $(BINARY) go test -count=1 -timeout 40m -v ./roundtrip -run PeakMemory
 	cd test && $(BINARY) go test -count=1 -timeout 10m -v ./crash -run 'Full|Together'
 
-# What the code of other programs makes of what drayage reads and writes: an S3 store behind a registry, Kubernetes,
-# docker compose, containerd and k3s. Each is a module of its own, because they take minutes to build the first time.
+# What the code of other programs makes of what drayage reads and writes: an S3 store behind a registry,
+# Kubernetes, docker compose, containerd and k3s. Each is a module of its own, because they take minutes to build the first time.
 libraries: build
 	cd test/scale && $(BINARY) go test -count=1 ./...
 	cd test/compose && go test -count=1 ./...
@@ -88,7 +88,8 @@ libraries: build
 bench: build
 	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && bin/bench -drayage bin/drayage $(BENCH_ARGS)
 
-# What each command costs for each of 100, 1,000 and 10,000 images, and its memory: the table in docs/performance.md.
+# What each command costs for each of 100, 1,000 and 10,000 images, and its memory: the table in
+# docs/performance.md.
 # FLAT_ARGS='-shape plain -run push', or -help for more.
 flat: build
 	cd test && go build -o ../bin/flat ./cmd/flat && cd .. && bin/flat -drayage bin/drayage $(FLAT_ARGS)
@@ -103,7 +104,8 @@ crossing: build
 	cd test && go build -o ../bin/bench ./cmd/bench && cd .. && \
 		bin/bench -drayage bin/drayage -run '^cross-' -crossing docs/crossing.md $(BENCH_ARGS)
 
-# What a changed layer of real software costs as a patch, beside other programs: the tables in docs/crossing.md.
+# What a changed layer of real software costs as a patch, beside other programs: the tables in
+# docs/crossing.md.
 # It needs Debian with apt, root, debootstrap, npm, zstd, xdelta3 and bsdiff. PAIRS_ARGS='-run ^go', or -help.
 crossing-pairs: build
 	cd test && go build -o ../bin/pairs ./cmd/pairs && cd .. && \
